@@ -1,0 +1,69 @@
+//! Shapes that several kinds share.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Section name → level name.
+pub type Permissions = BTreeMap<String, String>;
+
+/// A reference to an object of the same namespace, or to a cluster-scoped one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct NameRef {
+    /// Name of the object.
+    pub name: String,
+}
+
+/// Which role is meant. A `PredefinedRole` never falls through to a `Role` of the same name, nor the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct RoleRef {
+    /// Where the role is defined: in the catalog, or as a Role object of this account.
+    #[serde(default)]
+    pub kind: RoleRefKind,
+    /// Name of the role.
+    pub name: String,
+}
+
+/// Kind of a role reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RoleRefKind {
+    /// A role of the catalog.
+    #[default]
+    PredefinedRole,
+    /// A `Role` object of the account.
+    Role,
+}
+
+/// Which namespaces may use a cluster-scoped object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AllowedNamespaces {
+    /// All namespaces, or those the selector picks.
+    #[serde(default)]
+    pub from: NamespacesFrom,
+    /// Picks namespaces by label; with `from: Selector` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How namespaces are picked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NamespacesFrom {
+    /// Every namespace.
+    #[default]
+    All,
+    /// Those whose labels the selector matches.
+    Selector,
+}
+
+/// Restrictions of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestrictionChoice {
+    /// Restrictions in force for this user besides those applied by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apply: Vec<String>,
+    /// Restrictions applied by default that this user is exempt from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lift: Vec<String>,
+}

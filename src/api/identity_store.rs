@@ -1,0 +1,194 @@
+//! IdentityStore: one backing store.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AllowedNamespaces, Conditions};
+
+/// One backing store, who may use it, and defaults that accounts can only tighten.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "roster.dev",
+    version = "v1alpha1",
+    kind = "IdentityStore",
+    plural = "identitystores",
+    shortname = "idstore",
+    category = "roster",
+    status = "IdentityStoreStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityStoreSpec {
+    /// The embedded store: one SQLite file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<SqliteBackend>,
+    /// Namespaces whose accounts may use this store.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+    /// What to do with an unmarked object that is already there.
+    #[serde(default)]
+    pub adoption: Adoption,
+    /// Holds back grants and definitions, never a revocation.
+    #[serde(default)]
+    pub paused: bool,
+    /// Emergency: these people have no access anywhere in this store, at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<BlockedUser>,
+    /// Defaults for accounts, which may only be stricter.
+    #[serde(default)]
+    pub account_defaults: AccountDefaults,
+}
+
+/// The embedded store.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqliteBackend {
+    /// A plain file name below the controller's `--sqlite-dir`.
+    pub file: String,
+}
+
+/// What to do with an unmarked object that is already in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Adoption {
+    /// Take it if it is just as it should be.
+    #[default]
+    IfIdentical,
+    /// Leave it alone and say so.
+    Never,
+    /// Take it and make it as it should be.
+    Always,
+}
+
+/// A person without access anywhere in the store.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedUser {
+    /// Address.
+    pub email: String,
+    /// Why, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Defaults for the accounts of a store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountDefaults {
+    /// What to do about differences.
+    #[serde(default)]
+    pub drift: DriftDefaults,
+    /// When removals are held back.
+    #[serde(default)]
+    pub removal_guard: RemovalGuardDefaults,
+    /// Whether changes need a person's authority.
+    #[serde(default)]
+    pub enforcement: Enforcement,
+}
+
+/// What to do about differences, by default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftDefaults {
+    /// Correct differences or only report them.
+    #[serde(default)]
+    pub policy: DriftPolicy,
+    /// What to do about members nobody declared.
+    #[serde(default)]
+    pub unmanaged: Unmanaged,
+    /// How often the store is read again; 10s to 24h.
+    #[serde(default = "check_every")]
+    pub check_every: String,
+}
+
+impl Default for DriftDefaults {
+    fn default() -> Self {
+        Self { policy: DriftPolicy::default(), unmanaged: Unmanaged::default(), check_every: check_every() }
+    }
+}
+
+fn check_every() -> String {
+    "5m".to_owned()
+}
+
+/// Correct differences or only report them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// Make the store as it should be.
+    #[default]
+    Correct,
+    /// Say what differs and leave it.
+    Report,
+}
+
+/// What to do about members nobody declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Unmanaged {
+    /// Say that they are there.
+    #[default]
+    Report,
+    /// Remove them.
+    Remove,
+    /// Say nothing.
+    Ignore,
+}
+
+/// When removals are held back, by default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovalGuardDefaults {
+    /// More than this part of the account's members, in percent …
+    #[serde(default = "maximum_percent")]
+    pub maximum_percent: u8,
+    /// … and at least this many.
+    #[serde(default = "minimum_count")]
+    pub minimum_count: u32,
+}
+
+impl Default for RemovalGuardDefaults {
+    fn default() -> Self {
+        Self { maximum_percent: maximum_percent(), minimum_count: minimum_count() }
+    }
+}
+
+const fn maximum_percent() -> u8 {
+    25
+}
+
+const fn minimum_count() -> u32 {
+    5
+}
+
+/// Whether changes need a person's authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Enforcement {
+    /// No.
+    #[default]
+    Off,
+    /// Say where it is missing.
+    Warn,
+    /// Refuse.
+    Enforce,
+}
+
+/// What the controller says of a store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityStoreStatus {
+    /// Generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Conditions,
+    /// Accounts kept in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<i64>,
+    /// Members kept in it, over all accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<i64>,
+    /// Accounts in the store that carry this cluster's mark and whose Account is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphaned_accounts: Vec<String>,
+    /// What this backend can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}

@@ -1,0 +1,91 @@
+//! Membership: one user's place in one account.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef};
+
+/// One user's place in one account.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "roster.dev",
+    version = "v1alpha1",
+    kind = "Membership",
+    plural = "memberships",
+    shortname = "mship",
+    category = "roster",
+    namespaced,
+    status = "MembershipStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipSpec {
+    /// The account; immutable.
+    pub account_ref: NameRef,
+    /// The user.
+    pub user: User,
+    /// The role; absent means the catalog's default role, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_ref: Option<RoleRef>,
+    /// The groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_refs: Vec<NameRef>,
+    /// Restrictions applied to and lifted for this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restrictions: Option<RestrictionChoice>,
+    /// Confirms the lifting of restrictions that need confirmation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledge: Vec<String>,
+    /// Takes all access away while it is true.
+    #[serde(default)]
+    pub suspended: bool,
+    /// No access before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Time>,
+    /// No access from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Set by the controller: without that live, accepted Invitation this grants nothing; immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation_ref: Option<NameRef>,
+}
+
+/// A user.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Address; immutable. Compared in one canonical form: ASCII lower case, domain as A-label.
+    pub email: String,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The user's id in the store, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+/// What the controller says of a membership.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipStatus {
+    /// Generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Conditions,
+    /// Sections above their first level; left out above 64 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_permissions: Option<Permissions>,
+    /// SHA-256 over the effective permissions, where they are left out for their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_permissions_digest: Option<String>,
+    /// Restrictions in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restrictions: Vec<String>,
+    /// Differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
+}

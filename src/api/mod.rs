@@ -1,0 +1,40 @@
+//! The seven kinds of `roster.dev/v1alpha1`: types, CEL rules, printer columns; nothing else.
+//!
+//! Field names, reasons and annotations are a promise to users (design/api.md). What one object can know by itself is
+//! refused by the API server through the rules written here; what takes a second object to know is the business of
+//! [`crate::resolve`].
+
+mod account;
+mod common;
+mod conditions;
+mod identity_store;
+mod invitation;
+mod membership;
+mod permission_catalog;
+mod role;
+mod user_group;
+
+pub use account::*;
+pub use common::*;
+pub use conditions::*;
+pub use identity_store::*;
+pub use invitation::*;
+pub use membership::*;
+pub use permission_catalog::*;
+pub use role::*;
+pub use user_group::*;
+
+/// API group of all kinds.
+pub const GROUP: &str = "roster.dev";
+/// Served and stored version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// Field manager of every server-side apply and label value of what the controller makes.
+pub const MANAGER: &str = "roster";
+/// Finalizer on Account, IdentityStore and PermissionCatalog (in use), and on nothing else.
+pub const FINALIZER: &str = "roster.dev/store";
+/// Annotation on an Account: `"true"` holds back grants, definitions and corrections, never a revocation.
+pub const PAUSED_ANNOTATION: &str = "roster.dev/paused";
+/// Annotation on an Account: the hash from the `RemovalGuarded` message lets exactly those removals pass.
+pub const APPROVE_REMOVAL_ANNOTATION: &str = "roster.dev/approve-removal";
+/// Annotation on an Account: any new value asks for a whole check now.
+pub const RECONCILE_AT_ANNOTATION: &str = "roster.dev/reconcile-at";

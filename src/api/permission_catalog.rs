@@ -1,0 +1,354 @@
+//! PermissionCatalog: what a portal can grant.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AllowedNamespaces, Conditions, Permissions};
+
+/// What a portal can grant: sections with their ladders, rules between them, restrictions and predefined roles.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "roster.dev",
+    version = "v1alpha1",
+    kind = "PermissionCatalog",
+    plural = "permissioncatalogs",
+    shortname = "pcat",
+    category = "roster",
+    status = "PermissionCatalogStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionCatalogSpec {
+    /// Namespaces whose accounts may use this catalog.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+    /// Sections of the portal, 1 to 256.
+    pub sections: Vec<Section>,
+    /// What can be taken from one user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restrictions: Vec<Restriction>,
+    /// Predefined roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<PredefinedRole>,
+    /// The role the account's owner holds; a portal may have no owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_role: Option<String>,
+    /// Whether the owner's address may change.
+    #[serde(default)]
+    pub owner_change: OwnerChange,
+    /// The role of a Membership that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_role: Option<String>,
+    /// Rules for memberships.
+    #[serde(default)]
+    pub members: MemberRules,
+    /// Rules for roles that accounts add.
+    #[serde(default)]
+    pub custom_roles: CustomRoleRules,
+    /// What an actor must hold; an action without a rule is for administrators only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub administration: Vec<AdministrationRule>,
+    /// Rules for invitations.
+    #[serde(default)]
+    pub invitations: InvitationRules,
+}
+
+/// One section of the portal.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Name, a DNS label.
+    pub name: String,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Category, for display.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Ladder from least to most permissive; the first level is "no access". Absent: Denied, Allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Vec<String>>,
+    /// What a user also needs, elsewhere, to hold a level here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requirement>,
+    /// Advice for levels above a point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<Advisory>,
+}
+
+/// At or above `from`, the user also needs `level` in `section`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Level of this section from which on the rule holds; above the first.
+    pub from: String,
+    /// The other section.
+    pub section: String,
+    /// Level needed there.
+    pub level: String,
+}
+
+/// Advice shown where a role, group or member is above a level.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Advisory {
+    /// Level above which the advice applies.
+    pub above: String,
+    /// What to say.
+    pub message: String,
+}
+
+/// What can be taken from one user.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restriction {
+    /// Name, a DNS label.
+    pub name: String,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Highest level kept, by section.
+    pub caps: BTreeMap<String, String>,
+    /// In force for everyone it is not lifted for.
+    #[serde(default)]
+    pub applied_by_default: bool,
+    /// What lifting it means.
+    #[serde(default)]
+    pub lifting: Lifting,
+}
+
+/// What lifting a restriction means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Lifting {
+    /// Whoever it is lifted for is equal to the owner.
+    #[serde(default)]
+    pub grants_owner_access: bool,
+    /// Lifting counts only where it is also acknowledged.
+    #[serde(default)]
+    pub needs_confirmation: bool,
+}
+
+/// A role the catalog defines.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PredefinedRole {
+    /// Name, a DNS label.
+    pub name: String,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Level by section; sections left out are at their first level.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: Permissions,
+    /// Every section at its highest level; instead of `permissions`.
+    #[serde(default)]
+    pub all_permissions: bool,
+    /// Sections that cannot be configured for this role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applicable: Vec<String>,
+    /// Who may hold it.
+    #[serde(default)]
+    pub held_by: HeldBy,
+    /// Whether an account may change what it means there; never for the owner role.
+    #[serde(default)]
+    pub overridable: bool,
+    /// Types of account it is available in; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub available_in: Vec<AccountType>,
+    /// Advice on its holders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<RoleAdvice>,
+}
+
+/// Who may hold a role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HeldBy {
+    /// Members.
+    #[default]
+    Members,
+    /// The account's owner only.
+    AccountOwner,
+}
+
+/// Type of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum AccountType {
+    /// Neither a partner nor managed.
+    Standalone,
+    /// May own managed accounts.
+    Partner,
+    /// Owned by a partner account.
+    Managed,
+}
+
+/// Advice on the holders of a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleAdvice {
+    /// Fewer holders than this are advised against; the last one is never removed unasked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_holders: Option<u32>,
+    /// More holders than this are advised against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_holders: Option<u32>,
+    /// What to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Whether the owner's address may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OwnerChange {
+    /// Never.
+    #[default]
+    Never,
+    /// By an administrator.
+    ByPlatform,
+}
+
+/// Rules for memberships.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberRules {
+    /// Whether a member needs a role.
+    #[serde(default)]
+    pub role: MemberRole,
+    /// Whether a member may be in groups.
+    #[serde(default)]
+    pub groups: MemberGroups,
+    /// Whether a member may be written down directly.
+    #[serde(default)]
+    pub direct: MemberDirect,
+}
+
+/// Whether a member needs a role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MemberRole {
+    /// May go without.
+    #[default]
+    Optional,
+    /// Needs one.
+    Required,
+}
+
+/// Whether a member may be in groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MemberGroups {
+    /// May be in any number.
+    #[default]
+    Allowed,
+    /// In none.
+    Forbidden,
+}
+
+/// Whether a member may be written down directly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MemberDirect {
+    /// As a Membership.
+    #[default]
+    Allowed,
+    /// Members come in by invitation only.
+    ByInvitationOnly,
+}
+
+/// Rules for roles that accounts add.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomRoleRules {
+    /// Whether accounts may add roles.
+    #[serde(default = "yes")]
+    pub allowed: bool,
+    /// Sections that cannot be configured for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applicable: Vec<String>,
+}
+
+impl Default for CustomRoleRules {
+    fn default() -> Self {
+        Self { allowed: true, not_applicable: Vec::new() }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What an actor must hold for an action: a level in a section, or one of some roles.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdministrationRule {
+    /// The action.
+    pub action: AdministrationAction,
+    /// Section in which a level is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+    /// The level needed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// Or: the roles whose holders may do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+}
+
+/// What an actor may be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum AdministrationAction {
+    /// Create memberships.
+    CreateMembers,
+    /// Change memberships.
+    EditMembers,
+    /// Delete memberships.
+    DeleteMembers,
+    /// Create user groups.
+    CreateGroups,
+    /// Change user groups.
+    EditGroups,
+    /// Delete user groups.
+    DeleteGroups,
+    /// Create roles.
+    CreateRoles,
+    /// Change roles.
+    EditRoles,
+    /// Delete roles.
+    DeleteRoles,
+    /// Invite.
+    Invite,
+    /// Give members a role.
+    AssignRoles,
+    /// Change one's own details.
+    EditOwnDetails,
+    /// In the parent account: create managed accounts.
+    CreateManagedAccounts,
+    /// In the parent account: bring users into managed accounts.
+    OnboardManagedUsers,
+    /// In the parent account: give roles in managed accounts.
+    AssignManagedRoles,
+    /// In the parent account: approve managed accounts.
+    ApproveAccounts,
+}
+
+/// Rules for invitations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationRules {
+    /// Feature the account's plan must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_plan_feature: Option<String>,
+    /// How long a link works where the Invitation does not say; at most 30 days. Absent: 168h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<String>,
+}
+
+/// What the controller says of a catalog.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionCatalogStatus {
+    /// Generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Conditions,
+    /// Accounts that use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<i64>,
+}

@@ -1,0 +1,58 @@
+//! UserGroup: a group that carries permissions.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Conditions, DriftStatus, NameRef, Permissions, RoleRef};
+
+/// A group that carries permissions.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "roster.dev",
+    version = "v1alpha1",
+    kind = "UserGroup",
+    plural = "usergroups",
+    shortname = "ugrp",
+    category = "roster",
+    namespaced,
+    status = "UserGroupStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct UserGroupSpec {
+    /// The account; immutable.
+    pub account_ref: NameRef,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Level by section.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: Permissions,
+    /// Roles whose permissions the group also carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub role_refs: Vec<RoleRef>,
+}
+
+/// What the controller says of a group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserGroupStatus {
+    /// Generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Conditions,
+    /// What the group grants, its roles included: sections above their first level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
+    /// Members in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<i64>,
+    /// Differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
+}
