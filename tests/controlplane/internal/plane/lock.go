@@ -1,0 +1,67 @@
+package plane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+const lockName = "lock"
+
+// lock serializes the commands that change a control plane. The caller unlocks
+// by closing the file.
+func (p *Plane) lock(ctx context.Context) (*os.File, error) {
+	told := false
+	for {
+		file, err := os.OpenFile(p.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		err = flock(file, syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil && isCurrent(file) {
+			return file, nil
+		}
+		file.Close()
+		if err == nil {
+			// `down --purge` removed the directory while we waited.
+			if err := os.MkdirAll(p.Dir, 0o700); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
+		}
+		if !told {
+			told = true
+			progress("waiting for another controlplane command on %s", p.Dir)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// isCurrent tells whether the locked file is still the one under its name.
+func isCurrent(file *os.File) bool {
+	ours, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	current, err := os.Stat(file.Name())
+	return err == nil && os.SameFile(ours, current)
+}
+
+func flock(file *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(file.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
