@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -46,7 +47,22 @@ func (c *client) ok(url string) error {
 	defer response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s: %s", url, response.Status, body)
+		return fmt.Errorf("%s answers %s: %s", url, response.Status, failedChecks(string(body)))
 	}
 	return nil
+}
+
+// failedChecks leaves of a health report, which has a line for each of some
+// forty checks, what is not well.
+func failedChecks(report string) string {
+	var failed []string
+	for line := range strings.Lines(report) {
+		if name, ok := strings.CutPrefix(line, "[-]"); ok {
+			failed = append(failed, strings.TrimSuffix(strings.TrimSpace(name), " failed: reason withheld"))
+		}
+	}
+	if len(failed) == 0 {
+		return strings.TrimSpace(report)
+	}
+	return "failing: " + strings.Join(failed, ", ")
 }

@@ -67,7 +67,8 @@ func (p *Plane) etcd() component {
 			// The only member need not wait long for others before it leads.
 			"--heartbeat-interval=50",
 			"--election-timeout=500",
-			"--log-level=warn",
+			// At "warn" every probe of the API server that only connects is a line.
+			"--log-level=error",
 		},
 	}
 }
@@ -101,6 +102,8 @@ func (p *Plane) apiserver() component {
 			// Load tests measure the controller, not this throttle.
 			"--max-requests-inflight=3000",
 			"--max-mutating-requests-inflight=1500",
+			// Without it a stop waits a minute for clients to end their watches.
+			"--shutdown-watch-termination-grace-period=1s",
 			"--profiling=false",
 		},
 	}

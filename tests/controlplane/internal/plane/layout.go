@@ -90,9 +90,10 @@ func (p *Plane) prepare() error {
 	return p.writeConfig()
 }
 
-// assignPorts picks new ports and remembers them.
+// assignPorts picks a port where there is none or somebody else has it, and
+// remembers all.
 func (p *Plane) assignPorts() error {
-	ports, err := pickPorts()
+	ports, err := pickPorts(p.ports)
 	if err != nil {
 		return err
 	}
@@ -115,17 +116,20 @@ func (p *Plane) checkOwn() error {
 		return err
 	}
 	for _, entry := range entries {
-		if entry.Name() != lockName {
+		// What an `up` leaves that was killed before it wrote the state file.
+		if name := entry.Name(); name != lockName && name != filepath.Base(p.stateFile())+temporarySuffix {
 			return fmt.Errorf("%s is not empty and not the data directory of a control plane", p.Dir)
 		}
 	}
 	return nil
 }
 
+const temporarySuffix = ".tmp"
+
 // writeFile replaces a file in one step: a crash leaves the old one or the new
 // one, never half of it. Everything in the directory is private.
 func writeFile(path string, content []byte) error {
-	temporary := path + ".tmp"
+	temporary := path + temporarySuffix
 	if err := os.WriteFile(temporary, content, 0o600); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,9 +23,6 @@ func progress(format string, args ...any) {
 // Up starts what does not run, and returns when everything is ready.
 func (p *Plane) Up(ctx context.Context) error {
 	if err := p.checkOwn(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return err
 	}
 	lock, err := p.lock(ctx)
@@ -43,12 +41,16 @@ func (p *Plane) Up(ctx context.Context) error {
 	// Between picking a port and binding it, or since the last run, somebody
 	// else took it. New ports help, once everything is moved to them.
 	progress("%v", err)
-	progress("trying once more with other ports; kubeconfigs of users made before no longer work")
+	progress("trying once more with another port")
 	if err := p.stopAll(); err != nil {
 		return err
 	}
+	before := p.ports
 	if err := p.assignPorts(); err != nil {
 		return err
+	}
+	if before.APIServer != p.ports.APIServer {
+		progress("the API server moves to port %d; kubeconfigs made before no longer work", p.ports.APIServer)
 	}
 	if err := p.writeConfig(); err != nil {
 		return err
@@ -89,13 +91,11 @@ func (p *Plane) startAndWait(ctx context.Context, c component) (bool, error) {
 			return false, fmt.Errorf("start %s: %w", c.name, err)
 		}
 		progress("starting %s on port %d", c.name, c.port)
-	} else if health.ready(c) != nil {
+	} else if c.ready(health) != nil {
 		progress("%s runs (pid %d) but is not ready yet", c.name, pid)
 	}
 	return started != nil, p.waitReady(ctx, c, health, started)
 }
-
-func (c *client) ready(of component) error { return of.ready(c) }
 
 func (p *Plane) waitReady(ctx context.Context, c component, health *client, started *process) error {
 	var (
@@ -107,7 +107,7 @@ func (p *Plane) waitReady(ctx context.Context, c component, health *client, star
 	}
 	begin, report := time.Now(), time.Now()
 	for {
-		problem := health.ready(c)
+		problem := c.ready(health)
 		if problem == nil {
 			if started != nil {
 				progress("%s is ready after %.1f s", c.name, time.Since(begin).Seconds())
@@ -122,6 +122,9 @@ func (p *Plane) waitReady(ctx context.Context, c component, health *client, star
 		case <-exited:
 			return p.failure(c, started.state, logStart)
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return fmt.Errorf("%w while waiting for %s", context.Cause(ctx), c.name)
+			}
 			return p.failure(c, fmt.Sprintf("not ready: %v (%v)", context.Cause(ctx), problem), logStart)
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -172,12 +175,19 @@ func (p *Plane) stopAll() error {
 }
 
 // StartComponent starts one component again, on the port it had, and waits until
-// it is ready.
+// it is ready, and with it those that need it and run: the API server takes a
+// moment to find etcd again.
 func (p *Plane) StartComponent(ctx context.Context, name string) error {
 	return p.withComponent(ctx, name, func(c component) error {
 		isNew, err := p.startAndWait(ctx, c)
 		if err != nil && isNew {
-			err = errors.Join(err, p.terminate(name))
+			return errors.Join(err, p.terminate(name))
+		}
+		for _, dependent := range p.components()[slices.Index(ComponentNames, name)+1:] {
+			if _, ok := p.running(dependent.name); !ok || err != nil {
+				return err
+			}
+			_, err = p.startAndWait(ctx, dependent)
 		}
 		return err
 	})
@@ -223,7 +233,7 @@ func (p *Plane) Status(out io.Writer) (bool, error) {
 			state = fmt.Sprintf("ready\tpid %d\tport %d", pid, c.port)
 			health, err := p.newClient(c.ca, c.client)
 			if err == nil {
-				err = health.ready(c)
+				err = c.ready(health)
 			}
 			if err != nil {
 				all = false

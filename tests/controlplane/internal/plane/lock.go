@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -11,12 +12,19 @@ import (
 
 const lockName = "lock"
 
-// lock serializes the commands that change a control plane. The caller unlocks
-// by closing the file.
+// lock serializes the commands that change a control plane. It creates the
+// directory if need be; the caller unlocks by closing the file.
 func (p *Plane) lock(ctx context.Context) (*os.File, error) {
 	told := false
 	for {
+		// In the loop, because a `down --purge` that we wait for removes it.
+		if err := os.MkdirAll(p.Dir, 0o700); err != nil {
+			return nil, err
+		}
 		file, err := os.OpenFile(p.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -26,11 +34,7 @@ func (p *Plane) lock(ctx context.Context) (*os.File, error) {
 		}
 		file.Close()
 		if err == nil {
-			// `down --purge` removed the directory while we waited.
-			if err := os.MkdirAll(p.Dir, 0o700); err != nil {
-				return nil, err
-			}
-			continue
+			continue // the lock of a directory that was purged meanwhile
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", file.Name(), err)

@@ -24,11 +24,9 @@ const (
 	highestPort = 32000
 )
 
-func pickPorts() (Ports, error) {
-	var (
-		ports     Ports
-		listeners []net.Listener
-	)
+// pickPorts replaces those ports that are not set or not free.
+func pickPorts(ports Ports) (Ports, error) {
+	var listeners []net.Listener
 	// All are held open until the last is found, so that no two are the same.
 	defer func() {
 		for _, listener := range listeners {
@@ -36,7 +34,7 @@ func pickPorts() (Ports, error) {
 		}
 	}()
 	for _, port := range []*int{&ports.Etcd, &ports.EtcdPeer, &ports.APIServer, &ports.ControllerManager} {
-		listener, err := listenSomewhere()
+		listener, err := keepOrFind(*port)
 		if err != nil {
 			return Ports{}, err
 		}
@@ -46,15 +44,26 @@ func pickPorts() (Ports, error) {
 	return ports, nil
 }
 
+func keepOrFind(port int) (net.Listener, error) {
+	if port != 0 {
+		if listener, err := listen(port); err == nil {
+			return listener, nil
+		}
+	}
+	return listenSomewhere()
+}
+
 func listenSomewhere() (net.Listener, error) {
 	var err error
 	for range 100 {
 		var listener net.Listener
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
-		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
+		if listener, err = listen(lowestPort + rand.IntN(highestPort-lowestPort)); err == nil {
 			return listener, nil
 		}
 	}
 	return nil, fmt.Errorf("no free port on 127.0.0.1: %w", err)
+}
+
+func listen(port int) (net.Listener, error) {
+	return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 }

@@ -40,6 +40,10 @@ func (p *Plane) spawn(c component) (*process, error) {
 	if err := flock(pidFile, syscall.LOCK_EX); err != nil {
 		return nil, err
 	}
+	// The number of a process that died must not stand for the new one.
+	if err := pidFile.Truncate(0); err != nil {
+		return nil, err
+	}
 
 	log, err := os.OpenFile(p.logFile(c.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -70,9 +74,6 @@ func (p *Plane) spawn(c component) (*process, error) {
 		}
 		close(running.exited)
 	}()
-	if err := pidFile.Truncate(0); err != nil {
-		return nil, err
-	}
 	_, err = pidFile.WriteAt([]byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0)
 	return running, err
 }
