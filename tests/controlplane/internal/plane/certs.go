@@ -25,10 +25,9 @@ const (
 
 // pair is a certificate with its key.
 type pair struct {
-	certificate       *x509.Certificate
-	key               *ecdsa.PrivateKey
-	certPEM, keyPEM   []byte
-	certFile, keyFile string
+	certificate     *x509.Certificate
+	key             *ecdsa.PrivateKey
+	certPEM, keyPEM []byte
 }
 
 // identity is the subject of a client certificate, as Kubernetes reads it: the
@@ -186,22 +185,23 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 }
 
 func (p *Plane) storePair(name string, pr *pair) error {
-	pr.certFile, pr.keyFile = p.pki(name+".crt"), p.pki(name+".key")
-	if err := writeFile(pr.keyFile, pr.keyPEM); err != nil {
+	if err := writeFile(p.pki(name+".key"), pr.keyPEM); err != nil {
 		return err
 	}
-	return writeFile(pr.certFile, pr.certPEM)
+	return writeFile(p.pki(name+".crt"), pr.certPEM)
 }
 
 // loadPair reads a pair and checks that key and certificate belong together: a
 // crash between the two files leaves a pair that does not.
 func (p *Plane) loadPair(name string) (*pair, error) {
-	pr := &pair{certFile: p.pki(name + ".crt"), keyFile: p.pki(name + ".key")}
-	var err error
-	if pr.certPEM, err = os.ReadFile(pr.certFile); err != nil {
+	var (
+		pr  pair
+		err error
+	)
+	if pr.certPEM, err = os.ReadFile(p.pki(name + ".crt")); err != nil {
 		return nil, err
 	}
-	if pr.keyPEM, err = os.ReadFile(pr.keyFile); err != nil {
+	if pr.keyPEM, err = os.ReadFile(p.pki(name + ".key")); err != nil {
 		return nil, err
 	}
 	both, err := tls.X509KeyPair(pr.certPEM, pr.keyPEM)
@@ -213,7 +213,7 @@ func (p *Plane) loadPair(name string) (*pair, error) {
 		return nil, fmt.Errorf("%s: not an ECDSA key", name)
 	}
 	pr.certificate, pr.key = both.Leaf, key
-	return pr, nil
+	return &pr, nil
 }
 
 // ensureServiceAccountKey creates the key that signs service account tokens.
