@@ -4,7 +4,12 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedNamespaces, Conditions};
+use super::limits::MAX_ENTRIES;
+use super::{AllowedNamespaces, Conditions, schema};
+
+/// The backends: exactly one is set, and neither which one nor where it is ever changes. A new backend joins here,
+/// and with a rule of its own on what of it is immutable.
+const BACKENDS: &[&str] = &["sqlite"];
 
 /// One backing store, who may use it, and defaults that accounts can only tighten.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,9 +21,29 @@ use super::{AllowedNamespaces, Conditions};
     shortname = "idstore",
     category = "roster",
     status = "IdentityStoreStatus",
+    printcolumn(
+        name = "File",
+        type_ = "string",
+        json_path = ".spec.sqlite.file",
+        description = "File of the embedded store."
+    ),
+    printcolumn(
+        name = "Accounts",
+        type_ = "integer",
+        json_path = ".status.accounts",
+        description = "Accounts kept in it."
+    ),
+    printcolumn(
+        name = "Members",
+        type_ = "integer",
+        json_path = ".status.members",
+        description = "Members kept in it."
+    ),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::exactly_one(BACKENDS))]
+#[x_kube(validation = schema::immutable_optional("sqlite"))]
 pub struct IdentityStoreSpec {
     /// The embedded store: one SQLite file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +59,7 @@ pub struct IdentityStoreSpec {
     pub paused: bool,
     /// Emergency: these people have no access anywhere in this store, at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["email"]))]
     pub blocked: Vec<BlockedUser>,
     /// Defaults for accounts, which may only be stricter.
     #[serde(default)]
@@ -44,6 +70,7 @@ pub struct IdentityStoreSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqliteBackend {
     /// A plain file name below the controller's `--sqlite-dir`.
+    #[schemars(schema_with = "schema::file_name")]
     pub file: String,
 }
 
@@ -63,9 +90,11 @@ pub enum Adoption {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedUser {
     /// Address.
+    #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text")]
     pub reason: Option<String>,
 }
 
@@ -96,6 +125,7 @@ pub struct DriftDefaults {
     pub unmanaged: Unmanaged,
     /// How often the store is read again; 10s to 24h.
     #[serde(default = "check_every")]
+    #[schemars(schema_with = "schema::check_every")]
     pub check_every: String,
 }
 
@@ -137,9 +167,11 @@ pub enum Unmanaged {
 pub struct RemovalGuardDefaults {
     /// More than this part of the account's members, in percent …
     #[serde(default = "maximum_percent")]
+    #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: u8,
     /// … and at least this many.
     #[serde(default = "minimum_count")]
+    #[schemars(schema_with = "schema::count")]
     pub minimum_count: u32,
 }
 
@@ -178,17 +210,22 @@ pub struct IdentityStoreStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Accounts kept in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
     /// Members kept in it, over all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
     /// Accounts in the store that carry this cluster's mark and whose Account is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::orphaned_accounts")]
     pub orphaned_accounts: Vec<String>,
     /// What this backend can do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::status_names")]
     pub capabilities: Vec<String>,
 }
