@@ -48,8 +48,16 @@ use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanage
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = schema::immutable("storeRef"))]
 #[x_kube(validation = schema::immutable_optional("parentRef"))]
-#[x_kube(validation = schema::rule(".partner", "!self.partner || !has(self.parentRef)", "a managed account cannot be a partner: set either partner or parentRef"))]
-#[x_kube(validation = schema::rule(".managedAccounts", "self.partner || !has(self.managedAccounts)", "managedAccounts needs partner: true"))]
+#[x_kube(validation = schema::rule(
+    ".partner",
+    "!self.partner || !has(self.parentRef)",
+    "a managed account cannot be a partner: set either partner or parentRef",
+))]
+#[x_kube(validation = schema::rule(
+    ".managedAccounts",
+    "self.partner || !has(self.managedAccounts)",
+    "managedAccounts needs partner: true",
+))]
 pub struct AccountSpec {
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +120,10 @@ pub struct ManagedAccounts {
     pub need_approval: bool,
     /// Those approved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"]))]
+    #[schemars(
+        length(max = MAX_ENTRIES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"])
+    )]
     pub approved: Vec<AccountRef>,
 }
 

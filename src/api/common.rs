@@ -66,7 +66,11 @@ pub enum NamespacesFrom {
 
 /// Restrictions of one user.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = schema::rule(".lift", "!has(self.apply) || !has(self.lift) || !self.apply.exists(name, name in self.lift)", "apply and lift must not name the same restriction"))]
+#[x_kube(validation = schema::rule(
+    ".lift",
+    "!has(self.apply) || !has(self.lift) || !self.apply.exists(name, name in self.lift)",
+    "apply and lift must not name the same restriction",
+))]
 pub struct RestrictionChoice {
     /// Restrictions in force for this user besides those applied by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -76,6 +76,21 @@ fn every_rule_has_a_message() {
     assert!(mute.is_empty(), "rules without message: {mute:#?}");
 }
 
+/// kubectl reads YAML 1.1, where these are booleans unless quoted; nobody quotes the value of an enum.
+#[test]
+fn no_value_reads_as_a_boolean() {
+    let booleans = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
+    let found = faults(|path, schema| {
+        !path.ends_with(".conditions[].status")
+            && schema
+                .enum_
+                .iter()
+                .flatten()
+                .any(|value| value.0.as_str().is_some_and(|text| booleans.contains(&text.to_lowercase().as_str())))
+    });
+    assert!(found.is_empty(), "enums with values that need quotes: {found:#?}");
+}
+
 #[test]
 fn inherited_fields_and_status_have_no_defaults() {
     let inherited = ["Account.spec.drift", "Account.spec.removalGuard", "Account.spec.enforcement"];

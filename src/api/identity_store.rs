@@ -59,7 +59,10 @@ pub struct IdentityStoreSpec {
     pub paused: bool,
     /// Emergency: these people have no access anywhere in this store, at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["email"]))]
+    #[schemars(
+        length(max = MAX_ENTRIES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["email"])
+    )]
     pub blocked: Vec<BlockedUser>,
     /// Defaults for accounts, which may only be stricter.
     #[serde(default)]
@@ -192,8 +195,9 @@ const fn minimum_count() -> u32 {
 /// Whether changes need a person's authority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Enforcement {
-    /// No.
+    /// No. Not `Off` on the wire: YAML 1.1, so kubectl, reads an unquoted `Off` as a boolean.
     #[default]
+    #[serde(rename = "Disabled")]
     Off,
     /// Say where it is missing.
     Warn,

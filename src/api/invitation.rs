@@ -56,7 +56,10 @@ pub struct InvitationSpec {
     pub role_ref: Option<RoleRef>,
     /// The groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_REFS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub group_refs: Vec<NameRef>,
     /// Restrictions applied to and lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]

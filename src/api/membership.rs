@@ -35,7 +35,11 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, Ro
 #[x_kube(validation = schema::immutable("accountRef"))]
 #[x_kube(validation = schema::immutable("user.email"))]
 #[x_kube(validation = schema::immutable_optional("invitationRef"))]
-#[x_kube(validation = schema::rule(".expiresAt", "!has(self.startsAt) || !has(self.expiresAt) || self.startsAt < self.expiresAt", "expiresAt must be after startsAt"))]
+#[x_kube(validation = schema::rule(
+    ".expiresAt",
+    "!has(self.startsAt) || !has(self.expiresAt) || self.startsAt < self.expiresAt",
+    "expiresAt must be after startsAt",
+))]
 pub struct MembershipSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
@@ -46,7 +50,10 @@ pub struct MembershipSpec {
     pub role_ref: Option<RoleRef>,
     /// The groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_REFS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub group_refs: Vec<NameRef>,
     /// Restrictions applied to and lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]

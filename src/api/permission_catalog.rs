@@ -33,15 +33,24 @@ pub struct PermissionCatalogSpec {
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
     /// Sections of the portal, 1 to 256.
-    #[schemars(length(min = 1, max = MAX_SECTIONS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(
+        length(min = 1, max = MAX_SECTIONS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub sections: Vec<Section>,
     /// What can be taken from one user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ROLES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(
+        length(max = MAX_ROLES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub restrictions: Vec<Restriction>,
     /// Predefined roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ROLES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(
+        length(max = MAX_ROLES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub roles: Vec<PredefinedRole>,
     /// The role the account's owner holds; a portal may have no owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,37 +71,37 @@ pub struct PermissionCatalogSpec {
     pub custom_roles: CustomRoleRules,
     /// What an actor must hold; an action without a rule is for administrators only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ACTIONS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["action"]))]
+    #[schemars(
+        length(max = MAX_ACTIONS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["action"])
+    )]
     pub administration: Vec<AdministrationRule>,
     /// Rules for invitations.
     #[serde(default)]
     pub invitations: InvitationRules,
 }
 
-/// A section's own ladder, or the default one.
-macro_rules! ladder {
-    () => {
-        "(has(self.levels) ? self.levels : ['Denied', 'Allowed'])"
-    };
-}
-const REQUIRES_FROM_LADDER: &str =
-    concat!("!has(self.requires) || self.requires.all(r, ", ladder!(), ".indexOf(r.from) > 0)");
-const REQUIRES_ELSEWHERE: &str = "!has(self.requires) || self.requires.all(r, r.section != self.name)";
-const ADVISORY_ON_LADDER: &str = concat!(
-    "!has(self.advisories) || self.advisories.all(a, a.above in ",
-    ladder!(),
-    " && a.above != ",
-    ladder!(),
-    "[",
-    ladder!(),
-    ".size() - 1])"
-);
-
 /// One section of the portal.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new(REQUIRES_FROM_LADDER).message("requires.from must be a level of this section above the first"))]
-#[x_kube(validation = Rule::new(REQUIRES_ELSEWHERE).message("requires.section must be another section"))]
-#[x_kube(validation = Rule::new(ADVISORY_ON_LADDER).message("advisories.above must be a level of this section below the last"))]
+#[x_kube(validation = schema::rule(
+    ".requires",
+    "!has(self.requires) || self.requires.all(r, has(self.levels)
+        ? r.from in self.levels && r.from != self.levels[0]
+        : r.from == 'Allowed')",
+    "requires.from must be a level of this section above the first",
+))]
+#[x_kube(validation = schema::rule(
+    ".requires",
+    "!has(self.requires) || self.requires.all(r, r.section != self.name)",
+    "requires.section must be another section",
+))]
+#[x_kube(validation = schema::rule(
+    ".advisories",
+    "!has(self.advisories) || self.advisories.all(a, has(self.levels)
+        ? a.above in self.levels && a.above != self.levels[self.levels.size() - 1]
+        : a.above == 'Denied')",
+    "advisories.above must be a level of this section below the last",
+))]
 pub struct Section {
     /// Name, a DNS label.
     #[schemars(schema_with = "schema::label")]
@@ -111,7 +120,10 @@ pub struct Section {
     pub levels: Option<Vec<String>>,
     /// What a user also needs, elsewhere, to hold a level here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_REQUIRES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "section"]))]
+    #[schemars(
+        length(max = MAX_REQUIRES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "section"])
+    )]
     pub requires: Vec<Requirement>,
     /// Advice for levels above a point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -181,7 +193,11 @@ pub struct Lifting {
 /// A role the catalog defines.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::rule(".permissions", "!self.allPermissions || !has(self.permissions) || self.permissions.size() == 0", "set either allPermissions or permissions, not both"))]
+#[x_kube(validation = schema::rule(
+    ".permissions",
+    "!self.allPermissions || !has(self.permissions) || self.permissions.size() == 0",
+    "set either allPermissions or permissions, not both",
+))]
 pub struct PredefinedRole {
     /// Name, a DNS label.
     #[schemars(schema_with = "schema::label")]
@@ -240,7 +256,11 @@ pub enum AccountType {
 /// Advice on the holders of a role.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::rule(".maximumHolders", "!has(self.minimumHolders) || !has(self.maximumHolders) || self.minimumHolders <= self.maximumHolders", "maximumHolders must not be below minimumHolders"))]
+#[x_kube(validation = schema::rule(
+    ".maximumHolders",
+    "!has(self.minimumHolders) || !has(self.maximumHolders) || self.minimumHolders <= self.maximumHolders",
+    "maximumHolders must not be below minimumHolders",
+))]
 pub struct RoleAdvice {
     /// Fewer holders than this are advised against; the last one is never removed unasked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -335,7 +355,11 @@ const fn yes() -> bool {
 
 /// What an actor must hold for an action: a level in a section, or one of some roles.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("has(self.section) == has(self.level) && has(self.section) != (has(self.roles) && self.roles.size() > 0)").message("set either section and level, or roles"))]
+#[x_kube(validation = schema::rule(
+    ".roles",
+    "has(self.section) == has(self.level) && has(self.section) != (has(self.roles) && self.roles.size() > 0)",
+    "set either section and level, or roles",
+))]
 pub struct AdministrationRule {
     /// The action.
     pub action: AdministrationAction,

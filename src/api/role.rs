@@ -41,7 +41,11 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
 #[x_kube(validation = schema::immutable("accountRef"))]
 #[x_kube(validation = schema::immutable_optional("basedOn"))]
 #[x_kube(validation = schema::immutable_optional("overrides"))]
-#[x_kube(validation = schema::rule(".overrides", "!has(self.basedOn) || !has(self.overrides)", "set either basedOn or overrides, not both"))]
+#[x_kube(validation = schema::rule(
+    ".overrides",
+    "!has(self.basedOn) || !has(self.overrides)",
+    "set either basedOn or overrides, not both",
+))]
 pub struct RoleSpec {
     /// The account; immutable.
     pub account_ref: NameRef,

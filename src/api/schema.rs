@@ -308,8 +308,9 @@ fn with_description(mut schema: Schema, description: &str) -> Schema {
     schema
 }
 
-/// A rule that points at a field of the object it is written on; `path` starts with a dot.
+/// A rule that points at a field of the object it is written on; `path` starts with a dot. Lines of the rule are joined.
 pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
+    let rule = rule.split_whitespace().collect::<Vec<_>>().join(" ");
     Rule::new(rule).message(message).field_path(path).reason(Reason::FieldValueInvalid)
 }
 

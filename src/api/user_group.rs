@@ -40,7 +40,10 @@ pub struct UserGroupSpec {
     pub permissions: Permissions,
     /// Roles whose permissions the group also carries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_REFS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "name"]))]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "name"])
+    )]
     pub role_refs: Vec<RoleRef>,
 }
 
