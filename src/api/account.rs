@@ -19,30 +19,6 @@ use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanage
     category = "roster",
     namespaced,
     status = "AccountStatus",
-    printcolumn(
-        name = "Catalog",
-        type_ = "string",
-        json_path = ".spec.catalogRef.name",
-        description = "What can be granted here."
-    ),
-    printcolumn(
-        name = "Store",
-        type_ = "string",
-        json_path = ".spec.storeRef.name",
-        description = "Where it is kept."
-    ),
-    printcolumn(
-        name = "Members",
-        type_ = "integer",
-        json_path = ".status.members",
-        description = "Members, the owner included."
-    ),
-    printcolumn(
-        name = "Drifted",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Drifted\")].status",
-        description = "Whether the store differs."
-    ),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]

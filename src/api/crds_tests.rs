@@ -46,11 +46,7 @@ fn every_field_is_described() {
 fn every_string_list_and_map_is_bounded() {
     let unbounded = faults(|path, schema| match schema.type_.as_deref() {
         Some("string") => {
-            schema.max_length.is_none()
-                && schema.enum_.is_none()
-                && schema.format.as_deref() != Some("date-time")
-                && !path.ends_with(".apiVersion")
-                && !path.ends_with(".kind")
+            schema.max_length.is_none() && schema.enum_.is_none() && schema.format.as_deref() != Some("date-time")
         }
         Some("array") => schema.max_items.is_none() || schema.x_kubernetes_list_type.is_none(),
         Some("object") => schema.additional_properties.is_some() && schema.max_properties.is_none(),

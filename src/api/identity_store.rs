@@ -21,24 +21,6 @@ const BACKENDS: &[&str] = &["sqlite"];
     shortname = "idstore",
     category = "roster",
     status = "IdentityStoreStatus",
-    printcolumn(
-        name = "File",
-        type_ = "string",
-        json_path = ".spec.sqlite.file",
-        description = "File of the embedded store."
-    ),
-    printcolumn(
-        name = "Accounts",
-        type_ = "integer",
-        json_path = ".status.accounts",
-        description = "Accounts kept in it."
-    ),
-    printcolumn(
-        name = "Members",
-        type_ = "integer",
-        json_path = ".status.members",
-        description = "Members kept in it."
-    ),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]

@@ -19,20 +19,6 @@ use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
     category = "roster",
     namespaced,
     status = "InvitationStatus",
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountRef.name", description = "The account."),
-    printcolumn(name = "Email", type_ = "string", json_path = ".spec.email", description = "Address of the invited."),
-    printcolumn(
-        name = "Role",
-        type_ = "string",
-        json_path = ".spec.roleRef.name",
-        description = "The role, where one is named."
-    ),
-    printcolumn(
-        name = "Phase",
-        type_ = "string",
-        json_path = ".status.phase",
-        description = "Where the invitation stands."
-    ),
     selectable = ".spec.accountRef.name",
     selectable = ".spec.email",
     derive = "PartialEq"

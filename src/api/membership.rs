@@ -19,14 +19,6 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, Ro
     category = "roster",
     namespaced,
     status = "MembershipStatus",
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountRef.name", description = "The account."),
-    printcolumn(name = "User", type_ = "string", json_path = ".spec.user.email", description = "Address of the user."),
-    printcolumn(
-        name = "Role",
-        type_ = "string",
-        json_path = ".spec.roleRef.name",
-        description = "The role, where one is named."
-    ),
     selectable = ".spec.accountRef.name",
     selectable = ".spec.user.email",
     derive = "PartialEq"

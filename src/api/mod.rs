@@ -5,6 +5,7 @@
 //! [`crate::resolve`].
 
 mod account;
+mod columns;
 mod common;
 mod conditions;
 mod crds;

@@ -19,12 +19,6 @@ use super::{AllowedNamespaces, Conditions, Permissions, schema};
     shortname = "pcat",
     category = "roster",
     status = "PermissionCatalogStatus",
-    printcolumn(
-        name = "Accounts",
-        type_ = "integer",
-        json_path = ".status.accounts",
-        description = "Accounts that use it."
-    ),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]

@@ -21,19 +21,6 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
     category = "roster",
     namespaced,
     status = "RoleStatus",
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountRef.name", description = "The account."),
-    printcolumn(
-        name = "Overrides",
-        type_ = "string",
-        json_path = ".spec.overrides",
-        description = "The predefined role it changes."
-    ),
-    printcolumn(
-        name = "Members",
-        type_ = "integer",
-        json_path = ".status.members",
-        description = "Members that hold it."
-    ),
     selectable = ".spec.accountRef.name",
     derive = "PartialEq"
 )]

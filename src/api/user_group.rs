@@ -20,8 +20,6 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RoleRef, schema};
     category = "roster",
     namespaced,
     status = "UserGroupStatus",
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountRef.name", description = "The account."),
-    printcolumn(name = "Members", type_ = "integer", json_path = ".status.members", description = "Members in it."),
     selectable = ".spec.accountRef.name",
     derive = "PartialEq"
 )]
