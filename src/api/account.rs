@@ -5,7 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanaged};
+use super::limits::MAX_ENTRIES;
+use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanaged, schema};
 
 /// A customer account; optionally managed by a parent account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,9 +22,22 @@ use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanage
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::immutable("storeRef"))]
+#[x_kube(validation = schema::immutable_optional("parentRef"))]
+#[x_kube(validation = schema::rule(
+    ".partner",
+    "!self.partner || !has(self.parentRef)",
+    "a managed account cannot be a partner: set either partner or parentRef",
+))]
+#[x_kube(validation = schema::rule(
+    ".managedAccounts",
+    "self.partner || !has(self.managedAccounts)",
+    "managedAccounts needs partner: true",
+))]
 pub struct AccountSpec {
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
     /// What can be granted here.
     pub catalog_ref: NameRef,
@@ -75,23 +89,30 @@ pub struct ManagedAccounts {
     pub allowed_namespaces: ManagedNamespaces,
     /// Catalogs they may use; empty means this account's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::object_name_set")]
     pub catalogs: Vec<String>,
     /// Whether each needs approval.
     #[serde(default)]
     pub need_approval: bool,
     /// Those approved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_ENTRIES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"])
+    )]
     pub approved: Vec<AccountRef>,
 }
 
 /// Namespaces managed accounts may be in.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = schema::selector_iff_asked())]
 pub struct ManagedNamespaces {
     /// The same namespace, all, or those the selector picks.
     #[serde(default)]
     pub from: ManagedFrom,
     /// Picks namespaces by label; with `from: Selector` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 }
 
@@ -111,8 +132,10 @@ pub enum ManagedFrom {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AccountRef {
     /// Its namespace.
+    #[schemars(schema_with = "schema::label")]
     pub namespace: String,
     /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
 
@@ -120,9 +143,11 @@ pub struct AccountRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ParentRef {
     /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// Its namespace; absent means this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub namespace: Option<String>,
 }
 
@@ -131,9 +156,11 @@ pub struct ParentRef {
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
     /// Address; immutable, unless the catalog lets the platform change it.
+    #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
 }
 
@@ -142,9 +169,11 @@ pub struct Owner {
 pub struct Plan {
     /// Name of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub name: Option<String>,
     /// Its features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
     pub features: Vec<String>,
 }
 
@@ -160,6 +189,7 @@ pub struct AccountDrift {
     pub unmanaged: Option<Unmanaged>,
     /// How often the store is read again; 10s to 24h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::check_every")]
     pub check_every: Option<String>,
 }
 
@@ -169,9 +199,11 @@ pub struct AccountDrift {
 pub struct AccountRemovalGuard {
     /// More than this part of the account's members, in percent …
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: Option<u8>,
     /// … and at least this many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
     pub minimum_count: Option<u32>,
 }
 
@@ -194,21 +226,27 @@ pub struct AccountStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Members, the owner included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
     /// Role objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub roles: Option<i64>,
     /// User groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub groups: Option<i64>,
     /// Invitations not yet answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub pending_invitations: Option<i64>,
     /// Accounts that name this one as their parent and are admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub managed_accounts: Option<i64>,
     /// When the whole account was last compared with the store; written at most once an hour by a clean check.
     #[serde(default, skip_serializing_if = "Option::is_none")]

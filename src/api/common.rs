@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::schema;
 
 /// Section name → level name.
 pub type Permissions = BTreeMap<String, String>;
@@ -13,6 +16,7 @@ pub type Permissions = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct NameRef {
     /// Name of the object.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
 
@@ -23,6 +27,7 @@ pub struct RoleRef {
     #[serde(default)]
     pub kind: RoleRefKind,
     /// Name of the role.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
 
@@ -37,13 +42,15 @@ pub enum RoleRefKind {
 }
 
 /// Which namespaces may use a cluster-scoped object.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = schema::selector_iff_asked())]
 pub struct AllowedNamespaces {
     /// All namespaces, or those the selector picks.
     #[serde(default)]
     pub from: NamespacesFrom,
     /// Picks namespaces by label; with `from: Selector` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 }
 
@@ -58,12 +65,19 @@ pub enum NamespacesFrom {
 }
 
 /// Restrictions of one user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = schema::rule(
+    ".lift",
+    "!has(self.apply) || !has(self.lift) || !self.apply.exists(name, name in self.lift)",
+    "apply and lift must not name the same restriction",
+))]
 pub struct RestrictionChoice {
     /// Restrictions in force for this user besides those applied by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
     pub apply: Vec<String>,
     /// Restrictions applied by default that this user is exempt from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
     pub lift: Vec<String>,
 }

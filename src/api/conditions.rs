@@ -6,6 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema;
+
+use super::limits::MAX_DRIFT_ENTRIES;
+
 /// Condition types, in the order they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -28,15 +32,8 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// All types, in the order they are written.
-    pub const ALL: [Self; 7] = [
-        Self::Ready,
-        Self::Valid,
-        Self::Synced,
-        Self::Drifted,
-        Self::Advised,
-        Self::Reconciling,
-        Self::Stalled,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Ready, Self::Valid, Self::Synced, Self::Drifted, Self::Advised, Self::Reconciling, Self::Stalled];
 
     /// The name as it stands in status.
     #[must_use]
@@ -168,9 +165,11 @@ pub struct DriftStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_corrected_time: Option<Time>,
     /// Number of fields that differ, or differed at the last correction.
+    #[schemars(schema_with = "schema::total")]
     pub count: i64,
     /// The first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_DRIFT_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub entries: Vec<DriftEntry>,
 }
 
@@ -178,12 +177,16 @@ pub struct DriftStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftEntry {
     /// What differs: `member dana@acme.example`, `role night-shift`, …
+    #[schemars(schema_with = "schema::message")]
     pub object: String,
     /// Which field of it.
+    #[schemars(schema_with = "schema::message")]
     pub field: String,
     /// What it should be.
+    #[schemars(schema_with = "schema::message")]
     pub desired: String,
     /// What it is.
+    #[schemars(schema_with = "schema::message")]
     pub observed: String,
 }
 

@@ -4,7 +4,12 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedNamespaces, Conditions};
+use super::limits::MAX_ENTRIES;
+use super::{AllowedNamespaces, Conditions, schema};
+
+/// The backends: exactly one is set, and neither which one nor where it is ever changes. A new backend joins here,
+/// and with a rule of its own on what of it is immutable.
+const BACKENDS: &[&str] = &["sqlite"];
 
 /// One backing store, who may use it, and defaults that accounts can only tighten.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +24,8 @@ use super::{AllowedNamespaces, Conditions};
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::exactly_one(BACKENDS))]
+#[x_kube(validation = schema::immutable_optional("sqlite"))]
 pub struct IdentityStoreSpec {
     /// The embedded store: one SQLite file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +41,10 @@ pub struct IdentityStoreSpec {
     pub paused: bool,
     /// Emergency: these people have no access anywhere in this store, at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_ENTRIES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["email"])
+    )]
     pub blocked: Vec<BlockedUser>,
     /// Defaults for accounts, which may only be stricter.
     #[serde(default)]
@@ -44,6 +55,7 @@ pub struct IdentityStoreSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqliteBackend {
     /// A plain file name below the controller's `--sqlite-dir`.
+    #[schemars(schema_with = "schema::file_name")]
     pub file: String,
 }
 
@@ -63,9 +75,11 @@ pub enum Adoption {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedUser {
     /// Address.
+    #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text")]
     pub reason: Option<String>,
 }
 
@@ -96,6 +110,7 @@ pub struct DriftDefaults {
     pub unmanaged: Unmanaged,
     /// How often the store is read again; 10s to 24h.
     #[serde(default = "check_every")]
+    #[schemars(schema_with = "schema::check_every")]
     pub check_every: String,
 }
 
@@ -137,9 +152,11 @@ pub enum Unmanaged {
 pub struct RemovalGuardDefaults {
     /// More than this part of the account's members, in percent …
     #[serde(default = "maximum_percent")]
+    #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: u8,
     /// … and at least this many.
     #[serde(default = "minimum_count")]
+    #[schemars(schema_with = "schema::count")]
     pub minimum_count: u32,
 }
 
@@ -160,8 +177,9 @@ const fn minimum_count() -> u32 {
 /// Whether changes need a person's authority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Enforcement {
-    /// No.
+    /// No. Not `Off` on the wire: YAML 1.1, so kubectl, reads an unquoted `Off` as a boolean.
     #[default]
+    #[serde(rename = "Disabled")]
     Off,
     /// Say where it is missing.
     Warn,
@@ -178,17 +196,22 @@ pub struct IdentityStoreStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Accounts kept in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
     /// Members kept in it, over all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
     /// Accounts in the store that carry this cluster's mark and whose Account is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::orphaned_accounts")]
     pub orphaned_accounts: Vec<String>,
     /// What this backend can do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::status_names")]
     pub capabilities: Vec<String>,
 }

@@ -5,7 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, NameRef, RestrictionChoice, RoleRef};
+use super::limits::MAX_REFS;
+use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
 
 /// An e-mail invitation that becomes a Membership.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,31 +19,44 @@ use super::{Conditions, NameRef, RestrictionChoice, RoleRef};
     category = "roster",
     namespaced,
     status = "InvitationStatus",
+    selectable = ".spec.accountRef.name",
+    selectable = ".spec.email",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::immutable("accountRef"))]
+#[x_kube(validation = schema::immutable("email"))]
+#[x_kube(validation = schema::rule(".resend", "self.resend >= oldSelf.resend", "resend must not decrease"))]
 pub struct InvitationSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
     /// Address; immutable.
+    #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
     /// The role; absent means the catalog's default role, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_ref: Option<RoleRef>,
     /// The groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub group_refs: Vec<NameRef>,
     /// Restrictions applied to and lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<RestrictionChoice>,
     /// How long the link works; at most 30 days. Absent: as the catalog says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::expire_after")]
     pub expire_after: Option<String>,
     /// A higher number than ever before sends again; earlier links stop working.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub resend: i64,
 }
 
@@ -73,12 +87,14 @@ pub struct InvitationStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<InvitationPhase>,
     /// How often it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub sent_count: Option<i64>,
     /// When it was last sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

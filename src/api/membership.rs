@@ -5,7 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef};
+use super::limits::MAX_REFS;
+use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef, schema};
 
 /// One user's place in one account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,9 +19,19 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, Ro
     category = "roster",
     namespaced,
     status = "MembershipStatus",
+    selectable = ".spec.accountRef.name",
+    selectable = ".spec.user.email",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::immutable("accountRef"))]
+#[x_kube(validation = schema::immutable("user.email"))]
+#[x_kube(validation = schema::immutable_optional("invitationRef"))]
+#[x_kube(validation = schema::rule(
+    ".expiresAt",
+    "!has(self.startsAt) || !has(self.expiresAt) || self.startsAt < self.expiresAt",
+    "expiresAt must be after startsAt",
+))]
 pub struct MembershipSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
@@ -31,12 +42,17 @@ pub struct MembershipSpec {
     pub role_ref: Option<RoleRef>,
     /// The groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub group_refs: Vec<NameRef>,
     /// Restrictions applied to and lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<RestrictionChoice>,
     /// Confirms the lifting of restrictions that need confirmation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
     pub acknowledge: Vec<String>,
     /// Takes all access away while it is true.
     #[serde(default)]
@@ -57,12 +73,15 @@ pub struct MembershipSpec {
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Address; immutable. Compared in one canonical form: ASCII lower case, domain as A-label.
+    #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
     /// The user's id in the store, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::external_id")]
     pub external_id: Option<String>,
 }
 
@@ -75,15 +94,19 @@ pub struct MembershipStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Sections above their first level; left out above 64 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::effective_permissions")]
     pub effective_permissions: Option<Permissions>,
     /// SHA-256 over the effective permissions, where they are left out for their number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::status_name")]
     pub effective_permissions_digest: Option<String>,
     /// Restrictions in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::status_names")]
     pub restrictions: Vec<String>,
     /// Differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]

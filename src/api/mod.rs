@@ -5,18 +5,23 @@
 //! [`crate::resolve`].
 
 mod account;
+mod columns;
 mod common;
 mod conditions;
+mod crds;
 mod identity_store;
 mod invitation;
+pub mod limits;
 mod membership;
 mod permission_catalog;
 mod role;
+mod schema;
 mod user_group;
 
 pub use account::*;
 pub use common::*;
 pub use conditions::*;
+pub use crds::{crds, crds_files, crds_yaml};
 pub use identity_store::*;
 pub use invitation::*;
 pub use membership::*;

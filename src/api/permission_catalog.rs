@@ -6,7 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedNamespaces, Conditions, Permissions};
+use super::limits::{MAX_ACTIONS, MAX_REQUIRES, MAX_ROLES, MAX_SECTIONS};
+use super::{AllowedNamespaces, Conditions, Permissions, schema};
 
 /// What a portal can grant: sections with their ladders, rules between them, restrictions and predefined roles.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,21 +27,35 @@ pub struct PermissionCatalogSpec {
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
     /// Sections of the portal, 1 to 256.
+    #[schemars(
+        length(min = 1, max = MAX_SECTIONS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub sections: Vec<Section>,
     /// What can be taken from one user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_ROLES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub restrictions: Vec<Restriction>,
     /// Predefined roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_ROLES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub roles: Vec<PredefinedRole>,
     /// The role the account's owner holds; a portal may have no owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub owner_role: Option<String>,
     /// Whether the owner's address may change.
     #[serde(default)]
     pub owner_change: OwnerChange,
     /// The role of a Membership that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub default_role: Option<String>,
     /// Rules for memberships.
     #[serde(default)]
@@ -50,6 +65,10 @@ pub struct PermissionCatalogSpec {
     pub custom_roles: CustomRoleRules,
     /// What an actor must hold; an action without a rule is for administrators only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_ACTIONS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["action"])
+    )]
     pub administration: Vec<AdministrationRule>,
     /// Rules for invitations.
     #[serde(default)]
@@ -58,23 +77,51 @@ pub struct PermissionCatalogSpec {
 
 /// One section of the portal.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = schema::rule(
+    ".requires",
+    "!has(self.requires) || self.requires.all(r, has(self.levels)
+        ? r.from in self.levels && r.from != self.levels[0]
+        : r.from == 'Allowed')",
+    "requires.from must be a level of this section above the first",
+))]
+#[x_kube(validation = schema::rule(
+    ".requires",
+    "!has(self.requires) || self.requires.all(r, r.section != self.name)",
+    "requires.section must be another section",
+))]
+#[x_kube(validation = schema::rule(
+    ".advisories",
+    "!has(self.advisories) || self.advisories.all(a, has(self.levels)
+        ? a.above in self.levels && a.above != self.levels[self.levels.size() - 1]
+        : a.above == 'Denied')",
+    "advisories.above must be a level of this section below the last",
+))]
 pub struct Section {
     /// Name, a DNS label.
+    #[schemars(schema_with = "schema::label")]
     pub name: String,
     /// Title for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
     /// Category, for display.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub category: Option<String>,
     /// Ladder from least to most permissive; the first level is "no access". Absent: Denied, Allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::levels")]
     pub levels: Option<Vec<String>>,
     /// What a user also needs, elsewhere, to hold a level here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_REQUIRES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "section"])
+    )]
     pub requires: Vec<Requirement>,
     /// Advice for levels above a point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_REQUIRES), extend("x-kubernetes-list-type" = "atomic"))]
     pub advisories: Vec<Advisory>,
 }
 
@@ -82,10 +129,13 @@ pub struct Section {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Requirement {
     /// Level of this section from which on the rule holds; above the first.
+    #[schemars(schema_with = "schema::level")]
     pub from: String,
     /// The other section.
+    #[schemars(schema_with = "schema::label")]
     pub section: String,
     /// Level needed there.
+    #[schemars(schema_with = "schema::level")]
     pub level: String,
 }
 
@@ -93,8 +143,10 @@ pub struct Requirement {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advisory {
     /// Level above which the advice applies.
+    #[schemars(schema_with = "schema::level")]
     pub above: String,
     /// What to say.
+    #[schemars(schema_with = "schema::text")]
     pub message: String,
 }
 
@@ -103,11 +155,14 @@ pub struct Advisory {
 #[serde(rename_all = "camelCase")]
 pub struct Restriction {
     /// Name, a DNS label.
+    #[schemars(schema_with = "schema::label")]
     pub name: String,
     /// Title for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
     /// Highest level kept, by section.
+    #[schemars(schema_with = "schema::caps")]
     pub caps: BTreeMap<String, String>,
     /// In force for everyone it is not lifted for.
     #[serde(default)]
@@ -132,20 +187,29 @@ pub struct Lifting {
 /// A role the catalog defines.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::rule(
+    ".permissions",
+    "!self.allPermissions || !has(self.permissions) || self.permissions.size() == 0",
+    "set either allPermissions or permissions, not both",
+))]
 pub struct PredefinedRole {
     /// Name, a DNS label.
+    #[schemars(schema_with = "schema::label")]
     pub name: String,
     /// Title for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
     /// Level by section; sections left out are at their first level.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::permissions")]
     pub permissions: Permissions,
     /// Every section at its highest level; instead of `permissions`.
     #[serde(default)]
     pub all_permissions: bool,
     /// Sections that cannot be configured for this role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::section_set")]
     pub not_applicable: Vec<String>,
     /// Who may hold it.
     #[serde(default)]
@@ -155,6 +219,7 @@ pub struct PredefinedRole {
     pub overridable: bool,
     /// Types of account it is available in; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub available_in: Vec<AccountType>,
     /// Advice on its holders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,17 +248,25 @@ pub enum AccountType {
 }
 
 /// Advice on the holders of a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::rule(
+    ".maximumHolders",
+    "!has(self.minimumHolders) || !has(self.maximumHolders) || self.minimumHolders <= self.maximumHolders",
+    "maximumHolders must not be below minimumHolders",
+))]
 pub struct RoleAdvice {
     /// Fewer holders than this are advised against; the last one is never removed unasked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
     pub minimum_holders: Option<u32>,
     /// More holders than this are advised against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
     pub maximum_holders: Option<u32>,
     /// What to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text")]
     pub message: Option<String>,
 }
 
@@ -260,6 +333,7 @@ pub struct CustomRoleRules {
     pub allowed: bool,
     /// Sections that cannot be configured for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::section_set")]
     pub not_applicable: Vec<String>,
 }
 
@@ -275,17 +349,25 @@ const fn yes() -> bool {
 
 /// What an actor must hold for an action: a level in a section, or one of some roles.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = schema::rule(
+    ".roles",
+    "has(self.section) == has(self.level) && has(self.section) != (has(self.roles) && self.roles.size() > 0)",
+    "set either section and level, or roles",
+))]
 pub struct AdministrationRule {
     /// The action.
     pub action: AdministrationAction,
     /// Section in which a level is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub section: Option<String>,
     /// The level needed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::level")]
     pub level: Option<String>,
     /// Or: the roles whose holders may do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
     pub roles: Vec<String>,
 }
 
@@ -332,9 +414,11 @@ pub enum AdministrationAction {
 pub struct InvitationRules {
     /// Feature the account's plan must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub requires_plan_feature: Option<String>,
     /// How long a link works where the Invitation does not say; at most 30 days. Absent: 168h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::expire_after")]
     pub expire_after: Option<String>,
 }
 
@@ -347,8 +431,10 @@ pub struct PermissionCatalogStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// Accounts that use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
 }

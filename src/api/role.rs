@@ -6,7 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, DriftStatus, NameRef, Permissions};
+use super::limits::MAX_SECTIONS;
+use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
 
 /// A custom role, or what a predefined role means in this account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,23 +21,36 @@ use super::{Conditions, DriftStatus, NameRef, Permissions};
     category = "roster",
     namespaced,
     status = "RoleStatus",
+    selectable = ".spec.accountRef.name",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::immutable("accountRef"))]
+#[x_kube(validation = schema::immutable_optional("basedOn"))]
+#[x_kube(validation = schema::immutable_optional("overrides"))]
+#[x_kube(validation = schema::rule(
+    ".overrides",
+    "!has(self.basedOn) || !has(self.overrides)",
+    "set either basedOn or overrides, not both",
+))]
 pub struct RoleSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
     /// Title for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
     /// Start from this predefined role as it is in force in this account; immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub based_on: Option<String>,
     /// Change what this predefined role means in this account; immutable. Deleting the override resets the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label")]
     pub overrides: Option<String>,
     /// Level by section.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::permissions")]
     pub permissions: Permissions,
 }
 
@@ -49,15 +63,19 @@ pub struct RoleStatus {
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
     /// What the role grants: sections above their first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::status_permissions")]
     pub permissions: Option<Permissions>,
     /// Where an override differs from the catalog's defaults.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_SECTIONS), extend("x-kubernetes-list-type" = "atomic"))]
     pub changes_from_default: Vec<ChangeFromDefault>,
     /// Members that hold it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
     /// Differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,9 +86,12 @@ pub struct RoleStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeFromDefault {
     /// The section.
+    #[schemars(schema_with = "schema::status_name")]
     pub section: String,
     /// The catalog's level.
+    #[schemars(schema_with = "schema::status_name")]
     pub default: String,
     /// The level in force here.
+    #[schemars(schema_with = "schema::status_name")]
     pub now: String,
 }

@@ -1,0 +1,59 @@
+//! What `kubectl get` shows of each kind (design/api.md "Status"): what one looks for, then whether it is so.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition;
+
+/// Name, type, path, description.
+type Column = (&'static str, &'static str, &'static str, &'static str);
+
+const ACCOUNT: Column = ("Account", "string", ".spec.accountRef.name", "The account.");
+const ROLE: Column = ("Role", "string", ".spec.roleRef.name", "The role, where one is named.");
+const DRIFTED: &str = r#".status.conditions[?(@.type=="Drifted")].status"#;
+
+/// The columns all kinds end with.
+const COMMON: [Column; 3] = [
+    ("Ready", "string", r#".status.conditions[?(@.type=="Ready")].status"#, "Valid, synced, no reported drift."),
+    ("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready, or is not."),
+    ("Age", "date", ".metadata.creationTimestamp", "Since when it exists."),
+];
+
+/// The columns of a kind.
+pub(super) fn of(kind: &str) -> Vec<CustomResourceColumnDefinition> {
+    let own: &[Column] = match kind {
+        "PermissionCatalog" => &[("Accounts", "integer", ".status.accounts", "Accounts that use it.")],
+        "IdentityStore" => &[
+            ("File", "string", ".spec.sqlite.file", "File of the embedded store."),
+            ("Accounts", "integer", ".status.accounts", "Accounts kept in it."),
+            ("Members", "integer", ".status.members", "Members kept in it."),
+        ],
+        "Account" => &[
+            ("Catalog", "string", ".spec.catalogRef.name", "What can be granted here."),
+            ("Store", "string", ".spec.storeRef.name", "Where it is kept."),
+            ("Members", "integer", ".status.members", "Members, the owner included."),
+            ("Drifted", "string", DRIFTED, "Whether the store differs."),
+        ],
+        "Role" => &[
+            ACCOUNT,
+            ("Overrides", "string", ".spec.overrides", "The predefined role it changes."),
+            ("Members", "integer", ".status.members", "Members that hold it."),
+        ],
+        "UserGroup" => &[ACCOUNT, ("Members", "integer", ".status.members", "Members in it.")],
+        "Membership" => &[ACCOUNT, ("User", "string", ".spec.user.email", "Address of the user."), ROLE],
+        "Invitation" => &[
+            ACCOUNT,
+            ("Email", "string", ".spec.email", "Address of the invited."),
+            ROLE,
+            ("Phase", "string", ".status.phase", "Where the invitation stands."),
+        ],
+        _ => &[],
+    };
+    own.iter()
+        .chain(&COMMON)
+        .map(|(name, type_, path, description)| CustomResourceColumnDefinition {
+            name: (*name).to_owned(),
+            type_: (*type_).to_owned(),
+            json_path: (*path).to_owned(),
+            description: Some((*description).to_owned()),
+            ..Default::default()
+        })
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! Starting, stopping and opening the control plane of `tests/controlplane`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::sync::OnceCell;
+
+/// A part of the control plane that can be stopped on its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Component {
+    /// The database.
+    Etcd,
+    /// The API server.
+    ApiServer,
+    /// Namespaces, garbage collection, service accounts.
+    ControllerManager,
+}
+
+impl Component {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "apiserver",
+            Self::ControllerManager => "controller-manager",
+        }
+    }
+}
+
+/// A running control plane. It holds paths only: a [`Client`] belongs to the runtime of the test that asked for it.
+pub struct ControlPlane {
+    binary: PathBuf,
+    data: PathBuf,
+    kubeconfig: PathBuf,
+    purge: bool,
+}
+
+impl ControlPlane {
+    /// The control plane all tests share: in `ROSTER_TEST_DATA`, where its owner stops it, otherwise in
+    /// `target/controlplane-test`, where it is left running for the next run. Whoever breaks things takes [`Self::own`].
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| async {
+                let data =
+                    std::env::var_os("ROSTER_TEST_DATA").map_or_else(|| target("controlplane-test"), PathBuf::from);
+                Self::up(data, false).await
+            })
+            .await
+    }
+
+    /// A control plane of one's own, stopped and purged when it is dropped. One left by a killed run of the same name
+    /// is purged first.
+    pub async fn own(name: &str) -> Self {
+        let data = target(&format!("controlplane-own-{name}"));
+        let leftover = data.clone();
+        blocking(move || {
+            if leftover.exists() {
+                run(Command::new(binary()).arg("down").arg("--data").arg(&leftover).arg("--purge"));
+            }
+        })
+        .await;
+        Self::up(data, true).await
+    }
+
+    async fn up(data: PathBuf, purge: bool) -> Self {
+        blocking(move || {
+            let binary = binary();
+            let out = run(Command::new(&binary).arg("up").arg("--data").arg(&data));
+            let kubeconfig = PathBuf::from(last_line(&out));
+            Self { binary, data, kubeconfig, purge }
+        })
+        .await
+    }
+
+    /// The administrator's kubeconfig, for programs started by a test.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The administrator.
+    pub async fn client(&self) -> Client {
+        connect(Kubeconfig::read_from(&self.kubeconfig).expect("the kubeconfig can be read")).await
+    }
+
+    /// A user in these groups, with no rights but those a test gives.
+    pub async fn client_as(&self, user: &str, groups: &[&str]) -> Client {
+        connect(Kubeconfig::from_yaml(&self.kubeconfig_of(user, groups).await).expect("a kubeconfig")).await
+    }
+
+    /// The kubeconfig of such a user, for programs started by a test.
+    pub async fn kubeconfig_of(&self, user: &str, groups: &[&str]) -> String {
+        let mut command = self.command("user");
+        command.arg("--name").arg(user);
+        for group in groups {
+            command.arg("--group").arg(group);
+        }
+        text(blocking(move || run(&mut command)).await.stdout)
+    }
+
+    /// Stops one component. Own control planes only: the shared one is everybody's.
+    pub async fn stop(&self, component: Component) {
+        self.component("stop", component).await;
+    }
+
+    /// Starts it again on the same port and waits until it is ready.
+    pub async fn start(&self, component: Component) {
+        self.component("start", component).await;
+    }
+
+    async fn component(&self, verb: &str, component: Component) {
+        assert!(self.purge, "only a control plane of one's own may be broken: use ControlPlane::own");
+        let mut command = self.command(verb);
+        command.arg(component.as_str());
+        blocking(move || run(&mut command)).await;
+    }
+
+    /// Runs `kubectl` as the administrator; whether it succeeded is the caller's to judge.
+    pub async fn kubectl(&self, args: &[&str], stdin: Option<&str>) -> Output {
+        let mut command = self.kubectl_command();
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = stdin.unwrap_or_default().to_owned();
+        blocking(move || {
+            let mut child = command.spawn().expect("kubectl starts");
+            // kubectl that fails early closes its input; its message says more than the broken pipe.
+            let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
+            child.wait_with_output().expect("kubectl ends")
+        })
+        .await
+    }
+
+    /// Runs `kubectl` as the administrator and gives its output.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn kubectl_ok(&self, args: &[&str], stdin: Option<&str>) -> String {
+        let out = self.kubectl(args, stdin).await;
+        assert!(out.status.success(), "kubectl {}: {}", args.join(" "), text(out.stderr));
+        text(out.stdout)
+    }
+
+    pub(super) fn kubectl_command(&self) -> Command {
+        let mut command = Command::new(self.binary.with_file_name("kubectl"));
+        command.env("KUBECONFIG", &self.kubeconfig);
+        command
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg(verb).arg("--data").arg(&self.data);
+        command
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        if self.purge {
+            let _ = self.command("down").arg("--purge").output();
+        }
+    }
+}
+
+async fn connect(kubeconfig: Kubeconfig) -> Client {
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a config");
+    Client::try_from(config).expect("a client")
+}
+
+/// A folder next to what cargo builds.
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/").join(name)
+}
+
+fn binary() -> PathBuf {
+    if let Some(binary) = std::env::var_os("ROSTER_CONTROLPLANE") {
+        return binary.into();
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build.sh");
+    last_line(&run(&mut Command::new(script))).into()
+}
+
+/// Children block, and a controller or webhook of the test may run on the same runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("the work does not panic")
+}
+
+fn run(command: &mut Command) -> Output {
+    let out = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(out.status.success(), "{command:?}: {}\n{}", out.status, text(out.stderr));
+    out
+}
+
+fn last_line(out: &Output) -> String {
+    let text = String::from_utf8_lossy(&out.stdout);
+    text.trim().lines().last().expect("a path").to_owned()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("UTF-8")
+}

@@ -1,0 +1,22 @@
+//! A real control plane for tests, and the few helpers they all need.
+//!
+//! ```ignore
+//! let plane = ControlPlane::shared().await;
+//! let client = plane.client().await;
+//! install_crds(&client).await;
+//! let namespace = Namespace::new(plane, "drift").await;
+//! apply_yaml(&client, namespace.name(), yaml).await;
+//! eventually(Duration::from_secs(10), "the member is ready", async || ready(&client).await).await;
+//! ```
+
+#![allow(dead_code, unused_imports, reason = "each test takes what it needs of the harness")]
+
+mod cluster;
+mod control_plane;
+mod objects;
+mod wait;
+
+pub use cluster::{Namespace, install_crds};
+pub use control_plane::{Component, ControlPlane};
+pub use objects::{apply_yaml, parse_yaml, try_apply_yaml};
+pub use wait::eventually;
