@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
@@ -43,29 +43,29 @@ impl Bounds {
     async fn accepted(&self, kind: &str, what: &str, spec: Value) {
         let api = self.api(kind).await;
         let name = format!("{what}-{}", self.namespace.name());
-        let object = object(kind, &name, spec);
+        let object = object(kind, &name, &spec);
         let changed = Patch::Merge(json!({"metadata": {"labels": {"changed": "yes"}}}));
         let apply = PatchParams::apply("bounds").force();
         let answers = [
             api.create(&PostParams::default(), &object).await.err(),
             api.patch(&name, &PatchParams::default(), &changed).await.err(),
             api.patch(&name, &apply, &Patch::Apply(&object)).await.err(),
-            api.delete(&name, &Default::default()).await.err(),
+            api.delete(&name, &DeleteParams::default()).await.err(),
         ];
-        for error in answers.into_iter().flatten() {
+        if let Some(error) = answers.into_iter().flatten().next() {
             panic!("{kind} {what}: {}", error.to_string().chars().take(2000).collect::<String>());
         }
     }
 
     async fn refused(&self, kind: &str, what: &str, spec: Value, message: &str) {
         let dry = PostParams { dry_run: true, ..PostParams::default() };
-        let error = self.api(kind).await.create(&dry, &object(kind, what, spec)).await;
+        let error = self.api(kind).await.create(&dry, &object(kind, what, &spec)).await;
         let error = error.map(|_| ()).expect_err(what).to_string();
         assert!(error.contains(message), "{kind} {what}: {}", error.chars().take(2000).collect::<String>());
     }
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> DynamicObject {
+fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
     let object = json!({"apiVersion": "roster.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
     serde_json::from_value(object).unwrap()
 }
@@ -133,6 +133,21 @@ async fn sections_with_16_prerequisites_and_advisories() {
     bounds.refused("PermissionCatalog", "louder", spec, "advisories: Too many: 17: must have at most 16 items").await;
     let spec = json!({"sections": [{"name": "a", "levels": names(17, 32)}]});
     bounds.refused("PermissionCatalog", "higher", spec, "levels: Too many: 17: must have at most 16 items").await;
+}
+
+/// What rules cost goes by the number of items: all 256 × 16 × 16 of them, with short names so that it fits into etcd.
+#[tokio::test]
+async fn every_section_with_all_prerequisites() {
+    let levels = names(16, 4);
+    let sections: Vec<_> = (0..256)
+        .map(|i| {
+            let requires: Vec<_> = (1..=16)
+                .map(|r| json!({"from": levels[15], "section": name((i + r) % 256, 4), "level": levels[15]}))
+                .collect();
+            json!({"name": name(i, 4), "levels": levels, "requires": requires})
+        })
+        .collect();
+    Bounds::new().await.accepted("PermissionCatalog", "most", json!({"sections": sections})).await;
 }
 
 #[tokio::test]
@@ -263,7 +278,7 @@ async fn status_takes_all_the_controller_may_write() {
     let bounds = Bounds::new().await;
     let api = bounds.api("Membership").await;
     let spec = json!({"accountRef": {"name": "a"}, "user": {"email": "a@b.example"}});
-    api.create(&PostParams::default(), &object("Membership", "full", spec)).await.unwrap();
+    api.create(&PostParams::default(), &object("Membership", "full", &spec)).await.unwrap();
     let message = "x".repeat(roster::api::limits::MAX_MESSAGE);
     let conditions: Vec<_> = roster::api::ConditionType::ALL
         .iter()
@@ -290,8 +305,8 @@ async fn status_takes_all_the_controller_may_write() {
     api.patch_status("full", &apply, &Patch::Apply(&status)).await.unwrap();
 
     let api = bounds.api("IdentityStore").await;
-    let name_ = format!("full-{}", bounds.namespace.name());
-    api.create(&PostParams::default(), &object("IdentityStore", &name_, json!({"sqlite": {"file": "a"}})))
+    let store = format!("full-{}", bounds.namespace.name());
+    api.create(&PostParams::default(), &object("IdentityStore", &store, &json!({"sqlite": {"file": "a"}})))
         .await
         .unwrap();
     let mut orphan = String::new();
@@ -306,6 +321,6 @@ async fn status_takes_all_the_controller_may_write() {
         "apiVersion": "roster.dev/v1alpha1", "kind": "IdentityStore",
         "status": {"observedGeneration": 1, "accounts": 10_000, "members": 1_000_000, "orphanedAccounts": orphans},
     });
-    api.patch_status(&name_, &apply, &Patch::Apply(&status)).await.unwrap();
-    api.delete(&name_, &Default::default()).await.unwrap();
+    api.patch_status(&store, &apply, &Patch::Apply(&status)).await.unwrap();
+    api.delete(&store, &DeleteParams::default()).await.unwrap();
 }

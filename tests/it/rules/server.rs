@@ -1,6 +1,7 @@
 //! What the definitions promise besides rules: defaults, columns, category, selectable fields, strictness.
 
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use roster::api::RoleRefKind::{PredefinedRole, Role};
 use serde_json::json;
 
 use super::table::Table;
@@ -55,7 +56,7 @@ async fn what_an_account_inherits_is_absent_unless_written() {
 async fn a_store_has_the_defaults_written_out() {
     let table = Table::new(STORE).await;
     let created = table.create("spec: {accountDefaults: {drift: {policy: Report}}}").await;
-    table.api().delete(created.metadata.name.as_deref().unwrap(), &Default::default()).await.unwrap();
+    table.api().delete(created.metadata.name.as_deref().unwrap(), &DeleteParams::default()).await.unwrap();
     assert_eq!(
         created.data["spec"],
         json!({
@@ -78,7 +79,7 @@ async fn a_null_is_as_absent() {
                  "suspended": null, "invitationRef": null},
     });
     let object: DynamicObject = serde_json::from_value(object).unwrap();
-    let created = created.api().create(&Default::default(), &object).await.unwrap();
+    let created = created.api().create(&PostParams::default(), &object).await.unwrap();
     assert_eq!(
         created.data["spec"],
         json!({"accountRef": {"name": "acme"}, "user": {"email": "a@b.example"}, "suspended": false})
@@ -96,6 +97,60 @@ async fn unknown_fields_are_refused_where_asked_and_dropped_otherwise() {
     let out = table.plane.kubectl(&["apply", "-n", table.namespace.name(), "-f", "-"], Some(&yaml)).await;
     let error = String::from_utf8_lossy(&out.stderr);
     assert!(error.contains("unknown field \"spec.colour\""), "{error}");
+}
+
+#[tokio::test]
+async fn lists_are_merged_by_their_keys() {
+    let table = Table::new(MEMBERSHIP).await;
+    let group = |refs: &str| {
+        format!(
+            "{{apiVersion: roster.dev/v1alpha1, kind: UserGroup, metadata: {{name: g}},
+              spec: {{accountRef: {{name: acme}}, roleRefs: [{refs}]}}}}"
+        )
+    };
+    let name = table.namespace.name();
+    // The key `kind` may be left out, and means the default then.
+    apply_yaml(&table.client, name, &group("{name: a}, {kind: Role, name: a}")).await;
+    apply_yaml(&table.client, name, &group("{kind: PredefinedRole, name: a}, {kind: Role, name: b}")).await;
+    let api: kube::Api<roster::api::UserGroup> = kube::Api::namespaced(table.client.clone(), name);
+    let other = json!({
+        "apiVersion": "roster.dev/v1alpha1", "kind": "UserGroup", "metadata": {"name": "g"},
+        "spec": {"accountRef": {"name": "acme"}, "roleRefs": [{"name": "c"}], "permissions": {"x": "View"}},
+    });
+    let group = api.patch("g", &PatchParams::apply("other"), &Patch::Apply(other)).await.unwrap();
+    let refs: Vec<_> = group.spec.role_refs.iter().map(|r| (r.kind, r.name.as_str())).collect();
+    assert_eq!(refs, [(PredefinedRole, "a"), (Role, "b"), (PredefinedRole, "c")]);
+}
+
+#[tokio::test]
+async fn what_the_types_write_is_accepted_and_read_back() {
+    use roster::api::{Account, AccountSpec, Membership, MembershipSpec, NameRef, Owner, User};
+    let table = Table::new(MEMBERSHIP).await;
+    let named = |name: &str| NameRef { name: name.to_owned() };
+    let account = Account::new(
+        "typed",
+        AccountSpec {
+            catalog_ref: named("c"),
+            store_ref: named("default"),
+            owner: Some(Owner { email: "pat@acme.example".to_owned(), display_name: None }),
+            ..AccountSpec::default()
+        },
+    );
+    let api = kube::Api::namespaced(table.client.clone(), table.namespace.name());
+    let read = api.create(&PostParams::default(), &account).await.unwrap();
+    assert_eq!(read.spec, account.spec);
+    assert_eq!(read.status.unwrap().observed_generation, Some(-1));
+    let membership = Membership::new(
+        "typed",
+        MembershipSpec {
+            account_ref: named("typed"),
+            user: User { email: "dana@acme.example".to_owned(), ..User::default() },
+            expires_at: Some(serde_json::from_value(json!("2026-12-31T00:00:00Z")).unwrap()),
+            ..MembershipSpec::default()
+        },
+    );
+    let api = kube::Api::namespaced(table.client.clone(), table.namespace.name());
+    assert_eq!(api.create(&PostParams::default(), &membership).await.unwrap().spec, membership.spec);
 }
 
 #[tokio::test]
