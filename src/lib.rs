@@ -1,1 +1,5 @@
 pub mod api;
+pub mod model;
+pub mod plan;
+pub mod resolve;
+pub mod store;

@@ -107,6 +107,8 @@ pub enum InvalidReason {
     PlanNotEligible,
     /// The actor's authority does not hold.
     Unauthorized,
+    /// An address that no mail system could have; what the schema cannot see (docs/decisions).
+    AddressInvalid,
 }
 
 impl InvalidReason {

@@ -1,0 +1,458 @@
+//! A PermissionCatalog, checked against its own rules and compiled to places and ranks.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
+
+use super::{Ladder, Layout, Name, Ranks};
+use crate::api::{self, AccountType, HeldBy, PermissionCatalogSpec};
+
+/// What a section's ladder is when the catalog does not say (design/api.md "PermissionCatalog").
+const DEFAULT_LADDER: [&str; 2] = ["Denied", "Allowed"];
+
+/// A catalog that keeps its own rules.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Sections and their levels, in the catalog's order.
+    pub layout: Layout,
+    /// What stands beside each ladder, in the same order.
+    pub sections: Vec<Section>,
+    /// Prerequisites; those that others build on come first.
+    pub rules: Vec<Rule>,
+    /// Restrictions, in the catalog's order.
+    pub restrictions: Vec<Restriction>,
+    /// Predefined roles, in the catalog's order.
+    pub roles: Vec<PredefinedRole>,
+    /// The role of the account's owner: its place among `roles`.
+    pub owner_role: Option<usize>,
+    /// The role of a member that names none: its place among `roles`.
+    pub default_role: Option<usize>,
+    /// Sections that custom roles cannot configure.
+    pub custom_not_applicable: BTreeSet<usize>,
+    section_places: HashMap<Name, usize>,
+    role_places: HashMap<Name, usize>,
+    restriction_places: HashMap<Name, usize>,
+}
+
+/// What the catalog says of a section besides its ladder.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Title, or the name where there is none.
+    pub title: String,
+    /// Category, for display.
+    pub category: Option<String>,
+    /// Above this rank, this advice applies.
+    pub advisories: Vec<(u8, String)>,
+}
+
+/// A prerequisite: at `from` or above in `section`, the user also needs `level` in `needs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Place of the section that has the prerequisite.
+    pub section: usize,
+    /// Rank from which on it holds; at least 1.
+    pub from: u8,
+    /// Place of the section it needs.
+    pub needs: usize,
+    /// Rank needed there.
+    pub level: u8,
+}
+
+/// Highest rank kept in each section; 255 where nothing is taken.
+pub type Caps = Ranks;
+
+/// A restriction, compiled.
+#[derive(Clone, Debug)]
+pub struct Restriction {
+    /// Name.
+    pub name: Name,
+    /// What is kept.
+    pub caps: Caps,
+    /// In force for everyone it is not lifted for.
+    pub applied_by_default: bool,
+    /// Whoever it is lifted for is equal to the owner.
+    pub grants_owner_access: bool,
+    /// Lifting counts only where it is also acknowledged.
+    pub needs_confirmation: bool,
+}
+
+/// A predefined role, compiled.
+#[derive(Clone, Debug)]
+pub struct PredefinedRole {
+    /// Name.
+    pub name: Name,
+    /// Title, or the name where there is none.
+    pub title: String,
+    /// What it grants by default.
+    pub ranks: Ranks,
+    /// Places of the sections that cannot be configured for it.
+    pub not_applicable: BTreeSet<usize>,
+    /// Who may hold it.
+    pub held_by: HeldBy,
+    /// Whether an account may change what it means there.
+    pub overridable: bool,
+    /// Types of account it is available in; empty means all.
+    pub available_in: BTreeSet<AccountType>,
+    /// Advice on its holders.
+    pub advice: Option<api::RoleAdvice>,
+}
+
+/// One way in which a catalog breaks its own rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogFault {
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for CatalogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl Catalog {
+    /// Checks the catalog and compiles it.
+    ///
+    /// # Errors
+    /// All faults found, in the order of the fields; never an empty list.
+    pub fn compile(spec: &PermissionCatalogSpec) -> Result<Self, Vec<CatalogFault>> {
+        let mut compiler = Compiler::default();
+        compiler.sections(spec);
+        compiler.requirements(spec);
+        compiler.restrictions(spec);
+        compiler.roles(spec);
+        compiler.defaults(spec);
+        compiler.administration(spec);
+        if compiler.faults.is_empty() { Ok(compiler.catalog) } else { Err(compiler.faults) }
+    }
+
+    /// Place of a section.
+    #[must_use]
+    pub fn section(&self, name: &str) -> Option<usize> {
+        self.section_places.get(name).copied()
+    }
+
+    /// Rank of a level on a section's ladder.
+    #[must_use]
+    pub fn rank(&self, section: usize, level: &str) -> Option<u8> {
+        let levels = &self.layout.ladders().get(section)?.levels;
+        u8::try_from(levels.iter().position(|l| l == level)?).ok()
+    }
+
+    /// Name of a rank on a section's ladder.
+    #[must_use]
+    pub fn level(&self, section: usize, rank: u8) -> &str {
+        self.layout.ladders().get(section).and_then(|l| l.levels.get(usize::from(rank))).map_or("?", Name::as_str)
+    }
+
+    /// Name of a section.
+    #[must_use]
+    pub fn section_name(&self, section: usize) -> &str {
+        self.layout.ladders().get(section).map_or("?", |ladder| ladder.section.as_str())
+    }
+
+    /// Place of a predefined role.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<usize> {
+        self.role_places.get(name).copied()
+    }
+
+    /// Place of a restriction.
+    #[must_use]
+    pub fn restriction(&self, name: &str) -> Option<usize> {
+        self.restriction_places.get(name).copied()
+    }
+
+    /// No access in any section.
+    #[must_use]
+    pub fn no_access(&self) -> Ranks {
+        Ranks::none(self.layout.len())
+    }
+
+    /// The rule that `ranks` break, if any: what a role or group alone would lose.
+    pub fn unmet<'a>(&'a self, ranks: &'a Ranks) -> impl Iterator<Item = &'a Rule> + 'a {
+        let ranks = ranks.as_slice();
+        self.rules.iter().filter(move |rule| ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level)
+    }
+
+    /// The names of the levels of a section, for messages.
+    #[must_use]
+    pub fn ladder_text(&self, section: usize) -> String {
+        self.layout.ladders().get(section).map_or_else(String::new, |ladder| ladder.levels.join(", "))
+    }
+}
+
+#[derive(Default)]
+struct Compiler {
+    catalog: Catalog,
+    faults: Vec<CatalogFault>,
+}
+
+impl Compiler {
+    fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.faults.push(CatalogFault { field: field.into(), message: message.into() });
+    }
+
+    fn section(&mut self, field: &str, name: &str) -> Option<usize> {
+        let place = self.catalog.section(name);
+        if place.is_none() {
+            self.fault(field, format!("section {name:?} is not among spec.sections"));
+        }
+        place
+    }
+
+    fn rank(&mut self, field: &str, section: usize, level: &str) -> Option<u8> {
+        let rank = self.catalog.rank(section, level);
+        if rank.is_none() {
+            let (name, ladder) = (self.catalog.section_name(section), self.catalog.ladder_text(section));
+            let message = format!("section {name:?} has no level {level:?}; it has {ladder}");
+            self.fault(field, message);
+        }
+        rank
+    }
+
+    fn sections(&mut self, spec: &PermissionCatalogSpec) {
+        let mut ladders = Vec::with_capacity(spec.sections.len());
+        for (place, section) in spec.sections.iter().enumerate() {
+            let levels: Vec<Name> = match &section.levels {
+                Some(levels) => levels.iter().map(Name::from).collect(),
+                None => DEFAULT_LADDER.into_iter().map(Name::from).collect(),
+            };
+            if levels.is_empty() || levels.len() > 16 {
+                self.fault(format!("spec.sections[{}].levels", section.name), "needs 1 to 16 levels");
+            }
+            if levels.iter().collect::<BTreeSet<_>>().len() != levels.len() {
+                self.fault(format!("spec.sections[{}].levels", section.name), "names a level twice");
+            }
+            ladders.push(Ladder { section: Name::from(&section.name), levels });
+            if self.catalog.section_places.insert(Name::from(&section.name), place).is_some() {
+                self.fault(format!("spec.sections[{}]", section.name), "is there twice");
+            }
+        }
+        self.catalog.layout = Layout::new(ladders);
+        for (place, section) in spec.sections.iter().enumerate() {
+            let advisories = section
+                .advisories
+                .iter()
+                .filter_map(|advisory| {
+                    let field = format!("spec.sections[{}].advisories", section.name);
+                    Some((self.rank(&field, place, &advisory.above)?, advisory.message.clone()))
+                })
+                .collect();
+            self.catalog.sections.push(Section {
+                title: section.title.clone().unwrap_or_else(|| section.name.clone()),
+                category: section.category.clone(),
+                advisories,
+            });
+        }
+    }
+
+    fn requirements(&mut self, spec: &PermissionCatalogSpec) {
+        let mut rules = Vec::new();
+        for (place, section) in spec.sections.iter().enumerate() {
+            let field = format!("spec.sections[{}].requires", section.name);
+            for requirement in &section.requires {
+                let from = self.rank(&field, place, &requirement.from);
+                let needs = self.section(&field, &requirement.section);
+                let level = needs.and_then(|needs| self.rank(&field, needs, &requirement.level));
+                let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
+                if from == 0 {
+                    let first = &requirement.from;
+                    self.fault(&field, format!("from: {first:?} is the first level, which means no access and needs nothing"));
+                } else {
+                    rules.push(Rule { section: place, from, needs, level });
+                }
+            }
+        }
+        match order_rules(rules) {
+            Ok(rules) => self.catalog.rules = rules,
+            Err(cycle) => {
+                let chain = cycle
+                    .iter()
+                    .map(|rule| format!("{} from {}", self.catalog.section_name(rule.section), self.catalog.level(rule.section, rule.from)))
+                    .collect::<Vec<_>>();
+                let first = chain.first().cloned().unwrap_or_default();
+                let message = format!(
+                    "prerequisites go round in a circle: {} → {first}; take one of these `requires` away",
+                    chain.join(" → ")
+                );
+                self.fault("spec.sections", message);
+            }
+        }
+    }
+
+    fn restrictions(&mut self, spec: &PermissionCatalogSpec) {
+        for (place, restriction) in spec.restrictions.iter().enumerate() {
+            let field = format!("spec.restrictions[{}]", restriction.name);
+            let mut caps: Caps = std::iter::repeat_n(u8::MAX, self.catalog.layout.len()).collect();
+            for (name, level) in &restriction.caps {
+                let caps_field = format!("{field}.caps");
+                let Some(section) = self.section(&caps_field, name) else { continue };
+                if let Some(rank) = self.rank(&caps_field, section, level) {
+                    caps.as_mut_slice()[section] = rank;
+                }
+            }
+            if restriction.lifting.grants_owner_access && spec.owner_role.is_none() {
+                self.fault(format!("{field}.lifting"), "grantsOwnerAccess needs spec.ownerRole, which is not set");
+            }
+            if self.catalog.restriction_places.insert(Name::from(&restriction.name), place).is_some() {
+                self.fault(&field, "is there twice");
+            }
+            self.catalog.restrictions.push(Restriction {
+                name: Name::from(&restriction.name),
+                caps,
+                applied_by_default: restriction.applied_by_default,
+                grants_owner_access: restriction.lifting.grants_owner_access,
+                needs_confirmation: restriction.lifting.needs_confirmation,
+            });
+        }
+    }
+
+    fn roles(&mut self, spec: &PermissionCatalogSpec) {
+        for (place, role) in spec.roles.iter().enumerate() {
+            let field = format!("spec.roles[{}]", role.name);
+            let not_applicable = self.section_set(&format!("{field}.notApplicable"), &role.not_applicable);
+            let ranks = self.role_ranks(&field, role, &not_applicable);
+            if let Some(api::RoleAdvice { minimum_holders: Some(min), maximum_holders: Some(max), .. }) = &role.advice
+                && min > max
+            {
+                self.fault(format!("{field}.advice"), format!("minimumHolders {min} is above maximumHolders {max}"));
+            }
+            if self.catalog.role_places.insert(Name::from(&role.name), place).is_some() {
+                self.fault(&field, "is there twice");
+            }
+            self.catalog.roles.push(PredefinedRole {
+                name: Name::from(&role.name),
+                title: role.title.clone().unwrap_or_else(|| role.name.clone()),
+                ranks,
+                not_applicable,
+                held_by: role.held_by,
+                overridable: role.overridable,
+                available_in: role.available_in.iter().copied().collect(),
+                advice: role.advice.clone(),
+            });
+        }
+        let field = "spec.customRoles.notApplicable";
+        self.catalog.custom_not_applicable = self.section_set(field, &spec.custom_roles.not_applicable);
+    }
+
+    fn role_ranks(&mut self, field: &str, role: &api::PredefinedRole, not_applicable: &BTreeSet<usize>) -> Ranks {
+        if role.all_permissions {
+            if !role.permissions.is_empty() {
+                self.fault(field, "has both allPermissions and permissions; keep one");
+            }
+            let ladders = self.catalog.layout.ladders().iter().enumerate();
+            return ladders
+                .map(|(place, ladder)| {
+                    let top = u8::try_from(ladder.levels.len().saturating_sub(1)).unwrap_or(0);
+                    if not_applicable.contains(&place) { 0 } else { top }
+                })
+                .collect();
+        }
+        let mut ranks = self.catalog.no_access();
+        for (name, level) in &role.permissions {
+            let field = format!("{field}.permissions");
+            let Some(section) = self.section(&field, name) else { continue };
+            let Some(rank) = self.rank(&field, section, level) else { continue };
+            if not_applicable.contains(&section) && rank > 0 {
+                self.fault(&field, format!("section {name:?} is notApplicable for this role and cannot be {level:?}"));
+            }
+            ranks.as_mut_slice()[section] = rank;
+        }
+        ranks
+    }
+
+    fn section_set(&mut self, field: &str, names: &[String]) -> BTreeSet<usize> {
+        names.iter().filter_map(|name| self.section(field, name)).collect()
+    }
+
+    fn defaults(&mut self, spec: &PermissionCatalogSpec) {
+        if let Some(name) = &spec.owner_role {
+            self.catalog.owner_role = self.catalog.role(name);
+            match self.catalog.owner_role.map(|place| &self.catalog.roles[place]) {
+                None => self.fault("spec.ownerRole", format!("role {name:?} is not among spec.roles")),
+                Some(role) if role.overridable => {
+                    self.fault(format!("spec.roles[{name}].overridable"), "the ownerRole can never be overridable");
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(name) = &spec.default_role {
+            self.catalog.default_role = self.catalog.role(name);
+            match self.catalog.default_role.map(|place| &self.catalog.roles[place]) {
+                None => self.fault("spec.defaultRole", format!("role {name:?} is not among spec.roles")),
+                Some(role) if role.held_by == HeldBy::AccountOwner => {
+                    self.fault("spec.defaultRole", format!("role {name:?} is held by the account's owner only"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn administration(&mut self, spec: &PermissionCatalogSpec) {
+        for rule in &spec.administration {
+            let field = format!("spec.administration[{:?}]", rule.action);
+            if let Some(name) = &rule.section
+                && let Some(section) = self.section(&field, name)
+                && let Some(level) = &rule.level
+            {
+                self.rank(&field, section, level);
+            }
+            for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
+                self.fault(&field, format!("role {name:?} is not among spec.roles"));
+            }
+        }
+    }
+}
+
+/// The rules, those that others build on first; or the rules of a circle. Holding a level that needs itself could only
+/// ever be granted all at once, and nobody could say what to grant first.
+fn order_rules(rules: Vec<Rule>) -> Result<Vec<Rule>, Vec<Rule>> {
+    // A rule builds on those that come into force at the level it needs.
+    let builds_on = |rule: &Rule, other: &Rule| other.section == rule.needs && other.from <= rule.level;
+    let mut state = vec![Visit::Not; rules.len()];
+    let mut ordered = Vec::with_capacity(rules.len());
+    for start in 0..rules.len() {
+        let mut path = vec![(start, 0)];
+        while let Some((at, next)) = path.last_mut() {
+            let at = *at;
+            if *next == 0 {
+                if state[at] == Visit::Done {
+                    path.pop();
+                    continue;
+                }
+                state[at] = Visit::Open;
+            }
+            let found = (*next..rules.len()).find(|other| builds_on(&rules[at], &rules[*other]));
+            match found {
+                Some(other) => {
+                    *next = other + 1;
+                    match state[other] {
+                        Visit::Open => {
+                            let from = path.iter().position(|(place, _)| *place == other).unwrap_or(0);
+                            return Err(path[from..].iter().map(|(place, _)| rules[*place]).collect());
+                        }
+                        Visit::Not => path.push((other, 0)),
+                        Visit::Done => {}
+                    }
+                }
+                None => {
+                    state[at] = Visit::Done;
+                    ordered.push(rules[at]);
+                    path.pop();
+                }
+            }
+        }
+    }
+    Ok(ordered)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Not,
+    Open,
+    Done,
+}

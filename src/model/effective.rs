@@ -1,0 +1,119 @@
+//! Effective permissions of one member: granted, equal to owner, capped, reduced (design/api.md "Effective
+//! permissions", steps 1 to 4; step 5, no access at all, is decided where the account's state is known: in `resolve`).
+
+use super::{Catalog, Caps, Name, Ranks, Rule};
+
+/// What one source grants.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// Where it comes from.
+    pub source: Source<'a>,
+    /// What it grants, by section.
+    pub ranks: &'a Ranks,
+}
+
+/// Where a grant comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// The catalog's owner role, held by the account's owner.
+    Owner(&'a Name),
+    /// A predefined role.
+    PredefinedRole(&'a Name),
+    /// A Role of the account.
+    Role(&'a Name),
+    /// A group, its roles included.
+    Group(&'a Name),
+}
+
+/// What decides one member's permissions.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberInputs<'a> {
+    /// What role and groups grant.
+    pub grants: &'a [Grant<'a>],
+    /// The restriction whose confirmed lifting makes the member equal to the owner, and the owner role's levels.
+    pub equal_to_owner: Option<(&'a Name, &'a Ranks)>,
+    /// Restrictions in force.
+    pub restrictions: &'a [(&'a Name, &'a Caps)],
+}
+
+/// Is told each step that decides a section. [`NoTrace`] costs nothing; [`super::explain`] keeps what it hears, so that
+/// the explanation can never differ from the result.
+pub trait Trace {
+    /// A source raises a section to `rank`.
+    fn granted(&mut self, _section: usize, _rank: u8, _source: Source<'_>) {}
+    /// The member is equal to the owner, and the section therefore at `rank`.
+    fn equal_to_owner(&mut self, _section: usize, _rank: u8, _restriction: &Name) {}
+    /// A restriction lowers a section to `rank`.
+    fn capped(&mut self, _section: usize, _rank: u8, _restriction: &Name) {}
+    /// An unmet prerequisite lowers a section to `rank`.
+    fn reduced(&mut self, _rule: &Rule, _rank: u8) {}
+    /// Whether anybody listens; where nobody does, whole rows are worked on at once.
+    const LISTENS: bool = true;
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTrace;
+
+impl Trace for NoTrace {
+    const LISTENS: bool = false;
+}
+
+/// The effective permissions, written to `out`, which may hold anything before. Allocates nothing once `out` is as long
+/// as the catalog.
+pub fn effective<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &mut Ranks, trace: &mut T) {
+    if out.as_slice().len() == catalog.layout.len() {
+        out.clear();
+    } else {
+        *out = catalog.no_access();
+    }
+    for grant in inputs.grants {
+        if T::LISTENS {
+            for (section, rank) in grant.ranks.as_slice().iter().enumerate() {
+                if *rank > out.as_slice()[section] {
+                    trace.granted(section, *rank, grant.source);
+                }
+            }
+        }
+        out.raise_to(grant.ranks.as_slice());
+    }
+    if let Some((restriction, owner)) = inputs.equal_to_owner {
+        if T::LISTENS {
+            for (section, rank) in owner.as_slice().iter().enumerate() {
+                trace.equal_to_owner(section, *rank, restriction);
+            }
+        }
+        out.as_mut_slice().copy_from_slice(owner.as_slice());
+    } else {
+        for (name, caps) in inputs.restrictions {
+            if T::LISTENS {
+                for (section, cap) in caps.as_slice().iter().enumerate() {
+                    if *cap < out.as_slice()[section] {
+                        trace.capped(section, *cap, name);
+                    }
+                }
+            }
+            out.lower_to(caps.as_slice());
+        }
+    }
+    reduce(&catalog.rules, out, trace);
+}
+
+/// Lowers until every prerequisite holds. Each step only lowers, so that the end is the one greatest fixed point
+/// whatever the order; with the rules in the order the catalog keeps them, one round reaches it and a second sees so.
+fn reduce<T: Trace>(rules: &[Rule], ranks: &mut Ranks, trace: &mut T) {
+    let ranks = ranks.as_mut_slice();
+    loop {
+        let mut changed = false;
+        for rule in rules {
+            if ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level {
+                ranks[rule.section] = rule.from - 1;
+                changed = true;
+                trace.reduced(rule, rule.from - 1);
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Why a member's effective permissions are what they are, section by section.
+
+use std::fmt;
+
+use super::{Catalog, MemberInputs, Name, Ranks, Rule, Source, Trace, effective};
+
+/// Why one section is at its level: the steps that decided it, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The section.
+    pub section: Name,
+    /// Its level in the end, before step 5 (suspension, expiry, …).
+    pub level: Name,
+    /// What raised and lowered it; empty where nothing granted anything.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A role or group raised it to `level`.
+    Granted {
+        /// `role developer`, `group support`, …
+        by: String,
+        /// The level.
+        level: Name,
+    },
+    /// Lifting a restriction made the member equal to the owner.
+    EqualToOwner {
+        /// The lifted restriction.
+        restriction: Name,
+        /// The level.
+        level: Name,
+    },
+    /// A restriction lowered it.
+    Capped {
+        /// The restriction.
+        restriction: Name,
+        /// The level.
+        level: Name,
+    },
+    /// A prerequisite that does not hold for this user lowered it.
+    Reduced {
+        /// The section that would be needed.
+        needs: Name,
+        /// At this level.
+        at: Name,
+        /// The level left.
+        level: Name,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted { by, level } => write!(f, "{level} from {by}"),
+            Self::EqualToOwner { restriction, level } => {
+                write!(f, "{level}, equal to the owner since restriction {restriction} is lifted")
+            }
+            Self::Capped { restriction, level } => write!(f, "at most {level} by restriction {restriction}"),
+            Self::Reduced { needs, at, level } => write!(f, "down to {level} since {needs} is below {at}"),
+        }
+    }
+}
+
+/// The effective permissions and, for each section in the catalog's order, why.
+#[must_use]
+pub fn explain(catalog: &Catalog, inputs: &MemberInputs<'_>) -> (Ranks, Vec<Explanation>) {
+    let mut listener = Listener { catalog, steps: vec![Vec::new(); catalog.layout.len()] };
+    let mut ranks = catalog.no_access();
+    effective(catalog, inputs, &mut ranks, &mut listener);
+    let explanations = std::iter::zip(listener.steps, ranks.as_slice())
+        .enumerate()
+        .map(|(section, (steps, rank))| Explanation {
+            section: Name::new(catalog.section_name(section)),
+            level: Name::new(catalog.level(section, *rank)),
+            steps,
+        })
+        .collect();
+    (ranks, explanations)
+}
+
+struct Listener<'a> {
+    catalog: &'a Catalog,
+    steps: Vec<Vec<Step>>,
+}
+
+impl Listener<'_> {
+    fn level(&self, section: usize, rank: u8) -> Name {
+        Name::new(self.catalog.level(section, rank))
+    }
+}
+
+impl Trace for Listener<'_> {
+    fn granted(&mut self, section: usize, rank: u8, source: Source<'_>) {
+        let by = match source {
+            Source::Owner(name) => format!("owner role {name}"),
+            Source::PredefinedRole(name) => format!("predefined role {name}"),
+            Source::Role(name) => format!("role {name}"),
+            Source::Group(name) => format!("group {name}"),
+        };
+        let level = self.level(section, rank);
+        self.steps[section].push(Step::Granted { by, level });
+    }
+
+    fn equal_to_owner(&mut self, section: usize, rank: u8, restriction: &Name) {
+        let level = self.level(section, rank);
+        self.steps[section].push(Step::EqualToOwner { restriction: restriction.clone(), level });
+    }
+
+    fn capped(&mut self, section: usize, rank: u8, restriction: &Name) {
+        let level = self.level(section, rank);
+        self.steps[section].push(Step::Capped { restriction: restriction.clone(), level });
+    }
+
+    fn reduced(&mut self, rule: &Rule, rank: u8) {
+        let step = Step::Reduced {
+            needs: Name::new(self.catalog.section_name(rule.needs)),
+            at: self.level(rule.needs, rule.level),
+            level: self.level(rule.section, rank),
+        };
+        self.steps[rule.section].push(step);
+    }
+}

@@ -1,0 +1,16 @@
+//! The permission engine: ladders, catalog, effective permissions and why they are what they are. No I/O.
+//!
+//! Names appear only at the edges. Inside, a section is its place in the catalog and a level its rank on the ladder, so
+//! that the effective permissions of a member cost a few dozen nanoseconds (design/architecture.md "Speed").
+
+mod catalog;
+mod effective;
+mod explain;
+mod names;
+mod ranks;
+
+pub use catalog::{Catalog, CatalogFault, Caps, PredefinedRole, Restriction, Rule, Section};
+pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
+pub use explain::{Explanation, Step, explain};
+pub use names::{AccountKey, Email, InvalidEmail, Name};
+pub use ranks::{Ladder, Layout, Ranks};

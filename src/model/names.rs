@@ -1,0 +1,169 @@
+//! Names that cannot be invalid once they exist.
+
+use std::{borrow::Borrow, fmt};
+
+use compact_str::CompactString;
+use serde::Serialize;
+
+/// Name of an object, section, role, restriction …: short names are kept inline.
+pub type Name = CompactString;
+
+/// Longest address, in bytes (RFC 5321 path limit; the same bound stands in the schemas).
+const MAXIMUM_EMAIL: usize = 254;
+
+/// An e-mail address in the one canonical form in which addresses are compared everywhere: ASCII local part, domain as
+/// IDNA A-label, ASCII lower case (design/api.md "Membership").
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Email(Name);
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEmail {
+    /// There is not exactly one `@` with something on both sides.
+    #[error("{0:?} is not an address: expected local@domain")]
+    Shape(String),
+    /// The local part has characters that are not plain ASCII letters, digits or the usual marks.
+    #[error("{0:?} is not an address: the part before @ must be plain ASCII without spaces")]
+    Local(String),
+    /// The domain is no valid internationalised domain name.
+    #[error("{0:?} is not an address: {1:?} is no domain name")]
+    Domain(String, String),
+    /// Longer than 254 bytes in its canonical form.
+    #[error("{0:?} is not an address: longer than 254 characters in its canonical form")]
+    TooLong(String),
+}
+
+impl Email {
+    /// The canonical form of `text`.
+    ///
+    /// # Errors
+    /// When it is no address; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let Some((local, domain)) = text.split_once('@').filter(|(l, d)| !l.is_empty() && !d.is_empty()) else {
+            return Err(InvalidEmail::Shape(text.to_owned()));
+        };
+        if domain.contains('@') {
+            return Err(InvalidEmail::Shape(text.to_owned()));
+        }
+        if !local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)) {
+            return Err(InvalidEmail::Local(text.to_owned()));
+        }
+        let is_plain = domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+        let domain = if is_plain && !domain.to_ascii_lowercase().contains("xn--") {
+            domain.to_ascii_lowercase()
+        } else {
+            idna::domain_to_ascii_strict(domain)
+                .map_err(|_| InvalidEmail::Domain(text.to_owned(), domain.to_owned()))?
+        };
+        if domain.split('.').any(|label| label.is_empty() || label.len() > 63) {
+            return Err(InvalidEmail::Domain(text.to_owned(), domain));
+        }
+        let mut canonical = Name::with_capacity(local.len() + 1 + domain.len());
+        canonical.push_str(&local.to_ascii_lowercase());
+        canonical.push('@');
+        canonical.push_str(&domain);
+        if canonical.len() > MAXIMUM_EMAIL {
+            return Err(InvalidEmail::TooLong(text.to_owned()));
+        }
+        Ok(Self(canonical))
+    }
+
+    /// An address that a store holds, taken as it stands: what is there need not be canonical, and must still be seen.
+    #[must_use]
+    pub fn as_stored(text: &str) -> Self {
+        Self(Name::new(text))
+    }
+
+    /// The canonical text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for Email {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An account: `namespace/name`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    /// Namespace of the Account.
+    pub namespace: Name,
+    /// Name of the Account.
+    pub name: Name,
+}
+
+impl AccountKey {
+    /// The account of that namespace and name.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: Name::new(namespace), name: Name::new(name) }
+    }
+
+    /// The account written as `namespace/name`, as stores write it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then(|| Self::new(namespace, name))
+    }
+}
+
+impl fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_one_canonical_form() {
+        for text in ["Dana@Acme.Example", "dana@acme.example", "DANA@ACME.EXAMPLE"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), "dana@acme.example");
+        }
+        for text in ["x@Bücher.example", "x@bücher.example", "x@xn--bcher-kva.example", "x@XN--BCHER-KVA.example"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), "x@xn--bcher-kva.example");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_its_reason() {
+        for text in ["", "dana", "@acme.example", "dana@", "a@b@c"] {
+            assert!(matches!(Email::parse(text), Err(InvalidEmail::Shape(_))), "{text}");
+        }
+        for text in ["dänä@acme.example", "da na@acme.example", "dana\u{0}@acme.example"] {
+            assert!(matches!(Email::parse(text), Err(InvalidEmail::Local(_))), "{text}");
+        }
+        for text in ["a@b..c", "a@.b", "a@bad domain"] {
+            assert!(matches!(Email::parse(text), Err(InvalidEmail::Domain(..))), "{text}");
+        }
+        let long = format!("{}@{}.example", "a".repeat(64), ["b".repeat(60), "c".repeat(60), "d".repeat(60)].join("."));
+        assert!(Email::parse(&long).is_ok());
+        let longer = format!("{}@{}.example", "a".repeat(128), ["b".repeat(60), "c".repeat(60)].join("."));
+        assert!(matches!(Email::parse(&longer), Err(InvalidEmail::TooLong(_))), "{}", longer.len());
+    }
+}

@@ -1,0 +1,184 @@
+//! Ladders, their layout in a catalog, and one rank for each section.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+
+use super::Name;
+
+/// One section's ladder as a store keeps it: the section's name and its levels, least permissive first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ladder {
+    /// Name of the section.
+    pub section: Name,
+    /// Names of its levels; the first means no access. 1 to 16.
+    pub levels: Vec<Name>,
+}
+
+/// All ladders of a catalog in their order: what gives a row of ranks its meaning.
+#[derive(Clone)]
+pub struct Layout(Arc<LayoutInner>);
+
+struct LayoutInner {
+    ladders: Vec<Ladder>,
+    /// Tells layouts apart in one comparison, and goes into every fingerprint.
+    digest: [u8; 16],
+}
+
+impl Layout {
+    /// The layout of these ladders.
+    #[must_use]
+    pub fn new(ladders: Vec<Ladder>) -> Self {
+        let mut hash = Sha256::new();
+        for text in ladders.iter().flat_map(|ladder| std::iter::once(&ladder.section).chain(&ladder.levels)) {
+            hash.update(text.as_bytes());
+            hash.update([0]);
+        }
+        for ladder in &ladders {
+            hash.update(ladder.levels.len().to_le_bytes());
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash.finalize()[..16]);
+        Self(Arc::new(LayoutInner { ladders, digest }))
+    }
+
+    /// The ladders, in order.
+    #[must_use]
+    pub fn ladders(&self) -> &[Ladder] {
+        &self.0.ladders
+    }
+
+    /// A digest of all names in their order.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 16] {
+        &self.0.digest
+    }
+
+    /// Number of sections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.ladders.len()
+    }
+
+    /// Whether there is no section.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.ladders.is_empty()
+    }
+
+    /// `ranks`, which are of the layout `from`, in this one: by the names of sections and levels. A section or level
+    /// that `from` does not know is without access, so nothing is widened on the way.
+    #[must_use]
+    pub fn translate(&self, ranks: &Ranks, from: &Self) -> Ranks {
+        if self == from {
+            return ranks.clone();
+        }
+        let known: HashMap<&str, (&Ladder, u8)> =
+            from.ladders().iter().zip(ranks.as_slice()).map(|(ladder, rank)| (ladder.section.as_str(), (ladder, *rank))).collect();
+        self.ladders()
+            .iter()
+            .map(|ladder| {
+                let level = known.get(ladder.section.as_str()).and_then(|(was, rank)| was.levels.get(usize::from(*rank)));
+                let rank = level.and_then(|level| ladder.levels.iter().position(|l| l == level));
+                rank.and_then(|rank| u8::try_from(rank).ok()).unwrap_or(0)
+            })
+            .collect()
+    }
+
+    /// Sections above their first level, as section and level names.
+    pub fn named<'a>(&'a self, ranks: &'a Ranks) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+        self.ladders()
+            .iter()
+            .zip(ranks.as_slice())
+            .filter(|(_, rank)| **rank > 0)
+            .filter_map(|(ladder, rank)| Some((ladder.section.as_str(), ladder.levels.get(usize::from(*rank))?.as_str())))
+    }
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+    }
+}
+
+impl Eq for Layout {}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ladders()).finish()
+    }
+}
+
+/// One rank for each section of a catalog, in the catalog's order. Up to 16 sections need no allocation.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ranks(SmallVec<[u8; 16]>);
+
+impl Ranks {
+    /// No access in any of `sections` sections.
+    #[must_use]
+    pub fn none(sections: usize) -> Self {
+        Self(SmallVec::from_elem(0, sections))
+    }
+
+    /// The ranks in the catalog's order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The ranks, to be changed in place.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Whether there is no access anywhere.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.iter().all(|rank| *rank == 0)
+    }
+
+    /// No access anywhere, over as many sections.
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    /// The higher rank of both, in each section.
+    pub fn raise_to(&mut self, other: &[u8]) {
+        for (mine, other) in self.0.iter_mut().zip(other) {
+            *mine = (*mine).max(*other);
+        }
+    }
+
+    /// The lower rank of both, in each section.
+    pub fn lower_to(&mut self, other: &[u8]) {
+        for (mine, other) in self.0.iter_mut().zip(other) {
+            *mine = (*mine).min(*other);
+        }
+    }
+
+    /// Whether no section is above `other`'s.
+    #[must_use]
+    pub fn is_at_most(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(mine, other)| mine <= other)
+    }
+}
+
+impl FromIterator<u8> for Ranks {
+    fn from_iter<I: IntoIterator<Item = u8>>(ranks: I) -> Self {
+        Self(ranks.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Ranks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}

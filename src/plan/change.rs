@@ -1,0 +1,121 @@
+//! One change to one thing in a store.
+
+use std::fmt;
+
+use super::Fingerprint;
+use crate::{
+    model::{Email, Name},
+    resolve::{AccountContent, GroupContent, MemberContent, Origin, RoleContent, RoleName},
+};
+
+/// A thing in a store, within one account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKey {
+    /// The account itself.
+    Account,
+    /// A role.
+    Role(RoleName),
+    /// A group.
+    Group(Name),
+    /// A member.
+    Member(Email),
+}
+
+impl ObjectKey {
+    /// The word for its kind: in metrics, messages and the audit.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Role(_) => "role",
+            Self::Group(_) => "group",
+            Self::Member(_) => "member",
+        }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => f.write_str("account"),
+            Self::Role(name) => write!(f, "role {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::Member(email) => write!(f, "member {email}"),
+        }
+    }
+}
+
+/// What something should hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The account.
+    Account(AccountContent),
+    /// A role.
+    Role(RoleContent),
+    /// A group.
+    Group(GroupContent),
+    /// A member.
+    Member(Box<MemberContent>),
+}
+
+/// Why something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The spec says so.
+    Spec,
+    /// Somebody changed the store.
+    Drift,
+    /// It was there, unmarked, and is ours from now on.
+    Adoption,
+    /// It is marked and no longer wanted.
+    Unwanted,
+    /// Nobody declared it, and the account wants such members removed.
+    Unmanaged,
+    /// The Account is being deleted.
+    AccountDeleted,
+}
+
+impl Cause {
+    /// The word in metrics and the audit.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spec => "spec",
+            Self::Drift => "drift",
+            Self::Adoption => "adoption",
+            Self::Unwanted => "unwanted",
+            Self::Unmanaged => "unmanaged",
+            Self::AccountDeleted => "account-deleted",
+        }
+    }
+}
+
+/// When, within a pass, a change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Somebody loses something.
+    Narrow,
+    /// The account, its roles and groups.
+    Define,
+    /// Somebody gains something.
+    Grant,
+    /// Roles and groups nobody uses any more, and the account itself.
+    Demolish,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What changes.
+    pub object: ObjectKey,
+    /// What it becomes, and the fingerprint to keep of it; absent to remove it and its mark.
+    pub put: Option<(Content, Fingerprint)>,
+    /// Why.
+    pub cause: Cause,
+    /// Which object's generation caused it; absent where none did.
+    pub origin: Option<Origin>,
+    /// When within the pass.
+    pub phase: Phase,
+    /// Whether the removal guard counts it (design/api.md "Marks, drift, removal").
+    pub counted: bool,
+}

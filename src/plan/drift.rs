@@ -1,0 +1,135 @@
+//! What differs, field by field: worked out only where something does.
+
+use crate::{
+    api::DriftEntry,
+    model::{Layout, Ranks},
+    plan::ObjectKey,
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+};
+
+/// Something in the store that differs from what was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// What differs.
+    pub object: ObjectKey,
+    /// The fields that do.
+    pub entries: Vec<DriftEntry>,
+    /// Whether this plan corrects it.
+    pub corrected: bool,
+}
+
+/// What stands for "not there" in an entry.
+pub(super) const ABSENT: &str = "(absent)";
+
+/// What can say how it differs from another of its kind.
+pub(super) trait Differs {
+    /// The fields that differ: name, desired, observed.
+    fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)>;
+}
+
+/// One thing's drift, whether it is gone or different.
+pub(super) fn entries<C: Differs>(
+    object: &ObjectKey,
+    desired: &C,
+    observed: Option<&C>,
+    layout: &Layout,
+) -> Vec<DriftEntry> {
+    let Some(observed) = observed else {
+        return vec![entry(object, "object", "present", ABSENT)];
+    };
+    desired
+        .differences(observed, layout)
+        .into_iter()
+        .map(|(field, desired, observed)| entry(object, &field, &desired, &observed))
+        .collect()
+}
+
+/// One entry.
+pub(super) fn entry(object: &ObjectKey, field: &str, desired: &str, observed: &str) -> DriftEntry {
+    DriftEntry {
+        object: object.to_string(),
+        field: field.to_owned(),
+        desired: desired.to_owned(),
+        observed: observed.to_owned(),
+    }
+}
+
+/// Collects fields that differ.
+#[derive(Default)]
+struct Differences(Vec<(String, String, String)>);
+
+impl Differences {
+    fn field(&mut self, name: &str, desired: &str, observed: &str) -> &mut Self {
+        if desired != observed {
+            self.0.push((name.to_owned(), desired.to_owned(), observed.to_owned()));
+        }
+        self
+    }
+
+    fn optional(&mut self, name: &str, desired: Option<&str>, observed: Option<&str>) -> &mut Self {
+        self.field(name, desired.unwrap_or(ABSENT), observed.unwrap_or(ABSENT))
+    }
+
+    fn ranks(&mut self, desired: &Ranks, observed: &Ranks, layout: &Layout) -> &mut Self {
+        for (place, ladder) in layout.ladders().iter().enumerate() {
+            let level = |ranks: &Ranks| {
+                let rank = ranks.as_slice().get(place).map(|rank| usize::from(*rank));
+                rank.and_then(|rank| ladder.levels.get(rank)).map_or_else(|| "(unknown)".to_owned(), ToString::to_string)
+            };
+            self.field(&format!("permissions.{}", ladder.section), &level(desired), &level(observed));
+        }
+        self
+    }
+}
+
+impl Differs for AccountContent {
+    fn differences(&self, observed: &Self, _: &Layout) -> Vec<(String, String, String)> {
+        let mut fields = Differences::default();
+        let parent = |content: &Self| content.parent.as_ref().map(ToString::to_string);
+        fields
+            .field("displayName", &self.display_name, &observed.display_name)
+            .field("catalog", &self.catalog, &observed.catalog)
+            .optional("owner", self.owner.as_ref().map(|e| e.as_str()), observed.owner.as_ref().map(|e| e.as_str()))
+            .optional("parent", parent(self).as_deref(), parent(observed).as_deref());
+        if self.layout != observed.layout {
+            let sections = |content: &Self| format!("{} sections of another make", content.layout.len());
+            fields.field("sections", &format!("the {} sections of the catalog", self.layout.len()), &sections(observed));
+        }
+        fields.0
+    }
+}
+
+impl Differs for RoleContent {
+    fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
+        let mut fields = Differences::default();
+        fields.field("title", &self.title, &observed.title).ranks(&self.ranks, &observed.ranks, layout);
+        fields.0
+    }
+}
+
+impl Differs for GroupContent {
+    fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
+        let mut fields = Differences::default();
+        fields.field("title", &self.title, &observed.title).ranks(&self.ranks, &observed.ranks, layout);
+        fields.0
+    }
+}
+
+impl Differs for MemberContent {
+    fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
+        let mut fields = Differences::default();
+        let role = |content: &Self| content.role.as_ref().map(ToString::to_string);
+        let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
+        let (window, other) = (&self.window, &observed.window);
+        fields
+            .optional("displayName", self.display_name.as_deref(), observed.display_name.as_deref())
+            .optional("externalId", self.external_id.as_deref(), observed.external_id.as_deref())
+            .optional("role", role(self).as_deref(), role(observed).as_deref())
+            .field("groups", &self.groups.join(", "), &observed.groups.join(", "))
+            .optional("startsAt", time(window.starts_at).as_deref(), time(other.starts_at).as_deref())
+            .optional("expiresAt", time(window.expires_at).as_deref(), time(other.expires_at).as_deref())
+            .optional("ended", self.ended.map(|e| e.as_str()), observed.ended.map(|e| e.as_str()))
+            .ranks(&self.ranks, &observed.ranks, layout);
+        fields.0
+    }
+}

@@ -1,0 +1,107 @@
+//! Fingerprints of what was last applied: they tell a change of the spec from a change of the store.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    model::{Layout, Name, Ranks},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+};
+
+/// 128 bits over everything a store should hold of one thing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What can be in a store and compared with what should be.
+pub(super) trait Fingerprinted: PartialEq {
+    /// The fingerprint, where ranks are of `layout`.
+    fn fingerprint(&self, layout: &Layout) -> Fingerprint;
+}
+
+/// Hashes fields so that no two different rows of fields look the same: each with its length.
+struct Fields(Sha256);
+
+impl Fields {
+    fn new(kind: u8) -> Self {
+        let mut hash = Sha256::new();
+        hash.update([kind]);
+        Self(hash)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    fn optional(&mut self, text: Option<&str>) -> &mut Self {
+        self.0.update([u8::from(text.is_some())]);
+        self.text(text.unwrap_or_default())
+    }
+
+    fn ranks(&mut self, ranks: &Ranks, layout: &Layout) -> &mut Self {
+        self.bytes(layout.digest()).bytes(ranks.as_slice())
+    }
+
+    fn finish(&mut self) -> Fingerprint {
+        let mut short = [0; 16];
+        short.copy_from_slice(&self.0.finalize_reset()[..16]);
+        Fingerprint(short)
+    }
+}
+
+impl Fingerprinted for AccountContent {
+    fn fingerprint(&self, _: &Layout) -> Fingerprint {
+        let parent = self.parent.as_ref().map(ToString::to_string);
+        Fields::new(1)
+            .text(&self.display_name)
+            .text(&self.catalog)
+            .bytes(self.layout.digest())
+            .optional(self.owner.as_ref().map(crate::model::Email::as_str))
+            .optional(parent.as_deref())
+            .finish()
+    }
+}
+
+impl Fingerprinted for RoleContent {
+    fn fingerprint(&self, layout: &Layout) -> Fingerprint {
+        Fields::new(2).text(&self.title).ranks(&self.ranks, layout).finish()
+    }
+}
+
+impl Fingerprinted for GroupContent {
+    fn fingerprint(&self, layout: &Layout) -> Fingerprint {
+        Fields::new(3).text(&self.title).ranks(&self.ranks, layout).finish()
+    }
+}
+
+impl Fingerprinted for MemberContent {
+    fn fingerprint(&self, layout: &Layout) -> Fingerprint {
+        let role = self.role.as_ref().map(ToString::to_string);
+        let second = |at: Option<jiff::Timestamp>| at.map(|at| Name::from(at.as_second().to_string()));
+        let mut fields = Fields::new(4);
+        fields
+            .optional(self.display_name.as_deref())
+            .optional(self.external_id.as_deref())
+            .optional(role.as_deref())
+            .optional(second(self.window.starts_at).as_deref())
+            .optional(second(self.window.expires_at).as_deref())
+            .optional(self.ended.map(super::super::resolve::End::as_str))
+            .ranks(&self.ranks, layout);
+        for group in &self.groups {
+            fields.text(group);
+        }
+        fields.finish()
+    }
+}

@@ -1,0 +1,22 @@
+//! Desired × Observed → changes, drift, removals; and the guard. No I/O.
+//!
+//! The rules are design/api.md "Marks, drift, removal". [`plan`] compares, [`guard`](Guard) holds back what would take
+//! too many people's access away, and what is left comes out in the order in which a store should do it: narrowing, then
+//! definitions and grants, structural deletion last.
+
+mod change;
+mod diff;
+mod drift;
+mod fingerprint;
+mod guard;
+mod members;
+mod observed;
+mod policy;
+
+pub use change::{Cause, Change, Content, ObjectKey, Phase};
+pub use diff::{Hold, Plan, deletion, plan};
+pub use drift::Drift;
+pub use fingerprint::Fingerprint;
+pub use guard::Guarded;
+pub use observed::{Mark, Observed, RecentRemoval, Seen};
+pub use policy::{GuardPolicy, Policy};

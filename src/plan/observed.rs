@@ -1,0 +1,62 @@
+//! What a store holds of one account, within a scope.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Fingerprint;
+use crate::{
+    model::{AccountKey, Email, Layout, Name},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName},
+};
+
+/// Whose something in a store is: everything Roster writes carries one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// Id of the cluster.
+    pub cluster: Name,
+    /// The account.
+    pub account: AccountKey,
+    /// UID of the Account object.
+    pub uid: Name,
+}
+
+/// One thing in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen<C> {
+    /// What is there; absent where only the mark is left, since somebody removed the rest.
+    pub content: Option<C>,
+    /// Whose it is; absent where nobody marked it.
+    pub mark: Option<Mark>,
+    /// Of what was last applied.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a store holds of one account. The account itself is always there; roles and groups only where the scope is the
+/// whole account, and members as far as the scope goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What ranks mean in the store: the layout of the account as it is there, empty where it is not.
+    pub layout: Layout,
+    /// The account.
+    pub account: Option<Seen<AccountContent>>,
+    /// Roles.
+    pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
+    /// Groups.
+    pub groups: BTreeMap<Name, Seen<GroupContent>>,
+    /// Members by address, as it stands in the store.
+    pub members: BTreeMap<Email, Seen<MemberContent>>,
+    /// Members of the whole account, whatever the scope.
+    pub member_count: u64,
+    /// Removals counted by the guard, not older than its window.
+    pub recent_removals: Vec<RecentRemoval>,
+}
+
+/// A member who was removed or left without access, not by somebody's explicit word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentRemoval {
+    /// The member.
+    pub email: Email,
+    /// When.
+    pub at: Timestamp,
+}

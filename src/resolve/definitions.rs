@@ -1,0 +1,385 @@
+//! What catalog, roles and groups mean in one account: worked out once, then looked up for each member.
+
+use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+
+use super::{
+    AccountContent, AccountSnapshot, CatalogFacts, DesiredDefinitions, End, Fault, Finding, GroupContent, Origin,
+    RoleContent, RoleFacts, RoleName, StoreFacts, admission, role,
+};
+use crate::{
+    api::{AccountType, ChangeFromDefault, InvalidReason, MemberGroups, OwnerChange},
+    model::{AccountKey, Catalog, Email, Name, Ranks},
+};
+
+/// What is known of an account as a whole.
+#[derive(Clone, Debug)]
+pub struct Definitions {
+    /// The account.
+    pub account: AccountKey,
+    /// Its generation.
+    pub generation: i64,
+    /// Whether it resolves as a whole.
+    pub outlook: Outlook,
+    /// Type of the account.
+    pub account_type: AccountType,
+    /// An explicit end of everybody's access.
+    pub ended: Option<End>,
+    /// The owner's address, whatever it grants; nobody else may have it.
+    pub owner: Option<Email>,
+    /// Features of the account's plan.
+    pub features: Vec<String>,
+    /// What is to be said of the Account.
+    pub finding: Finding,
+    /// What is to be said of everything in it, because of the Account.
+    pub shared_fault: Option<Fault>,
+    /// The account's Role objects, overrides included, by name.
+    pub roles: BTreeMap<Name, ResolvedRole>,
+    /// The account's groups, by name.
+    pub groups: BTreeMap<Name, ResolvedGroup>,
+    /// What a store should hold besides members; absent where the account does not resolve.
+    pub desired: Option<Arc<DesiredDefinitions>>,
+    /// The store, if it exists.
+    pub store: Option<Arc<StoreFacts>>,
+}
+
+/// Whether an account resolves as a whole (design/api.md "Effective permissions", last rule).
+#[derive(Clone, Debug)]
+pub enum Outlook {
+    /// It does.
+    Whole(Box<InForce>),
+    /// Catalog, store or parent are missing, invalid or do not admit it: grants nothing new and keeps what is there.
+    Frozen,
+}
+
+/// The catalog as it is in force in one account.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The catalog's spec and what it compiles to.
+    pub facts: Arc<CatalogFacts>,
+    /// The same, compiled.
+    pub catalog: Arc<Catalog>,
+    /// What the predefined roles mean here, in the catalog's order.
+    pub predefined: Vec<Ranks>,
+    /// The owner, where account and catalog both have one.
+    pub owner: Option<ResolvedOwner>,
+}
+
+/// The owner of an account.
+#[derive(Clone, Debug)]
+pub struct ResolvedOwner {
+    /// Address.
+    pub email: Email,
+    /// Name for people.
+    pub display_name: Option<Box<str>>,
+    /// Place of the owner role.
+    pub role: usize,
+}
+
+/// A Role object, resolved.
+#[derive(Clone, Debug)]
+pub struct ResolvedRole {
+    /// Title, or the name where there is none.
+    pub title: Name,
+    /// The predefined role it overrides.
+    pub overrides: Option<Name>,
+    /// What it grants; nothing where it is invalid as a whole.
+    pub ranks: Ranks,
+    /// Where an override differs from the catalog.
+    pub changes_from_default: Vec<ChangeFromDefault>,
+    /// What is to be said of it.
+    pub finding: Finding,
+    /// Its generation.
+    pub generation: i64,
+    /// Whether it may be written to a store: not where it is invalid as a whole.
+    pub usable: bool,
+}
+
+impl ResolvedRole {
+    pub(super) fn new(role: &RoleFacts, ranks: Ranks, finding: Finding) -> Self {
+        Self {
+            title: role.spec.title.as_deref().unwrap_or(&role.name).into(),
+            overrides: role.spec.overrides.as_deref().map(Name::new),
+            ranks,
+            changes_from_default: Vec::new(),
+            finding,
+            generation: role.generation,
+            usable: true,
+        }
+    }
+
+    pub(super) fn nothing(catalog: &Catalog, role: &RoleFacts, finding: Finding) -> Self {
+        Self { usable: false, ..Self::new(role, catalog.no_access(), finding) }
+    }
+}
+
+/// A group, resolved.
+#[derive(Clone, Debug)]
+pub struct ResolvedGroup {
+    /// Title, or the name where there is none.
+    pub title: Name,
+    /// What it grants, its roles included.
+    pub ranks: Ranks,
+    /// What is to be said of it.
+    pub finding: Finding,
+    /// Its generation.
+    pub generation: i64,
+}
+
+/// The roles that references of an account can mean.
+pub(super) struct RolesInForce<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) predefined: &'a [Ranks],
+    pub(super) custom: &'a BTreeMap<Name, ResolvedRole>,
+    pub(super) account_type: AccountType,
+}
+
+/// Works out what an account's definitions mean.
+#[must_use]
+pub fn definitions(snapshot: &AccountSnapshot) -> Definitions {
+    let account = &snapshot.account;
+    let mut finding = Finding::default();
+    let facts = admitted_catalog(snapshot, &mut finding);
+    admitted_store(snapshot, &mut finding);
+    admission::check_parent(snapshot, &mut finding);
+    let frozen = !finding.is_valid();
+    let awaits_approval = !frozen && admission::awaits_approval(snapshot);
+    if awaits_approval {
+        let parent = account.parent().map_or_else(String::new, |key| key.to_string());
+        let message = format!("waits for approval: {parent} must list it in spec.managedAccounts.approved");
+        finding.fault(InvalidReason::ApprovalPending, message);
+    }
+    let shared_fault = finding.reason().map(|reason| Fault {
+        reason,
+        message: format!("account {:?}: {}", account.name, finding.message()),
+    });
+
+    let owner = account.spec.owner.as_ref().and_then(|owner| match Email::parse(&owner.email) {
+        Ok(email) => Some(email),
+        Err(error) => {
+            finding.fault(InvalidReason::AddressInvalid, format!("spec.owner.email: {error}"));
+            None
+        }
+    });
+    let account_type = match (account.spec.partner, &account.spec.parent_ref) {
+        (true, _) => AccountType::Partner,
+        (false, Some(_)) => AccountType::Managed,
+        (false, None) => AccountType::Standalone,
+    };
+    let ended = match (account.spec.suspended, awaits_approval) {
+        (true, _) => Some(End::AccountSuspended),
+        (false, true) => Some(End::NotApproved),
+        (false, false) => None,
+    };
+
+    let mut resolved = Definitions {
+        account: account.key(),
+        generation: account.generation,
+        outlook: Outlook::Frozen,
+        account_type,
+        ended,
+        owner,
+        features: account.spec.plan.as_ref().map(|plan| plan.features.clone()).unwrap_or_default(),
+        finding,
+        shared_fault,
+        roles: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        desired: None,
+        store: snapshot.store.clone(),
+    };
+    if let Some((facts, catalog)) = facts.filter(|_| !frozen) {
+        resolved.resolve_whole(snapshot, facts, catalog);
+    }
+    resolved
+}
+
+fn admitted_catalog(snapshot: &AccountSnapshot, finding: &mut Finding) -> Option<(Arc<CatalogFacts>, Arc<Catalog>)> {
+    let name = &snapshot.account.spec.catalog_ref.name;
+    let Some(facts) = &snapshot.catalog else {
+        let message = format!("spec.catalogRef: there is no PermissionCatalog {name:?}");
+        finding.fault(InvalidReason::CatalogNotFound, message);
+        return None;
+    };
+    if !admission::admits(&facts.spec.allowed_namespaces, &snapshot.namespace_labels) {
+        let message = format!(
+            "spec.catalogRef: PermissionCatalog {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
+            snapshot.account.namespace
+        );
+        finding.fault(InvalidReason::NamespaceNotAllowed, message);
+    }
+    match &facts.compiled {
+        Ok(catalog) => Some((facts.clone(), catalog.clone())),
+        Err(faults) => {
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            let message = format!("spec.catalogRef: PermissionCatalog {name:?} breaks its own rules: {first}");
+            finding.fault(InvalidReason::CatalogInvalid, message);
+            None
+        }
+    }
+}
+
+fn admitted_store(snapshot: &AccountSnapshot, finding: &mut Finding) {
+    let name = &snapshot.account.spec.store_ref.name;
+    match &snapshot.store {
+        None => {
+            let message = format!("spec.storeRef: there is no IdentityStore {name:?}");
+            finding.fault(InvalidReason::StoreNotFound, message);
+        }
+        Some(store) if !admission::admits(&store.spec.allowed_namespaces, &snapshot.namespace_labels) => {
+            let message = format!(
+                "spec.storeRef: IdentityStore {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
+                snapshot.account.namespace
+            );
+            finding.fault(InvalidReason::NamespaceNotAllowed, message);
+        }
+        Some(_) => {}
+    }
+}
+
+impl Definitions {
+    fn resolve_whole(&mut self, snapshot: &AccountSnapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
+        let overrides: Vec<(&RoleFacts, &str)> =
+            snapshot.roles.iter().filter_map(|role| Some((role.as_ref(), role.spec.overrides.as_deref()?))).collect();
+        let (predefined, resolved) = role::apply_overrides(&catalog, &overrides);
+        for (index, role) in resolved {
+            self.roles.insert(overrides[index].0.name.clone(), role);
+        }
+        let allowed = facts.spec.custom_roles.allowed;
+        for role in snapshot.roles.iter().filter(|role| role.spec.overrides.is_none()) {
+            let resolved = role::custom_role(&catalog, allowed, role, &predefined, self.account_type);
+            self.roles.insert(role.name.clone(), resolved);
+        }
+        let roles = RolesInForce {
+            catalog: &catalog,
+            predefined: &predefined,
+            custom: &self.roles,
+            account_type: self.account_type,
+        };
+        let forbidden = facts.spec.members.groups == MemberGroups::Forbidden;
+        self.groups = snapshot
+            .groups
+            .iter()
+            .map(|group| (group.name.clone(), role::group(&catalog, forbidden, group, &roles)))
+            .collect();
+        if let Some(fault) = &self.shared_fault {
+            let findings = self.roles.values_mut().map(|r| &mut r.finding);
+            for finding in findings.chain(self.groups.values_mut().map(|g| &mut g.finding)) {
+                finding.faults.push(fault.clone());
+            }
+        }
+
+        let owner = self.resolve_owner(snapshot, &catalog);
+        self.desired = Some(Arc::new(self.desired_definitions(snapshot, &facts, &catalog, &predefined)));
+        self.outlook = Outlook::Whole(Box::new(InForce { facts, catalog, predefined, owner }));
+    }
+
+    fn resolve_owner(&mut self, snapshot: &AccountSnapshot, catalog: &Catalog) -> Option<ResolvedOwner> {
+        let spec = snapshot.account.spec.owner.as_ref();
+        match (catalog.owner_role, &self.owner) {
+            (Some(role), Some(email)) => Some(ResolvedOwner {
+                email: email.clone(),
+                display_name: spec.and_then(|owner| owner.display_name.as_deref()).map(Box::from),
+                role,
+            }),
+            (Some(role), None) => {
+                if spec.is_none() {
+                    let name = &catalog.roles[role].name;
+                    let message = format!("spec.owner: the catalog has the owner role {name:?}, so the account needs an owner");
+                    self.finding.fault(InvalidReason::OwnerMissing, message);
+                }
+                None
+            }
+            (None, Some(_)) => {
+                self.finding.advise("spec.owner: the catalog has no ownerRole, so the owner gets no access");
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn desired_definitions(
+        &self,
+        snapshot: &AccountSnapshot,
+        facts: &CatalogFacts,
+        catalog: &Catalog,
+        predefined: &[Ranks],
+    ) -> DesiredDefinitions {
+        let account = &snapshot.account;
+        let catalog_origin =
+            Origin { kind: "PermissionCatalog", name: facts.name.clone(), generation: facts.generation };
+        let mut roles = BTreeMap::new();
+        for (role, ranks) in std::iter::zip(&catalog.roles, predefined) {
+            let overriding = self.roles.iter().find(|(_, r)| r.overrides.as_deref() == Some(role.name.as_str()));
+            let origin = overriding.map_or_else(
+                || catalog_origin.clone(),
+                |(name, r)| Origin { kind: "Role", name: name.clone(), generation: r.generation },
+            );
+            let content = RoleContent { title: Name::new(&role.title), ranks: ranks.clone() };
+            roles.insert(RoleName::predefined(&role.name), (content, origin));
+        }
+        for (name, role) in self.roles.iter().filter(|(_, role)| role.usable && role.overrides.is_none()) {
+            let origin = Origin { kind: "Role", name: name.clone(), generation: role.generation };
+            let content = RoleContent { title: role.title.clone(), ranks: role.ranks.clone() };
+            roles.insert(RoleName::custom(name), (content, origin));
+        }
+        let groups = self
+            .groups
+            .iter()
+            .map(|(name, group)| {
+                let origin = Origin { kind: "UserGroup", name: name.clone(), generation: group.generation };
+                (name.clone(), (GroupContent { title: group.title.clone(), ranks: group.ranks.clone() }, origin))
+            })
+            .collect();
+        DesiredDefinitions {
+            account: AccountContent {
+                display_name: account.spec.display_name.as_deref().unwrap_or(&account.name).into(),
+                catalog: facts.name.clone(),
+                layout: catalog.layout.clone(),
+                owner: self.owner.clone().filter(|_| catalog.owner_role.is_some()),
+                parent: account.parent(),
+            },
+            owner_may_change: catalog.owner_role.is_none() || facts.spec.owner_change == OwnerChange::ByPlatform,
+            roles,
+            groups,
+            origin: Origin { kind: "Account", name: account.name.clone(), generation: account.generation },
+        }
+    }
+
+    /// Advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).
+    #[must_use]
+    pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Vec<String> {
+        let Outlook::Whole(whole) = &self.outlook else { return Vec::new() };
+        let mut advice = Vec::new();
+        for role in &whole.catalog.roles {
+            let Some(rule) = &role.advice else { continue };
+            let count = holders.get(&RoleName::predefined(&role.name)).copied().unwrap_or(0);
+            let available = role.available_in.is_empty() || role.available_in.contains(&self.account_type);
+            let message = rule.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+            match (rule.minimum_holders, rule.maximum_holders) {
+                (Some(minimum), _) if available && count < u64::from(minimum) => {
+                    advice.push(format!("role {} has {count} of at least {minimum} holders{message}", role.name));
+                }
+                (_, Some(maximum)) if count > u64::from(maximum) => {
+                    advice.push(format!("role {} has {count} holders, more than {maximum}{message}", role.name));
+                }
+                (None, None) if count > 0 && rule.message.is_some() => {
+                    advice.push(format!("role {}{message}", role.name));
+                }
+                _ => {}
+            }
+        }
+        advice
+    }
+
+    /// The advice of the catalog on role numbers: which roles must not lose their last holder unasked.
+    pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
+        let whole = match &self.outlook {
+            Outlook::Whole(whole) => Some(whole),
+            Outlook::Frozen => None,
+        };
+        whole
+            .into_iter()
+            .flat_map(|whole| &whole.catalog.roles)
+            .filter(|role| role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|min| min > 0)))
+            .map(|role| &role.name)
+    }
+}

@@ -1,0 +1,250 @@
+//! What a store should hold, in terms that every backend shares.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::RoleRefKind,
+    model::{AccountKey, Email, Layout, Name, Ranks},
+};
+
+/// What a pass looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole account.
+    Account,
+    /// These members only, in order and without repeats.
+    Members(Arc<[Email]>),
+}
+
+/// The object whose spec, at a generation, caused a change; for the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Kind.
+    pub kind: &'static str,
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}@{}", self.kind, self.name, self.generation)
+    }
+}
+
+/// What the store should hold of one account, within a scope.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The account.
+    pub account: AccountKey,
+    /// What is looked at; `members` is complete within it.
+    pub scope: Scope,
+    /// What ranks in `members` mean.
+    pub layout: Layout,
+    /// The account itself, its roles and groups. Absent where the account cannot be resolved as a whole: then what is
+    /// there is kept.
+    pub definitions: Option<Arc<DesiredDefinitions>>,
+    /// Members by address.
+    pub members: BTreeMap<Email, DesiredMember>,
+}
+
+/// The account itself, its roles and groups.
+#[derive(Clone, Debug)]
+pub struct DesiredDefinitions {
+    /// The account.
+    pub account: AccountContent,
+    /// Whether the owner's address may change: the catalog says so, or has no owner role.
+    pub owner_may_change: bool,
+    /// Roles: the predefined ones as they are in force here, and the account's own.
+    pub roles: BTreeMap<RoleName, (RoleContent, Origin)>,
+    /// Groups.
+    pub groups: BTreeMap<Name, (GroupContent, Origin)>,
+    /// The account's own generation.
+    pub origin: Origin,
+}
+
+/// The account as a store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountContent {
+    /// Name for people.
+    pub display_name: Name,
+    /// Name of the catalog.
+    pub catalog: Name,
+    /// Sections and ladders.
+    pub layout: Layout,
+    /// The owner's address.
+    pub owner: Option<Email>,
+    /// The parent account.
+    pub parent: Option<AccountKey>,
+}
+
+/// A role's name; the kinds never fall through to each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleName {
+    /// Where it is defined.
+    pub kind: RoleRefKind,
+    /// Its name.
+    pub name: Name,
+}
+
+impl RoleName {
+    /// A role of the catalog.
+    #[must_use]
+    pub fn predefined(name: &str) -> Self {
+        Self { kind: RoleRefKind::PredefinedRole, name: Name::new(name) }
+    }
+
+    /// A role of the account.
+    #[must_use]
+    pub fn custom(name: &str) -> Self {
+        Self { kind: RoleRefKind::Role, name: Name::new(name) }
+    }
+
+    /// Written as stores write it: the name alone for a predefined role, `custom:name` for one of the account's.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        text.strip_prefix("custom:").map_or_else(|| Self::predefined(text), Self::custom)
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RoleRefKind::PredefinedRole => f.write_str(&self.name),
+            RoleRefKind::Role => write!(f, "custom:{}", self.name),
+        }
+    }
+}
+
+/// A role as a store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleContent {
+    /// Title.
+    pub title: Name,
+    /// What it grants.
+    pub ranks: Ranks,
+}
+
+/// A group as a store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupContent {
+    /// Title.
+    pub title: Name,
+    /// What it grants, its roles included.
+    pub ranks: Ranks,
+}
+
+/// A member as a store holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberContent {
+    /// Name for people.
+    pub display_name: Option<Box<str>>,
+    /// Id in the store.
+    pub external_id: Option<Box<str>>,
+    /// The role, for display; absent where there is none or several memberships disagree.
+    pub role: Option<RoleName>,
+    /// The groups, for display, sorted.
+    pub groups: Box<[Name]>,
+    /// Effective permissions within the window; none where access has ended.
+    pub ranks: Ranks,
+    /// When they hold.
+    pub window: Window,
+    /// Why there is no access, where it has ended by somebody's word.
+    pub ended: Option<End>,
+}
+
+/// The time in which a member's permissions hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// No access before.
+    pub starts_at: Option<Timestamp>,
+    /// No access from then on.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Window {
+    /// Whether `now` lies in it.
+    #[must_use]
+    pub fn contains(&self, now: Timestamp) -> bool {
+        self.starts_at.is_none_or(|start| now >= start) && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The next instant after `now` at which the answer of [`Self::contains`] changes.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        [self.starts_at, self.expires_at].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// The time that lies in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let later = self.starts_at.into_iter().chain(other.starts_at).max();
+        let earlier = self.expires_at.into_iter().chain(other.expires_at).min();
+        Self { starts_at: later, expires_at: earlier }
+    }
+
+    /// Whether no instant lies in this one and not in `other`.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.intersection(other) == *self
+    }
+}
+
+/// An explicit end of access: somebody said so. Never held back by the removal guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// The person is blocked in the store.
+    Blocked,
+    /// The account is suspended.
+    AccountSuspended,
+    /// The managed account is not approved, or no longer.
+    NotApproved,
+    /// The membership is suspended.
+    Suspended,
+}
+
+impl End {
+    /// The word stores and people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "Blocked",
+            Self::AccountSuspended => "AccountSuspended",
+            Self::NotApproved => "NotApproved",
+            Self::Suspended => "Suspended",
+        }
+    }
+
+    /// The end of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Blocked, Self::AccountSuspended, Self::NotApproved, Self::Suspended]
+            .into_iter()
+            .find(|end| end.as_str() == text)
+    }
+}
+
+/// What one member should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredMember {
+    /// What they may do.
+    pub access: Access,
+    /// The Membership (or, for the owner, the Account) it comes from.
+    pub origin: Origin,
+}
+
+/// What one member may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Just this.
+    Exactly(Box<MemberContent>),
+    /// This, but no more than the store holds now, and nobody new: something that could only take away is unknown.
+    AtMost(Box<MemberContent>),
+    /// What the store holds now: the account cannot be resolved as a whole.
+    Kept,
+    /// What the store holds now, without any access.
+    Ended(End),
+}

@@ -1,0 +1,186 @@
+//! What the controller's index, or a reader of files, knows of each object: only what resolving needs.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RoleRef, RoleSpec, UserGroupSpec},
+    model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name},
+};
+
+/// An Account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountFacts {
+    /// Namespace.
+    pub namespace: Name,
+    /// Name.
+    pub name: Name,
+    /// UID.
+    pub uid: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Spec.
+    pub spec: AccountSpec,
+}
+
+impl AccountFacts {
+    /// `namespace/name`.
+    #[must_use]
+    pub fn key(&self) -> AccountKey {
+        AccountKey { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
+    /// The account this one names as its parent.
+    #[must_use]
+    pub fn parent(&self) -> Option<AccountKey> {
+        let parent = self.spec.parent_ref.as_ref()?;
+        Some(AccountKey::new(parent.namespace.as_deref().unwrap_or(&self.namespace), &parent.name))
+    }
+}
+
+/// A Role.
+#[derive(Clone, Debug, Default)]
+pub struct RoleFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Spec.
+    pub spec: RoleSpec,
+}
+
+/// A `UserGroup`.
+#[derive(Clone, Debug, Default)]
+pub struct GroupFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Spec.
+    pub spec: UserGroupSpec,
+}
+
+/// A Membership, slim: there may be very many.
+#[derive(Clone, Debug)]
+pub struct MemberFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// The address in canonical form, or why it is none.
+    pub email: Result<Email, Box<InvalidEmail>>,
+    /// Name for people.
+    pub display_name: Option<Box<str>>,
+    /// Id in the store.
+    pub external_id: Option<Box<str>>,
+    /// The role.
+    pub role: Option<Box<RoleRef>>,
+    /// The groups.
+    pub groups: Box<[Name]>,
+    /// Restrictions applied.
+    pub apply: Box<[Name]>,
+    /// Restrictions lifted.
+    pub lift: Box<[Name]>,
+    /// Liftings confirmed.
+    pub acknowledge: Box<[Name]>,
+    /// Suspended.
+    pub suspended: bool,
+    /// No access before.
+    pub starts_at: Option<Timestamp>,
+    /// No access from then on.
+    pub expires_at: Option<Timestamp>,
+    /// The invitation it came from.
+    pub invitation: Option<Name>,
+}
+
+/// An Invitation.
+#[derive(Clone, Debug)]
+pub struct InvitationFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// The address in canonical form, or why it is none.
+    pub email: Result<Email, Box<InvalidEmail>>,
+    /// The role.
+    pub role: Option<RoleRef>,
+    /// The groups.
+    pub groups: Vec<Name>,
+    /// Restrictions applied.
+    pub apply: Vec<Name>,
+    /// Restrictions lifted.
+    pub lift: Vec<Name>,
+    /// Whether the ledger says that it was accepted.
+    pub accepted: bool,
+}
+
+/// A `PermissionCatalog`, compiled once for all its accounts.
+#[derive(Clone, Debug)]
+pub struct CatalogFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Spec.
+    pub spec: PermissionCatalogSpec,
+    /// Compiled, or what is wrong with it.
+    pub compiled: Result<Arc<Catalog>, Vec<CatalogFault>>,
+}
+
+impl CatalogFacts {
+    /// Compiles the spec.
+    #[must_use]
+    pub fn new(name: Name, generation: i64, spec: PermissionCatalogSpec) -> Self {
+        let compiled = Catalog::compile(&spec).map(Arc::new);
+        Self { name, generation, spec, compiled }
+    }
+}
+
+/// An `IdentityStore`.
+#[derive(Clone, Debug, Default)]
+pub struct StoreFacts {
+    /// Name.
+    pub name: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Spec.
+    pub spec: IdentityStoreSpec,
+    /// Blocked addresses, in canonical form.
+    pub blocked: HashMap<Email, Option<String>>,
+}
+
+impl StoreFacts {
+    /// Works out the blocked addresses. One that is no address can be nobody's, and blocks nobody.
+    #[must_use]
+    pub fn new(name: Name, generation: i64, spec: IdentityStoreSpec) -> Self {
+        let blocked = spec
+            .blocked
+            .iter()
+            .filter_map(|user| Some((Email::parse(&user.email).ok()?, user.reason.clone())))
+            .collect();
+        Self { name, generation, spec, blocked }
+    }
+}
+
+/// Everything that decides what an account's definitions mean; members come one by one.
+#[derive(Clone, Debug)]
+pub struct AccountSnapshot {
+    /// The account.
+    pub account: Arc<AccountFacts>,
+    /// Labels of its namespace.
+    pub namespace_labels: Arc<BTreeMap<String, String>>,
+    /// The catalog, if it exists.
+    pub catalog: Option<Arc<CatalogFacts>>,
+    /// The store, if it exists.
+    pub store: Option<Arc<StoreFacts>>,
+    /// The parent, if the account names one that exists.
+    pub parent: Option<Arc<AccountFacts>>,
+    /// The account's roles, by name.
+    pub roles: Vec<Arc<RoleFacts>>,
+    /// The account's groups, by name.
+    pub groups: Vec<Arc<GroupFacts>>,
+}

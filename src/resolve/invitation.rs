@@ -1,0 +1,37 @@
+//! What is to be said of an Invitation; it becomes a Membership only once it is accepted.
+
+use super::{Definitions, Finding, InvitationFacts, Outlook, member::Choices};
+use crate::api::InvalidReason;
+
+impl Definitions {
+    /// Checks an invitation.
+    #[must_use]
+    pub fn invitation(&self, facts: &InvitationFacts) -> Finding {
+        let mut finding = Finding { faults: self.shared_fault.iter().cloned().collect(), advice: Vec::new() };
+        match &facts.email {
+            Err(error) => finding.fault(InvalidReason::AddressInvalid, format!("spec.email: {error}")),
+            Ok(email) if self.owner.as_ref() == Some(email) => {
+                let message = format!("spec.email: {email} is the account's owner and needs no Invitation");
+                finding.fault(InvalidReason::OwnerImmutable, message);
+            }
+            Ok(_) => {}
+        }
+        let Outlook::Whole(whole) = &self.outlook else { return finding };
+        if let Some(feature) = &whole.facts.spec.invitations.requires_plan_feature
+            && !self.features.contains(feature)
+        {
+            let message = format!("invitations need a plan with {feature:?}; account {:?} has none", self.account.name);
+            finding.fault(InvalidReason::PlanNotEligible, message);
+        }
+        let choices = Choices {
+            role: facts.role.as_ref(),
+            groups: &facts.groups,
+            apply: &facts.apply,
+            lift: &facts.lift,
+            // Only a Membership can confirm; an invitation that lifts is confirmed by whoever edits the Membership.
+            acknowledge: &facts.lift,
+        };
+        self.parts(whole, &choices, &mut finding);
+        finding
+    }
+}

@@ -1,0 +1,350 @@
+//! One address of an account: what its memberships come to, and what is to be said of each.
+
+use smallvec::SmallVec;
+
+use super::{
+    Access, Definitions, DesiredMember, End, Finding, MemberContent, MemberFacts, Origin, Outlook, RoleName, Window,
+    definitions::{InForce, RolesInForce},
+};
+use crate::{
+    api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
+    model::{Caps, Email, Explanation, Grant, MemberInputs, Name, NoTrace, Ranks, Source, effective, explain},
+};
+
+/// What the memberships of one address come to.
+#[derive(Clone, Debug)]
+pub struct ResolvedMember {
+    /// What the store should hold; nothing where no membership counts.
+    pub desired: Option<DesiredMember>,
+    /// One view for each membership, in the order given.
+    pub views: SmallVec<[MemberView; 1]>,
+}
+
+/// What is to be said of one Membership.
+#[derive(Clone, Debug, Default)]
+pub struct MemberView {
+    /// Restrictions in force.
+    pub restrictions: SmallVec<[Name; 2]>,
+    /// Faults and advice.
+    pub finding: Finding,
+}
+
+/// What one membership comes to by itself.
+struct One {
+    content: MemberContent,
+    view: MemberView,
+    /// Something unknown could only take away.
+    at_most: bool,
+}
+
+/// References of a membership or invitation, looked up.
+pub(super) struct Parts<'a> {
+    grants: SmallVec<[Grant<'a>; 4]>,
+    role: Option<RoleName>,
+    restrictions: SmallVec<[(&'a Name, &'a Caps); 4]>,
+    equal_to_owner: Option<(&'a Name, &'a Ranks)>,
+    unknown_restriction: bool,
+}
+
+/// The choices that membership and invitation share.
+pub(super) struct Choices<'a> {
+    pub(super) role: Option<&'a RoleRef>,
+    pub(super) groups: &'a [Name],
+    pub(super) apply: &'a [Name],
+    pub(super) lift: &'a [Name],
+    pub(super) acknowledge: &'a [Name],
+}
+
+impl MemberFacts {
+    fn choices(&self) -> Choices<'_> {
+        Choices {
+            role: self.role.as_deref(),
+            groups: &self.groups,
+            apply: &self.apply,
+            lift: &self.lift,
+            acknowledge: &self.acknowledge,
+        }
+    }
+}
+
+impl Definitions {
+    /// Resolves all memberships of one address. `accepted` says whether an invitation lives and was accepted.
+    #[must_use]
+    pub fn member(&self, email: &Email, facts: &[&MemberFacts], accepted: &dyn Fn(&Name) -> bool) -> ResolvedMember {
+        if self.owner.as_ref() == Some(email) {
+            let view = self.fault_view(
+                InvalidReason::OwnerImmutable,
+                format!("spec.user.email: {email} is the account's owner, who has the owner role and needs no Membership"),
+            );
+            return ResolvedMember { desired: None, views: facts.iter().map(|_| view.clone()).collect() };
+        }
+        let Some(first) = facts.first() else {
+            return ResolvedMember { desired: None, views: SmallVec::new() };
+        };
+        let origin = Origin { kind: "Membership", name: first.name.clone(), generation: first.generation };
+        let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);
+        let ended = self.ended_for(email).or(suspended);
+        let Outlook::Whole(whole) = &self.outlook else {
+            let access = ended.map_or(Access::Kept, Access::Ended);
+            let view = self.shared_view();
+            let views = facts.iter().map(|_| view.clone()).collect();
+            return ResolvedMember { desired: Some(DesiredMember { access, origin }), views };
+        };
+
+        let mut views = SmallVec::with_capacity(facts.len());
+        let mut combined: Option<(MemberContent, bool)> = None;
+        for one in facts {
+            let mut resolved = self.one(whole, one, accepted);
+            if facts.len() > 1 {
+                resolved.view.finding.fault(InvalidReason::DuplicateMembership, duplicate_message(email, facts, one));
+            }
+            combined = Some(match combined {
+                None => (resolved.content, resolved.at_most),
+                Some((content, at_most)) => (lower_of(content, resolved.content), at_most || resolved.at_most),
+            });
+            views.push(resolved.view);
+        }
+        let desired = combined.map(|(mut content, at_most)| {
+            if ended.is_some() {
+                content.ranks.clear();
+                content.ended = ended;
+            }
+            let content = Box::new(content);
+            let access = if at_most { Access::AtMost(content) } else { Access::Exactly(content) };
+            DesiredMember { access, origin }
+        });
+        ResolvedMember { desired, views }
+    }
+
+    /// What the store should hold of the owner.
+    #[must_use]
+    pub fn owner_member(&self) -> Option<(Email, DesiredMember)> {
+        let email = self.owner.clone()?;
+        let ended = self.ended_for(&email);
+        let origin = Origin { kind: "Account", name: self.account.name.clone(), generation: self.generation };
+        let Outlook::Whole(whole) = &self.outlook else {
+            let access = ended.map_or(Access::Kept, Access::Ended);
+            return Some((email, DesiredMember { access, origin }));
+        };
+        let owner = whole.owner.as_ref()?;
+        let role = &whole.catalog.roles[owner.role];
+        let mut ranks = Ranks::default();
+        let grants = [Grant { source: Source::Owner(&role.name), ranks: &whole.predefined[owner.role] }];
+        let inputs = MemberInputs { grants: &grants, equal_to_owner: None, restrictions: &[] };
+        effective(&whole.catalog, &inputs, &mut ranks, &mut NoTrace);
+        if ended.is_some() {
+            ranks.clear();
+        }
+        let content = MemberContent {
+            display_name: owner.display_name.clone(),
+            role: Some(RoleName::predefined(&role.name)),
+            ranks,
+            ended,
+            ..MemberContent::default()
+        };
+        Some((email, DesiredMember { access: Access::Exactly(Box::new(content)), origin }))
+    }
+
+    /// What is to be said of a Membership whose address is none: it counts for nothing.
+    #[must_use]
+    pub fn unaddressed(&self, facts: &MemberFacts) -> MemberView {
+        let error = facts.email.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        self.fault_view(InvalidReason::AddressInvalid, format!("spec.user.email: {error}"))
+    }
+
+    /// Why each section of one membership is at its level, before step 5 (suspension, expiry, …). Nothing where the
+    /// account does not resolve as a whole.
+    #[must_use]
+    pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        Some(explain(&whole.catalog, &parts.inputs()).1)
+    }
+
+    fn ended_for(&self, email: &Email) -> Option<End> {
+        let blocked = self.store.as_ref().is_some_and(|store| store.blocked.contains_key(email));
+        if blocked { Some(End::Blocked) } else { self.ended }
+    }
+
+    fn shared_view(&self) -> MemberView {
+        let faults = self.shared_fault.iter().cloned().collect();
+        MemberView { finding: Finding { faults, advice: Vec::new() }, ..MemberView::default() }
+    }
+
+    fn fault_view(&self, reason: InvalidReason, message: String) -> MemberView {
+        let mut view = self.shared_view();
+        view.finding.fault(reason, message);
+        view
+    }
+
+    fn one(&self, whole: &InForce, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> One {
+        let mut view = self.shared_view();
+        let parts = self.parts(whole, &facts.choices(), &mut view.finding);
+        let mut ranks = Ranks::default();
+        effective(&whole.catalog, &parts.inputs(), &mut ranks, &mut NoTrace);
+        let mut at_most = parts.unknown_restriction;
+        if let Some(message) = invitation_missing(whole, facts, accepted) {
+            view.finding.fault(InvalidReason::InvitationRequired, message);
+            ranks.clear();
+            at_most = true;
+        }
+        if parts.equal_to_owner.is_none() {
+            view.restrictions = parts.restrictions.iter().map(|(name, _)| (*name).clone()).collect();
+        }
+        let mut groups: Vec<Name> = facts.groups.to_vec();
+        groups.retain(|name| self.groups.contains_key(name));
+        groups.sort_unstable();
+        groups.dedup();
+        let content = MemberContent {
+            display_name: facts.display_name.clone(),
+            external_id: facts.external_id.clone(),
+            role: parts.role,
+            groups: groups.into(),
+            ranks,
+            window: Window { starts_at: facts.starts_at, expires_at: facts.expires_at },
+            ended: None,
+        };
+        One { content, view, at_most }
+    }
+
+    /// Looks up what a membership or invitation names; what leads nowhere adds nothing and is a fault.
+    pub(super) fn parts<'a>(&'a self, whole: &'a InForce, choices: &Choices<'a>, finding: &mut Finding) -> Parts<'a> {
+        let catalog = whole.catalog.as_ref();
+        let rules = &whole.facts.spec.members;
+        let mut parts = Parts {
+            grants: SmallVec::new(),
+            role: None,
+            restrictions: SmallVec::new(),
+            equal_to_owner: None,
+            unknown_restriction: false,
+        };
+        self.grant_role(whole, choices, &mut parts, finding);
+        if rules.groups == MemberGroups::Forbidden && !choices.groups.is_empty() {
+            let message = "spec.groupRefs: the catalog forbids groups; give the user a role instead";
+            finding.fault(InvalidReason::GroupsForbidden, message);
+        } else {
+            for name in choices.groups {
+                match self.groups.get_key_value(name) {
+                    Some((name, group)) => parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks }),
+                    None => {
+                        let message = format!("spec.groupRefs: this account has no UserGroup {name:?}");
+                        finding.fault(InvalidReason::GroupNotFound, message);
+                    }
+                }
+            }
+        }
+
+        for name in choices.apply.iter().chain(choices.lift) {
+            if catalog.restriction(name).is_none() {
+                parts.unknown_restriction = true;
+                let message = format!("spec.restrictions: the catalog has no restriction {name:?}");
+                finding.fault(InvalidReason::RestrictionNotFound, message);
+            }
+        }
+        for restriction in &catalog.restrictions {
+            let listed = choices.lift.contains(&restriction.name);
+            let confirmed = !restriction.needs_confirmation || choices.acknowledge.contains(&restriction.name);
+            if listed && !confirmed {
+                let name = &restriction.name;
+                let message = format!("spec.restrictions.lift: lifting {name:?} counts only with spec.acknowledge: [{name}]");
+                finding.fault(InvalidReason::ConfirmationMissing, message);
+            }
+            let lifted = listed && confirmed;
+            if lifted && restriction.grants_owner_access {
+                let owner = catalog.owner_role.map(|place| &whole.predefined[place]);
+                parts.equal_to_owner = parts.equal_to_owner.or(owner.map(|ranks| (&restriction.name, ranks)));
+            }
+            let applied = choices.apply.contains(&restriction.name);
+            if applied || (restriction.applied_by_default && !lifted) {
+                parts.restrictions.push((&restriction.name, &restriction.caps));
+            }
+        }
+        if let Some((lifted, _)) = parts.equal_to_owner
+            && !choices.apply.is_empty()
+        {
+            let names = choices.apply.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+            finding.advise(format!("lifting {lifted} makes the user equal to the owner, so these have no effect: {names}"));
+        }
+        parts
+    }
+
+    fn grant_role<'a>(
+        &'a self,
+        whole: &'a InForce,
+        choices: &Choices<'a>,
+        parts: &mut Parts<'a>,
+        finding: &mut Finding,
+    ) {
+        let catalog = whole.catalog.as_ref();
+        let roles = RolesInForce {
+            catalog,
+            predefined: &whole.predefined,
+            custom: &self.roles,
+            account_type: self.account_type,
+        };
+        let Some(reference) = choices.role else {
+            if let Some(place) = catalog.default_role {
+                let name = &catalog.roles[place].name;
+                let ranks = &whole.predefined[place];
+                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
+                parts.role = Some(RoleName::predefined(name));
+            } else if whole.facts.spec.members.role == MemberRole::Required {
+                finding.fault(InvalidReason::RoleRequired, "spec.roleRef: the catalog wants every member to have a role");
+            }
+            return;
+        };
+        if let Some((ranks, place)) = roles.find("spec.roleRef", reference, finding) {
+            if let Some(place) = place {
+                let name = &catalog.roles[place].name;
+                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
+                parts.role = Some(RoleName::predefined(name));
+            } else if let Some((name, role)) = self.roles.get_key_value(reference.name.as_str()) {
+                parts.grants.push(Grant { source: Source::Role(name), ranks });
+                parts.role = role.usable.then(|| RoleName::custom(name));
+            }
+        }
+    }
+}
+
+impl Parts<'_> {
+    fn inputs(&self) -> MemberInputs<'_> {
+        MemberInputs {
+            grants: &self.grants,
+            equal_to_owner: self.equal_to_owner,
+            restrictions: &self.restrictions,
+        }
+    }
+}
+
+fn invitation_missing(whole: &InForce, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> Option<String> {
+    match &facts.invitation {
+        Some(name) if !accepted(name) => {
+            Some(format!("spec.invitationRef: there is no accepted Invitation {name:?} for this address"))
+        }
+        None if whole.facts.spec.members.direct == MemberDirect::ByInvitationOnly => {
+            Some("the catalog admits members by invitation only; create an Invitation instead".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn duplicate_message(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> String {
+    let others = facts.iter().filter(|other| other.name != one.name).map(|other| other.name.as_str()).collect::<Vec<_>>();
+    let others = others.join(", ");
+    format!("spec.user.email: {email} has more than one Membership here (also {others}); the lower level counts in each section")
+}
+
+/// Of two memberships of one user, the lower level in each section and the shorter time.
+fn lower_of(mut one: MemberContent, other: MemberContent) -> MemberContent {
+    one.ranks.lower_to(other.ranks.as_slice());
+    one.window = one.window.intersection(&other.window);
+    if one.role != other.role {
+        one.role = None;
+    }
+    if one.display_name != other.display_name {
+        one.display_name = one.display_name.or(other.display_name);
+    }
+    one.external_id = one.external_id.or(other.external_id);
+    one.groups = one.groups.iter().filter(|name| other.groups.contains(name)).cloned().collect();
+    one
+}

@@ -1,0 +1,119 @@
+//! Identity stores: the trait, its contract, one file or folder for each backend (design/architecture.md "The store
+//! contract"). What a backend promises is proven by one suite that runs against every one of them: `tests/it/contract`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    model::{AccountKey, Layout},
+    plan::{Change, Mark, Observed},
+    resolve::Scope,
+};
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+/// The leader's term: the transition count of its lease. A store that can refuses anything from a lower one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub i64);
+
+/// What a backend can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A pass is applied whole or, where an object fails, without that object only.
+    pub transactions: bool,
+    /// A former leader's writes are refused.
+    pub fencing: bool,
+    /// Start and expiry hold while Roster is down.
+    pub time_windows: bool,
+    /// Every change is recorded beside the data.
+    pub audit: bool,
+}
+
+impl Capabilities {
+    /// The words shown in the status of an `IdentityStore`.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        let all = [
+            (self.audit, "Audit"),
+            (self.fencing, "Fencing"),
+            (self.time_windows, "TimeWindows"),
+            (self.transactions, "Transactions"),
+        ];
+        all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned()).collect()
+    }
+}
+
+/// Why a store did not do something. The kind decides what the status says and when it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached or used at all right now; tried again with backoff.
+    #[error("store unavailable: {0}")]
+    Unavailable(String),
+    /// Somebody else changed it, or leads now; observed and tried again.
+    #[error("conflict in the store: {0}")]
+    Conflict(String),
+    /// It refuses this controller.
+    #[error("the store denies it: {0}")]
+    Denied(String),
+    /// It refuses this change.
+    #[error("the store refuses it: {0}")]
+    Invalid(String),
+}
+
+/// What became of one change.
+pub type Outcome = Result<(), StoreError>;
+
+/// The changes of one pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Our mark on the account; everything written carries it.
+    pub mark: &'a Mark,
+    /// What ranks in the changes mean.
+    pub layout: &'a Layout,
+    /// The changes, in order.
+    pub changes: &'a [Change],
+    /// The time, for the audit.
+    pub now: Timestamp,
+}
+
+/// Numbers of a whole store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Accounts.
+    pub accounts: u64,
+    /// Members, over all accounts.
+    pub members: u64,
+}
+
+/// An identity store.
+///
+/// `apply` is idempotent and safe to repeat after a crash at any point. Observing never writes.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What this backend can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The marks of all accounts there are: finds what outlived its Account.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn accounts(&self) -> Result<Vec<Mark>, StoreError>;
+
+    /// Numbers of the whole store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// What the store holds of an account, as far as the scope goes. Removals counted by the guard are reported if they
+    /// are not older than `since`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError>;
+
+    /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
+    /// except that nothing is in force without the account they belong to.
+    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
+}
