@@ -3,3 +3,4 @@ pub mod model;
 pub mod plan;
 pub mod resolve;
 pub mod store;
+pub mod telemetry;
