@@ -66,6 +66,8 @@ pub struct AccountEntry {
     pub group_refs: HashMap<Name, u64>,
     /// What its definitions mean; absent until worked out, and after each change.
     pub definitions: Option<Arc<Definitions>>,
+    /// Counts the changes that made them unknown.
+    pub revision: u64,
 }
 
 impl AccountEntry {
@@ -73,6 +75,11 @@ impl AccountEntry {
     #[must_use]
     pub fn memberships(&self) -> u64 {
         self.role_refs.values().sum()
+    }
+
+    fn redefine(&mut self) {
+        self.definitions = None;
+        self.revision += 1;
     }
 
     fn is_empty(&self) -> bool {
@@ -289,6 +296,38 @@ impl Index {
         self.members.get(&(namespace.clone(), name.clone()))
     }
 
+    /// The account that an object belongs to.
+    #[must_use]
+    pub fn account_of(&self, reference: &ObjectRef) -> Option<AccountKey> {
+        let key = || (reference.namespace.clone(), reference.name.clone());
+        match reference.kind {
+            KindName::Account => Some(AccountKey { namespace: key().0, name: key().1 }),
+            KindName::Role => self.roles.get(&key()).map(|record| record.account_key()),
+            KindName::UserGroup => self.groups.get(&key()).map(|record| record.account_key()),
+            KindName::Membership => self.members.get(&key()).map(|record| record.account_key()),
+            KindName::Invitation => self.invitations.get(&key()).map(|record| record.account_key()),
+            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore => None,
+        }
+    }
+
+    /// What belongs to an account: all of it, or what has one of these addresses.
+    #[must_use]
+    pub fn belongings(&self, key: &AccountKey, addresses: Option<&BTreeSet<Email>>) -> Vec<ObjectRef> {
+        let Some(entry) = self.accounts.get(key) else { return Vec::new() };
+        let reference = |kind, name: &Name| ObjectRef { kind, namespace: key.namespace.clone(), name: name.clone() };
+        let wanted = |email: &Email| addresses.is_none_or(|addresses| addresses.contains(email));
+        let members = entry.addresses.iter().filter(|(email, _)| wanted(email)).flat_map(|(_, names)| names);
+        let mut found: Vec<ObjectRef> = members.map(|name| reference(KindName::Membership, name)).collect();
+        let invitations = self.invitations_of(key).filter(|record| record.facts.email.as_ref().is_ok_and(wanted));
+        found.extend(invitations.map(|record| reference(KindName::Invitation, &record.name)));
+        if addresses.is_none() {
+            found.extend(entry.unaddressed.iter().map(|name| reference(KindName::Membership, name)));
+            found.extend(entry.roles.iter().map(|name| reference(KindName::Role, name)));
+            found.extend(entry.groups.iter().map(|name| reference(KindName::UserGroup, name)));
+        }
+        found
+    }
+
     /// The metadata of any object of ours.
     #[must_use]
     pub fn meta(&self, reference: &ObjectRef) -> Option<&super::record::Meta> {
@@ -362,7 +401,7 @@ impl Index {
     fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
         for (key, entry) in &mut self.accounts {
             if entry.object.as_ref().is_some_and(|record| uses(&record.facts)) {
-                entry.definitions = None;
+                entry.redefine();
                 impacts.push(Impact::Account(key.clone()));
             }
         }
@@ -370,7 +409,7 @@ impl Index {
 
     fn redefine(&mut self, key: &AccountKey, impacts: &mut Vec<Impact>) {
         if let Some(entry) = self.accounts.get_mut(key) {
-            entry.definitions = None;
+            entry.redefine();
         }
         impacts.push(Impact::Account(key.clone()));
     }
@@ -419,7 +458,7 @@ impl Index {
             let Some(object) = entry.object.as_ref().filter(|object| object.facts.spec.store_ref.name == *name) else {
                 continue;
             };
-            entry.definitions = None;
+            entry.redefine();
             let owner = object.facts.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
             for email in &changed {
                 if entry.addresses.contains_key(*email) || owner.as_ref() == Some(email) {
@@ -478,7 +517,7 @@ impl Index {
         let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
         let Some(entry) = self.accounts.get_mut(&key) else { return };
         let Some(record) = entry.object.take() else { return };
-        entry.definitions = None;
+        entry.redefine();
         let children: Vec<AccountKey> = entry.children.iter().cloned().collect();
         impacts.push(Impact::Account(key.clone()));
         impacts.push(Impact::Catalog(Name::new(&record.facts.spec.catalog_ref.name)));

@@ -189,6 +189,23 @@ pub enum Object {
     Invitation(Record<InvitationFacts>),
 }
 
+impl Object {
+    /// Kind, name and generation.
+    #[must_use]
+    pub fn identity(&self) -> (KindName, Name, i64) {
+        match self {
+            Self::Namespace(record) => (KindName::Namespace, record.name.clone(), 0),
+            Self::Catalog(record) => (KindName::PermissionCatalog, record.name.clone(), record.meta.generation),
+            Self::Store(record) => (KindName::IdentityStore, record.name.clone(), record.meta.generation),
+            Self::Account(record) => (KindName::Account, record.name.clone(), record.meta.generation),
+            Self::Role(record) => (KindName::Role, record.name.clone(), record.meta.generation),
+            Self::Group(record) => (KindName::UserGroup, record.name.clone(), record.meta.generation),
+            Self::Member(record) => (KindName::Membership, record.name.clone(), record.meta.generation),
+            Self::Invitation(record) => (KindName::Invitation, record.name.clone(), record.meta.generation),
+        }
+    }
+}
+
 /// Something a watch says.
 #[derive(Clone, Debug)]
 pub enum Seen {

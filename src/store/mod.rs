@@ -61,6 +61,19 @@ pub enum StoreError {
     Invalid(String),
 }
 
+impl StoreError {
+    /// The word in metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::Denied(_) => "denied",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+}
+
 /// What became of one change.
 pub type Outcome = Result<(), StoreError>;
 
