@@ -42,10 +42,10 @@ impl Default for Timing {
 
 /// The lease cannot be contended for. What may heal by itself is tried again instead.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot take the lease {namespace}/{NAME}: {source}")]
+#[error("cannot take the lease {namespace}/{NAME}: {why}")]
 pub struct LeaseError {
     namespace: String,
-    source: kube::Error,
+    why: String,
 }
 
 /// This process leads, until [`Leadership::lost`]. Dropping it ends that without telling a successor.
@@ -125,10 +125,12 @@ pub async fn acquire_with(
         let asked = Instant::now();
         match timeout(timing.deadline, contender.attempt()).await {
             Ok(Ok(Some(lease))) => return Ok(lead(contender, lease, asked)),
-            Ok(Err(source)) if is_final(&source) => {
-                return Err(LeaseError { namespace: namespace.to_owned(), source });
+            Ok(Err(error)) if is_final(&error) => {
+                return Err(LeaseError { namespace: namespace.to_owned(), why: said(&error) });
             }
-            Ok(Err(error)) if !is_conflict(&error) => tracing::warn!(%error, "cannot reach the lease; trying again"),
+            Ok(Err(error)) if !is_conflict(&error) => {
+                tracing::warn!(error = said(&error), "cannot reach the lease; trying again")
+            }
             Ok(Ok(None) | Err(_)) => {}
             Err(_) => tracing::warn!("no answer about the lease; trying again"),
         }
@@ -256,8 +258,8 @@ impl Keeper {
             match timeout(left.min(self.contender.timing.deadline / 2), self.renew()).await {
                 Ok(Ok(true)) => write(&self.until, asked + self.contender.timing.deadline),
                 Ok(Ok(false)) => break "somebody took or deleted it".to_owned(),
-                Ok(Err(error)) if is_final(&error) => break error.to_string(),
-                Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease; trying again"),
+                Ok(Err(error)) if is_final(&error) => break said(&error),
+                Ok(Err(error)) => tracing::warn!(error = said(&error), "cannot renew the lease; trying again"),
                 Err(_) => tracing::warn!("no answer to the renewal of the lease; trying again"),
             }
         };
@@ -291,7 +293,9 @@ impl Keeper {
         let spec = LeaseSpec { holder_identity: None, renew_time: Some(MicroTime(now())), ..self.spec() };
         match timeout(self.contender.timing.retry, self.put(spec)).await {
             Ok(Ok(())) => tracing::info!("gave the lease back"),
-            Ok(Err(error)) => tracing::warn!(%error, "cannot give the lease back; a successor waits until it expires"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = said(&error), "cannot give the lease back; a successor waits until it expires")
+            }
             Err(_) => tracing::warn!("no answer to giving the lease back; a successor waits until it expires"),
         }
     }
@@ -327,6 +331,14 @@ fn read(until: &Until) -> Instant {
 
 fn write(until: &Until, time: Instant) {
     *until.lock().unwrap_or_else(PoisonError::into_inner) = time;
+}
+
+/// What the API server said; `Display` adds a dump of the whole answer.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn code(error: &kube::Error) -> Option<u16> {
