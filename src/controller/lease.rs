@@ -129,7 +129,7 @@ pub async fn acquire_with(
                 return Err(LeaseError { namespace: namespace.to_owned(), why: said(&error) });
             }
             Ok(Err(error)) if !is_conflict(&error) => {
-                tracing::warn!(error = said(&error), "cannot reach the lease; trying again")
+                tracing::warn!(error = said(&error), "cannot reach the lease; trying again");
             }
             Ok(Ok(None) | Err(_)) => {}
             Err(_) => tracing::warn!("no answer about the lease; trying again"),
@@ -294,7 +294,7 @@ impl Keeper {
         match timeout(self.contender.timing.retry, self.put(spec)).await {
             Ok(Ok(())) => tracing::info!("gave the lease back"),
             Ok(Err(error)) => {
-                tracing::warn!(error = said(&error), "cannot give the lease back; a successor waits until it expires")
+                tracing::warn!(error = said(&error), "cannot give the lease back; a successor waits until it expires");
             }
             Err(_) => tracing::warn!("no answer to giving the lease back; a successor waits until it expires"),
         }
