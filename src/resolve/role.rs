@@ -1,6 +1,6 @@
 //! What roles and groups grant in an account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Finding, GroupFacts, RoleFacts};
 use crate::{
@@ -20,14 +20,13 @@ fn set_cells(
 ) {
     for (name, level) in permissions {
         let Some(section) = catalog.section(name) else {
-            finding.fault(
-                InvalidReason::UnknownSection,
-                format!("spec.permissions: the catalog has no section {name:?}"),
-            );
+            finding
+                .fault(InvalidReason::UnknownSection, format!("spec.permissions: the catalog has no section {name:?}"));
             continue;
         };
         if not_applicable.contains(&section) {
-            let message = format!("spec.permissions: section {name:?} cannot be configured for this role; leave it out");
+            let message =
+                format!("spec.permissions: section {name:?} cannot be configured for this role; leave it out");
             finding.fault(InvalidReason::NotApplicable, message);
             continue;
         }
@@ -87,6 +86,10 @@ pub(super) fn apply_overrides(
     let mut in_force: Vec<Ranks> = catalog.roles.iter().map(|role| role.ranks.clone()).collect();
     let mut overridden = vec![false; in_force.len()];
     let mut resolved = Vec::with_capacity(overrides.len());
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    for (_, target) in overrides {
+        *count.entry(target).or_default() += 1;
+    }
     for (index, (role, target)) in overrides.iter().enumerate() {
         let mut finding = Finding::default();
         let Some(place) = catalog.role(target) else {
@@ -112,7 +115,7 @@ pub(super) fn apply_overrides(
             let message = format!("spec.overrides: predefined role {target:?} is not overridable");
             finding.fault(InvalidReason::NotApplicable, message);
         }
-        if overrides.iter().filter(|(_, other)| other == target).count() > 1 {
+        if count.get(target).is_some_and(|count| *count > 1) {
             let message = format!("spec.overrides: another Role overrides {target:?} too; the lower levels count");
             finding.fault(InvalidReason::NameTaken, message);
         }
@@ -149,7 +152,8 @@ pub(super) fn custom_role(
         finding.fault(InvalidReason::RoleNotAvailable, message);
     }
     if catalog.role(&role.name).is_some() {
-        let message = format!("metadata.name: {:?} is a predefined role; choose another name, or set spec.overrides", role.name);
+        let message =
+            format!("metadata.name: {:?} is a predefined role; choose another name, or set spec.overrides", role.name);
         finding.fault(InvalidReason::NameTaken, message);
     }
     if !finding.is_valid() {
@@ -170,7 +174,9 @@ pub(super) fn custom_role(
         for section in &catalog.custom_not_applicable {
             if ranks.as_slice()[*section] > 0 {
                 let name = catalog.section_name(*section);
-                finding.advise(format!("{name} comes with {base}, but cannot be configured for roles of an account; it is left out"));
+                finding.advise(format!(
+                    "{name} comes with {base}, but cannot be configured for roles of an account; it is left out"
+                ));
                 ranks.as_mut_slice()[*section] = 0;
             }
         }
@@ -212,7 +218,8 @@ impl<'a> RolesInForce<'a> {
         match reference.kind {
             RoleRefKind::PredefinedRole => {
                 let Some(place) = self.catalog.role(name) else {
-                    let hint = if self.custom.contains_key(name) { "; for the Role object, set kind: Role" } else { "" };
+                    let hint =
+                        if self.custom.contains_key(name) { "; for the Role object, set kind: Role" } else { "" };
                     let message = format!("{field}: the catalog has no predefined role {name:?}{hint}");
                     finding.fault(InvalidReason::RoleNotFound, message);
                     return None;
@@ -224,16 +231,28 @@ impl<'a> RolesInForce<'a> {
                 Some((&self.predefined[place], Some(place)))
             }
             RoleRefKind::Role => match self.custom.get(name) {
-                Some(role) if role.overrides.is_none() => Some((&role.ranks, None)),
+                Some(role) if role.overrides.is_none() && role.usable => Some((&role.ranks, None)),
+                Some(role) if role.overrides.is_none() => {
+                    let why = role.finding.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
+                    let message =
+                        format!("{field}: Role {name:?} is invalid{why} and grants nothing until it is mended");
+                    finding.fault(InvalidReason::RoleNotAvailable, message);
+                    None
+                }
                 Some(role) => {
                     let target = role.overrides.as_deref().unwrap_or_default();
-                    let message =
-                        format!("{field}: Role {name:?} overrides {target:?}; name the predefined role {target:?} instead");
+                    let message = format!(
+                        "{field}: Role {name:?} overrides {target:?}; name the predefined role {target:?} instead"
+                    );
                     finding.fault(InvalidReason::RoleNotFound, message);
                     None
                 }
                 None => {
-                    let hint = if self.catalog.role(name).is_some() { "; for the predefined role, set kind: PredefinedRole" } else { "" };
+                    let hint = if self.catalog.role(name).is_some() {
+                        "; for the predefined role, set kind: PredefinedRole"
+                    } else {
+                        ""
+                    };
                     let message = format!("{field}: this account has no Role {name:?}{hint}");
                     finding.fault(InvalidReason::RoleNotFound, message);
                     None
