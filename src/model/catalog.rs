@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Ladder, Layout, Name, Ranks};
-use crate::api::{self, AccountType, HeldBy, PermissionCatalogSpec};
+use crate::api::{self, AccountType, HeldBy, PermissionCatalogSpec, limits::MAX_LEVELS};
 
 /// What a section's ladder is when the catalog does not say (design/api.md "PermissionCatalog").
 const DEFAULT_LADDER: [&str; 2] = ["Denied", "Allowed"];
@@ -221,8 +221,11 @@ impl Compiler {
                 Some(levels) => levels.iter().map(Name::from).collect(),
                 None => DEFAULT_LADDER.into_iter().map(Name::from).collect(),
             };
-            if levels.is_empty() || levels.len() > 16 {
-                self.fault(format!("spec.sections[{}].levels", section.name), "needs 1 to 16 levels");
+            if levels.len() < 2 || levels.len() > MAX_LEVELS {
+                self.fault(
+                    format!("spec.sections[{}].levels", section.name),
+                    format!("needs 2 to {MAX_LEVELS} levels"),
+                );
             }
             if levels.iter().collect::<BTreeSet<_>>().len() != levels.len() {
                 self.fault(format!("spec.sections[{}].levels", section.name), "names a level twice");
@@ -259,7 +262,9 @@ impl Compiler {
                 let needs = self.section(&field, &requirement.section);
                 let level = needs.and_then(|needs| self.rank(&field, needs, &requirement.level));
                 let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
-                if from == 0 {
+                if needs == place {
+                    self.fault(&field, "a section cannot require itself; name another section");
+                } else if from == 0 {
                     let first = &requirement.from;
                     self.fault(
                         &field,
@@ -270,7 +275,7 @@ impl Compiler {
                 }
             }
         }
-        match order_rules(rules) {
+        match order_rules(&rules, spec.sections.len()) {
             Ok(rules) => self.catalog.rules = rules,
             Err(cycle) => {
                 let chain = cycle
@@ -419,40 +424,46 @@ impl Compiler {
 
 /// The rules, those that others build on first; or the rules of a circle. Holding a level that needs itself could only
 /// ever be granted all at once, and nobody could say what to grant first.
-fn order_rules(rules: Vec<Rule>) -> Result<Vec<Rule>, Vec<Rule>> {
+///
+/// The engine relies on this order: a rule that held when its turn came still holds after all later ones, since those
+/// that can take away what it needs came before it.
+fn order_rules(rules: &[Rule], sections: usize) -> Result<Vec<Rule>, Vec<Rule>> {
+    let mut of_section: Vec<Vec<usize>> = vec![Vec::new(); sections];
+    for (place, rule) in rules.iter().enumerate() {
+        of_section[rule.section].push(place);
+    }
     // A rule builds on those that come into force at the level it needs.
-    let builds_on = |rule: &Rule, other: &Rule| other.section == rule.needs && other.from <= rule.level;
+    let next_built_on = |rule: &Rule, from: usize| {
+        let others = of_section[rule.needs].iter().enumerate().skip(from);
+        others.map(|(turn, other)| (turn, *other)).find(|(_, other)| rules[*other].from <= rule.level)
+    };
     let mut state = vec![Visit::Not; rules.len()];
     let mut ordered = Vec::with_capacity(rules.len());
     for start in 0..rules.len() {
+        if state[start] == Visit::Done {
+            continue;
+        }
+        state[start] = Visit::Open;
         let mut path = vec![(start, 0)];
-        while let Some((at, next)) = path.last_mut() {
+        while let Some((at, turn)) = path.last_mut() {
             let at = *at;
-            if *next == 0 {
-                if state[at] == Visit::Done {
-                    path.pop();
-                    continue;
+            let Some((found, other)) = next_built_on(&rules[at], *turn) else {
+                state[at] = Visit::Done;
+                ordered.push(rules[at]);
+                path.pop();
+                continue;
+            };
+            *turn = found + 1;
+            match state[other] {
+                Visit::Open => {
+                    let from = path.iter().position(|(place, _)| *place == other).unwrap_or(0);
+                    return Err(path[from..].iter().map(|(place, _)| rules[*place]).collect());
                 }
-                state[at] = Visit::Open;
-            }
-            let found = (*next..rules.len()).find(|other| builds_on(&rules[at], &rules[*other]));
-            match found {
-                Some(other) => {
-                    *next = other + 1;
-                    match state[other] {
-                        Visit::Open => {
-                            let from = path.iter().position(|(place, _)| *place == other).unwrap_or(0);
-                            return Err(path[from..].iter().map(|(place, _)| rules[*place]).collect());
-                        }
-                        Visit::Not => path.push((other, 0)),
-                        Visit::Done => {}
-                    }
+                Visit::Not => {
+                    state[other] = Visit::Open;
+                    path.push((other, 0));
                 }
-                None => {
-                    state[at] = Visit::Done;
-                    ordered.push(rules[at]);
-                    path.pop();
-                }
+                Visit::Done => {}
             }
         }
     }

@@ -100,20 +100,14 @@ pub fn effective<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &m
 }
 
 /// Lowers until every prerequisite holds. Each step only lowers, so that the end is the one greatest fixed point
-/// whatever the order; with the rules in the order the catalog keeps them, one round reaches it and a second sees so.
+/// whatever the order; in the order in which the catalog keeps the rules, one round reaches it: what a rule needs is only
+/// ever taken away by rules before it.
 fn reduce<T: Trace>(rules: &[Rule], ranks: &mut Ranks, trace: &mut T) {
     let ranks = ranks.as_mut_slice();
-    loop {
-        let mut changed = false;
-        for rule in rules {
-            if ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level {
-                ranks[rule.section] = rule.from - 1;
-                changed = true;
-                trace.reduced(rule, rule.from - 1);
-            }
-        }
-        if !changed {
-            return;
+    for rule in rules {
+        if ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level {
+            ranks[rule.section] = rule.from - 1;
+            trace.reduced(rule, rule.from - 1);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::Name;
 pub struct Ladder {
     /// Name of the section.
     pub section: Name,
-    /// Names of its levels; the first means no access. 1 to 16.
+    /// Names of its levels; the first means no access. 2 to 16.
     pub levels: Vec<Name>,
 }
 
@@ -37,7 +37,7 @@ impl Layout {
             hash.update([0]);
         }
         for ladder in &ladders {
-            hash.update(ladder.levels.len().to_le_bytes());
+            hash.update((ladder.levels.len() as u64).to_le_bytes());
         }
         let mut digest = [0; 16];
         digest.copy_from_slice(&hash.finalize()[..16]);
@@ -68,8 +68,9 @@ impl Layout {
         self.0.ladders.is_empty()
     }
 
-    /// `ranks`, which are of the layout `from`, in this one: by the names of sections and levels. A section or level
-    /// that `from` does not know is without access, so nothing is widened on the way.
+    /// `ranks`, which are of the layout `from`, in this one: by the names of sections and levels. A section that only one
+    /// of them knows is without access; a level that this one does not know becomes the highest one below that it does;
+    /// and no access stays no access, whatever it is called. So nothing is widened on the way.
     #[must_use]
     pub fn translate(&self, ranks: &Ranks, from: &Self) -> Ranks {
         if self == from {
@@ -84,10 +85,11 @@ impl Layout {
         self.ladders()
             .iter()
             .map(|ladder| {
-                let level =
-                    known.get(ladder.section.as_str()).and_then(|(was, rank)| was.levels.get(usize::from(*rank)));
-                let rank = level.and_then(|level| ladder.levels.iter().position(|l| l == level));
-                rank.and_then(|rank| u8::try_from(rank).ok()).unwrap_or(0)
+                let Some((was, rank)) = known.get(ladder.section.as_str()) else { return 0 };
+                let held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
+                // Whoever holds a level holds those below it.
+                let place = held.filter_map(|level| ladder.levels.iter().position(|l| l == level)).next();
+                place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
             })
             .collect()
     }
@@ -151,6 +153,14 @@ impl Ranks {
     /// No access anywhere, over as many sections.
     pub fn clear(&mut self) {
         self.0.fill(0);
+    }
+
+    /// The same over `sections` sections: without access in those that are new. What somebody wrote into a store may
+    /// have any length.
+    #[must_use]
+    pub fn fitted(mut self, sections: usize) -> Self {
+        self.0.resize(sections, 0);
+        self
     }
 
     /// The higher rank of both, in each section.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Phase, Policy, Seen,
+    Cause, Change, Content, Drift, Guarded, ObjectKey, Observed, Phase, Policy, Seen,
     drift::{self, Differs},
-    fingerprint::Fingerprinted,
+    fingerprint::{Fingerprinted, Translated},
     guard::{self, Judgement},
+    judge::{Layouts, Ownership, Verdict, Wanted, judge, ownership},
     members,
 };
 use crate::{
-    api::{Adoption, DriftPolicy},
+    api::DriftPolicy,
     model::{Email, Layout},
     resolve::{AccountContent, Desired, DesiredDefinitions, MemberContent, Origin, Scope},
 };
@@ -30,6 +31,8 @@ pub struct Plan {
     pub kept: BTreeMap<Email, Option<MemberContent>>,
     /// Removals that the guard holds back.
     pub guarded: Option<Guarded>,
+    /// Who is removed or left without access since somebody approved it: not counted by the guard.
+    pub approved: BTreeSet<Email>,
     /// The owner who stays, since the catalog does not let the owner change.
     pub owner_kept: Option<Email>,
     /// The scope is too small for what is to be done: plan again for the whole account.
@@ -53,91 +56,20 @@ impl Plan {
     /// Whether somebody would be removed: then Account, namespace and definitions are to be read afresh before.
     #[must_use]
     pub fn removes(&self) -> bool {
-        self.changes.iter().any(|change| change.put.is_none() || change.counted)
+        self.changes.iter().any(|change| self.is_removal(change))
     }
 
     /// The plan without removals and without what leaves anybody without access.
     pub fn drop_removals(&mut self) {
-        self.changes.retain(|change| change.put.is_some() && !change.counted);
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.retain(|change| !self.is_removal(change));
+        self.changes = changes;
     }
-}
 
-/// Whose something is, seen from an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ownership {
-    /// It carries our mark.
-    Ours,
-    /// It carries none, or one of an earlier Account of the same name: adoption decides.
-    Unmarked,
-    /// It carries another cluster's mark: never touched.
-    Foreign,
-}
-
-pub(super) fn ownership(mark: Option<&Mark>, ours: &Mark) -> Ownership {
-    match mark {
-        None => Ownership::Unmarked,
-        Some(mark) if mark.cluster != ours.cluster => Ownership::Foreign,
-        Some(mark) if mark == ours => Ownership::Ours,
-        Some(_) => Ownership::Unmarked,
+    fn is_removal(&self, change: &Change) -> bool {
+        let approved = matches!(&change.object, ObjectKey::Member(email) if self.approved.contains(email));
+        change.put.is_none() || change.counted || approved
     }
-}
-
-/// What to do about one thing that is desired.
-pub(super) enum Verdict {
-    /// It is as it should be.
-    Nothing,
-    /// Make it so.
-    Put(Cause),
-    /// It drifted; correct it.
-    Correct(Vec<crate::api::DriftEntry>),
-    /// It drifted; say so.
-    Report(Vec<crate::api::DriftEntry>),
-    /// It is not ours.
-    NotOwned,
-}
-
-/// Fingerprint ≠ wanted is a change of the spec, made under any policy. Fingerprint = wanted but another content is
-/// drift. Not ours: adoption decides.
-pub(super) fn judge<C: Fingerprinted + Differs>(
-    object: &ObjectKey,
-    desired: &C,
-    seen: Option<&Seen<C>>,
-    layouts: Layouts<'_>,
-    policy: &Policy,
-) -> Verdict {
-    let Some(seen) = seen else { return Verdict::Put(Cause::Spec) };
-    let same = seen.content.as_ref() == Some(desired);
-    match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {
-        (Ownership::Foreign, _) => Verdict::NotOwned,
-        (Ownership::Unmarked, None) => Verdict::Put(Cause::Spec),
-        (Ownership::Unmarked, Some(_)) => match policy.adoption {
-            Adoption::Always => Verdict::Put(Cause::Adoption),
-            // What others wrote has ranks of the layout that is there.
-            Adoption::IfIdentical if same && layouts.observed == layouts.desired => Verdict::Put(Cause::Adoption),
-            Adoption::IfIdentical | Adoption::Never => Verdict::NotOwned,
-        },
-        (Ownership::Ours, content) => {
-            if seen.fingerprint != Some(desired.fingerprint(layouts.desired)) {
-                Verdict::Put(Cause::Spec)
-            } else if same {
-                // The fingerprint covers the layout: what we applied has ranks of the one that is desired.
-                Verdict::Nothing
-            } else {
-                let entries = drift::entries(object, desired, content.as_ref(), layouts.desired);
-                match policy.drift {
-                    DriftPolicy::Correct => Verdict::Correct(entries),
-                    DriftPolicy::Report => Verdict::Report(entries),
-                }
-            }
-        }
-    }
-}
-
-/// What ranks mean on both sides.
-#[derive(Clone, Copy)]
-pub(super) struct Layouts<'a> {
-    pub(super) desired: &'a Layout,
-    pub(super) observed: &'a Layout,
 }
 
 /// Puts a plan together.
@@ -145,14 +77,18 @@ pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) policy: &'a Policy,
+    pub(super) layouts: Layouts<'a>,
     pub(super) plan: Plan,
 }
 
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
-    let mut planner = Planner { desired, observed, policy, plan: Plan::default() };
-    planner.plan.layout = desired.layout.clone();
+    // An account that does not resolve has no layout of its own to wish for.
+    let layout = if desired.definitions.is_some() { &desired.layout } else { &observed.layout };
+    let layouts = Layouts { desired: layout, observed: &observed.layout, written: layout };
+    let plan = Plan { layout: layout.clone(), ..Plan::default() };
+    let mut planner = Planner { desired, observed, policy, layouts, plan };
     if !planner.may_touch_account() {
         return planner.plan;
     }
@@ -167,58 +103,7 @@ pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     planner.finish()
 }
 
-/// What is to be done when an Account is deleted: everything that carries its mark goes, and with it the unmarked members
-/// of its own container; what another cluster has marked stays, and keeps the container.
-#[must_use]
-pub fn deletion(observed: &Observed, mark: &Mark) -> Plan {
-    let ours = |seen: Option<&Mark>| ownership(seen, mark) == Ownership::Ours;
-    let mut plan = Plan { layout: observed.layout.clone(), ..Plan::default() };
-    let account_is_ours = observed.account.as_ref().is_some_and(|seen| ours(seen.mark.as_ref()));
-    let mut foreign = false;
-    let mut remove = |object: ObjectKey, seen: Option<&Mark>, phase: Phase| {
-        if ownership(seen, mark) == Ownership::Foreign {
-            foreign = true;
-        } else if ours(seen) || account_is_ours {
-            plan.changes.push(Change {
-                object,
-                put: None,
-                cause: Cause::AccountDeleted,
-                origin: None,
-                phase,
-                counted: false,
-            });
-        }
-    };
-    for (email, seen) in &observed.members {
-        remove(ObjectKey::Member(email.clone()), seen.mark.as_ref(), Phase::Narrow);
-    }
-    for (name, seen) in &observed.groups {
-        remove(ObjectKey::Group(name.clone()), seen.mark.as_ref(), Phase::Demolish);
-    }
-    for (name, seen) in &observed.roles {
-        remove(ObjectKey::Role(name.clone()), seen.mark.as_ref(), Phase::Demolish);
-    }
-    if account_is_ours && !foreign {
-        plan.changes.push(Change {
-            object: ObjectKey::Account,
-            put: None,
-            cause: Cause::AccountDeleted,
-            origin: None,
-            phase: Phase::Demolish,
-            counted: false,
-        });
-    }
-    plan
-}
-
-impl<'a> Planner<'a> {
-    pub(super) fn layouts(&self) -> Layouts<'a> {
-        let observed = &self.observed.layout;
-        // An account that does not resolve has no layout of its own to wish for.
-        let desired = if self.desired.definitions.is_some() { &self.desired.layout } else { observed };
-        Layouts { desired, observed }
-    }
-
+impl Planner<'_> {
     /// Whether the account's container is ours, or may become so; nothing in a container that is not is touched.
     fn may_touch_account(&mut self) -> bool {
         let seen = self.observed.account.as_ref();
@@ -229,8 +114,9 @@ impl<'a> Planner<'a> {
             (Some(seen), None) => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
             (Some(seen), Some(definitions)) => {
                 let (account, _) = self.account_content(definitions);
-                let verdict = judge(&ObjectKey::Account, &account, Some(seen), self.layouts(), self.policy);
-                matches!(verdict, Verdict::NotOwned)
+                let fingerprint = account.fingerprint(self.layouts.desired);
+                let wanted = Wanted { desired: &account, written: &account, fingerprint };
+                judge(&wanted, Some(seen), self.layouts, self.policy) == Verdict::NotOwned
             }
         };
         if refused {
@@ -281,6 +167,10 @@ impl<'a> Planner<'a> {
         let origin = Some(&definitions.origin);
         let seen = self.observed.account.as_ref();
         self.consider(ObjectKey::Account, &account, seen, origin, Content::Account);
+        if seen.is_some() && self.plan.holds.contains_key(&ObjectKey::Account) {
+            // The layout in the store stays as it is, and whatever is written has to be of it.
+            self.layouts.written = self.layouts.observed;
+        }
         for (name, (content, origin)) in &definitions.roles {
             let seen = self.observed.roles.get(name);
             self.consider(ObjectKey::Role(name.clone()), content, seen, Some(origin), Content::Role);
@@ -302,7 +192,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Definitions wait while the store is paused; members' access never hangs on them.
-    fn consider<C: Fingerprinted + Differs + Clone>(
+    fn consider<C: Fingerprinted + Translated + Differs + Clone>(
         &mut self,
         object: ObjectKey,
         desired: &C,
@@ -310,21 +200,24 @@ impl<'a> Planner<'a> {
         origin: Option<&Origin>,
         content: impl Fn(C) -> Content,
     ) {
-        let verdict = judge(&object, desired, seen, self.layouts(), self.policy);
-        let cause = match verdict {
+        let written = desired.translated(self.layouts.desired, self.layouts.written);
+        let fingerprint = desired.fingerprint(self.layouts.desired);
+        let wanted = Wanted { desired, written: written.as_ref(), fingerprint };
+        let cause = match judge(&wanted, seen, self.layouts, self.policy) {
             Verdict::Nothing => return,
             Verdict::NotOwned => {
                 self.plan.holds.insert(object, Hold::NotOwned);
                 return;
             }
-            Verdict::Report(entries) => {
-                self.plan.holds.insert(object.clone(), Hold::DriftReported);
-                self.plan.drift.push(Drift { object, entries, corrected: false });
-                return;
-            }
-            Verdict::Correct(entries) => {
-                let corrected = !self.policy.paused;
+            Verdict::Drifted => {
+                let observed = seen.and_then(|seen| seen.content.as_ref());
+                let entries = drift::entries(&object, written.as_ref(), observed, self.layouts.written);
+                let corrected = self.policy.drift == DriftPolicy::Correct && !self.policy.paused;
                 self.plan.drift.push(Drift { object: object.clone(), entries, corrected });
+                if self.policy.drift == DriftPolicy::Report {
+                    self.plan.holds.insert(object, Hold::DriftReported);
+                    return;
+                }
                 Cause::Drift
             }
             Verdict::Put(cause) => cause,
@@ -333,10 +226,9 @@ impl<'a> Planner<'a> {
             self.plan.holds.insert(object, Hold::Paused);
             return;
         }
-        let fingerprint = desired.fingerprint(&self.desired.layout);
         self.plan.changes.push(Change {
             object,
-            put: Some((content(desired.clone()), fingerprint)),
+            put: Some((content(written.into_owned()), fingerprint)),
             cause,
             origin: origin.cloned(),
             phase: Phase::Define,
@@ -377,22 +269,25 @@ impl<'a> Planner<'a> {
                 guard::Pending { email, role: content.and_then(|content| content.role.as_ref()) }
             })
             .collect();
-        let guarded = match guard::check(&pending, self.observed, self.policy) {
+        let whole = self.desired.scope == Scope::Account;
+        let guarded = match guard::check(&pending, self.observed, whole, self.policy) {
             Judgement::Pass => return,
             Judgement::Approved => {
                 self.plan.changes.iter_mut().for_each(|change| change.counted = false);
+                self.plan.approved = emails;
                 return;
             }
             Judgement::Hold(guarded) => guarded,
         };
-        if self.desired.scope != Scope::Account {
-            // Only the whole account shows all that is pending, which is what somebody approves.
+        if !whole {
+            // Only the whole account shows all that is pending, which is what somebody approves, and who is still there.
             self.plan.needs_account = true;
         }
         self.plan.changes.retain(|change| !change.counted);
         for email in emails {
             let content = self.observed.members.get(&email).and_then(|seen| seen.content.clone());
-            let content = content.map(|content| members::translated(content, self.layouts()));
+            let content =
+                content.map(|content| members::translated(content, self.layouts.observed, self.layouts.written));
             self.plan.kept.insert(email.clone(), content);
             self.plan.holds.insert(ObjectKey::Member(email), Hold::Guarded);
         }
@@ -401,12 +296,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> Plan {
         self.plan.changes.sort_by_key(|change| change.phase);
-        let waits = self.plan.holds.contains_key(&ObjectKey::Account);
-        if waits && self.observed.account.is_some() && self.observed.layout != self.desired.layout {
-            members::rewrite(&mut self.plan, &self.observed.layout);
-        } else if self.desired.definitions.is_none() {
-            self.plan.layout = self.observed.layout.clone();
-        }
+        self.plan.layout = self.layouts.written.clone();
         self.plan
     }
 }

@@ -1,6 +1,6 @@
 //! Fingerprints of what was last applied: they tell a change of the spec from a change of the store.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use sha2::{Digest, Sha256};
 
@@ -24,6 +24,33 @@ pub(super) trait Fingerprinted: PartialEq {
     /// The fingerprint, where ranks are of `layout`.
     fn fingerprint(&self, layout: &Layout) -> Fingerprint;
 }
+
+/// What can be written in another layout than its own.
+pub(super) trait Translated: Clone {
+    /// The same in the layout `to`, where it has ranks of `from`.
+    fn translated(&self, from: &Layout, to: &Layout) -> Cow<'_, Self>;
+}
+
+impl Translated for AccountContent {
+    fn translated(&self, _: &Layout, _: &Layout) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
+}
+
+macro_rules! translated_by_ranks {
+    ($($content:ty),*) => {$(
+        impl Translated for $content {
+            fn translated(&self, from: &Layout, to: &Layout) -> Cow<'_, Self> {
+                if from == to {
+                    return Cow::Borrowed(self);
+                }
+                Cow::Owned(Self { ranks: to.translate(&self.ranks, from), ..self.clone() })
+            }
+        }
+    )*};
+}
+
+translated_by_ranks!(RoleContent, GroupContent, MemberContent);
 
 /// Hashes fields so that no two different rows of fields look the same: each with its length.
 struct Fields(Sha256);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{Observed, Policy};
+use super::{GUARD_WINDOW, Observed, Policy};
 use crate::{model::Email, resolve::RoleName};
 
 /// Removals that the guard holds back.
@@ -38,7 +38,11 @@ pub(super) enum Judgement {
 
 /// Whether the guard fires: at the minimum count and above the maximum percentage over its window, or when the last
 /// holder of a role with `minimumHolders` would go (design/api.md "Marks, drift, removal").
-pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, policy: &Policy) -> Judgement {
+///
+/// `whole` says that `observed` shows every member of the account. Where it does not, nobody can tell who of those removed
+/// lately is still there without access, so they are taken to be: the guard then fires early, and the whole account
+/// decides.
+pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, policy: &Policy) -> Judgement {
     if pending.is_empty() {
         return Judgement::Pass;
     }
@@ -47,10 +51,11 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, policy: &Polic
     if policy.guard.approved.as_deref() == Some(hash.as_str()) {
         return Judgement::Approved;
     }
-    let recent: BTreeSet<&Email> = observed.recent_removals.iter().map(|removal| &removal.email).collect();
+    let recent = observed.recent_removals.iter().filter(|removal| policy.now.duration_since(removal.at) < GUARD_WINDOW);
+    let recent: BTreeSet<&Email> = recent.map(|removal| &removal.email).collect();
     let count = members.union(&recent).count() as u64;
-    // Those removed within the window are gone from the count by now, unless they were only left without access.
-    let gone = recent.iter().filter(|email| !members.contains(*email)).count() as u64;
+    let gone = recent.iter().filter(|email| whole && !observed.members.contains_key(**email)).count() as u64;
+    // As many as there were before.
     let total = (observed.member_count + gone).max(count);
     let last = pending.iter().find_map(|pending| pending.role.filter(|role| policy.guard.last_holders.contains(*role)));
     let too_many =
@@ -68,7 +73,7 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, policy: &Polic
     Judgement::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why })
 }
 
-/// Over the Account's UID and the members, so that an approval is good for just these removals, here, once.
+/// Over the Account's UID and the members, so that an approval is good for just these removals, and only here.
 fn approval_hash(uid: &str, members: &BTreeSet<&Email>) -> String {
     let mut hash = Sha256::new();
     hash.update(uid);

@@ -1,53 +1,52 @@
 //! Members: who gains, who loses, who is kept as they are.
 
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
 use super::{
-    Cause, Change, Content, Drift, Hold, ObjectKey, Phase, Plan, Seen,
-    diff::{Layouts, Ownership, Planner, Verdict, judge, ownership},
+    Cause, Change, Content, Drift, Hold, ObjectKey, Phase, Seen,
+    diff::Planner,
     drift,
-    fingerprint::Fingerprinted,
+    fingerprint::{Fingerprinted, Translated},
+    judge::{Ownership, Verdict, Wanted, judge, ownership},
 };
 use crate::{
-    api::Unmanaged,
+    api::{DriftPolicy, Unmanaged},
     model::{Email, Layout},
-    resolve::{Access, DesiredMember, MemberContent, Origin, Scope},
+    resolve::{Access, MemberContent, Origin, Scope},
 };
 
 /// Plans all members in scope: those desired, then those that are there and not desired.
 pub(super) fn plan_members(planner: &mut Planner<'_>) {
     let (desired, observed) = (planner.desired, planner.observed);
     for (email, want) in &desired.members {
-        planner.member(email, want, observed.members.get(email));
+        planner.member(email, &want.access, Some(&want.origin), observed.members.get(email));
     }
     for (email, seen) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
         planner.undesired(email, seen);
     }
 }
 
-/// `content` in the layout that is desired.
-pub(super) fn translated(mut content: MemberContent, layouts: Layouts<'_>) -> MemberContent {
-    content.ranks = layouts.desired.translate(&content.ranks, layouts.observed);
+/// `content` in the layout `to`, with a rank for each section of it.
+pub(super) fn translated(mut content: MemberContent, from: &Layout, to: &Layout) -> MemberContent {
+    content.ranks = to.translate(&content.ranks, from).fitted(to.len());
     content
 }
 
-/// The plan in the layout that stays in the store, since the account's own definition waits.
-pub(super) fn rewrite(plan: &mut Plan, layout: &Layout) {
-    for change in &mut plan.changes {
-        if let Some((Content::Member(content), fingerprint)) = &mut change.put {
-            content.ranks = layout.translate(&content.ranks, &plan.layout);
-            *fingerprint = content.fingerprint(layout);
-        }
-    }
-    plan.layout = layout.clone();
+/// Whether somebody's word, now or then, has ended what `content` allows.
+fn has_ended(content: &MemberContent, now: Timestamp) -> bool {
+    content.ended.is_some() || content.window.is_over(now)
 }
 
-/// Whether somebody with `content` may do anything at some time, unless somebody's word has ended it.
-fn has_access(content: &MemberContent) -> bool {
-    content.ended.is_none() && !content.ranks.is_none()
+/// Whether `content` allows nothing at any time.
+fn allows_nothing(content: &MemberContent) -> bool {
+    content.ranks.is_none() || content.window.is_empty()
 }
 
 /// Whether `content` allows nothing that `limit` does not.
 fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
-    content.ranks.is_none() || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
+    allows_nothing(content) || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
 /// `content`, allowing no more than `limit`.
@@ -58,118 +57,166 @@ fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberContent {
 }
 
 impl Planner<'_> {
-    fn member(&mut self, email: &Email, want: &DesiredMember, seen: Option<&Seen<MemberContent>>) {
-        let object = ObjectKey::Member(email.clone());
+    fn member(&mut self, email: &Email, access: &Access, origin: Option<&Origin>, seen: Option<&Seen<MemberContent>>) {
         let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
         let held = ours.and_then(|seen| seen.content.as_ref());
-        let Some(target) = self.target(email, want, held) else {
-            self.plan.kept.insert(email.clone(), held.map(|content| translated(content.clone(), self.layouts())));
+        let Some(target) = self.target(email, access, origin, held) else {
+            let layouts = self.layouts;
+            let held = held.map(|content| translated(content.clone(), layouts.observed, layouts.written));
+            self.plan.kept.insert(email.clone(), held);
             return;
         };
-        let verdict = judge(&object, &target, seen, self.layouts(), self.policy);
-        let cause = match verdict {
+        let written = target.translated(self.layouts.desired, self.layouts.written);
+        let fingerprint = target.fingerprint(self.layouts.desired);
+        let wanted = Wanted { desired: target.as_ref(), written: written.as_ref(), fingerprint };
+        let exact = matches!(access, Access::Exactly(_)) && self.layouts.written == self.layouts.desired;
+        let observed = || seen.and_then(|seen| seen.content.as_ref());
+        let (cause, before) = match judge(&wanted, seen, self.layouts, self.policy) {
             Verdict::Nothing => {
-                self.keep_unless_exact(email, want, target);
+                if !exact {
+                    self.plan.kept.insert(email.clone(), Some(written.into_owned()));
+                }
                 return;
             }
             Verdict::NotOwned => {
-                self.plan.holds.insert(object, Hold::NotOwned);
+                self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::NotOwned);
                 self.plan.kept.insert(email.clone(), None);
                 return;
             }
-            Verdict::Report(entries) => {
-                self.plan.holds.insert(object.clone(), Hold::DriftReported);
-                self.plan.drift.push(Drift { object, entries, corrected: false });
-                return;
+            Verdict::Drifted => {
+                // What drifted was applied in the layout that is desired, whatever the account's is by now.
+                let before =
+                    observed().map(|content| translated(content.clone(), self.layouts.written, self.layouts.written));
+                if !self.drifted(email, written.as_ref(), observed(), before.as_ref()) {
+                    self.plan.kept.insert(email.clone(), before);
+                    return;
+                }
+                (Cause::Drift, before)
             }
-            Verdict::Correct(entries) => {
-                self.plan.drift.push(Drift { object, entries, corrected: true });
-                Cause::Drift
+            Verdict::Put(cause) => {
+                let layouts = self.layouts;
+                (cause, observed().map(|content| translated(content.clone(), layouts.observed, layouts.written)))
             }
-            Verdict::Put(cause) => cause,
         };
-        // Drift is in the layout that was applied; a change may come with another layout.
-        let before = seen.and_then(|seen| seen.content.clone()).map(|content| match cause {
-            Cause::Drift => content,
-            _ => translated(content, self.layouts()),
-        });
-        self.put(email, want, target, before.as_ref(), cause);
+        let put = Put { target: target.as_ref(), written: written.into_owned(), before: before.as_ref(), cause, exact };
+        self.put(email, put, origin);
+    }
+
+    /// Notes the drift of a member; whether it is corrected. Whose access somebody's word has ended does not get it back
+    /// by writing to the store, whatever the policy.
+    fn drifted(
+        &mut self,
+        email: &Email,
+        wanted: &MemberContent,
+        observed: Option<&MemberContent>,
+        before: Option<&MemberContent>,
+    ) -> bool {
+        let object = ObjectKey::Member(email.clone());
+        let now = self.policy.now;
+        let returns =
+            has_ended(wanted, now) && before.is_some_and(|before| !allows_nothing(before) && !has_ended(before, now));
+        let corrected = self.policy.drift == DriftPolicy::Correct || returns;
+        let entries = drift::entries(&object, wanted, observed, self.layouts.written);
+        if !corrected {
+            self.plan.holds.insert(object.clone(), Hold::DriftReported);
+        }
+        self.plan.drift.push(Drift { object, entries, corrected });
+        corrected
     }
 
     /// What the member should be in the store; nothing where what is there is kept.
-    fn target(&self, email: &Email, want: &DesiredMember, held: Option<&MemberContent>) -> Option<MemberContent> {
-        let owner_stays = self.plan.owner_kept.is_some();
-        if owner_stays && (self.plan.owner_kept.as_ref() == Some(email) || want.origin.kind == "Account") {
-            return None;
-        }
-        match &want.access {
-            Access::Exactly(content) => Some(content.as_ref().clone()),
+    fn target<'m>(
+        &self,
+        email: &Email,
+        access: &'m Access,
+        origin: Option<&Origin>,
+        held: Option<&MemberContent>,
+    ) -> Option<Cow<'m, MemberContent>> {
+        let layouts = self.layouts;
+        let held = || held.map(|held| translated(held.clone(), layouts.observed, layouts.desired));
+        let is_owner = origin.is_some_and(|origin| origin.kind == "Account");
+        let stays = self.plan.owner_kept.as_ref().is_some_and(|kept| is_owner || kept == email);
+        let ended = |end| {
+            let mut content = held().filter(|held| held.ended != Some(end) || !held.ranks.is_none())?;
+            content.ranks.clear();
+            content.ended = Some(end);
+            Some(Cow::Owned(content))
+        };
+        match access {
+            _ if stays => access.ended().or_else(|| self.desired.ends.of(email)).and_then(ended),
+            Access::Exactly(content) => Some(Cow::Borrowed(content.as_ref())),
             Access::AtMost(content) => {
-                let held = translated(held?.clone(), self.layouts());
-                Some(limited(content.as_ref().clone(), &held))
+                let mut content = limited(content.as_ref().clone(), &held()?);
+                if layouts.written != layouts.desired {
+                    // Just what can be written, so that it is the same the next time.
+                    let written = layouts.written.translate(&content.ranks, layouts.desired);
+                    content.ranks = layouts.desired.translate(&written, layouts.written);
+                }
+                Some(Cow::Owned(content))
             }
             Access::Kept => None,
-            Access::Ended(end) => {
-                let mut content = held?.clone();
-                content.ranks.clear();
-                content.ended = Some(*end);
-                Some(content)
+            Access::KeptWithin(window) => {
+                let mut content = held()?;
+                let window = content.window.intersection(window);
+                let shorter = window != content.window;
+                content.window = window;
+                shorter.then_some(Cow::Owned(content))
             }
+            Access::Ended(end) => ended(*end),
         }
     }
 
-    fn keep_unless_exact(&mut self, email: &Email, want: &DesiredMember, target: MemberContent) {
-        if !matches!(want.access, Access::Exactly(_)) {
-            self.plan.kept.insert(email.clone(), Some(target));
-        }
-    }
-
-    fn put(
-        &mut self,
-        email: &Email,
-        want: &DesiredMember,
-        target: MemberContent,
-        before: Option<&MemberContent>,
-        cause: Cause,
-    ) {
+    fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
+        let Put { target, mut written, before, cause, mut exact } = put;
         let object = ObjectKey::Member(email.clone());
-        let narrows = before.is_some_and(|before| !is_within(before, &target));
-        let widens = before.is_none_or(|before| !is_within(&target, before));
-        let mut target = target;
+        let layouts = self.layouts;
+        let narrows = before.is_some_and(|before| !is_within(before, &written));
+        let widens = before.is_none_or(|before| !is_within(&written, before));
+        let mut fingerprint = target.fingerprint(layouts.desired);
         if self.policy.paused && (widens || !narrows) {
             // Grants wait; what narrows at the same time does not.
             self.plan.holds.insert(object.clone(), Hold::Paused);
-            let narrowed = before.map(|before| limited(before.clone(), &target));
             if let Some(drift) = self.plan.drift.iter_mut().rfind(|drift| drift.object == object) {
                 drift.corrected = false;
             }
-            match narrowed {
-                Some(narrowed) if narrows => target = narrowed,
-                _ => {
-                    self.plan.kept.insert(email.clone(), before.cloned());
-                    return;
-                }
-            }
-            self.plan.kept.insert(email.clone(), Some(target.clone()));
-        } else {
-            self.keep_unless_exact(email, want, target.clone());
+            let Some(before) = before.filter(|_| narrows) else {
+                self.plan.kept.insert(email.clone(), before.cloned());
+                return;
+            };
+            written = limited(before.clone(), &written);
+            exact = false;
+            fingerprint = written.fingerprint(layouts.written);
+        } else if self.policy.paused && layouts.written != layouts.desired {
+            fingerprint = written.fingerprint(layouts.written);
         }
-        let loses_all = before.is_some_and(has_access) && target.ranks.is_none() && target.ended.is_none();
+        if cause == Cause::Drift {
+            // What is not corrected yet is still drift the next time.
+            fingerprint = target.fingerprint(layouts.desired);
+        }
+        if !exact {
+            self.plan.kept.insert(email.clone(), Some(written.clone()));
+        }
+        let now = self.policy.now;
+        let had_access = before.is_some_and(|before| !allows_nothing(before) && !has_ended(before, now));
         self.plan.changes.push(Change {
             object,
-            put: Some((Content::Member(Box::new(target.clone())), target.fingerprint(self.layouts().desired))),
+            counted: had_access && allows_nothing(&written) && !has_ended(&written, now) && cause != Cause::Drift,
+            put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
-            origin: Some(want.origin.clone()),
+            origin: origin.cloned(),
             phase: if narrows { Phase::Narrow } else { Phase::Grant },
-            counted: loses_all && cause != Cause::Drift,
         });
     }
 
     fn undesired(&mut self, email: &Email, seen: &Seen<MemberContent>) {
-        if self.plan.owner_kept.as_ref() == Some(email) {
+        let ownership = ownership(seen.mark.as_ref(), &self.policy.mark);
+        if self.stays_as_owner(email) {
+            if ownership == Ownership::Ours {
+                self.member(email, &self.desired.ends.of(email).map_or(Access::Kept, Access::Ended), None, Some(seen));
+            }
             return;
         }
-        let cause = match ownership(seen.mark.as_ref(), &self.policy.mark) {
+        let cause = match ownership {
             Ownership::Foreign => return,
             Ownership::Ours => Cause::Unwanted,
             Ownership::Unmarked if self.desired.scope != Scope::Account || self.desired.definitions.is_none() => return,
@@ -189,10 +236,20 @@ impl Planner<'_> {
             object: ObjectKey::Member(email.clone()),
             put: None,
             cause,
-            origin: None::<Origin>,
+            origin: None,
             phase: Phase::Narrow,
-            counted: seen.content.as_ref().is_some_and(|content| content.ended.is_none()),
+            counted: seen.content.as_ref().is_some_and(|content| !has_ended(content, self.policy.now)),
         });
+    }
+
+    /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve
+    /// and keeps what is there.
+    fn stays_as_owner(&self, email: &Email) -> bool {
+        if self.desired.definitions.is_some() {
+            return self.plan.owner_kept.as_ref() == Some(email);
+        }
+        let account = self.observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+        account.is_some_and(|account| account.owner.as_ref() == Some(email))
     }
 
     fn report_unmanaged(&mut self, email: &Email, corrected: bool) {
@@ -203,4 +260,18 @@ impl Planner<'_> {
         let entries = vec![drift::entry(&object, "object", drift::ABSENT, "a member nobody declared")];
         self.plan.drift.push(Drift { object, entries, corrected });
     }
+}
+
+/// What to make of one member.
+struct Put<'a> {
+    /// As it is desired.
+    target: &'a MemberContent,
+    /// As it is written.
+    written: MemberContent,
+    /// What is there, in the layout that is written.
+    before: Option<&'a MemberContent>,
+    /// Why.
+    cause: Cause,
+    /// Whether this is just what is desired.
+    exact: bool,
 }

@@ -5,18 +5,21 @@
 //! definitions and grants, structural deletion last.
 
 mod change;
+mod deletion;
 mod diff;
 mod drift;
 mod fingerprint;
 mod guard;
+mod judge;
 mod members;
 mod observed;
 mod policy;
 
 pub use change::{Cause, Change, Content, ObjectKey, Phase};
-pub use diff::{Hold, Plan, deletion, plan};
+pub use deletion::deletion;
+pub use diff::{Hold, Plan, plan};
 pub use drift::Drift;
 pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
 pub use observed::{Mark, Observed, RecentRemoval, Seen};
-pub use policy::{GuardPolicy, Policy};
+pub use policy::{GUARD_WINDOW, GuardPolicy, Policy};

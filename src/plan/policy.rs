@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Mark;
 use crate::{
     api::{Adoption, DriftPolicy, Unmanaged},
     resolve::RoleName,
 };
+
+/// The time over which the removal guard counts.
+pub const GUARD_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// Store's defaults and account's settings, put together: the account can only be stricter.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct Policy {
     pub paused: bool,
     /// When removals are held back.
     pub guard: GuardPolicy,
+    /// The time of this pass: tells who has expired, and so what the guard counts.
+    pub now: Timestamp,
 }
 
 /// When removals are held back.
@@ -30,7 +37,7 @@ pub struct Policy {
 pub struct GuardPolicy {
     /// More than this part of the members, in percent …
     pub maximum_percent: u8,
-    /// … and at least this many, over ten minutes.
+    /// … and at least this many, over [`GUARD_WINDOW`].
     pub minimum_count: u32,
     /// The hash somebody has approved.
     pub approved: Option<String>,

@@ -24,9 +24,10 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: &BTreeMap<String, Stri
 
 /// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
 /// nothing about a foreign namespace is revealed (design/api.md "Status").
-pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) {
-    let Some(key) = snapshot.account.parent() else { return };
-    if !snapshot.parent.as_deref().is_some_and(|parent| parent_admits(parent, snapshot)) {
+pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) -> bool {
+    let Some(key) = snapshot.account.parent() else { return true };
+    let admitted = snapshot.parent.as_deref().is_some_and(|parent| parent_admits(parent, snapshot));
+    if !admitted {
         finding.fault(
             InvalidReason::ParentNotAllowed,
             format!(
@@ -35,6 +36,7 @@ pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) {
             ),
         );
     }
+    admitted
 }
 
 fn parent_admits(parent: &AccountFacts, snapshot: &AccountSnapshot) -> bool {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    AccountContent, AccountSnapshot, CatalogFacts, DesiredDefinitions, End, Fault, Finding, GroupContent, Origin,
-    RoleContent, RoleFacts, RoleName, StoreFacts, admission, role,
+    AccountContent, AccountSnapshot, CatalogFacts, Desired, DesiredDefinitions, DesiredMember, End, Ends, Fault,
+    Finding, GroupContent, Origin, RoleContent, RoleFacts, RoleName, Scope, StoreFacts, admission, role,
 };
 use crate::{
     api::{AccountType, ChangeFromDefault, InvalidReason, MemberGroups, OwnerChange},
-    model::{AccountKey, Catalog, Email, Name, Ranks},
+    model::{AccountKey, Catalog, Email, Layout, Name, Ranks},
 };
 
 /// What is known of an account as a whole.
@@ -143,9 +143,10 @@ pub fn definitions(snapshot: &AccountSnapshot) -> Definitions {
     let mut finding = Finding::default();
     let facts = admitted_catalog(snapshot, &mut finding);
     admitted_store(snapshot, &mut finding);
-    admission::check_parent(snapshot, &mut finding);
+    let admitted = admission::check_parent(snapshot, &mut finding);
     let frozen = !finding.is_valid();
-    let awaits_approval = !frozen && admission::awaits_approval(snapshot);
+    // Approval that is withdrawn ends access even where, for another reason, nothing else changes.
+    let awaits_approval = admitted && admission::awaits_approval(snapshot);
     if awaits_approval {
         let parent = account.parent().map_or_else(String::new, |key| key.to_string());
         let message = format!("waits for approval: {parent} must list it in spec.managedAccounts.approved");
@@ -309,12 +310,15 @@ impl Definitions {
         let account = &snapshot.account;
         let catalog_origin =
             Origin { kind: "PermissionCatalog", name: facts.name.clone(), generation: facts.generation };
+        let overrides =
+            self.roles.iter().rev().filter_map(|(name, role)| Some((role.overrides.as_ref()?, (name, role))));
+        let overrides: HashMap<&Name, (&Name, &ResolvedRole)> = overrides.collect();
         let mut roles = BTreeMap::new();
         for (role, ranks) in std::iter::zip(&catalog.roles, predefined) {
-            let overriding = self.roles.iter().find(|(_, r)| r.overrides.as_deref() == Some(role.name.as_str()));
+            let overriding = overrides.get(&role.name).filter(|_| role.overridable);
             let origin = overriding.map_or_else(
                 || catalog_origin.clone(),
-                |(name, r)| Origin { kind: "Role", name: name.clone(), generation: r.generation },
+                |(name, r)| Origin { kind: "Role", name: (*name).clone(), generation: r.generation },
             );
             let content = RoleContent { title: Name::new(&role.title), ranks: ranks.clone() };
             roles.insert(RoleName::predefined(&role.name), (content, origin));
@@ -340,11 +344,30 @@ impl Definitions {
                 owner: self.owner.clone().filter(|_| catalog.owner_role.is_some()),
                 parent: account.parent(),
             },
-            owner_may_change: catalog.owner_role.is_none() || facts.spec.owner_change == OwnerChange::ByPlatform,
+            // An owner who is missing or misspelt replaces nobody.
+            owner_may_change: catalog.owner_role.is_none()
+                || (facts.spec.owner_change == OwnerChange::ByPlatform && self.owner.is_some()),
             roles,
             groups,
             origin: Origin { kind: "Account", name: account.name.clone(), generation: account.generation },
         }
+    }
+
+    /// What the store should hold within `scope`, where these are all its members, the owner included.
+    #[must_use]
+    pub fn desired(&self, scope: Scope, members: BTreeMap<Email, DesiredMember>) -> Desired {
+        let layout = match &self.outlook {
+            Outlook::Whole(whole) => whole.catalog.layout.clone(),
+            Outlook::Frozen => Layout::default(),
+        };
+        let (account, definitions, ends) = (self.account.clone(), self.desired.clone(), self.ends());
+        Desired { account, scope, layout, definitions, members, ends }
+    }
+
+    /// Ends that hold whatever the objects of the account say.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        Ends { account: self.ended, store: self.store.clone() }
     }
 
     /// Advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).

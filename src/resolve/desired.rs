@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 
+use super::StoreFacts;
 use crate::{
     api::RoleRefKind,
     model::{AccountKey, Email, Layout, Name, Ranks},
@@ -49,6 +50,25 @@ pub struct Desired {
     pub definitions: Option<Arc<DesiredDefinitions>>,
     /// Members by address.
     pub members: BTreeMap<Email, DesiredMember>,
+    /// Ends that hold for anybody, also for whom no object names: an owner who stays.
+    pub ends: Ends,
+}
+
+/// Explicit ends that hold whatever the objects of an account say.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// The end of everybody's access.
+    pub account: Option<End>,
+    /// The store, which knows whom it blocks.
+    pub store: Option<Arc<StoreFacts>>,
+}
+
+impl Ends {
+    /// The end of this address's access, if there is one.
+    #[must_use]
+    pub fn of(&self, email: &Email) -> Option<End> {
+        End::of(email, self.account, self.store.as_deref())
+    }
 }
 
 /// The account itself, its roles and groups.
@@ -56,7 +76,7 @@ pub struct Desired {
 pub struct DesiredDefinitions {
     /// The account.
     pub account: AccountContent,
-    /// Whether the owner's address may change: the catalog says so, or has no owner role.
+    /// Whether the owner's address may change: the catalog has no owner role, or says so and the account names another.
     pub owner_may_change: bool,
     /// Roles: the predefined ones as they are in force here, and the account's own.
     pub roles: BTreeMap<RoleName, (RoleContent, Origin)>,
@@ -166,6 +186,18 @@ pub struct Window {
 }
 
 impl Window {
+    /// Whether no instant lies in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!((self.starts_at, self.expires_at), (Some(start), Some(end)) if start >= end)
+    }
+
+    /// Whether it is over by `now`.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
     /// Whether `now` lies in it.
     #[must_use]
     pub fn contains(&self, now: Timestamp) -> bool {
@@ -207,6 +239,11 @@ pub enum End {
 }
 
 impl End {
+    /// The end of this address's access, where everybody's in the account has ended so, and the store blocks some.
+    pub(super) fn of(email: &Email, account: Option<Self>, store: Option<&StoreFacts>) -> Option<Self> {
+        if store.is_some_and(|store| store.blocked.contains_key(email)) { Some(Self::Blocked) } else { account }
+    }
+
     /// The word stores and people see.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -245,6 +282,20 @@ pub enum Access {
     AtMost(Box<MemberContent>),
     /// What the store holds now: the account cannot be resolved as a whole.
     Kept,
+    /// The same, but not outside this time: an expiry takes effect in any case.
+    KeptWithin(Window),
     /// What the store holds now, without any access.
     Ended(End),
+}
+
+impl Access {
+    /// Whose word has ended it, if somebody's has.
+    #[must_use]
+    pub fn ended(&self) -> Option<End> {
+        match self {
+            Self::Exactly(content) | Self::AtMost(content) => content.ended,
+            Self::Kept | Self::KeptWithin(_) => None,
+            Self::Ended(end) => Some(*end),
+        }
+    }
 }

@@ -10,7 +10,7 @@ impl Definitions {
         let mut finding = Finding { faults: self.shared_fault.iter().cloned().collect(), advice: Vec::new() };
         match &facts.email {
             Err(error) => finding.fault(InvalidReason::AddressInvalid, format!("spec.email: {error}")),
-            Ok(email) if self.owner.as_ref() == Some(email) => {
+            Ok(email) if self.is_owner(email) => {
                 let message = format!("spec.email: {email} is the account's owner and needs no Invitation");
                 finding.fault(InvalidReason::OwnerImmutable, message);
             }

@@ -1,10 +1,12 @@
 //! One address of an account: what its memberships come to, and what is to be said of each.
 
+use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::{
     Access, Definitions, DesiredMember, End, Finding, MemberContent, MemberFacts, Origin, Outlook, RoleName, Window,
     definitions::{InForce, RolesInForce},
+    role::unavailable,
 };
 use crate::{
     api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
@@ -56,6 +58,18 @@ pub(super) struct Choices<'a> {
 }
 
 impl MemberFacts {
+    /// The time in which it grants anything, in whole seconds, as every store keeps it; never longer than what is written.
+    fn window(&self) -> Window {
+        let second = |at: Timestamp, up: i64| match at.subsec_nanosecond() {
+            0 => at,
+            _ => Timestamp::from_second(at.as_second() + up).unwrap_or(at),
+        };
+        Window {
+            starts_at: self.starts_at.map(|at| second(at, 1)),
+            expires_at: self.expires_at.map(|at| second(at, 0)),
+        }
+    }
+
     fn choices(&self) -> Choices<'_> {
         Choices {
             role: self.role.as_deref(),
@@ -71,7 +85,7 @@ impl Definitions {
     /// Resolves all memberships of one address. `accepted` says whether an invitation lives and was accepted.
     #[must_use]
     pub fn member(&self, email: &Email, facts: &[&MemberFacts], accepted: &dyn Fn(&Name) -> bool) -> ResolvedMember {
-        if self.owner.as_ref() == Some(email) {
+        if self.is_owner(email) {
             let view = self.fault_view(
                 InvalidReason::OwnerImmutable,
                 format!(
@@ -80,33 +94,37 @@ impl Definitions {
             );
             return ResolvedMember { desired: None, views: facts.iter().map(|_| view.clone()).collect() };
         }
-        let Some(first) = facts.first() else {
+        // The order in which they are given must not show in what is stored.
+        let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
             return ResolvedMember { desired: None, views: SmallVec::new() };
         };
         let origin = Origin { kind: "Membership", name: first.name.clone(), generation: first.generation };
         let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);
         let ended = self.ended_for(email).or(suspended);
         let Outlook::Whole(whole) = &self.outlook else {
-            let access = ended.map_or(Access::Kept, Access::Ended);
+            let window = facts.iter().fold(Window::default(), |window, one| window.intersection(&one.window()));
+            let kept = if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) };
+            let access = ended.map_or(kept, Access::Ended);
             let view = self.shared_view();
             let views = facts.iter().map(|_| view.clone()).collect();
             return ResolvedMember { desired: Some(DesiredMember { access, origin }), views };
         };
 
         let mut views = SmallVec::with_capacity(facts.len());
-        let mut combined: Option<(MemberContent, bool)> = None;
+        let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
+        let mut at_most = false;
         for one in facts {
-            let mut resolved = self.one(whole, one, accepted);
+            let mut one_resolved = self.one(whole, one, accepted);
             if facts.len() > 1 {
-                resolved.view.finding.fault(InvalidReason::DuplicateMembership, duplicate_message(email, facts, one));
+                let message = duplicate_message(email, facts, one);
+                one_resolved.view.finding.fault(InvalidReason::DuplicateMembership, message);
             }
-            combined = Some(match combined {
-                None => (resolved.content, resolved.at_most),
-                Some((content, at_most)) => (lower_of(content, resolved.content), at_most || resolved.at_most),
-            });
-            views.push(resolved.view);
+            at_most |= one_resolved.at_most;
+            resolved.push((&one.name, one_resolved.content));
+            views.push(one_resolved.view);
         }
-        let desired = combined.map(|(mut content, at_most)| {
+        resolved.sort_unstable_by_key(|(name, _)| *name);
+        let desired = resolved.into_iter().map(|(_, content)| content).reduce(lower_of).map(|mut content| {
             if ended.is_some() {
                 content.ranks.clear();
                 content.ended = ended;
@@ -163,9 +181,18 @@ impl Definitions {
         Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
+    /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
+    /// owner gets nothing there.
+    pub(super) fn is_owner(&self, email: &Email) -> bool {
+        let has_owner = match &self.outlook {
+            Outlook::Whole(whole) => whole.owner.is_some(),
+            Outlook::Frozen => true,
+        };
+        has_owner && self.owner.as_ref() == Some(email)
+    }
+
     fn ended_for(&self, email: &Email) -> Option<End> {
-        let blocked = self.store.as_ref().is_some_and(|store| store.blocked.contains_key(email));
-        if blocked { Some(End::Blocked) } else { self.ended }
+        End::of(email, self.ended, self.store.as_deref())
     }
 
     fn shared_view(&self) -> MemberView {
@@ -193,8 +220,12 @@ impl Definitions {
         if parts.equal_to_owner.is_none() {
             view.restrictions = parts.restrictions.iter().map(|(name, _)| (*name).clone()).collect();
         }
-        let mut groups: Vec<Name> = facts.groups.to_vec();
-        groups.retain(|name| self.groups.contains_key(name));
+        let mut groups: Vec<Name> = match whole.facts.spec.members.groups {
+            MemberGroups::Allowed => {
+                facts.groups.iter().filter(|name| self.groups.contains_key(*name)).cloned().collect()
+            }
+            MemberGroups::Forbidden => Vec::new(),
+        };
         groups.sort_unstable();
         groups.dedup();
         let content = MemberContent {
@@ -203,7 +234,7 @@ impl Definitions {
             role: parts.role,
             groups: groups.into(),
             ranks,
-            window: Window { starts_at: facts.starts_at, expires_at: facts.expires_at },
+            window: facts.window(),
             ended: None,
         };
         One { content, view, at_most }
@@ -254,12 +285,13 @@ impl Definitions {
                     format!("spec.restrictions.lift: lifting {name:?} counts only with spec.acknowledge: [{name}]");
                 finding.fault(InvalidReason::ConfirmationMissing, message);
             }
-            let lifted = listed && confirmed;
+            let applied = choices.apply.contains(&restriction.name);
+            // The schema refuses both at once; where both are there, what takes away counts.
+            let lifted = listed && confirmed && !applied;
             if lifted && restriction.grants_owner_access {
                 let owner = catalog.owner_role.map(|place| &whole.predefined[place]);
                 parts.equal_to_owner = parts.equal_to_owner.or(owner.map(|ranks| (&restriction.name, ranks)));
             }
-            let applied = choices.apply.contains(&restriction.name);
             if applied || (restriction.applied_by_default && !lifted) {
                 parts.restrictions.push((&restriction.name, &restriction.caps));
             }
@@ -291,6 +323,11 @@ impl Definitions {
         };
         let Some(reference) = choices.role else {
             if let Some(place) = catalog.default_role {
+                if let Some(why) = unavailable(catalog, place, self.account_type) {
+                    let message = format!("spec.roleRef: the catalog's default {why}; name another role");
+                    finding.fault(InvalidReason::RoleNotAvailable, message);
+                    return;
+                }
                 let name = &catalog.roles[place].name;
                 let ranks = &whole.predefined[place];
                 parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
@@ -306,9 +343,9 @@ impl Definitions {
                 let name = &catalog.roles[place].name;
                 parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
                 parts.role = Some(RoleName::predefined(name));
-            } else if let Some((name, role)) = self.roles.get_key_value(reference.name.as_str()) {
+            } else if let Some(name) = self.roles.get_key_value(reference.name.as_str()).map(|(name, _)| name) {
                 parts.grants.push(Grant { source: Source::Role(name), ranks });
-                parts.role = role.usable.then(|| RoleName::custom(name));
+                parts.role = Some(RoleName::custom(name));
             }
         }
     }

@@ -15,7 +15,7 @@ mod role;
 
 pub use definitions::{Definitions, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
-    Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, GroupContent, MemberContent, Origin,
+    Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, RoleName, Scope, Window,
 };
 pub use facts::{

@@ -1,6 +1,6 @@
 //! What roles and groups grant in an account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Finding, GroupFacts, RoleFacts};
 use crate::{
@@ -86,6 +86,10 @@ pub(super) fn apply_overrides(
     let mut in_force: Vec<Ranks> = catalog.roles.iter().map(|role| role.ranks.clone()).collect();
     let mut overridden = vec![false; in_force.len()];
     let mut resolved = Vec::with_capacity(overrides.len());
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    for (_, target) in overrides {
+        *count.entry(target).or_default() += 1;
+    }
     for (index, (role, target)) in overrides.iter().enumerate() {
         let mut finding = Finding::default();
         let Some(place) = catalog.role(target) else {
@@ -111,7 +115,7 @@ pub(super) fn apply_overrides(
             let message = format!("spec.overrides: predefined role {target:?} is not overridable");
             finding.fault(InvalidReason::NotApplicable, message);
         }
-        if overrides.iter().filter(|(_, other)| other == target).count() > 1 {
+        if count.get(target).is_some_and(|count| *count > 1) {
             let message = format!("spec.overrides: another Role overrides {target:?} too; the lower levels count");
             finding.fault(InvalidReason::NameTaken, message);
         }
@@ -227,7 +231,14 @@ impl<'a> RolesInForce<'a> {
                 Some((&self.predefined[place], Some(place)))
             }
             RoleRefKind::Role => match self.custom.get(name) {
-                Some(role) if role.overrides.is_none() => Some((&role.ranks, None)),
+                Some(role) if role.overrides.is_none() && role.usable => Some((&role.ranks, None)),
+                Some(role) if role.overrides.is_none() => {
+                    let why = role.finding.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
+                    let message =
+                        format!("{field}: Role {name:?} is invalid{why} and grants nothing until it is mended");
+                    finding.fault(InvalidReason::RoleNotAvailable, message);
+                    None
+                }
                 Some(role) => {
                     let target = role.overrides.as_deref().unwrap_or_default();
                     let message = format!(

@@ -1,0 +1,90 @@
+//! What one thing in a store is to us, and what is to be done about it.
+
+use super::{
+    Cause, Mark, Policy, Seen,
+    fingerprint::{Fingerprint, Fingerprinted},
+};
+use crate::{api::Adoption, model::Layout};
+
+/// Whose something is, seen from an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// It carries our mark.
+    Ours,
+    /// It carries none, or one of an earlier Account of the same name: adoption decides.
+    Unmarked,
+    /// It carries another cluster's mark: never touched.
+    Foreign,
+}
+
+pub(super) fn ownership(mark: Option<&Mark>, ours: &Mark) -> Ownership {
+    match mark {
+        None => Ownership::Unmarked,
+        Some(mark) if mark.cluster != ours.cluster => Ownership::Foreign,
+        Some(mark) if mark == ours => Ownership::Ours,
+        Some(_) => Ownership::Unmarked,
+    }
+}
+
+/// What ranks mean, in the three places where there are any.
+#[derive(Clone, Copy)]
+pub(super) struct Layouts<'a> {
+    /// In what is desired.
+    pub(super) desired: &'a Layout,
+    /// In what is observed.
+    pub(super) observed: &'a Layout,
+    /// In what is written: `desired`, but for an account whose own definition waits, `observed`.
+    pub(super) written: &'a Layout,
+}
+
+/// One thing that is desired.
+pub(super) struct Wanted<'a, C> {
+    /// As it is desired.
+    pub(super) desired: &'a C,
+    /// As it would be written.
+    pub(super) written: &'a C,
+    /// Of what is desired.
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// What to do about one thing that is desired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Nothing,
+    /// Make it so.
+    Put(Cause),
+    /// Somebody changed the store.
+    Drifted,
+    /// It is not ours.
+    NotOwned,
+}
+
+/// Fingerprint ≠ wanted is a change of the spec, made under any policy. Fingerprint = wanted but another content is
+/// drift. Not ours: adoption decides.
+pub(super) fn judge<C: Fingerprinted>(
+    wanted: &Wanted<'_, C>,
+    seen: Option<&Seen<C>>,
+    layouts: Layouts<'_>,
+    policy: &Policy,
+) -> Verdict {
+    let Some(seen) = seen else { return Verdict::Put(Cause::Spec) };
+    let is = |wanted: &C| seen.content.as_ref() == Some(wanted);
+    match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {
+        (Ownership::Foreign, _) => Verdict::NotOwned,
+        (Ownership::Unmarked, None) => Verdict::Put(Cause::Spec),
+        (Ownership::Unmarked, Some(_)) => match policy.adoption {
+            Adoption::Always => Verdict::Put(Cause::Adoption),
+            // What others wrote has ranks of the layout that is there.
+            Adoption::IfIdentical if is(wanted.written) && layouts.observed == layouts.written => {
+                Verdict::Put(Cause::Adoption)
+            }
+            Adoption::IfIdentical | Adoption::Never => Verdict::NotOwned,
+        },
+        (Ownership::Ours, _) if seen.fingerprint != Some(wanted.fingerprint) => Verdict::Put(Cause::Spec),
+        // The fingerprint covers the layout: what we applied has ranks of the one that is desired, even where somebody
+        // has since changed the account's.
+        (Ownership::Ours, _) if is(wanted.desired) || is(wanted.written) => Verdict::Nothing,
+        (Ownership::Ours, _) => Verdict::Drifted,
+    }
+}
