@@ -11,7 +11,7 @@ use super::{
     stores::StoreHandle,
 };
 use crate::{
-    api::{InvalidReason, MAX_ORPHANED_ACCOUNTS, SyncReason},
+    api::{InvalidReason, SyncReason, limits::MAX_ORPHANED_ACCOUNTS},
     model::{AccountKey, Name, Ranks},
     resolve::{CatalogFacts, Finding, StoreFacts},
     store::StoreError,

@@ -455,7 +455,7 @@ impl Index {
             .chain(facts.blocked.keys().filter(|email| !before.blocked.contains_key(*email)))
             .collect();
         for (key, entry) in &mut self.accounts {
-            let Some(object) = entry.object.as_ref().filter(|object| object.facts.spec.store_ref.name == *name) else {
+            let Some(object) = entry.object.clone().filter(|object| object.facts.spec.store_ref.name == *name) else {
                 continue;
             };
             entry.redefine();

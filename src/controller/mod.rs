@@ -66,7 +66,7 @@ pub enum Error {
     LeaseLost,
     /// The lease could not be had.
     #[error("leader lease: {0}")]
-    Lease(#[from] lease::Error),
+    Lease(#[from] lease::LeaseError),
     /// The cluster's id could not be read.
     #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
     ClusterId(#[source] kube::Error),

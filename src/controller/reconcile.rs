@@ -16,7 +16,7 @@ use kube::Client;
 
 use super::{
     fresh,
-    pass::{End, Pass, PassOutcome},
+    pass::{Pass, PassOutcome},
     policy, reports,
     stores::StoreHandle,
 };

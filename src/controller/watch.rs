@@ -9,7 +9,7 @@ use kube::{
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
-        watcher::{self, Config, Event, metadata_watcher, watcher},
+        watcher::{self, Config, Event, watcher},
     },
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -26,8 +26,8 @@ const PAGE: u32 = 1_000;
 /// Starts all watches; what they say arrives in order for each kind. They end when the receiver does.
 pub fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let stream = metadata_watcher(namespaces, Config::default().page_size(PAGE));
+    let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+    let stream = watcher(namespaces, Config::default().page_size(PAGE));
     tasks.spawn(forward(stream, KindName::Namespace, namespace, into.clone()));
     kind::<api::PermissionCatalog>(client, KindName::PermissionCatalog, into, &mut tasks);
     kind::<api::IdentityStore>(client, KindName::IdentityStore, into, &mut tasks);
