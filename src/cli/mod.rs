@@ -1,5 +1,7 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
+#[cfg(feature = "sqlite")]
+mod audit;
 mod controller;
 mod crds;
 
@@ -33,6 +35,8 @@ const EXIT_CODES: &str =
 enum Command {
     Controller(controller::Args),
     Crds(crds::Args),
+    #[cfg(feature = "sqlite")]
+    Audit(audit::Args),
 }
 
 /// Runs the command that the arguments of this process name.
@@ -42,6 +46,8 @@ pub fn main() -> ExitCode {
     let done = init_logging(cli.log.as_deref()).map_err(anyhow::Error::from).and_then(|()| match cli.command {
         Command::Controller(args) => controller::run(args),
         Command::Crds(args) => crds::run(&args),
+        #[cfg(feature = "sqlite")]
+        Command::Audit(args) => audit::run(&args),
     });
     match done {
         Ok(code) => code.into(),
