@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::{
     api::{AccountSpec, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
     controller::record::Meta,
@@ -21,6 +23,7 @@ pub fn effective(
     account: &AccountSpec,
     meta: &Meta,
     last_holders: BTreeSet<RoleName>,
+    now: Timestamp,
 ) -> Policy {
     let defaults = &store.account_defaults;
     let drift = account.drift.clone().unwrap_or_default();
@@ -44,6 +47,7 @@ pub fn effective(
             approved: meta.annotation(crate::api::APPROVE_REMOVAL_ANNOTATION).map(ToOwned::to_owned),
             last_holders,
         },
+        now,
     }
 }
 

@@ -11,7 +11,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use jiff::SignedDuration;
 use kube::Client;
 
 use super::{
@@ -22,13 +21,10 @@ use super::{
 };
 use crate::{
     model::Email,
-    plan::{self, Observed, Phase, Plan, Policy},
+    plan::{self, GUARD_WINDOW, Observed, Phase, Plan, Policy},
     resolve::{self, Definitions, Desired, Outlook, ResolvedMember, RoleName, Scope},
     store::{Batch, Outcome, StoreError},
 };
-
-/// The window of the removal guard (design/api.md "Marks, drift, removal").
-const GUARD_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// What resolving a pass comes to.
 pub(super) struct Resolved {
@@ -91,6 +87,7 @@ fn resolve(pass: &Pass) -> Resolved {
         layout,
         definitions: definitions.desired.clone(),
         members: desired,
+        ends: definitions.ends(),
     };
     Resolved { definitions, desired, members }
 }
@@ -143,7 +140,7 @@ fn policy_of(pass: &Pass, definitions: &Definitions) -> Policy {
         pass.counts.role_refs.get(&Some(role)).copied().unwrap_or(0) + implicit > 0
     };
     let last_holders = definitions.guarded_roles().filter(|name| !held(name)).map(|name| RoleName::predefined(name));
-    policy::effective(pass.mark.clone(), &spec, &pass.snapshot.account.spec, &pass.account.meta, last_holders.collect())
+    policy::effective(pass.mark.clone(), &spec, &pass.snapshot.account.spec, &pass.account.meta, last_holders.collect(), pass.now)
 }
 
 /// The role of a member that names none.

@@ -212,7 +212,7 @@ impl<'a> Deeds<'a> {
         };
         let desired = member.desired.as_ref().and_then(|desired| match &desired.access {
             Access::Exactly(content) | Access::AtMost(content) => Some(content.as_ref()),
-            Access::Kept | Access::Ended(_) => None,
+            Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
         });
         let content = match held {
             Some(held) => held.as_ref(),

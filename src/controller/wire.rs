@@ -15,8 +15,6 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     type Spec: DeserializeOwned + Clone + Debug + Send + 'static;
     /// Its status.
     type Status: DeserializeOwned + Clone + Debug + Send + 'static;
-    /// The scope in which kube's `Api` addresses it is the root type's own.
-    const KIND: &'static str;
 }
 
 macro_rules! kinds {
@@ -24,7 +22,6 @@ macro_rules! kinds {
         $(impl Kind for api::$root {
             type Spec = api::$spec;
             type Status = api::$status;
-            const KIND: &'static str = stringify!($root);
         })*
     };
 }
