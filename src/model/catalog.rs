@@ -261,7 +261,10 @@ impl Compiler {
                 let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
                 if from == 0 {
                     let first = &requirement.from;
-                    self.fault(&field, format!("from: {first:?} is the first level, which means no access and needs nothing"));
+                    self.fault(
+                        &field,
+                        format!("from: {first:?} is the first level, which means no access and needs nothing"),
+                    );
                 } else {
                     rules.push(Rule { section: place, from, needs, level });
                 }
@@ -272,7 +275,13 @@ impl Compiler {
             Err(cycle) => {
                 let chain = cycle
                     .iter()
-                    .map(|rule| format!("{} from {}", self.catalog.section_name(rule.section), self.catalog.level(rule.section, rule.from)))
+                    .map(|rule| {
+                        format!(
+                            "{} from {}",
+                            self.catalog.section_name(rule.section),
+                            self.catalog.level(rule.section, rule.from)
+                        )
+                    })
                     .collect::<Vec<_>>();
                 let first = chain.first().cloned().unwrap_or_default();
                 let message = format!(

@@ -1,7 +1,7 @@
 //! Effective permissions of one member: granted, equal to owner, capped, reduced (design/api.md "Effective
 //! permissions", steps 1 to 4; step 5, no access at all, is decided where the account's state is known: in `resolve`).
 
-use super::{Catalog, Caps, Name, Ranks, Rule};
+use super::{Caps, Catalog, Name, Ranks, Rule};
 
 /// What one source grants.
 #[derive(Clone, Copy, Debug)]

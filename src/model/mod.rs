@@ -9,7 +9,7 @@ mod explain;
 mod names;
 mod ranks;
 
-pub use catalog::{Catalog, CatalogFault, Caps, PredefinedRole, Restriction, Rule, Section};
+pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
 pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
 pub use explain::{Explanation, Step, explain};
 pub use names::{AccountKey, Email, InvalidEmail, Name};

@@ -75,12 +75,17 @@ impl Layout {
         if self == from {
             return ranks.clone();
         }
-        let known: HashMap<&str, (&Ladder, u8)> =
-            from.ladders().iter().zip(ranks.as_slice()).map(|(ladder, rank)| (ladder.section.as_str(), (ladder, *rank))).collect();
+        let known: HashMap<&str, (&Ladder, u8)> = from
+            .ladders()
+            .iter()
+            .zip(ranks.as_slice())
+            .map(|(ladder, rank)| (ladder.section.as_str(), (ladder, *rank)))
+            .collect();
         self.ladders()
             .iter()
             .map(|ladder| {
-                let level = known.get(ladder.section.as_str()).and_then(|(was, rank)| was.levels.get(usize::from(*rank)));
+                let level =
+                    known.get(ladder.section.as_str()).and_then(|(was, rank)| was.levels.get(usize::from(*rank)));
                 let rank = level.and_then(|level| ladder.levels.iter().position(|l| l == level));
                 rank.and_then(|rank| u8::try_from(rank).ok()).unwrap_or(0)
             })
@@ -89,11 +94,9 @@ impl Layout {
 
     /// Sections above their first level, as section and level names.
     pub fn named<'a>(&'a self, ranks: &'a Ranks) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
-        self.ladders()
-            .iter()
-            .zip(ranks.as_slice())
-            .filter(|(_, rank)| **rank > 0)
-            .filter_map(|(ladder, rank)| Some((ladder.section.as_str(), ladder.levels.get(usize::from(*rank))?.as_str())))
+        self.ladders().iter().zip(ranks.as_slice()).filter(|(_, rank)| **rank > 0).filter_map(|(ladder, rank)| {
+            Some((ladder.section.as_str(), ladder.levels.get(usize::from(*rank))?.as_str()))
+        })
     }
 }
 

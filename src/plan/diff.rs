@@ -245,7 +245,11 @@ impl<'a> Planner<'a> {
         let seen = self.observed.account.as_ref();
         let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
         let was = ours.and_then(|seen| seen.content.as_ref()).and_then(|content| content.owner.clone());
-        if was.is_some() && was != content.owner && !definitions.owner_may_change && self.last_applied_owner(definitions, &was) {
+        if was.is_some()
+            && was != content.owner
+            && !definitions.owner_may_change
+            && self.last_applied_owner(definitions, &was)
+        {
             content.owner.clone_from(&was);
             return (content, was);
         }

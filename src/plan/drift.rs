@@ -74,7 +74,8 @@ impl Differences {
         for (place, ladder) in layout.ladders().iter().enumerate() {
             let level = |ranks: &Ranks| {
                 let rank = ranks.as_slice().get(place).map(|rank| usize::from(*rank));
-                rank.and_then(|rank| ladder.levels.get(rank)).map_or_else(|| "(unknown)".to_owned(), ToString::to_string)
+                rank.and_then(|rank| ladder.levels.get(rank))
+                    .map_or_else(|| "(unknown)".to_owned(), ToString::to_string)
             };
             self.field(&format!("permissions.{}", ladder.section), &level(desired), &level(observed));
         }
@@ -93,7 +94,11 @@ impl Differs for AccountContent {
             .optional("parent", parent(self).as_deref(), parent(observed).as_deref());
         if self.layout != observed.layout {
             let sections = |content: &Self| format!("{} sections of another make", content.layout.len());
-            fields.field("sections", &format!("the {} sections of the catalog", self.layout.len()), &sections(observed));
+            fields.field(
+                "sections",
+                &format!("the {} sections of the catalog", self.layout.len()),
+                &sections(observed),
+            );
         }
         fields.0
     }

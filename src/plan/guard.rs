@@ -53,8 +53,8 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, policy: &Polic
     let gone = recent.iter().filter(|email| !members.contains(*email)).count() as u64;
     let total = (observed.member_count + gone).max(count);
     let last = pending.iter().find_map(|pending| pending.role.filter(|role| policy.guard.last_holders.contains(*role)));
-    let too_many = count >= u64::from(policy.guard.minimum_count)
-        && count * 100 > u64::from(policy.guard.maximum_percent) * total;
+    let too_many =
+        count >= u64::from(policy.guard.minimum_count) && count * 100 > u64::from(policy.guard.maximum_percent) * total;
     let why = if too_many {
         format!(
             "{count} of {total} members would be removed or left without access within 10 minutes; the guard allows {}% or fewer than {}",

@@ -1,6 +1,9 @@
 //! What catalog, roles and groups mean in one account: worked out once, then looked up for each member.
 
-use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
     AccountContent, AccountSnapshot, CatalogFacts, DesiredDefinitions, End, Fault, Finding, GroupContent, Origin,
@@ -148,10 +151,9 @@ pub fn definitions(snapshot: &AccountSnapshot) -> Definitions {
         let message = format!("waits for approval: {parent} must list it in spec.managedAccounts.approved");
         finding.fault(InvalidReason::ApprovalPending, message);
     }
-    let shared_fault = finding.reason().map(|reason| Fault {
-        reason,
-        message: format!("account {:?}: {}", account.name, finding.message()),
-    });
+    let shared_fault = finding
+        .reason()
+        .map(|reason| Fault { reason, message: format!("account {:?}: {}", account.name, finding.message()) });
 
     let owner = account.spec.owner.as_ref().and_then(|owner| match Email::parse(&owner.email) {
         Ok(email) => Some(email),
@@ -283,7 +285,8 @@ impl Definitions {
             (Some(role), None) => {
                 if spec.is_none() {
                     let name = &catalog.roles[role].name;
-                    let message = format!("spec.owner: the catalog has the owner role {name:?}, so the account needs an owner");
+                    let message =
+                        format!("spec.owner: the catalog has the owner role {name:?}, so the account needs an owner");
                     self.finding.fault(InvalidReason::OwnerMissing, message);
                 }
                 None

@@ -74,7 +74,9 @@ impl Definitions {
         if self.owner.as_ref() == Some(email) {
             let view = self.fault_view(
                 InvalidReason::OwnerImmutable,
-                format!("spec.user.email: {email} is the account's owner, who has the owner role and needs no Membership"),
+                format!(
+                    "spec.user.email: {email} is the account's owner, who has the owner role and needs no Membership"
+                ),
             );
             return ResolvedMember { desired: None, views: facts.iter().map(|_| view.clone()).collect() };
         }
@@ -225,7 +227,9 @@ impl Definitions {
         } else {
             for name in choices.groups {
                 match self.groups.get_key_value(name) {
-                    Some((name, group)) => parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks }),
+                    Some((name, group)) => {
+                        parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks })
+                    }
                     None => {
                         let message = format!("spec.groupRefs: this account has no UserGroup {name:?}");
                         finding.fault(InvalidReason::GroupNotFound, message);
@@ -246,7 +250,8 @@ impl Definitions {
             let confirmed = !restriction.needs_confirmation || choices.acknowledge.contains(&restriction.name);
             if listed && !confirmed {
                 let name = &restriction.name;
-                let message = format!("spec.restrictions.lift: lifting {name:?} counts only with spec.acknowledge: [{name}]");
+                let message =
+                    format!("spec.restrictions.lift: lifting {name:?} counts only with spec.acknowledge: [{name}]");
                 finding.fault(InvalidReason::ConfirmationMissing, message);
             }
             let lifted = listed && confirmed;
@@ -263,7 +268,9 @@ impl Definitions {
             && !choices.apply.is_empty()
         {
             let names = choices.apply.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
-            finding.advise(format!("lifting {lifted} makes the user equal to the owner, so these have no effect: {names}"));
+            finding.advise(format!(
+                "lifting {lifted} makes the user equal to the owner, so these have no effect: {names}"
+            ));
         }
         parts
     }
@@ -289,7 +296,8 @@ impl Definitions {
                 parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
                 parts.role = Some(RoleName::predefined(name));
             } else if whole.facts.spec.members.role == MemberRole::Required {
-                finding.fault(InvalidReason::RoleRequired, "spec.roleRef: the catalog wants every member to have a role");
+                finding
+                    .fault(InvalidReason::RoleRequired, "spec.roleRef: the catalog wants every member to have a role");
             }
             return;
         };
@@ -308,11 +316,7 @@ impl Definitions {
 
 impl Parts<'_> {
     fn inputs(&self) -> MemberInputs<'_> {
-        MemberInputs {
-            grants: &self.grants,
-            equal_to_owner: self.equal_to_owner,
-            restrictions: &self.restrictions,
-        }
+        MemberInputs { grants: &self.grants, equal_to_owner: self.equal_to_owner, restrictions: &self.restrictions }
     }
 }
 
@@ -329,9 +333,12 @@ fn invitation_missing(whole: &InForce, facts: &MemberFacts, accepted: &dyn Fn(&N
 }
 
 fn duplicate_message(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> String {
-    let others = facts.iter().filter(|other| other.name != one.name).map(|other| other.name.as_str()).collect::<Vec<_>>();
+    let others =
+        facts.iter().filter(|other| other.name != one.name).map(|other| other.name.as_str()).collect::<Vec<_>>();
     let others = others.join(", ");
-    format!("spec.user.email: {email} has more than one Membership here (also {others}); the lower level counts in each section")
+    format!(
+        "spec.user.email: {email} has more than one Membership here (also {others}); the lower level counts in each section"
+    )
 }
 
 /// Of two memberships of one user, the lower level in each section and the shorter time.

@@ -20,14 +20,13 @@ fn set_cells(
 ) {
     for (name, level) in permissions {
         let Some(section) = catalog.section(name) else {
-            finding.fault(
-                InvalidReason::UnknownSection,
-                format!("spec.permissions: the catalog has no section {name:?}"),
-            );
+            finding
+                .fault(InvalidReason::UnknownSection, format!("spec.permissions: the catalog has no section {name:?}"));
             continue;
         };
         if not_applicable.contains(&section) {
-            let message = format!("spec.permissions: section {name:?} cannot be configured for this role; leave it out");
+            let message =
+                format!("spec.permissions: section {name:?} cannot be configured for this role; leave it out");
             finding.fault(InvalidReason::NotApplicable, message);
             continue;
         }
@@ -149,7 +148,8 @@ pub(super) fn custom_role(
         finding.fault(InvalidReason::RoleNotAvailable, message);
     }
     if catalog.role(&role.name).is_some() {
-        let message = format!("metadata.name: {:?} is a predefined role; choose another name, or set spec.overrides", role.name);
+        let message =
+            format!("metadata.name: {:?} is a predefined role; choose another name, or set spec.overrides", role.name);
         finding.fault(InvalidReason::NameTaken, message);
     }
     if !finding.is_valid() {
@@ -170,7 +170,9 @@ pub(super) fn custom_role(
         for section in &catalog.custom_not_applicable {
             if ranks.as_slice()[*section] > 0 {
                 let name = catalog.section_name(*section);
-                finding.advise(format!("{name} comes with {base}, but cannot be configured for roles of an account; it is left out"));
+                finding.advise(format!(
+                    "{name} comes with {base}, but cannot be configured for roles of an account; it is left out"
+                ));
                 ranks.as_mut_slice()[*section] = 0;
             }
         }
@@ -212,7 +214,8 @@ impl<'a> RolesInForce<'a> {
         match reference.kind {
             RoleRefKind::PredefinedRole => {
                 let Some(place) = self.catalog.role(name) else {
-                    let hint = if self.custom.contains_key(name) { "; for the Role object, set kind: Role" } else { "" };
+                    let hint =
+                        if self.custom.contains_key(name) { "; for the Role object, set kind: Role" } else { "" };
                     let message = format!("{field}: the catalog has no predefined role {name:?}{hint}");
                     finding.fault(InvalidReason::RoleNotFound, message);
                     return None;
@@ -227,13 +230,18 @@ impl<'a> RolesInForce<'a> {
                 Some(role) if role.overrides.is_none() => Some((&role.ranks, None)),
                 Some(role) => {
                     let target = role.overrides.as_deref().unwrap_or_default();
-                    let message =
-                        format!("{field}: Role {name:?} overrides {target:?}; name the predefined role {target:?} instead");
+                    let message = format!(
+                        "{field}: Role {name:?} overrides {target:?}; name the predefined role {target:?} instead"
+                    );
                     finding.fault(InvalidReason::RoleNotFound, message);
                     None
                 }
                 None => {
-                    let hint = if self.catalog.role(name).is_some() { "; for the predefined role, set kind: PredefinedRole" } else { "" };
+                    let hint = if self.catalog.role(name).is_some() {
+                        "; for the predefined role, set kind: PredefinedRole"
+                    } else {
+                        ""
+                    };
                     let message = format!("{field}: this account has no Role {name:?}{hint}");
                     finding.fault(InvalidReason::RoleNotFound, message);
                     None

@@ -11,7 +11,12 @@ use crate::{
 };
 
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sql::{AuditFault, AuditReport};
 
 /// The leader's term: the transition count of its lease. A store that can refuses anything from a lower one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
