@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    model::{Layout, Ranks},
+    model::{Layout, Name, Ranks},
     plan::{Content, ObjectKey, Observed},
     resolve::MemberContent,
 };
@@ -252,7 +252,7 @@ fn member(content: &MemberContent, layout: &Layout) -> Value {
     optional(&mut fields, "externalId", content.external_id.as_deref().map(str::to_owned));
     optional(&mut fields, "role", content.role.as_ref().map(ToString::to_string));
     if !content.groups.is_empty() {
-        fields.insert("groups".into(), content.groups.iter().map(|name| name.as_str()).collect());
+        fields.insert("groups".into(), content.groups.iter().map(Name::as_str).collect());
     }
     permissions(&mut fields, &content.ranks, layout);
     optional(&mut fields, "startsAt", content.window.starts_at.map(|at| at.to_string()));

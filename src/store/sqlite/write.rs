@@ -11,7 +11,7 @@ use super::{
 use crate::{
     model::Layout,
     plan::{Change, Content, Fingerprint, ObjectKey, Observed},
-    resolve::{AccountContent, MemberContent},
+    resolve::{AccountContent, End, MemberContent},
     store::{
         Batch, Epoch, Outcome, StoreError,
         sql::{
@@ -451,7 +451,7 @@ fn member_row(email: &str, content: &MemberContent) -> Value {
         ranks_text(&content.ranks),
         content.window.starts_at.map(second_of),
         content.window.expires_at.map(second_of),
-        content.ended.map(|end| end.as_str()),
+        content.ended.map(End::as_str),
     ])
 }
 
