@@ -244,19 +244,6 @@ pub(in crate::store) struct Translation {
     pub(in crate::store) after: Content,
 }
 
-impl Translation {
-    /// What it grants from now on.
-    pub(in crate::store) fn ranks(&self) -> &Ranks {
-        static NONE: std::sync::LazyLock<Ranks> = std::sync::LazyLock::new(Ranks::default);
-        match &self.after {
-            Content::Account(_) => &NONE,
-            Content::Role(content) => &content.ranks,
-            Content::Group(content) => &content.ranks,
-            Content::Member(content) => &content.ranks,
-        }
-    }
-}
-
 /// Every row of the account in the layout `to`. Rows that the batch does not write, since somebody else's mark or the
 /// guard holds them, must not mean something else all at once.
 pub(in crate::store) fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {

@@ -1,5 +1,12 @@
 //! SQLite: the contract, and what only a file can show.
 
+mod audit;
+mod files;
+mod kill;
+mod speed;
+mod tampering;
+mod view;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
