@@ -1,5 +1,40 @@
+//! **Roster**: access as code for Kubernetes.
+//!
+//! People write who may do what as objects; Roster makes an identity store say the same, says so in status, and puts
+//! right what somebody changes behind its back. Data flows one way, and each room knows only those before it:
+//!
+//! ```text
+//!  objects in the cluster                     identity store
+//!        │ watch                                   │ observe (content + mark + fingerprint)
+//!        ▼                                         ▼
+//!    Snapshot ──resolve──► Desired + Findings   Observed
+//!       (pure)                 └───────plan───────┘
+//!                                       │ (pure)
+//!                                       ▼
+//!                         changes, drift, removals; the guard
+//!                                       │
+//!                                       ▼
+//!                          store.apply ──► Outcomes ──► status, events, metrics
+//! ```
+//!
+//! | room | what is in it | I/O |
+//! |---|---|---|
+//! | [`api`] | the seven kinds: types, CEL rules, printer columns | no |
+//! | [`model`] | the permission engine: ladders, catalog, effective permissions and why | no |
+//! | [`resolve`] | Snapshot → Desired + findings for each object | no |
+//! | [`plan`] | Desired × Observed → changes, drift, removals; the guard | no |
+//! | [`store`] | the trait `Store`, its contract, one folder for each backend | yes |
+//! | [`controller`] | watches, queue, the reconcile loop, status, events, lease | yes |
+//! | [`cli`] | the command line | yes |
+//! | [`telemetry`] | logs, metrics, health | yes |
+//!
+//! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
+
 pub mod api;
+pub mod cli;
+pub mod controller;
 pub mod model;
 pub mod plan;
 pub mod resolve;
 pub mod store;
+pub mod telemetry;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `roster` binary; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    roster::cli::main()
+}

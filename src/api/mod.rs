@@ -5,6 +5,7 @@
 //! [`crate::resolve`].
 
 mod account;
+mod catalog_parts;
 mod columns;
 mod common;
 mod conditions;
@@ -19,6 +20,7 @@ mod schema;
 mod user_group;
 
 pub use account::*;
+pub use catalog_parts::*;
 pub use common::*;
 pub use conditions::*;
 pub use crds::{crds, crds_files, crds_yaml};

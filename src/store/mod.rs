@@ -11,7 +11,12 @@ use crate::{
 };
 
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sql::{AuditFault, AuditReport};
 
 /// The leader's term: the transition count of its lease. A store that can refuses anything from a lower one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +64,19 @@ pub enum StoreError {
     /// It refuses this change.
     #[error("the store refuses it: {0}")]
     Invalid(String),
+}
+
+impl StoreError {
+    /// The word in metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::Denied(_) => "denied",
+            Self::Invalid(_) => "invalid",
+        }
+    }
 }
 
 /// What became of one change.

@@ -1,1 +1,93 @@
-//! todo
+//! SQLite: the embedded store (design/architecture.md "The store contract").
+//!
+//! One file in write-ahead mode: portals read it while the controller writes. Whoever can write the file can write
+//! around Roster, which is then seen as drift; what they did not write is theirs to see in the audit.
+
+mod audit;
+mod error;
+mod open;
+mod read;
+mod write;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+
+pub use audit::verify_audit;
+
+use self::{error::Failed, open::FileId};
+use super::{Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
+use crate::{
+    model::AccountKey,
+    plan::{Mark, Observed},
+    resolve::Scope,
+};
+
+/// A store in an SQLite file.
+///
+/// After [`StoreError::Unavailable`] it may be that the file is no longer the one that was opened; then nothing works
+/// until it is opened anew.
+#[derive(Debug)]
+pub struct SqliteStore {
+    file: FileId,
+    /// Of one connection: SQLite has one writer at a time.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the store in `file`, which is made (readable for its owner only) if it is not there; brings its schema up
+    /// to date.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be reached or is damaged, `Denied` when permissions forbid it or the file belongs to
+    /// another application, `Invalid` when a newer Roster has written it. Each says what was tried on which file.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        open::open(file).await
+    }
+
+    /// Closes all connections; what is under way ends first.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { transactions: true, fencing: true, time_windows: true, audit: true }
+    }
+
+    async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {
+        self.file.check()?;
+        let marks = async { read::accounts(&mut *self.readers.acquire().await?).await };
+        marks.await.map_err(|error| self.file.failed("listing accounts", &error))
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.file.check()?;
+        let totals = async { read::totals(&mut *self.readers.acquire().await?).await };
+        totals.await.map_err(|error| self.file.failed("counting accounts and members", &error))
+    }
+
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        self.file.check()?;
+        read::observe(&self.readers, account, scope, since)
+            .await
+            .map_err(|error| self.file.failed(&format!("reading account {account}"), &error))
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
+        let applied = async {
+            self.file.check()?;
+            write::apply(&self.writer, batch, epoch).await.map_err(|failed| match failed {
+                Failed::Refused(refused) => refused,
+                Failed::Sql(error) => self.file.failed(&format!("writing account {}", batch.mark.account), &error),
+            })
+        };
+        applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
+    }
+}

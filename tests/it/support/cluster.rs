@@ -1,5 +1,6 @@
 //! What tests put into the cluster: our kinds, and a namespace for each test.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,6 +26,13 @@ pub async fn install_crds(client: &Client) {
         })
         .await;
     }
+    // Established is not discovered: that follows on its own time.
+    eventually(Duration::from_secs(20), "all kinds are discovered", async || {
+        let listed = client.list_api_group_resources("roster.dev/v1alpha1").await.ok()?;
+        let kinds: BTreeSet<_> = listed.resources.into_iter().map(|resource| resource.kind).collect();
+        roster::api::crds().iter().all(|crd| kinds.contains(&crd.spec.names.kind)).then_some(())
+    })
+    .await;
 }
 
 /// A namespace for one test. Its deletion is asked for when it is dropped, and not waited for; that of a failed test

@@ -41,7 +41,8 @@ impl ControlPlane {
     /// The control plane all tests share: in `ROSTER_TEST_DATA`, where its owner stops it, otherwise in
     /// `target/controlplane-test`, where it is left running for the next run. Whoever breaks things takes [`Self::own`].
     pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+        // The failure is kept, too: one test waits for a control plane that does not come up, not all of them in turn.
+        static SHARED: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
         SHARED
             .get_or_init(|| async {
                 let data =
@@ -49,6 +50,8 @@ impl ControlPlane {
                 Self::up(data, false).await
             })
             .await
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// A control plane of one's own, stopped and purged when it is dropped. One left by a killed run of the same name
@@ -58,19 +61,21 @@ impl ControlPlane {
         let leftover = data.clone();
         blocking(move || {
             if leftover.exists() {
-                run(Command::new(binary()).arg("down").arg("--data").arg(&leftover).arg("--purge"));
+                run(Command::new(binary()?).arg("down").arg("--data").arg(&leftover).arg("--purge"))?;
             }
+            Ok(())
         })
-        .await;
-        Self::up(data, true).await
+        .await
+        .unwrap_or_else(|error: String| panic!("{error}"));
+        Self::up(data, true).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    async fn up(data: PathBuf, purge: bool) -> Self {
+    async fn up(data: PathBuf, purge: bool) -> Result<Self, String> {
         blocking(move || {
-            let binary = binary();
-            let out = run(Command::new(&binary).arg("up").arg("--data").arg(&data));
+            let binary = binary()?;
+            let out = run(Command::new(&binary).arg("up").arg("--data").arg(&data))?;
             let kubeconfig = PathBuf::from(last_line(&out));
-            Self { binary, data, kubeconfig, purge }
+            Ok(Self { binary, data, kubeconfig, purge })
         })
         .await
     }
@@ -97,7 +102,7 @@ impl ControlPlane {
         for group in groups {
             command.arg("--group").arg(group);
         }
-        text(blocking(move || run(&mut command)).await.stdout)
+        text(done(command).await.stdout)
     }
 
     /// Stops one component. Own control planes only: the shared one is everybody's.
@@ -114,7 +119,7 @@ impl ControlPlane {
         assert!(self.purge, "only a control plane of one's own may be broken: use ControlPlane::own");
         let mut command = self.command(verb);
         command.arg(component.as_str());
-        blocking(move || run(&mut command)).await;
+        done(command).await;
     }
 
     /// Runs `kubectl` as the administrator; whether it succeeded is the caller's to judge.
@@ -143,7 +148,8 @@ impl ControlPlane {
 
     pub(super) fn kubectl_command(&self) -> Command {
         let mut command = Command::new(self.binary.with_file_name("kubectl"));
-        command.env("KUBECONFIG", &self.kubeconfig);
+        // kubectl keeps what it learnt of a server by host and port; another control plane may have had this port.
+        command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", self.data.join("kubectl-cache"));
         command
     }
 
@@ -172,12 +178,12 @@ fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/").join(name)
 }
 
-fn binary() -> PathBuf {
+fn binary() -> Result<PathBuf, String> {
     if let Some(binary) = std::env::var_os("ROSTER_CONTROLPLANE") {
-        return binary.into();
+        return Ok(binary.into());
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build.sh");
-    last_line(&run(&mut Command::new(script))).into()
+    Ok(last_line(&run(&mut Command::new(script))?).into())
 }
 
 /// Children block, and a controller or webhook of the test may run on the same runtime.
@@ -185,10 +191,16 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.expect("the work does not panic")
 }
 
-fn run(command: &mut Command) -> Output {
-    let out = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(out.status.success(), "{command:?}: {}\n{}", out.status, text(out.stderr));
-    out
+async fn done(mut command: Command) -> Output {
+    blocking(move || run(&mut command)).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run(command: &mut Command) -> Result<Output, String> {
+    let out = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !out.status.success() {
+        return Err(format!("{command:?}: {}\n{}", out.status, text(out.stderr)));
+    }
+    Ok(out)
 }
 
 fn last_line(out: &Output) -> String {

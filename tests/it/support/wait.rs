@@ -28,7 +28,7 @@ pub fn eventually<T>(
         });
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => panic!("{caller}: waited {:?} for: {what}", started.elapsed()),
+            Err(tokio::time::error::Elapsed { .. }) => panic!("{caller}: waited {:?} for: {what}", started.elapsed()),
         }
     }
 }

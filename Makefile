@@ -1,0 +1,31 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint generate build audit clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Tell the story of one portal on a real control plane (PORTAL=field-operations; see demo/demo.sh --help)
+	@demo/demo.sh $(PORTAL)
+
+test: ## Lint, then test everything on a real control plane; does its own set-up
+	@scripts/test.sh
+
+bench: ## Measure against the targets of the design and print the table (SIZE=small for a quick run)
+	@scripts/bench.sh $(SIZE)
+
+lint: ## Check format, lints, generated files and scripts
+	@scripts/lint.sh
+
+generate: ## Write crds/ from the Rust types
+	@cargo run --quiet --locked -- crds --output crds
+
+build: ## Build the binary for use: target/release/roster
+	@cargo build --release --locked
+
+audit: ## Check licences, sources and known vulnerabilities of the dependencies (needs cargo-deny)
+	@scripts/audit.sh
+
+clean: ## Remove what was built here, and stop a control plane that tests left running
+	@scripts/clean.sh

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# The story of one portal, on a real control plane: from YAML to an identity store, and what happens when somebody
+# changes the store behind Roster's back. `demo/demo.sh --help` says what it can be told.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$here"
+source scripts/lib.sh
+source demo/portals.sh
+source demo/stage.sh
+
+usage() {
+  cat <<'TEXT'
+Usage: make demo [PORTAL=NAME]      or      demo/demo.sh [NAME] [--keep]
+
+NAME is one of the portals in examples/: secondary-users (the default), service-provider, partner-accounts,
+developer-platform, field-operations. With --keep everything stays up at the end until Ctrl-C.
+
+Environment:
+  ROSTER_DEMO_KUBECONFIG   use this cluster instead of an own control plane; what the demo makes there is removed again
+  ROSTER_DEMO_KEEP=1       as --keep
+  NO_COLOR=1               no colours
+TEXT
+}
+
+portal=secondary-users
+keep=${ROSTER_DEMO_KEEP:-}
+for argument in "$@"; do
+  case $argument in
+    -h | --help) usage && exit 0 ;;
+    --keep) keep=1 ;;
+    *) portal=$argument ;;
+  esac
+done
+describe_portal "$portal" || { usage >&2 && exit 2; }
+
+build
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+stage_cluster
+story_began=$SECONDS
+
+heading "1. A controller, and a portal written as objects"
+say "The definitions of the seven kinds are installed, and the controller runs with an embedded SQLite store."
+run roster crds "|" kubectl apply --server-side -f -
+start_controller
+say "$portal_about"
+run kubectl apply -f examples/store.yaml -f "examples/$portal/"
+say "kubectl waits for it as for anything else:"
+run kubectl wait -n "$namespace" --for=condition=Ready --timeout=30s "${accounts[@]/#/account/}"
+run kubectl get roster -n "$namespace"
+
+heading "2. What the portal reads"
+say "The store has one view: a row for each member and section. Here $account, a column for each person."
+matrix
+
+heading "3. What cannot be"
+say "What one object can know by itself, the API server refuses:"
+refused "$(impossible_membership)"
+say "What takes a second object to know is said on the object, and takes nothing from anybody else:"
+apply "$invalid_yaml"
+wait_for_reason "$invalid_object" Valid
+run kubectl get -n "$namespace" "$invalid_object" -o "jsonpath={range .status.conditions[?(@.type==\"Valid\")]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}"
+run kubectl delete -n "$namespace" "$invalid_object"
+
+heading "4. Somebody changes the store behind Roster's back"
+say "First Roster shall only report. Then an UPDATE gives $victim what nobody ever granted:"
+drift_policy Report
+query "SELECT section, level FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$victim'"
+sql_write "UPDATE members SET ranks = replace(ranks, '0', '1') WHERE email = '$victim'"
+say "It would be found within five minutes. An annotation asks for a check now:"
+run kubectl annotate --overwrite -n "$namespace" "account/$account" "roster.dev/reconcile-at=$(date +%s)-report"
+wait_for_reason "membership/$victim_object" Drifted DriftReported
+run kubectl get -n "$namespace" "membership/$victim_object" -o "jsonpath={range .status.drift.entries[*]}{.object}: {.field} is {.observed}, should be {.desired}{\"\\n\"}{end}"
+say "Now Roster shall put it right, as it does unless told otherwise:"
+drift_policy Correct
+run kubectl annotate --overwrite -n "$namespace" "account/$account" "roster.dev/reconcile-at=$(date +%s)-correct"
+wait_for_reason "membership/$victim_object" Drifted Corrected
+run kubectl events -n "$namespace" --for "membership/$victim_object"
+query "SELECT section, level FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$victim'"
+
+heading "5. Somebody leaves"
+run kubectl delete -n "$namespace" "membership/$leaver_object"
+wait_until "the access of $leaver is gone" no_rows "SELECT 1 FROM members WHERE email = '$leaver'"
+query "SELECT count(*) AS rows_of_$leaver_object FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$leaver'"
+
+heading "6. Who did what, and when"
+query "SELECT seq, kind, name, cause FROM audit WHERE name IN ('$victim', '$leaver') ORDER BY seq"
+say "The audit is a chain of hashes, and the database refuses to change it:"
+refused_sql "DELETE FROM audit"
+run roster audit verify "$database"
+
+heading "How to go on"
+cat <<TEXT
+  That took $((SECONDS - story_began)) seconds. Other portals: make demo PORTAL=$next_portal
+  On a cluster of your own:
+    cargo build --release
+    target/release/roster crds | kubectl apply --server-side -f -
+    kubectl create namespace roster-system
+    target/release/roster controller --sqlite-dir roster-data
+    kubectl apply -f examples/store.yaml -f examples/$portal/
+  What every condition means, and what to do: docs/operations/conditions.md
+TEXT
+if [[ -n $keep ]]; then stay; fi

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Measures against the targets of the design; the table is printed, and written as JSON to bench-results/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+need_rust
+need go "Go; it builds the control plane that is measured against"
+stop_if_missing
+ROSTER_CONTROLPLANE=$(tests/controlplane/build.sh)
+export ROSTER_CONTROLPLANE ROSTER_BENCH_SIZE=${1:-full}
+cargo bench --locked --all-features

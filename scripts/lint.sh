@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything that can be judged without running a test.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+need_rust
+stop_if_missing
+
+step "format"
+cargo fmt --check
+
+step "lints"
+cargo clippy --locked --all-targets --all-features -- -D warnings
+
+step "generated files"
+generated=$(mktemp -d)
+trap 'rm -rf "$generated"' EXIT
+cargo run --quiet --locked -- crds --output "$generated"
+if ! diff -r -u crds "$generated"; then
+  echo "crds/ is not what the types say: run 'make generate' and commit the result" >&2
+  exit 1
+fi
+
+# Not everywhere; nothing is downloaded for it.
+if command -v shellcheck >/dev/null; then
+  step "scripts"
+  shellcheck -x .ci/run demo/*.sh scripts/*.sh tests/controlplane/build.sh
+fi

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Everything CI checks, from a fresh clone: its own set-up, the lints, the tests on one shared control plane.
+# Nothing but the package registries of Rust and Go is asked for, by cargo and go.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+need_rust
+need go "Go; it builds the control plane the tests run on"
+need make "make"
+stop_if_missing
+
+# A fixed folder: what a killed run left behind is found and stopped.
+data=$PWD/target/controlplane-ci
+binary=""
+builder=""
+cleanup() {
+  [[ -n $builder ]] && kill -- "-$builder" 2>/dev/null
+  [[ -n $binary && -e $data ]] && "$binary" down --data "$data" --purge >/dev/null
+  return 0
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Kubernetes and our own dependencies build side by side. It is a process group of its own (set -m), so that stopping
+# it stops its compilers, too.
+mkdir -p target
+set -m
+tests/controlplane/build.sh >target/controlplane-path </dev/null &
+builder=$!
+set +m
+
+scripts/lint.sh
+
+step "build of the tests"
+cargo test --locked --all-features --no-run
+
+step "control plane"
+wait "$builder"
+builder=""
+binary=$(<target/controlplane-path)
+(cd tests/controlplane && go vet ./internal/... && go test ./internal/...)
+[[ -e $data ]] && "$binary" down --data "$data" --purge
+"$binary" up --data "$data"
+
+step "tests"
+ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data cargo test --locked --all-features
+
+echo
+echo "make test: all passed in $SECONDS s"

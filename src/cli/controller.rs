@@ -1,0 +1,177 @@
+//! `roster controller`.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use kube::Client;
+use kube::config::KubeConfigOptions;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::{self, Config};
+use crate::telemetry::{Health, Metrics, serve_http};
+
+/// Keep the identity stores as the objects in the cluster say
+///
+/// Reads the kubeconfig as kubectl does, or, in a pod, the service account. Several may run: one leads, by the lease
+/// `roster` in the store namespace, and the others wait. SIGTERM or Ctrl-C lets the pass under way end and gives the
+/// lease back; a second one ends at once.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  roster controller --sqlite-dir /var/lib/roster\n  roster controller --context kind-dev \
+                  --http 127.0.0.1:9090 --log info,roster=debug"
+)]
+pub struct Args {
+    /// Folder of the databases that `IdentityStore.spec.sqlite.file` names
+    #[arg(long, env = "ROSTER_SQLITE_DIR", value_name = "DIR", default_value = "roster-data")]
+    sqlite_dir: PathBuf,
+
+    /// What marks this cluster's objects in a store [default: the UID of the namespace kube-system]
+    #[arg(long, env = "ROSTER_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
+    cluster_id: Option<String>,
+
+    /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one, which is logged
+    #[arg(long, env = "ROSTER_HTTP", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+
+    /// The controller's own namespace: its lease, and the secrets of the stores
+    #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
+    store_namespace: String,
+
+    /// How many accounts are worked on at a time
+    #[arg(
+        long,
+        env = "ROSTER_MAX_CONCURRENT_ACCOUNTS",
+        value_name = "N",
+        default_value = "8",
+        value_parser = concurrency
+    )]
+    max_concurrent_accounts: usize,
+
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+}
+
+/// A cluster id becomes part of every mark, so it is short and printable.
+fn cluster_id(text: &str) -> Result<String, String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.is_empty() || text.len() > 63 || !text.chars().all(fine) {
+        return Err("1 to 63 letters, digits, '-', '_' or '.' are needed".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("a number from 1 to 256 is needed".to_owned()),
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = stop_on_signals().context("cannot listen for signals")?;
+        lead(args, stop).await?;
+        Ok(super::OK)
+    })
+}
+
+/// Runs the controller, and health and metrics for as long as it runs.
+async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
+    let client = connect(args.context).await?;
+    let config = Config {
+        sqlite_dir: args.sqlite_dir,
+        cluster_id: args.cluster_id,
+        store_namespace: args.store_namespace,
+        max_concurrent_accounts: args.max_concurrent_accounts,
+        identity: identity(),
+    };
+    let (metrics, health, controller_ended) = (Metrics::new(), Health::new(), CancellationToken::new());
+    let http = async {
+        let served = serve_http(args.http, metrics.clone(), health.clone(), controller_ended.clone()).await;
+        // Nobody must take this process for a healthy one: without its health it ends, too.
+        stop.cancel();
+        served.map_err(anyhow::Error::from)
+    };
+    let controller = async {
+        let ended = controller::run(client, config, metrics.clone(), health.clone(), stop.clone()).await;
+        controller_ended.cancel();
+        ended.map_err(anyhow::Error::from)
+    };
+    let (served, ended) = tokio::join!(http, controller);
+    ended.and(served)
+}
+
+async fn connect(context: Option<String>) -> anyhow::Result<Client> {
+    let config = if context.is_some() {
+        let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+        kube::Config::from_kubeconfig(&options).await.context("cannot read the kubeconfig")?
+    } else {
+        kube::Config::infer().await.context("found no kubeconfig, and no service account of a pod")?
+    };
+    Client::try_from(config).context("cannot use what the kubeconfig says")
+}
+
+/// Tells this process from every other one, also from an earlier one in the same pod.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "roster".to_owned());
+    // Its keys come from the operating system's random numbers.
+    let random = RandomState::new().build_hasher().finish();
+    format!("{host}_{random:016x}")
+}
+
+/// Cancelled by the first signal; the second one ends the process.
+fn stop_on_signals() -> io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        let name = either(&mut terminate, &mut interrupt).await;
+        tracing::info!(signal = name, "stopping");
+        stopped.cancel();
+        either(&mut terminate, &mut interrupt).await;
+        tracing::warn!("stopping at once");
+        std::process::exit(super::FAILED.into());
+    });
+    Ok(stop)
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_id_is_short_and_printable() {
+        for good in ["prod", "7c9e6679-7425-40de-944b-e07fc1f90ae7", "eu.west_1", &"x".repeat(63)] {
+            assert_eq!(cluster_id(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a b", "ä", "a/b", &"x".repeat(64)] {
+            assert!(cluster_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        assert_eq!(concurrency("256"), Ok(256));
+        for bad in ["0", "257", "-1", "many"] {
+            assert!(concurrency(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_two_processes_share_an_identity() {
+        assert_ne!(identity(), identity());
+    }
+}

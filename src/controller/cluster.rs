@@ -1,0 +1,120 @@
+//! The two cluster-scoped kinds: what is said of a catalog and of a store, and their finalizers while in use.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use kube::Client;
+
+use super::{
+    finalizer,
+    record::{KindName, Record},
+    status::{Detail, Report, Synced},
+    stores::StoreHandle,
+};
+use crate::{
+    api::{InvalidReason, SyncReason, limits::MAX_ORPHANED_ACCOUNTS},
+    model::{AccountKey, Name, Ranks},
+    resolve::{CatalogFacts, Finding, StoreFacts},
+    store::StoreError,
+};
+
+/// A look at a store.
+pub struct StoreLook {
+    /// The IdentityStore.
+    pub record: Arc<Record<StoreFacts>>,
+    /// The store.
+    pub handle: StoreHandle,
+    /// Accounts that use it, with their UIDs.
+    pub users: BTreeSet<(AccountKey, Name)>,
+    /// Our cluster's id.
+    pub cluster: Name,
+}
+
+/// What is to be said of a catalog.
+#[must_use]
+pub fn catalog_report(record: &Record<CatalogFacts>, users: u64) -> Report {
+    let mut finding = Finding::default();
+    match &record.facts.compiled {
+        Err(faults) => faults.iter().for_each(|fault| finding.fault(InvalidReason::CatalogInvalid, fault.to_string())),
+        Ok(catalog) => {
+            for role in &catalog.roles {
+                for rule in catalog.unmet(&role.ranks) {
+                    finding.advise(format!(
+                        "role {}: {} at {} needs {} at {}, which must come from elsewhere",
+                        role.name,
+                        catalog.section_name(rule.section),
+                        catalog.level(rule.section, level_of(&role.ranks, rule.section)),
+                        catalog.section_name(rule.needs),
+                        catalog.level(rule.needs, rule.level),
+                    ));
+                }
+            }
+        }
+    }
+    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(finding);
+    if record.meta.deleting && users > 0 {
+        report.waits = Some(Box::new(("InUse", format!("{users} accounts still use this catalog"))));
+    }
+    report
+}
+
+fn level_of(ranks: &Ranks, section: usize) -> u8 {
+    ranks.as_slice().get(section).copied().unwrap_or(0)
+}
+
+/// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
+pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
+    let generation = look.record.facts.generation;
+    let found = async {
+        let capabilities = look.handle.get().await?.capabilities().names();
+        let totals = look.handle.call("totals", |store| async move { store.totals().await }).await?;
+        let marks = look.handle.call("accounts", |store| async move { store.accounts().await }).await?;
+        Ok::<_, StoreError>((capabilities, totals, marks))
+    };
+    match found.await {
+        Ok((capabilities, totals, marks)) => {
+            let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
+            let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
+            let orphaned: BTreeSet<String> = orphaned.map(|mark| mark.account.to_string()).collect();
+            let detail = Detail::Store {
+                accounts: Some(totals.accounts),
+                members: Some(totals.members),
+                orphaned: orphaned.into_iter().take(MAX_ORPHANED_ACCOUNTS).collect(),
+                capabilities,
+            };
+            let mut report = Report::new(generation, detail);
+            report.synced = Synced::Yes { applied: false };
+            if look.record.facts.spec.paused {
+                report = report.unsynced(SyncReason::Paused, "spec.paused: grants and definitions wait; revocations do not");
+            }
+            (waiting(look, report), None)
+        }
+        Err(error) => {
+            let detail =
+                Detail::Store { accounts: None, members: None, orphaned: Vec::new(), capabilities: Vec::new() };
+            let reason = match &error {
+                StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
+                StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
+            };
+            (waiting(look, Report::new(generation, detail).unsynced(reason, error.to_string())), Some(error))
+        }
+    }
+}
+
+fn waiting(look: &StoreLook, mut report: Report) -> Report {
+    let users = look.users.len();
+    if look.record.meta.deleting && users > 0 {
+        report.waits = Some(Box::new(("InUse", format!("{users} accounts are still kept in this store"))));
+    }
+    report
+}
+
+/// Keeps the finalizer while somebody uses the object, and not longer.
+///
+/// # Errors
+/// When the API server refuses or cannot be reached.
+pub async fn keep_finalizer<F>(client: &Client, kind: KindName, record: &Record<F>, used: bool) -> Result<(), kube::Error> {
+    if record.meta.finalizer == used {
+        return Ok(());
+    }
+    finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await
+}

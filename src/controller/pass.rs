@@ -1,0 +1,115 @@
+//! What goes into a pass, and what comes out.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use smallvec::SmallVec;
+
+use super::{
+    events::Notice,
+    record::{ObjectRef, Record},
+    status::Report,
+    stores::StoreHandle,
+};
+use crate::{
+    model::{AccountKey, Email, Name},
+    plan::{Cause, Mark},
+    resolve::{
+        AccountFacts, AccountSnapshot, Definitions, GroupFacts, InvitationFacts, MemberFacts, Origin, RoleFacts,
+        RoleName, Scope,
+    },
+    store::Epoch,
+};
+
+/// The memberships of one address.
+pub type Memberships = SmallVec<[Arc<Record<MemberFacts>>; 1]>;
+
+/// Everything one pass over an account works on, taken out of the index at one moment.
+pub struct Pass {
+    /// The account.
+    pub key: AccountKey,
+    /// What is looked at.
+    pub scope: Scope,
+    /// What decides about definitions.
+    pub snapshot: AccountSnapshot,
+    /// The Account object.
+    pub account: Arc<Record<AccountFacts>>,
+    /// The definitions, where nothing has changed since they were worked out.
+    pub known: Option<Arc<Definitions>>,
+    /// Memberships in scope, by address; an address nobody has any more is there without any.
+    pub members: Vec<(Email, Memberships)>,
+    /// Memberships whose address is none; where the scope is the account.
+    pub unaddressed: Vec<Arc<Record<MemberFacts>>>,
+    /// The account's roles; where the scope is the account.
+    pub roles: Vec<Arc<Record<RoleFacts>>>,
+    /// The account's groups; where the scope is the account.
+    pub groups: Vec<Arc<Record<GroupFacts>>>,
+    /// Invitations in scope.
+    pub invitations: Vec<Arc<Record<InvitationFacts>>>,
+    /// Numbers of the account.
+    pub counts: Counts,
+    /// The object whose change brought the pass about; absent for a check.
+    pub trigger: Option<Origin>,
+    /// Our mark.
+    pub mark: Mark,
+    /// The leader's term.
+    pub epoch: Epoch,
+    /// The time.
+    pub now: Timestamp,
+    /// The store; absent where the IdentityStore is.
+    pub store: Option<StoreHandle>,
+}
+
+/// Numbers of an account.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Memberships.
+    pub memberships: u64,
+    /// Memberships by the role they name; absent for those that name none.
+    pub role_refs: HashMap<Option<RoleName>, u64>,
+    /// Memberships by the groups they name.
+    pub group_refs: HashMap<Name, u64>,
+    /// Roles.
+    pub roles: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Invitations.
+    pub invitations: u64,
+    /// Accounts that name it as their parent.
+    pub children: u64,
+}
+
+/// What became of a pass.
+pub struct PassOutcome {
+    /// The account.
+    pub key: AccountKey,
+    /// What was looked at.
+    pub scope: Scope,
+    /// What the definitions mean, for the next pass.
+    pub definitions: Option<Arc<Definitions>>,
+    /// What is to be said of objects.
+    pub reports: Vec<(ObjectRef, Report)>,
+    /// What is to be told.
+    pub notices: Vec<Notice>,
+    /// How it went.
+    pub end: End,
+    /// Changes made, by kind of object and cause.
+    pub changes: HashMap<(&'static str, Cause), u64>,
+    /// Differences found and corrected.
+    pub drift: (u64, u64),
+    /// Instants at which somebody's time begins or ends.
+    pub wakes: Vec<(Timestamp, Email)>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How a pass went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything is done that can be.
+    Done,
+    /// Something failed that may succeed later: in words.
+    Retry(String),
+    /// The whole account is to be looked at.
+    NeedsAccount,
+}

@@ -1,0 +1,362 @@
+//! Objects as the index keeps them, and how they come from the wire.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{
+    status::{StatusDigest, digest},
+    wire::Wire,
+};
+use crate::{
+    api,
+    model::{AccountKey, Email, InvalidEmail, Name},
+    resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
+};
+
+/// One of the seven kinds, or a namespace, which admits or not by its labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KindName {
+    /// A core namespace.
+    Namespace,
+    /// `PermissionCatalog`
+    PermissionCatalog,
+    /// `IdentityStore`
+    IdentityStore,
+    /// `Account`
+    Account,
+    /// `Role`
+    Role,
+    /// `UserGroup`
+    UserGroup,
+    /// `Membership`
+    Membership,
+    /// `Invitation`
+    Invitation,
+}
+
+impl KindName {
+    /// All kinds that are watched.
+    pub const ALL: [Self; 8] = [
+        Self::Namespace,
+        Self::PermissionCatalog,
+        Self::IdentityStore,
+        Self::Account,
+        Self::Role,
+        Self::UserGroup,
+        Self::Membership,
+        Self::Invitation,
+    ];
+
+    /// The kind's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::PermissionCatalog => "PermissionCatalog",
+            Self::IdentityStore => "IdentityStore",
+            Self::Account => "Account",
+            Self::Role => "Role",
+            Self::UserGroup => "UserGroup",
+            Self::Membership => "Membership",
+            Self::Invitation => "Invitation",
+        }
+    }
+}
+
+/// An object's kind, namespace (empty for a cluster-scoped one) and name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Kind.
+    pub kind: KindName,
+    /// Namespace.
+    pub namespace: Name,
+    /// Name.
+    pub name: Name,
+}
+
+impl fmt::Debug for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}
+
+/// Metadata and status, as far as they matter.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// UID.
+    pub uid: Name,
+    /// Resource version last seen or written.
+    pub resource_version: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it carries our finalizer.
+    pub finalizer: bool,
+    /// Our annotations; none on most objects.
+    pub annotations: Option<Box<BTreeMap<String, String>>>,
+    /// What the status says.
+    pub status: StatusDigest,
+}
+
+impl Meta {
+    fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or(0),
+            deleting: metadata.deletion_timestamp.is_some(),
+            finalizer: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER),
+            annotations: metadata.annotations.clone().map(Box::new),
+            status,
+        }
+    }
+
+    /// One of our annotations.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether anything that decides about access, or about deletion, differs from an earlier sight of it.
+    #[must_use]
+    pub fn differs(&self, earlier: &Self) -> bool {
+        self.generation != earlier.generation
+            || self.uid != earlier.uid
+            || self.deleting != earlier.deleting
+            || self.finalizer != earlier.finalizer
+            || self.annotations != earlier.annotations
+    }
+}
+
+/// An object as the index keeps it.
+#[derive(Clone, Debug)]
+pub struct Record<F> {
+    /// Its namespace; empty for a cluster-scoped one.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+    /// The account it belongs to, by name, in its namespace.
+    pub account: Name,
+    /// Metadata and status.
+    pub meta: Meta,
+    /// What resolving needs of it.
+    pub facts: Arc<F>,
+}
+
+impl<F> Record<F> {
+    /// The account it belongs to.
+    #[must_use]
+    pub fn account_key(&self) -> AccountKey {
+        AccountKey { namespace: self.namespace.clone(), name: self.account.clone() }
+    }
+
+    /// Its reference.
+    #[must_use]
+    pub fn reference(&self, kind: KindName) -> ObjectRef {
+        ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// A namespace.
+#[derive(Clone, Debug)]
+pub struct NamespaceRecord {
+    /// Name.
+    pub name: Name,
+    /// Labels.
+    pub labels: Arc<BTreeMap<String, String>>,
+}
+
+/// Any object that is watched.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A namespace.
+    Namespace(NamespaceRecord),
+    /// A catalog, compiled.
+    Catalog(Record<CatalogFacts>),
+    /// A store.
+    Store(Record<StoreFacts>),
+    /// An account.
+    Account(Record<AccountFacts>),
+    /// A role.
+    Role(Record<RoleFacts>),
+    /// A group.
+    Group(Record<GroupFacts>),
+    /// A membership.
+    Member(Record<MemberFacts>),
+    /// An invitation.
+    Invitation(Record<InvitationFacts>),
+}
+
+impl Object {
+    /// Kind, name and generation.
+    #[must_use]
+    pub fn identity(&self) -> (KindName, Name, i64) {
+        match self {
+            Self::Namespace(record) => (KindName::Namespace, record.name.clone(), 0),
+            Self::Catalog(record) => (KindName::PermissionCatalog, record.name.clone(), record.meta.generation),
+            Self::Store(record) => (KindName::IdentityStore, record.name.clone(), record.meta.generation),
+            Self::Account(record) => (KindName::Account, record.name.clone(), record.meta.generation),
+            Self::Role(record) => (KindName::Role, record.name.clone(), record.meta.generation),
+            Self::Group(record) => (KindName::UserGroup, record.name.clone(), record.meta.generation),
+            Self::Member(record) => (KindName::Membership, record.name.clone(), record.meta.generation),
+            Self::Invitation(record) => (KindName::Invitation, record.name.clone(), record.meta.generation),
+        }
+    }
+}
+
+/// Something a watch says.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A list begins; what it does not name is gone.
+    Listing(KindName),
+    /// The list is complete.
+    Listed(KindName),
+    /// The server does not know the kind.
+    Absent(KindName),
+    /// An object as it is now.
+    Object(Object),
+    /// An object is gone.
+    Gone(ObjectRef),
+}
+
+fn name(metadata: &ObjectMeta) -> Name {
+    metadata.name.as_deref().unwrap_or_default().into()
+}
+
+fn namespace(metadata: &ObjectMeta) -> Name {
+    metadata.namespace.as_deref().unwrap_or_default().into()
+}
+
+fn names<T: AsRef<str>>(texts: &[T]) -> Box<[Name]> {
+    texts.iter().map(Name::new).collect()
+}
+
+fn address(text: &str) -> Result<Email, Box<InvalidEmail>> {
+    Email::parse(text).map_err(Box::new)
+}
+
+/// Kinds that come from the wire.
+pub trait FromWire: Sized {
+    /// The record of an object.
+    fn object(wire: Wire<Self>) -> Object
+    where
+        Self: super::wire::Kind;
+}
+
+macro_rules! record {
+    ($wire:ident, $account:expr, $facts:expr) => {{
+        let status = $wire.status.as_ref().map(digest).unwrap_or_default();
+        Record {
+            namespace: namespace(&$wire.metadata),
+            name: name(&$wire.metadata),
+            account: $account,
+            meta: Meta::new(&$wire.metadata, status),
+            facts: Arc::new($facts),
+        }
+    }};
+}
+
+impl FromWire for api::PermissionCatalog {
+    fn object(wire: Wire<Self>) -> Object {
+        let generation = wire.metadata.generation.unwrap_or(0);
+        Object::Catalog(record!(wire, Name::default(), CatalogFacts::new(name(&wire.metadata), generation, wire.spec)))
+    }
+}
+
+impl FromWire for api::IdentityStore {
+    fn object(wire: Wire<Self>) -> Object {
+        let generation = wire.metadata.generation.unwrap_or(0);
+        Object::Store(record!(wire, Name::default(), StoreFacts::new(name(&wire.metadata), generation, wire.spec)))
+    }
+}
+
+impl FromWire for api::Account {
+    fn object(wire: Wire<Self>) -> Object {
+        let facts = AccountFacts {
+            namespace: namespace(&wire.metadata),
+            name: name(&wire.metadata),
+            uid: wire.metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: wire.metadata.generation.unwrap_or(0),
+            spec: wire.spec,
+        };
+        Object::Account(record!(wire, name(&wire.metadata), facts))
+    }
+}
+
+impl FromWire for api::Role {
+    fn object(wire: Wire<Self>) -> Object {
+        let account = Name::new(&wire.spec.account_ref.name);
+        let generation = wire.metadata.generation.unwrap_or(0);
+        Object::Role(record!(
+            wire,
+            account,
+            RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }
+        ))
+    }
+}
+
+impl FromWire for api::UserGroup {
+    fn object(wire: Wire<Self>) -> Object {
+        let account = Name::new(&wire.spec.account_ref.name);
+        let generation = wire.metadata.generation.unwrap_or(0);
+        Object::Group(record!(
+            wire,
+            account,
+            GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }
+        ))
+    }
+}
+
+impl FromWire for api::Membership {
+    fn object(wire: Wire<Self>) -> Object {
+        let spec = &wire.spec;
+        let groups: Vec<&str> = spec.group_refs.iter().map(|group| group.name.as_str()).collect();
+        let restrictions = spec.restrictions.clone().unwrap_or_default();
+        let facts = MemberFacts {
+            name: name(&wire.metadata),
+            generation: wire.metadata.generation.unwrap_or(0),
+            email: address(&spec.user.email),
+            display_name: spec.user.display_name.as_deref().map(Box::from),
+            external_id: spec.user.external_id.as_deref().map(Box::from),
+            role: spec.role_ref.clone().map(Box::new),
+            groups: names(&groups),
+            apply: names(&restrictions.apply),
+            lift: names(&restrictions.lift),
+            acknowledge: names(&spec.acknowledge),
+            suspended: spec.suspended,
+            starts_at: spec.starts_at.as_ref().map(|time| time.0),
+            expires_at: spec.expires_at.as_ref().map(|time| time.0),
+            invitation: spec.invitation_ref.as_ref().map(|reference| Name::new(&reference.name)),
+        };
+        Object::Member(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
+    }
+}
+
+impl FromWire for api::Invitation {
+    fn object(wire: Wire<Self>) -> Object {
+        let spec = &wire.spec;
+        let restrictions = spec.restrictions.clone().unwrap_or_default();
+        let facts = InvitationFacts {
+            name: name(&wire.metadata),
+            generation: wire.metadata.generation.unwrap_or(0),
+            email: address(&spec.email),
+            role: spec.role_ref.clone(),
+            groups: spec.group_refs.iter().map(|group| Name::new(&group.name)).collect(),
+            apply: names(&restrictions.apply).into_vec(),
+            lift: names(&restrictions.lift).into_vec(),
+            // Nothing is mailed yet, so nothing can have been accepted.
+            accepted: false,
+        };
+        Object::Invitation(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
+    }
+}
+
+impl NamespaceRecord {
+    /// The record of a namespace.
+    #[must_use]
+    pub fn new(metadata: &ObjectMeta) -> Self {
+        Self { name: name(metadata), labels: Arc::new(metadata.labels.clone().unwrap_or_default()) }
+    }
+}

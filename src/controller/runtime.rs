@@ -1,0 +1,115 @@
+//! What the loop keeps of an account besides the index, and how it puts a pass together.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use super::{
+    deletion::Deleted,
+    dispatch::Dispatcher,
+    pass::{Counts, Memberships, Pass, PassOutcome},
+    queue::Pending,
+    record::{ObjectRef, Record},
+    status::Report,
+};
+use crate::{
+    model::{AccountKey, Email, Name},
+    plan::Mark,
+    resolve::{AccountFacts, Scope},
+};
+
+/// What is kept of an account.
+#[derive(Default)]
+pub(super) struct Runtime {
+    /// What was last said of the Account, its roles and groups; their numbers follow its members.
+    pub reports: HashMap<ObjectRef, Report>,
+    /// When it was last compared whole.
+    pub checked: Option<Instant>,
+    /// The revision of the definitions that the running pass started with.
+    pub asked_definitions: u64,
+}
+
+/// What runs beside the loop.
+pub(super) enum Task {
+    /// One that counts towards a store's bound.
+    OfStore(Name, Box<Task>),
+    /// A pass.
+    Pass(Box<PassOutcome>),
+    /// An account's deletion.
+    Deletion(AccountKey, Arc<Record<AccountFacts>>, Deleted),
+    /// An account's finalizer.
+    Finalizer(AccountKey, Result<(), kube::Error>),
+    /// A look at a catalog or a store; whether it is to be repeated soon.
+    Look { reference: ObjectRef, report: Option<Report>, again: bool },
+}
+
+impl Dispatcher {
+    /// Takes everything a pass works on out of the index.
+    pub(super) fn pass(
+        &mut self,
+        key: &AccountKey,
+        pending: &Pending,
+        account: Arc<Record<AccountFacts>>,
+        mark: Mark,
+    ) -> Option<Pass> {
+        let snapshot = self.index.snapshot(key)?;
+        let entry = self.index.accounts.get(key)?;
+        let memberships = |email: &Email| -> Memberships {
+            let names = entry.addresses.get(email).into_iter().flatten();
+            let records = names.filter_map(|name| self.index.member(&key.namespace, name));
+            records.filter(|record| !record.meta.deleting).cloned().collect()
+        };
+        let whole = pending.whole || (pending.members.is_empty());
+        let (scope, members) = if whole {
+            let all = entry.addresses.keys().map(|email| (email.clone(), memberships(email)));
+            (Scope::Account, all.filter(|(_, records)| !records.is_empty()).collect())
+        } else {
+            let emails: Vec<Email> = pending.members.iter().cloned().collect();
+            let members = emails.iter().map(|email| (email.clone(), memberships(email))).collect();
+            (Scope::Members(emails.into()), members)
+        };
+        let in_scope = |email: Option<&Email>| whole || email.is_some_and(|email| pending.members.contains(email));
+        let invitations = self.index.invitations_of(key);
+        let invitations =
+            invitations.filter(|record| !record.meta.deleting && in_scope(record.facts.email.as_ref().ok())).cloned();
+        let records = |names: &std::collections::BTreeSet<Name>| -> Vec<_> {
+            names.iter().filter_map(|name| self.index.member(&key.namespace, name).cloned()).collect()
+        };
+        let spec = snapshot.store.as_ref().map(|store| store.spec.clone());
+        let pass = Pass {
+            key: key.clone(),
+            scope,
+            known: entry.definitions.clone(),
+            members,
+            unaddressed: if whole { records(&entry.unaddressed) } else { Vec::new() },
+            roles: if whole { self.index.roles_of(key).cloned().collect() } else { Vec::new() },
+            groups: if whole { self.index.groups_of(key).cloned().collect() } else { Vec::new() },
+            invitations: invitations.collect(),
+            counts: self.counts(key),
+            trigger: pending.trigger.clone(),
+            mark,
+            epoch: self.setting.epoch,
+            now: Timestamp::now(),
+            store: spec.map(|spec| self.stores.handle(&Name::new(&account.facts.spec.store_ref.name), &spec)),
+            snapshot,
+            account,
+        };
+        let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
+        self.runtime.entry(key.clone()).or_default().asked_definitions = revision;
+        Some(pass)
+    }
+
+    /// Numbers of an account.
+    pub(super) fn counts(&self, key: &AccountKey) -> Counts {
+        let Some(entry) = self.index.accounts.get(key) else { return Counts::default() };
+        Counts {
+            memberships: entry.memberships(),
+            role_refs: entry.role_refs.clone(),
+            group_refs: entry.group_refs.clone(),
+            roles: entry.roles.len() as u64,
+            groups: entry.groups.len() as u64,
+            invitations: entry.invitations.len() as u64,
+            children: entry.children.len() as u64,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What is kept of an object's status: a digest that tells whether it is as we would write it, and the times that must
+//! not change when nothing else does. Nothing here decides anything about access.
+
+use std::hash::Hasher;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use crate::api::{self, ConditionType, DriftStatus};
+
+/// What is kept of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusDigest {
+    /// Over the whole status as we would write it; 0 where there is none.
+    pub hash: u64,
+    /// Generation it speaks of; -1 for an object nobody has looked at.
+    pub observed_generation: i64,
+    /// Since when each condition has been as it is.
+    pub since: SmallVec<[Since; 3]>,
+    /// Whether `Synced` is True because a pass changed the store, not because it was so already.
+    pub applied: bool,
+    /// Since when drift has been reported.
+    pub drift_detected: Option<Seconds>,
+    /// When drift was last corrected.
+    pub drift_corrected: Option<Seconds>,
+    /// When the account was last compared whole.
+    pub last_checked: Option<Seconds>,
+}
+
+/// Seconds since the epoch; Kubernetes keeps no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// The second in which `at` lies.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        Self(u32::try_from(at.as_second()).unwrap_or(0))
+    }
+
+    /// As a timestamp.
+    #[must_use]
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_second(i64::from(self.0)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// Since when a condition has been as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Which condition.
+    pub condition: ConditionType,
+    /// Whether it is True.
+    pub is_true: bool,
+    /// Since when.
+    pub at: Seconds,
+}
+
+impl StatusDigest {
+    /// Since when `condition` has been `is_true`, if it has.
+    #[must_use]
+    pub fn since(&self, condition: ConditionType, is_true: bool) -> Option<Seconds> {
+        self.since.iter().find(|since| since.condition == condition && since.is_true == is_true).map(|since| since.at)
+    }
+
+    /// Whether a condition is there, whatever it says.
+    #[must_use]
+    pub fn has(&self, condition: ConditionType) -> bool {
+        self.since.iter().any(|since| since.condition == condition)
+    }
+
+    /// Whether a condition is there and True.
+    #[must_use]
+    pub fn is_true(&self, condition: ConditionType) -> bool {
+        self.since(condition, true).is_some()
+    }
+}
+
+/// Any kind's status, as far as the digest looks into it.
+pub trait Digestible: Serialize {
+    /// Conditions.
+    fn conditions(&self) -> &[Condition];
+    /// Generation it speaks of.
+    fn observed_generation(&self) -> Option<i64>;
+    /// Differences.
+    fn drift(&self) -> Option<&DriftStatus> {
+        None
+    }
+    /// When last compared whole.
+    fn last_checked(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+macro_rules! digestible {
+    ($($status:ident { $($with:tt)* })*) => {
+        $(impl Digestible for api::$status {
+            fn conditions(&self) -> &[Condition] {
+                &self.conditions
+            }
+            fn observed_generation(&self) -> Option<i64> {
+                self.observed_generation
+            }
+            $($with)*
+        })*
+    };
+}
+
+macro_rules! with_drift {
+    ($($status:ident)*) => {
+        digestible! { $($status {
+            fn drift(&self) -> Option<&DriftStatus> {
+                self.drift.as_ref()
+            }
+        })* }
+    };
+}
+
+digestible! {
+    PermissionCatalogStatus {}
+    IdentityStoreStatus {}
+    InvitationStatus {}
+    AccountStatus {
+        fn drift(&self) -> Option<&DriftStatus> {
+            self.drift.as_ref()
+        }
+        fn last_checked(&self) -> Option<Timestamp> {
+            self.last_checked_time.as_ref().map(|time| time.0)
+        }
+    }
+}
+with_drift! { RoleStatus UserGroupStatus MembershipStatus }
+
+/// The digest of a status.
+pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
+    let mut writer = HashWriter(Fnv::default());
+    // Writing JSON into a hash cannot fail; a status that could not be written would read as one nobody wrote.
+    let hash = serde_json::to_writer(&mut writer, status).map_or(0, |()| writer.0.finish());
+    let since = status
+        .conditions()
+        .iter()
+        .filter_map(|condition| {
+            Some(Since {
+                condition: ConditionType::parse(&condition.type_)?,
+                is_true: condition.status == "True",
+                at: Seconds::of(condition.last_transition_time.0),
+            })
+        })
+        .collect();
+    let synced = status.conditions().iter().find(|condition| condition.type_ == ConditionType::Synced.as_str());
+    let second = |time: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time| Seconds::of(time.0);
+    StatusDigest {
+        hash,
+        observed_generation: status.observed_generation().unwrap_or(-1),
+        since,
+        applied: synced.is_some_and(|condition| condition.reason == api::SyncReason::Applied.to_string()),
+        drift_detected: status.drift().and_then(|drift| drift.detected_at.as_ref().map(second)),
+        drift_corrected: status.drift().and_then(|drift| drift.last_corrected_time.as_ref().map(second)),
+        last_checked: status.last_checked().map(Seconds::of),
+    }
+}
+
+struct HashWriter(Fnv);
+
+impl std::io::Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// 64-bit FNV-1a: a digest of our own writing needs no defence against anybody's choice of text, only to be the same in
+/// every process.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

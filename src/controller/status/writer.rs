@@ -1,0 +1,256 @@
+//! The one writer of statuses: bounded, prioritised, latest wins for each object.
+//!
+//! Twenty thousand statuses behind a role change must not keep one changed member waiting, so there are two lanes; and
+//! what waits is the report, written down only when it is sent, against the object as it is then.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::{
+    Client,
+    api::{Patch, PatchParams},
+    core::Request,
+};
+use serde::Deserialize;
+use tokio::task::JoinSet;
+
+use super::{Rendered, Report, StatusDigest, render};
+use crate::{
+    api,
+    controller::record::{KindName, Meta, ObjectRef},
+};
+
+/// Patches in flight at once: enough to keep the API server busy, few enough to leave it air.
+const IN_FLIGHT: usize = 24;
+/// Wait before a status is sent again after somebody else changed the object: its new version is on its way.
+const AFTER_CONFLICT: Duration = Duration::from_millis(100);
+/// Longest wait after failures.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The answer needs no more than the new version.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// How soon a status is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Somebody waits for it.
+    Changes,
+    /// Part of many.
+    Bulk,
+}
+
+struct Waiting {
+    report: Report,
+    lane: Lane,
+    attempts: u32,
+}
+
+/// What became of one patch.
+#[derive(Debug)]
+pub struct WriteResult {
+    /// The object.
+    pub reference: ObjectRef,
+    /// Its new version and what its status reads as; nothing where it could not be written.
+    pub written: Option<(String, StatusDigest)>,
+}
+
+struct Sent {
+    reference: ObjectRef,
+    waiting: Waiting,
+    digest: StatusDigest,
+    answer: Result<Answer, kube::Error>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    metadata: AnswerMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerMetadata {
+    resource_version: String,
+}
+
+/// The writer. Owned by the controller's one loop.
+pub struct StatusWriter {
+    client: Client,
+    waiting: HashMap<ObjectRef, Waiting>,
+    lanes: [VecDeque<ObjectRef>; 2],
+    later: BTreeMap<Instant, Vec<ObjectRef>>,
+    in_flight: HashMap<ObjectRef, u64>,
+    patches: JoinSet<Sent>,
+}
+
+impl StatusWriter {
+    /// A writer that sends as `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            waiting: HashMap::new(),
+            lanes: [VecDeque::new(), VecDeque::new()],
+            later: BTreeMap::new(),
+            in_flight: HashMap::new(),
+            patches: JoinSet::new(),
+        }
+    }
+
+    /// Says something of an object, instead of what waits to be said of it; not before `delay` has passed.
+    pub fn put(&mut self, reference: ObjectRef, report: Report, lane: Lane, delay: Duration) {
+        let known = self.waiting.insert(reference.clone(), Waiting { report, lane, attempts: 0 });
+        if delay > Duration::ZERO {
+            if known.is_none() {
+                self.later.entry(Instant::now() + delay).or_default().push(reference);
+            }
+        } else if known.is_none_or(|known| known.lane > lane) {
+            self.lanes[lane as usize].push_back(reference);
+        } else if !self.in_flight.contains_key(&reference) {
+            // It may wait for its delay only; a second place in the lane costs nothing.
+            self.lanes[lane as usize].push_back(reference);
+        }
+    }
+
+    /// The digest of what is being sent for an object.
+    #[must_use]
+    pub fn being_sent(&self, reference: &ObjectRef) -> Option<u64> {
+        self.in_flight.get(reference).copied()
+    }
+
+    /// Statuses that wait or are in flight.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
+    }
+
+    /// Whether nothing waits but what is delayed on purpose, and nothing is in flight.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.lanes.iter().all(VecDeque::is_empty)
+    }
+
+    /// When something that is delayed becomes due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.later.keys().next().copied()
+    }
+
+    /// Sends as much as may be in flight. `meta` finds an object as it is now; what is gone, or has changed since the
+    /// report was made, is dropped: another report follows, or none is wanted.
+    pub fn pump<'a>(&mut self, meta: impl Fn(&ObjectRef) -> Option<&'a Meta>, now: Timestamp) {
+        while let Some(due) = self.later.first_entry().filter(|due| *due.key() <= Instant::now()) {
+            for reference in due.remove() {
+                if let Some(waiting) = self.waiting.get(&reference) {
+                    self.lanes[waiting.lane as usize].push_back(reference);
+                }
+            }
+        }
+        while self.in_flight.len() < IN_FLIGHT {
+            let [changes, bulk] = &mut self.lanes;
+            let Some(reference) = changes.pop_front().or_else(|| bulk.pop_front()) else { return };
+            if self.in_flight.contains_key(&reference) {
+                // Taken up again when the one in flight has landed.
+                continue;
+            }
+            let Some(waiting) = self.waiting.remove(&reference) else { continue };
+            let Some(meta) = meta(&reference).filter(|meta| meta.generation == waiting.report.generation) else {
+                continue;
+            };
+            match render(&waiting.report, &meta.status, now) {
+                Ok(rendered) if rendered.digest.hash == meta.status.hash => {}
+                Ok(rendered) => self.send(reference, waiting, rendered, meta),
+                Err(error) => tracing::error!(?reference, %error, "status cannot be written as JSON"),
+            }
+        }
+    }
+
+    fn send(&mut self, reference: ObjectRef, waiting: Waiting, rendered: Rendered, meta: &Meta) {
+        let Rendered { json, digest } = rendered;
+        let body = serde_json::json!({
+            "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+            "kind": reference.kind.as_str(),
+            // With a version, a former leader's patch is refused.
+            "metadata": { "name": reference.name, "resourceVersion": meta.resource_version },
+            "status": json,
+        });
+        let params = PatchParams::apply(api::MANAGER).force();
+        let request = Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
+        self.in_flight.insert(reference.clone(), digest.hash);
+        let client = self.client.clone();
+        self.patches.spawn(async move {
+            let answer = match request {
+                Ok(mut request) => {
+                    if let Ok(accept) = METADATA_ONLY.parse() {
+                        request.headers_mut().insert("accept", accept);
+                    }
+                    client.request::<Answer>(request).await
+                }
+                Err(error) => Err(kube::Error::BuildRequest(error)),
+            };
+            Sent { reference, waiting, digest, answer }
+        });
+    }
+
+    /// The next patch that has landed; pending for ever when none is in flight.
+    pub async fn landed(&mut self) -> WriteResult {
+        let sent = loop {
+            match self.patches.join_next().await {
+                Some(Ok(sent)) => break sent,
+                // Cancelled with the process.
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        };
+        self.in_flight.remove(&sent.reference);
+        if let Some(waiting) = self.waiting.get(&sent.reference) {
+            self.lanes[waiting.lane as usize].push_front(sent.reference.clone());
+        }
+        let reference = sent.reference.clone();
+        let written = match sent.answer {
+            Ok(answer) => Some((answer.metadata.resource_version, sent.digest)),
+            Err(error) => {
+                self.failed(sent.reference, sent.waiting, &error);
+                None
+            }
+        };
+        WriteResult { reference, written }
+    }
+
+    fn failed(&mut self, reference: ObjectRef, mut waiting: Waiting, error: &kube::Error) {
+        let wait = match error {
+            kube::Error::Api(status) if status.code == 404 => return,
+            kube::Error::Api(status) if status.code == 409 => AFTER_CONFLICT,
+            error => {
+                tracing::warn!(?reference, %error, "status not written, trying again");
+                waiting.attempts += 1;
+                (AFTER_CONFLICT * 2_u32.saturating_pow(waiting.attempts.min(10))).min(LONGEST_WAIT)
+            }
+        };
+        if !self.waiting.contains_key(&reference) {
+            self.later.entry(Instant::now() + wait).or_default().push(reference.clone());
+            self.waiting.insert(reference, waiting);
+        }
+    }
+}
+
+/// The URL of a kind's objects.
+fn url(reference: &ObjectRef) -> String {
+    let plural = match reference.kind {
+        KindName::Namespace => "namespaces",
+        KindName::PermissionCatalog => "permissioncatalogs",
+        KindName::IdentityStore => "identitystores",
+        KindName::Account => "accounts",
+        KindName::Role => "accessroles",
+        KindName::UserGroup => "usergroups",
+        KindName::Membership => "memberships",
+        KindName::Invitation => "invitations",
+    };
+    let base = format!("/apis/{}/{}", api::GROUP, api::VERSION);
+    if reference.namespace.is_empty() {
+        format!("{base}/{plural}")
+    } else {
+        format!("{base}/namespaces/{}/{plural}", reference.namespace)
+    }
+}

@@ -1,0 +1,121 @@
+//! The identity stores in use: opened when first needed, opened again after they failed.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+use crate::{
+    api::IdentityStoreSpec,
+    model::Name,
+    store::{Store, StoreError},
+    telemetry::Metrics,
+};
+
+/// A store that does not answer within this time is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// All stores in use, by where they are: two IdentityStores that name one file share it.
+pub struct Stores {
+    directory: PathBuf,
+    metrics: Metrics,
+    open: HashMap<PathBuf, Arc<Slot>>,
+}
+
+/// The place of one store.
+struct Slot {
+    path: PathBuf,
+    store: Mutex<Option<Arc<dyn Store>>>,
+}
+
+/// A store as one pass uses it: named, timed, and bounded in time.
+#[derive(Clone)]
+pub struct StoreHandle {
+    /// Name of the IdentityStore.
+    pub name: Name,
+    slot: Result<Arc<Slot>, StoreError>,
+    metrics: Metrics,
+}
+
+impl Stores {
+    /// Stores whose files are below `directory`.
+    #[must_use]
+    pub fn new(directory: &Path, metrics: Metrics) -> Self {
+        Self { directory: directory.to_owned(), metrics, open: HashMap::new() }
+    }
+
+    /// The store that an IdentityStore describes.
+    pub fn handle(&mut self, name: &Name, spec: &IdentityStoreSpec) -> StoreHandle {
+        let slot = match &spec.sqlite {
+            None => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
+            // The schema says so too; a path that leads elsewhere must never be opened.
+            Some(sqlite) if Path::new(&sqlite.file).file_name() != Some(sqlite.file.as_ref()) => {
+                Err(StoreError::Invalid(format!("spec.sqlite.file: {:?} is no plain file name", sqlite.file)))
+            }
+            Some(sqlite) => {
+                let path = self.directory.join(&sqlite.file);
+                let slot = self.open.entry(path.clone());
+                Ok(slot.or_insert_with(|| Arc::new(Slot { path, store: Mutex::new(None) })).clone())
+            }
+        };
+        StoreHandle { name: name.clone(), slot, metrics: self.metrics.clone() }
+    }
+}
+
+impl StoreHandle {
+    /// The store, opened if need be.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn get(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let slot = self.slot.as_ref().map_err(Clone::clone)?;
+        let mut open = slot.store.lock().await;
+        if let Some(store) = open.as_ref() {
+            return Ok(store.clone());
+        }
+        let started = Instant::now();
+        let store: Arc<dyn Store> = Arc::new(self.noted(open_sqlite(&slot.path).await)?);
+        self.metrics.store_call(&self.name, "open", started.elapsed());
+        *open = Some(store.clone());
+        Ok(store)
+    }
+
+    /// Does something with the store, within bounded time. After `Unavailable` the store is opened afresh next time.
+    ///
+    /// # Errors
+    /// What opening or doing it says, or that the store does not answer.
+    pub async fn call<T, F>(&self, what: &'static str, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let store = self.get().await?;
+        let started = Instant::now();
+        let result = match tokio::time::timeout(PATIENCE, call(store)).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
+        };
+        self.metrics.store_call(&self.name, what, started.elapsed());
+        if matches!(result, Err(StoreError::Unavailable(_)))
+            && let Ok(slot) = &self.slot
+        {
+            *slot.store.lock().await = None;
+        }
+        self.noted(result)
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.metrics.store_error(&self.name, error.kind());
+        }
+        result
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn open_sqlite(path: &Path) -> Result<crate::store::sqlite::SqliteStore, StoreError> {
+    crate::store::sqlite::SqliteStore::open(path).await
+}

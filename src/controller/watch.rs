@@ -1,0 +1,90 @@
+//! Watches: one stream for each kind, read into slim records on the way.
+
+use std::fmt::Debug;
+
+use futures::{Stream, TryStreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Config, Event, watcher},
+    },
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    record::{FromWire, KindName, NamespaceRecord, Object, ObjectRef, Seen},
+    wire::{Kind, Wire},
+};
+use crate::api;
+
+/// Objects of one page of a list.
+const PAGE: u32 = 1_000;
+
+/// Starts all watches; what they say arrives in order for each kind. They end when the receiver does.
+pub fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+    let stream = watcher(namespaces, Config::default().page_size(PAGE));
+    tasks.spawn(forward(stream, KindName::Namespace, namespace, into.clone()));
+    kind::<api::PermissionCatalog>(client, KindName::PermissionCatalog, into, &mut tasks);
+    kind::<api::IdentityStore>(client, KindName::IdentityStore, into, &mut tasks);
+    kind::<api::Account>(client, KindName::Account, into, &mut tasks);
+    kind::<api::Role>(client, KindName::Role, into, &mut tasks);
+    kind::<api::UserGroup>(client, KindName::UserGroup, into, &mut tasks);
+    kind::<api::Membership>(client, KindName::Membership, into, &mut tasks);
+    kind::<api::Invitation>(client, KindName::Invitation, into, &mut tasks);
+    tasks
+}
+
+fn namespace(object: PartialObjectMeta<Namespace>) -> Object {
+    Object::Namespace(NamespaceRecord::new(&object.metadata))
+}
+
+fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<Seen>, tasks: &mut JoinSet<()>) {
+    let api = Api::<Wire<K>>::all(client.clone());
+    let stream = watcher(api, Config::default().page_size(PAGE));
+    tasks.spawn(forward(stream, kind, K::object, into.clone()));
+}
+
+async fn forward<K, S>(stream: S, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
+where
+    K: Resource<DynamicType = ()> + Debug + Send + 'static,
+    S: Stream<Item = watcher::Result<Event<K>>> + Send,
+{
+    let gone = |object: &K| ObjectRef {
+        kind,
+        namespace: object.meta().namespace.as_deref().unwrap_or_default().into(),
+        name: object.name_any().into(),
+    };
+    let mut stream = std::pin::pin!(stream.default_backoff());
+    loop {
+        let seen = match stream.try_next().await {
+            Ok(Some(Event::Init)) => Seen::Listing(kind),
+            Ok(Some(Event::InitDone)) => Seen::Listed(kind),
+            Ok(Some(Event::InitApply(found) | Event::Apply(found))) => Seen::Object(object(found)),
+            Ok(Some(Event::Delete(found))) => Seen::Gone(gone(&found)),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(kind = kind.as_str(), %error, "watch interrupted, trying again");
+                if !is_absent(&error) {
+                    continue;
+                }
+                Seen::Absent(kind)
+            }
+        };
+        if into.send(seen).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether the server does not know the kind: its definition is gone, or not there yet.
+fn is_absent(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}

@@ -1,0 +1,192 @@
+//! Rows and what they mean.
+//!
+//! Reading never fails: what somebody wrote by hand and nobody can understand is seen as something that differs from
+//! everything desired, and never as more access than the view grants.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    model::{AccountKey, Email, Ladder, Layout, Name, Ranks},
+    plan::{Fingerprint, Mark, Seen},
+    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent, RoleName, Window},
+};
+
+/// Digits of ranks: one for each level a ladder can have.
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Stands for a name that cannot be read; no section or account is called so.
+const UNREADABLE: &str = "(unreadable)";
+
+/// A mark's row, whose owner is told apart by number until all rows are read.
+#[derive(Debug, Default)]
+pub(in crate::store) struct MarkRow {
+    pub(in crate::store) owner: Option<i64>,
+    pub(in crate::store) fingerprint: Option<Fingerprint>,
+}
+
+impl MarkRow {
+    pub(in crate::store) fn new(owner: Option<i64>, fingerprint: Option<&[u8]>) -> Self {
+        Self { owner, fingerprint: fingerprint.and_then(|bytes| bytes.try_into().ok()).map(Fingerprint) }
+    }
+
+    /// What is seen of something with this mark. One of an owner who is not there is none.
+    pub(in crate::store) fn seen<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Seen<C> {
+        let mark = self.owner.and_then(|owner| owners.get(&owner)).cloned();
+        Seen { content, mark, fingerprint: self.fingerprint }
+    }
+}
+
+/// An owner's row.
+pub(in crate::store) fn mark_of(cluster: &str, account: &str, uid: &str) -> Mark {
+    Mark { cluster: Name::new(cluster), account: account_key(account), uid: Name::new(uid) }
+}
+
+/// An account's row.
+#[derive(Debug)]
+pub(in crate::store) struct AccountRow {
+    pub(in crate::store) display_name: String,
+    pub(in crate::store) catalog: String,
+    pub(in crate::store) owner: Option<String>,
+    pub(in crate::store) parent: Option<String>,
+}
+
+impl AccountRow {
+    pub(in crate::store) fn content(self, layout: Layout) -> AccountContent {
+        AccountContent {
+            display_name: self.display_name.into(),
+            catalog: self.catalog.into(),
+            layout,
+            owner: self.owner.as_deref().map(Email::as_stored),
+            parent: self.parent.as_deref().map(account_key),
+        }
+    }
+}
+
+/// A role's or a group's row.
+#[derive(Debug)]
+pub(in crate::store) struct DefinitionRow {
+    pub(in crate::store) title: String,
+    pub(in crate::store) ranks: String,
+}
+
+impl DefinitionRow {
+    pub(in crate::store) fn role(self, layout: &Layout) -> RoleContent {
+        RoleContent { ranks: ranks_of(&self.ranks, layout), title: self.title.into() }
+    }
+
+    pub(in crate::store) fn group(self, layout: &Layout) -> GroupContent {
+        GroupContent { ranks: ranks_of(&self.ranks, layout), title: self.title.into() }
+    }
+}
+
+/// A member's row.
+#[derive(Debug)]
+pub(in crate::store) struct MemberRow {
+    pub(in crate::store) display_name: Option<String>,
+    pub(in crate::store) external_id: Option<String>,
+    pub(in crate::store) role: Option<String>,
+    pub(in crate::store) groups: String,
+    pub(in crate::store) ranks: String,
+    pub(in crate::store) starts_at: Option<i64>,
+    pub(in crate::store) expires_at: Option<i64>,
+    pub(in crate::store) ended: Option<String>,
+}
+
+impl MemberRow {
+    pub(in crate::store) fn content(self, layout: &Layout) -> MemberContent {
+        let ended = self.ended.as_deref().map(End::parse);
+        let readable = ended != Some(None);
+        MemberContent {
+            display_name: self.display_name.map(String::into_boxed_str),
+            external_id: self.external_id.map(String::into_boxed_str),
+            role: self.role.as_deref().map(RoleName::parse),
+            groups: groups_of(self.groups),
+            ranks: if readable { ranks_of(&self.ranks, layout) } else { unreadable_ranks(layout) },
+            window: Window { starts_at: self.starts_at.map(instant_of), expires_at: self.expires_at.map(instant_of) },
+            // Whatever stands there, the view grants nothing.
+            ended: ended.map(|end| end.unwrap_or(End::Suspended)),
+        }
+    }
+}
+
+/// A level's row, with its section.
+#[derive(Debug)]
+pub(in crate::store) struct LadderRow {
+    pub(in crate::store) position: i64,
+    pub(in crate::store) section: Name,
+    /// Ranks and names of its levels, in order.
+    pub(in crate::store) levels: Vec<(i64, Name)>,
+}
+
+/// The layout that these rows, in order, make. `sections` is the number that the view compares lengths with. Rows with
+/// gaps make a layout that no catalog has: the view reads positions and ranks, not only their order.
+pub(in crate::store) fn layout_of(rows: Vec<LadderRow>, sections: i64) -> Layout {
+    let whole = usize::try_from(sections) == Ok(rows.len())
+        && rows.iter().zip(0_i64..).all(|(row, position)| {
+            row.position == position && row.levels.iter().zip(0_i64..).all(|((rank, _), place)| *rank == place)
+        });
+    let mut ladders: Vec<Ladder> = rows
+        .into_iter()
+        .map(|row| Ladder { section: row.section, levels: row.levels.into_iter().map(|(_, name)| name).collect() })
+        .collect();
+    if !whole {
+        ladders.push(Ladder { section: Name::const_new(UNREADABLE), levels: Vec::new() });
+    }
+    Layout::new(ladders)
+}
+
+/// Ranks as rows hold them. A rank above 15 cannot be written, and counts as none.
+pub(in crate::store) fn ranks_text(ranks: &Ranks) -> String {
+    ranks.as_slice().iter().map(|rank| char::from(*DIGITS.get(usize::from(*rank)).unwrap_or(&b'0'))).collect()
+}
+
+/// Ranks from a row. What cannot be understood is without access, as in the view, and makes the ranks longer than any
+/// that are desired, so that they differ.
+fn ranks_of(text: &str, layout: &Layout) -> Ranks {
+    if text.len() != layout.len() {
+        return unreadable_ranks(layout);
+    }
+    let mut readable = true;
+    let mut ranks: Vec<u8> = Vec::with_capacity(text.len() + 1);
+    for (digit, ladder) in text.bytes().zip(layout.ladders()) {
+        let rank = DIGITS.iter().position(|known| *known == digit).filter(|rank| *rank < ladder.levels.len().max(1));
+        readable &= rank.is_some();
+        ranks.push(rank.and_then(|rank| u8::try_from(rank).ok()).unwrap_or(0));
+    }
+    if !readable {
+        ranks.push(0);
+    }
+    ranks.into_iter().collect()
+}
+
+fn unreadable_ranks(layout: &Layout) -> Ranks {
+    Ranks::none(layout.len() + 1)
+}
+
+/// Groups as rows hold them: a JSON array.
+pub(in crate::store) fn names_of_groups(groups: &[Name]) -> String {
+    serde_json::Value::from_iter(groups.iter().map(Name::as_str)).to_string()
+}
+
+fn groups_of(text: String) -> Box<[Name]> {
+    serde_json::from_str::<Vec<String>>(&text)
+        .map_or_else(|_| Box::from([Name::from(text)]), |names| names.into_iter().map(Name::from).collect())
+}
+
+/// A time as rows hold it: whole seconds, as the API has them.
+pub(in crate::store) fn second_of(at: Timestamp) -> i64 {
+    at.as_second()
+}
+
+/// A time from a row. What lies outside of time is next to its end, at an instant that is no whole second.
+fn instant_of(second: i64) -> Timestamp {
+    let nearly_never = Timestamp::MIN.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
+    Timestamp::from_second(second).unwrap_or(if second > 0 { Timestamp::MAX } else { nearly_never })
+}
+
+/// An account from a row; one that is no key is kept as it stands, in no namespace.
+fn account_key(text: &str) -> AccountKey {
+    AccountKey::parse(text).unwrap_or_else(|| AccountKey::new("", text))
+}

@@ -1,0 +1,280 @@
+//! What a batch does to what is there: decided before anything is written, inside the same transaction.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    model::{Layout, Ranks},
+    plan::{Cause, Change, Content, Fingerprint, Mark, ObjectKey, Observed, Seen},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+    store::{Batch, StoreError},
+};
+
+/// What is done about one change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Step {
+    /// It is so already, mark and fingerprint included.
+    Nothing,
+    /// Written.
+    Put,
+    /// Removed, with its mark.
+    Remove,
+}
+
+/// What is done about a batch.
+#[derive(Debug)]
+pub(in crate::store) struct Decision {
+    /// For each change.
+    pub(in crate::store) steps: Vec<Result<Step, StoreError>>,
+    /// The layout in which the ranks of all rows there are stand, where it is no longer the one they are read in.
+    pub(in crate::store) translate_from: Option<Layout>,
+}
+
+/// Decides. `there` has at least the account and what the batch names.
+///
+/// The rules are a second line behind the plan's, since the store may have changed after it was observed
+/// (design/api.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
+/// so by adoption only, and only what is ours is removed as unwanted.
+///
+/// # Errors
+/// When nothing of the batch can be in force: its account is refused, or missing.
+pub(in crate::store) fn decide(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
+    let account = batch.changes.iter().find(|change| change.object == ObjectKey::Account);
+    let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
+    let layout = match put {
+        Some((change, (content, fingerprint))) => {
+            let step = step_account(batch, there, change, content, *fingerprint)?;
+            let Content::Account(content) = content else { return Err(not_its_content(&change.object)) };
+            Some((content.layout.clone(), step == Step::Put, *fingerprint))
+        }
+        None => there.account.as_ref().and_then(|seen| seen.content.as_ref()).map(|content| {
+            // Nothing is translated: the layout stays.
+            (content.layout.clone(), false, Fingerprint([0; 16]))
+        }),
+    };
+    let translate_from = layout.as_ref().and_then(|(layout, written, fingerprint)| {
+        // With the fingerprint that is there already, the rows are in that layout: somebody else changed the account's.
+        let applied = there.account.as_ref().and_then(|seen| seen.fingerprint) == Some(*fingerprint);
+        (*written && !applied && *layout != there.layout).then(|| there.layout.clone())
+    });
+    let mut named = BTreeSet::new();
+    let steps = batch
+        .changes
+        .iter()
+        .map(|change| {
+            if !named.insert(&change.object) {
+                return Err(StoreError::Invalid(format!("{} is changed twice in one batch", change.object)));
+            }
+            let Some(put) = &change.put else { return removal(batch, there, change) };
+            match &layout {
+                None => Err(StoreError::Conflict(format!("account {} is not there", batch.mark.account))),
+                Some((layout, ..)) if layout != batch.layout => Err(StoreError::Invalid(format!(
+                    "the permissions of {} are for other sections than account {} has",
+                    change.object, batch.mark.account
+                ))),
+                Some(_) => step_put(batch, there, change, &put.0, put.1),
+            }
+        })
+        .collect();
+    Ok(Decision { steps, translate_from })
+}
+
+fn step_account(
+    batch: &Batch<'_>,
+    there: &Observed,
+    change: &Change,
+    content: &Content,
+    fingerprint: Fingerprint,
+) -> Result<Step, StoreError> {
+    let step = step_put(batch, there, change, content, fingerprint)?;
+    match content {
+        Content::Account(content) if content.layout == *batch.layout => Ok(step),
+        Content::Account(_) => {
+            Err(StoreError::Invalid(format!("account {} has other sections than its batch", batch.mark.account)))
+        }
+        _ => Err(not_its_content(&change.object)),
+    }
+}
+
+fn step_put(
+    batch: &Batch<'_>,
+    there: &Observed,
+    change: &Change,
+    content: &Content,
+    fingerprint: Fingerprint,
+) -> Result<Step, StoreError> {
+    foreign_account(batch, there)?;
+    let same = match (&change.object, content) {
+        (ObjectKey::Account, Content::Account(content)) => {
+            valid_account(content)?;
+            may_put(batch, change, there.account.as_ref())?.is(content, fingerprint)
+        }
+        (ObjectKey::Role(name), Content::Role(content)) => {
+            valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
+            may_put(batch, change, there.roles.get(name))?.is(content, fingerprint)
+        }
+        (ObjectKey::Group(name), Content::Group(content)) => {
+            valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
+            may_put(batch, change, there.groups.get(name))?.is(content, fingerprint)
+        }
+        (ObjectKey::Member(email), Content::Member(content)) => {
+            valid_member(&change.object, content, batch.layout)?;
+            may_put(batch, change, there.members.get(email))?.is(content.as_ref(), fingerprint)
+        }
+        _ => return Err(not_its_content(&change.object)),
+    };
+    Ok(if same { Step::Nothing } else { Step::Put })
+}
+
+fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step, StoreError> {
+    let (is_there, mark) = match &change.object {
+        ObjectKey::Account => look(there.account.as_ref()),
+        ObjectKey::Role(name) => look(there.roles.get(name)),
+        ObjectKey::Group(name) => look(there.groups.get(name)),
+        ObjectKey::Member(email) => look(there.members.get(email)),
+    };
+    match mark {
+        Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&change.object, mark)),
+        mark if is_there && change.cause == Cause::Unwanted && mark != Some(batch.mark) => {
+            Err(StoreError::Conflict(format!("{} is no longer ours to remove", change.object)))
+        }
+        Some(mark) if change.cause == Cause::Unmanaged && mark == batch.mark => {
+            Err(StoreError::Conflict(format!("{} has become ours meanwhile", change.object)))
+        }
+        _ => Ok(if is_there { Step::Remove } else { Step::Nothing }),
+    }
+}
+
+fn look<C>(seen: Option<&Seen<C>>) -> (bool, Option<&Mark>) {
+    (seen.is_some(), seen.and_then(|seen| seen.mark.as_ref()))
+}
+
+/// What is there, once it may be overwritten.
+struct Held<'a, C> {
+    seen: Option<&'a Seen<C>>,
+    ours: bool,
+}
+
+impl<C: PartialEq> Held<'_, C> {
+    fn is(&self, content: &C, fingerprint: Fingerprint) -> bool {
+        self.ours
+            && self
+                .seen
+                .is_some_and(|seen| seen.content.as_ref() == Some(content) && seen.fingerprint == Some(fingerprint))
+    }
+}
+
+fn may_put<'a, C>(batch: &Batch<'_>, change: &Change, seen: Option<&'a Seen<C>>) -> Result<Held<'a, C>, StoreError> {
+    let mark = seen.and_then(|seen| seen.mark.as_ref());
+    let ours = mark == Some(batch.mark);
+    match mark {
+        Some(mark) if mark.cluster != batch.mark.cluster => return Err(marked_by(&change.object, mark)),
+        _ if ours || change.cause == Cause::Adoption => {}
+        _ if seen.is_some_and(|seen| seen.content.is_some()) => {
+            return Err(StoreError::Conflict(format!("{} is there, and not ours", change.object)));
+        }
+        _ => {}
+    }
+    Ok(Held { seen, ours })
+}
+
+fn foreign_account(batch: &Batch<'_>, there: &Observed) -> Result<(), StoreError> {
+    match there.account.as_ref().and_then(|seen| seen.mark.as_ref()) {
+        Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&ObjectKey::Account, mark)),
+        _ => Ok(()),
+    }
+}
+
+fn marked_by(object: &ObjectKey, mark: &Mark) -> StoreError {
+    StoreError::Conflict(format!("{object} belongs to account {} of cluster {}", mark.account, mark.cluster))
+}
+
+fn not_its_content(object: &ObjectKey) -> StoreError {
+    StoreError::Invalid(format!("what {object} should hold is of another kind"))
+}
+
+fn valid_account(content: &AccountContent) -> Result<(), StoreError> {
+    if content.layout.ladders().iter().any(|ladder| ladder.levels.is_empty() || ladder.levels.len() > 16) {
+        return Err(StoreError::Invalid("a section has no level, or more than 16".to_owned()));
+    }
+    let ladders = content.layout.ladders().iter();
+    let names = ladders.flat_map(|ladder| std::iter::once(&ladder.section).chain(&ladder.levels));
+    let texts = [content.display_name.as_str(), content.catalog.as_str()];
+    storable(&ObjectKey::Account, texts.into_iter().chain(names.map(|name| name.as_str())))
+}
+
+fn valid_definition(object: &ObjectKey, title: &str, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
+    valid_ranks(object, ranks, layout)?;
+    let name = match object {
+        ObjectKey::Role(role) => role.name.as_str(),
+        ObjectKey::Group(name) => name.as_str(),
+        ObjectKey::Account | ObjectKey::Member(_) => "",
+    };
+    storable(object, [name, title])
+}
+
+fn valid_member(object: &ObjectKey, content: &MemberContent, layout: &Layout) -> Result<(), StoreError> {
+    valid_ranks(object, &content.ranks, layout)?;
+    let email = if let ObjectKey::Member(email) = object { email.as_str() } else { "" };
+    let texts = [content.display_name.as_deref(), content.external_id.as_deref(), Some(email)];
+    let role = content.role.as_ref().map(|role| role.name.as_str());
+    storable(object, texts.into_iter().chain([role]).flatten().chain(content.groups.iter().map(|name| name.as_str())))
+}
+
+fn valid_ranks(object: &ObjectKey, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
+    let on_ladder = |(rank, ladder): (&u8, &crate::model::Ladder)| usize::from(*rank) < ladder.levels.len();
+    if ranks.as_slice().len() == layout.len() && ranks.as_slice().iter().zip(layout.ladders()).all(on_ladder) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!("the permissions of {object} do not fit the sections of the account")))
+}
+
+/// No SQL store we know holds a NUL in text, and one that cuts a name there would mix up two of them.
+fn storable<'a>(object: &ObjectKey, texts: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(StoreError::Invalid(format!("{object} has a NUL character in one of its texts")));
+    }
+    Ok(())
+}
+
+/// What keeps its row and stands in another layout from now on.
+#[derive(Debug)]
+pub(in crate::store) struct Translation {
+    pub(in crate::store) object: ObjectKey,
+    pub(in crate::store) before: Content,
+    pub(in crate::store) after: Content,
+}
+
+impl Translation {
+    /// What it grants from now on.
+    pub(in crate::store) fn ranks(&self) -> &Ranks {
+        static NONE: std::sync::LazyLock<Ranks> = std::sync::LazyLock::new(Ranks::default);
+        match &self.after {
+            Content::Account(_) => &NONE,
+            Content::Role(content) => &content.ranks,
+            Content::Group(content) => &content.ranks,
+            Content::Member(content) => &content.ranks,
+        }
+    }
+}
+
+/// Every row of the account in the layout `to`. Rows that the batch does not write, since somebody else's mark or the
+/// guard holds them, must not mean something else all at once.
+pub(in crate::store) fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
+    let roles = there.roles.iter().filter_map(|(name, seen)| {
+        let before = seen.content.clone()?;
+        let after = RoleContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
+        Some((ObjectKey::Role(name.clone()), Content::Role(before), Content::Role(after)))
+    });
+    let groups = there.groups.iter().filter_map(|(name, seen)| {
+        let before = seen.content.clone()?;
+        let after = GroupContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
+        Some((ObjectKey::Group(name.clone()), Content::Group(before), Content::Group(after)))
+    });
+    let members = there.members.iter().filter_map(|(email, seen)| {
+        let before = seen.content.clone()?;
+        let after = MemberContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
+        let (before, after) = (Content::Member(Box::new(before)), Content::Member(Box::new(after)));
+        Some((ObjectKey::Member(email.clone()), before, after))
+    });
+    roles.chain(groups).chain(members).map(|(object, before, after)| Translation { object, before, after }).collect()
+}

@@ -1,0 +1,182 @@
+//! Opening: whose file it is, whether it still is, and its schema.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{SqliteStore, error::classify};
+use crate::store::StoreError;
+
+/// Tells our databases from others: "Rost".
+const APPLICATION_ID: i32 = 0x526f_7374;
+
+/// Observations that run at the same time; more wait.
+const READERS: u32 = 4;
+
+/// How long a writer waits for a portal, or another process, that holds the lock.
+const BUSY: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+
+/// The file that was opened.
+#[derive(Debug)]
+pub(super) struct FileId {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+    }
+
+    /// Whether the path still names the file that is open: SQLite would go on writing into one that was deleted. Costs a
+    /// microsecond, which is why it may block.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let gone = |why: String| Err(StoreError::Unavailable(format!("{}: {why}", self.path.display())));
+        match Self::of(&self.path) {
+            Ok(found) if (found.device, found.inode) == (self.device, self.inode) => Ok(()),
+            Ok(_) => gone("the file was replaced; it must be opened anew".to_owned()),
+            Err(error) => gone(format!("the file is gone; it must be opened anew: {error}")),
+        }
+    }
+
+    /// What `error`, met while `doing` something with the file, means.
+    pub(super) fn failed(&self, doing: &str, error: &sqlx::Error) -> StoreError {
+        classify(&format!("{}: {doing}", self.path.display()), error)
+    }
+}
+
+pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    make(path)?;
+    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{}: {doing}", path.display()), error);
+    let file = FileId::of(path).map_err(|error| refused_by_system(path, &error))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    // Before anything is written, journal mode included: the file may be somebody else's.
+    let mut first = options.clone().connect().await.map_err(|error| failed("opening", &error))?;
+    claim(&mut first, path).await?;
+    first.close().await.map_err(|error| failed("opening", &error))?;
+
+    // Keeps a large batch from leaving a large log behind.
+    let writing = options.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "16777216");
+    let writer = pool(1).connect_with(writing).await.map_err(|error| failed("opening", &error))?;
+    migrate(&writer, path).await?;
+    recount(&writer).await.map_err(|error| failed("counting members", &error))?;
+    let readers = pool(READERS).connect_lazy_with(options.read_only(true));
+    Ok(SqliteStore { file, writer, readers })
+}
+
+/// Connections are kept: a new one might be to another file of the same name.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Makes the file, for its owner only, where there is none; SQLite gives its log the same mode. One that is there keeps
+/// its mode: somebody may let a portal's group read it.
+fn make(path: &Path) -> Result<(), StoreError> {
+    match fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                return Err(StoreError::Invalid(format!("{}: not a file", path.display())));
+            }
+            // SQLite would fall back to reading.
+            fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .map_err(|error| refused_by_system(path, &error))?;
+            Ok(())
+        }
+        Err(error) => Err(refused_by_system(path, &error)),
+    }
+}
+
+fn refused_by_system(path: &Path, error: &io::Error) -> StoreError {
+    let folder = path.parent().unwrap_or(path);
+    let said = format!("{}: opening", path.display());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::Denied(format!("{said}: no permission to write it: {error}"))
+        }
+        io::ErrorKind::NotFound if !folder.is_dir() => {
+            StoreError::Unavailable(format!("{said}: there is no folder {}", folder.display()))
+        }
+        _ => StoreError::Unavailable(format!("{said}: {error}")),
+    }
+}
+
+/// Makes sure that the database is ours, or empty; then it becomes ours.
+async fn claim(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    if owner(connection, path).await? {
+        return Ok(());
+    }
+    // Alone and in one step: a database is never ours in part, whenever we die.
+    sqlx::query("PRAGMA application_id = 0x526f7374")
+        .execute(connection)
+        .await
+        .map_err(|error| classify(&format!("{}: making it a store", path.display()), &error))?;
+    Ok(())
+}
+
+/// Whether the database is ours; `false` where it is empty and nobody's.
+///
+/// # Errors
+/// When it cannot be read or is somebody else's.
+pub(super) async fn owner(connection: &mut SqliteConnection, path: &Path) -> Result<bool, StoreError> {
+    let (id, tables): (i32, i64) =
+        sqlx::query_as("SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id")
+            .fetch_one(connection)
+            .await
+            .map_err(|error| classify(&format!("{}: looking whose it is", path.display()), &error))?;
+    match (id, tables) {
+        (APPLICATION_ID, _) => Ok(true),
+        (0, 0) => Ok(false),
+        _ => Err(StoreError::Denied(format!(
+            "{}: it is the database of another application (application id {id:#x}, {tables} tables and indexes)",
+            path.display()
+        ))),
+    }
+}
+
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let said = format!("{}: bringing its schema up to date", path.display());
+    MIGRATIONS.run(writer).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(&said, &error),
+        MigrateError::VersionMissing(version) => StoreError::Invalid(format!(
+            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another file",
+            MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+        )),
+        error => StoreError::Invalid(format!("{said}: {error}")),
+    })
+}
+
+/// Corrects counts that writers of other make got wrong: their REPLACE runs no triggers on DELETE.
+async fn recount(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE account_ids SET members = (SELECT count(*) FROM members WHERE account_id = id)
+        WHERE members <> (SELECT count(*) FROM members WHERE account_id = id)";
+    sqlx::query(SQL).execute(writer).await?;
+    Ok(())
+}

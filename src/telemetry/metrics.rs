@@ -1,0 +1,319 @@
+//! Metrics. Every label has few values: names of ours, and names of identity stores, which the platform team gives.
+//! Never a label for an account, a member or a namespace.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// A gauge in seconds.
+type Seconds = Gauge<f64, AtomicU64>;
+/// Histograms by label.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The metrics of one process; clones share them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    passes: Family<Pass, Counter>,
+    pass_duration: Histograms<Scope>,
+    changes: Family<Change, Counter>,
+    drift_found: Counter,
+    drift_corrected: Counter,
+    store_calls: Histograms<StoreCall>,
+    store_errors: Family<StoreError, Counter>,
+    objects: Family<Objects, Gauge>,
+    queue: Family<Lane, Gauge>,
+    oldest_pending_revocation: Seconds,
+    oldest_check: Family<StoreName, Seconds>,
+    api_writes: Family<ApiWrite, Counter>,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pass {
+    scope: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Scope {
+    scope: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Change {
+    object: &'static str,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreCall {
+    store: String,
+    call: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreError {
+    store: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreName {
+    store: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Objects {
+    kind: &'static str,
+    ready: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Lane {
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiWrite {
+    what: &'static str,
+    outcome: &'static str,
+}
+
+/// From half a millisecond (one member in an embedded store) to a minute (an account of 50,000 in a remote one).
+fn durations() -> Histogram {
+    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// All metrics, none of which has counted anything.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut inner = Inner {
+            registry: Registry::with_prefix("roster"),
+            passes: Family::default(),
+            pass_duration: Family::new_with_constructor(durations),
+            changes: Family::default(),
+            drift_found: Counter::default(),
+            drift_corrected: Counter::default(),
+            store_calls: Family::new_with_constructor(durations),
+            store_errors: Family::default(),
+            objects: Family::default(),
+            queue: Family::default(),
+            oldest_pending_revocation: Seconds::default(),
+            oldest_check: Family::default(),
+            api_writes: Family::default(),
+            leader: Gauge::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// The metrics as OpenMetrics text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut text, &self.0.registry);
+        text
+    }
+
+    /// A pass over an account ended. Scope: `account`, `members` or `deletion`; outcome: `ok`, `partial` or `failed`.
+    pub fn pass(&self, scope: &'static str, outcome: &'static str, took: Duration) {
+        self.0.passes.get_or_create(&Pass { scope, outcome }).inc();
+        self.0.pass_duration.get_or_create(&Scope { scope }).observe(took.as_secs_f64());
+    }
+
+    /// A store made changes to a kind of object for a cause, for example `member` because of `drift`.
+    pub fn changes(&self, object: &'static str, cause: &'static str, count: u64) {
+        if count > 0 {
+            self.0.changes.get_or_create(&Change { object, cause }).inc_by(count);
+        }
+    }
+
+    /// Fields that differed from what was last applied, and those of them that were set right.
+    pub fn drift(&self, found: u64, corrected: u64) {
+        self.0.drift_found.inc_by(found);
+        self.0.drift_corrected.inc_by(corrected);
+    }
+
+    /// A call of a store ended, well or not. Call: `open`, `observe`, `apply`, …
+    pub fn store_call(&self, store: &str, call: &'static str, took: Duration) {
+        self.0.store_calls.get_or_create(&StoreCall { store: store.to_owned(), call }).observe(took.as_secs_f64());
+    }
+
+    /// A store failed. Kind: `unavailable`, `conflict`, `denied` or `invalid`.
+    pub fn store_error(&self, store: &str, kind: &'static str) {
+        self.0.store_errors.get_or_create(&StoreError { store: store.to_owned(), kind }).inc();
+    }
+
+    /// How many objects of a kind are ready (`True`, `False`, `Unknown`).
+    pub fn objects(&self, kind: &'static str, ready: &'static str, count: i64) {
+        self.0.objects.get_or_create(&Objects { kind, ready }).set(count);
+    }
+
+    /// How much waits in a lane: `changes`, `checks` or `status`.
+    pub fn queue(&self, lane: &'static str, depth: i64) {
+        self.0.queue.get_or_create(&Lane { lane }).set(depth);
+    }
+
+    /// For how long the oldest access that must go has been waiting to go; zero when none waits.
+    pub fn oldest_pending_revocation(&self, age: Duration) {
+        self.0.oldest_pending_revocation.set(age.as_secs_f64());
+    }
+
+    /// How long ago the account of a store that was not checked for longest was checked whole.
+    pub fn oldest_check(&self, store: &str, age: Duration) {
+        self.0.oldest_check.get_or_create(&StoreName { store: store.to_owned() }).set(age.as_secs_f64());
+    }
+
+    /// A write to the API server ended. What: `status`, `finalizer`, `event`.
+    pub fn api_write(&self, what: &'static str, outcome: &'static str) {
+        self.0.api_writes.get_or_create(&ApiWrite { what, outcome }).inc();
+    }
+
+    /// Whether this process leads.
+    pub fn leader(&self, leading: bool) {
+        self.0.leader.set(leading.into());
+    }
+
+    /// A store is gone: an age that nobody renews any more would be an alarm about nothing.
+    pub fn forget_store(&self, store: &str) {
+        self.0.oldest_check.remove(&StoreName { store: store.to_owned() });
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("passes", "Passes over accounts, by scope and outcome", self.passes.clone());
+        registry.register_with_unit(
+            "pass_duration",
+            "How long passes took, by scope",
+            Unit::Seconds,
+            self.pass_duration.clone(),
+        );
+        registry.register("changes", "Changes made in stores, by object and cause", self.changes.clone());
+        registry.register("drift_found", "Fields found changed behind Roster's back", self.drift_found.clone());
+        registry.register("drift_corrected", "Fields of these set right", self.drift_corrected.clone());
+        registry.register_with_unit(
+            "store_call_duration",
+            "How long calls of stores took, by store and call",
+            Unit::Seconds,
+            self.store_calls.clone(),
+        );
+        registry.register("store_errors", "Failed calls of stores, by store and kind", self.store_errors.clone());
+        registry.register("objects", "Objects, by kind and status of Ready", self.objects.clone());
+        registry.register("queue_depth", "What waits, by lane", self.queue.clone());
+        registry.register_with_unit(
+            "oldest_pending_revocation_age",
+            "For how long the oldest access that must go has been waiting to go",
+            Unit::Seconds,
+            self.oldest_pending_revocation.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_check_age",
+            "How long ago the least recently checked account was checked whole, by store",
+            Unit::Seconds,
+            self.oldest_check.clone(),
+        );
+        registry.register("api_writes", "Writes to the API server, by what and outcome", self.api_writes.clone());
+        registry.register("leader", "1 in the process that leads, otherwise 0", self.leader.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn lines(metrics: &Metrics) -> Vec<String> {
+        metrics.encode().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_is_said_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.pass("members", "partial", 3 * MS);
+        metrics.changes("member", "drift", 4);
+        metrics.drift(5, 2);
+        metrics.store_call("default", "apply", 2 * MS);
+        metrics.store_error("default", "unavailable");
+        metrics.objects("Membership", "True", 12);
+        metrics.queue("checks", 7);
+        metrics.oldest_pending_revocation(1500 * MS);
+        metrics.oldest_check("default", 250 * MS);
+        metrics.api_write("status", "ok");
+        metrics.leader(true);
+        let lines = lines(&metrics);
+        for line in [
+            concat!("roster_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "roster_passes_total{scope=\"members\",outcome=\"partial\"} 1",
+            "roster_pass_duration_seconds_sum{scope=\"members\"} 0.003",
+            "roster_pass_duration_seconds_bucket{le=\"0.0025\",scope=\"members\"} 0",
+            "roster_pass_duration_seconds_bucket{le=\"0.005\",scope=\"members\"} 1",
+            "roster_changes_total{object=\"member\",cause=\"drift\"} 4",
+            "roster_drift_found_total 5",
+            "roster_drift_corrected_total 2",
+            "roster_store_call_duration_seconds_count{store=\"default\",call=\"apply\"} 1",
+            "roster_store_errors_total{store=\"default\",kind=\"unavailable\"} 1",
+            "roster_objects{kind=\"Membership\",ready=\"True\"} 12",
+            "roster_queue_depth{lane=\"checks\"} 7",
+            "roster_oldest_pending_revocation_age_seconds 1.5",
+            "roster_oldest_check_age_seconds{store=\"default\"} 0.25",
+            "roster_api_writes_total{what=\"status\",outcome=\"ok\"} 1",
+            "roster_leader 1",
+            "# EOF",
+        ] {
+            assert!(lines.iter().any(|have| have == line), "{line}\nis not in\n{}", lines.join("\n"));
+        }
+    }
+
+    #[test]
+    fn clones_count_together() {
+        let metrics = Metrics::new();
+        metrics.clone().drift(1, 0);
+        metrics.drift(1, 0);
+        assert!(lines(&metrics).contains(&"roster_drift_found_total 2".to_owned()));
+    }
+
+    #[test]
+    fn nothing_changed_is_no_series() {
+        let metrics = Metrics::new();
+        metrics.changes("member", "spec", 0);
+        assert!(!metrics.encode().contains("cause="));
+    }
+
+    #[test]
+    fn a_store_that_is_gone_has_no_age() {
+        let metrics = Metrics::new();
+        metrics.oldest_check("old", MS);
+        metrics.forget_store("old");
+        assert!(!metrics.encode().contains("store=\"old\""));
+    }
+}
