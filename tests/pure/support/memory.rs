@@ -47,6 +47,7 @@ impl Memory {
     /// Makes the changes of a plan, in their order, and checks what every plan promises to a store.
     #[track_caller]
     pub fn apply(&mut self, plan: &Plan, mark: &Mark, now: Timestamp) {
+        self.translate(plan);
         let mut phase = Phase::Narrow;
         for change in &plan.changes {
             assert!(change.phase >= phase, "out of order: {change:?}");
@@ -79,6 +80,25 @@ impl Memory {
         }
         if self.account.is_some() {
             assert_eq!(self.layout(), plan.layout, "the plan promises another layout than the store has after it");
+        }
+    }
+
+    /// Where the account gets another layout, every row is brought to it first, also those that the plan does not name.
+    /// Not where the account's own fingerprint says that it only comes back to what was applied: then somebody else
+    /// changed it, and the rows are still in the layout that was applied.
+    fn translate(&mut self, plan: &Plan) {
+        let account = plan.changes.iter().find(|change| change.object == ObjectKey::Account);
+        let Some((_, fingerprint)) = account.and_then(|change| change.put.as_ref()) else { return };
+        let Some(seen) = &self.account else { return };
+        let (from, to) = (self.layout(), &plan.layout);
+        if seen.fingerprint == Some(*fingerprint) || from == *to {
+            return;
+        }
+        let members = self.members.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        let roles = self.roles.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        let groups = self.groups.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        for ranks in members.chain(roles).chain(groups) {
+            *ranks = to.translate(ranks, &from);
         }
     }
 
