@@ -11,7 +11,7 @@ use roster::{
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks},
     plan::{Change, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
-        Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, GroupContent, MemberContent, Origin,
+        Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
         RoleContent, RoleName, Scope,
     },
     store::{Batch, Epoch, Outcome, Store},
@@ -78,6 +78,7 @@ pub fn world(name: &str) -> World {
                 approved: None,
                 last_holders: BTreeSet::new(),
             },
+            now: NOW,
         },
         account: AccountContent {
             display_name: "Shop of shops".into(),
@@ -136,6 +137,7 @@ impl World {
             })),
             members: members.collect(),
             scope,
+            ends: Ends::default(),
         }
     }
 
