@@ -4,9 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{
+use super::Dispatcher;
+use crate::controller::{
     deletion::Deleted,
-    dispatch::Dispatcher,
     pass::{Counts, Memberships, Pass, PassOutcome},
     queue::Pending,
     record::{ObjectRef, Record},

@@ -1,25 +1,24 @@
 //! What came of a pass, put into words: reports for status, notices for events.
 
-use std::{collections::HashMap, sync::Arc};
+mod bodies;
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+pub(super) use self::bodies::{account_detail, orphan, recount};
+use self::bodies::{account_report, group_report, in_force, member_report, role_key, role_report};
 use super::{
     events::{Notice, Reason, about},
-    pass::{Counts, End, Pass, PassOutcome},
-    policy,
-    reconcile::{Done, Resolved, default_role},
-    record::{KindName, Meta, ObjectRef, Record},
+    pass::{End, Pass, PassOutcome},
+    reconcile::{Done, Resolved},
+    record::{KindName, Meta, Record},
     status::{Detail, DriftReport, Report, Seconds, Synced},
 };
 use crate::{
     api::{DriftEntry, InvalidReason, SyncReason},
-    model::{Layout, Ranks},
     plan::{Hold, ObjectKey, Plan},
-    resolve::{
-        Access, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, ResolvedMember,
-        RoleFacts, RoleName, Scope,
-    },
+    resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedMember, Scope},
     store::{Outcome, StoreError},
 };
 
@@ -174,9 +173,13 @@ impl<'a> Deeds<'a> {
         match hold {
             Hold::NotOwned => (
                 SyncReason::NotOwned,
-                format!("{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"),
+                format!(
+                    "{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"
+                ),
             ),
-            Hold::Paused => (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned()),
+            Hold::Paused => {
+                (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
+            }
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
@@ -233,12 +236,14 @@ impl<'a> Deeds<'a> {
     fn account(&self, pass: &Pass, definitions: &Definitions) -> Report {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
-        let failures: Vec<_> = self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
+        let failures: Vec<_> =
+            self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
         if self.plan.guarded.is_some() {
             report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
-            let message = format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
+            let message =
+                format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
             report = report.unsynced(reason, message);
         } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
@@ -261,7 +266,8 @@ impl<'a> Deeds<'a> {
         }
         if let Some(owner) = &self.plan.owner_kept {
             let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-            let message = format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
+            let message =
+                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
             finding.fault(InvalidReason::OwnerImmutable, message);
             report = report.with_finding(finding);
         }
@@ -311,105 +317,6 @@ fn failure(error: &StoreError) -> (SyncReason, String) {
         StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
     };
     (reason, error.to_string())
-}
-
-/// What a member may do now.
-fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
-    if content.ended.is_none() && content.window.contains(now) {
-        content.ranks.clone()
-    } else {
-        Ranks::none(content.ranks.as_slice().len())
-    }
-}
-
-fn member_report(record: &Record<MemberFacts>, view: &MemberView, permissions: Option<(Layout, Ranks)>) -> Report {
-    let restrictions: Arc<[crate::model::Name]> = view.restrictions.iter().cloned().collect();
-    Report::new(record.facts.generation, Detail::Member { permissions, restrictions }).with_finding(view.finding.clone())
-}
-
-fn role_key(record: &Record<RoleFacts>) -> RoleName {
-    match &record.facts.spec.overrides {
-        Some(overridden) => RoleName::predefined(overridden),
-        None => RoleName::custom(&record.name),
-    }
-}
-
-/// Members that hold a role.
-fn holders(role: &RoleName, definitions: &Definitions, counts: &Counts) -> u64 {
-    let named = counts.role_refs.get(&Some(role.clone())).copied().unwrap_or(0);
-    let implicit = if default_role(definitions).as_ref() == Some(role) {
-        counts.role_refs.get(&None).copied().unwrap_or(0)
-    } else {
-        0
-    };
-    let owns = match &definitions.outlook {
-        Outlook::Whole(whole) => whole.owner.as_ref().is_some_and(|owner| {
-            RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role
-        }),
-        Outlook::Frozen => false,
-    };
-    named + implicit + u64::from(owns)
-}
-
-fn shared(definitions: &Definitions) -> Finding {
-    Finding { faults: definitions.shared_fault.iter().cloned().collect(), advice: Vec::new() }
-}
-
-pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = holders(&role_key(record), definitions, counts);
-    let resolved = definitions.roles.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(role, desired)| {
-        (desired.account.layout.clone(), role.ranks.clone())
-    });
-    let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
-    let finding = resolved.map_or_else(|| shared(definitions), |role| role.finding.clone());
-    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
-}
-
-pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = counts.group_refs.get(&record.name).copied().unwrap_or(0);
-    let resolved = definitions.groups.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(group, desired)| {
-        (desired.account.layout.clone(), group.ranks.clone())
-    });
-    let finding = resolved.map_or_else(|| shared(definitions), |group| group.finding.clone());
-    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
-}
-
-fn account_report(
-    record: &Record<crate::resolve::AccountFacts>,
-    definitions: &Definitions,
-    pass: &Pass,
-    checked: Option<Timestamp>,
-) -> Report {
-    let counts = &pass.counts;
-    let mut finding = definitions.finding.clone();
-    let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
-    if let Outlook::Whole(whole) = &definitions.outlook {
-        for role in &whole.catalog.roles {
-            let name = RoleName::predefined(&role.name);
-            let count = holders(&name, definitions, counts);
-            all_holders.insert(name, count);
-        }
-    }
-    finding.advice.extend(definitions.holder_advice(&all_holders));
-    if let Some(store) = &pass.snapshot.store {
-        finding.advice.extend(policy::advice(&store.spec, &record.facts.spec));
-    }
-    let detail = account_detail(counts, definitions.owner.is_some(), checked);
-    Report::new(record.facts.generation, detail).with_finding(finding)
-}
-
-/// The numbers an Account shows.
-pub(super) fn account_detail(counts: &Counts, has_owner: bool, checked: Option<Timestamp>) -> Detail {
-    Detail::Account {
-        members: counts.memberships + u64::from(has_owner),
-        roles: counts.roles,
-        groups: counts.groups,
-        pending_invitations: counts.invitations,
-        managed_accounts: counts.children,
-        checked: checked.map(Seconds::of),
-    }
 }
 
 fn report_unaddressed(pass: &Pass, definitions: &Definitions, outcome: &mut PassOutcome) {
@@ -471,40 +378,4 @@ fn report_failure(pass: &Pass, resolved: &Resolved, error: &StoreError, outcome:
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
     outcome.say(KindName::Account, &pass.account, report, pass.now);
-}
-
-/// What is to be said of an object whose account does not exist.
-pub(super) fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
-    let mut finding = Finding::default();
-    let message = format!("spec.accountRef: there is no Account {account:?} in namespace {:?}", reference.namespace);
-    finding.fault(InvalidReason::AccountNotFound, message);
-    let detail = match reference.kind {
-        KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
-        KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
-        KindName::Invitation => Detail::Invitation,
-        _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
-    };
-    Report::new(generation, detail).with_finding(finding)
-}
-
-/// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.
-pub(super) fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definitions, counts: &Counts) -> bool {
-    let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
-    match detail {
-        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, .. } => {
-            let owner = u64::from(definitions.owner.is_some());
-            set(members, counts.memberships + owner)
-                | set(roles, counts.roles)
-                | set(groups, counts.groups)
-                | set(pending_invitations, counts.invitations)
-                | set(managed_accounts, counts.children)
-        }
-        Detail::Role { members, .. } => {
-            let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());
-            let role = overridden.map_or_else(|| RoleName::custom(&reference.name), |name| RoleName::predefined(name));
-            set(members, holders(&role, definitions, counts))
-        }
-        Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
-        _ => false,
-    }
 }
