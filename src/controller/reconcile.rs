@@ -53,7 +53,7 @@ pub async fn reconcile(pass: Pass, client: &Client) -> PassOutcome {
             Err(error) => Err(error),
         },
     };
-    let mut outcome = reports::outcome(&pass, &resolved, result);
+    let mut outcome = reports::outcome(&pass, &resolved, &result);
     outcome.took = started.elapsed();
     outcome
 }

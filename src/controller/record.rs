@@ -81,6 +81,9 @@ impl fmt::Debug for ObjectRef {
     }
 }
 
+/// Annotations of ours, by key.
+pub type Annotations = BTreeMap<String, String>;
+
 /// Metadata and status, as far as they matter.
 #[derive(Clone, Debug, Default)]
 pub struct Meta {
@@ -95,7 +98,7 @@ pub struct Meta {
     /// Whether it carries our finalizer.
     pub finalizer: bool,
     /// Our annotations; none on most objects.
-    pub annotations: Option<Box<BTreeMap<String, String>>>,
+    pub annotations: Option<Box<Annotations>>,
     /// What the status says.
     pub status: StatusDigest,
 }
@@ -348,7 +351,7 @@ impl FromWire for api::Invitation {
 impl NamespaceRecord {
     /// The record of a namespace.
     #[must_use]
-    pub fn new(metadata: &ObjectMeta) -> Self {
-        Self { name: name(metadata), labels: Arc::new(metadata.labels.clone().unwrap_or_default()) }
+    pub fn new(metadata: ObjectMeta) -> Self {
+        Self { name: name(&metadata), labels: Arc::new(metadata.labels.unwrap_or_default()) }
     }
 }

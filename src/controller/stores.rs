@@ -19,7 +19,7 @@ use crate::{
 /// A store that does not answer within this time is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// All stores in use, by where they are: two IdentityStores that name one file share it.
+/// All stores in use, by where they are: two objects that name one file share it.
 pub struct Stores {
     directory: PathBuf,
     metrics: Metrics,

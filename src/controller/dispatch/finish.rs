@@ -38,7 +38,9 @@ impl Dispatcher {
                     let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
                     let store = self.index.accounts.get(&key).and_then(|entry| entry.object.as_ref());
                     let store = store.map(|object| Name::new(&object.facts.spec.store_ref.name));
-                    store.into_iter().for_each(|store| self.release(&store));
+                    if let Some(store) = store {
+                        self.release(&store);
+                    }
                     self.queue.finished(&key, true);
                 } else if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
@@ -92,7 +94,9 @@ impl Dispatcher {
             self.setting.metrics.changes(object, cause.as_str(), *count);
         }
         self.setting.metrics.drift(drift.0, drift.1);
-        notices.into_iter().for_each(|notice| self.setting.events.tell(notice));
+        for notice in notices {
+            self.setting.events.tell(notice);
+        }
         self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
         self.remember(&key, &scope, definitions, &end);
         let lane = if matches!(scope, Scope::Account) { Lane::Bulk } else { Lane::Changes };

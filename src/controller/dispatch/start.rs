@@ -33,7 +33,8 @@ impl Dispatcher {
             let (index, busy, most) = (&self.index, &self.busy, self.setting.max_concurrent_accounts);
             let taken = self.queue.take(|key| {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
-                if !complete && !(may_delete && object.is_some_and(|object| object.meta.deleting)) {
+                let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
+                if !complete && !deletes {
                     return Admit::NotYet;
                 }
                 match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
@@ -42,13 +43,13 @@ impl Dispatcher {
                 }
             });
             let Some((key, pending)) = taken else { return };
-            self.start(&key, pending);
+            self.start(&key, &pending);
         }
     }
 
-    fn start(&mut self, key: &AccountKey, pending: Pending) {
+    fn start(&mut self, key: &AccountKey, pending: &Pending) {
         let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
-            self.report_orphans(key, &pending);
+            self.report_orphans(key, pending);
             self.queue.finished(key, false);
             if !self.index.accounts.contains_key(key) {
                 self.queue.forget(key);
@@ -86,7 +87,7 @@ impl Dispatcher {
             self.spawn(store, reference.clone(), async move {
                 Task::Finalizer(key, finalizer::set(&client, &reference, &uid, true).await)
             });
-        } else if let Some(pass) = self.pass(key, &pending, record, mark) {
+        } else if let Some(pass) = self.pass(key, pending, record, mark) {
             self.spawn(store, reference, async move { Task::Pass(Box::new(reconcile(pass, &client).await)) });
         } else {
             self.queue.finished(key, false);

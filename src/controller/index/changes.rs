@@ -26,7 +26,7 @@ impl Index {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         }
         match object {
-            Object::Namespace(record) => self.namespace(record, &mut impacts),
+            Object::Namespace(record) => self.namespace(&record, &mut impacts),
             Object::Catalog(record) => {
                 let before = self.catalogs.get(&record.name).cloned();
                 let name = record.name.clone();
@@ -166,7 +166,7 @@ impl Index {
         }
     }
 
-    fn namespace(&mut self, record: NamespaceRecord, impacts: &mut Vec<Impact>) {
+    fn namespace(&mut self, record: &NamespaceRecord, impacts: &mut Vec<Impact>) {
         let name = record.name.clone();
         let before = self.namespaces.insert(name.clone(), record.clone());
         if before.is_none_or(|before| before.labels != record.labels) {

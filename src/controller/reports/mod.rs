@@ -32,7 +32,7 @@ struct Deeds<'a> {
 }
 
 /// Puts what came of a pass into words.
-pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: Result<Option<Done>, StoreError>) -> PassOutcome {
+pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: &Result<Option<Done>, StoreError>) -> PassOutcome {
     let mut outcome = PassOutcome {
         key: pass.key.clone(),
         scope: pass.scope.clone(),
@@ -46,7 +46,7 @@ pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: Result<Option<Do
         wakes: wakes(pass),
         took: std::time::Duration::ZERO,
     };
-    match &result {
+    match result {
         Ok(Some(done)) => {
             if done.plan.needs_account {
                 outcome.end = End::NeedsAccount;
@@ -149,7 +149,7 @@ impl<'a> Deeds<'a> {
         report.synced = self.synced(object);
         report.drift = match self.drift.get(object) {
             Some(_) if self.is_corrected(object) => DriftReport::Corrected(Seconds::of(self.now)),
-            Some((entries, _)) => DriftReport::Reported(Box::new(entries.to_vec())),
+            Some((entries, _)) => DriftReport::Reported((*entries).into()),
             None => DriftReport::Clean,
         };
     }
@@ -227,7 +227,7 @@ impl<'a> Deeds<'a> {
             Outlook::Frozen => self.plan.layout.clone(),
         };
         let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
-        if member.desired.is_some() && !(content.is_none() && self.plan.holds.get(object).is_none()) {
+        if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
             self.put_sync(&mut report, object);
         }
         report
@@ -257,7 +257,7 @@ impl<'a> Deeds<'a> {
                 let message = format!("{} fields differ in the store, and the policy is to report", entries.len());
                 report = report.unsynced(SyncReason::DriftReported, message);
             }
-            report.drift = DriftReport::Reported(Box::new(entries));
+            report.drift = DriftReport::Reported(entries.into());
         } else if !all.is_empty() {
             report.drift = DriftReport::Corrected(Seconds::of(self.now));
         }
