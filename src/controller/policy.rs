@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    api::{AccountSpec, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
+    api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
     controller::record::Meta,
     plan::{GuardPolicy, Mark, Policy},
     resolve::RoleName,
@@ -92,6 +92,11 @@ pub fn advice(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
     }
     if let Some(own) = account.enforcement.filter(|own| *own < defaults.enforcement) {
         looser("enforcement", format!("{own:?}"), format!("{:?}", defaults.enforcement));
+    }
+    let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
+    if enforcement != Enforcement::Off {
+        // Nobody must believe that somebody checks.
+        advice.push(format!("enforcement: {enforcement:?} has no effect yet: this release has no admission webhook"));
     }
     advice
 }

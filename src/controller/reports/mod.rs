@@ -99,7 +99,7 @@ impl<'a> Deeds<'a> {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
                 let report = self.member(record, view, member, &object, definitions, pass.now);
-                outcome.say(KindName::Membership, record, report, pass.now);
+                outcome.say(pass, KindName::Membership, record, report);
             }
         }
         report_unaddressed(pass, definitions, outcome);
@@ -108,16 +108,16 @@ impl<'a> Deeds<'a> {
             let mut report = role_report(record, definitions, &pass.counts);
             let object = ObjectKey::Role(role_key(record));
             self.put_sync(&mut report, &object);
-            outcome.say(KindName::Role, record, report, pass.now);
+            outcome.say(pass, KindName::Role, record, report);
         }
         for record in &pass.groups {
             let mut report = group_report(record, definitions, &pass.counts);
             self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
-            outcome.say(KindName::UserGroup, record, report, pass.now);
+            outcome.say(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
             let report = self.account(pass, definitions);
-            outcome.say(KindName::Account, &pass.account, report, pass.now);
+            outcome.say(pass, KindName::Account, &pass.account, report);
         }
         self.tell(pass, outcome);
     }
@@ -322,7 +322,7 @@ fn failure(error: &StoreError) -> (SyncReason, String) {
 fn report_unaddressed(pass: &Pass, definitions: &Definitions, outcome: &mut PassOutcome) {
     for record in &pass.unaddressed {
         let report = member_report(record, &definitions.unaddressed(&record.facts), None);
-        outcome.say(KindName::Membership, record, report, pass.now);
+        outcome.say(pass, KindName::Membership, record, report);
     }
 }
 
@@ -330,7 +330,7 @@ fn report_invitations(pass: &Pass, definitions: &Definitions, outcome: &mut Pass
     for record in &pass.invitations {
         let finding = definitions.invitation(&record.facts);
         let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
-        outcome.say(KindName::Invitation, record, report, pass.now);
+        outcome.say(pass, KindName::Invitation, record, report);
     }
 }
 
@@ -339,19 +339,19 @@ fn report_without_store(pass: &Pass, resolved: &Resolved, outcome: &mut PassOutc
     let definitions = &resolved.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.say(KindName::Membership, record, member_report(record, view, None), pass.now);
+            outcome.say(pass, KindName::Membership, record, member_report(record, view, None));
         }
     }
     report_unaddressed(pass, definitions, outcome);
     report_invitations(pass, definitions, outcome);
     for record in &pass.roles {
-        outcome.say(KindName::Role, record, role_report(record, definitions, &pass.counts), pass.now);
+        outcome.say(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
     }
     for record in &pass.groups {
-        outcome.say(KindName::UserGroup, record, group_report(record, definitions, &pass.counts), pass.now);
+        outcome.say(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
     }
     let report = account_report(&pass.account, definitions, pass, None);
-    outcome.say(KindName::Account, &pass.account, report, pass.now);
+    outcome.say(pass, KindName::Account, &pass.account, report);
 }
 
 /// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
@@ -363,19 +363,19 @@ fn report_failure(pass: &Pass, resolved: &Resolved, error: &StoreError, outcome:
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
                 let report = member_report(record, view, None).unsynced(reason, &message);
-                outcome.say(KindName::Membership, record, report, pass.now);
+                outcome.say(pass, KindName::Membership, record, report);
             }
         }
     }
     report_invitations(pass, definitions, outcome);
     for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
         let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(KindName::Role, record, report, pass.now);
+        outcome.say(pass, KindName::Role, record, report);
     }
     for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
         let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(KindName::UserGroup, record, report, pass.now);
+        outcome.say(pass, KindName::UserGroup, record, report);
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
-    outcome.say(KindName::Account, &pass.account, report, pass.now);
+    outcome.say(pass, KindName::Account, &pass.account, report);
 }

@@ -121,6 +121,12 @@ impl StatusWriter {
         self.in_flight.get(reference).copied()
     }
 
+    /// Whether something is to be said of an object, or is being said.
+    #[must_use]
+    pub fn concerns(&self, reference: &ObjectRef) -> bool {
+        self.waiting.contains_key(reference) || self.in_flight.contains_key(reference)
+    }
+
     /// Statuses that wait or are in flight.
     #[must_use]
     pub fn depth(&self) -> usize {
