@@ -114,10 +114,11 @@ controller_lives() {
 }
 
 stop_controller() {
-  [[ -z $controller ]] && return
-  kill "$controller" 2>/dev/null || true
-  wait "$controller" 2>/dev/null || true
-  controller=""
+  if [[ -n $controller ]]; then
+    kill "$controller" 2>/dev/null || true
+    wait "$controller" 2>/dev/null || true
+    controller=""
+  fi
 }
 
 # What is made in a cluster of somebody's is removed while the controller can still see to it.
@@ -126,7 +127,7 @@ clean_up() {
   trap - EXIT
   trap '' INT TERM
   if [[ -n $stage ]]; then
-    if [[ $code != 0 && -s $stage/controller.log ]]; then
+    if [[ $code != 0 && $code != 130 && $code != 143 && -s $stage/controller.log ]]; then
       printf '\nThe last words of the controller:\n' >&2
       tail -n 20 "$stage/controller.log" >&2
     fi
