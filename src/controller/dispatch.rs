@@ -23,7 +23,7 @@ use super::{
     finalizer,
     index::{Impact, Index},
     pass::{End, PassOutcome},
-    queue::{Pending, Queue, Urgency, Want},
+    queue::{Admit, Pending, Queue, Urgency, Want},
     reconcile::reconcile,
     record::{KindName, ObjectRef, Record, Seen},
     reports,
@@ -127,6 +127,7 @@ impl Dispatcher {
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut intake = Vec::with_capacity(INTAKE);
+        self.setting.health.set_ready(self.readiness());
         loop {
             self.setting.health.beat();
             self.wake();
@@ -180,13 +181,11 @@ impl Dispatcher {
     fn take_in(&mut self, seen: Seen) {
         match seen {
             Seen::Listing(kind) => self.index.begin_list(kind),
-            Seen::Absent(kind) => {
-                self.lists.insert(kind, ListState::Absent);
-            }
+            Seen::Absent(kind) => self.list_is(kind, ListState::Absent),
             Seen::Listed(kind) => {
                 let gone = self.index.end_list(kind);
-                self.lists.insert(kind, ListState::Listed);
                 self.touch(gone, None);
+                self.list_is(kind, ListState::Listed);
             }
             Seen::Object(object) => {
                 let (kind, name, generation) = object.identity();
@@ -201,6 +200,13 @@ impl Dispatcher {
                 let impacts = self.index.remove(&reference);
                 self.touch(impacts, Some(&origin));
             }
+        }
+    }
+
+    fn list_is(&mut self, kind: KindName, state: ListState) {
+        if self.lists.insert(kind, state) != Some(state) {
+            self.queue.more_known();
+            self.setting.health.set_ready(self.readiness());
         }
     }
 
@@ -268,7 +274,6 @@ impl Dispatcher {
 
     fn start_tasks(&mut self) {
         let (complete, may_delete) = (self.is_complete(), self.may_delete());
-        self.setting.health.set_ready(self.readiness());
         if complete {
             self.start_looks();
         }
@@ -276,9 +281,13 @@ impl Dispatcher {
             let (index, busy, most) = (&self.index, &self.busy, self.setting.max_concurrent_accounts);
             let taken = self.queue.take(|key| {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
-                let deleting = object.is_some_and(|object| object.meta.deleting);
-                let store = object.map(|object| object.facts.spec.store_ref.name.as_str()).unwrap_or_default();
-                (complete || (deleting && may_delete)) && busy.get(store).copied().unwrap_or(0) < most
+                if !complete && !(may_delete && object.is_some_and(|object| object.meta.deleting)) {
+                    return Admit::NotYet;
+                }
+                match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
+                    Some(store) if busy.get(&store).copied().unwrap_or(0) >= most => Admit::Full(store),
+                    _ => Admit::Start,
+                }
             });
             let Some((key, pending)) = taken else { return };
             self.start(&key, pending);
@@ -432,6 +441,7 @@ impl Dispatcher {
         if let Some(count) = self.busy.get_mut(store) {
             *count = count.saturating_sub(1);
         }
+        self.queue.room_in(store);
     }
 
     fn finished(&mut self, task: Task) {
@@ -465,7 +475,7 @@ impl Dispatcher {
     }
 
     fn pass_finished(&mut self, outcome: PassOutcome) {
-        let PassOutcome { key, scope, definitions, reports, notices, end, changes, drift, wakes, took } = outcome;
+        let PassOutcome { key, scope, definitions, reports, shown, notices, end, changes, drift, wakes, took } = outcome;
         let failed = self.note_end(&key, &scope, &end, took);
         for ((object, cause), count) in &changes {
             self.setting.metrics.changes(object, cause.as_str(), *count);
@@ -476,9 +486,9 @@ impl Dispatcher {
         self.remember(&key, &scope, definitions, &end);
         let lane = if matches!(scope, Scope::Account) { Lane::Bulk } else { Lane::Changes };
         for (reference, report) in reports {
-            self.keep_report(&key, &reference, &report);
             self.writer.put(reference, report, lane, Duration::ZERO);
         }
+        self.runtime.entry(key.clone()).or_default().reports.extend(shown);
         self.recount(&key);
         if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
@@ -559,16 +569,6 @@ impl Dispatcher {
             let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
             let every = super::policy::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
             self.queue.check_after(key, every);
-        }
-    }
-
-    fn keep_report(&mut self, key: &AccountKey, reference: &ObjectRef, report: &Report) {
-        let runtime = self.runtime.entry(key.clone()).or_default();
-        match reference.kind {
-            KindName::Account | KindName::Role | KindName::UserGroup => {
-                runtime.reports.insert(reference.clone(), report.clone());
-            }
-            _ => {}
         }
     }
 

@@ -28,7 +28,7 @@ mod stores;
 mod watch;
 mod wire;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -42,6 +42,10 @@ use crate::{
 
 /// What watches may say ahead of the loop.
 const AHEAD: usize = 4_096;
+/// Time for the last events on a graceful stop.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time between two attempts to reach the API server at the start.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How the controller runs.
 #[derive(Clone, Debug)]
@@ -61,7 +65,7 @@ pub struct Config {
 /// Why the controller ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else may lead by now, so nothing more is written.
+    /// Somebody else may lead by now, so nothing more is written. Ends a term, not the process.
     #[error("the leader lease is lost; another replica may lead by now")]
     LeaseLost,
     /// The lease could not be had.
@@ -69,16 +73,17 @@ pub enum Error {
     Lease(#[from] lease::LeaseError),
     /// The cluster's id could not be read.
     #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
-    ClusterId(#[source] kube::Error),
+    ClusterId(#[source] Box<kube::Error>),
     /// Nothing is watched any more.
     #[error("all watches have ended")]
     WatchesEnded,
 }
 
-/// Waits to lead, then keeps the stores as the objects say until `stop`.
+/// Keeps the stores as the objects say, whenever this process leads, until `stop`. Whoever loses the lease stops writing
+/// at once, forgets everything, and waits to lead again.
 ///
 /// # Errors
-/// When it cannot lead or no longer leads.
+/// When this process can never lead: what may heal by itself is tried again instead.
 pub async fn run(
     client: Client,
     config: Config,
@@ -86,44 +91,85 @@ pub async fn run(
     health: Health,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let cluster = match &config.cluster_id {
-        Some(id) => Name::new(id),
-        None => cluster_id(&client).await?,
-    };
+    // One that stands by is ready to.
     health.set_ready(Ok(()));
-    let acquiring = lease::acquire(client.clone(), &config.store_namespace, &config.identity);
-    let leadership = tokio::select! {
-        leadership = acquiring => leadership?,
+    let cluster = tokio::select! {
+        cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster?,
         () = stop.cancelled() => return Ok(()),
     };
-    tracing::info!(epoch = leadership.epoch.0, %cluster, "leading");
-    metrics.leader(true);
+    loop {
+        let acquiring = lease::acquire(client.clone(), &config.store_namespace, &config.identity);
+        let leadership = tokio::select! {
+            leadership = acquiring => leadership?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        tracing::info!(epoch = leadership.epoch.0, %cluster, "leading");
+        metrics.leader(true);
+        let ended = lead(&client, &config, &cluster, &metrics, &health, &leadership, &stop).await;
+        metrics.leader(false);
+        match ended {
+            Ok(()) => {
+                leadership.release().await;
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
+                // Whatever was found out so far may be out of date by then.
+                drop(leadership);
+            }
+        }
+    }
+}
+
+/// Keeps the stores as the objects say, for one term.
+async fn lead(
+    client: &Client,
+    config: &Config,
+    cluster: &Name,
+    metrics: &Metrics,
+    health: &Health,
+    leadership: &lease::Leadership,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
     let (seen, from_watches) = mpsc::channel(AHEAD);
-    let _watches = watch::start(&client, &seen);
+    let _watches = watch::start(client, &seen);
     drop(seen);
     let setting = dispatch::Setting {
-        client,
-        cluster,
+        client: client.clone(),
+        cluster: cluster.clone(),
         epoch: leadership.epoch,
         max_concurrent_accounts: config.max_concurrent_accounts.max(1),
         metrics: metrics.clone(),
-        health,
+        health: health.clone(),
         events,
     };
     let stores = stores::Stores::new(&config.sqlite_dir, metrics.clone());
-    let ended = dispatch::Dispatcher::new(setting, stores).run(from_watches, leadership.lost.clone(), stop).await;
-    metrics.leader(false);
-    if ended.is_ok() {
-        // What is left to tell is told, but nobody waits long for it.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), events_task).await;
-        leadership.release().await;
-    }
-    ended
+    let dispatcher = dispatch::Dispatcher::new(setting, stores);
+    dispatcher.run(from_watches, leadership.lost.clone(), stop.clone()).await?;
+    // What is left to tell is told, but nobody waits long for it.
+    let _ = tokio::time::timeout(LAST_WORDS, events_task).await;
+    Ok(())
 }
 
-async fn cluster_id(client: &Client) -> Result<Name, Error> {
+/// The id of this cluster; the API server may be a while in coming.
+async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Result<Name, Error> {
+    if let Some(id) = given {
+        return Ok(Name::new(id));
+    }
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = namespaces.get_metadata("kube-system").await.map_err(Error::ClusterId)?;
-    Ok(Name::from(namespace.metadata.uid.unwrap_or_default()))
+    loop {
+        match namespaces.get_metadata("kube-system").await {
+            Ok(namespace) => {
+                health.set_ready(Ok(()));
+                return Ok(Name::from(namespace.metadata.uid.unwrap_or_default()));
+            }
+            Err(error @ kube::Error::Api(_)) => return Err(Error::ClusterId(Box::new(error))),
+            Err(error) => {
+                tracing::warn!(%error, "the API server does not answer, trying again");
+                health.set_ready(Err(format!("the API server does not answer: {error}")));
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
 }

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::{
     events::Notice,
-    record::{ObjectRef, Record},
-    status::Report,
+    record::{KindName, ObjectRef, Record},
+    status::{Report, render},
     stores::StoreHandle,
 };
 use crate::{
@@ -87,8 +87,10 @@ pub struct PassOutcome {
     pub scope: Scope,
     /// What the definitions mean, for the next pass.
     pub definitions: Option<Arc<Definitions>>,
-    /// What is to be said of objects.
+    /// What is to be said of objects whose status does not say it yet.
     pub reports: Vec<(ObjectRef, Report)>,
+    /// What is said of the Account, its roles and groups, whether or not their status says it: numbers follow.
+    pub shown: Vec<(ObjectRef, Report)>,
     /// What is to be told.
     pub notices: Vec<Notice>,
     /// How it went.
@@ -101,6 +103,22 @@ pub struct PassOutcome {
     pub wakes: Vec<(Timestamp, Email)>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl PassOutcome {
+    /// Says something of an object, unless its status says just that. This is the place to find out: beside the loop, and
+    /// before very many reports wait for nothing.
+    pub fn say<F>(&mut self, kind: KindName, record: &Record<F>, report: Report, now: Timestamp) {
+        let reference = record.reference(kind);
+        let says_so = render(&report, &record.meta.status, now)
+            .is_ok_and(|rendered| rendered.digest.hash == record.meta.status.hash);
+        if matches!(kind, KindName::Account | KindName::Role | KindName::UserGroup) {
+            self.shown.push((reference.clone(), report.clone()));
+        }
+        if !says_so {
+            self.reports.push((reference, report));
+        }
+    }
 }
 
 /// How a pass went.

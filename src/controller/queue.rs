@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    model::{AccountKey, Email},
+    model::{AccountKey, Email, Name},
     resolve::Origin,
 };
 
@@ -57,7 +57,19 @@ struct Work {
     running: bool,
     failures: u32,
     held: bool,
+    parked: bool,
     check: u64,
+}
+
+/// Whether an account may be looked at now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// It may.
+    Start,
+    /// Not before something else of this store is over.
+    Full(Name),
+    /// Not before more is known of the cluster.
+    NotYet,
 }
 
 enum Due {
@@ -71,6 +83,10 @@ pub struct Queue {
     work: HashMap<AccountKey, Work>,
     changes: VecDeque<AccountKey>,
     checks: VecDeque<AccountKey>,
+    /// Accounts that wait for room in their store.
+    full: HashMap<Name, VecDeque<AccountKey>>,
+    /// Accounts that wait until more is known.
+    not_yet: Vec<AccountKey>,
     later: BTreeMap<Instant, Vec<Due>>,
     jitter: RandomState,
 }
@@ -96,27 +112,63 @@ impl Queue {
         if work.running || work.held {
             return;
         }
-        if raised {
+        if raised || std::mem::take(&mut work.parked) {
             self.changes.push_back(key.clone());
         } else if !queued {
             self.checks.push_back(key.clone());
         }
     }
 
-    /// The next account to look at, of those that `may_start` lets; it counts as running from now on.
-    pub fn take(&mut self, may_start: impl Fn(&AccountKey) -> bool) -> Option<(AccountKey, Pending)> {
-        let work = &mut self.work;
-        for lane in [&mut self.changes, &mut self.checks] {
+    /// The next account to look at, of those that `admit` lets; it counts as running from now on. Those that have to
+    /// wait are put aside, so that they are not asked about again and again.
+    pub fn take(&mut self, admit: impl Fn(&AccountKey) -> Admit) -> Option<(AccountKey, Pending)> {
+        loop {
+            let key = self.changes.pop_front().or_else(|| self.checks.pop_front())?;
             // An account may stand in both lanes, or in one after it has been taken from the other.
-            lane.retain(|key| work.get(key).is_some_and(|work| work.pending.is_some() && !work.running && !work.held));
-            let Some(place) = lane.iter().position(&may_start) else { continue };
-            let Some(key) = lane.remove(place) else { continue };
-            let Some(entry) = work.get_mut(&key) else { continue };
-            entry.running = true;
-            let pending = entry.pending.take().unwrap_or_default();
-            return Some((key, pending));
+            let Some(work) = self.work.get_mut(&key) else { continue };
+            if work.pending.is_none() || work.running || work.held || work.parked {
+                continue;
+            }
+            match admit(&key) {
+                Admit::Start => {
+                    work.running = true;
+                    let pending = work.pending.take().unwrap_or_default();
+                    return Some((key, pending));
+                }
+                Admit::Full(store) => {
+                    work.parked = true;
+                    self.full.entry(store).or_default().push_back(key);
+                }
+                Admit::NotYet => {
+                    work.parked = true;
+                    self.not_yet.push(key);
+                }
+            }
         }
-        None
+    }
+
+    /// There is room in a store: one that waited for it has its turn.
+    pub fn room_in(&mut self, store: &Name) {
+        while let Some(key) = self.full.get_mut(store).and_then(VecDeque::pop_front) {
+            if self.unpark(&key) {
+                return;
+            }
+        }
+    }
+
+    /// More is known: those that waited for it have their turn.
+    pub fn more_known(&mut self) {
+        for key in std::mem::take(&mut self.not_yet) {
+            self.unpark(&key);
+        }
+    }
+
+    fn unpark(&mut self, key: &AccountKey) -> bool {
+        let parked = self.work.get_mut(key).is_some_and(|work| std::mem::take(&mut work.parked));
+        if parked {
+            self.requeue(key);
+        }
+        parked
     }
 
     /// A pass is over. After a failure the account waits before anything of it is looked at again.
@@ -183,7 +235,8 @@ impl Queue {
     /// How many accounts wait in each lane: changes, checks.
     #[must_use]
     pub fn depths(&self) -> (usize, usize) {
-        (self.changes.len(), self.checks.len())
+        let parked: usize = self.full.values().map(VecDeque::len).sum();
+        (self.changes.len() + parked + self.not_yet.len(), self.checks.len())
     }
 
     /// Since when the oldest change has been waiting.

@@ -77,18 +77,7 @@ fn resolve(pass: &Pass) -> Resolved {
     if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| in_scope(&pass.scope, email)) {
         desired.insert(email, owner);
     }
-    let layout = match &definitions.outlook {
-        Outlook::Whole(whole) => whole.catalog.layout.clone(),
-        Outlook::Frozen => crate::model::Layout::default(),
-    };
-    let desired = Desired {
-        account: pass.key.clone(),
-        scope: pass.scope.clone(),
-        layout,
-        definitions: definitions.desired.clone(),
-        members: desired,
-        ends: definitions.ends(),
-    };
+    let desired = definitions.desired(pass.scope.clone(), desired);
     Resolved { definitions, desired, members }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: Result<Option<Do
         scope: pass.scope.clone(),
         definitions: Some(resolved.definitions.clone()),
         reports: Vec::new(),
+        shown: Vec::new(),
         notices: Vec::new(),
         end: End::Done,
         changes: HashMap::new(),
@@ -99,7 +100,7 @@ impl<'a> Deeds<'a> {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
                 let report = self.member(record, view, member, &object, definitions, pass.now);
-                outcome.reports.push((record.reference(KindName::Membership), report));
+                outcome.say(KindName::Membership, record, report, pass.now);
             }
         }
         report_unaddressed(pass, definitions, outcome);
@@ -108,16 +109,16 @@ impl<'a> Deeds<'a> {
             let mut report = role_report(record, definitions, &pass.counts);
             let object = ObjectKey::Role(role_key(record));
             self.put_sync(&mut report, &object);
-            outcome.reports.push((record.reference(KindName::Role), report));
+            outcome.say(KindName::Role, record, report, pass.now);
         }
         for record in &pass.groups {
             let mut report = group_report(record, definitions, &pass.counts);
             self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
-            outcome.reports.push((record.reference(KindName::UserGroup), report));
+            outcome.say(KindName::UserGroup, record, report, pass.now);
         }
         if pass.scope == Scope::Account {
             let report = self.account(pass, definitions);
-            outcome.reports.push((pass.account.reference(KindName::Account), report));
+            outcome.say(KindName::Account, &pass.account, report, pass.now);
         }
         self.tell(pass, outcome);
     }
@@ -414,7 +415,7 @@ pub(super) fn account_detail(counts: &Counts, has_owner: bool, checked: Option<T
 fn report_unaddressed(pass: &Pass, definitions: &Definitions, outcome: &mut PassOutcome) {
     for record in &pass.unaddressed {
         let report = member_report(record, &definitions.unaddressed(&record.facts), None);
-        outcome.reports.push((record.reference(KindName::Membership), report));
+        outcome.say(KindName::Membership, record, report, pass.now);
     }
 }
 
@@ -422,7 +423,7 @@ fn report_invitations(pass: &Pass, definitions: &Definitions, outcome: &mut Pass
     for record in &pass.invitations {
         let finding = definitions.invitation(&record.facts);
         let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
-        outcome.reports.push((record.reference(KindName::Invitation), report));
+        outcome.say(KindName::Invitation, record, report, pass.now);
     }
 }
 
@@ -431,19 +432,19 @@ fn report_without_store(pass: &Pass, resolved: &Resolved, outcome: &mut PassOutc
     let definitions = &resolved.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.reports.push((record.reference(KindName::Membership), member_report(record, view, None)));
+            outcome.say(KindName::Membership, record, member_report(record, view, None), pass.now);
         }
     }
     report_unaddressed(pass, definitions, outcome);
     report_invitations(pass, definitions, outcome);
     for record in &pass.roles {
-        outcome.reports.push((record.reference(KindName::Role), role_report(record, definitions, &pass.counts)));
+        outcome.say(KindName::Role, record, role_report(record, definitions, &pass.counts), pass.now);
     }
     for record in &pass.groups {
-        outcome.reports.push((record.reference(KindName::UserGroup), group_report(record, definitions, &pass.counts)));
+        outcome.say(KindName::UserGroup, record, group_report(record, definitions, &pass.counts), pass.now);
     }
     let report = account_report(&pass.account, definitions, pass, None);
-    outcome.reports.push((pass.account.reference(KindName::Account), report));
+    outcome.say(KindName::Account, &pass.account, report, pass.now);
 }
 
 /// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
@@ -455,21 +456,21 @@ fn report_failure(pass: &Pass, resolved: &Resolved, error: &StoreError, outcome:
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
                 let report = member_report(record, view, None).unsynced(reason, &message);
-                outcome.reports.push((record.reference(KindName::Membership), report));
+                outcome.say(KindName::Membership, record, report, pass.now);
             }
         }
     }
     report_invitations(pass, definitions, outcome);
     for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
         let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.reports.push((record.reference(KindName::Role), report));
+        outcome.say(KindName::Role, record, report, pass.now);
     }
     for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
         let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.reports.push((record.reference(KindName::UserGroup), report));
+        outcome.say(KindName::UserGroup, record, report, pass.now);
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
-    outcome.reports.push((pass.account.reference(KindName::Account), report));
+    outcome.say(KindName::Account, &pass.account, report, pass.now);
 }
 
 /// What is to be said of an object whose account does not exist.

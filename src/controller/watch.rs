@@ -1,8 +1,8 @@
 //! Watches: one stream for each kind, read into slim records on the way.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
-use futures::{Stream, TryStreamExt};
+use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -12,6 +12,7 @@ use kube::{
         watcher::{self, Config, Event, watcher},
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
@@ -22,13 +23,14 @@ use crate::api;
 
 /// Objects of one page of a list.
 const PAGE: u32 = 1_000;
+/// Time between two looks for a kind that the server does not know.
+const ABSENT: Duration = Duration::from_secs(2);
 
 /// Starts all watches; what they say arrives in order for each kind. They end when the receiver does.
 pub fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    let stream = watcher(namespaces, Config::default().page_size(PAGE));
-    tasks.spawn(forward(stream, KindName::Namespace, namespace, into.clone()));
+    tasks.spawn(forward(namespaces, KindName::Namespace, namespace, into.clone()));
     kind::<api::PermissionCatalog>(client, KindName::PermissionCatalog, into, &mut tasks);
     kind::<api::IdentityStore>(client, KindName::IdentityStore, into, &mut tasks);
     kind::<api::Account>(client, KindName::Account, into, &mut tasks);
@@ -45,38 +47,63 @@ fn namespace(object: PartialObjectMeta<Namespace>) -> Object {
 
 fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<Seen>, tasks: &mut JoinSet<()>) {
     let api = Api::<Wire<K>>::all(client.clone());
-    let stream = watcher(api, Config::default().page_size(PAGE));
-    tasks.spawn(forward(stream, kind, K::object, into.clone()));
+    tasks.spawn(forward(api, kind, K::object, into.clone()));
 }
 
-async fn forward<K, S>(stream: S, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
+/// Forwards what a watch says. A kind that the server does not know is listed afresh once it does: what was watched
+/// before its definition went says nothing about what is there afterwards.
+async fn forward<K>(api: Api<K>, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
 where
-    K: Resource<DynamicType = ()> + Debug + Send + 'static,
-    S: Stream<Item = watcher::Result<Event<K>>> + Send,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let gone = |object: &K| ObjectRef {
-        kind,
-        namespace: object.meta().namespace.as_deref().unwrap_or_default().into(),
-        name: object.name_any().into(),
-    };
-    let mut stream = std::pin::pin!(stream.default_backoff());
+    loop {
+        match forward_until_absent(&api, kind, object, &into).await {
+            Ended::Closed => return,
+            Ended::Absent if into.send(Seen::Absent(kind)).await.is_err() => return,
+            Ended::Absent => tokio::time::sleep(ABSENT).await,
+        }
+    }
+}
+
+enum Ended {
+    /// Nobody listens any more.
+    Closed,
+    /// The server does not know the kind.
+    Absent,
+}
+
+async fn forward_until_absent<K>(
+    api: &Api<K>,
+    kind: KindName,
+    object: fn(K) -> Object,
+    into: &mpsc::Sender<Seen>,
+) -> Ended
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let stream = watcher(api.clone(), Config::default().page_size(PAGE)).default_backoff();
+    let mut stream = std::pin::pin!(stream);
     loop {
         let seen = match stream.try_next().await {
             Ok(Some(Event::Init)) => Seen::Listing(kind),
             Ok(Some(Event::InitDone)) => Seen::Listed(kind),
             Ok(Some(Event::InitApply(found) | Event::Apply(found))) => Seen::Object(object(found)),
-            Ok(Some(Event::Delete(found))) => Seen::Gone(gone(&found)),
-            Ok(None) => return,
+            Ok(Some(Event::Delete(found))) => Seen::Gone(ObjectRef {
+                kind,
+                namespace: found.meta().namespace.as_deref().unwrap_or_default().into(),
+                name: found.name_any().into(),
+            }),
+            Ok(None) => return Ended::Closed,
             Err(error) => {
                 tracing::warn!(kind = kind.as_str(), %error, "watch interrupted, trying again");
-                if !is_absent(&error) {
-                    continue;
+                if is_absent(&error) {
+                    return Ended::Absent;
                 }
-                Seen::Absent(kind)
+                continue;
             }
         };
         if into.send(seen).await.is_err() {
-            return;
+            return Ended::Closed;
         }
     }
 }

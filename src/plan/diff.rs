@@ -21,7 +21,9 @@ use crate::{
 pub struct Plan {
     /// The changes, in the order in which a store should make them.
     pub changes: Vec<Change>,
-    /// What ranks in `changes` mean: the layout the store has once the changes are made.
+    /// What ranks in `changes` mean: the layout the store has once the changes are made. A store that keeps ranks brings
+    /// all others it has of the account to this layout, too ([`Layout::translate`]), where `changes` give the account
+    /// another one: those of members held back, kept, or not ours stand in no change.
     pub layout: Layout,
     /// Differences, corrected by `changes` or only reported.
     pub drift: Vec<Drift>,

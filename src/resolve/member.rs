@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{
     Access, Definitions, DesiredMember, End, Finding, MemberContent, MemberFacts, Origin, Outlook, RoleName, Window,
     definitions::{InForce, RolesInForce},
-    role::unavailable,
+    role::{advise_on_sections, unavailable},
 };
 use crate::{
     api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
@@ -211,6 +211,7 @@ impl Definitions {
         let parts = self.parts(whole, &facts.choices(), &mut view.finding);
         let mut ranks = Ranks::default();
         effective(&whole.catalog, &parts.inputs(), &mut ranks, &mut NoTrace);
+        advise_on_sections(&whole.catalog, &ranks, &mut view.finding);
         let mut at_most = parts.unknown_restriction;
         if let Some(message) = invitation_missing(whole, facts, accepted) {
             view.finding.fault(InvalidReason::InvitationRequired, message);

@@ -52,12 +52,14 @@ pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, finding: &mut F
             catalog.level(rule.section, rule.from - 1),
         ));
     }
-    for (place, section) in catalog.sections.iter().enumerate() {
-        for (above, message) in &section.advisories {
-            if ranks.as_slice()[place] > *above {
-                let level = catalog.level(place, ranks.as_slice()[place]);
-                finding.advise(format!("{} at {level}: {message}", catalog.section_name(place)));
-            }
+    advise_on_sections(catalog, ranks, finding);
+}
+
+/// Advice on levels the catalog warns of: on whoever holds them, and on the role or group that raises them.
+pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, finding: &mut Finding) {
+    for ((place, section), rank) in catalog.sections.iter().enumerate().zip(ranks.as_slice()) {
+        for (_, message) in section.advisories.iter().filter(|(above, _)| rank > above) {
+            finding.advise(format!("{} at {}: {message}", catalog.section_name(place), catalog.level(place, *rank)));
         }
     }
 }

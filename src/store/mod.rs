@@ -23,6 +23,7 @@ pub use sql::{AuditFault, AuditReport};
 pub struct Epoch(pub i64);
 
 /// What a backend can do.
+#[allow(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// A pass is applied whole or, where an object fails, without that object only.

@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
-mod harness;
-mod lease;
+mod contract;
 mod rules;
 mod support;

@@ -25,6 +25,8 @@ use crate::{
 
 /// Patches in flight at once: enough to keep the API server busy, few enough to leave it air.
 const IN_FLIGHT: usize = 24;
+/// Reports looked at in one go, so that the loop stays quick.
+const AT_ONCE: usize = 128;
 /// Wait before a status is sent again after somebody else changed the object: its new version is on its way.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 /// Longest wait after failures.
@@ -147,7 +149,10 @@ impl StatusWriter {
                 }
             }
         }
-        while self.in_flight.len() < IN_FLIGHT {
+        for _ in 0..AT_ONCE {
+            if self.in_flight.len() >= IN_FLIGHT {
+                return;
+            }
             let [changes, bulk] = &mut self.lanes;
             let Some(reference) = changes.pop_front().or_else(|| bulk.pop_front()) else { return };
             if self.in_flight.contains_key(&reference) {

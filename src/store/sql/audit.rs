@@ -6,14 +6,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-
-use crate::{
-    model::{Layout, Ranks},
-    plan::{Content, ObjectKey, Observed},
-    resolve::MemberContent,
-};
 
 /// What a record tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,80 +192,4 @@ impl fmt::Display for AuditReport {
 pub(in crate::store) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
-/// What is there of an object, for a record.
-pub(in crate::store) fn described_there(there: &Observed, object: &ObjectKey) -> Option<Value> {
-    let layout = &there.layout;
-    match object {
-        ObjectKey::Account => {
-            there.account.as_ref()?.content.clone().map(|content| described(&Content::Account(content), layout))
-        }
-        ObjectKey::Role(name) => {
-            there.roles.get(name)?.content.clone().map(|content| described(&Content::Role(content), layout))
-        }
-        ObjectKey::Group(name) => {
-            there.groups.get(name)?.content.clone().map(|content| described(&Content::Group(content), layout))
-        }
-        ObjectKey::Member(email) => there.members.get(email)?.content.as_ref().map(|content| member(content, layout)),
-    }
-}
-
-/// Content for a record: names only, so that it reads the same whatever becomes of the catalog.
-pub(in crate::store) fn described(content: &Content, layout: &Layout) -> Value {
-    match content {
-        Content::Account(content) => {
-            let ladders = content.layout.ladders().iter();
-            let sections: Vec<Value> =
-                ladders.map(|ladder| json!({"name": ladder.section.as_str(), "levels": ladder.levels})).collect();
-            let mut fields = Map::new();
-            fields.insert("displayName".into(), content.display_name.as_str().into());
-            fields.insert("catalog".into(), content.catalog.as_str().into());
-            optional(&mut fields, "owner", content.owner.as_ref().map(ToString::to_string));
-            optional(&mut fields, "parent", content.parent.as_ref().map(ToString::to_string));
-            fields.insert("sections".into(), sections.into());
-            fields.into()
-        }
-        Content::Role(content) => definition(&content.title, &content.ranks, layout),
-        Content::Group(content) => definition(&content.title, &content.ranks, layout),
-        Content::Member(content) => member(content, layout),
-    }
-}
-
-fn definition(title: &str, ranks: &Ranks, layout: &Layout) -> Value {
-    let mut fields = Map::new();
-    fields.insert("title".into(), title.into());
-    permissions(&mut fields, ranks, layout);
-    fields.into()
-}
-
-fn member(content: &MemberContent, layout: &Layout) -> Value {
-    let mut fields = Map::new();
-    optional(&mut fields, "displayName", content.display_name.as_deref().map(str::to_owned));
-    optional(&mut fields, "externalId", content.external_id.as_deref().map(str::to_owned));
-    optional(&mut fields, "role", content.role.as_ref().map(ToString::to_string));
-    if !content.groups.is_empty() {
-        fields.insert("groups".into(), content.groups.iter().map(|name| name.as_str()).collect());
-    }
-    permissions(&mut fields, &content.ranks, layout);
-    optional(&mut fields, "startsAt", content.window.starts_at.map(|at| at.to_string()));
-    optional(&mut fields, "expiresAt", content.window.expires_at.map(|at| at.to_string()));
-    optional(&mut fields, "ended", content.ended.map(|end| end.as_str().to_owned()));
-    fields.into()
-}
-
-/// Sections above their first level.
-fn permissions(fields: &mut Map<String, Value>, ranks: &Ranks, layout: &Layout) {
-    let named: Map<String, Value> =
-        layout.named(ranks).map(|(section, level)| (section.to_owned(), level.into())).collect();
-    fields.insert("permissions".into(), named.into());
-    if ranks.as_slice().len() != layout.len() {
-        fields.insert("unreadable".into(), true.into());
-    }
-}
-
-fn optional(fields: &mut Map<String, Value>, name: &str, value: Option<String>) {
-    if let Some(value) = value {
-        fields.insert(name.to_owned(), value.into());
-    }
 }

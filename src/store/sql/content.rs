@@ -167,7 +167,7 @@ fn unreadable_ranks(layout: &Layout) -> Ranks {
 
 /// Groups as rows hold them: a JSON array.
 pub(in crate::store) fn names_of_groups(groups: &[Name]) -> String {
-    serde_json::Value::from_iter(groups.iter().map(Name::as_str)).to_string()
+    groups.iter().map(Name::as_str).collect::<serde_json::Value>().to_string()
 }
 
 fn groups_of(text: String) -> Box<[Name]> {

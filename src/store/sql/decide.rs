@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{Layout, Ranks},
+    model::{Layout, Name, Ranks},
     plan::{Cause, Change, Content, Fingerprint, Mark, ObjectKey, Observed, Seen},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
     store::{Batch, StoreError},
@@ -199,7 +199,7 @@ fn valid_account(content: &AccountContent) -> Result<(), StoreError> {
     let ladders = content.layout.ladders().iter();
     let names = ladders.flat_map(|ladder| std::iter::once(&ladder.section).chain(&ladder.levels));
     let texts = [content.display_name.as_str(), content.catalog.as_str()];
-    storable(&ObjectKey::Account, texts.into_iter().chain(names.map(|name| name.as_str())))
+    storable(&ObjectKey::Account, texts.into_iter().chain(names.map(Name::as_str)))
 }
 
 fn valid_definition(object: &ObjectKey, title: &str, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
@@ -217,7 +217,7 @@ fn valid_member(object: &ObjectKey, content: &MemberContent, layout: &Layout) ->
     let email = if let ObjectKey::Member(email) = object { email.as_str() } else { "" };
     let texts = [content.display_name.as_deref(), content.external_id.as_deref(), Some(email)];
     let role = content.role.as_ref().map(|role| role.name.as_str());
-    storable(object, texts.into_iter().chain([role]).flatten().chain(content.groups.iter().map(|name| name.as_str())))
+    storable(object, texts.into_iter().chain([role]).flatten().chain(content.groups.iter().map(Name::as_str)))
 }
 
 fn valid_ranks(object: &ObjectKey, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
@@ -242,19 +242,6 @@ pub(in crate::store) struct Translation {
     pub(in crate::store) object: ObjectKey,
     pub(in crate::store) before: Content,
     pub(in crate::store) after: Content,
-}
-
-impl Translation {
-    /// What it grants from now on.
-    pub(in crate::store) fn ranks(&self) -> &Ranks {
-        static NONE: std::sync::LazyLock<Ranks> = std::sync::LazyLock::new(Ranks::default);
-        match &self.after {
-            Content::Account(_) => &NONE,
-            Content::Role(content) => &content.ranks,
-            Content::Group(content) => &content.ranks,
-            Content::Member(content) => &content.ranks,
-        }
-    }
 }
 
 /// Every row of the account in the layout `to`. Rows that the batch does not write, since somebody else's mark or the

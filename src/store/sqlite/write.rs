@@ -1,6 +1,6 @@
 //! Applying: what a batch does, in one transaction.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::{
@@ -9,15 +9,12 @@ use super::{
     read::{self, Wanted},
 };
 use crate::{
-    model::Layout,
-    plan::{Change, Content, Fingerprint, ObjectKey, Observed},
-    resolve::{AccountContent, MemberContent},
+    model::{Email, Layout},
+    plan::{Content, Fingerprint, ObjectKey},
+    resolve::AccountContent,
     store::{
         Batch, Epoch, Outcome, StoreError,
-        sql::{
-            Audited, Decision, Step, decide, described, described_there, hex, names_of_groups, ranks_text, second_of,
-            translations,
-        },
+        sql::{Audited, Decision, RankRows, Rows, Step, Trail, decide, translations},
     },
 };
 
@@ -42,7 +39,7 @@ pub(super) async fn apply(writer: &SqlitePool, batch: &Batch<'_>, epoch: Epoch) 
     }
     let wrote = decision.steps.iter().any(|step| matches!(step, Ok(Step::Put | Step::Remove)));
     let outcomes = if wrote {
-        Writing::new(&mut transaction, batch, &there, id, epoch).await?.run(decision).await?
+        Writing::new(&mut transaction, Trail { batch, there: &there, epoch }, id).await?.run(decision).await?
     } else {
         decision.steps.into_iter().map(|step| step.map(|_| ())).collect()
     };
@@ -75,26 +72,23 @@ async fn fence(connection: &mut SqliteConnection, epoch: Epoch) -> Result<bool, 
 /// A batch being written.
 struct Writing<'a, 't> {
     transaction: &'a mut Transaction<'t, Sqlite>,
-    batch: &'a Batch<'a>,
-    there: &'a Observed,
+    trail: Trail<'a>,
     /// Number of the account.
     id: i64,
     /// Number of our mark.
     owner: i64,
-    epoch: Epoch,
 }
 
 impl<'a, 't> Writing<'a, 't> {
     async fn new(
         transaction: &'a mut Transaction<'t, Sqlite>,
-        batch: &'a Batch<'a>,
-        there: &'a Observed,
+        trail: Trail<'a>,
         id: Option<i64>,
-        epoch: Epoch,
     ) -> Result<Self, Failed> {
         const OWNER: &str = "INSERT INTO owners (cluster, account, uid) VALUES (?1, ?2, ?3) RETURNING id";
         const FIND: &str = "SELECT id FROM owners WHERE cluster = ?1 AND account = ?2 AND uid = ?3";
-        let key = batch.mark.account.to_string();
+        let mark = trail.batch.mark;
+        let key = mark.account.to_string();
         let id = match id {
             Some(id) => id,
             None => {
@@ -108,15 +102,15 @@ impl<'a, 't> Writing<'a, 't> {
         for sql in [FIND, OWNER] {
             if owner.is_none() {
                 owner = sqlx::query_scalar(sql)
-                    .bind(batch.mark.cluster.as_str())
+                    .bind(mark.cluster.as_str())
                     .bind(&key)
-                    .bind(batch.mark.uid.as_str())
+                    .bind(mark.uid.as_str())
                     .fetch_optional(&mut **transaction)
                     .await?;
             }
         }
         let owner = owner.ok_or(sqlx::Error::RowNotFound)?;
-        Ok(Self { transaction, batch, there, id, owner, epoch })
+        Ok(Self { transaction, trail, id, owner })
     }
 
     async fn run(mut self, decision: Decision) -> Result<Vec<Outcome>, Failed> {
@@ -125,12 +119,12 @@ impl<'a, 't> Writing<'a, 't> {
         let mut work: Vec<(usize, Step)> = Vec::new();
         let mut account_goes = None;
         for (place, step) in decision.steps.into_iter().enumerate() {
-            let (Some(change), Ok(step)) = (self.batch.changes.get(place), step) else { continue };
+            let (Some(change), Ok(step)) = (self.trail.batch.changes.get(place), step) else { continue };
             match (&change.object, &change.put, step) {
                 (_, _, Step::Nothing) => {}
                 (ObjectKey::Account, Some((Content::Account(content), fingerprint)), _) => {
                     self.put_account(content, *fingerprint).await?;
-                    audited.extend(self.audited(change));
+                    audited.extend(self.trail.of(change));
                 }
                 (ObjectKey::Account, ..) => account_goes = Some(place),
                 (_, _, step) => work.push((place, step)),
@@ -143,14 +137,14 @@ impl<'a, 't> Writing<'a, 't> {
             self.write(chunk, &mut outcomes).await?;
         }
         for (place, _) in work {
-            if let (Some(change), Some(Ok(()))) = (self.batch.changes.get(place), outcomes.get(place)) {
-                audited.extend(self.audited(change));
+            if let (Some(change), Some(Ok(()))) = (self.trail.batch.changes.get(place), outcomes.get(place)) {
+                audited.extend(self.trail.of(change));
             }
         }
         if let Some(place) = account_goes {
             let outcome = self.remove_account().await?;
-            if let (Ok(()), Some(change)) = (&outcome, self.batch.changes.get(place)) {
-                audited.extend(self.audited(change));
+            if let (Ok(()), Some(change)) = (&outcome, self.trail.batch.changes.get(place)) {
+                audited.extend(self.trail.of(change));
             }
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
@@ -171,7 +165,7 @@ impl<'a, 't> Writing<'a, 't> {
                 Err(error) if is_refused(&error) => {
                     sqlx::query("ROLLBACK TO piece").execute(&mut **self.transaction).await?;
                     if let [(place, _)] = work {
-                        let object = self.batch.changes.get(*place).map(|change| change.object.to_string());
+                        let object = self.trail.batch.changes.get(*place).map(|change| change.object.to_string());
                         if let Some(slot) = outcomes.get_mut(*place) {
                             *slot = Err(classify(&format!("writing {}", object.unwrap_or_default()), &error));
                         }
@@ -198,7 +192,7 @@ impl<'a, 't> Writing<'a, 't> {
                 AND (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
         let mut rows = Rows::default();
         for (place, _) in work {
-            if let Some(change) = self.batch.changes.get(*place) {
+            if let Some(change) = self.trail.batch.changes.get(*place) {
                 rows.add(change);
             }
         }
@@ -216,8 +210,8 @@ impl<'a, 't> Writing<'a, 't> {
                 sqlx::query(sql).bind(self.id).bind(rows).execute(&mut **self.transaction).await?;
             }
         }
-        if !rows.marks.is_empty() {
-            let marks = Value::from(rows.marks).to_string();
+        if !rows.mark.is_empty() {
+            let marks = Value::from(rows.mark).to_string();
             sqlx::query(MARKS).bind(self.id).bind(marks).bind(self.owner).execute(&mut **self.transaction).await?;
         }
         Ok(())
@@ -237,7 +231,7 @@ impl<'a, 't> Writing<'a, 't> {
             .bind(content.display_name.as_str())
             .bind(content.catalog.as_str())
             .bind(layout)
-            .bind(content.owner.as_ref().map(crate::model::Email::as_str))
+            .bind(content.owner.as_ref().map(Email::as_str))
             .bind(content.parent.as_ref().map(ToString::to_string))
             .execute(&mut **self.transaction)
             .await?;
@@ -273,7 +267,7 @@ impl<'a, 't> Writing<'a, 't> {
             .bind(sections)
             .fetch_one(&mut **self.transaction)
             .await?;
-        let ladders = json!(layout.ladders()).to_string();
+        let ladders = serde_json::json!(layout.ladders()).to_string();
         sqlx::query("DELETE FROM levels WHERE layout_id = ?1").bind(id).execute(&mut **self.transaction).await?;
         sqlx::query("DELETE FROM sections WHERE layout_id = ?1").bind(id).execute(&mut **self.transaction).await?;
         for sql in [SECTIONS, LEVELS] {
@@ -291,47 +285,17 @@ impl<'a, 't> Writing<'a, 't> {
 
     /// Rewrites all ranks that are in another layout, those that this batch writes included: it may not get to.
     async fn translate(&mut self, from: &Layout) -> Result<Vec<Audited>, Failed> {
-        let (layout, account) = (self.batch.layout, &self.batch.mark.account);
-        let translated = translations(self.there, from, layout);
-        let (mut roles, mut groups, mut members) = (Vec::new(), Vec::new(), Vec::new());
-        for translation in &translated {
-            let ranks = ranks_text(translation.ranks());
-            match &translation.object {
-                ObjectKey::Account => {}
-                ObjectKey::Role(name) => roles.push(json!([name.to_string(), ranks])),
-                ObjectKey::Group(name) => groups.push(json!([name.as_str(), ranks])),
-                ObjectKey::Member(email) => members.push(json!([email.as_str(), ranks])),
-            }
-        }
-        for (sql, rows) in [(TRANSLATE_ROLES, roles), (TRANSLATE_GROUPS, groups), (TRANSLATE_MEMBERS, members)] {
+        let translated = translations(self.trail.there, from, self.trail.batch.layout);
+        let rows = RankRows::of(&translated);
+        for (sql, rows) in
+            [(TRANSLATE_ROLES, rows.roles), (TRANSLATE_GROUPS, rows.groups), (TRANSLATE_MEMBERS, rows.members)]
+        {
             for rows in rows.chunks(CHUNK) {
                 let rows = Value::from(rows).to_string();
                 sqlx::query(sql).bind(self.id).bind(rows).execute(&mut **self.transaction).await?;
             }
         }
-        // Those that the batch names have records of their own.
-        let named: std::collections::BTreeSet<&ObjectKey> = self.batch.changes.iter().map(|c| &c.object).collect();
-        let cause = self.batch.changes.iter().find(|change| change.object == ObjectKey::Account);
-        let origin = cause.and_then(|change| change.origin.as_ref()).map(ToString::to_string);
-        let lost = translated.into_iter().filter(|translation| !named.contains(&translation.object));
-        Ok(lost
-            .filter_map(|translation| {
-                let before = described(&translation.before, from);
-                let after = described(&translation.after, layout);
-                (before != after).then(|| Audited {
-                    at: self.batch.now.as_microsecond(),
-                    account: account.to_string(),
-                    kind: translation.object.kind().to_owned(),
-                    name: name_of(&translation.object),
-                    cause: "sections-changed".to_owned(),
-                    before: Some(before.to_string()),
-                    after: Some(after.to_string()),
-                    origin: origin.clone(),
-                    epoch: self.epoch.0,
-                    counted: false,
-                })
-            })
-            .collect())
+        Ok(self.trail.of_translations(&translated))
     }
 
     /// Removes the account, if nothing else is left in it.
@@ -344,7 +308,7 @@ impl<'a, 't> Writing<'a, 't> {
         let left = sqlx::query(LEFT).bind(self.id).fetch_optional(&mut **self.transaction).await?;
         if let Some(left) = left {
             let what: String = left.try_get(0)?;
-            let account = &self.batch.mark.account;
+            let account = &self.trail.batch.mark.account;
             return Ok(Err(StoreError::Conflict(format!("account {account} cannot go: {what} is left in it"))));
         }
         for sql in [
@@ -357,102 +321,6 @@ impl<'a, 't> Writing<'a, 't> {
         self.drop_unused_layouts().await?;
         Ok(Ok(()))
     }
-
-    /// The record of a change that was made; none where nothing but the fingerprint is new.
-    fn audited(&self, change: &Change) -> Option<Audited> {
-        let before = described_there(self.there, &change.object);
-        let after = change.put.as_ref().map(|(content, _)| described(content, self.batch.layout));
-        if before.is_some() && before == after && self.is_ours(&change.object) {
-            return None;
-        }
-        Some(Audited {
-            at: self.batch.now.as_microsecond(),
-            account: self.batch.mark.account.to_string(),
-            kind: change.object.kind().to_owned(),
-            name: name_of(&change.object),
-            cause: change.cause.as_str().to_owned(),
-            before: before.map(|before| before.to_string()),
-            after: after.map(|after| after.to_string()),
-            origin: change.origin.as_ref().map(ToString::to_string),
-            epoch: self.epoch.0,
-            counted: change.counted,
-        })
-    }
-
-    fn is_ours(&self, object: &ObjectKey) -> bool {
-        let mark = match object {
-            ObjectKey::Account => self.there.account.as_ref().and_then(|seen| seen.mark.as_ref()),
-            ObjectKey::Role(name) => self.there.roles.get(name).and_then(|seen| seen.mark.as_ref()),
-            ObjectKey::Group(name) => self.there.groups.get(name).and_then(|seen| seen.mark.as_ref()),
-            ObjectKey::Member(email) => self.there.members.get(email).and_then(|seen| seen.mark.as_ref()),
-        };
-        mark == Some(self.batch.mark)
-    }
-}
-
-/// The name of an object within its kind, as rows have it.
-fn name_of(object: &ObjectKey) -> String {
-    match object {
-        ObjectKey::Account => String::new(),
-        ObjectKey::Role(name) => name.to_string(),
-        ObjectKey::Group(name) => name.to_string(),
-        ObjectKey::Member(email) => email.to_string(),
-    }
-}
-
-/// Rows to write, each a JSON array of columns.
-#[derive(Default)]
-struct Rows {
-    put_roles: Vec<Value>,
-    put_groups: Vec<Value>,
-    put_members: Vec<Value>,
-    remove_roles: Vec<Value>,
-    remove_groups: Vec<Value>,
-    remove_members: Vec<Value>,
-    marks: Vec<Value>,
-    unmark: Vec<Value>,
-}
-
-impl Rows {
-    fn add(&mut self, change: &Change) {
-        let name = name_of(&change.object);
-        let kind = change.object.kind();
-        if let Some((content, fingerprint)) = &change.put {
-            self.marks.push(json!([kind, name, hex(&fingerprint.0)]));
-            match content {
-                Content::Account(_) => {}
-                Content::Role(content) => {
-                    self.put_roles.push(json!([name, content.title.as_str(), ranks_text(&content.ranks)]));
-                }
-                Content::Group(content) => {
-                    self.put_groups.push(json!([name, content.title.as_str(), ranks_text(&content.ranks)]));
-                }
-                Content::Member(content) => self.put_members.push(member_row(&name, content)),
-            }
-            return;
-        }
-        self.unmark.push(json!([kind, name]));
-        match &change.object {
-            ObjectKey::Account => {}
-            ObjectKey::Role(_) => self.remove_roles.push(name.into()),
-            ObjectKey::Group(_) => self.remove_groups.push(name.into()),
-            ObjectKey::Member(_) => self.remove_members.push(name.into()),
-        }
-    }
-}
-
-fn member_row(email: &str, content: &MemberContent) -> Value {
-    json!([
-        email,
-        content.display_name,
-        content.external_id,
-        content.role.as_ref().map(ToString::to_string),
-        names_of_groups(&content.groups),
-        ranks_text(&content.ranks),
-        content.window.starts_at.map(second_of),
-        content.window.expires_at.map(second_of),
-        content.ended.map(|end| end.as_str()),
-    ])
 }
 
 macro_rules! put_definitions {

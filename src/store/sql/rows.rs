@@ -1,0 +1,112 @@
+//! The rows that a batch writes, as JSON arrays of columns: one statement takes thousands of them as one text, in every
+//! SQL store that can take JSON apart.
+
+use serde_json::{Value, json};
+
+use super::{
+    audit::hex,
+    content::{names_of_groups, ranks_text, second_of},
+    decide::Translation,
+};
+use crate::{
+    plan::{Change, Content, ObjectKey},
+    resolve::{End, MemberContent},
+};
+
+/// The name of an object within its kind, as rows have it.
+pub(in crate::store) fn name_of(object: &ObjectKey) -> String {
+    match object {
+        ObjectKey::Account => String::new(),
+        ObjectKey::Role(name) => name.to_string(),
+        ObjectKey::Group(name) => name.to_string(),
+        ObjectKey::Member(email) => email.to_string(),
+    }
+}
+
+/// Rows to write.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Rows {
+    /// Name, title, ranks.
+    pub(in crate::store) put_roles: Vec<Value>,
+    /// Name, title, ranks.
+    pub(in crate::store) put_groups: Vec<Value>,
+    /// Address, name for people, external id, role, groups, ranks, start, expiry, end.
+    pub(in crate::store) put_members: Vec<Value>,
+    /// Names.
+    pub(in crate::store) remove_roles: Vec<Value>,
+    /// Names.
+    pub(in crate::store) remove_groups: Vec<Value>,
+    /// Addresses.
+    pub(in crate::store) remove_members: Vec<Value>,
+    /// Kind, name, fingerprint.
+    pub(in crate::store) mark: Vec<Value>,
+    /// Kind, name.
+    pub(in crate::store) unmark: Vec<Value>,
+}
+
+impl Rows {
+    /// Of one change; the account's own row is not among them.
+    pub(in crate::store) fn add(&mut self, change: &Change) {
+        let name = name_of(&change.object);
+        let kind = change.object.kind();
+        if let Some((content, fingerprint)) = &change.put {
+            self.mark.push(json!([kind, name, hex(&fingerprint.0)]));
+            match content {
+                Content::Account(_) => {}
+                Content::Role(content) => {
+                    self.put_roles.push(json!([name, content.title.as_str(), ranks_text(&content.ranks)]));
+                }
+                Content::Group(content) => {
+                    self.put_groups.push(json!([name, content.title.as_str(), ranks_text(&content.ranks)]));
+                }
+                Content::Member(content) => self.put_members.push(member_row(&name, content)),
+            }
+            return;
+        }
+        self.unmark.push(json!([kind, name]));
+        match &change.object {
+            ObjectKey::Account => {}
+            ObjectKey::Role(_) => self.remove_roles.push(name.into()),
+            ObjectKey::Group(_) => self.remove_groups.push(name.into()),
+            ObjectKey::Member(_) => self.remove_members.push(name.into()),
+        }
+    }
+}
+
+fn member_row(email: &str, content: &MemberContent) -> Value {
+    json!([
+        email,
+        content.display_name,
+        content.external_id,
+        content.role.as_ref().map(ToString::to_string),
+        names_of_groups(&content.groups),
+        ranks_text(&content.ranks),
+        content.window.starts_at.map(second_of),
+        content.window.expires_at.map(second_of),
+        content.ended.map(End::as_str),
+    ])
+}
+
+/// New ranks for rows that stay: name and ranks.
+#[derive(Debug, Default)]
+pub(in crate::store) struct RankRows {
+    pub(in crate::store) roles: Vec<Value>,
+    pub(in crate::store) groups: Vec<Value>,
+    pub(in crate::store) members: Vec<Value>,
+}
+
+impl RankRows {
+    pub(in crate::store) fn of(translations: &[Translation]) -> Self {
+        let mut rows = Self::default();
+        for Translation { object, after, .. } in translations {
+            let (ranks, rows) = match after {
+                Content::Account(_) => continue,
+                Content::Role(content) => (&content.ranks, &mut rows.roles),
+                Content::Group(content) => (&content.ranks, &mut rows.groups),
+                Content::Member(content) => (&content.ranks, &mut rows.members),
+            };
+            rows.push(json!([name_of(object), ranks_text(ranks)]));
+        }
+        rows
+    }
+}

@@ -1,0 +1,155 @@
+//! What the audit tells of a batch: what was there and what is there now, in names, so that it reads the same whatever
+//! becomes of the catalog.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{audit::Audited, decide::Translation, rows::name_of};
+use crate::{
+    model::{Layout, Name, Ranks},
+    plan::{Change, Content, Mark, ObjectKey, Observed},
+    resolve::MemberContent,
+    store::{Batch, Epoch},
+};
+
+/// A batch, and what was there before it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Trail<'a> {
+    pub(in crate::store) batch: &'a Batch<'a>,
+    pub(in crate::store) there: &'a Observed,
+    pub(in crate::store) epoch: Epoch,
+}
+
+impl Trail<'_> {
+    /// The record of a change that was made; none where nothing but the fingerprint is new.
+    pub(in crate::store) fn of(&self, change: &Change) -> Option<Audited> {
+        let before = described_there(self.there, &change.object);
+        let after = change.put.as_ref().map(|(content, _)| described(content, self.batch.layout));
+        if before.is_some() && before == after && mark_there(self.there, &change.object) == Some(self.batch.mark) {
+            return None;
+        }
+        let origin = change.origin.as_ref().map(ToString::to_string);
+        Some(Audited {
+            counted: change.counted,
+            origin,
+            ..self.record(&change.object, change.cause.as_str(), before.as_ref(), after.as_ref())
+        })
+    }
+
+    /// The records of rows that stay and mean less than before, since the account has other sections. Those that the
+    /// batch names have records of their own.
+    pub(in crate::store) fn of_translations(&self, translations: &[Translation]) -> Vec<Audited> {
+        let named: BTreeSet<&ObjectKey> = self.batch.changes.iter().map(|change| &change.object).collect();
+        let account = self.batch.changes.iter().find(|change| change.object == ObjectKey::Account);
+        let origin = account.and_then(|change| change.origin.as_ref()).map(ToString::to_string);
+        let stay = translations.iter().filter(|translation| !named.contains(&translation.object));
+        stay.filter_map(|Translation { object, before, after }| {
+            let before = described(before, &self.there.layout);
+            let after = described(after, self.batch.layout);
+            let record = || self.record(object, "sections-changed", Some(&before), Some(&after));
+            (before != after).then(|| Audited { origin: origin.clone(), ..record() })
+        })
+        .collect()
+    }
+
+    fn record(&self, object: &ObjectKey, cause: &str, before: Option<&Value>, after: Option<&Value>) -> Audited {
+        Audited {
+            at: self.batch.now.as_microsecond(),
+            account: self.batch.mark.account.to_string(),
+            kind: object.kind().to_owned(),
+            name: name_of(object),
+            cause: cause.to_owned(),
+            before: before.map(ToString::to_string),
+            after: after.map(ToString::to_string),
+            origin: None,
+            epoch: self.epoch.0,
+            counted: false,
+        }
+    }
+}
+
+fn mark_there<'a>(there: &'a Observed, object: &ObjectKey) -> Option<&'a Mark> {
+    match object {
+        ObjectKey::Account => there.account.as_ref()?.mark.as_ref(),
+        ObjectKey::Role(name) => there.roles.get(name)?.mark.as_ref(),
+        ObjectKey::Group(name) => there.groups.get(name)?.mark.as_ref(),
+        ObjectKey::Member(email) => there.members.get(email)?.mark.as_ref(),
+    }
+}
+
+/// What is there of an object, for a record.
+fn described_there(there: &Observed, object: &ObjectKey) -> Option<Value> {
+    let layout = &there.layout;
+    match object {
+        ObjectKey::Account => {
+            there.account.as_ref()?.content.clone().map(|content| described(&Content::Account(content), layout))
+        }
+        ObjectKey::Role(name) => {
+            there.roles.get(name)?.content.clone().map(|content| described(&Content::Role(content), layout))
+        }
+        ObjectKey::Group(name) => {
+            there.groups.get(name)?.content.clone().map(|content| described(&Content::Group(content), layout))
+        }
+        ObjectKey::Member(email) => there.members.get(email)?.content.as_ref().map(|content| member(content, layout)),
+    }
+}
+
+/// Content for a record: names only, so that it reads the same whatever becomes of the catalog.
+fn described(content: &Content, layout: &Layout) -> Value {
+    match content {
+        Content::Account(content) => {
+            let ladders = content.layout.ladders().iter();
+            let sections: Vec<Value> =
+                ladders.map(|ladder| json!({"name": ladder.section.as_str(), "levels": ladder.levels})).collect();
+            let mut fields = Map::new();
+            fields.insert("displayName".into(), content.display_name.as_str().into());
+            fields.insert("catalog".into(), content.catalog.as_str().into());
+            optional(&mut fields, "owner", content.owner.as_ref().map(ToString::to_string));
+            optional(&mut fields, "parent", content.parent.as_ref().map(ToString::to_string));
+            fields.insert("sections".into(), sections.into());
+            fields.into()
+        }
+        Content::Role(content) => definition(&content.title, &content.ranks, layout),
+        Content::Group(content) => definition(&content.title, &content.ranks, layout),
+        Content::Member(content) => member(content, layout),
+    }
+}
+
+fn definition(title: &str, ranks: &Ranks, layout: &Layout) -> Value {
+    let mut fields = Map::new();
+    fields.insert("title".into(), title.into());
+    permissions(&mut fields, ranks, layout);
+    fields.into()
+}
+
+fn member(content: &MemberContent, layout: &Layout) -> Value {
+    let mut fields = Map::new();
+    optional(&mut fields, "displayName", content.display_name.as_deref().map(str::to_owned));
+    optional(&mut fields, "externalId", content.external_id.as_deref().map(str::to_owned));
+    optional(&mut fields, "role", content.role.as_ref().map(ToString::to_string));
+    if !content.groups.is_empty() {
+        fields.insert("groups".into(), content.groups.iter().map(Name::as_str).collect());
+    }
+    permissions(&mut fields, &content.ranks, layout);
+    optional(&mut fields, "startsAt", content.window.starts_at.map(|at| at.to_string()));
+    optional(&mut fields, "expiresAt", content.window.expires_at.map(|at| at.to_string()));
+    optional(&mut fields, "ended", content.ended.map(|end| end.as_str().to_owned()));
+    fields.into()
+}
+
+/// Sections above their first level.
+fn permissions(fields: &mut Map<String, Value>, ranks: &Ranks, layout: &Layout) {
+    let named: Map<String, Value> =
+        layout.named(ranks).map(|(section, level)| (section.to_owned(), level.into())).collect();
+    fields.insert("permissions".into(), named.into());
+    if ranks.as_slice().len() != layout.len() {
+        fields.insert("unreadable".into(), true.into());
+    }
+}
+
+fn optional(fields: &mut Map<String, Value>, name: &str, value: Option<String>) {
+    if let Some(value) = value {
+        fields.insert(name.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,175 @@
+//! What is put is there, what is removed is gone.
+
+use roster::{
+    model::{Email, Layout},
+    plan::{ObjectKey, Observed},
+    resolve::{End, RoleName, Scope, Window},
+    store::{Store, StoreError, Totals},
+};
+
+use super::{
+    Backend,
+    world::{NOW, World, email, member, member_key, members, ranks, world},
+};
+
+pub async fn what_was_applied_is_observed(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    let plan = world.converge(&*store).await;
+    assert_eq!(plan.changes.len(), 6, "account, two roles, a group, two members");
+    let observed = world.observe(&*store).await;
+    world.assert_held(&observed);
+    assert_eq!(observed.recent_removals, vec![]);
+}
+
+pub async fn what_was_applied_survives_reopening(backend: &dyn Backend) {
+    let world = world("acme");
+    world.converge(&*backend.open().await).await;
+    world.assert_held(&world.observe(&*backend.open().await).await);
+}
+
+pub async fn a_scope_shows_its_members_only(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let (ann, nobody) = (email("ann@shop.example"), email("nobody@shop.example"));
+    let whole = world.observe(&*store).await;
+    let seen = store.observe(world.key(), &members(&[&ann, &nobody]), NOW).await.unwrap();
+    assert_eq!(seen.account, whole.account);
+    assert_eq!(seen.layout, whole.layout);
+    assert_eq!(seen.member_count, 2);
+    assert!(seen.roles.is_empty() && seen.groups.is_empty());
+    assert_eq!(seen.members.keys().collect::<Vec<_>>(), [&ann]);
+    assert_eq!(seen.members[&ann], whole.members[&ann]);
+}
+
+pub async fn repeating_a_batch_changes_nothing(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    let plan = world.converge(&*store).await;
+    let first = world.observe(&*store).await;
+    for _ in 0..2 {
+        assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); plan.changes.len()]);
+        assert_eq!(world.observe(&*store).await, first);
+    }
+}
+
+pub async fn removing_is_repeatable(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    world.members.clear();
+    world.groups.clear();
+    let plan = world.converge(&*store).await;
+    assert_eq!(plan.changes.len(), 3);
+    world.assert_held(&world.observe(&*store).await);
+    assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); 3]);
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn titles_can_be_renamed(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    world.account.display_name = "Another shop".into();
+    world.roles.get_mut(&RoleName::custom("admin")).unwrap().title = "Theirs".into();
+    world.groups.get_mut("desk").unwrap().title = "Counter".into();
+    let plan = world.converge(&*store).await;
+    assert_eq!(plan.changes.len(), 3);
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn every_field_of_a_member_can_come_and_go(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    let bare = roster::resolve::MemberContent { ranks: ranks(&[0, 0, 0]), ..Default::default() };
+    let mut full = member(&[1, 1, 1]);
+    full.external_id = Some("id-7".into());
+    full.role = Some(RoleName::custom("admin"));
+    full.groups = ["desk".into(), "till".into()].into();
+    full.window = Window {
+        starts_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        expires_at: Some("9999-12-30T00:00:00Z".parse().unwrap()),
+    };
+    let ends = [End::Blocked, End::AccountSuspended, End::NotApproved, End::Suspended];
+    let ended = ends.map(|end| roster::resolve::MemberContent { ended: Some(end), ..bare.clone() });
+    for content in [bare.clone(), full, bare.clone()].into_iter().chain(ended) {
+        world.members.insert(email("ann@shop.example"), content);
+        world.converge(&*store).await;
+        world.assert_held(&world.observe(&*store).await);
+    }
+}
+
+pub async fn a_role_in_use_can_be_removed(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    world.roles.remove(&RoleName::predefined("admin"));
+    let plan = world.converge(&*store).await;
+    assert_eq!(
+        plan.changes.iter().map(|c| &c.object).collect::<Vec<_>>(),
+        [&ObjectKey::Role(RoleName::predefined("admin"))]
+    );
+    world.assert_held(&world.observe(&*store).await);
+}
+
+async fn delete_account(world: &World, store: &dyn Store) -> Vec<roster::store::Outcome> {
+    let plan = roster::plan::deletion(&world.observe(store).await, world.mark());
+    world.apply(store, &plan).await
+}
+
+pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
+    let (store, world, other) = (backend.open().await, world("acme"), world("other"));
+    world.converge(&*store).await;
+    other.converge(&*store).await;
+    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    for _ in 0..2 {
+        assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); 6]);
+        assert_eq!(world.observe(&*store).await, Observed::default());
+        assert_eq!(store.accounts().await.unwrap(), [other.mark().clone()]);
+        other.assert_held(&other.observe(&*store).await);
+    }
+    // And it can come again.
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    // Between the picture and the deletion, somebody comes in.
+    backend.insert_member(world.key(), &email("late@shop.example")).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    let (last, others) = outcomes.split_last().unwrap();
+    assert!(matches!(last, Err(StoreError::Conflict(why)) if why.contains("a member is left")), "{last:?}");
+    assert_eq!(others, vec![Ok(()); 5]);
+    let left = world.observe(&*store).await;
+    assert_eq!(left.members.keys().map(Email::as_str).collect::<Vec<_>>(), ["late@shop.example"]);
+    assert_eq!(left.account.as_ref().and_then(|seen| seen.mark.as_ref()), Some(world.mark()));
+    assert_eq!(delete_account(&world, &*store).await, vec![Ok(()); 2]);
+    assert_eq!(world.observe(&*store).await, Observed::default());
+}
+
+pub async fn accounts_and_totals_are_told(backend: &dyn Backend) {
+    let (store, acme, bolt) = (backend.open().await, world("acme"), world("bolt"));
+    assert_eq!(store.accounts().await.unwrap(), vec![]);
+    assert_eq!(store.totals().await.unwrap(), Totals::default());
+    acme.converge(&*store).await;
+    bolt.converge(&*store).await;
+    assert_eq!(store.accounts().await.unwrap(), [acme.mark().clone(), bolt.mark().clone()]);
+    assert_eq!(store.totals().await.unwrap(), Totals { accounts: 2, members: 4 });
+    delete_account(&bolt, &*store).await;
+    assert_eq!(store.totals().await.unwrap(), Totals { accounts: 1, members: 2 });
+}
+
+pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    for scope in [Scope::Account, members(&[&email("ann@shop.example")])] {
+        let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
+        assert_eq!(seen, Observed { layout: Layout::default(), ..Observed::default() });
+    }
+    let gone = roster::plan::Change {
+        object: member_key(&email("ann@shop.example")),
+        put: None,
+        cause: roster::plan::Cause::Unwanted,
+        origin: None,
+        phase: roster::plan::Phase::Narrow,
+        counted: false,
+    };
+    assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
+    assert_eq!(store.totals().await.unwrap(), Totals::default());
+}

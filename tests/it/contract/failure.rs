@@ -1,0 +1,178 @@
+//! What fails alone, what fails as a whole, and what a crash leaves.
+
+use std::time::Duration;
+
+use roster::{
+    model::Layout,
+    plan::{Content, ObjectKey, RecentRemoval},
+    resolve::{RoleName, Scope},
+    store::{Batch, Epoch, Outcome, StoreError},
+};
+
+use super::{
+    Backend,
+    world::{NOW, TERM, email, ladder, member, member_key, members, ranks, world},
+};
+
+fn is_invalid(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(StoreError::Invalid(_)))
+}
+
+pub async fn a_batch_for_other_sections_is_refused(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let before = world.observe(&*store).await;
+    let ann = email("ann@shop.example");
+    world.members.get_mut(&ann).unwrap().ranks = ranks(&[0, 0, 1]);
+    let plan = world.plan(&*store, members(&[&ann])).await;
+    let fewer = Layout::new(world.account.layout.ladders()[..2].to_vec());
+    let outcomes = world.apply_changes(&*store, &fewer, &plan.changes).await;
+    assert!(matches!(outcomes.as_slice(), [outcome] if is_invalid(outcome)), "{outcomes:?}");
+    assert_eq!(world.observe(&*store).await, before);
+}
+
+pub async fn one_refused_member_stands_alone(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    for n in 0..50 {
+        world.members.insert(email(&format!("m{n}@shop.example")), member(&[1, 1, 1]));
+    }
+    let mut plan = world.plan(&*store, Scope::Account).await;
+    let (short, high, nul) = (email("m3@shop.example"), email("m17@shop.example"), email("m40@shop.example"));
+    for change in &mut plan.changes {
+        let Some((Content::Member(content), _)) = &mut change.put else { continue };
+        match &change.object {
+            object if *object == member_key(&short) => content.ranks = ranks(&[1, 1]),
+            object if *object == member_key(&high) => content.ranks = ranks(&[1, 2, 1]),
+            object if *object == member_key(&nul) => content.display_name = Some("a\0b".into()),
+            _ => {}
+        }
+    }
+    let outcomes = world.apply(&*store, &plan).await;
+    for (change, outcome) in plan.changes.iter().zip(&outcomes) {
+        let refused = [&short, &high, &nul].into_iter().any(|email| change.object == member_key(email));
+        assert_eq!(is_invalid(outcome), refused, "{}: {outcome:?}", change.object);
+        assert_eq!(outcome.is_ok(), !refused, "{}: {outcome:?}", change.object);
+    }
+    [short, high, nul].iter().for_each(|email| drop(world.members.remove(email)));
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    let plan = world.plan(&*store, Scope::Account).await;
+    let without: Vec<_> = plan.changes.iter().filter(|c| c.object != ObjectKey::Account).cloned().collect();
+    let outcomes = world.apply_changes(&*store, &plan.layout, &without).await;
+    assert!(outcomes.iter().all(|o| matches!(o, Err(StoreError::Conflict(_)))), "{outcomes:?}");
+    // And where the account itself is refused.
+    let mut broken = plan.clone();
+    for change in &mut broken.changes {
+        if let Some((Content::Account(content), _)) = &mut change.put {
+            content.layout = Layout::new(vec![ladder("other", &["No", "Yes"])]);
+        }
+    }
+    let outcomes = world.apply(&*store, &broken).await;
+    assert!(outcomes.iter().all(is_invalid), "{outcomes:?}");
+    assert_eq!(world.observe(&*store).await, roster::plan::Observed::default());
+    assert_eq!(store.totals().await.unwrap(), roster::store::Totals::default());
+}
+
+pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    if !store.capabilities().fencing {
+        return;
+    }
+    world.converge(&*store).await;
+    let ann = email("ann@shop.example");
+    world.members.get_mut(&ann).unwrap().ranks = ranks(&[0, 0, 1]);
+    let plan = world.plan(&*store, members(&[&ann])).await;
+    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let next = Epoch(TERM.0 + 1);
+    // The new leader's first batch changes nothing, and still shuts the former one out.
+    let same = super::world::world("acme").plan(&*store, Scope::Account).await;
+    assert!(same.changes.is_empty());
+    let unchanged = world.clone();
+    let unchanged = super::world::World { members: super::world::world("acme").members, ..unchanged };
+    let again =
+        roster::plan::plan(&unchanged.desired(Scope::Account), &roster::plan::Observed::default(), &unchanged.policy);
+    let repeated = Batch { mark: world.mark(), layout: &again.layout, changes: &again.changes, now: NOW };
+    assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); again.changes.len()]);
+    let before = world.observe(&*store).await;
+    for store in [store, backend.open().await] {
+        let outcomes = store.apply(&batch, TERM).await;
+        assert!(
+            matches!(outcomes.as_slice(), [Err(StoreError::Conflict(why))] if why.contains("newer leader")),
+            "{outcomes:?}"
+        );
+        assert_eq!(world.observe(&*store).await, before);
+    }
+    let store = backend.open().await;
+    assert_eq!(store.apply(&batch, next).await, [Ok(())]);
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn accounts_do_not_disturb_each_other(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let worlds: Vec<_> = (0..8).map(|n| world(&format!("account-{n}"))).collect();
+    let passes = worlds.iter().map(|world| async {
+        let mut world = world.clone();
+        for round in 0..10_u8 {
+            let content = member(&[round % 3, round % 2, round % 4]);
+            world.members.insert(email(&format!("round-{round}@shop.example")), content.clone());
+            world.members.insert(email("ann@shop.example"), content);
+            world.converge(&*store).await;
+            world.assert_held(&world.observe(&*store).await);
+        }
+        world
+    });
+    for world in futures::future::join_all(passes).await {
+        world.assert_held(&world.observe(&*store).await);
+    }
+    assert_eq!(store.totals().await.unwrap().members, 8 * 12);
+}
+
+pub async fn a_pass_that_is_dropped_leaves_all_or_nothing(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    for round in 0..40_u32 {
+        let before = world.observe(&*store).await;
+        for n in 0..30 {
+            let content = member(&[(round % 3) as u8, (round % 2) as u8, ((round + n) % 4) as u8]);
+            world.members.insert(email(&format!("m{n}@shop.example")), content);
+        }
+        let plan = world.plan(&*store, Scope::Account).await;
+        // Dropped somewhere on its way, as by a lost lease: at another point each time.
+        let limit = Duration::from_micros(u64::from(round) * 150);
+        let finished = tokio::time::timeout(limit, world.apply(&*store, &plan)).await.is_ok();
+        let after = world.observe(&*store).await;
+        if store.capabilities().transactions && after != before {
+            world.assert_held(&after);
+        } else {
+            assert!(!finished || plan.changes.is_empty(), "round {round}");
+        }
+        world.converge(&*store).await;
+        world.assert_held(&world.observe(&*store).await);
+    }
+}
+
+pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let (ann, ben) = (email("ann@shop.example"), email("ben@shop.example"));
+    world.members.remove(&ann);
+    world.roles.remove(&RoleName::custom("admin"));
+    // One leaves, one is left without access; a role that goes does not count.
+    world.members.get_mut(&ben).unwrap().ranks = ranks(&[0, 0, 0]);
+    let plan = world.converge(&*store).await;
+    assert_eq!(plan.changes.iter().filter(|change| change.counted).count(), 2);
+    let removed = [RecentRemoval { email: ann, at: NOW }, RecentRemoval { email: ben.clone(), at: NOW }];
+    for scope in [Scope::Account, members(&[&ben])] {
+        let mut seen = store.observe(world.key(), &scope, NOW).await.unwrap().recent_removals;
+        seen.sort_by(|a, b| a.email.cmp(&b.email));
+        assert_eq!(seen, removed);
+        let later = NOW + Duration::from_micros(1);
+        assert_eq!(store.observe(world.key(), &scope, later).await.unwrap().recent_removals, []);
+    }
+    // Repeating is not removing once more.
+    world.apply(&*store, &plan).await;
+    assert_eq!(world.observe(&*store).await.recent_removals.len(), 2);
+}

@@ -1,0 +1,145 @@
+//! Whose things are: told when observed, and respected when written, whatever the plan said.
+
+use roster::{
+    plan::{Cause, Change, ObjectKey},
+    resolve::Scope,
+    store::{Outcome, StoreError},
+};
+
+use super::{
+    Backend,
+    world::{email, member, member_key, world},
+};
+
+fn is_conflict(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(StoreError::Conflict(_)))
+}
+
+/// The plan that a store without anything in it would get.
+async fn blind(world: &super::world::World) -> roster::plan::Plan {
+    roster::plan::plan(&world.desired(Scope::Account), &roster::plan::Observed::default(), &world.policy)
+}
+
+pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    let plan = world.converge(&*store).await;
+    let observed = world.observe(&*store).await;
+    for change in &plan.changes {
+        let (_, fingerprint) = change.put.as_ref().unwrap();
+        let seen = match &change.object {
+            ObjectKey::Account => observed.account.as_ref().unwrap().fingerprint,
+            ObjectKey::Role(name) => observed.roles[name].fingerprint,
+            ObjectKey::Group(name) => observed.groups[name].fingerprint,
+            ObjectKey::Member(email) => observed.members[email].fingerprint,
+        };
+        assert_eq!(seen, Some(*fingerprint), "{}", change.object);
+    }
+    // Another cluster's mark comes out as it went in.
+    let theirs = email("theirs@shop.example");
+    let other = world.of_cluster("cluster-b");
+    world.members.insert(theirs.clone(), member(&[1, 1, 1]));
+    let change = put_member(&other, &theirs, Cause::Spec).await;
+    assert!(
+        is_conflict(&other.apply_changes(&*store, &other.account.layout, &[change]).await[0]),
+        "a foreign container"
+    );
+    let shared = super::world::world("shared");
+    other_account(&shared).converge(&*store).await;
+    let marks = store.accounts().await.unwrap();
+    assert_eq!(marks.iter().map(|mark| mark.cluster.as_str()).collect::<Vec<_>>(), ["cluster-a", "cluster-b"]);
+}
+
+fn other_account(world: &super::world::World) -> super::world::World {
+    world.of_cluster("cluster-b")
+}
+
+async fn put_member(world: &super::world::World, email: &roster::model::Email, cause: Cause) -> Change {
+    let mut world = world.clone();
+    world.members = [(email.clone(), member(&[2, 1, 3]))].into();
+    let changes = blind(&world).await.changes;
+    let change = changes.into_iter().find(|change| change.object == member_key(email)).unwrap();
+    Change { cause, ..change }
+}
+
+pub async fn another_cluster_is_not_touched(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let before = world.observe(&*store).await;
+    let other = world.of_cluster("cluster-b");
+    // Even with a plan made from nothing, and with one to remove everything.
+    let plan = blind(&other).await;
+    for cause in [Cause::Spec, Cause::Adoption, Cause::Drift] {
+        let changes: Vec<Change> = plan.changes.iter().cloned().map(|change| Change { cause, ..change }).collect();
+        let outcomes = other.apply_changes(&*store, &plan.layout, &changes).await;
+        assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+        assert_eq!(world.observe(&*store).await, before);
+    }
+    let removals = roster::plan::deletion(&before, world.mark());
+    for cause in [Cause::Unwanted, Cause::Unmanaged, Cause::AccountDeleted] {
+        let changes: Vec<Change> = removals.changes.iter().cloned().map(|change| Change { cause, ..change }).collect();
+        let outcomes = other.apply_changes(&*store, &removals.layout, &changes).await;
+        assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+        assert_eq!(world.observe(&*store).await, before);
+    }
+}
+
+pub async fn another_clusters_account_is_not_entered(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let other = world.of_cluster("cluster-b");
+    let newcomer = email("new@shop.example");
+    let change = put_member(&other, &newcomer, Cause::Spec).await;
+    let outcomes = other.apply_changes(&*store, &other.account.layout, &[change]).await;
+    assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+    assert!(!world.observe(&*store).await.members.contains_key(&newcomer));
+}
+
+pub async fn an_earlier_account_of_the_same_name_is_adopted_only(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let mut again = world.clone();
+    again.policy.mark.uid = "99999999-0000-0000-0000-000000000000".into();
+    let plan = blind(&again).await;
+    let outcomes = again.apply(&*store, &plan).await;
+    assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+    world.assert_held(&world.observe(&*store).await);
+    // The plan adopts what is identical.
+    let plan = again.converge(&*store).await;
+    assert!(plan.changes.iter().all(|change| change.cause == Cause::Adoption), "{:?}", plan.changes);
+    again.assert_held(&again.observe(&*store).await);
+}
+
+pub async fn what_appears_meanwhile_is_not_overwritten(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let late = email("late@shop.example");
+    world.members.insert(late.clone(), member(&[2, 1, 3]));
+    let plan = world.plan(&*store, Scope::Account).await;
+    backend.insert_member(world.key(), &late).await;
+    let before = world.observe(&*store).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    assert!(matches!(outcomes.as_slice(), [outcome] if is_conflict(outcome)), "{outcomes:?}");
+    assert_eq!(world.observe(&*store).await, before);
+}
+
+pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let stranger = email("stranger@shop.example");
+    backend.insert_member(world.key(), &stranger).await;
+    world.members.insert(stranger.clone(), member(&[0, 0, 0]));
+    let removal = Change {
+        object: member_key(&stranger),
+        put: None,
+        cause: Cause::Unwanted,
+        origin: None,
+        phase: roster::plan::Phase::Narrow,
+        counted: false,
+    };
+    let outcomes = world.apply_changes(&*store, &world.account.layout, std::slice::from_ref(&removal)).await;
+    assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+    assert!(world.observe(&*store).await.members.contains_key(&stranger));
+    let removal = Change { cause: Cause::Unmanaged, ..removal };
+    assert_eq!(world.apply_changes(&*store, &world.account.layout, &[removal]).await, [Ok(())]);
+    assert!(!world.observe(&*store).await.members.contains_key(&stranger));
+}

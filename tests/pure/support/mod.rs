@@ -1,0 +1,11 @@
+//! What the tests share: a world of objects read from YAML, a store in memory, passes over both.
+
+mod base;
+mod memory;
+mod passes;
+mod world;
+
+pub use base::{PLAIN, PORTAL, crowd, membership};
+pub use memory::Memory;
+pub use passes::{Pass, last_holders, mark, policy, table};
+pub use world::{Resolved, World, email};
