@@ -66,29 +66,30 @@ run kubectl delete -n "$namespace" "$invalid_object"
 heading "4. Somebody changes the store behind Roster's back"
 say "First Roster shall only report. Then an UPDATE gives $victim what nobody ever granted:"
 drift_policy Report
-query "SELECT section, level FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$victim'"
-sql_write "UPDATE members SET ranks = replace(ranks, '0', '1') WHERE email = '$victim'"
+query "UPDATE members SET ranks = replace(ranks, '0', '1') WHERE email = '$victim'"
+access_of "$victim"
 say "It would be found within five minutes. An annotation asks for a check now:"
-run kubectl annotate --overwrite -n "$namespace" "account/$account" "roster.dev/reconcile-at=$(date +%s)-report"
+check_now report
 wait_for_reason "membership/$victim_object" Drifted DriftReported
+run kubectl get -n "$namespace" "account/$account" "membership/$victim_object"
 run kubectl get -n "$namespace" "membership/$victim_object" -o "jsonpath={range .status.drift.entries[*]}{.object}: {.field} is {.observed}, should be {.desired}{\"\\n\"}{end}"
 say "Now Roster shall put it right, as it does unless told otherwise:"
 drift_policy Correct
-run kubectl annotate --overwrite -n "$namespace" "account/$account" "roster.dev/reconcile-at=$(date +%s)-correct"
 wait_for_reason "membership/$victim_object" Drifted Corrected
-run kubectl events -n "$namespace" --for "membership/$victim_object"
-query "SELECT section, level FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$victim'"
+access_of "$victim"
+wait_until "an event tells of the correction" has_event DriftCorrected
+run kubectl get events -n "$namespace" --sort-by=.lastTimestamp -o "custom-columns=TYPE:.type,REASON:.reason,KIND:.involvedObject.kind,NAME:.involvedObject.name"
 
 heading "5. Somebody leaves"
 run kubectl delete -n "$namespace" "membership/$leaver_object"
 wait_until "the access of $leaver is gone" no_rows "SELECT 1 FROM members WHERE email = '$leaver'"
-query "SELECT count(*) AS rows_of_$leaver_object FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$leaver'"
+query "SELECT count(*) AS rows_left FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$leaver'"
 
 heading "6. Who did what, and when"
-query "SELECT seq, kind, name, cause FROM audit WHERE name IN ('$victim', '$leaver') ORDER BY seq"
-say "The audit is a chain of hashes, and the database refuses to change it:"
+query "SELECT seq, datetime(at / 1000000, 'unixepoch') AS at, kind, name, cause FROM audit WHERE name IN ('$victim', '$leaver') ORDER BY seq"
+say "The audit is a chain of hashes. The database refuses to change it, and a check would find out:"
 refused_sql "DELETE FROM audit"
-run roster audit verify "$database"
+run roster audit verify "$(short "$database")"
 
 heading "How to go on"
 cat <<TEXT

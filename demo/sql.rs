@@ -36,10 +36,11 @@ async fn run(file: &str, statement: &str, plain: bool) -> anyhow::Result<String>
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging();
     let mut connection: SqliteConnection = options.connect().await.with_context(|| format!("cannot open {file}"))?;
-    let rows = sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .fetch_all(&mut connection)
-        .await
-        .with_context(|| format!("cannot run {statement}"))?;
+    let asked = sqlx::query(AssertSqlSafe(statement.to_owned())).fetch_all(&mut connection).await;
+    let rows = asked.map_err(|error| match error.as_database_error() {
+        Some(refused) => anyhow::anyhow!(refused.message().to_owned()),
+        None => error.into(),
+    })?;
     let mut lines: Vec<Vec<String>> = rows.iter().map(values).collect();
     if plain {
         return Ok(lines.iter().map(|line| line.join("\t") + "\n").collect());

@@ -17,9 +17,9 @@ fail() {
 
 # shown WORDS...: the command as one would type it.
 shown() {
-  local text="" word
+  local text="" word simple='^[A-Za-z0-9_./:=@,+-]+$|^[|&]$'
   for word in "$@"; do
-    if [[ $word =~ ^[A-Za-z0-9_./:=@,|+-]+$ ]]; then text+=" $word"; else text+=" '$word'"; fi
+    if [[ $word =~ $simple ]]; then text+=" $word"; else text+=" '$word'"; fi
   done
   prompt "\$${text}"
 }
@@ -96,8 +96,11 @@ start_controller() {
   kubectl wait --for=condition=Established --timeout=30s -f crds/ >/dev/null
   mkdir -p "$stage/stores"
   shown roster controller --sqlite-dir "$(short "$stage/stores")" "&"
-  roster controller --sqlite-dir "$stage/stores" --http 127.0.0.1:0 2>"$stage/controller.log" &
+  # In a process group of its own (set -m): Ctrl-C ends the story, and the controller after what it has to clear away.
+  set -m
+  roster controller --sqlite-dir "$stage/stores" --http 127.0.0.1:0 </dev/null 2>"$stage/controller.log" &
   controller=$!
+  set +m
 }
 
 # short PATH: as seen from the repository.
@@ -111,10 +114,11 @@ controller_lives() {
 }
 
 stop_controller() {
-  [[ -z $controller ]] && return
-  kill "$controller" 2>/dev/null || true
-  wait "$controller" 2>/dev/null || true
-  controller=""
+  if [[ -n $controller ]]; then
+    kill "$controller" 2>/dev/null || true
+    wait "$controller" 2>/dev/null || true
+    controller=""
+  fi
 }
 
 # What is made in a cluster of somebody's is removed while the controller can still see to it.
@@ -123,7 +127,7 @@ clean_up() {
   trap - EXIT
   trap '' INT TERM
   if [[ -n $stage ]]; then
-    if [[ $code != 0 && -s $stage/controller.log ]]; then
+    if [[ $code != 0 && $code != 130 && $code != 143 && -s $stage/controller.log ]]; then
       printf '\nThe last words of the controller:\n' >&2
       tail -n 20 "$stage/controller.log" >&2
     fi
@@ -181,6 +185,15 @@ has_reason() {
   [[ -n $reason && ( -z ${3:-} || $reason == "$3" ) ]]
 }
 
+# has_event REASON: on any object of the portal; events come a moment after the status.
+has_event() {
+  [[ -n $(kubectl get events -n "$namespace" --field-selector "reason=$1" -o name 2>/dev/null) ]]
+}
+
+check_now() {
+  run kubectl annotate --overwrite -n "$namespace" "account/$account" "roster.dev/reconcile-at=$(date +%s)-$1"
+}
+
 drift_policy() {
   run kubectl patch identitystore default --type merge -p "{\"spec\":{\"accountDefaults\":{\"drift\":{\"policy\":\"$1\"}}}}"
 }
@@ -202,10 +215,7 @@ query() {
   prompt "sql> $1"
   sql "$database" "$1"
 }
-sql_write() {
-  prompt "sql> $1"
-  sql "$database" "$1"
-}
+access_of() { query "SELECT section, level FROM effective_permissions WHERE account = '$namespace/$account' AND email = '$1'"; }
 refused_sql() {
   local answer
   prompt "sql> $1"

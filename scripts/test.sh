@@ -44,7 +44,7 @@ binary=$(<target/controlplane-path)
 "$binary" up --data "$data"
 
 step "tests"
-ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data cargo test --locked --all-features
+ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data cargo test --locked --all-features --no-fail-fast
 
 echo
 echo "make test: all passed in $SECONDS s"

@@ -142,7 +142,7 @@ fn lead(contender: Contender, lease: Lease, asked: Instant) -> Leadership {
     let epoch = epoch(&lease);
     let until = Arc::new(Mutex::new(asked + contender.timing.deadline));
     let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
-    tracing::info!(identity = contender.identity, epoch = epoch.0, "leading");
+    tracing::info!(identity = contender.identity, epoch = epoch.0, "took the lease");
     let keeper = Keeper { contender, lease, until: Arc::clone(&until), lost: lost.clone(), stop: stop.clone() };
     Leadership { epoch, lost, until, stop, keeper: tokio::spawn(keeper.run()) }
 }
