@@ -71,14 +71,12 @@ pub async fn delete(deletion: &Deletion, client: &Client) -> Deleted {
 async fn remove_all(deletion: &Deletion, store: &StoreHandle) -> Result<u64, StoreError> {
     let key = &deletion.mark.account;
     let now = deletion.now;
-    let observed =
-        store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
+    let observed = store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
     let plan = plan::deletion(&observed, &deletion.mark);
     if plan.changes.is_empty() {
         return Ok(0);
     }
     let batch = Batch { mark: &deletion.mark, layout: &plan.layout, changes: &plan.changes, now };
-    let epoch = deletion.epoch;
-    let outcomes = store.call("apply", |store| async move { Ok(store.apply(&batch, epoch).await) }).await?;
+    let outcomes = store.apply(&batch, deletion.epoch).await?;
     outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map(|done| done.len() as u64)
 }

@@ -1,4 +1,4 @@
-//! Our one finalizer, on Accounts, and on IdentityStores and PermissionCatalogs while they are in use.
+//! Our one finalizer, on Accounts, and on an IdentityStore or PermissionCatalog while it is in use.
 
 use kube::{
     Api, Client, Resource,

@@ -22,7 +22,7 @@ mod queue;
 pub mod reconcile;
 mod record;
 mod reports;
-mod runtime;
+
 mod status;
 mod stores;
 mod watch;

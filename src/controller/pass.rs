@@ -1,6 +1,10 @@
 //! What goes into a pass, and what comes out.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -46,6 +50,9 @@ pub struct Pass {
     pub groups: Vec<Arc<Record<GroupFacts>>>,
     /// Invitations in scope.
     pub invitations: Vec<Arc<Record<InvitationFacts>>>,
+    /// Objects in scope of whose status something waits to be written, or is being written: what it reads as now is not
+    /// what it will read as.
+    pub unsettled: HashSet<ObjectRef>,
     /// Numbers of the account.
     pub counts: Counts,
     /// The object whose change brought the pass about; absent for a check.
@@ -108,10 +115,11 @@ pub struct PassOutcome {
 impl PassOutcome {
     /// Says something of an object, unless its status says just that. This is the place to find out: beside the loop, and
     /// before very many reports wait for nothing.
-    pub fn say<F>(&mut self, kind: KindName, record: &Record<F>, report: Report, now: Timestamp) {
+    pub fn say<F>(&mut self, pass: &Pass, kind: KindName, record: &Record<F>, report: Report) {
         let reference = record.reference(kind);
-        let says_so = render(&report, &record.meta.status, now)
-            .is_ok_and(|rendered| rendered.digest.hash == record.meta.status.hash);
+        let says_so = !pass.unsettled.contains(&reference)
+            && render(&report, &record.meta.status, pass.now)
+                .is_ok_and(|rendered| rendered.digest.hash == record.meta.status.hash);
         if matches!(kind, KindName::Account | KindName::Role | KindName::UserGroup) {
             self.shown.push((reference.clone(), report.clone()));
         }

@@ -6,14 +6,14 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    api::{AccountSpec, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
+    api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
     controller::record::Meta,
     plan::{GuardPolicy, Mark, Policy},
     resolve::RoleName,
 };
 
 /// How often an account is compared whole where neither store nor account says so.
-const CHECK_EVERY: Duration = Duration::from_secs(300);
+const CHECK_EVERY: Duration = Duration::from_mins(5);
 
 /// What holds for one account.
 #[must_use]
@@ -32,7 +32,8 @@ pub fn effective(
         DriftPolicy::Correct => 0,
         DriftPolicy::Report => 1,
     });
-    let stricter_unmanaged = drift.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(strictness);
+    let stricter_unmanaged =
+        drift.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(|unmanaged| strictness(*unmanaged));
     let percent = defaults.removal_guard.maximum_percent;
     let count = defaults.removal_guard.minimum_count;
     Policy {
@@ -51,7 +52,7 @@ pub fn effective(
     }
 }
 
-const fn strictness(unmanaged: &Unmanaged) -> u8 {
+const fn strictness(unmanaged: Unmanaged) -> u8 {
     match unmanaged {
         Unmanaged::Remove => 0,
         Unmanaged::Report => 1,
@@ -71,7 +72,7 @@ pub fn advice(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
         if drift.policy == Some(DriftPolicy::Report) && defaults.drift.policy == DriftPolicy::Correct {
             looser("drift.policy", "Report".to_owned(), "Correct".to_owned());
         }
-        if let Some(own) = drift.unmanaged.filter(|own| strictness(own) > strictness(&defaults.drift.unmanaged)) {
+        if let Some(own) = drift.unmanaged.filter(|own| strictness(*own) > strictness(defaults.drift.unmanaged)) {
             looser("drift.unmanaged", format!("{own:?}"), format!("{:?}", defaults.drift.unmanaged));
         }
         if let Some(own) = &drift.check_every
@@ -91,6 +92,11 @@ pub fn advice(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
     }
     if let Some(own) = account.enforcement.filter(|own| *own < defaults.enforcement) {
         looser("enforcement", format!("{own:?}"), format!("{:?}", defaults.enforcement));
+    }
+    let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
+    if enforcement != Enforcement::Off {
+        // Nobody must believe that somebody checks.
+        advice.push(format!("enforcement: {enforcement:?} has no effect yet: this release has no admission webhook"));
     }
     advice
 }
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
-        assert_eq!(duration("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(duration("5m"), Some(Duration::from_mins(5)));
         assert_eq!(duration("1h30m10s"), Some(Duration::from_secs(5_410)));
         assert_eq!(duration("10"), None);
         assert_eq!(duration("1d"), None);

@@ -53,7 +53,7 @@ pub async fn reconcile(pass: Pass, client: &Client) -> PassOutcome {
             Err(error) => Err(error),
         },
     };
-    let mut outcome = reports::outcome(&pass, &resolved, result);
+    let mut outcome = reports::outcome(&pass, &resolved, &result);
     outcome.took = started.elapsed();
     outcome
 }
@@ -115,8 +115,7 @@ async fn make_so(pass: &Pass, resolved: &Resolved, store: &StoreHandle, client: 
         return Ok(Done { plan, outcomes: Vec::new(), unsettled });
     }
     let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now: pass.now };
-    let epoch = pass.epoch;
-    let outcomes = store.call("apply", |store| async move { Ok(store.apply(&batch, epoch).await) }).await?;
+    let outcomes = store.apply(&batch, pass.epoch).await?;
     Ok(Done { plan, outcomes, unsettled })
 }
 
@@ -129,7 +128,14 @@ fn policy_of(pass: &Pass, definitions: &Definitions) -> Policy {
         pass.counts.role_refs.get(&Some(role)).copied().unwrap_or(0) + implicit > 0
     };
     let last_holders = definitions.guarded_roles().filter(|name| !held(name)).map(|name| RoleName::predefined(name));
-    policy::effective(pass.mark.clone(), &spec, &pass.snapshot.account.spec, &pass.account.meta, last_holders.collect(), pass.now)
+    policy::effective(
+        pass.mark.clone(),
+        &spec,
+        &pass.snapshot.account.spec,
+        &pass.account.meta,
+        last_holders.collect(),
+        pass.now,
+    )
 }
 
 /// The role of a member that names none.
@@ -146,5 +152,7 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 
 async fn is_settled(pass: &Pass, client: &Client) -> Result<bool, StoreError> {
     let settled = fresh::is_settled(client, &pass.key, &pass.mark.uid).await;
-    settled.map_err(|error| StoreError::Unavailable(format!("nobody is removed without a fresh read, and that failed: {error}")))
+    settled.map_err(|error| {
+        StoreError::Unavailable(format!("nobody is removed without a fresh read, and that failed: {error}"))
+    })
 }

@@ -81,6 +81,9 @@ impl fmt::Debug for ObjectRef {
     }
 }
 
+/// Annotations of ours, by key.
+pub type Annotations = BTreeMap<String, String>;
+
 /// Metadata and status, as far as they matter.
 #[derive(Clone, Debug, Default)]
 pub struct Meta {
@@ -95,7 +98,7 @@ pub struct Meta {
     /// Whether it carries our finalizer.
     pub finalizer: bool,
     /// Our annotations; none on most objects.
-    pub annotations: Option<Box<BTreeMap<String, String>>>,
+    pub annotations: Option<Box<Annotations>>,
     /// What the status says.
     pub status: StatusDigest,
 }
@@ -289,11 +292,7 @@ impl FromWire for api::Role {
     fn object(wire: Wire<Self>) -> Object {
         let account = Name::new(&wire.spec.account_ref.name);
         let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Role(record!(
-            wire,
-            account,
-            RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }
-        ))
+        Object::Role(record!(wire, account, RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
     }
 }
 
@@ -301,11 +300,7 @@ impl FromWire for api::UserGroup {
     fn object(wire: Wire<Self>) -> Object {
         let account = Name::new(&wire.spec.account_ref.name);
         let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Group(record!(
-            wire,
-            account,
-            GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }
-        ))
+        Object::Group(record!(wire, account, GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
     }
 }
 
@@ -356,7 +351,7 @@ impl FromWire for api::Invitation {
 impl NamespaceRecord {
     /// The record of a namespace.
     #[must_use]
-    pub fn new(metadata: &ObjectMeta) -> Self {
-        Self { name: name(metadata), labels: Arc::new(metadata.labels.clone().unwrap_or_default()) }
+    pub fn new(metadata: ObjectMeta) -> Self {
+        Self { name: name(&metadata), labels: Arc::new(metadata.labels.unwrap_or_default()) }
     }
 }

@@ -12,14 +12,14 @@ use tokio::sync::Mutex;
 use crate::{
     api::IdentityStoreSpec,
     model::Name,
-    store::{Store, StoreError},
+    store::{Batch, Epoch, Outcome, Store, StoreError},
     telemetry::Metrics,
 };
 
 /// A store that does not answer within this time is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// All stores in use, by where they are: two IdentityStores that name one file share it.
+/// All stores in use, by where they are: two objects that name one file share it.
 pub struct Stores {
     directory: PathBuf,
     metrics: Metrics,
@@ -99,12 +99,32 @@ impl StoreHandle {
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
         };
         self.metrics.store_call(&self.name, what, started.elapsed());
-        if matches!(result, Err(StoreError::Unavailable(_)))
+        self.open_afresh_after(result.as_ref().err()).await;
+        self.noted(result)
+    }
+
+    /// Makes the changes of a pass, within bounded time; one outcome for each.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or does not answer.
+    pub async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, StoreError> {
+        let outcomes = self.call("apply", |store| async move { Ok(store.apply(batch, epoch).await) }).await?;
+        let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        let failed = failed.inspect(|error| self.metrics.store_error(&self.name, error.kind()));
+        let away = failed.fold(None, |away, error| match error {
+            StoreError::Unavailable(_) => Some(error),
+            _ => away,
+        });
+        self.open_afresh_after(away).await;
+        Ok(outcomes)
+    }
+
+    async fn open_afresh_after(&self, error: Option<&StoreError>) {
+        if matches!(error, Some(StoreError::Unavailable(_)))
             && let Ok(slot) = &self.slot
         {
             *slot.store.lock().await = None;
         }
-        self.noted(result)
     }
 
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {

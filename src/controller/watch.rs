@@ -42,7 +42,7 @@ pub fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
 }
 
 fn namespace(object: PartialObjectMeta<Namespace>) -> Object {
-    Object::Namespace(NamespaceRecord::new(&object.metadata))
+    Object::Namespace(NamespaceRecord::new(object.metadata))
 }
 
 fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<Seen>, tasks: &mut JoinSet<()>) {

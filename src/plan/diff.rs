@@ -136,7 +136,7 @@ impl Planner<'_> {
         if was.is_some()
             && was != content.owner
             && !definitions.owner_may_change
-            && self.last_applied_owner(definitions, &was)
+            && self.last_applied_owner(definitions, was.as_ref())
         {
             content.owner.clone_from(&was);
             return (content, was);
@@ -146,10 +146,10 @@ impl Planner<'_> {
 
     /// Whether the owner that the store shows is the one Roster applied, not one somebody wrote there: with that owner in
     /// it, the account's content has the fingerprint that was kept, or at least differs from it in nothing the store shows.
-    fn last_applied_owner(&self, definitions: &DesiredDefinitions, was: &Option<Email>) -> bool {
+    fn last_applied_owner(&self, definitions: &DesiredDefinitions, was: Option<&Email>) -> bool {
         let Some(seen) = &self.observed.account else { return false };
         let observed = seen.content.as_ref().map(|content| content.fingerprint(&self.observed.layout));
-        let desired = AccountContent { owner: was.clone(), ..definitions.account.clone() };
+        let desired = AccountContent { owner: was.cloned(), ..definitions.account.clone() };
         observed == seen.fingerprint || seen.fingerprint == Some(desired.fingerprint(&self.desired.layout))
     }
 

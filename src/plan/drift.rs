@@ -2,9 +2,9 @@
 
 use crate::{
     api::DriftEntry,
-    model::{Layout, Ranks},
+    model::{Email, Layout, Ranks},
     plan::ObjectKey,
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
 };
 
 /// Something in the store that differs from what was applied.
@@ -90,7 +90,7 @@ impl Differs for AccountContent {
         fields
             .field("displayName", &self.display_name, &observed.display_name)
             .field("catalog", &self.catalog, &observed.catalog)
-            .optional("owner", self.owner.as_ref().map(|e| e.as_str()), observed.owner.as_ref().map(|e| e.as_str()))
+            .optional("owner", self.owner.as_ref().map(Email::as_str), observed.owner.as_ref().map(Email::as_str))
             .optional("parent", parent(self).as_deref(), parent(observed).as_deref());
         if self.layout != observed.layout {
             let sections = |content: &Self| format!("{} sections of another make", content.layout.len());
@@ -133,7 +133,7 @@ impl Differs for MemberContent {
             .field("groups", &self.groups.join(", "), &observed.groups.join(", "))
             .optional("startsAt", time(window.starts_at).as_deref(), time(other.starts_at).as_deref())
             .optional("expiresAt", time(window.expires_at).as_deref(), time(other.expires_at).as_deref())
-            .optional("ended", self.ended.map(|e| e.as_str()), observed.ended.map(|e| e.as_str()))
+            .optional("ended", self.ended.map(End::as_str), observed.ended.map(End::as_str))
             .ranks(&self.ranks, &observed.ranks, layout);
         fields.0
     }

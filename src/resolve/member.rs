@@ -258,14 +258,11 @@ impl Definitions {
             finding.fault(InvalidReason::GroupsForbidden, message);
         } else {
             for name in choices.groups {
-                match self.groups.get_key_value(name) {
-                    Some((name, group)) => {
-                        parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks })
-                    }
-                    None => {
-                        let message = format!("spec.groupRefs: this account has no UserGroup {name:?}");
-                        finding.fault(InvalidReason::GroupNotFound, message);
-                    }
+                if let Some((name, group)) = self.groups.get_key_value(name) {
+                    parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks });
+                } else {
+                    let message = format!("spec.groupRefs: this account has no UserGroup {name:?}");
+                    finding.fault(InvalidReason::GroupNotFound, message);
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! Writes a report down as the status of its kind: conditions as kstatus wants them, times that change only when what
 //! they date changes.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::Serialize;
@@ -39,11 +41,9 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
     let observed_generation = Some(report.generation);
     let conditions = writer.conditions();
     match &report.detail {
-        Detail::Catalog(accounts) => finish(&api::PermissionCatalogStatus {
-            observed_generation,
-            conditions,
-            accounts: Some(count(*accounts)),
-        }),
+        Detail::Catalog(accounts) => {
+            finish(&api::PermissionCatalogStatus { observed_generation, conditions, accounts: Some(count(*accounts)) })
+        }
         Detail::Store { accounts, members, orphaned, capabilities } => finish(&api::IdentityStoreStatus {
             observed_generation,
             conditions,
@@ -294,7 +294,7 @@ fn drift_message(entries: &[DriftEntry]) -> String {
     });
     let mut message = shown.collect::<Vec<_>>().join("; ");
     if entries.len() > 3 {
-        message.push_str(&format!("; and {} more in status.drift", entries.len() - 3));
+        let _ = write!(message, "; and {} more in status.drift", entries.len() - 3);
     }
     message
 }

@@ -46,7 +46,7 @@ pub enum DriftReport {
     /// Nothing new: what was said of an earlier correction stays.
     Clean,
     /// The store differs and is left so.
-    Reported(Box<Vec<DriftEntry>>),
+    Reported(Arc<[DriftEntry]>),
     /// The store differed and was corrected.
     Corrected(Seconds),
 }

@@ -121,6 +121,12 @@ impl StatusWriter {
         self.in_flight.get(reference).copied()
     }
 
+    /// Whether something is to be said of an object, or is being said.
+    #[must_use]
+    pub fn concerns(&self, reference: &ObjectRef) -> bool {
+        self.waiting.contains_key(reference) || self.in_flight.contains_key(reference)
+    }
+
     /// Statuses that wait or are in flight.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -181,7 +187,8 @@ impl StatusWriter {
             "status": json,
         });
         let params = PatchParams::apply(api::MANAGER).force();
-        let request = Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
+        let request =
+            Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
         self.in_flight.insert(reference.clone(), digest.hash);
         let client = self.client.clone();
         self.patches.spawn(async move {

@@ -1,114 +1,17 @@
-//! What is known of the cluster, by account: one slim record for each object, and the few links between them.
-//!
-//! Owned by the controller's one loop, so there is no lock; a pass takes shared pointers out of it.
+//! How the index changes, and what each change touches.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use smallvec::SmallVec;
-
-use super::record::{KindName, NamespaceRecord, Object, ObjectRef, Record};
+use super::{AccountEntry, Impact, Index, Key};
 use crate::{
     api::RoleRefKind,
+    controller::record::{KindName, Meta, NamespaceRecord, Object, ObjectRef, Record},
     model::{AccountKey, Email, Name},
-    resolve::{
-        AccountFacts, AccountSnapshot, CatalogFacts, Definitions, GroupFacts, InvitationFacts, MemberFacts, RoleFacts,
-        RoleName, StoreFacts,
-    },
+    resolve::{AccountFacts, MemberFacts, RoleName, StoreFacts},
 };
-
-/// Namespace and name.
-type Key = (Name, Name);
-/// The names of what has one address.
-type Names = SmallVec<[Name; 1]>;
-
-/// All that is known.
-#[derive(Default)]
-pub struct Index {
-    /// Namespaces by name.
-    pub namespaces: HashMap<Name, NamespaceRecord>,
-    /// Catalogs by name.
-    pub catalogs: HashMap<Name, Arc<Record<CatalogFacts>>>,
-    /// Stores by name.
-    pub stores: HashMap<Name, Arc<Record<StoreFacts>>>,
-    /// Accounts, and what names an account that is not there (yet).
-    pub accounts: HashMap<AccountKey, AccountEntry>,
-    roles: HashMap<Key, Arc<Record<RoleFacts>>>,
-    groups: HashMap<Key, Arc<Record<GroupFacts>>>,
-    members: HashMap<Key, Arc<Record<MemberFacts>>>,
-    invitations: HashMap<Key, Arc<Record<InvitationFacts>>>,
-    /// What a list under way has named so far.
-    listing: HashMap<KindName, HashSet<Key>>,
-}
-
-/// One account and what belongs to it.
-#[derive(Default)]
-pub struct AccountEntry {
-    /// The Account, if it exists.
-    pub object: Option<Arc<Record<AccountFacts>>>,
-    /// Names of its roles.
-    pub roles: BTreeSet<Name>,
-    /// Names of its groups.
-    pub groups: BTreeSet<Name>,
-    /// Memberships by address.
-    pub addresses: HashMap<Email, Names>,
-    /// Memberships whose address is none.
-    pub unaddressed: BTreeSet<Name>,
-    /// Names of its invitations.
-    pub invitations: BTreeSet<Name>,
-    /// Accounts that name it as their parent.
-    pub children: BTreeSet<AccountKey>,
-    /// Memberships by the role they name; absent for those that name none.
-    pub role_refs: HashMap<Option<RoleName>, u64>,
-    /// Memberships by the groups they name.
-    pub group_refs: HashMap<Name, u64>,
-    /// What its definitions mean; absent until worked out, and after each change.
-    pub definitions: Option<Arc<Definitions>>,
-    /// Counts the changes that made them unknown.
-    pub revision: u64,
-}
-
-impl AccountEntry {
-    /// Number of memberships.
-    #[must_use]
-    pub fn memberships(&self) -> u64 {
-        self.role_refs.values().sum()
-    }
-
-    fn redefine(&mut self) {
-        self.definitions = None;
-        self.revision += 1;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.object.is_none()
-            && self.roles.is_empty()
-            && self.groups.is_empty()
-            && self.addresses.is_empty()
-            && self.unaddressed.is_empty()
-            && self.invitations.is_empty()
-            && self.children.is_empty()
-    }
-}
-
-/// What a change touches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Impact {
-    /// All of an account.
-    Account(AccountKey),
-    /// One address in an account.
-    Member(AccountKey, Email),
-    /// What is said of an account: its counts, not its members.
-    AccountStatus(AccountKey),
-    /// A catalog's own status and finalizer.
-    Catalog(Name),
-    /// A store's own status and finalizer.
-    Store(Name),
-    /// Somebody else wrote a status of ours.
-    Status(ObjectRef),
-}
 
 impl Index {
     /// Takes in an object as it is now. Nothing is touched by what does not matter: labels, foreign annotations, or the
@@ -123,7 +26,7 @@ impl Index {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         }
         match object {
-            Object::Namespace(record) => self.namespace(record, &mut impacts),
+            Object::Namespace(record) => self.namespace(&record, &mut impacts),
             Object::Catalog(record) => {
                 let before = self.catalogs.get(&record.name).cloned();
                 let name = record.name.clone();
@@ -192,7 +95,7 @@ impl Index {
             Object::Member(record) => &record.meta,
             Object::Invitation(record) => &record.meta,
         };
-        let version = |meta: &super::record::Meta| meta.resource_version.parse::<u64>().ok();
+        let version = |meta: &Meta| meta.resource_version.parse::<u64>().ok();
         self.meta(reference).is_some_and(|known| {
             known.uid == meta.uid && version(known).zip(version(meta)).is_some_and(|(known, now)| now < known)
         }) && !self.listing.contains_key(&reference.kind)
@@ -231,7 +134,8 @@ impl Index {
     /// A list is complete: what it did not name is gone.
     pub fn end_list(&mut self, kind: KindName) -> Vec<Impact> {
         let Some(named) = self.listing.remove(&kind) else { return Vec::new() };
-        let cluster_scoped = |names: Vec<&Name>| names.into_iter().map(|name| (Name::default(), name.clone())).collect();
+        let cluster_scoped =
+            |names: Vec<&Name>| names.into_iter().map(|name| (Name::default(), name.clone())).collect();
         let known: Vec<Key> = match kind {
             KindName::Namespace => cluster_scoped(self.namespaces.keys().collect()),
             KindName::PermissionCatalog => cluster_scoped(self.catalogs.keys().collect()),
@@ -252,151 +156,6 @@ impl Index {
             .collect()
     }
 
-    /// What decides about an account's definitions; nothing where the Account does not exist.
-    #[must_use]
-    pub fn snapshot(&self, key: &AccountKey) -> Option<AccountSnapshot> {
-        let entry = self.accounts.get(key)?;
-        let account = entry.object.as_ref()?.facts.clone();
-        let labels = self.namespaces.get(&key.namespace).map(|record| record.labels.clone()).unwrap_or_default();
-        let catalog = self.catalogs.get(account.spec.catalog_ref.name.as_str());
-        let store = self.stores.get(account.spec.store_ref.name.as_str());
-        let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.object.clone());
-        Some(AccountSnapshot {
-            namespace_labels: labels,
-            catalog: catalog.map(|record| record.facts.clone()),
-            store: store.map(|record| record.facts.clone()),
-            parent: parent.filter(|parent| !parent.meta.deleting).map(|parent| parent.facts.clone()),
-            roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
-            groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),
-            account,
-        })
-    }
-
-    /// The roles of an account.
-    pub fn roles_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<RoleFacts>>> {
-        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.roles);
-        names.filter_map(|name| self.roles.get(&(key.namespace.clone(), name.clone())))
-    }
-
-    /// The groups of an account.
-    pub fn groups_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<GroupFacts>>> {
-        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.groups);
-        names.filter_map(|name| self.groups.get(&(key.namespace.clone(), name.clone())))
-    }
-
-    /// The invitations of an account.
-    pub fn invitations_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<InvitationFacts>>> {
-        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.invitations);
-        names.filter_map(|name| self.invitations.get(&(key.namespace.clone(), name.clone())))
-    }
-
-    /// A membership.
-    #[must_use]
-    pub fn member(&self, namespace: &Name, name: &Name) -> Option<&Arc<Record<MemberFacts>>> {
-        self.members.get(&(namespace.clone(), name.clone()))
-    }
-
-    /// The account that an object belongs to.
-    #[must_use]
-    pub fn account_of(&self, reference: &ObjectRef) -> Option<AccountKey> {
-        let key = || (reference.namespace.clone(), reference.name.clone());
-        match reference.kind {
-            KindName::Account => Some(AccountKey { namespace: key().0, name: key().1 }),
-            KindName::Role => self.roles.get(&key()).map(|record| record.account_key()),
-            KindName::UserGroup => self.groups.get(&key()).map(|record| record.account_key()),
-            KindName::Membership => self.members.get(&key()).map(|record| record.account_key()),
-            KindName::Invitation => self.invitations.get(&key()).map(|record| record.account_key()),
-            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore => None,
-        }
-    }
-
-    /// What belongs to an account: all of it, or what has one of these addresses.
-    #[must_use]
-    pub fn belongings(&self, key: &AccountKey, addresses: Option<&BTreeSet<Email>>) -> Vec<ObjectRef> {
-        let Some(entry) = self.accounts.get(key) else { return Vec::new() };
-        let reference = |kind, name: &Name| ObjectRef { kind, namespace: key.namespace.clone(), name: name.clone() };
-        let wanted = |email: &Email| addresses.is_none_or(|addresses| addresses.contains(email));
-        let members = entry.addresses.iter().filter(|(email, _)| wanted(email)).flat_map(|(_, names)| names);
-        let mut found: Vec<ObjectRef> = members.map(|name| reference(KindName::Membership, name)).collect();
-        let invitations = self.invitations_of(key).filter(|record| record.facts.email.as_ref().is_ok_and(wanted));
-        found.extend(invitations.map(|record| reference(KindName::Invitation, &record.name)));
-        if addresses.is_none() {
-            found.extend(entry.unaddressed.iter().map(|name| reference(KindName::Membership, name)));
-            found.extend(entry.roles.iter().map(|name| reference(KindName::Role, name)));
-            found.extend(entry.groups.iter().map(|name| reference(KindName::UserGroup, name)));
-        }
-        found
-    }
-
-    /// The metadata of any object of ours.
-    #[must_use]
-    pub fn meta(&self, reference: &ObjectRef) -> Option<&super::record::Meta> {
-        let key = || (reference.namespace.clone(), reference.name.clone());
-        match reference.kind {
-            KindName::Namespace => None,
-            KindName::PermissionCatalog => self.catalogs.get(&reference.name).map(|record| &record.meta),
-            KindName::IdentityStore => self.stores.get(&reference.name).map(|record| &record.meta),
-            KindName::Account => {
-                let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
-                self.accounts.get(&key)?.object.as_ref().map(|record| &record.meta)
-            }
-            KindName::Role => self.roles.get(&key()).map(|record| &record.meta),
-            KindName::UserGroup => self.groups.get(&key()).map(|record| &record.meta),
-            KindName::Membership => self.members.get(&key()).map(|record| &record.meta),
-            KindName::Invitation => self.invitations.get(&key()).map(|record| &record.meta),
-        }
-    }
-
-    /// The same, to note what was just written.
-    pub fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut super::record::Meta> {
-        let key = || (reference.namespace.clone(), reference.name.clone());
-        match reference.kind {
-            KindName::Namespace => None,
-            KindName::PermissionCatalog => {
-                self.catalogs.get_mut(&reference.name).map(|record| &mut Arc::make_mut(record).meta)
-            }
-            KindName::IdentityStore => {
-                self.stores.get_mut(&reference.name).map(|record| &mut Arc::make_mut(record).meta)
-            }
-            KindName::Account => {
-                let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
-                self.accounts.get_mut(&key)?.object.as_mut().map(|record| &mut Arc::make_mut(record).meta)
-            }
-            KindName::Role => self.roles.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
-            KindName::UserGroup => self.groups.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
-            KindName::Membership => self.members.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
-            KindName::Invitation => self.invitations.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
-        }
-    }
-
-    /// How many objects of each kind there are, by what their `Ready` condition says.
-    #[must_use]
-    pub fn readiness(&self) -> BTreeMap<(KindName, &'static str), i64> {
-        let mut counts = BTreeMap::new();
-        let mut count = |kind: KindName, meta: &super::record::Meta| {
-            let ready = crate::api::ConditionType::Ready;
-            let word = match (meta.status.is_true(ready), meta.status.has(ready)) {
-                (true, _) => "True",
-                (false, true) => "False",
-                (false, false) => "Unknown",
-            };
-            *counts.entry((kind, word)).or_insert(0) += 1;
-        };
-        self.catalogs.values().for_each(|record| count(KindName::PermissionCatalog, &record.meta));
-        self.stores.values().for_each(|record| count(KindName::IdentityStore, &record.meta));
-        let accounts = self.accounts.values().filter_map(|entry| entry.object.as_ref());
-        accounts.for_each(|record| count(KindName::Account, &record.meta));
-        self.roles.values().for_each(|record| count(KindName::Role, &record.meta));
-        self.groups.values().for_each(|record| count(KindName::UserGroup, &record.meta));
-        self.members.values().for_each(|record| count(KindName::Membership, &record.meta));
-        self.invitations.values().for_each(|record| count(KindName::Invitation, &record.meta));
-        counts
-    }
-
-    fn entry(&mut self, key: &AccountKey) -> &mut AccountEntry {
-        self.accounts.entry(key.clone()).or_default()
-    }
-
     /// The accounts that `uses` picks are to be worked out afresh.
     fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
         for (key, entry) in &mut self.accounts {
@@ -407,14 +166,7 @@ impl Index {
         }
     }
 
-    fn redefine(&mut self, key: &AccountKey, impacts: &mut Vec<Impact>) {
-        if let Some(entry) = self.accounts.get_mut(key) {
-            entry.redefine();
-        }
-        impacts.push(Impact::Account(key.clone()));
-    }
-
-    fn namespace(&mut self, record: NamespaceRecord, impacts: &mut Vec<Impact>) {
+    fn namespace(&mut self, record: &NamespaceRecord, impacts: &mut Vec<Impact>) {
         let name = record.name.clone();
         let before = self.namespaces.insert(name.clone(), record.clone());
         if before.is_none_or(|before| before.labels != record.labels) {
@@ -439,7 +191,8 @@ impl Index {
         }
         impacts.push(Impact::Store(name.clone()));
         let only_blocked = before.as_ref().is_some_and(|before| {
-            let blocked = |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
+            let blocked =
+                |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
             blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
         if !only_blocked {
@@ -616,6 +369,13 @@ impl Index {
         if self.accounts.get(key).is_some_and(AccountEntry::is_empty) {
             self.accounts.remove(key);
         }
+    }
+
+    fn redefine(&mut self, key: &AccountKey, impacts: &mut Vec<Impact>) {
+        if let Some(entry) = self.accounts.get_mut(key) {
+            entry.redefine();
+        }
+        impacts.push(Impact::Account(key.clone()));
     }
 }
 

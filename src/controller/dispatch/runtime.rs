@@ -1,15 +1,19 @@
 //! What the loop keeps of an account besides the index, and how it puts a pass together.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use jiff::Timestamp;
 
-use super::{
+use super::Dispatcher;
+use crate::controller::{
     deletion::Deleted,
-    dispatch::Dispatcher,
     pass::{Counts, Memberships, Pass, PassOutcome},
     queue::Pending,
-    record::{ObjectRef, Record},
+    record::{KindName, ObjectRef, Record},
     status::Report,
 };
 use crate::{
@@ -76,7 +80,7 @@ impl Dispatcher {
             names.iter().filter_map(|name| self.index.member(&key.namespace, name).cloned()).collect()
         };
         let spec = snapshot.store.as_ref().map(|store| store.spec.clone());
-        let pass = Pass {
+        let mut pass = Pass {
             key: key.clone(),
             scope,
             known: entry.definitions.clone(),
@@ -85,6 +89,7 @@ impl Dispatcher {
             roles: if whole { self.index.roles_of(key).cloned().collect() } else { Vec::new() },
             groups: if whole { self.index.groups_of(key).cloned().collect() } else { Vec::new() },
             invitations: invitations.collect(),
+            unsettled: HashSet::new(),
             counts: self.counts(key),
             trigger: pending.trigger.clone(),
             mark,
@@ -94,9 +99,25 @@ impl Dispatcher {
             snapshot,
             account,
         };
+        pass.unsettled = self.unsettled(&pass);
         let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
         self.runtime.entry(key.clone()).or_default().asked_definitions = revision;
         Some(pass)
+    }
+
+    /// The objects of a pass of whose status something waits to be written, or is being written.
+    fn unsettled(&self, pass: &Pass) -> HashSet<ObjectRef> {
+        if self.writer.depth() == 0 {
+            return HashSet::new();
+        }
+        let members = pass.members.iter().flat_map(|(_, records)| records).chain(&pass.unaddressed);
+        let members = members.map(|record| record.reference(KindName::Membership));
+        let roles = pass.roles.iter().map(|record| record.reference(KindName::Role));
+        let groups = pass.groups.iter().map(|record| record.reference(KindName::UserGroup));
+        let invitations = pass.invitations.iter().map(|record| record.reference(KindName::Invitation));
+        let account = std::iter::once(pass.account.reference(KindName::Account));
+        let all = members.chain(roles).chain(groups).chain(invitations).chain(account);
+        all.filter(|reference| self.writer.concerns(reference)).collect()
     }
 
     /// Numbers of an account.

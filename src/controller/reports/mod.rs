@@ -1,25 +1,24 @@
 //! What came of a pass, put into words: reports for status, notices for events.
 
-use std::{collections::HashMap, sync::Arc};
+mod bodies;
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+pub(super) use self::bodies::{account_detail, orphan, recount};
+use self::bodies::{account_report, group_report, in_force, member_report, role_key, role_report};
 use super::{
     events::{Notice, Reason, about},
-    pass::{Counts, End, Pass, PassOutcome},
-    policy,
-    reconcile::{Done, Resolved, default_role},
-    record::{KindName, Meta, ObjectRef, Record},
+    pass::{End, Pass, PassOutcome},
+    reconcile::{Done, Resolved},
+    record::{KindName, Meta, Record},
     status::{Detail, DriftReport, Report, Seconds, Synced},
 };
 use crate::{
     api::{DriftEntry, InvalidReason, SyncReason},
-    model::{Layout, Ranks},
     plan::{Hold, ObjectKey, Plan},
-    resolve::{
-        Access, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, ResolvedMember,
-        RoleFacts, RoleName, Scope,
-    },
+    resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedMember, Scope},
     store::{Outcome, StoreError},
 };
 
@@ -33,7 +32,7 @@ struct Deeds<'a> {
 }
 
 /// Puts what came of a pass into words.
-pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: Result<Option<Done>, StoreError>) -> PassOutcome {
+pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: &Result<Option<Done>, StoreError>) -> PassOutcome {
     let mut outcome = PassOutcome {
         key: pass.key.clone(),
         scope: pass.scope.clone(),
@@ -47,7 +46,7 @@ pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: Result<Option<Do
         wakes: wakes(pass),
         took: std::time::Duration::ZERO,
     };
-    match &result {
+    match result {
         Ok(Some(done)) => {
             if done.plan.needs_account {
                 outcome.end = End::NeedsAccount;
@@ -100,7 +99,7 @@ impl<'a> Deeds<'a> {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
                 let report = self.member(record, view, member, &object, definitions, pass.now);
-                outcome.say(KindName::Membership, record, report, pass.now);
+                outcome.say(pass, KindName::Membership, record, report);
             }
         }
         report_unaddressed(pass, definitions, outcome);
@@ -109,16 +108,16 @@ impl<'a> Deeds<'a> {
             let mut report = role_report(record, definitions, &pass.counts);
             let object = ObjectKey::Role(role_key(record));
             self.put_sync(&mut report, &object);
-            outcome.say(KindName::Role, record, report, pass.now);
+            outcome.say(pass, KindName::Role, record, report);
         }
         for record in &pass.groups {
             let mut report = group_report(record, definitions, &pass.counts);
             self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
-            outcome.say(KindName::UserGroup, record, report, pass.now);
+            outcome.say(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
             let report = self.account(pass, definitions);
-            outcome.say(KindName::Account, &pass.account, report, pass.now);
+            outcome.say(pass, KindName::Account, &pass.account, report);
         }
         self.tell(pass, outcome);
     }
@@ -150,7 +149,7 @@ impl<'a> Deeds<'a> {
         report.synced = self.synced(object);
         report.drift = match self.drift.get(object) {
             Some(_) if self.is_corrected(object) => DriftReport::Corrected(Seconds::of(self.now)),
-            Some((entries, _)) => DriftReport::Reported(Box::new(entries.to_vec())),
+            Some((entries, _)) => DriftReport::Reported((*entries).into()),
             None => DriftReport::Clean,
         };
     }
@@ -174,9 +173,13 @@ impl<'a> Deeds<'a> {
         match hold {
             Hold::NotOwned => (
                 SyncReason::NotOwned,
-                format!("{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"),
+                format!(
+                    "{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"
+                ),
             ),
-            Hold::Paused => (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned()),
+            Hold::Paused => {
+                (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
+            }
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
@@ -224,7 +227,7 @@ impl<'a> Deeds<'a> {
             Outlook::Frozen => self.plan.layout.clone(),
         };
         let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
-        if member.desired.is_some() && !(content.is_none() && self.plan.holds.get(object).is_none()) {
+        if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
             self.put_sync(&mut report, object);
         }
         report
@@ -233,12 +236,14 @@ impl<'a> Deeds<'a> {
     fn account(&self, pass: &Pass, definitions: &Definitions) -> Report {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
-        let failures: Vec<_> = self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
+        let failures: Vec<_> =
+            self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
         if self.plan.guarded.is_some() {
             report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
-            let message = format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
+            let message =
+                format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
             report = report.unsynced(reason, message);
         } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
@@ -252,7 +257,7 @@ impl<'a> Deeds<'a> {
                 let message = format!("{} fields differ in the store, and the policy is to report", entries.len());
                 report = report.unsynced(SyncReason::DriftReported, message);
             }
-            report.drift = DriftReport::Reported(Box::new(entries));
+            report.drift = DriftReport::Reported(entries.into());
         } else if !all.is_empty() {
             report.drift = DriftReport::Corrected(Seconds::of(self.now));
         }
@@ -261,7 +266,8 @@ impl<'a> Deeds<'a> {
         }
         if let Some(owner) = &self.plan.owner_kept {
             let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-            let message = format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
+            let message =
+                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
             finding.fault(InvalidReason::OwnerImmutable, message);
             report = report.with_finding(finding);
         }
@@ -313,109 +319,10 @@ fn failure(error: &StoreError) -> (SyncReason, String) {
     (reason, error.to_string())
 }
 
-/// What a member may do now.
-fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
-    if content.ended.is_none() && content.window.contains(now) {
-        content.ranks.clone()
-    } else {
-        Ranks::none(content.ranks.as_slice().len())
-    }
-}
-
-fn member_report(record: &Record<MemberFacts>, view: &MemberView, permissions: Option<(Layout, Ranks)>) -> Report {
-    let restrictions: Arc<[crate::model::Name]> = view.restrictions.iter().cloned().collect();
-    Report::new(record.facts.generation, Detail::Member { permissions, restrictions }).with_finding(view.finding.clone())
-}
-
-fn role_key(record: &Record<RoleFacts>) -> RoleName {
-    match &record.facts.spec.overrides {
-        Some(overridden) => RoleName::predefined(overridden),
-        None => RoleName::custom(&record.name),
-    }
-}
-
-/// Members that hold a role.
-fn holders(role: &RoleName, definitions: &Definitions, counts: &Counts) -> u64 {
-    let named = counts.role_refs.get(&Some(role.clone())).copied().unwrap_or(0);
-    let implicit = if default_role(definitions).as_ref() == Some(role) {
-        counts.role_refs.get(&None).copied().unwrap_or(0)
-    } else {
-        0
-    };
-    let owns = match &definitions.outlook {
-        Outlook::Whole(whole) => whole.owner.as_ref().is_some_and(|owner| {
-            RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role
-        }),
-        Outlook::Frozen => false,
-    };
-    named + implicit + u64::from(owns)
-}
-
-fn shared(definitions: &Definitions) -> Finding {
-    Finding { faults: definitions.shared_fault.iter().cloned().collect(), advice: Vec::new() }
-}
-
-pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = holders(&role_key(record), definitions, counts);
-    let resolved = definitions.roles.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(role, desired)| {
-        (desired.account.layout.clone(), role.ranks.clone())
-    });
-    let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
-    let finding = resolved.map_or_else(|| shared(definitions), |role| role.finding.clone());
-    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
-}
-
-pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = counts.group_refs.get(&record.name).copied().unwrap_or(0);
-    let resolved = definitions.groups.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(group, desired)| {
-        (desired.account.layout.clone(), group.ranks.clone())
-    });
-    let finding = resolved.map_or_else(|| shared(definitions), |group| group.finding.clone());
-    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
-}
-
-fn account_report(
-    record: &Record<crate::resolve::AccountFacts>,
-    definitions: &Definitions,
-    pass: &Pass,
-    checked: Option<Timestamp>,
-) -> Report {
-    let counts = &pass.counts;
-    let mut finding = definitions.finding.clone();
-    let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
-    if let Outlook::Whole(whole) = &definitions.outlook {
-        for role in &whole.catalog.roles {
-            let name = RoleName::predefined(&role.name);
-            let count = holders(&name, definitions, counts);
-            all_holders.insert(name, count);
-        }
-    }
-    finding.advice.extend(definitions.holder_advice(&all_holders));
-    if let Some(store) = &pass.snapshot.store {
-        finding.advice.extend(policy::advice(&store.spec, &record.facts.spec));
-    }
-    let detail = account_detail(counts, definitions.owner.is_some(), checked);
-    Report::new(record.facts.generation, detail).with_finding(finding)
-}
-
-/// The numbers an Account shows.
-pub(super) fn account_detail(counts: &Counts, has_owner: bool, checked: Option<Timestamp>) -> Detail {
-    Detail::Account {
-        members: counts.memberships + u64::from(has_owner),
-        roles: counts.roles,
-        groups: counts.groups,
-        pending_invitations: counts.invitations,
-        managed_accounts: counts.children,
-        checked: checked.map(Seconds::of),
-    }
-}
-
 fn report_unaddressed(pass: &Pass, definitions: &Definitions, outcome: &mut PassOutcome) {
     for record in &pass.unaddressed {
         let report = member_report(record, &definitions.unaddressed(&record.facts), None);
-        outcome.say(KindName::Membership, record, report, pass.now);
+        outcome.say(pass, KindName::Membership, record, report);
     }
 }
 
@@ -423,7 +330,7 @@ fn report_invitations(pass: &Pass, definitions: &Definitions, outcome: &mut Pass
     for record in &pass.invitations {
         let finding = definitions.invitation(&record.facts);
         let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
-        outcome.say(KindName::Invitation, record, report, pass.now);
+        outcome.say(pass, KindName::Invitation, record, report);
     }
 }
 
@@ -432,19 +339,19 @@ fn report_without_store(pass: &Pass, resolved: &Resolved, outcome: &mut PassOutc
     let definitions = &resolved.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.say(KindName::Membership, record, member_report(record, view, None), pass.now);
+            outcome.say(pass, KindName::Membership, record, member_report(record, view, None));
         }
     }
     report_unaddressed(pass, definitions, outcome);
     report_invitations(pass, definitions, outcome);
     for record in &pass.roles {
-        outcome.say(KindName::Role, record, role_report(record, definitions, &pass.counts), pass.now);
+        outcome.say(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
     }
     for record in &pass.groups {
-        outcome.say(KindName::UserGroup, record, group_report(record, definitions, &pass.counts), pass.now);
+        outcome.say(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
     }
     let report = account_report(&pass.account, definitions, pass, None);
-    outcome.say(KindName::Account, &pass.account, report, pass.now);
+    outcome.say(pass, KindName::Account, &pass.account, report);
 }
 
 /// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
@@ -456,55 +363,19 @@ fn report_failure(pass: &Pass, resolved: &Resolved, error: &StoreError, outcome:
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
                 let report = member_report(record, view, None).unsynced(reason, &message);
-                outcome.say(KindName::Membership, record, report, pass.now);
+                outcome.say(pass, KindName::Membership, record, report);
             }
         }
     }
     report_invitations(pass, definitions, outcome);
     for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
         let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(KindName::Role, record, report, pass.now);
+        outcome.say(pass, KindName::Role, record, report);
     }
     for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
         let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(KindName::UserGroup, record, report, pass.now);
+        outcome.say(pass, KindName::UserGroup, record, report);
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
-    outcome.say(KindName::Account, &pass.account, report, pass.now);
-}
-
-/// What is to be said of an object whose account does not exist.
-pub(super) fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
-    let mut finding = Finding::default();
-    let message = format!("spec.accountRef: there is no Account {account:?} in namespace {:?}", reference.namespace);
-    finding.fault(InvalidReason::AccountNotFound, message);
-    let detail = match reference.kind {
-        KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
-        KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
-        KindName::Invitation => Detail::Invitation,
-        _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
-    };
-    Report::new(generation, detail).with_finding(finding)
-}
-
-/// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.
-pub(super) fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definitions, counts: &Counts) -> bool {
-    let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
-    match detail {
-        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, .. } => {
-            let owner = u64::from(definitions.owner.is_some());
-            set(members, counts.memberships + owner)
-                | set(roles, counts.roles)
-                | set(groups, counts.groups)
-                | set(pending_invitations, counts.invitations)
-                | set(managed_accounts, counts.children)
-        }
-        Detail::Role { members, .. } => {
-            let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());
-            let role = overridden.map_or_else(|| RoleName::custom(&reference.name), |name| RoleName::predefined(name));
-            set(members, holders(&role, definitions, counts))
-        }
-        Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
-        _ => false,
-    }
+    outcome.say(pass, KindName::Account, &pass.account, report);
 }

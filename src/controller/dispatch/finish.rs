@@ -1,0 +1,217 @@
+//! Takes in what has run beside the loop: what it found, what it has to say, and what is to be done next.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::Id;
+
+use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, runtime::Task};
+use crate::{
+    api::SyncReason,
+    controller::{
+        deletion::Deleted,
+        pass::{End, PassOutcome},
+        policy,
+        queue::{Urgency, Want},
+        record::{KindName, Record},
+        reports,
+        status::{Lane, Report, Synced, WriteResult},
+    },
+    model::{AccountKey, Name},
+    resolve::{AccountFacts, Definitions, Scope},
+};
+
+impl Dispatcher {
+    pub(super) fn joined(&mut self, done: Result<(Id, Task), tokio::task::JoinError>) {
+        match done {
+            Ok((id, task)) => {
+                self.owners.remove(&id);
+                self.finished(task);
+            }
+            Err(error) => {
+                // A defect of ours stays with the account it concerns; it is tried again, with backoff.
+                let Some(reference) = self.owners.remove(&error.id()) else { return };
+                tracing::error!(?reference, %error, "a pass broke off");
+                if reference.kind == KindName::Account {
+                    let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
+                    let store = self.index.accounts.get(&key).and_then(|entry| entry.object.as_ref());
+                    let store = store.map(|object| Name::new(&object.facts.spec.store_ref.name));
+                    if let Some(store) = store {
+                        self.release(&store);
+                    }
+                    self.queue.finished(&key, true);
+                } else if let Some(look) = self.looks.get_mut(&reference) {
+                    look.running = false;
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, store: &Name) {
+        if let Some(count) = self.busy.get_mut(store) {
+            *count = count.saturating_sub(1);
+        }
+        self.queue.room_in(store);
+    }
+
+    fn finished(&mut self, task: Task) {
+        match task {
+            Task::OfStore(store, task) => {
+                self.release(&store);
+                self.finished(*task);
+            }
+            Task::Pass(outcome) => self.pass_finished(*outcome),
+            Task::Deletion(key, account, deleted) => self.deletion_finished(&key, &account, deleted),
+            Task::Finalizer(key, result) => {
+                self.setting.metrics.api_write("finalizer", if result.is_ok() { "ok" } else { "failed" });
+                if let Err(error) = &result {
+                    tracing::warn!(account = %key, %error, "finalizer not written, trying again");
+                    self.queue.want(&key, Want::Account, Urgency::Change, None);
+                }
+                self.queue.finished(&key, result.is_err());
+            }
+            Task::Look { reference, report, again } => {
+                if let Some(look) = self.looks.get_mut(&reference) {
+                    look.running = false;
+                }
+                if let Some(report) = report {
+                    self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
+                }
+                if again {
+                    self.look(reference.kind, reference.name, LOOK_DELAY);
+                }
+            }
+        }
+    }
+
+    fn pass_finished(&mut self, outcome: PassOutcome) {
+        let PassOutcome { key, scope, definitions, reports, shown, notices, end, changes, drift, wakes, took } =
+            outcome;
+        let failed = self.note_end(&key, &scope, &end, took);
+        for ((object, cause), count) in &changes {
+            self.setting.metrics.changes(object, cause.as_str(), *count);
+        }
+        self.setting.metrics.drift(drift.0, drift.1);
+        for notice in notices {
+            self.setting.events.tell(notice);
+        }
+        self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
+        self.remember(&key, &scope, definitions, &end);
+        let lane = if matches!(scope, Scope::Account) { Lane::Bulk } else { Lane::Changes };
+        for (reference, report) in reports {
+            self.writer.put(reference, report, lane, Duration::ZERO);
+        }
+        self.runtime.entry(key.clone()).or_default().reports.extend(shown);
+        self.recount(&key);
+        if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
+            self.look(KindName::IdentityStore, store, LOOK_DELAY);
+        }
+        self.queue.finished(&key, failed);
+    }
+
+    fn deletion_finished(&mut self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, deleted: Deleted) {
+        let reference = account.reference(KindName::Account);
+        let counts = self.counts(key);
+        let mut report = Report::new(
+            account.facts.generation,
+            reports::account_detail(&counts, account.facts.spec.owner.is_some(), None),
+        );
+        let failed = match deleted {
+            Deleted::Done(removed) => {
+                tracing::info!(account = %key, removed, policy = ?account.facts.spec.deletion_policy, "account deleted");
+                self.queue.finished(key, false);
+                return;
+            }
+            Deleted::Waits(children) => {
+                let names = children.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let message = format!("deletion waits for {} managed accounts: {names}", children.len());
+                report.waits = Some(Box::new(("ManagedAccountsExist", message)));
+                report.synced = Synced::Yes { applied: false };
+                false
+            }
+            Deleted::Retry(error) => {
+                tracing::warn!(account = %key, %error, "account not deleted yet, trying again");
+                report = report.unsynced(SyncReason::StoreUnavailable, error.to_string());
+                self.queue.want(key, Want::Account, Urgency::Change, None);
+                true
+            }
+        };
+        self.writer.put(reference, report, Lane::Changes, Duration::ZERO);
+        self.queue.finished(key, failed);
+    }
+
+    fn note_end(&mut self, key: &AccountKey, scope: &Scope, end: &End, took: Duration) -> bool {
+        let scope_word = if matches!(scope, Scope::Account) { "account" } else { "members" };
+        let word = match end {
+            End::Done => "ok",
+            End::NeedsAccount => "partial",
+            End::Retry(_) => "failed",
+        };
+        self.setting.metrics.pass(scope_word, word, took);
+        match end {
+            End::Done => {
+                tracing::debug!(account = %key, scope = scope_word, ?took, "pass done");
+                false
+            }
+            End::NeedsAccount => {
+                self.queue.want(key, Want::Account, Urgency::Change, None);
+                false
+            }
+            End::Retry(why) => {
+                tracing::warn!(account = %key, scope = scope_word, why, "pass failed, trying again");
+                self.queue.want(key, Want::Account, Urgency::Change, None);
+                true
+            }
+        }
+    }
+
+    /// Brings an account up to date on its next check, and its definitions for the next pass.
+    fn remember(&mut self, key: &AccountKey, scope: &Scope, definitions: Option<Arc<Definitions>>, end: &End) {
+        let Some(entry) = self.index.accounts.get_mut(key) else { return };
+        let Some(object) = &entry.object else { return };
+        let runtime = self.runtime.entry(key.clone()).or_default();
+        // What changed while the pass ran has made them unknown again, and it stays so.
+        if let Some(definitions) = definitions.filter(|_| runtime.asked_definitions == entry.revision) {
+            entry.definitions = Some(definitions);
+        }
+        if matches!(scope, Scope::Account) && *end == End::Done {
+            runtime.checked = Some(Instant::now());
+            let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
+            let every = policy::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
+            self.queue.check_after(key, every);
+        }
+    }
+
+    /// Numbers of an account, its roles and groups follow its members, without haste.
+    pub(super) fn recount(&mut self, key: &AccountKey) {
+        let counts = self.counts(key);
+        let Some(definitions) = self.index.accounts.get(key).and_then(|entry| entry.definitions.clone()) else {
+            return;
+        };
+        let Some(runtime) = self.runtime.get_mut(key) else { return };
+        let mut stale = Vec::new();
+        for (reference, report) in &mut runtime.reports {
+            let changed = reports::recount(reference, &mut report.detail, &definitions, &counts);
+            if changed {
+                stale.push((reference.clone(), report.clone()));
+            }
+        }
+        runtime.reports.retain(|reference, _| self.index.meta(reference).is_some());
+        for (reference, report) in stale {
+            self.writer.put(reference, report, Lane::Bulk, COUNTS_DELAY);
+        }
+    }
+
+    pub(super) fn landed(&mut self, written: WriteResult) {
+        let outcome = if written.written.is_some() { "ok" } else { "failed" };
+        self.setting.metrics.api_write("status", outcome);
+        if let Some((version, digest)) = written.written
+            && let Some(meta) = self.index.meta_mut(&written.reference)
+        {
+            meta.resource_version = version.into();
+            meta.status = digest;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the loop shows of itself: readiness and gauges.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use super::{Dispatcher, ListState, TICK};
+use crate::{controller::record::KindName, model::Name};
+
+impl Dispatcher {
+    pub(super) fn readiness(&self) -> Result<(), String> {
+        let absent: Vec<&str> = self.kinds_in(ListState::Absent);
+        let pending: Vec<&str> = self.kinds_in(ListState::Pending);
+        if !absent.is_empty() {
+            return Err(format!("the server does not know {}: install the CRDs (`roster crds`)", absent.join(", ")));
+        }
+        if !pending.is_empty() {
+            return Err(format!("still listing {}", pending.join(", ")));
+        }
+        Ok(())
+    }
+
+    fn kinds_in(&self, state: ListState) -> Vec<&'static str> {
+        let mut kinds: Vec<&str> =
+            self.lists.iter().filter(|(_, known)| **known == state).map(|(kind, _)| kind.as_str()).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
+    pub(super) fn gauges(&mut self) {
+        if self.gauges.elapsed() < TICK {
+            return;
+        }
+        self.gauges = Instant::now();
+        let metrics = &self.setting.metrics;
+        let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (changes, checks) = self.queue.depths();
+        metrics.queue("changes", depth(changes));
+        metrics.queue("checks", depth(checks));
+        metrics.queue("status", depth(self.writer.depth()));
+        metrics.oldest_pending_revocation(self.queue.oldest_change().map_or(Duration::ZERO, |since| since.elapsed()));
+        let readiness = self.index.readiness();
+        for kind in KindName::ALL.into_iter().filter(|kind| *kind != KindName::Namespace) {
+            for word in ["True", "False", "Unknown"] {
+                metrics.objects(kind.as_str(), word, readiness.get(&(kind, word)).copied().unwrap_or(0));
+            }
+        }
+        let mut oldest: HashMap<Name, Duration> = HashMap::new();
+        for (key, runtime) in &self.runtime {
+            let Some((store, checked)) = self.store_of(key).zip(runtime.checked) else { continue };
+            let age = oldest.entry(store).or_default();
+            *age = (*age).max(checked.elapsed());
+        }
+        let stores: HashSet<&Name> = self.index.stores.keys().collect();
+        for (store, age) in oldest.iter().filter(|(store, _)| stores.contains(store)) {
+            metrics.oldest_check(store, *age);
+        }
+    }
+}

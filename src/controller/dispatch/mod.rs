@@ -1,0 +1,275 @@
+//! The controller's one loop: takes in what the watches say, starts passes, sends statuses. All state is here, so nothing
+//! is locked; whatever takes time runs beside it.
+
+mod finish;
+mod gauges;
+mod runtime;
+mod start;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::Client;
+use tokio::{
+    sync::mpsc,
+    task::{Id, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::runtime::{Runtime, Task};
+use super::{
+    Error,
+    events::Events,
+    index::{Impact, Index},
+    queue::{Queue, Urgency, Want},
+    record::{KindName, ObjectRef, Seen},
+    status::StatusWriter,
+    stores::Stores,
+};
+use crate::{
+    model::{AccountKey, Email, Name},
+    resolve::Origin,
+    store::Epoch,
+    telemetry::{Health, Metrics},
+};
+
+/// What the watches say is taken in this many at a time.
+const INTAKE: usize = 256;
+/// Longest sleep of the loop: heartbeat and gauges.
+const TICK: Duration = Duration::from_secs(1);
+/// Numbers alone are not urgent.
+const COUNTS_DELAY: Duration = Duration::from_secs(3);
+/// An account that is not there (yet) may be on its way: the order of apply must not matter.
+const ORPHAN_DELAY: Duration = Duration::from_secs(2);
+/// A store's numbers are brought up to date this often while things change.
+const LOOK_DELAY: Duration = Duration::from_secs(5);
+/// Time that passes and patches get to end on a graceful stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What does not change while the controller runs.
+pub(super) struct Setting {
+    pub client: Client,
+    pub cluster: Name,
+    pub epoch: Epoch,
+    pub max_concurrent_accounts: usize,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub events: Events,
+}
+
+/// Where a kind's list stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListState {
+    /// Not complete yet.
+    Pending,
+    /// Complete.
+    Listed,
+    /// The server does not know the kind.
+    Absent,
+}
+
+/// The loop's state.
+pub(super) struct Dispatcher {
+    setting: Setting,
+    index: Index,
+    stores: Stores,
+    queue: Queue,
+    writer: StatusWriter,
+    lists: HashMap<KindName, ListState>,
+    runtime: HashMap<AccountKey, Runtime>,
+    wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
+    tasks: JoinSet<Task>,
+    /// Whose task each is, for one that panics.
+    owners: HashMap<Id, ObjectRef>,
+    busy: HashMap<Name, usize>,
+    looks: HashMap<ObjectRef, Look>,
+    gauges: Instant,
+}
+
+/// When a cluster-scoped object is to be looked at.
+#[derive(Default)]
+struct Look {
+    due: Option<Instant>,
+    running: bool,
+}
+
+impl Dispatcher {
+    pub(super) fn new(setting: Setting, stores: Stores) -> Self {
+        Self {
+            writer: StatusWriter::new(setting.client.clone()),
+            setting,
+            index: Index::default(),
+            stores,
+            queue: Queue::default(),
+            lists: KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect(),
+            runtime: HashMap::new(),
+            wakes: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            owners: HashMap::new(),
+            busy: HashMap::new(),
+            looks: HashMap::new(),
+            gauges: Instant::now(),
+        }
+    }
+
+    /// Runs until `stop`, or until the lease is lost.
+    pub(super) async fn run(
+        mut self,
+        mut seen: mpsc::Receiver<Seen>,
+        lost: CancellationToken,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let mut intake = Vec::with_capacity(INTAKE);
+        self.setting.health.set_ready(self.readiness());
+        loop {
+            self.setting.health.beat();
+            self.wake();
+            self.start_tasks();
+            let index = &self.index;
+            self.writer.pump(|reference| index.meta(reference), Timestamp::now());
+            self.gauges();
+            let sleep = self.sleep();
+            tokio::select! {
+                biased;
+                () = lost.cancelled() => return Err(Error::LeaseLost),
+                () = stop.cancelled() => break,
+                written = self.writer.landed() => self.landed(written),
+                Some(done) = self.tasks.join_next_with_id() => self.joined(done),
+                count = seen.recv_many(&mut intake, INTAKE) => {
+                    if count == 0 {
+                        return Err(Error::WatchesEnded);
+                    }
+                    intake.drain(..).for_each(|seen| self.take_in(seen));
+                }
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        self.wind_down(&lost).await
+    }
+
+    /// Passes that run may end, and what they have to say is said; nothing new begins.
+    async fn wind_down(mut self, lost: &CancellationToken) -> Result<(), Error> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let index = &self.index;
+            self.writer.pump(|reference| index.meta(reference), Timestamp::now());
+            if (self.tasks.is_empty() && self.writer.is_idle()) || Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::select! {
+                () = lost.cancelled() => return Err(Error::LeaseLost),
+                written = self.writer.landed() => self.landed(written),
+                Some(done) = self.tasks.join_next_with_id() => self.joined(done),
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            }
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let looks = self.looks.values().filter(|look| !look.running).filter_map(|look| look.due);
+        let due = [self.queue.next_due(), self.writer.next_due()].into_iter().flatten().chain(looks).min();
+        due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK))
+    }
+
+    fn take_in(&mut self, seen: Seen) {
+        match seen {
+            Seen::Listing(kind) => self.index.begin_list(kind),
+            Seen::Absent(kind) => self.list_is(kind, ListState::Absent),
+            Seen::Listed(kind) => {
+                let gone = self.index.end_list(kind);
+                self.touch(gone, None);
+                self.list_is(kind, ListState::Listed);
+            }
+            Seen::Object(object) => {
+                let (kind, name, generation) = object.identity();
+                let origin = Origin { kind: kind.as_str(), name, generation };
+                let writer = &self.writer;
+                let impacts = self.index.apply(object, |reference| writer.being_sent(reference));
+                self.touch(impacts, Some(&origin));
+            }
+            Seen::Gone(reference) => {
+                let generation = self.index.meta(&reference).map_or(0, |meta| meta.generation);
+                let origin = Origin { kind: reference.kind.as_str(), name: reference.name.clone(), generation };
+                let impacts = self.index.remove(&reference);
+                self.touch(impacts, Some(&origin));
+            }
+        }
+    }
+
+    fn list_is(&mut self, kind: KindName, state: ListState) {
+        if self.lists.insert(kind, state) != Some(state) {
+            self.queue.more_known();
+            self.setting.health.set_ready(self.readiness());
+        }
+    }
+
+    fn touch(&mut self, impacts: Vec<Impact>, trigger: Option<&Origin>) {
+        for impact in impacts {
+            match impact {
+                Impact::Account(key) => self.queue.want(&key, Want::Account, Urgency::Change, trigger),
+                Impact::Member(key, email) => self.queue.want(&key, Want::Member(email), Urgency::Change, trigger),
+                Impact::AccountStatus(key) => self.recount(&key),
+                Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO),
+                Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO),
+                Impact::Status(reference) => self.restate(&reference),
+            }
+        }
+    }
+
+    /// Somebody else wrote a status of ours: it is worked out, and so written, again.
+    fn restate(&mut self, reference: &ObjectRef) {
+        match reference.kind {
+            KindName::PermissionCatalog | KindName::IdentityStore => {
+                self.look(reference.kind, reference.name.clone(), Duration::ZERO);
+            }
+            KindName::Membership => {
+                let Some(record) = self.index.member(&reference.namespace, &reference.name) else { return };
+                let key = record.account_key();
+                let want = record.facts.email.as_ref().map_or(Want::Account, |email| Want::Member(email.clone()));
+                self.queue.want(&key, want, Urgency::Change, None);
+            }
+            _ => {
+                if let Some(key) = self.index.account_of(reference) {
+                    self.queue.want(&key, Want::Account, Urgency::Change, None);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, kind: KindName, name: Name, delay: Duration) {
+        let look = self.looks.entry(ObjectRef { kind, namespace: Name::default(), name }).or_default();
+        let due = Instant::now() + delay;
+        look.due = Some(look.due.map_or(due, |known| known.min(due)));
+    }
+
+    fn wake(&mut self) {
+        self.queue.wake(Instant::now());
+        let now = Timestamp::now();
+        while let Some((at, key, email)) = self.wakes.pop_first() {
+            if at > now {
+                self.wakes.insert((at, key, email));
+                break;
+            }
+            self.queue.want(&key, Want::Member(email), Urgency::Change, None);
+        }
+    }
+
+    /// No pass before every watch has listed completely: what is not there yet would read as gone.
+    fn is_complete(&self) -> bool {
+        self.lists.values().all(|state| *state == ListState::Listed)
+    }
+
+    /// A deletion needs only the Account and its store; the other kinds may be gone already.
+    fn may_delete(&self) -> bool {
+        let state = |kind| self.lists.get(&kind).copied().unwrap_or(ListState::Pending);
+        state(KindName::Account) == ListState::Listed && state(KindName::IdentityStore) != ListState::Pending
+    }
+
+    fn store_of(&self, key: &AccountKey) -> Option<Name> {
+        let object = self.index.accounts.get(key)?.object.as_ref()?;
+        Some(Name::new(&object.facts.spec.store_ref.name))
+    }
+}

@@ -1,0 +1,177 @@
+//! Starts what is due: passes, deletions, finalizers, looks at catalogs and stores. Each runs beside the loop.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{Dispatcher, ORPHAN_DELAY, runtime::Task};
+use crate::{
+    controller::{
+        cluster::{self, StoreLook},
+        deletion::{self, Deletion},
+        finalizer,
+        queue::{Admit, Pending},
+        reconcile::reconcile,
+        record::{KindName, ObjectRef},
+        reports,
+        status::Lane,
+    },
+    model::{AccountKey, Name},
+    plan::Mark,
+};
+
+impl Dispatcher {
+    pub(super) fn start_tasks(&mut self) {
+        let (complete, may_delete) = (self.is_complete(), self.may_delete());
+        if complete {
+            self.start_looks();
+        }
+        loop {
+            let (index, busy, most) = (&self.index, &self.busy, self.setting.max_concurrent_accounts);
+            let taken = self.queue.take(|key| {
+                let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+                let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
+                if !complete && !deletes {
+                    return Admit::NotYet;
+                }
+                match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
+                    Some(store) if busy.get(&store).copied().unwrap_or(0) >= most => Admit::Full(store),
+                    _ => Admit::Start,
+                }
+            });
+            let Some((key, pending)) = taken else { return };
+            self.start(&key, &pending);
+        }
+    }
+
+    fn start(&mut self, key: &AccountKey, pending: &Pending) {
+        let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
+            self.report_orphans(key, pending);
+            self.queue.finished(key, false);
+            if !self.index.accounts.contains_key(key) {
+                self.queue.forget(key);
+                self.runtime.remove(key);
+            }
+            return;
+        };
+        let store = Name::new(&record.facts.spec.store_ref.name);
+        let client = self.setting.client.clone();
+        let reference = record.reference(KindName::Account);
+        let mark = Mark { cluster: self.setting.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
+        if record.meta.deleting {
+            if !record.meta.finalizer {
+                self.queue.finished(key, false);
+                return;
+            }
+            let children = self.index.accounts.get(key).map(|entry| entry.children.iter().cloned().collect());
+            let facts = self.index.stores.get(&store).map(|record| record.facts.clone());
+            let deletion = Deletion {
+                account: record,
+                children: children.unwrap_or_default(),
+                store: facts.map(|facts| self.stores.handle(&store, &facts.spec)),
+                mark,
+                epoch: self.setting.epoch,
+                now: Timestamp::now(),
+            };
+            self.spawn(store, reference, async move {
+                let deleted = deletion::delete(&deletion, &client).await;
+                Task::Deletion(deletion.mark.account.clone(), deletion.account, deleted)
+            });
+        } else if !record.meta.finalizer {
+            // First of all, so that nothing can be left behind; its event brings the pass about.
+            let key = key.clone();
+            let uid = record.meta.uid.clone();
+            self.spawn(store, reference.clone(), async move {
+                Task::Finalizer(key, finalizer::set(&client, &reference, &uid, true).await)
+            });
+        } else if let Some(pass) = self.pass(key, pending, record, mark) {
+            self.spawn(store, reference, async move { Task::Pass(Box::new(reconcile(pass, &client).await)) });
+        } else {
+            self.queue.finished(key, false);
+        }
+    }
+
+    fn spawn(&mut self, store: Name, reference: ObjectRef, task: impl Future<Output = Task> + Send + 'static) {
+        *self.busy.entry(store.clone()).or_default() += 1;
+        let handle = self.tasks.spawn(async move { Task::OfStore(store, Box::new(task.await)) });
+        self.owners.insert(handle.id(), reference);
+    }
+
+    fn start_looks(&mut self) {
+        let now = Instant::now();
+        let due: Vec<ObjectRef> = self
+            .looks
+            .iter()
+            .filter(|(_, look)| !look.running && look.due.is_some_and(|due| due <= now))
+            .map(|(reference, _)| reference.clone())
+            .collect();
+        for reference in due {
+            if let Some(look) = self.looks.get_mut(&reference) {
+                look.due = None;
+            }
+            match reference.kind {
+                KindName::PermissionCatalog => self.look_at_catalog(&reference),
+                _ => self.look_at_store(&reference),
+            }
+        }
+    }
+
+    fn look_at_catalog(&mut self, reference: &ObjectRef) {
+        let Some(record) = self.index.catalogs.get(&reference.name).cloned() else { return };
+        let accounts = self.index.accounts.values().filter_map(|entry| entry.object.as_ref());
+        let users = accounts.filter(|account| account.facts.spec.catalog_ref.name == *record.name).count() as u64;
+        let report = cluster::catalog_report(&record, users);
+        self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
+        if record.meta.finalizer != (users > 0) {
+            let client = self.setting.client.clone();
+            self.spawn_look(reference, async move {
+                cluster::keep_finalizer(&client, KindName::PermissionCatalog, &record, users > 0).await.is_ok()
+            });
+        }
+    }
+
+    fn look_at_store(&mut self, reference: &ObjectRef) {
+        let Some(record) = self.index.stores.get(&reference.name).cloned() else { return };
+        let accounts = self.index.accounts.iter().filter_map(|(key, entry)| Some((key, entry.object.as_ref()?)));
+        let users = accounts
+            .filter(|(_, account)| account.facts.spec.store_ref.name == *record.name)
+            .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
+            .collect::<BTreeSet<_>>();
+        let handle = self.stores.handle(&record.name, &record.facts.spec);
+        let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone() };
+        let client = self.setting.client.clone();
+        let reference = reference.clone();
+        if let Some(look) = self.looks.get_mut(&reference) {
+            look.running = true;
+        }
+        let owner = reference.clone();
+        let task = self.tasks.spawn(async move {
+            let used = !look.users.is_empty();
+            let kept = cluster::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.is_ok();
+            let (report, error) = cluster::look(&look).await;
+            Task::Look { reference, report: Some(report), again: !kept || error.is_some() }
+        });
+        self.owners.insert(task.id(), owner);
+    }
+
+    fn spawn_look(&mut self, reference: &ObjectRef, work: impl Future<Output = bool> + Send + 'static) {
+        if let Some(look) = self.looks.get_mut(reference) {
+            look.running = true;
+        }
+        let owner = reference.clone();
+        let reference = reference.clone();
+        let task = self.tasks.spawn(async move { Task::Look { reference, report: None, again: !work.await } });
+        self.owners.insert(task.id(), owner);
+    }
+
+    fn report_orphans(&mut self, key: &AccountKey, pending: &Pending) {
+        for reference in self.index.belongings(key, (!pending.whole).then_some(&pending.members)) {
+            let Some(meta) = self.index.meta(&reference) else { continue };
+            let report = reports::orphan(&reference, &key.name, meta.generation);
+            self.writer.put(reference, report, Lane::Bulk, ORPHAN_DELAY);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What is to be said of each kind, whatever a pass did.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::InvalidReason,
+    controller::{
+        pass::{Counts, Pass},
+        policy,
+        reconcile::default_role,
+        record::{KindName, ObjectRef, Record},
+        status::{Detail, Report, Seconds},
+    },
+    model::{Layout, Ranks},
+    resolve::{Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, RoleFacts, RoleName},
+};
+
+pub(super) fn member_report(
+    record: &Record<MemberFacts>,
+    view: &MemberView,
+    permissions: Option<(Layout, Ranks)>,
+) -> Report {
+    let restrictions: Arc<[crate::model::Name]> = view.restrictions.iter().cloned().collect();
+    Report::new(record.facts.generation, Detail::Member { permissions, restrictions })
+        .with_finding(view.finding.clone())
+}
+
+pub(super) fn role_key(record: &Record<RoleFacts>) -> RoleName {
+    match &record.facts.spec.overrides {
+        Some(overridden) => RoleName::predefined(overridden),
+        None => RoleName::custom(&record.name),
+    }
+}
+
+/// Members that hold a role.
+pub(super) fn holders(role: &RoleName, definitions: &Definitions, counts: &Counts) -> u64 {
+    let named = counts.role_refs.get(&Some(role.clone())).copied().unwrap_or(0);
+    let implicit = if default_role(definitions).as_ref() == Some(role) {
+        counts.role_refs.get(&None).copied().unwrap_or(0)
+    } else {
+        0
+    };
+    let owns = match &definitions.outlook {
+        Outlook::Whole(whole) => whole
+            .owner
+            .as_ref()
+            .is_some_and(|owner| RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role),
+        Outlook::Frozen => false,
+    };
+    named + implicit + u64::from(owns)
+}
+
+pub(super) fn shared(definitions: &Definitions) -> Finding {
+    Finding { faults: definitions.shared_fault.iter().cloned().collect(), advice: Vec::new() }
+}
+
+pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
+    let members = holders(&role_key(record), definitions, counts);
+    let resolved = definitions.roles.get(&record.name);
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(role, desired)| (desired.account.layout.clone(), role.ranks.clone()));
+    let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
+    let finding = resolved.map_or_else(|| shared(definitions), |role| role.finding.clone());
+    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
+}
+
+pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
+    let members = counts.group_refs.get(&record.name).copied().unwrap_or(0);
+    let resolved = definitions.groups.get(&record.name);
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(group, desired)| (desired.account.layout.clone(), group.ranks.clone()));
+    let finding = resolved.map_or_else(|| shared(definitions), |group| group.finding.clone());
+    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
+}
+
+pub(super) fn account_report(
+    record: &Record<crate::resolve::AccountFacts>,
+    definitions: &Definitions,
+    pass: &Pass,
+    checked: Option<Timestamp>,
+) -> Report {
+    let counts = &pass.counts;
+    let mut finding = definitions.finding.clone();
+    let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
+    if let Outlook::Whole(whole) = &definitions.outlook {
+        for role in &whole.catalog.roles {
+            let name = RoleName::predefined(&role.name);
+            let count = holders(&name, definitions, counts);
+            all_holders.insert(name, count);
+        }
+    }
+    finding.advice.extend(definitions.holder_advice(&all_holders));
+    if let Some(store) = &pass.snapshot.store {
+        finding.advice.extend(policy::advice(&store.spec, &record.facts.spec));
+    }
+    let detail = account_detail(counts, definitions.owner.is_some(), checked);
+    Report::new(record.facts.generation, detail).with_finding(finding)
+}
+
+/// The numbers an Account shows.
+pub(in crate::controller) fn account_detail(counts: &Counts, has_owner: bool, checked: Option<Timestamp>) -> Detail {
+    Detail::Account {
+        members: counts.memberships + u64::from(has_owner),
+        roles: counts.roles,
+        groups: counts.groups,
+        pending_invitations: counts.invitations,
+        managed_accounts: counts.children,
+        checked: checked.map(Seconds::of),
+    }
+}
+
+/// What is to be said of an object whose account does not exist.
+pub(in crate::controller) fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
+    let mut finding = Finding::default();
+    let message = format!("spec.accountRef: there is no Account {account:?} in namespace {:?}", reference.namespace);
+    finding.fault(InvalidReason::AccountNotFound, message);
+    let detail = match reference.kind {
+        KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
+        KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
+        KindName::Invitation => Detail::Invitation,
+        _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
+    };
+    Report::new(generation, detail).with_finding(finding)
+}
+
+/// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.
+pub(in crate::controller) fn recount(
+    reference: &ObjectRef,
+    detail: &mut Detail,
+    definitions: &Definitions,
+    counts: &Counts,
+) -> bool {
+    let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
+    match detail {
+        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, .. } => {
+            let owner = u64::from(definitions.owner.is_some());
+            set(members, counts.memberships + owner)
+                | set(roles, counts.roles)
+                | set(groups, counts.groups)
+                | set(pending_invitations, counts.invitations)
+                | set(managed_accounts, counts.children)
+        }
+        Detail::Role { members, .. } => {
+            let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());
+            let role = overridden.map_or_else(|| RoleName::custom(&reference.name), |name| RoleName::predefined(name));
+            set(members, holders(&role, definitions, counts))
+        }
+        Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
+        _ => false,
+    }
+}
+
+/// What a member may do now.
+pub(super) fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
+    if content.ended.is_none() && content.window.contains(now) {
+        content.ranks.clone()
+    } else {
+        Ranks::none(content.ranks.as_slice().len())
+    }
+}
