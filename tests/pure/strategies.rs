@@ -7,8 +7,8 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use roster::{
     api::{
         AccountSpec, AllowedNamespaces, CustomRoleRules, DriftPolicy, HeldBy, InvitationRules, Lifting, MemberGroups,
-        MemberRules, NameRef, Owner, OwnerChange, PermissionCatalogSpec, Permissions, PredefinedRole, Requirement,
-        Restriction, RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
+        MemberRules, NameRef, Owner, PermissionCatalogSpec, Permissions, PredefinedRole, Requirement, Restriction,
+        RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
     },
     model::{Catalog, Email, Name, Ranks},
     resolve::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
