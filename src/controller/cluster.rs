@@ -84,7 +84,8 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
             let mut report = Report::new(generation, detail);
             report.synced = Synced::Yes { applied: false };
             if look.record.facts.spec.paused {
-                report = report.unsynced(SyncReason::Paused, "spec.paused: grants and definitions wait; revocations do not");
+                report =
+                    report.unsynced(SyncReason::Paused, "spec.paused: grants and definitions wait; revocations do not");
             }
             (waiting(look, report), None)
         }
@@ -112,7 +113,12 @@ fn waiting(look: &StoreLook, mut report: Report) -> Report {
 ///
 /// # Errors
 /// When the API server refuses or cannot be reached.
-pub async fn keep_finalizer<F>(client: &Client, kind: KindName, record: &Record<F>, used: bool) -> Result<(), kube::Error> {
+pub async fn keep_finalizer<F>(
+    client: &Client,
+    kind: KindName,
+    record: &Record<F>,
+    used: bool,
+) -> Result<(), kube::Error> {
     if record.meta.finalizer == used {
         return Ok(());
     }

@@ -71,8 +71,7 @@ pub async fn delete(deletion: &Deletion, client: &Client) -> Deleted {
 async fn remove_all(deletion: &Deletion, store: &StoreHandle) -> Result<u64, StoreError> {
     let key = &deletion.mark.account;
     let now = deletion.now;
-    let observed =
-        store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
+    let observed = store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
     let plan = plan::deletion(&observed, &deletion.mark);
     if plan.changes.is_empty() {
         return Ok(0);

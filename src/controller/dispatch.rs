@@ -489,7 +489,10 @@ impl Dispatcher {
     fn deletion_finished(&mut self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, deleted: Deleted) {
         let reference = account.reference(KindName::Account);
         let counts = self.counts(key);
-        let mut report = Report::new(account.facts.generation, reports::account_detail(&counts, account.facts.spec.owner.is_some(), None));
+        let mut report = Report::new(
+            account.facts.generation,
+            reports::account_detail(&counts, account.facts.spec.owner.is_some(), None),
+        );
         let failed = match deleted {
             Deleted::Done(removed) => {
                 tracing::info!(account = %key, removed, policy = ?account.facts.spec.deletion_policy, "account deleted");
@@ -540,13 +543,7 @@ impl Dispatcher {
     }
 
     /// Brings an account up to date on its next check, and its definitions for the next pass.
-    fn remember(
-        &mut self,
-        key: &AccountKey,
-        scope: &Scope,
-        definitions: Option<Arc<Definitions>>,
-        end: &End,
-    ) {
+    fn remember(&mut self, key: &AccountKey, scope: &Scope, definitions: Option<Arc<Definitions>>, end: &End) {
         let Some(entry) = self.index.accounts.get_mut(key) else { return };
         let Some(object) = &entry.object else { return };
         let runtime = self.runtime.entry(key.clone()).or_default();
@@ -575,7 +572,9 @@ impl Dispatcher {
     /// Numbers of an account, its roles and groups follow its members, without haste.
     fn recount(&mut self, key: &AccountKey) {
         let counts = self.counts(key);
-        let Some(definitions) = self.index.accounts.get(key).and_then(|entry| entry.definitions.clone()) else { return };
+        let Some(definitions) = self.index.accounts.get(key).and_then(|entry| entry.definitions.clone()) else {
+            return;
+        };
         let Some(runtime) = self.runtime.get_mut(key) else { return };
         let mut stale = Vec::new();
         for (reference, report) in &mut runtime.reports {

@@ -231,7 +231,8 @@ impl Index {
     /// A list is complete: what it did not name is gone.
     pub fn end_list(&mut self, kind: KindName) -> Vec<Impact> {
         let Some(named) = self.listing.remove(&kind) else { return Vec::new() };
-        let cluster_scoped = |names: Vec<&Name>| names.into_iter().map(|name| (Name::default(), name.clone())).collect();
+        let cluster_scoped =
+            |names: Vec<&Name>| names.into_iter().map(|name| (Name::default(), name.clone())).collect();
         let known: Vec<Key> = match kind {
             KindName::Namespace => cluster_scoped(self.namespaces.keys().collect()),
             KindName::PermissionCatalog => cluster_scoped(self.catalogs.keys().collect()),
@@ -439,7 +440,8 @@ impl Index {
         }
         impacts.push(Impact::Store(name.clone()));
         let only_blocked = before.as_ref().is_some_and(|before| {
-            let blocked = |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
+            let blocked =
+                |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
             blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
         if !only_blocked {

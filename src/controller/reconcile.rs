@@ -140,7 +140,14 @@ fn policy_of(pass: &Pass, definitions: &Definitions) -> Policy {
         pass.counts.role_refs.get(&Some(role)).copied().unwrap_or(0) + implicit > 0
     };
     let last_holders = definitions.guarded_roles().filter(|name| !held(name)).map(|name| RoleName::predefined(name));
-    policy::effective(pass.mark.clone(), &spec, &pass.snapshot.account.spec, &pass.account.meta, last_holders.collect(), pass.now)
+    policy::effective(
+        pass.mark.clone(),
+        &spec,
+        &pass.snapshot.account.spec,
+        &pass.account.meta,
+        last_holders.collect(),
+        pass.now,
+    )
 }
 
 /// The role of a member that names none.
@@ -157,5 +164,7 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 
 async fn is_settled(pass: &Pass, client: &Client) -> Result<bool, StoreError> {
     let settled = fresh::is_settled(client, &pass.key, &pass.mark.uid).await;
-    settled.map_err(|error| StoreError::Unavailable(format!("nobody is removed without a fresh read, and that failed: {error}")))
+    settled.map_err(|error| {
+        StoreError::Unavailable(format!("nobody is removed without a fresh read, and that failed: {error}"))
+    })
 }

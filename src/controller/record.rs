@@ -289,11 +289,7 @@ impl FromWire for api::Role {
     fn object(wire: Wire<Self>) -> Object {
         let account = Name::new(&wire.spec.account_ref.name);
         let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Role(record!(
-            wire,
-            account,
-            RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }
-        ))
+        Object::Role(record!(wire, account, RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
     }
 }
 
@@ -301,11 +297,7 @@ impl FromWire for api::UserGroup {
     fn object(wire: Wire<Self>) -> Object {
         let account = Name::new(&wire.spec.account_ref.name);
         let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Group(record!(
-            wire,
-            account,
-            GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }
-        ))
+        Object::Group(record!(wire, account, GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
     }
 }
 

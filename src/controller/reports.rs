@@ -173,9 +173,13 @@ impl<'a> Deeds<'a> {
         match hold {
             Hold::NotOwned => (
                 SyncReason::NotOwned,
-                format!("{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"),
+                format!(
+                    "{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"
+                ),
             ),
-            Hold::Paused => (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned()),
+            Hold::Paused => {
+                (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
+            }
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
@@ -232,12 +236,14 @@ impl<'a> Deeds<'a> {
     fn account(&self, pass: &Pass, definitions: &Definitions) -> Report {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
-        let failures: Vec<_> = self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
+        let failures: Vec<_> =
+            self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
         if self.plan.guarded.is_some() {
             report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
-            let message = format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
+            let message =
+                format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
             report = report.unsynced(reason, message);
         } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
@@ -260,7 +266,8 @@ impl<'a> Deeds<'a> {
         }
         if let Some(owner) = &self.plan.owner_kept {
             let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-            let message = format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
+            let message =
+                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
             finding.fault(InvalidReason::OwnerImmutable, message);
             report = report.with_finding(finding);
         }
@@ -323,7 +330,8 @@ fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
 
 fn member_report(record: &Record<MemberFacts>, view: &MemberView, permissions: Option<(Layout, Ranks)>) -> Report {
     let restrictions: Arc<[crate::model::Name]> = view.restrictions.iter().cloned().collect();
-    Report::new(record.facts.generation, Detail::Member { permissions, restrictions }).with_finding(view.finding.clone())
+    Report::new(record.facts.generation, Detail::Member { permissions, restrictions })
+        .with_finding(view.finding.clone())
 }
 
 fn role_key(record: &Record<RoleFacts>) -> RoleName {
@@ -342,9 +350,10 @@ fn holders(role: &RoleName, definitions: &Definitions, counts: &Counts) -> u64 {
         0
     };
     let owns = match &definitions.outlook {
-        Outlook::Whole(whole) => whole.owner.as_ref().is_some_and(|owner| {
-            RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role
-        }),
+        Outlook::Whole(whole) => whole
+            .owner
+            .as_ref()
+            .is_some_and(|owner| RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role),
         Outlook::Frozen => false,
     };
     named + implicit + u64::from(owns)
@@ -357,9 +366,9 @@ fn shared(definitions: &Definitions) -> Finding {
 pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
     let members = holders(&role_key(record), definitions, counts);
     let resolved = definitions.roles.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(role, desired)| {
-        (desired.account.layout.clone(), role.ranks.clone())
-    });
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(role, desired)| (desired.account.layout.clone(), role.ranks.clone()));
     let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
     let finding = resolved.map_or_else(|| shared(definitions), |role| role.finding.clone());
     Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
@@ -368,9 +377,9 @@ pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions,
 pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
     let members = counts.group_refs.get(&record.name).copied().unwrap_or(0);
     let resolved = definitions.groups.get(&record.name);
-    let permissions = resolved.zip(definitions.desired.as_ref()).map(|(group, desired)| {
-        (desired.account.layout.clone(), group.ranks.clone())
-    });
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(group, desired)| (desired.account.layout.clone(), group.ranks.clone()));
     let finding = resolved.map_or_else(|| shared(definitions), |group| group.finding.clone());
     Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
+mod conditions;
 mod harness;
 mod lease;
 mod rules;

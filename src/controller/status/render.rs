@@ -39,11 +39,9 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
     let observed_generation = Some(report.generation);
     let conditions = writer.conditions();
     match &report.detail {
-        Detail::Catalog(accounts) => finish(&api::PermissionCatalogStatus {
-            observed_generation,
-            conditions,
-            accounts: Some(count(*accounts)),
-        }),
+        Detail::Catalog(accounts) => {
+            finish(&api::PermissionCatalogStatus { observed_generation, conditions, accounts: Some(count(*accounts)) })
+        }
         Detail::Store { accounts, members, orphaned, capabilities } => finish(&api::IdentityStoreStatus {
             observed_generation,
             conditions,

@@ -176,7 +176,8 @@ impl StatusWriter {
             "status": json,
         });
         let params = PatchParams::apply(api::MANAGER).force();
-        let request = Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
+        let request =
+            Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
         self.in_flight.insert(reference.clone(), digest.hash);
         let client = self.client.clone();
         self.patches.spawn(async move {
