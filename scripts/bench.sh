@@ -8,4 +8,4 @@ need go "Go; it builds the control plane that is measured against"
 stop_if_missing
 ROSTER_CONTROLPLANE=$(tests/controlplane/build.sh)
 export ROSTER_CONTROLPLANE ROSTER_BENCH_SIZE=${1:-full}
-cargo bench --locked --all-features
+cargo bench --locked --all-features --bench cluster

@@ -8,7 +8,7 @@ use super::{
     fingerprint::{Fingerprinted, Translated},
     guard::{self, Judgement},
     judge::{Layouts, Ownership, Verdict, Wanted, judge, ownership},
-    members,
+    members, waiting,
 };
 use crate::{
     api::DriftPolicy,
@@ -80,25 +80,49 @@ pub(super) struct Planner<'a> {
     pub(super) observed: &'a Observed,
     pub(super) policy: &'a Policy,
     pub(super) layouts: Layouts<'a>,
+    /// Whether the account resolves, also where its definitions wait.
+    pub(super) whole: bool,
+    pub(super) layout_waits: Option<Hold>,
     pub(super) plan: Plan,
 }
 
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
+    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, None);
+    match layout_waits {
+        Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
+        None => plan,
+    }
+}
+
+/// A plan, and why the account's new layout, if it has one, has to wait.
+pub(super) struct Outcome {
+    pub(super) plan: Plan,
+    pub(super) layout_waits: Option<Hold>,
+}
+
+/// Plans once. `waiting` is there while another layout waits, and says which owner stays.
+pub(super) fn attempt(
+    desired: &Desired,
+    observed: &Observed,
+    policy: &Policy,
+    waiting: Option<Option<Email>>,
+) -> Outcome {
     // An account that does not resolve has no layout of its own to wish for.
     let layout = if desired.definitions.is_some() { &desired.layout } else { &observed.layout };
     let layouts = Layouts { desired: layout, observed: &observed.layout, written: layout };
-    let plan = Plan { layout: layout.clone(), ..Plan::default() };
-    let mut planner = Planner { desired, observed, policy, layouts, plan };
+    let whole = desired.definitions.is_some() || waiting.is_some();
+    let plan = Plan { layout: layout.clone(), owner_kept: waiting.flatten(), ..Plan::default() };
+    let mut planner = Planner { desired, observed, policy, layouts, whole, layout_waits: None, plan };
     if !planner.may_touch_account() {
-        return planner.plan;
+        return planner.finish();
     }
     if let Some(definitions) = &desired.definitions {
         planner.definitions(definitions);
     }
-    if planner.plan.needs_account {
-        return planner.plan;
+    if planner.plan.needs_account || planner.layout_waits.is_some() {
+        return planner.finish();
     }
     members::plan_members(&mut planner);
     planner.apply_guard();
@@ -169,9 +193,16 @@ impl Planner<'_> {
         let origin = Some(&definitions.origin);
         let seen = self.observed.account.as_ref();
         self.consider(ObjectKey::Account, &account, seen, origin, Content::Account);
-        if seen.is_some() && self.plan.holds.contains_key(&ObjectKey::Account) {
+        if let (Some(_), Some(hold)) = (seen, self.plan.holds.get(&ObjectKey::Account))
+            && self.layouts.observed != self.layouts.desired
+        {
             // The layout in the store stays as it is, and whatever is written has to be of it.
-            self.layouts.written = self.layouts.observed;
+            let has_drifted = self.plan.drift.iter().any(|drift| drift.object == ObjectKey::Account);
+            if has_drifted {
+                self.layouts.written = self.layouts.observed;
+            } else {
+                self.layout_waits = Some(*hold);
+            }
         }
         for (name, (content, origin)) in &definitions.roles {
             let seen = self.observed.roles.get(name);
@@ -285,6 +316,9 @@ impl Planner<'_> {
             // Only the whole account shows all that is pending, which is what somebody approves, and who is still there.
             self.plan.needs_account = true;
         }
+        if emails.iter().any(|email| self.loses_all_by_layout(email)) {
+            self.layout_waits = Some(Hold::Guarded);
+        }
         self.plan.changes.retain(|change| !change.counted);
         for email in emails {
             let content = self.observed.members.get(&email).and_then(|seen| seen.content.clone());
@@ -296,9 +330,16 @@ impl Planner<'_> {
         self.plan.guarded = Some(guarded);
     }
 
-    fn finish(mut self) -> Plan {
+    /// Whether nothing of a member's access would be left in the layout that is desired.
+    fn loses_all_by_layout(&self, email: &Email) -> bool {
+        let content = self.observed.members.get(email).and_then(|seen| seen.content.as_ref());
+        let Layouts { observed, written, .. } = self.layouts;
+        content.is_some_and(|c| !c.ranks.is_none() && written.translate(&c.ranks, observed).is_none())
+    }
+
+    fn finish(mut self) -> Outcome {
         self.plan.changes.sort_by_key(|change| change.phase);
         self.plan.layout = self.layouts.written.clone();
-        self.plan
+        Outcome { plan: self.plan, layout_waits: self.layout_waits }
     }
 }

@@ -98,7 +98,8 @@ impl Planner<'_> {
                 (cause, observed().map(|content| translated(content.clone(), layouts.observed, layouts.written)))
             }
         };
-        let put = Put { target: target.as_ref(), written: written.into_owned(), before: before.as_ref(), cause, exact };
+        let (target, written, before) = (target.as_ref(), written.into_owned(), before.as_ref());
+        let put = Put { target, written, had: observed(), before, cause, exact };
         self.put(email, put, origin);
     }
 
@@ -167,13 +168,14 @@ impl Planner<'_> {
     }
 
     fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
-        let Put { target, mut written, before, cause, mut exact } = put;
+        let Put { target, mut written, had, before, cause, mut exact } = put;
         let object = ObjectKey::Member(email.clone());
         let layouts = self.layouts;
         let narrows = before.is_some_and(|before| !is_within(before, &written));
         let widens = before.is_none_or(|before| !is_within(&written, before));
         let mut fingerprint = target.fingerprint(layouts.desired);
-        if self.policy.paused && (widens || !narrows) {
+        let ends = before.is_some_and(|before| written.ended.is_some() && written.ended != before.ended);
+        if self.policy.paused && !ends && (widens || !narrows) {
             // Grants wait; what narrows at the same time does not.
             self.plan.holds.insert(object.clone(), Hold::Paused);
             if let Some(drift) = self.plan.drift.iter_mut().rfind(|drift| drift.object == object) {
@@ -186,8 +188,6 @@ impl Planner<'_> {
             written = limited(before.clone(), &written);
             exact = false;
             fingerprint = written.fingerprint(layouts.written);
-        } else if self.policy.paused && layouts.written != layouts.desired {
-            fingerprint = written.fingerprint(layouts.written);
         }
         if cause == Cause::Drift {
             // What is not corrected yet is still drift the next time.
@@ -197,7 +197,7 @@ impl Planner<'_> {
             self.plan.kept.insert(email.clone(), Some(written.clone()));
         }
         let now = self.policy.now;
-        let had_access = before.is_some_and(|before| !allows_nothing(before) && !has_ended(before, now));
+        let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
         self.plan.changes.push(Change {
             object,
             counted: had_access && allows_nothing(&written) && !has_ended(&written, now) && cause != Cause::Drift,
@@ -219,7 +219,7 @@ impl Planner<'_> {
         let cause = match ownership {
             Ownership::Foreign => return,
             Ownership::Ours => Cause::Unwanted,
-            Ownership::Unmarked if self.desired.scope != Scope::Account || self.desired.definitions.is_none() => return,
+            Ownership::Unmarked if self.desired.scope != Scope::Account || !self.whole => return,
             Ownership::Unmarked => match self.policy.unmanaged {
                 Unmanaged::Ignore => return,
                 Unmanaged::Report => {
@@ -245,7 +245,7 @@ impl Planner<'_> {
     /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve
     /// and keeps what is there.
     fn stays_as_owner(&self, email: &Email) -> bool {
-        if self.desired.definitions.is_some() {
+        if self.whole {
             return self.plan.owner_kept.as_ref() == Some(email);
         }
         let account = self.observed.account.as_ref().and_then(|seen| seen.content.as_ref());
@@ -268,7 +268,9 @@ struct Put<'a> {
     target: &'a MemberContent,
     /// As it is written.
     written: MemberContent,
-    /// What is there, in the layout that is written.
+    /// What is there, as it is there.
+    had: Option<&'a MemberContent>,
+    /// The same in the layout that is written.
     before: Option<&'a MemberContent>,
     /// Why.
     cause: Cause,

@@ -14,6 +14,7 @@ mod judge;
 mod members;
 mod observed;
 mod policy;
+mod waiting;
 
 pub use change::{Cause, Change, Content, ObjectKey, Phase};
 pub use deletion::deletion;

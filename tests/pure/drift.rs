@@ -270,22 +270,33 @@ fn drift_that_a_pause_leaves_half_corrected_is_still_drift() {
 }
 
 #[test]
-fn a_catalog_that_changes_during_a_pause_takes_away_at_once_and_gives_later() {
+fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_section_does_not() {
     let mut pass = dana();
+    set(&mut pass, "eve", "roleRef: {name: viewer}");
+    pass.run();
     pass.policy.paused = true;
-    // billing goes, Edit is called Write, and there is something new that editors have.
+    // billing goes, Edit is called Write, something new comes that editors have, and viewers lose docs.
     catalog(&mut pass, |catalog| {
         catalog
             .replace("- {name: billing}", "- {name: new}")
             .replace("billing: Allowed", "new: Allowed")
             .replace("Edit", "Write")
+            .replace("{docs: View}", "{new: Allowed}")
     });
+    set(&mut pass, "fay", "roleRef: {name: editor}");
     let plan = pass.run();
-    assert_eq!(plan.layout, pass.memory.layout());
-    assert_eq!(pass.access(DANA), "docs: View");
+    assert_eq!(table(&plan), ["Narrow spec put member eve@acme.example counted"]);
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed", "names that are gone are still there in the store");
+    assert_eq!(pass.access("eve@acme.example"), "nothing");
+    assert!(["account", "role editor", "member fay@acme.example"].iter().all(|o| Pass::holds(&plan)[*o] == "Paused"));
+    set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing ended: Suspended");
+    set(&mut pass, "dana", "roleRef: {name: editor}");
     pass.policy.paused = false;
     pass.run();
     assert_eq!(pass.access(DANA), "docs: Write, new: Allowed");
+    assert_eq!(pass.access("eve@acme.example"), "new: Allowed");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn reference(spec: &PermissionCatalogSpec, grants: &[Levels], owner: Option<&Lev
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_does_what_the_reference_does((spec, grants, owner, caps) in rows()) {

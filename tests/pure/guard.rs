@@ -209,6 +209,34 @@ fn a_guarded_change_of_layout_keeps_what_can_be_kept() {
 }
 
 #[test]
+fn a_catalog_in_which_nobodys_access_exists_any_more_waits_as_a_whole() {
+    let mut pass = viewers(10);
+    pass.world.add(&membership("ed", "roleRef: {name: editor}"));
+    pass.run();
+    // docs is gone, or only renamed; viewers have nothing left, or had it in a section that is gone.
+    pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: papers}, {name: billing}], roles: [{name: viewer}, {name: editor, allPermissions: true}]}");
+    pass.world.add(&membership("new", "roleRef: {name: editor}"));
+    delete(&mut pass, 0, 1);
+    suspend(&mut pass, 1, 2);
+    let plan = pass.run();
+    let guarded = plan.guarded.clone().unwrap();
+    assert_eq!(guarded.members.len(), 9, "the one deleted, too");
+    assert_eq!(table(&plan), ["Narrow spec put member m1@acme.example"]);
+    assert_eq!(pass.access("m0@acme.example"), "docs: View");
+    assert_eq!(pass.access("m1@acme.example"), "nothing ended: Suspended");
+    assert_eq!(pass.access("ed@acme.example"), "docs: Edit, billing: Allowed");
+    let holds = Pass::holds(&pass.run());
+    for object in ["account", "member m0@acme.example", "member m2@acme.example", "member new@acme.example"] {
+        assert_eq!(holds[object], "Guarded", "{object}");
+    }
+    pass.policy.guard.approved = pass.run().guarded.map(|guarded| guarded.hash);
+    let plan = pass.run();
+    assert_eq!(plan.approved.len(), 9);
+    assert_eq!(pass.access("ed@acme.example"), "papers: Allowed, billing: Allowed");
+    assert_eq!(pass.access("m2@acme.example"), "nothing");
+}
+
+#[test]
 fn the_last_holder_of_a_role_with_minimum_holders_stays() {
     let catalog = PLAIN.replace(
         "{name: viewer, permissions: {docs: View}}",

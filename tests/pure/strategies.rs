@@ -1,13 +1,20 @@
 //! Shared strategies: small catalogs that keep their own rules, worlds of objects on them, and what can happen to them.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 use roster::{
     api::{
-        CustomRoleRules, HeldBy, Lifting, MemberGroups, MemberRules, PermissionCatalogSpec, Permissions,
-        PredefinedRole, Requirement, Restriction, Section,
+        AccountSpec, AllowedNamespaces, CustomRoleRules, DriftPolicy, HeldBy, InvitationRules, Lifting, MemberGroups,
+        MemberRules, NameRef, Owner, PermissionCatalogSpec, Permissions, PredefinedRole, Requirement, Restriction,
+        RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
     },
-    model::{Catalog, Ranks},
+    model::{Catalog, Email, Name, Ranks},
+    resolve::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
 };
+
+use crate::support::World;
 
 /// Names of levels above the first, least permissive first: sections have parts of it, so that layouts overlap.
 const LEVELS: [&str; 4] = ["View", "Edit", "Create", "Delete"];
@@ -111,7 +118,7 @@ fn catalog_of(sections: Vec<Section>) -> BoxedStrategy<PermissionCatalogSpec> {
                 })
                 .collect();
             PermissionCatalogSpec {
-                allowed_namespaces: Default::default(),
+                allowed_namespaces: AllowedNamespaces::default(),
                 sections: sections.clone(),
                 restrictions,
                 roles: all,
@@ -128,7 +135,7 @@ fn catalog_of(sections: Vec<Section>) -> BoxedStrategy<PermissionCatalogSpec> {
                 },
                 custom_roles: CustomRoleRules::default(),
                 administration: Vec::new(),
-                invitations: Default::default(),
+                invitations: InvitationRules::default(),
             }
         })
         .boxed()
@@ -155,4 +162,202 @@ pub fn rows() -> BoxedStrategy<(PermissionCatalogSpec, Vec<Ranks>, Option<Ranks>
             )
         })
         .boxed()
+}
+
+/// The name of one of `count` things of a kind, sometimes of one that is not there.
+fn one_of(kind: &'static str, count: usize) -> impl Strategy<Value = String> {
+    (0..=count).prop_map(move |place| format!("{kind}{place}"))
+}
+
+fn role_ref() -> BoxedStrategy<RoleRef> {
+    prop_oneof![
+        3 => one_of("r", 2).prop_map(|name| RoleRef { kind: RoleRefKind::PredefinedRole, name }),
+        2 => one_of("c", 2).prop_map(|name| RoleRef { kind: RoleRefKind::Role, name }),
+    ]
+    .boxed()
+}
+
+/// Cells by the names that sections have in any of these catalogs; some are not in the one at hand.
+fn cells() -> impl Strategy<Value = Permissions> {
+    let levels = prop::sample::select(vec!["None", "View", "Edit", "Create", "Delete"]);
+    prop::collection::btree_map(one_of("s", 3), levels.prop_map(ToOwned::to_owned), 0..4)
+}
+
+fn role(place: usize) -> BoxedStrategy<RoleFacts> {
+    (cells(), 0..4_usize, one_of("r", 2))
+        .prop_map(move |(permissions, kind, other)| RoleFacts {
+            name: format!("c{place}").into(),
+            generation: 1,
+            spec: RoleSpec {
+                permissions,
+                based_on: (kind == 1).then(|| other.clone()),
+                overrides: (kind == 2).then_some(other),
+                ..RoleSpec::default()
+            },
+        })
+        .boxed()
+}
+
+fn group(place: usize) -> BoxedStrategy<GroupFacts> {
+    (cells(), vec(role_ref(), 0..2))
+        .prop_map(move |(permissions, role_refs)| GroupFacts {
+            name: format!("g{place}").into(),
+            generation: 1,
+            spec: UserGroupSpec { permissions, role_refs, ..UserGroupSpec::default() },
+        })
+        .boxed()
+}
+
+/// Seconds after the beginning of time at which windows start and end; passes go on until about then.
+fn instant() -> impl Strategy<Value = Option<Timestamp>> {
+    prop::option::weighted(0.15, (0..4_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap()))
+}
+
+/// A Membership of that name, mostly with an address of its own.
+pub fn member(place: usize) -> BoxedStrategy<MemberFacts> {
+    let names = |kind, count| vec(one_of(kind, count).prop_map(Name::from), 0..3);
+    (
+        (prop::bool::weighted(0.9), prop::option::weighted(0.8, role_ref()), names("g", 1)),
+        (prop::bool::weighted(0.3), names("x", 2), names("x", 2), names("x", 2)),
+        (prop::bool::weighted(0.1), instant(), instant(), prop::option::of(Just("Somebody"))),
+    )
+        .prop_map(
+            move |((own, role, groups), (restricted, apply, lift, acknowledge), (suspended, start, end, title))| {
+                let address = if own { format!("m{place}@acme.example") } else { "m0@acme.example".to_owned() };
+                let some = |names: Vec<Name>| if restricted { names.into() } else { Box::default() };
+                MemberFacts {
+                    name: format!("m{place}").into(),
+                    generation: 1,
+                    email: Ok(Email::parse(&address).unwrap()),
+                    display_name: title.map(Into::into),
+                    external_id: None,
+                    role: role.map(Box::new),
+                    groups: groups.into(),
+                    apply: some(apply),
+                    lift: some(lift),
+                    acknowledge: some(acknowledge),
+                    suspended,
+                    starts_at: start,
+                    expires_at: end,
+                    invitation: None,
+                }
+            },
+        )
+        .boxed()
+}
+
+/// Number of Memberships in a world.
+pub const MEMBERS: usize = 9;
+
+/// An account `acme` with roles, groups and members on a catalog.
+pub fn world() -> BoxedStrategy<World> {
+    let roles = (0..2).map(role).collect::<Vec<_>>();
+    let groups = (0..2).map(group).collect::<Vec<_>>();
+    let members = (0..MEMBERS).map(member).collect::<Vec<_>>();
+    (catalog(), roles, groups, members)
+        .prop_map(|(catalog, roles, groups, members)| {
+            let mut world = World::of("");
+            let key = World::key("acme");
+            let account = AccountFacts {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                uid: "uid-1".into(),
+                generation: 1,
+                spec: AccountSpec {
+                    catalog_ref: NameRef { name: "catalog".to_owned() },
+                    store_ref: NameRef { name: "default".to_owned() },
+                    owner: Some(Owner { email: "olga@acme.example".to_owned(), display_name: None }),
+                    ..AccountSpec::default()
+                },
+            };
+            world.catalogs.insert("catalog".to_owned(), Arc::new(CatalogFacts::new("catalog".into(), 1, catalog)));
+            world.accounts.insert(key.clone(), Arc::new(account));
+            world.roles = roles.into_iter().map(|r| ((key.clone(), r.name.clone()), Arc::new(r))).collect();
+            world.groups = groups.into_iter().map(|g| ((key.clone(), g.name.clone()), Arc::new(g))).collect();
+            world.members = members.into_iter().map(|m| ((key.clone(), m.name.clone()), m)).collect();
+            world
+        })
+        .boxed()
+}
+
+/// What can happen between two passes.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// These Memberships vanish.
+    Delete(Vec<usize>),
+    /// A Membership is there, as given.
+    Write(MemberFacts),
+    /// A Role is there, or gone.
+    Role(usize, Option<RoleFacts>),
+    /// A group is there, or gone.
+    Group(usize, Option<GroupFacts>),
+    /// The catalog is another one, or gone.
+    Catalog(Option<PermissionCatalogSpec>),
+    /// The account is suspended, or no longer.
+    Suspend(bool),
+    /// These members are blocked, and nobody else.
+    Block(Vec<usize>),
+    /// Somebody else is to be the owner, or nobody.
+    Owner(Option<usize>),
+    /// The store is paused, or no longer.
+    Pause(bool),
+    /// Drift is corrected or reported.
+    Drift(DriftPolicy),
+    /// What becomes of strangers.
+    Unmanaged(Unmanaged),
+    /// Time passes, in seconds.
+    Later(i64),
+    /// Somebody approves what the guard holds back.
+    Approve,
+    /// Somebody changes a row of the store.
+    Tamper(usize, Vec<u8>),
+    /// Somebody adds a row to the store, with another cluster's mark or none.
+    Stranger(usize, Vec<u8>, bool),
+    /// A pass over some members only.
+    Partial(Vec<usize>),
+}
+
+fn some_members() -> impl Strategy<Value = Vec<usize>> {
+    (0..=MEMBERS).prop_flat_map(|count| subsequence((0..MEMBERS).collect::<Vec<_>>(), count))
+}
+
+/// Events by people who write objects.
+pub fn event() -> BoxedStrategy<Event> {
+    prop_oneof![
+        4 => some_members().prop_map(Event::Delete),
+        6 => (0..MEMBERS).prop_flat_map(member).prop_map(Event::Write),
+        2 => (0..2_usize).prop_flat_map(|at| (Just(at), prop::option::of(role(at)))).prop_map(|(at, r)| Event::Role(at, r)),
+        2 => (0..2_usize).prop_flat_map(|at| (Just(at), prop::option::of(group(at)))).prop_map(|(at, g)| Event::Group(at, g)),
+        2 => prop::option::weighted(0.7, catalog()).prop_map(Event::Catalog),
+        1 => any::<bool>().prop_map(Event::Suspend),
+        1 => some_members().prop_map(Event::Block),
+        1 => prop::option::of(0..MEMBERS).prop_map(Event::Owner),
+        2 => any::<bool>().prop_map(Event::Pause),
+        3 => (0..900_i64).prop_map(Event::Later),
+        2 => Just(Event::Approve),
+        3 => some_members().prop_map(Event::Partial),
+    ]
+    .boxed()
+}
+
+/// Events by people who write to the store.
+pub fn tampering() -> BoxedStrategy<Event> {
+    let ranks = || vec(0..4_u8, 0..5);
+    prop_oneof![
+        (0..=MEMBERS, ranks()).prop_map(|(place, ranks)| Event::Tamper(place, ranks)),
+        (0..3_usize, ranks(), any::<bool>()).prop_map(|(place, ranks, marked)| Event::Stranger(place, ranks, marked)),
+    ]
+    .boxed()
+}
+
+/// Events of all kinds, and changes of policy.
+pub fn any_event() -> BoxedStrategy<Event> {
+    prop_oneof![
+        8 => event(),
+        3 => tampering(),
+        1 => prop_oneof![Just(DriftPolicy::Correct), Just(DriftPolicy::Report)].prop_map(Event::Drift),
+        1 => prop_oneof![Just(Unmanaged::Report), Just(Unmanaged::Remove), Just(Unmanaged::Ignore)]
+            .prop_map(Event::Unmanaged),
+    ]
+    .boxed()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{Layout, Name, Ranks},
+    model::{Ladder, Layout, Name, Ranks},
     plan::{Cause, Change, Content, Fingerprint, Mark, ObjectKey, Observed, Seen},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
     store::{Batch, StoreError},
@@ -35,9 +35,15 @@ pub(in crate::store) struct Decision {
 /// (design/api.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
 /// so by adoption only, and only what is ours is removed as unwanted.
 ///
-/// # Errors
-/// When nothing of the batch can be in force: its account is refused, or missing.
-pub(in crate::store) fn decide(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
+/// Where the account is refused, nothing of the batch is in force: without it ranks would lose their meaning.
+pub(in crate::store) fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
+    decided(batch, there).unwrap_or_else(|refused| Decision {
+        steps: batch.changes.iter().map(|_| Err(refused.clone())).collect(),
+        translate_from: None,
+    })
+}
+
+fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
     let account = batch.changes.iter().find(|change| change.object == ObjectKey::Account);
     let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
     let layout = match put {
@@ -221,7 +227,8 @@ fn valid_member(object: &ObjectKey, content: &MemberContent, layout: &Layout) ->
 }
 
 fn valid_ranks(object: &ObjectKey, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
-    let on_ladder = |(rank, ladder): (&u8, &crate::model::Ladder)| usize::from(*rank) < ladder.levels.len();
+    // No access stands on every ladder, and on the empty one of a layout that somebody has damaged: what narrows goes on.
+    let on_ladder = |(rank, ladder): (&u8, &Ladder)| usize::from(*rank) < ladder.levels.len().max(1);
     if ranks.as_slice().len() == layout.len() && ranks.as_slice().iter().zip(layout.ladders()).all(on_ladder) {
         return Ok(());
     }

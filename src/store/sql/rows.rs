@@ -9,7 +9,7 @@ use super::{
     decide::Translation,
 };
 use crate::{
-    plan::{Change, Content, ObjectKey},
+    plan::{Change, Content, Fingerprint, ObjectKey},
     resolve::{End, MemberContent},
 };
 
@@ -71,6 +71,11 @@ impl Rows {
             ObjectKey::Member(_) => self.remove_members.push(name.into()),
         }
     }
+}
+
+/// The mark of the account itself, as rows.
+pub(in crate::store) fn account_mark(fingerprint: Fingerprint) -> Value {
+    json!([[ObjectKey::Account.kind(), "", hex(&fingerprint.0)]])
 }
 
 fn member_row(email: &str, content: &MemberContent) -> Value {

@@ -6,6 +6,8 @@
 mod audit;
 mod error;
 mod open;
+#[cfg(test)]
+mod query_plans;
 mod read;
 mod write;
 
@@ -81,11 +83,21 @@ impl Store for SqliteStore {
     }
 
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
+        if batch.changes.is_empty() {
+            return Vec::new();
+        }
+        let failed = |error| self.file.failed(&format!("writing account {}", batch.mark.account), &error);
         let applied = async {
+            let mut writer = self.writer.acquire().await.map_err(failed)?;
             self.file.check()?;
-            write::apply(&self.writer, batch, epoch).await.map_err(|failed| match failed {
+            let applied = write::apply(&mut writer, batch, epoch).await;
+            if let Err(Failed::Sql(_)) = applied {
+                // SQLite ends a transaction itself when the disk is full, and the connection would wait for its end.
+                writer.close_on_drop();
+            }
+            applied.map_err(|error| match error {
                 Failed::Refused(refused) => refused,
-                Failed::Sql(error) => self.file.failed(&format!("writing account {}", batch.mark.account), &error),
+                Failed::Sql(error) => failed(error),
             })
         };
         applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())

@@ -124,6 +124,16 @@ const MEMBERS: Statements = statements!(
     "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
 );
 
+const REMOVALS: &str = "
+    SELECT name, at FROM audit WHERE account = ?1 AND at >= ?2 AND counted = 1 AND kind = 'member' ORDER BY seq";
+
+const OWNERS: &str = "
+    SELECT o.id, o.cluster, o.account, o.uid FROM json_each(?1) j CROSS JOIN owners o ON o.id = j.value";
+
+/// Statements whose cost must be that of the rows asked for; see `query_plans`.
+#[cfg(test)]
+pub(super) const FOR_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS];
+
 /// The marks of all accounts. By way of the accounts, since most marks are members'.
 pub(super) async fn accounts(connection: &mut SqliteConnection) -> Result<Vec<Mark>, sqlx::Error> {
     const SQL: &str = "
@@ -175,9 +185,8 @@ async fn recent_removals(
     account: &AccountKey,
     since: Timestamp,
 ) -> Result<Vec<RecentRemoval>, sqlx::Error> {
-    const SQL: &str = "SELECT name, at FROM audit
-        WHERE account = ?1 AND at >= ?2 AND counted = 1 AND kind = 'member' ORDER BY seq";
-    let rows = sqlx::query(SQL).bind(account.to_string()).bind(since.as_microsecond()).fetch_all(connection).await?;
+    let rows =
+        sqlx::query(REMOVALS).bind(account.to_string()).bind(since.as_microsecond()).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let email = Email::as_stored(&text(row, 0)?.unwrap_or_default());
@@ -280,12 +289,11 @@ async fn rows<C>(
 }
 
 async fn owners(connection: &mut SqliteConnection, ids: BTreeSet<i64>) -> Result<HashMap<i64, Mark>, sqlx::Error> {
-    const SQL: &str = "SELECT o.id, o.cluster, o.account, o.uid FROM json_each(?1) j JOIN owners o ON o.id = j.value";
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let ids: serde_json::Value = ids.into_iter().collect();
-    let rows = sqlx::query(SQL).bind(ids.to_string()).fetch_all(connection).await?;
+    let rows = sqlx::query(OWNERS).bind(ids.to_string()).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, owner(row, 1)?))).collect()
 }
 

@@ -7,5 +7,5 @@ mod world;
 
 pub use base::{PLAIN, PORTAL, crowd, membership};
 pub use memory::Memory;
-pub use passes::{Pass, last_holders, mark, policy, table};
+pub use passes::{Pass, table};
 pub use world::{Resolved, World, email};

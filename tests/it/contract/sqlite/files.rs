@@ -217,3 +217,21 @@ async fn what_others_rules_refuse_stands_alone() {
     world.assert_held(&world.observe(&*store).await);
     assert!(roster::store::sqlite::verify_audit(&backend.file()).await.unwrap().is_whole());
 }
+
+/// As when the disk is full, SQLite ends the transaction by itself.
+#[tokio::test]
+async fn a_transaction_that_sqlite_ends_leaves_a_working_store() {
+    let backend = Sqlite::fresh();
+    let store = backend.open().await;
+    let world = world("acme");
+    let rule = "CREATE TRIGGER theirs BEFORE INSERT ON members BEGIN SELECT RAISE(ROLLBACK, 'all of it'); END";
+    backend.run(rule).await.unwrap();
+    let plan = world.plan(&*store, Scope::Account).await;
+    for outcome in world.apply(&*store, &plan).await {
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    assert_eq!(world.observe(&*store).await, roster::plan::Observed::default());
+    backend.run("DROP TRIGGER theirs").await.unwrap();
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+}

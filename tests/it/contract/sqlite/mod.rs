@@ -3,7 +3,6 @@
 mod audit;
 mod files;
 mod kill;
-mod speed;
 mod tampering;
 mod view;
 

@@ -146,6 +146,39 @@ async fn repairing_sections_takes_nothing_from_anybody() {
     world.assert_held(&world.observe(&*store).await);
 }
 
+/// While drift is only reported, or the store is paused, damaged sections hold back no revocation.
+#[tokio::test]
+async fn damaged_sections_hold_back_no_revocation() {
+    for (sql, paused) in [
+        ("UPDATE layouts SET sections = 2", false),
+        ("DELETE FROM levels WHERE rank = 0", false),
+        ("DELETE FROM levels", true),
+        ("DELETE FROM sections", true),
+    ] {
+        let backend = Sqlite::fresh();
+        let store = backend.open().await;
+        let mut world = world("acme");
+        world.policy.drift = roster::api::DriftPolicy::Report;
+        world.converge(&*store).await;
+        backend.run(sql).await.unwrap();
+        world.policy.paused = paused;
+        let ann = world.members.get_mut(&email("ann@shop.example")).unwrap();
+        ann.ranks.clear();
+        ann.ended = Some(roster::resolve::End::Suspended);
+        world.converge(&*store).await;
+        let access = "SELECT coalesce(sum(rank), 0) FROM effective_permissions WHERE email = 'ann@shop.example'";
+        let access: i64 = sqlx::query_scalar(access).fetch_one(&mut backend.connect().await).await.unwrap();
+        assert_eq!(access, 0, "{sql}");
+        let ended = "SELECT ended IS NOT NULL FROM members WHERE email = 'ann@shop.example'";
+        let ended: bool = sqlx::query_scalar(ended).fetch_one(&mut backend.connect().await).await.unwrap();
+        assert!(ended, "{sql}");
+        (world.policy.drift, world.policy.paused) = (roster::api::DriftPolicy::Correct, false);
+        world.converge(&*store).await;
+        world.converge(&*store).await;
+        world.assert_held(&world.observe(&*store).await);
+    }
+}
+
 #[tokio::test]
 async fn marks_without_an_owner_are_none() {
     let backend = Sqlite::fresh();

@@ -1,0 +1,90 @@
+//! Putting very many objects into the cluster, and taking them out again.
+
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
+use kube::{
+    Api, Client, Resource,
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+};
+use roster::api::{Account, IdentityStore, Membership, PermissionCatalog, Role, UserGroup};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::objects;
+
+/// Requests at once, for what is not itself measured against anything.
+const AT_ONCE: usize = 32;
+
+/// A namespace with accounts, their roles and groups, and nobody in them yet.
+pub async fn found(client: &Client, namespace: &str, accounts: &[String]) -> Result<()> {
+    let object = Namespace {
+        metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.patch(namespace, &PatchParams::apply("bench"), &Patch::Apply(&object)).await?;
+    let (catalogs, stores) = (Api::<PermissionCatalog>::all(client.clone()), Api::<IdentityStore>::all(client.clone()));
+    catalogs.patch("bench", &applied(), &Patch::Apply(objects::catalog())).await?;
+    stores.patch("default", &applied(), &Patch::Apply(objects::store())).await?;
+    for account in accounts {
+        create(client, namespace, objects::groups(namespace, account)).await?;
+        create(client, namespace, vec![objects::shift(namespace, account, "View")]).await?;
+        create(client, namespace, vec![objects::account(namespace, account)]).await?;
+    }
+    Ok(())
+}
+
+fn applied() -> PatchParams {
+    PatchParams::apply("bench").force()
+}
+
+/// Creates these memberships; how long that took.
+pub async fn fill(client: &Client, namespace: &str, members: Vec<Membership>) -> Result<Duration> {
+    let started = Instant::now();
+    create(client, namespace, members).await?;
+    Ok(started.elapsed())
+}
+
+async fn create<K>(client: &Client, namespace: &str, objects: Vec<K>) -> Result<()>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let params = PostParams::default();
+    let created = stream::iter(&objects).map(|object| api.create(&params, object)).buffer_unordered(AT_ONCE);
+    created.try_for_each(|_| async { Ok(()) }).await?;
+    Ok(())
+}
+
+/// Takes everything out of a namespace again. The controller must have ended: an account waits for nobody.
+pub async fn clear(client: &Client, namespace: &str) -> Result<()> {
+    let accounts: Api<Account> = Api::namespaced(client.clone(), namespace);
+    for account in accounts.list_metadata(&ListParams::default()).await? {
+        let name = account.metadata.name.unwrap_or_default();
+        let free = json!({"metadata": {"finalizers": null}});
+        accounts.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&free)).await?;
+    }
+    delete::<Account>(client, namespace).await?;
+    delete::<Role>(client, namespace).await?;
+    delete::<UserGroup>(client, namespace).await?;
+    delete::<Membership>(client, namespace).await
+}
+
+async fn delete<K>(client: &Client, namespace: &str) -> Result<()>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let listed = api.list_metadata(&ListParams::default()).await?;
+    let names: Vec<String> = listed.into_iter().filter_map(|object| object.metadata.name).collect();
+    let params = DeleteParams::default();
+    let deleted = stream::iter(&names).map(|name| api.delete(name, &params)).buffer_unordered(AT_ONCE);
+    deleted.try_for_each(|_| async { Ok(()) }).await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The release binary as a process of its own.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::sleep,
+};
+
+use crate::stage::Stage;
+
+/// A running controller; killed when it is dropped.
+pub struct Controller {
+    child: Child,
+    http: SocketAddr,
+    log: PathBuf,
+}
+
+/// What the kernel says of a process's memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: f64,
+    /// The most that was ever resident.
+    pub peak: f64,
+}
+
+impl Controller {
+    /// Starts one whose stores are in `folder`.
+    pub fn start(stage: &Stage, folder: &Path) -> Result<Self> {
+        // Somebody else could take the port meanwhile; then the controller ends, and says so.
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log = folder.join("controller.log");
+        let child = Command::new(env!("CARGO_BIN_EXE_roster"))
+            .args(["controller", "--http", &http.to_string(), "--sqlite-dir"])
+            .arg(folder)
+            .env("KUBECONFIG", &stage.kubeconfig)
+            .env("RUST_LOG", std::env::var("ROSTER_BENCH_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .spawn()?;
+        Ok(Self { child, http, log })
+    }
+
+    /// Its metrics, by name with labels as they are written.
+    pub async fn metrics(&mut self) -> Result<HashMap<String, f64>> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the controller has ended ({status}):\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+        }
+        let mut stream = TcpStream::connect(self.http).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let lines = answer.lines().filter_map(|line| line.rsplit_once(' '));
+        Ok(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+    }
+
+    /// The sum of all metrics whose name begins so.
+    pub async fn sum(&mut self, prefix: &str) -> Result<f64> {
+        Ok(self.metrics().await?.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum())
+    }
+
+    /// Waits until nothing was done, and nothing waits to be done, for some seconds: longer than the delays by which the
+    /// controller sums up numbers and events.
+    pub async fn quiet(&mut self) -> Result<()> {
+        const CALM: Duration = Duration::from_secs(7);
+        const PATIENCE: Duration = Duration::from_secs(600);
+        let started = Instant::now();
+        let (mut was, mut since) = (Vec::new(), Instant::now());
+        while started.elapsed() < PATIENCE {
+            // Before it leads, and serves, there is nothing to be said.
+            let metrics = self.metrics().await.unwrap_or_default();
+            let sum = |prefix: &str| -> f64 {
+                metrics.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum()
+            };
+            let done = vec![sum("roster_passes_total"), sum("roster_api_writes_total"), sum("roster_leader")];
+            let waits = sum("roster_queue_depth");
+            if done != was || waits > 0.0 || sum("roster_leader") < 1.0 {
+                (was, since) = (done, Instant::now());
+            } else if since.elapsed() >= CALM {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+        bail!("the controller does not come to rest; see {}", self.log.display())
+    }
+
+    /// What it has in memory.
+    pub fn memory(&self) -> Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| -> Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("a field of /proc/…/status")?;
+            Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>()? * 1_024.0)
+        };
+        Ok(Memory { resident: field("VmRSS")?, peak: field("VmHWM")? })
+    }
+
+    /// Ends it, as a pod is ended.
+    pub async fn stop(mut self) -> Result<()> {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(sent.success(), "the controller cannot be signalled");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait()?.is_none() {
+            ensure!(Instant::now() < deadline, "the controller does not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,104 @@
+//! `make bench`: the targets of design/architecture.md "Speed", each measured as a ratio within one run.
+//!
+//! The release binary runs as a process of its own against a real API server, as a user with the same rights and the same
+//! client as the bare requests it is compared with. docs/benchmarks.md says how each figure is measured.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark ends by panicking")]
+
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
+
+mod cluster;
+mod controller;
+mod eyes;
+mod floor;
+mod objects;
+mod report;
+mod rows;
+mod size;
+mod stage;
+mod store;
+mod summary;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use report::Report;
+use size::{Size, SizeName};
+use stage::Stage;
+
+/// Measure Roster against the targets of its design
+#[derive(Debug, Parser)]
+struct Args {
+    /// How much is measured
+    #[arg(long, env = "ROSTER_BENCH_SIZE", value_enum, default_value = "full")]
+    size: SizeName,
+    /// Only these parts
+    #[arg(long, env = "ROSTER_BENCH_PARTS", value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
+    /// Fail when a target is missed
+    #[arg(long)]
+    strict: bool,
+    /// Where the figures go as JSON
+    #[arg(long, default_value = "bench-results/bench.json")]
+    json: std::path::PathBuf,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The engine alone
+    Engine,
+    /// Many memberships at once, in ten accounts
+    Converge,
+    /// One large account: memory, restart, single changes
+    Large,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let measured = runtime.block_on(async {
+        tokio::select! {
+            measured = measure(&args) => measured,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    });
+    match measured {
+        Ok(report) if args.strict && !report.is_met() => ExitCode::from(1),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn measure(args: &Args) -> Result<Report> {
+    let size = Size::named(args.size);
+    let wants = |part| args.parts.is_empty() || args.parts.contains(&part);
+    let mut report = Report::new(args.size, &size);
+    if wants(Part::Engine) {
+        report.extend(rows::engine::measure());
+    }
+    if wants(Part::Converge) || wants(Part::Large) {
+        let stage = Stage::set().await?;
+        if wants(Part::Converge) {
+            report.extend(rows::converge::measure(&stage, &size).await?);
+        }
+        if wants(Part::Large) {
+            report.extend(rows::large::measure(&stage, &size).await?);
+        }
+    }
+    report.finish(&args.json)?;
+    Ok(report)
+}
+
+/// Says what is being done; the table comes at the end.
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}

@@ -1,0 +1,111 @@
+//! Many memberships at once: with the controller started after they exist, and while they are being created.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use roster::api::Membership;
+
+use crate::{
+    cluster,
+    controller::Controller,
+    eyes::Eyes,
+    floor, objects,
+    report::{Row, Target},
+    say,
+    size::Size,
+    stage::Stage,
+    summary::median,
+};
+
+/// Longest time anything may take.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// What one round measures, in seconds.
+struct Round {
+    created: f64,
+    converged: f64,
+    floor: f64,
+    created_and_converged: f64,
+    /// Patches of status for each membership.
+    patches: f64,
+}
+
+pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+    let mut rounds = Vec::new();
+    let mut at_once = None;
+    for number in 1..=size.rounds {
+        rounds.push(round(stage, size, number, &mut at_once).await?);
+    }
+    let every = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
+    let after = every(|round| round.converged / round.floor);
+    let during = every(|round| round.created_and_converged / (round.created + round.floor));
+    let (members, accounts) = (size.memberships, size.accounts);
+    let figure = format!("converge {members} in {accounts} accounts ÷ floor");
+    let converge = Row::new("converge", figure, "", Target::AtMost(1.1), median(&after))
+        .with("ratios", after)
+        .with("converge_s", every(|round| round.converged))
+        .with("floor_s", every(|round| round.floor))
+        .with("status_patches_each", every(|round| round.patches))
+        .with("floor_at_once", vec![at_once.map_or(f64::NAN, |(_, number)| number)]);
+    let figure = "the same while created ÷ (creates + floor)";
+    let creating = Row::new("converge-creating", figure, "", Target::AtMost(1.2), median(&during))
+        .with("ratios", during)
+        .with("creating_s", every(|round| round.created_and_converged))
+        .with("bare_creates_s", every(|round| round.created))
+        .with("floor_s", every(|round| round.floor));
+    Ok(vec![converge, creating])
+}
+
+async fn round(stage: &Stage, size: &Size, number: u32, at_once: &mut Option<(usize, f64)>) -> Result<Round> {
+    let client = &stage.client;
+    let names = |prefix: &str| (0..size.accounts).map(|place| format!("{prefix}{place}")).collect::<Vec<_>>();
+    say(&format!("round {number}: creating {} memberships", size.memberships));
+    cluster::found(client, "after", &names("after")).await?;
+    let created = cluster::fill(client, "after", members("after", &names("after"), size)).await?;
+    let eyes = Eyes::open(client).await?;
+    let folder = stage.folder("after")?;
+    say(&format!("round {number}: converging"));
+    let started = Instant::now();
+    let mut controller = Controller::start(stage, &folder)?;
+    let converged = eyes.all_ready(size.memberships, PATIENCE).await? - started;
+    let patches = controller.sum("roster_api_writes_total{what=\"status\"").await? / f64::from(size.memberships);
+    controller.quiet().await?;
+    controller.stop().await?;
+    if at_once.is_none() {
+        let best = floor::best_concurrency(client, "after").await?;
+        *at_once = Some((best, f64::from(u32::try_from(best)?)));
+    }
+    say(&format!("round {number}: floor"));
+    let floor = floor::floor(client, "after", at_once.map_or(24, |(best, _)| best)).await?;
+    cluster::clear(client, "after").await?;
+
+    cluster::found(client, "during", &names("during")).await?;
+    let folder = stage.folder("during")?;
+    let mut controller = Controller::start(stage, &folder)?;
+    controller.quiet().await?;
+    say(&format!("round {number}: creating {} memberships under the controller", size.memberships));
+    let started = Instant::now();
+    let filled = cluster::fill(client, "during", members("during", &names("during"), size));
+    let (filled, ready) = tokio::join!(filled, eyes.all_ready(size.memberships, PATIENCE));
+    filled?;
+    let created_and_converged = ready? - started;
+    controller.quiet().await?;
+    controller.stop().await?;
+    cluster::clear(client, "during").await?;
+    Ok(Round {
+        created: created.as_secs_f64(),
+        converged: converged.as_secs_f64(),
+        floor: floor.as_secs_f64(),
+        created_and_converged: created_and_converged.as_secs_f64(),
+        patches,
+    })
+}
+
+/// Everybody, account after account in turn.
+fn members(namespace: &str, accounts: &[String], size: &Size) -> Vec<Membership> {
+    let share = size.memberships / size.accounts;
+    let numbers = 0..share;
+    numbers
+        .flat_map(|number| accounts.iter().map(move |account| objects::member(namespace, account, number, share / 4)))
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! One large account beside a little one: what it takes in memory, a restart, and single changes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use roster::api::Membership;
+
+use super::{changes, quiet};
+use crate::{
+    cluster,
+    controller::Controller,
+    eyes::Eyes,
+    objects,
+    report::{Row, Target},
+    say,
+    size::Size,
+    stage::Stage,
+};
+
+pub const NAMESPACE: &str = "large";
+pub const LARGE: &str = "large";
+pub const LITTLE: &str = "little";
+
+const KIB: f64 = 1_024.0;
+
+pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+    let client = &stage.client;
+    cluster::found(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
+    say("an idle controller");
+    let folder = stage.folder("large-idle")?;
+    let mut controller = Controller::start(stage, &folder)?;
+    controller.quiet().await?;
+    let idle = controller.memory()?;
+    controller.stop().await?;
+
+    let count = size.large + size.little;
+    say(&format!("creating {count} memberships"));
+    let large = (0..size.large).map(|number| objects::member(NAMESPACE, LARGE, number, size.holders));
+    let little = (0..size.little).map(|number| objects::member(NAMESPACE, LITTLE, number, 0));
+    let members: Vec<Membership> = large.chain(little).collect();
+    let created = cluster::fill(client, NAMESPACE, members).await?;
+    let eyes = Eyes::open(client).await?;
+
+    say(&format!("converging {count} memberships"));
+    let folder = stage.folder("large")?;
+    let started = Instant::now();
+    let mut controller = Controller::start(stage, &folder)?;
+    let converged = eyes.all_ready(count, Duration::from_secs(1_800)).await? - started;
+    controller.quiet().await?;
+    let full = controller.memory()?;
+    controller.stop().await?;
+
+    say("a restart, and a check");
+    let (quiet, controller) = quiet::measure(stage, size, &folder).await?;
+    let restarted = controller.memory()?;
+    let changes = changes::measure(stage, size, &folder, &eyes, controller).await?;
+
+    let each = |bytes: f64, less: f64| (bytes - less) / f64::from(count) / KIB;
+    let baseline = "memory_idle_kib";
+    let steady = Row::new(
+        "memory-steady",
+        format!("resident memory each at {count}: steady"),
+        "KiB",
+        Target::AtMost(2.0),
+        each(full.resident, idle.resident),
+    )
+    .with("with_baseline_kib_each", vec![each(full.resident, 0.0)])
+    .with("after_restart_kib_each", vec![each(restarted.resident, idle.resident)])
+    .with("resident_kib", vec![full.resident / KIB])
+    .with(baseline, vec![idle.resident / KIB]);
+    let peak = Row::new(
+        "memory-peak",
+        format!("resident memory each at {count}: peak while converging"),
+        "KiB",
+        Target::AtMost(4.0),
+        each(full.peak, idle.resident),
+    )
+    .with("with_baseline_kib_each", vec![each(full.peak, 0.0)])
+    .with("after_restart_kib_each", vec![each(restarted.peak, idle.resident)])
+    .with("peak_kib", vec![full.peak / KIB])
+    .with("converge_s", vec![converged.as_secs_f64()])
+    .with("bare_creates_s", vec![created.as_secs_f64()])
+    .with(baseline, vec![idle.resident / KIB]);
+    Ok(quiet.into_iter().chain(changes).chain([steady, peak]).collect())
+}

@@ -1,0 +1,7 @@
+//! What is measured, row by row.
+
+pub mod changes;
+pub mod converge;
+pub mod engine;
+pub mod large;
+pub mod quiet;

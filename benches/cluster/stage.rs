@@ -1,0 +1,104 @@
+//! What everything is measured on: a control plane of one's own, with our kinds and a user for controller and bench.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Result;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, Config,
+    api::{Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use crate::{
+    say,
+    support::{ControlPlane, apply_yaml, install_crds},
+};
+
+/// The controller and the bare requests it is compared with are this user: not an administrator of the cluster, who
+/// would not be asked for rights and stand in no queue.
+const USER: &str = "roster-bench";
+const RIGHTS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: roster-bench}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: User, name: roster-bench, apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: roster-system}
+";
+/// A kind with the schema of Membership that no controller watches.
+pub const TWIN: (&str, &str) = ("Twin", "twins");
+
+/// The stage. It is purged when it is dropped.
+pub struct Stage {
+    /// As [`USER`].
+    pub client: Client,
+    /// The user's kubeconfig.
+    pub kubeconfig: PathBuf,
+    folder: PathBuf,
+    _plane: ControlPlane,
+}
+
+impl Stage {
+    pub async fn set() -> Result<Self> {
+        say("starting a control plane");
+        let plane = ControlPlane::own("bench").await;
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        let admin = plane.client().await;
+        install_crds(&admin).await;
+        apply_yaml(&admin, "default", RIGHTS).await;
+        install_twin(&admin).await?;
+        let text = plane.kubeconfig_of(USER, &[]).await;
+        let kubeconfig = folder.join("kubeconfig");
+        fs::write(&kubeconfig, &text)?;
+        let options = KubeConfigOptions::default();
+        let client = Client::try_from(Config::from_custom_kubeconfig(Kubeconfig::from_yaml(&text)?, &options).await?)?;
+        Ok(Self { client, kubeconfig, folder, _plane: plane })
+    }
+
+    /// An empty folder for stores, and for the controller's log.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The logs of a run that failed are still of use.
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+async fn install_twin(client: &Client) -> Result<()> {
+    let membership = roster::api::crds().into_iter().find(|crd| crd.spec.names.kind == "Membership");
+    let mut crd = membership.expect("our kinds have a Membership");
+    let (kind, plural) = TWIN;
+    crd.metadata.name = Some(format!("{plural}.{}", roster::api::GROUP));
+    let names = &mut crd.spec.names;
+    plural.clone_into(&mut names.plural);
+    kind.clone_into(&mut names.kind);
+    (names.singular, names.list_kind, names.short_names, names.categories) = (None, None, None, None);
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = crd.metadata.name.clone().unwrap_or_default();
+    crds.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&crd)).await?;
+    crate::support::eventually(std::time::Duration::from_secs(20), "the twin is served", async || {
+        let listed = client.list_api_group_resources("roster.dev/v1alpha1").await.ok()?;
+        listed.resources.iter().any(|resource| resource.kind == kind).then_some(())
+    })
+    .await;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Looking into the store's file, as a portal would.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+/// Pause between two looks: small against a round trip, and leaves the cores to those that are measured.
+const PAUSE: Duration = Duration::from_micros(300);
+
+/// What tells whether anybody wrote to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writes {
+    version: i64,
+    audited: i64,
+}
+
+impl Writes {
+    /// How many writes lie between, as far as can be told: records of the audit, or at least one.
+    pub fn since(self, earlier: Self) -> i64 {
+        (self.audited - earlier.audited).max(i64::from(self.version != earlier.version))
+    }
+}
+
+/// A connection that only reads.
+pub struct StoreReader(SqliteConnection);
+
+impl StoreReader {
+    pub async fn open(folder: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new().filename(folder.join("bench.db")).read_only(true);
+        Ok(Self(options.disable_statement_logging().connect().await?))
+    }
+
+    pub async fn writes(&mut self) -> Result<Writes> {
+        let version = sqlx::query_scalar("SELECT data_version FROM pragma_data_version").fetch_one(&mut self.0).await?;
+        let audited = sqlx::query_scalar("SELECT seq FROM audit_head").fetch_one(&mut self.0).await?;
+        Ok(Writes { version, audited })
+    }
+
+    /// Looks until the member has the role; gives the reader back and the instant. In a thread of its own, so that
+    /// nothing else of the bench delays it.
+    pub async fn until_role(mut self, account: String, email: String, role: &'static str) -> Result<(Self, Instant)> {
+        const SQL: &str = "SELECT role FROM members JOIN account_ids ON id = account_id WHERE key = ?1 AND email = ?2";
+        let handle = Handle::current();
+        spawn_blocking(move || {
+            let deadline = Instant::now() + Duration::from_secs(300);
+            loop {
+                let query = sqlx::query_scalar::<_, Option<String>>(SQL).bind(&account).bind(&email);
+                let found = handle.block_on(query.fetch_optional(&mut self.0))?.flatten();
+                let now = Instant::now();
+                if found.as_deref() == Some(role) {
+                    return Ok((self, now));
+                }
+                ensure!(now < deadline, "the store never had {email} as {role}");
+                std::thread::sleep(PAUSE);
+            }
+        })
+        .await?
+    }
+}

@@ -1,0 +1,79 @@
+//! While another layout waits: the catalog's sections or levels have changed, and store or account are paused, or the
+//! removal guard holds back what that change would take away.
+//!
+//! Access then stays in the layout that is there. Nothing is granted; what the new catalog no longer knows stays as it is,
+//! since that it goes is part of what waits; and whatever else narrows is done at once.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Hold, ObjectKey, Observed, Plan, Policy,
+    diff::{Outcome, attempt},
+    judge::{Ownership, ownership},
+};
+use crate::{
+    model::Layout,
+    resolve::{Access, Desired, DesiredMember, MemberContent},
+};
+
+/// The plan for the time of waiting, where `first` is what would be done without.
+pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, first: Plan, hold: Hold) -> Plan {
+    let sections = Sections::new(&observed.layout, &desired.layout);
+    let waiting = |(email, member): (&_, &DesiredMember)| {
+        let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
+        let held = seen.and_then(|seen| seen.content.as_ref());
+        let access = sections.waiting(&member.access, held, &desired.layout, &observed.layout);
+        (Clone::clone(email), DesiredMember { access, origin: member.origin.clone() })
+    };
+    let members: BTreeMap<_, _> = desired.members.iter().map(waiting).collect();
+    let frozen = Desired { definitions: None, members, ..desired.clone() };
+    let Outcome { mut plan, .. } = attempt(&frozen, observed, policy, Some(first.owner_kept));
+    if hold == Hold::Guarded {
+        plan.changes.retain(|change| !change.counted);
+        plan.guarded = first.guarded;
+        plan.approved.clear();
+    }
+    let definitions = first.holds.into_iter().filter(|(object, _)| !matches!(object, ObjectKey::Member(_)));
+    plan.holds.extend(definitions);
+    plan.holds.insert(ObjectKey::Account, hold);
+    let guarded = plan.guarded.iter().flat_map(|guarded| &guarded.members);
+    let guarded: Vec<_> = guarded.map(|email| (email.clone(), Hold::Guarded)).collect();
+    for (email, hold) in guarded.into_iter().chain(desired.members.keys().map(|email| (email.clone(), hold))) {
+        plan.holds.entry(ObjectKey::Member(email)).or_insert(hold);
+    }
+    plan
+}
+
+/// Where the sections of the layout that is there are in the one that waits.
+struct Sections(Vec<Option<usize>>);
+
+impl Sections {
+    fn new(observed: &Layout, desired: &Layout) -> Self {
+        let places: BTreeMap<&str, usize> =
+            desired.ladders().iter().enumerate().map(|(place, ladder)| (ladder.section.as_str(), place)).collect();
+        Self(observed.ladders().iter().map(|ladder| places.get(ladder.section.as_str()).copied()).collect())
+    }
+
+    fn waiting(&self, access: &Access, held: Option<&MemberContent>, desired: &Layout, observed: &Layout) -> Access {
+        if let Some(end) = access.ended() {
+            return Access::Ended(end);
+        }
+        let (Access::Exactly(content) | Access::AtMost(content)) = access else { return access.clone() };
+        let Some(held) = held else { return Access::Kept };
+        let known = observed.translate(&content.ranks, desired);
+        let mut now = held.clone();
+        for (section, rank) in now.ranks.as_mut_slice().iter_mut().enumerate() {
+            let Some(place) = self.0.get(section).copied().flatten() else { continue };
+            let wanted = content.ranks.as_slice().get(place).copied().unwrap_or(0);
+            let level = observed.ladders()[section].levels.get(usize::from(*rank));
+            let is_known = level.is_some_and(|level| desired.ladders()[place].levels.contains(level));
+            if wanted == 0 {
+                *rank = 0;
+            } else if is_known {
+                *rank = (*rank).min(known.as_slice()[section]);
+            }
+        }
+        now.window = held.window.intersection(&content.window);
+        if now == *held { Access::Kept } else { Access::AtMost(Box::new(now)) }
+    }
+}

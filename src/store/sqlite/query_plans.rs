@@ -1,0 +1,49 @@
+//! What one member costs must not depend on how many there are: no statement for a few rows may scan a table, whatever
+//! SQLite's planner makes of it.
+
+use sqlx::SqlitePool;
+
+use super::{SqliteStore, read, write};
+
+async fn steps(store: &SqlitePool, sql: &str) -> Vec<String> {
+    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql).fetch_all(store).await.unwrap();
+    rows.into_iter().map(|(_, _, _, step)| step).collect()
+}
+
+#[tokio::test]
+async fn a_few_rows_are_found_by_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("roster.db")).await.unwrap();
+    let statements = read::FOR_A_FEW.iter().chain(write::FOR_A_FEW);
+    for sql in statements {
+        let steps = steps(&store.writer, sql).await;
+        assert!(steps.iter().any(|step| step.contains("SEARCH")) || sql.contains("INSERT"), "{sql}: {steps:?}");
+        for step in steps {
+            let arguments =
+                step.starts_with("SCAN j VIRTUAL TABLE") || step.starts_with("SCAN json_each VIRTUAL TABLE");
+            assert!(!step.contains("SCAN") || arguments, "{sql}: {step}");
+        }
+    }
+}
+
+/// With statistics of a large account the planner could change its mind.
+#[tokio::test]
+async fn statistics_change_nothing_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("roster.db")).await.unwrap();
+    let fill = "
+        INSERT INTO account_ids (id, key) VALUES (1, 'shop/acme');
+        INSERT INTO owners VALUES (1, 'cluster', 'shop/acme', 'uid');
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 5000)
+            INSERT INTO members (account_id, email, ranks) SELECT 1, 'm' || n, '00' FROM n;
+        INSERT INTO marks SELECT 1, 'member', email, 1, zeroblob(16) FROM members;
+        ANALYZE;";
+    sqlx::raw_sql(fill).execute(&store.writer).await.unwrap();
+    for sql in read::FOR_A_FEW.iter().chain(write::FOR_A_FEW) {
+        for step in steps(&store.writer, sql).await {
+            let of_members = step.starts_with("SCAN m") || step.starts_with("SCAN k");
+            assert!(!of_members, "{sql}: {step}");
+        }
+    }
+}
