@@ -5,6 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
+mod conditions;
 mod contract;
+mod harness;
+mod lease;
+mod lifecycle;
 mod rules;
 mod support;

@@ -80,6 +80,11 @@ impl ControlPlane {
         .await
     }
 
+    /// Its folder; goes with it.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The administrator's kubeconfig, for programs started by a test.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
@@ -87,7 +92,7 @@ impl ControlPlane {
 
     /// The administrator.
     pub async fn client(&self) -> Client {
-        connect(Kubeconfig::read_from(&self.kubeconfig).expect("the kubeconfig can be read")).await
+        client_of(&self.kubeconfig).await
     }
 
     /// A user in these groups, with no rights but those a test gives.
@@ -146,7 +151,7 @@ impl ControlPlane {
         text(out.stdout)
     }
 
-    pub(super) fn kubectl_command(&self) -> Command {
+    pub fn kubectl_command(&self) -> Command {
         let mut command = Command::new(self.binary.with_file_name("kubectl"));
         // kubectl keeps what it learnt of a server by host and port; another control plane may have had this port.
         command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", self.data.join("kubectl-cache"));
@@ -166,6 +171,11 @@ impl Drop for ControlPlane {
             let _ = self.command("down").arg("--purge").output();
         }
     }
+}
+
+/// A client of a kubeconfig file.
+pub(super) async fn client_of(kubeconfig: &Path) -> Client {
+    connect(Kubeconfig::read_from(kubeconfig).expect("the kubeconfig can be read")).await
 }
 
 async fn connect(kubeconfig: Kubeconfig) -> Client {

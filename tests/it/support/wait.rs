@@ -3,6 +3,9 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+/// How long tests wait for what takes a second or two when the machine is free.
+pub const PATIENCE: Duration = Duration::from_secs(45);
+
 /// Asks again and again until there is an answer, and gives it back.
 ///
 /// # Panics
@@ -13,14 +16,26 @@ pub fn eventually<T>(
     what: &str,
     mut attempt: impl AsyncFnMut() -> Option<T>,
 ) -> impl Future<Output = T> {
+    eventually_or(deadline, what.to_owned(), async move || attempt().await.ok_or_else(String::new))
+}
+
+/// As [`eventually`], for attempts that say what there is instead; the last of it becomes part of the message.
+#[track_caller]
+pub fn eventually_or<T>(
+    deadline: Duration,
+    what: String,
+    mut attempt: impl AsyncFnMut() -> Result<T, String>,
+) -> impl Future<Output = T> {
     let caller = Location::caller();
     async move {
         let started = Instant::now();
         let mut pause = Duration::from_millis(10);
+        let mut last = String::new();
         let answer = tokio::time::timeout(deadline, async {
             loop {
-                if let Some(answer) = attempt().await {
-                    return answer;
+                match attempt().await {
+                    Ok(answer) => return answer,
+                    Err(instead) => last = instead,
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(250));
@@ -28,7 +43,10 @@ pub fn eventually<T>(
         });
         match answer.await {
             Ok(answer) => answer,
-            Err(tokio::time::error::Elapsed { .. }) => panic!("{caller}: waited {:?} for: {what}", started.elapsed()),
+            Err(tokio::time::error::Elapsed { .. }) => {
+                let last = if last.is_empty() { last } else { format!("; there was: {last}") };
+                panic!("{caller}: waited {:?} for: {what}{last}", started.elapsed())
+            }
         }
     }
 }

@@ -1,0 +1,20 @@
+//! What happens to accounts over time: tampering, adoption, guard, pause, ends, outages, deletion, and whatever else a
+//! cluster goes through (issue 3, items 4 to 6).
+
+mod adoption;
+mod catalog;
+
+mod deletion;
+mod drift;
+mod ends;
+mod file;
+mod guard;
+mod namespaces;
+
+mod parents;
+mod pause;
+
+mod site;
+mod stores;
+
+pub use site::{ADMIN, NONE, Site, VIEWER};

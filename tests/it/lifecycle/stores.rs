@@ -1,0 +1,135 @@
+//! Several stores: what is wrong with one is no other's trouble.
+
+use std::fs;
+
+use sqlx::Connection as _;
+
+use super::{Site, VIEWER};
+use crate::support::{PATIENCE, eventually, wait_view};
+
+/// Many more accounts in a store that does not work than are worked on at once.
+const MANY: usize = 12;
+
+#[tokio::test]
+async fn a_broken_store_delays_nobody_else() {
+    let site = Site::shared("stores-broken").await;
+    let broken = format!("{}-broken", site.name());
+    let place = site.file().path().with_file_name(format!("{broken}.db"));
+    fs::create_dir(&place).unwrap();
+    site.apply(
+        "{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {name: $it-broken}, \
+         spec: {sqlite: {file: $it-broken.db}}}",
+    )
+    .await;
+    for number in 0..MANY {
+        site.apply(&format!(
+            "{{apiVersion: roster.dev/v1alpha1, kind: Account, metadata: {{name: broken-{number}}}, \
+             spec: {{catalogRef: {{name: $it}}, storeRef: {{name: $it-broken}}}}}}"
+        ))
+        .await;
+    }
+    site.member_of("broken-0", "dana", "roleRef: {name: viewer}").await;
+    let message = site.wait("Account", "broken-0", "Synced", "False StoreRejected").await;
+    assert!(message.contains("not a file"), "{message}");
+    site.wait("IdentityStore", &broken, "Ready", "False StoreRejected").await;
+    site.wait("Membership", "broken-0-dana", "Synced", "False StoreRejected").await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.member("eve", "viewer").await;
+    site.members_ready(&["eve"]).await;
+    site.view("eve", VIEWER).await;
+
+    fs::remove_dir(&place).unwrap();
+    for number in 0..MANY {
+        site.ready("Account", &format!("broken-{number}")).await;
+    }
+    wait_view(place, site.key("broken-0"), "dana@acme.example".to_owned(), VIEWER).await;
+    site.ready("IdentityStore", &broken).await;
+    site.plane().kubectl_ok(&["delete", "--wait=false", "identitystore", &broken], None).await;
+}
+
+#[tokio::test]
+async fn a_locked_store_is_waited_for_and_delays_nobody_else() {
+    let site = Site::shared("stores-locked").await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.member("dana", "viewer").await;
+    site.members_ready(&["dana"]).await;
+    site.apply(
+        "{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {name: $it-free}, \
+         spec: {sqlite: {file: $it-free.db}}}",
+    )
+    .await;
+    let mut lock = site.file().connect().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+    site.member("eve", "viewer").await;
+    site.apply(
+        "
+apiVersion: roster.dev/v1alpha1
+kind: Account
+metadata: {name: free}
+spec: {catalogRef: {name: $it}, storeRef: {name: $it-free}}
+",
+    )
+    .await;
+    site.ready("Account", "free").await;
+    let locked = site.get("Membership", "eve").await;
+    assert!(!locked.data.to_string().contains(r#""Ready","status":"True""#), "{}", locked.data);
+    let message = site.wait("Membership", "eve", "Synced", "False StoreUnavailable").await;
+    assert!(message.contains("locked"), "{message}");
+    site.wait("Account", "acme", "Synced", "False StoreUnavailable").await;
+    site.wait("Account", "acme", "Reconciling", "True StoreUnavailable").await;
+    // Who is not concerned says nothing.
+    site.ready("Membership", "dana").await;
+    sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap();
+    lock.close().await.unwrap();
+    site.members_ready(&["eve"]).await;
+    site.ready("Account", "acme").await;
+    site.view("eve", VIEWER).await;
+    site.plane().kubectl_ok(&["delete", "--wait=false", "identitystore", &format!("{}-free", site.name())], None).await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_or_replaced_is_written_again() {
+    let site = Site::shared("stores-file").await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.members(&["dana", "eve"], "viewer").await;
+    site.members_ready(&["dana", "eve"]).await;
+    let file = site.file();
+    let content = file.content().await;
+    let old = file.path().with_extension("old");
+    sqlx::query("VACUUM INTO ?").bind(old.to_str()).execute(&mut file.connect().await).await.unwrap();
+    site.member("finn", "admin").await;
+    site.members_ready(&["finn"]).await;
+    let all = file.content().await;
+    assert_ne!(all, content);
+
+    let remove = || {
+        for ending in ["", "-wal", "-shm"] {
+            let path = format!("{}{ending}", file.path().display());
+            fs::remove_file(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+    };
+    let healed = async |what: &str| {
+        site.check("acme").await;
+        eventually(PATIENCE, what, async || {
+            (file.path().exists()
+                && crate::support::try_view(file.path(), &site.key("acme"), "finn@acme.example")
+                    .await
+                    .is_ok_and(|view| !view.is_empty())
+                && file.content().await == all)
+                .then_some(())
+        })
+        .await;
+        site.ready("Account", "acme").await;
+        site.members_ready(&["dana", "eve", "finn"]).await;
+        file.verify().await;
+    };
+    remove();
+    healed("a new file holds everything").await;
+    // An earlier copy comes back, as from a backup.
+    remove();
+    fs::rename(&old, file.path()).unwrap();
+    healed("the copy is brought up to date").await;
+}
