@@ -82,8 +82,8 @@ pub struct Counts {
     pub groups: u64,
     /// Invitations.
     pub invitations: u64,
-    /// Accounts that name it as their parent.
-    pub children: u64,
+    /// Accounts that name it as their parent and are admitted; absent where only members are looked at.
+    pub children: Option<u64>,
 }
 
 /// What became of a pass.

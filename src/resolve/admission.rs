@@ -26,7 +26,10 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: &BTreeMap<String, Stri
 /// nothing about a foreign namespace is revealed (design/api.md "Status").
 pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) -> bool {
     let Some(key) = snapshot.account.parent() else { return true };
-    let admitted = snapshot.parent.as_deref().is_some_and(|parent| parent_admits(parent, snapshot));
+    let admitted = snapshot
+        .parent
+        .as_deref()
+        .is_some_and(|parent| parent_admits(parent, &snapshot.account, &snapshot.namespace_labels));
     if !admitted {
         finding.fault(
             InvalidReason::ParentNotAllowed,
@@ -39,14 +42,15 @@ pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) ->
     admitted
 }
 
-fn parent_admits(parent: &AccountFacts, snapshot: &AccountSnapshot) -> bool {
-    let child = &snapshot.account;
+/// Whether a parent admits an account that names it, whose namespace has these labels (design/api.md "Account").
+#[must_use]
+pub fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: &BTreeMap<String, String>) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let allowed = &managed.allowed_namespaces;
     let admits_namespace = match allowed.from {
         ManagedFrom::Same => parent.namespace == child.namespace,
         ManagedFrom::All => true,
-        ManagedFrom::Selector => picks(allowed.selector.as_ref(), &snapshot.namespace_labels),
+        ManagedFrom::Selector => picks(allowed.selector.as_ref(), labels),
     };
     let catalog = &child.spec.catalog_ref.name;
     let admits_catalog = if managed.catalogs.is_empty() {

@@ -13,6 +13,7 @@ mod invitation;
 mod member;
 mod role;
 
+pub use admission::parent_admits;
 pub use definitions::{Definitions, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,

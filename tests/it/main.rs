@@ -10,5 +10,4 @@ mod contract;
 mod harness;
 mod lease;
 mod lifecycle;
-mod rules;
 mod support;

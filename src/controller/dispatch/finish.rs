@@ -104,7 +104,15 @@ impl Dispatcher {
             self.writer.put(reference, report, lane, Duration::ZERO);
         }
         self.runtime.entry(key.clone()).or_default().reports.extend(shown);
-        self.recount(&key);
+        self.recount(&key, lane == Lane::Bulk);
+        let parent = self.index.accounts.get(&key).and_then(|entry| entry.object.as_ref()?.facts.parent());
+        if let Some(parent) = parent.filter(|_| lane == Lane::Bulk) {
+            self.recount(&parent, true);
+        }
+        if lane == Lane::Changes && self.is_guarded(&key) {
+            // Whoever came or went may have made it another set, with another hash to approve.
+            self.queue.want(&key, Want::Account, Urgency::Change, None);
+        }
         if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
         }
@@ -113,7 +121,7 @@ impl Dispatcher {
 
     fn deletion_finished(&mut self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, deleted: Deleted) {
         let reference = account.reference(KindName::Account);
-        let counts = self.counts(key);
+        let counts = self.counts(key, true);
         let mut report = Report::new(
             account.facts.generation,
             reports::account_detail(&counts, account.facts.spec.owner.is_some(), None),
@@ -140,6 +148,14 @@ impl Dispatcher {
         };
         self.writer.put(reference, report, Lane::Changes, Duration::ZERO);
         self.queue.finished(key, failed);
+    }
+
+    /// Whether removals of the account are held back.
+    fn is_guarded(&self, key: &AccountKey) -> bool {
+        let reports = self.runtime.get(key).into_iter().flat_map(|runtime| &runtime.reports);
+        reports
+            .filter(|(reference, _)| reference.kind == KindName::Account)
+            .any(|(_, report)| matches!(&report.synced, Synced::No(no) if no.0 == SyncReason::RemovalGuarded))
     }
 
     fn note_end(&mut self, key: &AccountKey, scope: &Scope, end: &End, took: Duration) -> bool {
@@ -185,15 +201,17 @@ impl Dispatcher {
     }
 
     /// Numbers of an account, its roles and groups follow its members, without haste.
-    pub(super) fn recount(&mut self, key: &AccountKey) {
-        let counts = self.counts(key);
-        let Some(definitions) = self.index.accounts.get(key).and_then(|entry| entry.definitions.clone()) else {
-            return;
-        };
+    pub(super) fn recount(&mut self, key: &AccountKey, with_children: bool) {
+        let counts = self.counts(key, with_children);
+        let Some(entry) = self.index.accounts.get(key) else { return };
+        let Some((definitions, account)) = entry.definitions.clone().zip(entry.object.clone()) else { return };
         let Some(runtime) = self.runtime.get_mut(key) else { return };
         let mut stale = Vec::new();
         for (reference, report) in &mut runtime.reports {
-            let changed = reports::recount(reference, &mut report.detail, &definitions, &counts);
+            let mut changed = reports::recount(reference, &mut report.detail, &definitions, &counts);
+            if reference.kind == KindName::Account {
+                changed |= reports::readvise(report, &account.facts, &definitions, &counts);
+            }
             if changed {
                 stale.push((reference.clone(), report.clone()));
             }

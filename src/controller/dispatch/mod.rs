@@ -211,7 +211,7 @@ impl Dispatcher {
             match impact {
                 Impact::Account(key) => self.queue.want(&key, Want::Account, Urgency::Change, trigger),
                 Impact::Member(key, email) => self.queue.want(&key, Want::Member(email), Urgency::Change, trigger),
-                Impact::AccountStatus(key) => self.recount(&key),
+                Impact::AccountStatus(key) => self.recount(&key, true),
                 Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO),
                 Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO),
                 Impact::Status(reference) => self.restate(&reference),
@@ -221,6 +221,7 @@ impl Dispatcher {
 
     /// Somebody else wrote a status of ours: it is worked out, and so written, again.
     fn restate(&mut self, reference: &ObjectRef) {
+        self.writer.was_touched(reference);
         match reference.kind {
             KindName::PermissionCatalog | KindName::IdentityStore => {
                 self.look(reference.kind, reference.name.clone(), Duration::ZERO);

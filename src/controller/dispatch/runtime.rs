@@ -90,7 +90,7 @@ impl Dispatcher {
             groups: if whole { self.index.groups_of(key).cloned().collect() } else { Vec::new() },
             invitations: invitations.collect(),
             unsettled: HashSet::new(),
-            counts: self.counts(key),
+            counts: self.counts(key, whole),
             trigger: pending.trigger.clone(),
             mark,
             epoch: self.setting.epoch,
@@ -121,7 +121,7 @@ impl Dispatcher {
     }
 
     /// Numbers of an account.
-    pub(super) fn counts(&self, key: &AccountKey) -> Counts {
+    pub(super) fn counts(&self, key: &AccountKey, with_children: bool) -> Counts {
         let Some(entry) = self.index.accounts.get(key) else { return Counts::default() };
         Counts {
             memberships: entry.memberships(),
@@ -130,7 +130,7 @@ impl Dispatcher {
             roles: entry.roles.len() as u64,
             groups: entry.groups.len() as u64,
             invitations: entry.invitations.len() as u64,
-            children: entry.children.len() as u64,
+            children: with_children.then(|| self.index.admitted_children(key).len() as u64),
         }
     }
 }

@@ -66,11 +66,11 @@ impl Dispatcher {
                 self.queue.finished(key, false);
                 return;
             }
-            let children = self.index.accounts.get(key).map(|entry| entry.children.iter().cloned().collect());
+            let children = self.index.admitted_children(key);
             let facts = self.index.stores.get(&store).map(|record| record.facts.clone());
             let deletion = Deletion {
                 account: record,
-                children: children.unwrap_or_default(),
+                children,
                 store: facts.map(|facts| self.stores.handle(&store, &facts.spec)),
                 mark,
                 epoch: self.setting.epoch,

@@ -16,7 +16,7 @@ use crate::{
     model::{AccountKey, Email, Name},
     resolve::{
         AccountFacts, AccountSnapshot, CatalogFacts, Definitions, GroupFacts, InvitationFacts, MemberFacts, RoleFacts,
-        RoleName, StoreFacts,
+        RoleName, StoreFacts, parent_admits,
     },
 };
 
@@ -131,6 +131,19 @@ impl Index {
             groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),
             account,
         })
+    }
+
+    /// The accounts that name this one as their parent and are admitted by it: a stranger can keep nobody from going.
+    #[must_use]
+    pub fn admitted_children(&self, key: &AccountKey) -> Vec<AccountKey> {
+        let Some(entry) = self.accounts.get(key) else { return Vec::new() };
+        let Some(parent) = &entry.object else { return Vec::new() };
+        let admitted = entry.children.iter().filter(|child| {
+            let labels = self.namespaces.get(&child.namespace).map(|record| record.labels.as_ref());
+            let child = self.accounts.get(*child).and_then(|entry| entry.object.as_ref());
+            child.zip(labels).is_some_and(|(child, labels)| parent_admits(&parent.facts, &child.facts, labels))
+        });
+        admitted.cloned().collect()
     }
 
     /// The roles of an account.

@@ -14,7 +14,10 @@ use crate::{
         status::{Detail, Report, Seconds},
     },
     model::{Layout, Ranks},
-    resolve::{Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, RoleFacts, RoleName},
+    resolve::{
+        AccountFacts, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, RoleFacts,
+        RoleName,
+    },
 };
 
 pub(super) fn member_report(
@@ -78,13 +81,19 @@ pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definition
 }
 
 pub(super) fn account_report(
-    record: &Record<crate::resolve::AccountFacts>,
+    record: &Record<AccountFacts>,
     definitions: &Definitions,
     pass: &Pass,
     checked: Option<Timestamp>,
 ) -> Report {
-    let counts = &pass.counts;
     let mut finding = definitions.finding.clone();
+    finding.advice = account_advice(&record.facts, definitions, &pass.counts);
+    let detail = account_detail(&pass.counts, definitions.owner.is_some(), checked);
+    Report::new(record.facts.generation, detail).with_finding(finding)
+}
+
+/// What is advised on an Account: by its definitions, by how many hold each role, by what is looser than its store.
+fn account_advice(facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> Vec<String> {
     let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
     if let Outlook::Whole(whole) = &definitions.outlook {
         for role in &whole.catalog.roles {
@@ -93,12 +102,27 @@ pub(super) fn account_report(
             all_holders.insert(name, count);
         }
     }
-    finding.advice.extend(definitions.holder_advice(&all_holders));
-    if let Some(store) = &pass.snapshot.store {
-        finding.advice.extend(policy::advice(&store.spec, &record.facts.spec));
+    let mut advice = definitions.finding.advice.clone();
+    advice.extend(definitions.holder_advice(&all_holders));
+    if let Some(store) = &definitions.store {
+        advice.extend(policy::advice(&store.spec, &facts.spec));
     }
-    let detail = account_detail(counts, definitions.owner.is_some(), checked);
-    Report::new(record.facts.generation, detail).with_finding(finding)
+    advice
+}
+
+/// Brings the advice on an Account up to date with its numbers; whether it changed.
+pub(in crate::controller) fn readvise(
+    report: &mut Report,
+    facts: &AccountFacts,
+    definitions: &Definitions,
+    counts: &Counts,
+) -> bool {
+    let advice = account_advice(facts, definitions, counts);
+    let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
+    let changed = finding.advice != advice;
+    finding.advice = advice;
+    *report = report.clone().with_finding(finding);
+    changed
 }
 
 /// The numbers an Account shows.
@@ -108,7 +132,7 @@ pub(in crate::controller) fn account_detail(counts: &Counts, has_owner: bool, ch
         roles: counts.roles,
         groups: counts.groups,
         pending_invitations: counts.invitations,
-        managed_accounts: counts.children,
+        managed_accounts: counts.children.unwrap_or(0),
         checked: checked.map(Seconds::of),
     }
 }
@@ -142,7 +166,7 @@ pub(in crate::controller) fn recount(
                 | set(roles, counts.roles)
                 | set(groups, counts.groups)
                 | set(pending_invitations, counts.invitations)
-                | set(managed_accounts, counts.children)
+                | counts.children.is_some_and(|children| set(managed_accounts, children))
         }
         Detail::Role { members, .. } => {
             let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());

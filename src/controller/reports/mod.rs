@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-pub(super) use self::bodies::{account_detail, orphan, recount};
+pub(super) use self::bodies::{account_detail, orphan, readvise, recount};
 use self::bodies::{account_report, group_report, in_force, member_report, role_key, role_report};
 use super::{
     events::{Notice, Reason, about},
@@ -106,13 +106,17 @@ impl<'a> Deeds<'a> {
         report_invitations(pass, definitions, outcome);
         for record in &pass.roles {
             let mut report = role_report(record, definitions, &pass.counts);
-            let object = ObjectKey::Role(role_key(record));
-            self.put_sync(&mut report, &object);
+            // A role that is not in the store must not claim to be in sync there.
+            if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
+                self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
+            }
             outcome.say(pass, KindName::Role, record, report);
         }
         for record in &pass.groups {
             let mut report = group_report(record, definitions, &pass.counts);
-            self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
+            if definitions.groups.contains_key(&record.name) {
+                self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
+            }
             outcome.say(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
@@ -236,6 +240,10 @@ impl<'a> Deeds<'a> {
     fn account(&self, pass: &Pass, definitions: &Definitions) -> Report {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
+        if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
+            // What the store should hold cannot be said, so neither can whether it does.
+            report.synced = Synced::Silent;
+        }
         let failures: Vec<_> =
             self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
         if self.plan.guarded.is_some() {

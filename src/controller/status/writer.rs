@@ -4,14 +4,14 @@
 //! what waits is the report, written down only when it is sent, against the object as it is then.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 use kube::{
     Client,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
     core::Request,
 };
 use serde::Deserialize;
@@ -83,6 +83,8 @@ pub struct StatusWriter {
     lanes: [VecDeque<ObjectRef>; 2],
     later: BTreeMap<Instant, Vec<ObjectRef>>,
     in_flight: HashMap<ObjectRef, u64>,
+    /// Statuses that somebody else wrote into.
+    touched: HashSet<ObjectRef>,
     patches: JoinSet<Sent>,
 }
 
@@ -96,6 +98,7 @@ impl StatusWriter {
             lanes: [VecDeque::new(), VecDeque::new()],
             later: BTreeMap::new(),
             in_flight: HashMap::new(),
+            touched: HashSet::new(),
             patches: JoinSet::new(),
         }
     }
@@ -119,6 +122,12 @@ impl StatusWriter {
     #[must_use]
     pub fn being_sent(&self, reference: &ObjectRef) -> Option<u64> {
         self.in_flight.get(reference).copied()
+    }
+
+    /// Somebody else wrote into the status of an object: it is replaced whole next time, since server-side apply leaves
+    /// alone what others have added.
+    pub fn was_touched(&mut self, reference: &ObjectRef) {
+        self.touched.insert(reference.clone());
     }
 
     /// Whether something is to be said of an object, or is being said.
@@ -187,8 +196,13 @@ impl StatusWriter {
             "status": json,
         });
         let params = PatchParams::apply(api::MANAGER).force();
-        let request =
-            Request::new(url(&reference)).patch_subresource("status", &reference.name, &params, &Patch::Apply(body));
+        let request = Request::new(url(&reference));
+        let request = if self.touched.remove(&reference) {
+            let params = PostParams { field_manager: Some(api::MANAGER.to_owned()), ..PostParams::default() };
+            request.replace_subresource("status", &reference.name, &params, body.to_string().into_bytes())
+        } else {
+            request.patch_subresource("status", &reference.name, &params, &Patch::Apply(body))
+        };
         self.in_flight.insert(reference.clone(), digest.hash);
         let client = self.client.clone();
         self.patches.spawn(async move {

@@ -213,6 +213,7 @@ spec: {accountRef: {name: acme}, user: {email: nora@acme.example}, roleRef: {nam
         .await;
     scene.ready("Account", "acme").await;
     scene.wait_view("olga@acme.example", "orders=Allowed").await;
+    scene.wait_view("nora@acme.example", "orders=Denied").await;
     scene.patch("Account", "acme", json!({"spec": {"owner": {"email": "nora@acme.example"}}})).await;
     let says: &[&str] = &["spec.owner.email", "olga@acme.example is the owner and stays", "ownerChange is Never"];
     scene.invalid("Account", "acme", "OwnerImmutable", says).await;

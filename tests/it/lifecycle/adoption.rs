@@ -12,8 +12,8 @@ async fn what_nobody_marked_is_adopted_never_if_identical_or_always() {
     site.account("acme", "").await;
     site.ready("Account", "acme").await;
     let (file, key) = (site.file(), site.key("acme"));
-    file.insert_member(&key, "same", "PredefinedRole/viewer", "10").await;
-    file.insert_member(&key, "other", "PredefinedRole/viewer", "21").await;
+    file.insert_member(&key, "same", "viewer", "10").await;
+    file.insert_member(&key, "other", "viewer", "21").await;
     let there = [file.member(&key, "same").await, file.member(&key, "other").await];
     let length = file.audit_length().await;
     site.members(&["same", "other"], "viewer").await;

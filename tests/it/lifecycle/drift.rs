@@ -99,7 +99,7 @@ async fn tampering_is_reported_and_left_until_it_is_undone() {
     let account = site.status("Account", "acme").await;
     let objects: Vec<_> =
         account["drift"]["entries"].as_array().unwrap().iter().map(|e| e["object"].as_str().unwrap()).collect();
-    for object in ["account", "member dana@acme.example", "member eve@acme.example", "role Role/night-shift"] {
+    for object in ["account", "member dana@acme.example", "member eve@acme.example", "role custom:night-shift"] {
         assert!(objects.contains(&object), "{object} is not among {objects:?}");
     }
     site.event("Account", "acme", "DriftDetected").await;
@@ -146,7 +146,7 @@ async fn who_is_not_declared_is_ignored_reported_or_removed() {
     for (name, unmanaged) in accounts {
         site.account(name, &format!("drift: {{unmanaged: {unmanaged}}}")).await;
         site.ready("Account", name).await;
-        site.file().insert_member(&site.key(name), "mallory", "PredefinedRole/admin", "21").await;
+        site.file().insert_member(&site.key(name), "mallory", "admin", "21").await;
         site.check(name).await;
     }
     site.view_of("removes", "mallory", "").await;
@@ -179,7 +179,7 @@ async fn an_account_can_only_be_stricter_than_its_store() {
         assert!(advice.contains(field), "{field} is not in {advice}");
     }
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
-    site.file().insert_member(&site.key("acme"), "mallory", "PredefinedRole/admin", "21").await;
+    site.file().insert_member(&site.key("acme"), "mallory", "admin", "21").await;
     site.check("acme").await;
     site.view("dana", VIEWER).await;
     site.view("mallory", "").await;

@@ -19,7 +19,6 @@ pub struct Audited {
     pub cause: String,
     pub before: Value,
     pub after: Value,
-    pub origin: Option<String>,
 }
 
 /// A row, as text.
@@ -65,19 +64,18 @@ impl StoreFile {
 
     /// The audit from a record on.
     pub async fn audit_since(&self, length: i64) -> Vec<Audited> {
-        const SQL: &str = "SELECT kind, name, cause, before, after, origin FROM audit WHERE seq > ? ORDER BY seq";
-        type Columns = (String, String, String, Option<String>, Option<String>, Option<String>);
+        const SQL: &str = "SELECT kind, name, cause, before, after FROM audit WHERE seq > ? ORDER BY seq";
+        type Columns = (String, String, String, Option<String>, Option<String>);
         let rows: Vec<Columns> =
             sqlx::query_as(SQL).bind(length).fetch_all(&mut self.connect().await).await.expect("the audit");
         let json = |text: Option<String>| text.map_or(Value::Null, |text| serde_json::from_str(&text).expect("JSON"));
         rows.into_iter()
-            .map(|(kind, name, cause, before, after, origin)| Audited {
+            .map(|(kind, name, cause, before, after)| Audited {
                 kind,
                 name,
                 cause,
                 before: json(before),
                 after: json(after),
-                origin,
             })
             .collect()
     }
@@ -155,14 +153,6 @@ impl StoreFile {
              WHERE key = '{account}' AND email = '{name}@acme.example'"
         );
         self.rows(&sql).await.into_iter().next()
-    }
-
-    /// The addresses in an account, in order.
-    pub async fn addresses(&self, account: &str) -> Vec<Line> {
-        let sql = format!(
-            "SELECT email FROM members JOIN account_ids ON id = account_id WHERE key = '{account}' ORDER BY email"
-        );
-        self.rows(&sql).await
     }
 }
 

@@ -1,6 +1,9 @@
 //! Every rule of the schemas, accepted and refused by the real API server (design/api.md).
 //!
 //! A table starts from a valid object and changes it by a merge patch: on creation, or on an object that is there.
+//! No controller runs meanwhile: these tests write statuses of their own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
 mod account;
 mod bounds;
@@ -11,4 +14,7 @@ mod membership;
 mod role;
 mod server;
 mod store;
+#[allow(dead_code, unused_imports, reason = "the harness is shared; some of it only other tests use")]
+#[path = "../it/support/mod.rs"]
+mod support;
 mod table;
