@@ -85,10 +85,11 @@ impl Layout {
         self.ladders()
             .iter()
             .map(|ladder| {
-                let level =
-                    known.get(ladder.section.as_str()).and_then(|(was, rank)| was.levels.get(usize::from(*rank)));
-                let rank = level.and_then(|level| ladder.levels.iter().position(|l| l == level));
-                rank.and_then(|rank| u8::try_from(rank).ok()).unwrap_or(0)
+                let Some((was, rank)) = known.get(ladder.section.as_str()) else { return 0 };
+                let held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
+                // Whoever holds a level holds those below it.
+                let place = held.filter_map(|level| ladder.levels.iter().position(|l| l == level)).next();
+                place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
             })
             .collect()
     }

@@ -285,7 +285,7 @@ fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_sectio
     });
     set(&mut pass, "fay", "roleRef: {name: editor}");
     let plan = pass.run();
-    assert_eq!(table(&plan), ["Narrow spec put member eve@acme.example"]);
+    assert_eq!(table(&plan), ["Narrow spec put member eve@acme.example counted"]);
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed", "names that are gone are still there in the store");
     assert_eq!(pass.access("eve@acme.example"), "nothing");
     assert!(["account", "role editor", "member fay@acme.example"].iter().all(|o| Pass::holds(&plan)[*o] == "Paused"));
