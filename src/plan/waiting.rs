@@ -10,6 +10,7 @@ use super::{
     Hold, ObjectKey, Observed, Plan, Policy,
     diff::{Outcome, attempt},
     judge::{Ownership, ownership},
+    members::translated,
 };
 use crate::{
     model::Layout,
@@ -61,6 +62,7 @@ impl Sections {
         let (Access::Exactly(content) | Access::AtMost(content)) = access else { return access.clone() };
         let Some(held) = held else { return Access::Kept };
         let known = observed.translate(&content.ranks, desired);
+        let held = translated(held.clone(), observed, observed);
         let mut now = held.clone();
         for (section, rank) in now.ranks.as_mut_slice().iter_mut().enumerate() {
             let Some(place) = self.0.get(section).copied().flatten() else { continue };
@@ -74,6 +76,6 @@ impl Sections {
             }
         }
         now.window = held.window.intersection(&content.window);
-        if now == *held { Access::Kept } else { Access::AtMost(Box::new(now)) }
+        if now == held { Access::Kept } else { Access::AtMost(Box::new(now)) }
     }
 }

@@ -8,7 +8,7 @@ use roster::{
     model::{Catalog, Grant, MemberInputs, Name, NoTrace, Ranks, Source, Step, effective, explain},
 };
 
-use crate::strategies::{catalog, permutation, rows};
+use crate::strategies::{cases, catalog, permutation, rows};
 
 /// Levels by section name, as the reference keeps them.
 type Levels = BTreeMap<String, String>;
@@ -93,7 +93,7 @@ fn reference(spec: &PermissionCatalogSpec, grants: &[Levels], owner: Option<&Lev
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn the_engine_does_what_the_reference_does((spec, grants, owner, caps) in rows()) {

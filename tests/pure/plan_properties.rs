@@ -12,7 +12,7 @@ use roster::{
 };
 
 use crate::{
-    strategies::{Event, any_event, event, tampering, world},
+    strategies::{Event, any_event, cases, event, tampering, world},
     support::{Memory, Pass, World, email},
 };
 
@@ -233,7 +233,7 @@ fn settle(pass: &mut Pass) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(250))]
 
     #[test]
     fn whatever_happens_every_pass_keeps_its_promises((world, events) in (world(), vec(any_event(), 1..14))) {

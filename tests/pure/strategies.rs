@@ -16,6 +16,13 @@ use roster::{
 
 use crate::support::World;
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(cases);
+    ProptestConfig { cases, max_shrink_iters: 600, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// Names of levels above the first, least permissive first: sections have parts of it, so that layouts overlap.
 const LEVELS: [&str; 4] = ["View", "Edit", "Create", "Delete"];
 
