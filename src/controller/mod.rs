@@ -93,6 +93,10 @@ pub async fn run(
 ) -> Result<(), Error> {
     // One that stands by is ready to.
     health.set_ready(Ok(()));
+    if let Err(error) = tokio::fs::create_dir_all(&config.sqlite_dir).await {
+        // Whoever needs a file there says so in status.
+        tracing::warn!(folder = %config.sqlite_dir.display(), %error, "the folder of the embedded stores cannot be made");
+    }
     let cluster = tokio::select! {
         cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster?,
         () = stop.cancelled() => return Ok(()),

@@ -87,8 +87,8 @@ impl Layout {
             .map(|ladder| {
                 let Some((was, rank)) = known.get(ladder.section.as_str()) else { return 0 };
                 // Whoever holds a level holds those below it.
-                let held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
-                let place = held.filter_map(|level| ladder.levels.iter().position(|l| l == level)).next();
+                let mut held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
+                let place = held.find_map(|level| ladder.levels.iter().position(|l| l == level));
                 place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
             })
             .collect()

@@ -89,7 +89,7 @@ pub(super) struct Planner<'a> {
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
-    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, None);
+    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, Waiting::No);
     match layout_waits {
         Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
         None => plan,
@@ -102,18 +102,25 @@ pub(super) struct Outcome {
     pub(super) layout_waits: Option<Hold>,
 }
 
-/// Plans once. `waiting` is there while another layout waits, and says which owner stays.
-pub(super) fn attempt(
-    desired: &Desired,
-    observed: &Observed,
-    policy: &Policy,
-    waiting: Option<Option<Email>>,
-) -> Outcome {
+/// Whether another layout waits.
+pub(super) enum Waiting {
+    /// It does not.
+    No,
+    /// It does, and this owner stays.
+    Yes(Option<Email>),
+}
+
+/// Plans once.
+pub(super) fn attempt(desired: &Desired, observed: &Observed, policy: &Policy, waiting: Waiting) -> Outcome {
     // An account that does not resolve has no layout of its own to wish for.
     let layout = if desired.definitions.is_some() { &desired.layout } else { &observed.layout };
     let layouts = Layouts { desired: layout, observed: &observed.layout, written: layout };
-    let whole = desired.definitions.is_some() || waiting.is_some();
-    let plan = Plan { layout: layout.clone(), owner_kept: waiting.flatten(), ..Plan::default() };
+    let (waits, owner_kept) = match waiting {
+        Waiting::No => (false, None),
+        Waiting::Yes(owner) => (true, owner),
+    };
+    let whole = desired.definitions.is_some() || waits;
+    let plan = Plan { layout: layout.clone(), owner_kept, ..Plan::default() };
     let mut planner = Planner { desired, observed, policy, layouts, whole, layout_waits: None, plan };
     if !planner.may_touch_account() {
         return planner.finish();

@@ -1,6 +1,14 @@
 //! Tests of the pure core: no cluster, no store, no clock. Engine and plan as properties, every rule and reason by name,
 //! the five portals from `examples/`, and golden scenarios.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
 mod accounts;
 mod catalogs;
 mod drift;

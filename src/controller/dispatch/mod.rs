@@ -169,6 +169,9 @@ impl Dispatcher {
     }
 
     fn sleep(&self) -> Duration {
+        if self.writer.has_more() {
+            return Duration::ZERO;
+        }
         let looks = self.looks.values().filter(|look| !look.running).filter_map(|look| look.due);
         let due = [self.queue.next_due(), self.writer.next_due()].into_iter().flatten().chain(looks).min();
         due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK))

@@ -15,12 +15,13 @@ use crate::{
         finalizer,
         queue::{Admit, Pending},
         reconcile::reconcile,
-        record::{KindName, ObjectRef},
+        record::{KindName, ObjectRef, Record},
         reports,
         status::Lane,
     },
     model::{AccountKey, Name},
     plan::Mark,
+    resolve::AccountFacts,
 };
 
 impl Dispatcher {
@@ -80,18 +81,37 @@ impl Dispatcher {
                 let deleted = deletion::delete(&deletion, &client).await;
                 Task::Deletion(deletion.mark.account.clone(), deletion.account, deleted)
             });
-        } else if !record.meta.finalizer {
-            // First of all, so that nothing can be left behind; its event brings the pass about.
+        } else if let Some(missing) = self.missing_finalizers(&record) {
+            // First of all, so that nothing can be left behind; their events bring the pass about.
             let key = key.clone();
-            let uid = record.meta.uid.clone();
-            self.spawn(store, reference.clone(), async move {
-                Task::Finalizer(key, finalizer::set(&client, &reference, &uid, true).await)
+            self.spawn(store, reference, async move {
+                let mut result = Ok(());
+                for (reference, uid) in &missing {
+                    result = result.and(finalizer::set(&client, reference, uid, true).await);
+                }
+                Task::Finalizer(key, result)
             });
         } else if let Some(pass) = self.pass(key, pending, record, mark) {
             self.spawn(store, reference, async move { Task::Pass(Box::new(reconcile(pass, &client).await)) });
         } else {
             self.queue.finished(key, false);
         }
+    }
+
+    /// What must not go before this account has: itself, its catalog and its store, as far as they do not know it yet.
+    fn missing_finalizers(&self, account: &Record<AccountFacts>) -> Option<Vec<(ObjectRef, Name)>> {
+        let spec = &account.facts.spec;
+        let catalog = self.index.catalogs.get(spec.catalog_ref.name.as_str());
+        let store = self.index.stores.get(spec.store_ref.name.as_str());
+        let all = [
+            catalog.map(|record| (record.reference(KindName::PermissionCatalog), &record.meta)),
+            store.map(|record| (record.reference(KindName::IdentityStore), &record.meta)),
+            // Last, so that its event finds the others in place.
+            Some((account.reference(KindName::Account), &account.meta)),
+        ];
+        let missing = all.into_iter().flatten().filter(|(_, meta)| !meta.finalizer && !meta.deleting);
+        let missing: Vec<_> = missing.map(|(reference, meta)| (reference, meta.uid.clone())).collect();
+        (!missing.is_empty()).then_some(missing)
     }
 
     fn spawn(&mut self, store: Name, reference: ObjectRef, task: impl Future<Output = Task> + Send + 'static) {

@@ -25,6 +25,9 @@ use crate::{
 
 /// Patches in flight at once: enough to keep the API server busy, few enough to leave it air.
 const IN_FLIGHT: usize = 24;
+/// Of those, patches that nobody waits for: the API server works them off in turn, and one that somebody waits for comes
+/// behind them.
+const BULK_IN_FLIGHT: usize = 12;
 /// Reports looked at in one go, so that the loop stays quick.
 const AT_ONCE: usize = 128;
 /// Wait before a status is sent again after somebody else changed the object: its new version is on its way.
@@ -148,6 +151,14 @@ impl StatusWriter {
         self.in_flight.is_empty() && self.lanes.iter().all(VecDeque::is_empty)
     }
 
+    /// Whether [`Self::pump`] would go on at once: it looks at so many at a time only.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        let [changes, bulk] = &self.lanes;
+        (!changes.is_empty() && self.in_flight.len() < IN_FLIGHT)
+            || (!bulk.is_empty() && self.in_flight.len() < BULK_IN_FLIGHT)
+    }
+
     /// When something that is delayed becomes due.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
@@ -169,7 +180,9 @@ impl StatusWriter {
                 return;
             }
             let [changes, bulk] = &mut self.lanes;
-            let Some(reference) = changes.pop_front().or_else(|| bulk.pop_front()) else { return };
+            let room_for_bulk = self.in_flight.len() < BULK_IN_FLIGHT;
+            let next = changes.pop_front().or_else(|| room_for_bulk.then(|| bulk.pop_front()).flatten());
+            let Some(reference) = next else { return };
             if self.in_flight.contains_key(&reference) {
                 // Taken up again when the one in flight has landed.
                 continue;
