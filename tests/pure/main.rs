@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::pedantic,
+    clippy::cloned_ref_to_slice_refs,
+    clippy::type_complexity,
     reason = "tests end by panicking, and their tables read better as they stand"
 )]
 

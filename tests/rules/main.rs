@@ -3,7 +3,13 @@
 //! A table starts from a valid object and changes it by a merge patch: on creation, or on an object that is there.
 //! No controller runs meanwhile: these tests write statuses of their own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
 
 mod account;
 mod bounds;
@@ -14,7 +20,6 @@ mod membership;
 mod role;
 mod server;
 mod store;
-#[allow(dead_code, unused_imports, reason = "the harness is shared; some of it only other tests use")]
 #[path = "../it/support/mod.rs"]
 mod support;
 mod table;

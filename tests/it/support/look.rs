@@ -22,7 +22,7 @@ pub type View = BTreeMap<String, String>;
 /// # Panics
 /// When the store cannot be read; [`try_view`] gives the error.
 pub async fn view(file: &Path, account: &str, email: &str) -> View {
-    try_view(&file, &account, &email).await.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    try_view(file, account, email).await.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// As [`view`].
