@@ -3,6 +3,7 @@
 //! The release binary runs as a process of its own against a real API server, as a user with the same rights and the same
 //! client as the bare requests it is compared with. docs/benchmarks.md says how each figure is measured.
 
+#![allow(clippy::pedantic, reason = "a bench reads best as it stands; defects are still denied")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark ends by panicking")]
 
 #[path = "../../tests/it/support/mod.rs"]

@@ -26,7 +26,7 @@ fn world_after(passes: u32) -> World {
     world.account.display_name = format!("After {passes}").into();
     for n in 0..60 {
         let ranks = [(passes + n) % 3, (passes + n) % 2, (passes + n) % 4].map(|rank| u8::try_from(rank).unwrap());
-        if (passes + n) % 5 != 0 {
+        if !(passes + n).is_multiple_of(5) {
             world.members.insert(email(&format!("m{n}@shop.example")), member(&ranks));
         }
     }
