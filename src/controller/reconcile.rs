@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     model::Email,
-    plan::{self, GUARD_WINDOW, Observed, Phase, Plan, Policy},
+    plan::{self, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan, Policy},
     resolve::{self, Definitions, Desired, Outlook, ResolvedMember, RoleName, Scope},
     store::{Batch, Outcome, StoreError},
 };
@@ -96,6 +96,8 @@ async fn make_so(pass: &Pass, resolved: &Resolved, store: &StoreHandle, client: 
     let policy = policy_of(pass, &resolved.definitions);
     let mut plan = plan::plan(&resolved.desired, &observed, &policy);
     drop(observed);
+    // An account that is not ours is said of all of it.
+    plan.needs_account |= pass.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account {
         return Ok(Done { plan, outcomes: Vec::new(), unsettled: false });
     }
