@@ -59,7 +59,8 @@ pub(super) struct Choices<'a> {
 
 impl MemberFacts {
     /// The time in which it grants anything, in whole seconds, as every store keeps it; never longer than what is written.
-    fn window(&self) -> Window {
+    #[must_use]
+    pub fn window(&self) -> Window {
         let second = |at: Timestamp, up: i64| match at.subsec_nanosecond() {
             0 => at,
             _ => Timestamp::from_second(at.as_second() + up).unwrap_or(at),

@@ -69,7 +69,8 @@ fn wakes(pass: &Pass) -> Vec<(Timestamp, crate::model::Email)> {
     let mut wakes = Vec::new();
     for (email, memberships) in &pass.members {
         for record in memberships {
-            let instants = [record.facts.starts_at, record.facts.expires_at].into_iter().flatten();
+            let window = record.facts.window();
+            let instants = [window.starts_at, window.expires_at].into_iter().flatten();
             wakes.extend(instants.filter(|at| *at > pass.now).map(|at| (at, email.clone())));
         }
     }
