@@ -18,7 +18,8 @@ pub mod sqlite;
 #[cfg(feature = "sqlite")]
 pub use sql::{AuditFault, AuditReport};
 
-/// The leader's term: the transition count of its lease. A store that can refuses anything from a lower one.
+/// The leader's term: when it took the lease, in microseconds since 1970, and always more than the leader before it
+/// (docs/decisions/0007). A store that can refuses anything from a lower one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
