@@ -160,7 +160,7 @@ impl Watcher {
         let ours = |email: &Email| after.members.get(email).is_some_and(|seen| seen.mark.as_ref() == Some(mark));
         for (email, member) in resolved.desired.members.iter().filter(|(email, _)| in_scope(email) && ours(email)) {
             if let Some(end) = member.access.ended() {
-                let content = after.members[email].content.as_ref().unwrap();
+                let content = held(after.members[email].content.as_ref().unwrap(), &after.layout(), &after.layout());
                 let nothing = content.ranks.is_none() || content.window.is_empty() || content.window.is_over(now);
                 assert!(nothing, "{email} has access after {end:?}");
             }

@@ -1,6 +1,7 @@
 //! What came of a pass, put into words: reports for status, notices for events.
 
 mod bodies;
+mod notices;
 
 use std::collections::HashMap;
 
@@ -9,7 +10,6 @@ use jiff::Timestamp;
 pub(super) use self::bodies::{account_detail, orphan, readvise, recount};
 use self::bodies::{account_report, group_report, in_force, member_report, role_key, role_report};
 use super::{
-    events::{Notice, Reason, about},
     pass::{End, Pass, PassOutcome},
     reconcile::{Done, Resolved},
     record::{KindName, Meta, Record},
@@ -124,7 +124,7 @@ impl<'a> Deeds<'a> {
             let report = self.account(pass, definitions);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
-        self.tell(pass, outcome);
+        outcome.notices = notices::of(pass, self);
     }
 
     fn count(&self, outcome: &mut PassOutcome) {
@@ -281,41 +281,6 @@ impl<'a> Deeds<'a> {
             report = report.with_finding(finding);
         }
         report
-    }
-
-    fn tell(&self, pass: &Pass, outcome: &mut PassOutcome) {
-        let about_account = about(&pass.account.reference(KindName::Account), &pass.account.meta);
-        let mut tell = |reason: Reason, count: usize, note: String| {
-            outcome.notices.push(Notice { about: about_account.clone(), reason, count, note });
-        };
-        let made = self.outcomes.values().filter(|made| made.is_ok()).count();
-        if made > 0 {
-            tell(Reason::Applied, made, String::new());
-        }
-        let was_reported = pass.account.meta.status.drift_detected.is_some();
-        let describe = |entries: &[DriftEntry]| {
-            let shown = entries.iter().take(5).map(|entry| {
-                format!("{} {}: {} in the store, {} desired", entry.object, entry.field, entry.observed, entry.desired)
-            });
-            shown.collect::<Vec<_>>().join("; ")
-        };
-        let entries: Vec<DriftEntry> = self.plan.drift.iter().flat_map(|drift| drift.entries.clone()).collect();
-        if !entries.is_empty() && !was_reported {
-            tell(Reason::DriftDetected, 0, describe(&entries));
-        }
-        let corrected = self.plan.drift.iter().filter(|drift| self.is_corrected(&drift.object));
-        let corrected: Vec<DriftEntry> = corrected.flat_map(|drift| drift.entries.clone()).collect();
-        if !corrected.is_empty() {
-            tell(Reason::DriftCorrected, 0, describe(&corrected));
-        }
-        if self.plan.guarded.is_some() {
-            tell(Reason::RemovalGuarded, 0, self.guard_message());
-        }
-        for (object, error) in self.outcomes.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))) {
-            if matches!(error, StoreError::Invalid(_) | StoreError::Denied(_)) {
-                tell(Reason::Rejected, 0, format!("{object}: {error}"));
-            }
-        }
     }
 }
 

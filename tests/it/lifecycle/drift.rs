@@ -69,8 +69,15 @@ async fn tampering_is_corrected_and_told() {
     file.verify().await;
 
     for reason in ["DriftDetected", "DriftCorrected"] {
-        let note = site.event("Account", "acme", reason).await;
-        assert!(note.contains("Emca"), "{reason}: {note}");
+        for (kind, name, says) in [
+            ("Account", "acme", "Emca"),
+            ("Role", "night-shift", "Day shift"),
+            ("Membership", "dana", "permissions.orders: Edit in the store, View desired"),
+            ("Membership", "eve", "(absent)"),
+        ] {
+            let note = site.event(kind, name, reason).await;
+            assert!(note.contains(says), "{reason} on {kind} {name}: {note}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NONE, Site, VIEWER};
-use crate::support::{PATIENCE, eventually_or};
+use crate::support::{PATIENCE, eventually_or, find};
 
 const EIGHT: [&str; 8] = ["ann", "bob", "cid", "dan", "eva", "fay", "gus", "hal"];
 const APPROVE: &str = "roster.dev/approve-removal";
@@ -32,7 +32,9 @@ async fn role(site: &Site<'_>) {
 /// The hash that the Account's message asks for, once it is not `earlier`.
 async fn hash(site: &Site<'_>, earlier: &str) -> String {
     eventually_or(PATIENCE, format!("a hash other than {earlier:?}"), async || {
-        let message = site.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
+        let status = site.status("Account", "acme").await;
+        let synced = find(&status, "Synced").filter(|synced| synced.reason == "RemovalGuarded");
+        let message = synced.map(|synced| synced.message).ok_or_else(|| format!("{status:#}"))?;
         let hash = message.split(&format!("{APPROVE}=")).nth(1).unwrap_or_else(|| panic!("{message}"));
         let hash = hash.split_whitespace().next().unwrap().to_owned();
         if hash == earlier { Err(message) } else { Ok(hash) }
