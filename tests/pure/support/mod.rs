@@ -7,7 +7,7 @@ mod passes;
 mod world;
 
 pub use base::{PLAIN, PORTAL, crowd, membership};
-pub use examples::{example, read};
+pub use examples::{example, files, read, repository};
 pub use memory::Memory;
 pub use passes::{Pass, table};
 pub use world::{Resolved, World, email};
