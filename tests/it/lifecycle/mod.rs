@@ -14,6 +14,8 @@ mod namespaces;
 mod parents;
 mod pause;
 
+mod replicas;
+
 mod site;
 mod stores;
 
