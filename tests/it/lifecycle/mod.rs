@@ -11,7 +11,9 @@ mod file;
 mod guard;
 mod namespaces;
 
+mod outage;
 mod parents;
+
 mod pause;
 
 mod replicas;
