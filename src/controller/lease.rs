@@ -103,7 +103,7 @@ impl Drop for Leadership {
 /// Waits until this process leads. `identity` must be of this process only.
 ///
 /// # Errors
-/// When the API server refuses it: no such namespace, or no right to its leases.
+/// When the API server refuses it from the start: no such namespace, or no right to its leases.
 pub async fn acquire(client: Client, namespace: &str, identity: &str) -> Result<Leadership, LeaseError> {
     acquire_with(client, namespace, identity, Timing::default()).await
 }
@@ -120,18 +120,21 @@ pub async fn acquire_with(
 ) -> Result<Leadership, LeaseError> {
     let api = Api::namespaced(client, namespace);
     let mut contender = Contender { api, identity: identity.to_owned(), timing, seen: None };
+    let mut may = false;
     loop {
         // From before the request: others see the renewal later, so they wait longer than we count on.
         let asked = Instant::now();
         match timeout(timing.deadline, contender.attempt()).await {
             Ok(Ok(Some(lease))) => return Ok(lead(contender, lease, asked)),
-            Ok(Err(error)) if is_final(&error) => {
+            Ok(Ok(None)) => may = true,
+            // Whoever may wait for it may not for a moment after the API server has started: it knows no rights yet.
+            Ok(Err(error)) if is_final(&error) && !may => {
                 return Err(LeaseError { namespace: namespace.to_owned(), why: said(&error) });
             }
             Ok(Err(error)) if !is_conflict(&error) => {
                 tracing::warn!(error = said(&error), "cannot reach the lease; trying again");
             }
-            Ok(Ok(None) | Err(_)) => {}
+            Ok(Err(_)) => {}
             Err(_) => tracing::warn!("no answer about the lease; trying again"),
         }
         sleep(timing.retry).await;
@@ -258,7 +261,7 @@ impl Keeper {
             match timeout(left.min(self.contender.timing.deadline / 2), self.renew()).await {
                 Ok(Ok(true)) => write(&self.until, asked + self.contender.timing.deadline),
                 Ok(Ok(false)) => break "somebody took or deleted it".to_owned(),
-                Ok(Err(error)) if is_final(&error) => break said(&error),
+                // Also a refusal may pass: an API server that has just started knows no rights yet.
                 Ok(Err(error)) => tracing::warn!(error = said(&error), "cannot renew the lease; trying again"),
                 Err(_) => tracing::warn!("no answer to the renewal of the lease; trying again"),
             }

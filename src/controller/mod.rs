@@ -44,7 +44,7 @@ use crate::{
 const AHEAD: usize = 4_096;
 /// Time for the last events on a graceful stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Time between two attempts to reach the API server at the start.
+/// Time between two attempts to reach the API server, or to lead again.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// How the controller runs.
@@ -101,12 +101,26 @@ pub async fn run(
         cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster?,
         () = stop.cancelled() => return Ok(()),
     };
+    let mut has_led = false;
     loop {
         let acquiring = lease::acquire(client.clone(), &config.store_namespace, &config.identity);
         let leadership = tokio::select! {
-            leadership = acquiring => leadership?,
+            leadership = acquiring => leadership,
             () = stop.cancelled() => return Ok(()),
         };
+        let leadership = match leadership {
+            Ok(leadership) => leadership,
+            // An API server that has just started knows no rights yet.
+            Err(error) if has_led => {
+                tracing::warn!(%error, "refused although this process has led before; trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => continue,
+                    () = stop.cancelled() => return Ok(()),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        has_led = true;
         tracing::info!(epoch = leadership.epoch.0, %cluster, "leading");
         metrics.leader(true);
         let ended = lead(&client, &config, &cluster, &metrics, &health, &leadership, &stop).await;

@@ -3,17 +3,18 @@
 
 mod adoption;
 mod catalog;
-
+mod definitions;
 mod deletion;
 mod drift;
 mod ends;
 mod file;
+mod gone;
 mod guard;
 mod namespaces;
-
+mod outage;
 mod parents;
 mod pause;
-
+mod replicas;
 mod site;
 mod stores;
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// A part of the control plane that can be stopped on its own.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +34,12 @@ pub struct ControlPlane {
     binary: PathBuf,
     data: PathBuf,
     kubeconfig: PathBuf,
-    purge: bool,
+    /// Of one that is a test's own, and goes with it.
+    own: Option<SemaphorePermit<'static>>,
 }
+
+/// How many tests may have a control plane of their own at a time; each takes about 400 MB and much of a processor.
+static OWN: Semaphore = Semaphore::const_new(3);
 
 impl ControlPlane {
     /// The control plane all tests share: in `ROSTER_TEST_DATA`, where its owner stops it, otherwise in
@@ -47,7 +51,7 @@ impl ControlPlane {
             .get_or_init(|| async {
                 let data =
                     std::env::var_os("ROSTER_TEST_DATA").map_or_else(|| target("controlplane-test"), PathBuf::from);
-                Self::up(data, false).await
+                Self::up(data, None).await
             })
             .await
             .as_ref()
@@ -57,6 +61,7 @@ impl ControlPlane {
     /// A control plane of one's own, stopped and purged when it is dropped. One left by a killed run of the same name
     /// is purged first.
     pub async fn own(name: &str) -> Self {
+        let permit = OWN.acquire().await.expect("never closed");
         let data = target(&format!("controlplane-own-{name}"));
         let leftover = data.clone();
         blocking(move || {
@@ -67,15 +72,15 @@ impl ControlPlane {
         })
         .await
         .unwrap_or_else(|error: String| panic!("{error}"));
-        Self::up(data, true).await.unwrap_or_else(|error| panic!("{error}"))
+        Self::up(data, Some(permit)).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    async fn up(data: PathBuf, purge: bool) -> Result<Self, String> {
+    async fn up(data: PathBuf, own: Option<SemaphorePermit<'static>>) -> Result<Self, String> {
         blocking(move || {
             let binary = binary()?;
             let out = run(Command::new(&binary).arg("up").arg("--data").arg(&data))?;
             let kubeconfig = PathBuf::from(last_line(&out));
-            Ok(Self { binary, data, kubeconfig, purge })
+            Ok(Self { binary, data, kubeconfig, own })
         })
         .await
     }
@@ -121,7 +126,7 @@ impl ControlPlane {
     }
 
     async fn component(&self, verb: &str, component: Component) {
-        assert!(self.purge, "only a control plane of one's own may be broken: use ControlPlane::own");
+        assert!(self.own.is_some(), "only a control plane of one's own may be broken: use ControlPlane::own");
         let mut command = self.command(verb);
         command.arg(component.as_str());
         done(command).await;
@@ -167,7 +172,7 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        if self.purge {
+        if self.own.is_some() {
             let _ = self.command("down").arg("--purge").output();
         }
     }

@@ -1,10 +1,8 @@
-//! The controller under test: one in this process that tests share, or the real binary for who stops and kills it.
+//! The controller in this process that tests share. For who stops and kills it, there is [`super::ControllerProcess`].
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,7 +13,7 @@ use roster::telemetry::{Health, Metrics};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::{ControlPlane, PATIENCE, eventually, install_crds};
+use super::{ControlPlane, install_crds};
 
 /// The namespace of the lease.
 pub const SYSTEM: &str = "roster-system";
@@ -77,117 +75,10 @@ impl Controller {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
-
-    /// The real binary on a control plane, with the files of its stores and its log in `directory`. What is there stays:
-    /// a second process goes on where the first one was. It need not lead yet; see [`ControllerProcess::leading`].
-    pub async fn process(plane: &ControlPlane, directory: &Path) -> ControllerProcess {
-        Self::process_with(plane, directory, &[]).await
-    }
-
-    /// As [`Self::process`], with more arguments.
-    pub async fn process_with(plane: &ControlPlane, directory: &Path, args: &[&str]) -> ControllerProcess {
-        prepare(&plane.client().await).await;
-        fs::create_dir_all(directory).expect("a folder");
-        let log = directory.join("controller.log");
-        let seen = fs::metadata(&log).map_or(0, |found| found.len());
-        let stderr = OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_roster"))
-            .args(["controller", "--http", "127.0.0.1:0", "--store-namespace", SYSTEM, "--sqlite-dir"])
-            .arg(directory)
-            .args(args)
-            .env("KUBECONFIG", plane.kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .expect("roster starts");
-        ControllerProcess { child, log, seen }
-    }
-}
-
-/// A running `roster controller`, killed when it is dropped.
-pub struct ControllerProcess {
-    child: Child,
-    log: PathBuf,
-    /// Length of the log before this process.
-    seen: u64,
-}
-
-impl ControllerProcess {
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        let bytes = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&bytes[usize::try_from(self.seen).unwrap().min(bytes.len())..]).into_owned()
-    }
-
-    /// Waits until it leads.
-    pub async fn leading(&mut self) {
-        self.logged("\"message\":\"leading\"").await;
-    }
-
-    /// Waits for a line of its log, and gives it.
-    pub async fn logged(&mut self, text: &str) -> String {
-        let what = format!("{text} in {}", self.log.display());
-        eventually(PATIENCE, &what, async || {
-            if let Some(line) = self.log().lines().find(|line| line.contains(text)) {
-                return Some(line.to_owned());
-            }
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                panic!("roster ended ({status}) without {what}:\n{}", self.log());
-            }
-            None
-        })
-        .await
-    }
-
-    /// Where it serves health and metrics.
-    pub async fn http(&mut self) -> String {
-        let line = self.logged("serving /healthz").await;
-        let event: serde_json::Value = serde_json::from_str(&line).expect("a JSON line");
-        format!("http://{}", event["address"].as_str().expect("an address"))
-    }
-
-    /// SIGTERM, and waits for its end.
-    pub async fn stop(mut self) -> ExitStatus {
-        self.signal("TERM");
-        eventually(Duration::from_secs(20), "roster ends after SIGTERM", async || {
-            self.child.try_wait().expect("a child")
-        })
-        .await
-    }
-
-    /// SIGKILL: no time to say good-bye. The lease stays until it expires.
-    pub async fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        eventually(Duration::from_secs(5), "roster is dead", async || self.child.try_wait().expect("a child")).await;
-    }
-
-    /// Sends a signal: `TERM`, `STOP`, `CONT`.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success(), "signal {name}: {sent}");
-    }
-}
-
-impl Drop for ControllerProcess {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-        if std::thread::panicking() {
-            eprintln!("the log of roster is in {}", self.log.display());
-        }
-    }
 }
 
 /// The kinds, and the controller's namespace.
-async fn prepare(client: &Client) {
+pub(super) async fn prepare(client: &Client) {
     install_crds(client).await;
     let namespace: Namespace = serde_json::from_value(serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}

@@ -16,13 +16,15 @@ mod control_plane;
 mod controller;
 mod look;
 mod objects;
+mod process;
 mod scene;
 mod wait;
 
 pub use cluster::{Namespace, install_crds};
 pub use control_plane::{Component, ControlPlane};
-pub use controller::{Controller, ControllerProcess, SYSTEM};
+pub use controller::{Controller, SYSTEM};
 pub use look::{View, api, condition, find, status, try_view, view, wait_condition, wait_condition_for, wait_view};
 pub use objects::{apply_yaml, parse_yaml, try_apply_yaml};
+pub use process::{ControllerProcess, LEADING, forget_leader};
 pub use scene::Scene;
 pub use wait::{PATIENCE, eventually, eventually_or};

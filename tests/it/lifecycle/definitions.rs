@@ -1,0 +1,88 @@
+//! The definitions of our kinds deleted, and with them every object there is: while the controller runs, and while not.
+
+use super::gone::{Left, StaffedSite};
+use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, eventually_or};
+
+/// Deletes the definitions of all our kinds; they go once their objects have.
+async fn delete_definitions(plane: &ControlPlane) {
+    let mut args = vec!["delete".to_owned(), "--wait=false".to_owned(), "crd".to_owned()];
+    args.extend(roster::api::crds().into_iter().filter_map(|crd| crd.metadata.name));
+    plane.kubectl_ok(&args.iter().map(String::as_str).collect::<Vec<_>>(), None).await;
+}
+
+/// Waits until no more than so many definitions are left.
+async fn definitions_left(plane: &ControlPlane, wanted: usize) {
+    eventually_or(PATIENCE, format!("{wanted} definitions left"), async || {
+        let left = plane.kubectl_ok(&["get", "crd", "-o", "name"], None).await;
+        if left.lines().count() <= wanted { Ok(()) } else { Err(left) }
+    })
+    .await;
+}
+
+async fn ready(roster: &mut ControllerProcess, wanted: &str) {
+    eventually_or(PATIENCE, format!("/readyz to say {wanted}"), async || {
+        let said = roster.get("/readyz").await;
+        if said.contains(wanted) { Ok(()) } else { Err(said) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deleted_definitions_do_what_the_deletion_policy_says_and_all_is_well_when_they_are_back() {
+    let plane = ControlPlane::own("definitions").await;
+    let folder = plane.data().join("stores");
+    let mut roster = Controller::process(&plane, &folder).await;
+    let (orphan, delete) = tokio::join!(
+        StaffedSite::new(&plane, &folder, "crds-orphan", "Orphan"),
+        StaffedSite::new(&plane, &folder, "crds-delete", "Delete"),
+    );
+    orphan.ready().await;
+    delete.ready().await;
+    let content = delete.file().content().await;
+
+    // While the controller runs: it survives, and says what it misses.
+    let before = [orphan.left().await, delete.left().await];
+    delete_definitions(&plane).await;
+    definitions_left(&plane, 0).await;
+    assert_eq!(orphan.left().await, before[0]);
+    delete.only_the_account_is_removed(&before[1]).await;
+    ready(&mut roster, "the server does not know").await;
+
+    // They are back, and the objects, too: what was left is taken back as it is, the rest is made again.
+    Controller::prepare(&plane).await;
+    ready(&mut roster, "200 OK").await;
+    for site in [&orphan, &delete] {
+        site.apply_all().await;
+        site.ready().await;
+    }
+    assert_eq!(delete.file().content().await, content);
+    adopted(&before[0], &orphan.left().await);
+
+    // The same while it is down. What has no finalizer is gone when it comes back.
+    assert_eq!(roster.stop().await.code(), Some(0));
+    let before = [orphan.left().await, delete.left().await];
+    delete_definitions(&plane).await;
+    // Accounts, stores and catalogs wait.
+    definitions_left(&plane, 3).await;
+    assert_eq!([orphan.left().await, delete.left().await], before);
+    let mut roster = Controller::spawn(&plane, &folder, |_| {});
+    definitions_left(&plane, 0).await;
+    assert_eq!(orphan.left().await, before[0]);
+    delete.only_the_account_is_removed(&before[1]).await;
+    Controller::prepare(&plane).await;
+    for site in [&orphan, &delete] {
+        site.apply_all().await;
+        site.ready().await;
+        site.file().verify().await;
+    }
+    assert_eq!(delete.file().content().await, content);
+    adopted(&before[0], &orphan.left().await);
+    assert_eq!(roster.ended(), None);
+}
+
+/// What was left as it was is ours again, and nothing else happened to it.
+fn adopted(before: &Left, now: &Left) {
+    assert_eq!(now.content, before.content);
+    let since = &now.audit[before.audit.len()..];
+    assert!(since.iter().all(|change| change.starts_with("adoption")), "{since:#?}");
+}

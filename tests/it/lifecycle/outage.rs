@@ -1,0 +1,85 @@
+//! An API server, or its etcd, that is away: portals go on reading, and all the rest waits and heals by itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use super::{ADMIN, NONE, Site, VIEWER};
+use crate::support::{Component, ControlPlane, Controller, LEADING};
+
+const SIX: [&str; 6] = ["ann", "bob", "cid", "dan", "eva", "fay"];
+
+#[tokio::test]
+async fn while_the_api_server_or_etcd_is_away_the_store_serves_and_afterwards_everything_heals() {
+    let plane = ControlPlane::own("outage").await;
+    Controller::prepare(&plane).await;
+    let folder = plane.data().join("stores");
+    // An account as a pod has, not an administrator's certificate: what it may do is known only a moment after the API
+    // server is back.
+    plane
+        .kubectl_ok(&["create", "clusterrolebinding", "roster", "--clusterrole=cluster-admin", "--user=r"], None)
+        .await;
+    let kubeconfig = plane.data().join("roster.kubeconfig");
+    fs::write(&kubeconfig, plane.kubeconfig_of("r", &[]).await).unwrap();
+    let mut roster = Controller::spawn(&plane, &folder, |command| _ = command.env("KUBECONFIG", &kubeconfig));
+    let site = Site::on(&plane, &folder, "outage").await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.members(&SIX, "viewer").await;
+    site.members_ready(&SIX).await;
+    site.ready("Account", "acme").await;
+    let (file, length) = (site.file(), site.file().audit_length().await);
+
+    // Changed at the last moment, in the store and in the cluster; nobody waits until it is done.
+    file.set_ranks(&site.key("acme"), "ann", "21").await;
+    site.member("bob", "admin").await;
+    site.delete("Membership", "cid").await;
+    plane.stop(Component::ApiServer).await;
+    file.set_ranks(&site.key("acme"), "dan", "00").await;
+    roster.logged("no longer leading").await;
+    let away = file.dump().await;
+    site.view("ann", ADMIN).await;
+    site.view("eva", VIEWER).await;
+    assert!(roster.get("/healthz").await.starts_with("HTTP/1.1 200"), "it waits, and that is no fault of its own");
+    // The disk of the store is not well either.
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(file.dump().await, away, "without the lease nothing is written");
+
+    plane.start(Component::ApiServer).await;
+    site.patch("Membership", "eva", json!({"spec": {"suspended": true}})).await;
+    roster.logged_after(LEADING, 1).await;
+    for (kind, name) in [("IdentityStore", site.name()), ("Account", "acme"), ("Membership", "eva")] {
+        let message = site.wait(kind, name, "Synced", "False StoreRejected").await;
+        assert!(message.contains("no permission to write it"), "{kind}: {message}");
+    }
+    assert_eq!(file.dump().await, away);
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, wanted) in
+        [("ann", VIEWER), ("bob", ADMIN), ("cid", ""), ("dan", VIEWER), ("eva", NONE), ("fay", VIEWER)]
+    {
+        site.view(name, wanted).await;
+    }
+    site.members_ready(&["ann", "bob", "dan", "eva", "fay"]).await;
+    site.ready("Account", "acme").await;
+    site.ready("IdentityStore", site.name()).await;
+
+    // Now what the API server itself lives on. It answers meanwhile, if only with errors.
+    let warned = roster.times("the lease; trying again") + roster.times("the renewal of the lease; trying again");
+    site.member("new", "admin").await;
+    plane.stop(Component::Etcd).await;
+    file.set_ranks(&site.key("acme"), "fay", "00").await;
+    roster.logged_after("lease; trying again", warned).await;
+    plane.start(Component::Etcd).await;
+    site.check("acme").await;
+    site.view("fay", VIEWER).await;
+    site.view("new", ADMIN).await;
+    site.members_ready(&["ann", "bob", "dan", "eva", "fay", "new"]).await;
+    site.ready("Account", "acme").await;
+
+    let audit = file.audit_since(length).await;
+    let removed: Vec<_> = audit.iter().filter(|change| change.after.is_null()).collect();
+    assert!(removed.len() == 1 && removed[0].name == "cid@acme.example", "{removed:#?}");
+    file.verify().await;
+    assert_eq!(roster.ended(), None, "it is the same process");
+}

@@ -1,0 +1,96 @@
+//! Two replicas: one leads, and whoever led before writes nothing more.
+
+use serde_json::json;
+
+use super::{ADMIN, NONE, Site, VIEWER};
+use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, eventually};
+
+const WAITING: &str = "waiting for the lease";
+
+/// A replica that stands by.
+async fn standby(plane: &ControlPlane, site: &Site<'_>) -> ControllerProcess {
+    let mut process = Controller::spawn(plane, site.file().path().parent().unwrap(), |_| {});
+    process.logged(WAITING).await;
+    process
+}
+
+/// A replica has written nothing, and looked at nothing either.
+async fn is_idle(process: &mut ControllerProcess) {
+    for metric in ["roster_api_writes_total", "roster_passes_total", "roster_changes_total", "roster_leader"] {
+        assert!(process.metric(metric).await == 0.0, "{metric}:\n{}", process.get("/metrics").await);
+    }
+}
+
+#[tokio::test]
+async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothing_more() {
+    let plane = ControlPlane::own("replicas").await;
+    let folder = plane.data().join("stores");
+    let mut first = Controller::process(&plane, &folder).await;
+    first.leading().await;
+    let site = Site::on(&plane, &folder, "replicas").await;
+    let mut second = standby(&plane, &site).await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.members(&["ann", "bob", "cid"], "viewer").await;
+    site.members_ready(&["ann", "bob", "cid"]).await;
+    site.ready("Account", "acme").await;
+    is_idle(&mut second).await;
+    assert!(second.get("/readyz").await.starts_with("HTTP/1.1 200"));
+
+    // One is killed: what is asked for meanwhile is done by the other.
+    first.kill().await;
+    site.member("ann", "admin").await;
+    let mut third = standby(&plane, &site).await;
+    second.leading().await;
+    site.view("ann", ADMIN).await;
+    site.ready("Membership", "ann").await;
+    assert!(second.metric("roster_leader").await == 1.0);
+
+    // One is frozen between what it has read and what it is about to write: somebody else has the file just then.
+    let file = site.file();
+    let mut lock = file.connect().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+    let observed =
+        "roster_store_call_duration_seconds_count{store=\"$it\",call=\"observe\"}".replace("$it", site.name());
+    let before = second.metric(&observed).await;
+    site.member("bob", "admin").await;
+    eventually(PATIENCE, "the pass has read", async || (second.metric(&observed).await > before).then_some(())).await;
+    second.signal("STOP");
+    sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap();
+    // What it was about to write is not wanted any more, so for the other there is nothing to write.
+    site.member("bob", "viewer").await;
+    third.leading().await;
+    eventually(PATIENCE, "a whole pass of the other", async || {
+        (third.metric("roster_passes_total{scope=\"account\",outcome=\"ok\"}").await >= 1.0).then_some(())
+    })
+    .await;
+    let fourth = standby(&plane, &site).await;
+    let (dump, statuses) = (file.dump().await, statuses(&site).await);
+    second.signal("CONT");
+    second.logged("no longer leading").await;
+    assert_eq!(file.dump().await, dump, "who led once must not write into the store");
+    assert_eq!(self::statuses(&site).await, statuses, "who led once must not write statuses");
+
+    // It stands by, and leads again when it is its turn.
+    site.patch("Membership", "cid", json!({"spec": {"suspended": true}})).await;
+    site.view("cid", NONE).await;
+    site.view("bob", VIEWER).await;
+    assert!(second.metric("roster_leader").await == 0.0);
+    second.logged(WAITING).await;
+    assert_eq!(fourth.stop().await.code(), Some(0));
+    assert_eq!(third.stop().await.code(), Some(0));
+    second.logged_after("\"message\":\"leading\"", 1).await;
+    site.member("bob", "admin").await;
+    site.view("bob", ADMIN).await;
+    site.members_ready(&["ann", "bob", "cid"]).await;
+    file.verify().await;
+}
+
+async fn statuses(site: &Site<'_>) -> Vec<serde_json::Value> {
+    let objects = [("Account", "acme"), ("Membership", "ann"), ("Membership", "bob"), ("Membership", "cid")];
+    let mut statuses = Vec::new();
+    for (kind, name) in objects {
+        statuses.push(site.status(kind, name).await);
+    }
+    statuses
+}
