@@ -4,7 +4,7 @@
 //! Access then stays in the layout that is there. Nothing is granted; what the new catalog no longer knows stays as it is,
 //! since that it goes is part of what waits; and whatever else narrows is done at once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Hold, ObjectKey, Observed, Plan, Policy,
@@ -76,6 +76,6 @@ impl Sections {
             }
         }
         now.window = held.window.intersection(&content.window);
-        if now == held { Access::Kept } else { Access::AtMost(Box::new(now)) }
+        if now == held { Access::Kept } else { Access::AtMost(Arc::new(now)) }
     }
 }

@@ -34,6 +34,8 @@ const AT_ONCE: usize = 128;
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 /// Longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Reports for which there is always room.
+const ROOM: usize = 1_024;
 /// The answer needs no more than the new version.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -243,6 +245,7 @@ impl StatusWriter {
             }
         };
         self.in_flight.remove(&sent.reference);
+        self.give_back();
         if let Some(waiting) = self.waiting.get(&sent.reference) {
             self.lanes[waiting.lane as usize].push_front(sent.reference.clone());
         }
@@ -255,6 +258,14 @@ impl StatusWriter {
             }
         };
         WriteResult { reference, written }
+    }
+
+    /// After very many statuses there is room for as many more, which nobody needs.
+    fn give_back(&mut self) {
+        if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
+            self.waiting.shrink_to(ROOM);
+            self.lanes.iter_mut().for_each(|lane| lane.shrink_to(ROOM));
+        }
     }
 
     fn failed(&mut self, reference: ObjectRef, mut waiting: Waiting, error: &kube::Error) {

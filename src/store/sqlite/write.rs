@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// Changes written by one set of statements: bounds the JSON they are passed as to a few megabytes.
-const CHUNK: usize = 5_000;
+/// Changes written by one set of statements: bounds the JSON they are passed as to a megabyte or so.
+const CHUNK: usize = 1_000;
 
 /// Makes the changes of a batch; one outcome for each.
 pub(super) async fn apply(
@@ -134,24 +134,23 @@ impl<'a, 't> Writing<'a, 't> {
         if let Some(from) = decision.translate_from {
             audited.extend(self.translate(&from).await?);
         }
+        audit::append(self.transaction, audited).await?;
+        // Records are several times as large as their changes: only those of one chunk are there at a time.
         for chunk in work.chunks(CHUNK) {
             self.write(chunk, &mut outcomes).await?;
-        }
-        for (place, _) in work {
-            if let (Some(change), Some(Ok(()))) = (self.trail.batch.changes.get(place), outcomes.get(place)) {
-                audited.extend(self.trail.of(change));
-            }
+            let made = chunk.iter().filter(|(place, _)| outcomes.get(*place) == Some(&Ok(())));
+            let made = made.filter_map(|(place, _)| self.trail.of(self.trail.batch.changes.get(*place)?)).collect();
+            audit::append(self.transaction, made).await?;
         }
         if let Some(place) = account_goes {
             let outcome = self.remove_account().await?;
-            if let (Ok(()), Some(change)) = (&outcome, self.trail.batch.changes.get(place)) {
-                audited.extend(self.trail.of(change));
-            }
+            let change = self.trail.batch.changes.get(place).filter(|_| outcome.is_ok());
+            let audited = change.and_then(|change| self.trail.of(change)).into_iter().collect();
+            audit::append(self.transaction, audited).await?;
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
             }
         }
-        audit::append(self.transaction, audited).await?;
         Ok(outcomes)
     }
 

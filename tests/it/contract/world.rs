@@ -122,7 +122,7 @@ impl World {
             Scope::Members(emails) => emails.contains(email),
         });
         let members = members.map(|(email, content)| {
-            let access = Access::Exactly(Box::new(content.clone()));
+            let access = Access::Exactly(Arc::new(content.clone()));
             (email.clone(), DesiredMember { access, origin: origin("Membership", email.as_str()) })
         });
         Desired {
