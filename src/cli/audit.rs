@@ -2,13 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::store::sqlite::verify_audit;
-
-/// A command did what it was asked to, and the answer is no.
-const BROKEN: u8 = 1;
 
 /// Look at the audit of a store
 #[derive(Debug, clap::Args)]
@@ -30,10 +26,9 @@ enum Command {
     },
 }
 
-pub fn run(args: &Args) -> anyhow::Result<u8> {
+pub async fn run(args: Args) -> anyhow::Result<u8> {
     let Command::Verify { file } = &args.command;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let report = runtime.block_on(verify_audit(file))?;
+    let report = verify_audit(file).await?;
     println!("{report}");
-    Ok(if report.is_whole() { super::OK } else { BROKEN })
+    Ok(if report.is_whole() { super::OK } else { super::NO })
 }

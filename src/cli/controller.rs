@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use kube::Client;
-use kube::config::KubeConfigOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::input;
 use crate::controller::{self, Config};
 use crate::telemetry::{Health, Metrics, serve_http};
 
@@ -72,18 +71,15 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<u8> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let stop = stop_on_signals().context("cannot listen for signals")?;
-        lead(args, stop).await?;
-        Ok(super::OK)
-    })
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let stop = stop_on_signals().context("cannot listen for signals")?;
+    lead(args, stop).await?;
+    Ok(super::OK)
 }
 
 /// Runs the controller, and health and metrics for as long as it runs.
 async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
-    let client = connect(args.context).await?;
+    let (client, _) = input::connect(args.context.as_deref()).await?;
     let config = Config {
         sqlite_dir: args.sqlite_dir,
         cluster_id: args.cluster_id,
@@ -105,16 +101,6 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     };
     let (served, ended) = tokio::join!(http, controller);
     ended.and(served)
-}
-
-async fn connect(context: Option<String>) -> anyhow::Result<Client> {
-    let config = if context.is_some() {
-        let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-        kube::Config::from_kubeconfig(&options).await.context("cannot read the kubeconfig")?
-    } else {
-        kube::Config::infer().await.context("found no kubeconfig, and no service account of a pod")?
-    };
-    Client::try_from(config).context("cannot use what the kubeconfig says")
 }
 
 /// Tells this process from every other one, also from an earlier one in the same pod.

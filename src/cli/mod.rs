@@ -1,18 +1,39 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
+mod apply;
 #[cfg(feature = "sqlite")]
 mod audit;
+mod block;
+mod can_i;
+mod completions;
 mod controller;
 mod crds;
+mod drift;
+mod explain;
+mod import;
+pub mod input;
+mod man;
+mod matrix;
+pub mod output;
+mod plan;
+mod review;
+mod status;
+mod target;
+mod unblock;
+mod validate;
+mod who_can;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::telemetry::init_logging;
 
 /// A command did what it was asked to, and the answer is yes.
 const OK: u8 = 0;
+/// A command did what it was asked to, and the answer is no.
+const NO: u8 = 1;
 /// A command could not do what it was asked to; also clap's code for arguments it does not understand.
 const FAILED: u8 = 2;
 
@@ -33,21 +54,34 @@ const EXIT_CODES: &str =
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Controller(controller::Args),
-    Crds(crds::Args),
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Import(import::Args),
+    CanI(can_i::Args),
+    WhoCan(who_can::Args),
+    Explain(explain::Args),
+    Matrix(matrix::Args),
+    Review(review::Args),
+    Drift(drift::Args),
+    Status(status::Args),
+    Block(block::Args),
+    Unblock(unblock::Args),
     #[cfg(feature = "sqlite")]
     Audit(audit::Args),
+    Controller(controller::Args),
+    Crds(crds::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = init_logging(cli.log.as_deref()).map_err(anyhow::Error::from).and_then(|()| match cli.command {
-        Command::Controller(args) => controller::run(args),
-        Command::Crds(args) => crds::run(&args),
-        #[cfg(feature = "sqlite")]
-        Command::Audit(args) => audit::run(&args),
+    let done = init_logging(cli.log.as_deref()).map_err(anyhow::Error::from).and_then(|()| {
+        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        runtime.block_on(run(cli.command))
     });
     match done {
         Ok(code) => code.into(),
@@ -56,6 +90,30 @@ pub fn main() -> ExitCode {
             eprintln!("error: {}", one_line(&error));
             FAILED.into()
         }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Validate(args) => validate::run(args).await,
+        Command::Plan(args) => plan::run(args).await,
+        Command::Apply(args) => apply::run(args).await,
+        Command::Import(args) => import::run(args).await,
+        Command::CanI(args) => can_i::run(args).await,
+        Command::WhoCan(args) => who_can::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Matrix(args) => matrix::run(args).await,
+        Command::Review(args) => review::run(args).await,
+        Command::Drift(args) => drift::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Block(args) => block::run(args).await,
+        Command::Unblock(args) => unblock::run(args).await,
+        #[cfg(feature = "sqlite")]
+        Command::Audit(args) => audit::run(args).await,
+        Command::Controller(args) => controller::run(args).await,
+        Command::Crds(args) => crds::run(&args),
+        Command::Completions(args) => completions::run(args).await,
+        Command::Man(args) => man::run(args).await,
     }
 }
 
@@ -73,7 +131,6 @@ fn one_line(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context as _;
     use clap::CommandFactory as _;
 
     use super::*;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use kube::Client;
 
 use super::{
-    finalizer,
+    finalizer, fresh,
     record::{KindName, Record},
     status::{Detail, Report, Synced},
     stores::StoreHandle,
@@ -120,6 +120,10 @@ pub async fn keep_finalizer<F>(
     used: bool,
 ) -> Result<(), kube::Error> {
     if record.meta.finalizer == used {
+        return Ok(());
+    }
+    if !used && !fresh::is_unused(client, kind, &record.name).await? {
+        // What is watched has fallen behind; what is on its way asks again.
         return Ok(());
     }
     finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await

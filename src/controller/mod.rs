@@ -17,12 +17,10 @@ mod fresh;
 mod index;
 pub mod lease;
 mod pass;
-mod policy;
 mod queue;
 pub mod reconcile;
 mod record;
 mod reports;
-
 mod status;
 mod stores;
 mod watch;

@@ -20,7 +20,7 @@ use crate::{
     plan::{Cause, Mark},
     resolve::{
         AccountFacts, AccountSnapshot, Definitions, GroupFacts, InvitationFacts, MemberFacts, Origin, RoleFacts,
-        RoleName, Scope,
+        RoleRefs, Scope,
     },
     store::Epoch,
 };
@@ -73,7 +73,7 @@ pub struct Counts {
     /// Memberships.
     pub memberships: u64,
     /// Memberships by the role they name; absent for those that name none.
-    pub role_refs: HashMap<Option<RoleName>, u64>,
+    pub role_refs: RoleRefs,
     /// Memberships by the groups they name.
     pub group_refs: HashMap<Name, u64>,
     /// Roles.

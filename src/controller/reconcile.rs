@@ -9,29 +9,21 @@
 //!                                 store.apply ──► Outcomes ──► reports, notices
 //! ```
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use kube::Client;
 
 use super::{
     fresh,
     pass::{Pass, PassOutcome},
-    policy, reports,
+    reports,
     stores::StoreHandle,
 };
 use crate::{
-    model::Email,
-    plan::{self, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan, Policy},
-    resolve::{self, Definitions, Desired, Outlook, ResolvedMember, RoleName, Scope},
+    plan::{self, GUARD_WINDOW, ObjectKey, Observed, Orders, Phase, Plan, Policy},
+    resolve::{self, Definitions, ResolvedAccount, Scope},
     store::{Batch, Outcome, StoreError},
 };
-
-/// What resolving a pass comes to.
-pub(super) struct Resolved {
-    pub(super) definitions: Arc<Definitions>,
-    pub(super) desired: Desired,
-    pub(super) members: Vec<ResolvedMember>,
-}
 
 /// What a pass did to the store.
 pub(super) struct Done {
@@ -59,37 +51,23 @@ pub async fn reconcile(pass: Pass, client: &Client) -> PassOutcome {
 }
 
 /// Snapshot → Desired + findings.
-fn resolve(pass: &Pass) -> Resolved {
+fn resolve(pass: &Pass) -> ResolvedAccount {
     let definitions = pass.known.clone().unwrap_or_else(|| Arc::new(resolve::definitions(&pass.snapshot)));
-    let accepted = |_: &crate::model::Name| false;
-    let members: Vec<ResolvedMember> = pass
-        .members
-        .iter()
-        .map(|(email, memberships)| {
-            let facts: smallvec::SmallVec<[&resolve::MemberFacts; 1]> =
-                memberships.iter().map(|record| record.facts.as_ref()).collect();
-            definitions.member(email, &facts, &accepted)
-        })
-        .collect();
-    let mut desired: BTreeMap<Email, resolve::DesiredMember> = std::iter::zip(&pass.members, &members)
-        .filter_map(|((email, _), member)| Some((email.clone(), member.desired.clone()?)))
-        .collect();
-    if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| in_scope(&pass.scope, email)) {
-        desired.insert(email, owner);
-    }
-    let desired = definitions.desired(pass.scope.clone(), desired);
-    Resolved { definitions, desired, members }
-}
-
-fn in_scope(scope: &Scope, email: &Email) -> bool {
-    match scope {
-        Scope::Account => true,
-        Scope::Members(emails) => emails.binary_search(email).is_ok(),
-    }
+    let addresses = pass.members.iter().map(|(email, memberships)| {
+        let facts = memberships.iter().map(|record| record.facts.as_ref());
+        (email, facts.collect())
+    });
+    // Nothing is mailed yet, so nothing can have been accepted.
+    ResolvedAccount::new(definitions, pass.scope.clone(), addresses, &|_| false)
 }
 
 /// Desired × Observed → plan → guard → store.
-async fn make_so(pass: &Pass, resolved: &Resolved, store: &StoreHandle, client: &Client) -> Result<Done, StoreError> {
+async fn make_so(
+    pass: &Pass,
+    resolved: &ResolvedAccount,
+    store: &StoreHandle,
+    client: &Client,
+) -> Result<Done, StoreError> {
     let since = pass.now - GUARD_WINDOW;
     let observed: Observed =
         store.call("observe", |store| async move { store.observe(&pass.key, &pass.scope, since).await }).await?;
@@ -122,28 +100,10 @@ async fn make_so(pass: &Pass, resolved: &Resolved, store: &StoreHandle, client: 
 }
 
 fn policy_of(pass: &Pass, definitions: &Definitions) -> Policy {
-    let spec = pass.snapshot.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
-    let held = |name: &crate::model::Name| {
-        let role = RoleName::predefined(name);
-        let by_default = default_role(definitions).is_some_and(|default| default == role);
-        let implicit = if by_default { pass.counts.role_refs.get(&None).copied().unwrap_or(0) } else { 0 };
-        pass.counts.role_refs.get(&Some(role)).copied().unwrap_or(0) + implicit > 0
-    };
-    let last_holders = definitions.guarded_roles().filter(|name| !held(name)).map(|name| RoleName::predefined(name));
-    policy::effective(
-        pass.mark.clone(),
-        &spec,
-        &pass.snapshot.account.spec,
-        &pass.account.meta,
-        last_holders.collect(),
-        pass.now,
-    )
-}
-
-/// The role of a member that names none.
-pub(super) fn default_role(definitions: &Definitions) -> Option<RoleName> {
-    let Outlook::Whole(whole) = &definitions.outlook else { return None };
-    whole.catalog.default_role.map(|place| RoleName::predefined(&whole.catalog.roles[place].name))
+    let store = pass.snapshot.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
+    let last_holders = definitions.last_holders(&pass.counts.role_refs);
+    let orders = Orders::read(|key| pass.account.meta.annotation(key));
+    Policy::new(pass.mark.clone(), &store, &pass.snapshot.account.spec, orders, last_holders, pass.now)
 }
 
 /// Whether somebody would lose something because objects are gone or mean something else, not because of their own.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api,
-    model::{AccountKey, Email, InvalidEmail, Name},
+    model::{AccountKey, Name},
     resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 
@@ -232,14 +232,6 @@ fn namespace(metadata: &ObjectMeta) -> Name {
     metadata.namespace.as_deref().unwrap_or_default().into()
 }
 
-fn names<T: AsRef<str>>(texts: &[T]) -> Box<[Name]> {
-    texts.iter().map(Name::new).collect()
-}
-
-fn address(text: &str) -> Result<Email, Box<InvalidEmail>> {
-    Email::parse(text).map_err(Box::new)
-}
-
 /// Kinds that come from the wire.
 pub trait FromWire: Sized {
     /// The record of an object.
@@ -306,44 +298,16 @@ impl FromWire for api::UserGroup {
 
 impl FromWire for api::Membership {
     fn object(wire: Wire<Self>) -> Object {
-        let spec = &wire.spec;
-        let groups: Vec<&str> = spec.group_refs.iter().map(|group| group.name.as_str()).collect();
-        let restrictions = spec.restrictions.clone().unwrap_or_default();
-        let facts = MemberFacts {
-            name: name(&wire.metadata),
-            generation: wire.metadata.generation.unwrap_or(0),
-            email: address(&spec.user.email),
-            display_name: spec.user.display_name.as_deref().map(Box::from),
-            external_id: spec.user.external_id.as_deref().map(Box::from),
-            role: spec.role_ref.clone().map(Box::new),
-            groups: names(&groups),
-            apply: names(&restrictions.apply),
-            lift: names(&restrictions.lift),
-            acknowledge: names(&spec.acknowledge),
-            suspended: spec.suspended,
-            starts_at: spec.starts_at.as_ref().map(|time| time.0),
-            expires_at: spec.expires_at.as_ref().map(|time| time.0),
-            invitation: spec.invitation_ref.as_ref().map(|reference| Name::new(&reference.name)),
-        };
+        let facts = MemberFacts::new(name(&wire.metadata), wire.metadata.generation.unwrap_or(0), &wire.spec);
         Object::Member(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
     }
 }
 
 impl FromWire for api::Invitation {
     fn object(wire: Wire<Self>) -> Object {
-        let spec = &wire.spec;
-        let restrictions = spec.restrictions.clone().unwrap_or_default();
-        let facts = InvitationFacts {
-            name: name(&wire.metadata),
-            generation: wire.metadata.generation.unwrap_or(0),
-            email: address(&spec.email),
-            role: spec.role_ref.clone(),
-            groups: spec.group_refs.iter().map(|group| Name::new(&group.name)).collect(),
-            apply: names(&restrictions.apply).into_vec(),
-            lift: names(&restrictions.lift).into_vec(),
-            // Nothing is mailed yet, so nothing can have been accepted.
-            accepted: false,
-        };
+        // Nothing is mailed yet, so nothing can have been accepted.
+        let generation = wire.metadata.generation.unwrap_or(0);
+        let facts = InvitationFacts::new(name(&wire.metadata), generation, &wire.spec, false);
         Object::Invitation(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     api::IdentityStoreSpec,
     model::Name,
-    store::{Batch, Epoch, Outcome, Store, StoreError},
+    store::{Batch, Epoch, Outcome, Place, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -23,12 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Stores {
     directory: PathBuf,
     metrics: Metrics,
-    open: HashMap<PathBuf, Arc<Slot>>,
+    open: HashMap<Place, Arc<Slot>>,
 }
 
 /// The place of one store.
 struct Slot {
-    path: PathBuf,
+    place: Place,
     store: Mutex<Option<Arc<dyn Store>>>,
 }
 
@@ -50,18 +50,10 @@ impl Stores {
 
     /// The store that an IdentityStore describes.
     pub fn handle(&mut self, name: &Name, spec: &IdentityStoreSpec) -> StoreHandle {
-        let slot = match &spec.sqlite {
-            None => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
-            // The schema says so too; a path that leads elsewhere must never be opened.
-            Some(sqlite) if Path::new(&sqlite.file).file_name() != Some(sqlite.file.as_ref()) => {
-                Err(StoreError::Invalid(format!("spec.sqlite.file: {:?} is no plain file name", sqlite.file)))
-            }
-            Some(sqlite) => {
-                let path = self.directory.join(&sqlite.file);
-                let slot = self.open.entry(path.clone());
-                Ok(slot.or_insert_with(|| Arc::new(Slot { path, store: Mutex::new(None) })).clone())
-            }
-        };
+        let slot = Place::of(name, spec, &self.directory).map(|place| {
+            let slot = self.open.entry(place.clone());
+            slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None) })).clone()
+        });
         StoreHandle { name: name.clone(), slot, metrics: self.metrics.clone() }
     }
 }
@@ -78,7 +70,7 @@ impl StoreHandle {
             return Ok(store.clone());
         }
         let started = Instant::now();
-        let store: Arc<dyn Store> = Arc::new(self.noted(open_sqlite(&slot.path).await)?);
+        let store = self.noted(slot.place.open().await)?;
         self.metrics.store_call(&self.name, "open", started.elapsed());
         *open = Some(store.clone());
         Ok(store)
@@ -133,9 +125,4 @@ impl StoreHandle {
         }
         result
     }
-}
-
-#[cfg(feature = "sqlite")]
-async fn open_sqlite(path: &Path) -> Result<crate::store::sqlite::SqliteStore, StoreError> {
-    crate::store::sqlite::SqliteStore::open(path).await
 }

@@ -11,7 +11,7 @@ use crate::{api::Adoption, model::Layout};
 pub(super) enum Ownership {
     /// It carries our mark.
     Ours,
-    /// It carries none, or one of an earlier Account of the same name: adoption decides.
+    /// It carries none, or one of an earlier Account of the same name, or was applied from files: adoption decides.
     Unmarked,
     /// It carries another cluster's mark: never touched.
     Foreign,
@@ -20,7 +20,7 @@ pub(super) enum Ownership {
 pub(super) fn ownership(mark: Option<&Mark>, ours: &Mark) -> Ownership {
     match mark {
         None => Ownership::Unmarked,
-        Some(mark) if mark.cluster != ours.cluster => Ownership::Foreign,
+        Some(mark) if mark.is_clusters() && mark.cluster != ours.cluster => Ownership::Foreign,
         Some(mark) if mark == ours => Ownership::Ours,
         Some(_) => Ownership::Unmarked,
     }

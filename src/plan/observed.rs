@@ -21,6 +21,23 @@ pub struct Mark {
     pub uid: Name,
 }
 
+/// Stands for the cluster in the mark of what was applied from files (docs/decisions/0016): no cluster can have this id.
+pub const FILES: &str = "(files)";
+
+impl Mark {
+    /// The mark of what is applied from files, where no object has a UID.
+    #[must_use]
+    pub fn of_files(account: AccountKey) -> Self {
+        Self { cluster: Name::const_new(FILES), account, uid: Name::const_new(FILES) }
+    }
+
+    /// Whether a cluster's controller wrote it.
+    #[must_use]
+    pub fn is_clusters(&self) -> bool {
+        self.cluster != FILES
+    }
+}
+
 /// One thing in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen<C> {

@@ -6,8 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Mark;
 use crate::{
-    api::{Adoption, DriftPolicy, Unmanaged},
-    resolve::RoleName,
+    api::{
+        APPROVE_REMOVAL_ANNOTATION, AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged,
+    },
+    resolve::{RoleName, Settings},
 };
 
 /// The time over which the removal guard counts.
@@ -30,6 +32,52 @@ pub struct Policy {
     pub guard: GuardPolicy,
     /// The time of this pass: tells who has expired, and so what the guard counts.
     pub now: Timestamp,
+}
+
+/// What the annotations of an Account order (design/api.md "Status", last line).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Orders<'a> {
+    /// The account is paused.
+    pub paused: bool,
+    /// The hash of removals that may pass.
+    pub approved: Option<&'a str>,
+}
+
+impl<'a> Orders<'a> {
+    /// Read from annotations, looked up by key.
+    pub fn read(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let paused = annotation(PAUSED_ANNOTATION) == Some("true");
+        Self { paused, approved: annotation(APPROVE_REMOVAL_ANNOTATION) }
+    }
+}
+
+impl Policy {
+    /// What holds for one account. `last_holders`: see [`GuardPolicy::last_holders`].
+    #[must_use]
+    pub fn new(
+        mark: Mark,
+        store: &IdentityStoreSpec,
+        account: &AccountSpec,
+        orders: Orders<'_>,
+        last_holders: BTreeSet<RoleName>,
+        now: Timestamp,
+    ) -> Self {
+        let settings = Settings::of(store, account);
+        Self {
+            mark,
+            adoption: store.adoption,
+            drift: settings.drift,
+            unmanaged: settings.unmanaged,
+            paused: store.paused || orders.paused,
+            guard: GuardPolicy {
+                maximum_percent: settings.maximum_percent,
+                minimum_count: settings.minimum_count,
+                approved: orders.approved.map(ToOwned::to_owned),
+                last_holders,
+            },
+            now,
+        }
+    }
 }
 
 /// When removals are held back.

@@ -19,6 +19,17 @@ pub enum Scope {
     Members(Arc<[Email]>),
 }
 
+impl Scope {
+    /// Whether it looks at this member.
+    #[must_use]
+    pub fn contains(&self, email: &Email) -> bool {
+        match self {
+            Self::Account => true,
+            Self::Members(emails) => emails.binary_search(email).is_ok(),
+        }
+    }
+}
+
 /// The object whose spec, at a generation, caused a change; for the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -277,9 +288,9 @@ pub struct DesiredMember {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Just this.
-    Exactly(Box<MemberContent>),
+    Exactly(Arc<MemberContent>),
     /// This, but no more than the store holds now, and nobody new: something that could only take away is unknown.
-    AtMost(Box<MemberContent>),
+    AtMost(Arc<MemberContent>),
     /// What the store holds now: the account cannot be resolved as a whole.
     Kept,
     /// The same, but not outside this time: an expiry takes effect in any case.

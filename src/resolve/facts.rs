@@ -7,8 +7,12 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::RoleName;
 use crate::{
-    api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RoleRef, RoleSpec, UserGroupSpec},
+    api::{
+        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleRefKind,
+        RoleSpec, UserGroupSpec,
+    },
     model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name},
 };
 
@@ -97,6 +101,39 @@ pub struct MemberFacts {
     pub invitation: Option<Name>,
 }
 
+impl MemberFacts {
+    /// What a spec says.
+    #[must_use]
+    pub fn new(name: Name, generation: i64, spec: &MembershipSpec) -> Self {
+        let restrictions = spec.restrictions.as_ref();
+        Self {
+            name,
+            generation,
+            email: address(&spec.user.email),
+            display_name: spec.user.display_name.as_deref().map(Box::from),
+            external_id: spec.user.external_id.as_deref().map(Box::from),
+            role: spec.role_ref.clone().map(Box::new),
+            groups: spec.group_refs.iter().map(|group| Name::new(&group.name)).collect(),
+            apply: names(restrictions.map(|restrictions| restrictions.apply.as_slice())),
+            lift: names(restrictions.map(|restrictions| restrictions.lift.as_slice())),
+            acknowledge: names(Some(&spec.acknowledge)),
+            suspended: spec.suspended,
+            starts_at: spec.starts_at.as_ref().map(|time| time.0),
+            expires_at: spec.expires_at.as_ref().map(|time| time.0),
+            invitation: spec.invitation_ref.as_ref().map(|reference| Name::new(&reference.name)),
+        }
+    }
+
+    /// The role it names.
+    #[must_use]
+    pub fn role_name(&self) -> Option<RoleName> {
+        self.role.as_ref().map(|role| match role.kind {
+            RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
+            RoleRefKind::Role => RoleName::custom(&role.name),
+        })
+    }
+}
+
 /// An Invitation.
 #[derive(Clone, Debug)]
 pub struct InvitationFacts {
@@ -116,6 +153,32 @@ pub struct InvitationFacts {
     pub lift: Vec<Name>,
     /// Whether the ledger says that it was accepted.
     pub accepted: bool,
+}
+
+impl InvitationFacts {
+    /// What a spec says, and whether the ledger says that it was accepted.
+    #[must_use]
+    pub fn new(name: Name, generation: i64, spec: &InvitationSpec, accepted: bool) -> Self {
+        let restrictions = spec.restrictions.as_ref();
+        Self {
+            name,
+            generation,
+            email: address(&spec.email),
+            role: spec.role_ref.clone(),
+            groups: spec.group_refs.iter().map(|group| Name::new(&group.name)).collect(),
+            apply: names(restrictions.map(|restrictions| restrictions.apply.as_slice())).into_vec(),
+            lift: names(restrictions.map(|restrictions| restrictions.lift.as_slice())).into_vec(),
+            accepted,
+        }
+    }
+}
+
+fn names(texts: Option<&[String]>) -> Box<[Name]> {
+    texts.into_iter().flatten().map(Name::new).collect()
+}
+
+fn address(text: &str) -> Result<Email, Box<InvalidEmail>> {
+    Email::parse(text).map_err(Box::new)
 }
 
 /// A `PermissionCatalog`, compiled once for all its accounts.

@@ -1,5 +1,7 @@
 //! One address of an account: what its memberships come to, and what is to be said of each.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
@@ -130,7 +132,7 @@ impl Definitions {
                 content.ranks.clear();
                 content.ended = ended;
             }
-            let content = Box::new(content);
+            let content = Arc::new(content);
             let access = if at_most { Access::AtMost(content) } else { Access::Exactly(content) };
             DesiredMember { access, origin }
         });
@@ -163,7 +165,7 @@ impl Definitions {
             ended,
             ..MemberContent::default()
         };
-        Some((email, DesiredMember { access: Access::Exactly(Box::new(content)), origin }))
+        Some((email, DesiredMember { access: Access::Exactly(Arc::new(content)), origin }))
     }
 
     /// What is to be said of a Membership whose address is none: it counts for nothing.

@@ -4,15 +4,20 @@
 //! five: [`definitions`] works out once what catalog, roles and groups mean in this account, and [`Definitions::member`]
 //! looks up one address in it.
 
+mod account;
 mod admission;
 mod definitions;
 mod desired;
 mod facts;
 mod finding;
+mod holders;
 mod invitation;
 mod member;
+mod objects;
 mod role;
+mod settings;
 
+pub use account::ResolvedAccount;
 pub use admission::parent_admits;
 pub use definitions::{Definitions, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
@@ -23,4 +28,7 @@ pub use facts::{
     AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
 };
 pub use finding::{Fault, Finding};
+pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
+pub use objects::{AccountObjects, Labels, Objects};
+pub use settings::{Settings, check_every, duration, looser};

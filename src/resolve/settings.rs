@@ -1,54 +1,41 @@
 //! Store's defaults and account's settings, put together. An account can only be stricter; what would be looser counts
 //! for nothing and is advised.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::{
-    api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged},
-    controller::record::Meta,
-    plan::{GuardPolicy, Mark, Policy},
-    resolve::RoleName,
-};
+use crate::api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, Unmanaged};
 
 /// How often an account is compared whole where neither store nor account says so.
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 
-/// What holds for one account.
-#[must_use]
-pub fn effective(
-    mark: Mark,
-    store: &IdentityStoreSpec,
-    account: &AccountSpec,
-    meta: &Meta,
-    last_holders: BTreeSet<RoleName>,
-    now: Timestamp,
-) -> Policy {
-    let defaults = &store.account_defaults;
-    let drift = account.drift.clone().unwrap_or_default();
-    let guard = account.removal_guard.clone().unwrap_or_default();
-    let stricter_drift = drift.policy.into_iter().chain([defaults.drift.policy]).min_by_key(|policy| match policy {
-        DriftPolicy::Correct => 0,
-        DriftPolicy::Report => 1,
-    });
-    let stricter_unmanaged =
-        drift.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(|unmanaged| strictness(*unmanaged));
-    let percent = defaults.removal_guard.maximum_percent;
-    let count = defaults.removal_guard.minimum_count;
-    Policy {
-        mark,
-        adoption: store.adoption,
-        drift: stricter_drift.unwrap_or_default(),
-        unmanaged: stricter_unmanaged.unwrap_or_default(),
-        paused: store.paused || meta.annotation(PAUSED_ANNOTATION) == Some("true"),
-        guard: GuardPolicy {
+/// What holds for one account (design/api.md "IdentityStore", `accountDefaults`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Correct or report drift.
+    pub drift: DriftPolicy,
+    /// What to do about members nobody declared.
+    pub unmanaged: Unmanaged,
+    /// The removal guard: more than this part of the members, in percent …
+    pub maximum_percent: u8,
+    /// … and at least this many.
+    pub minimum_count: u32,
+}
+
+impl Settings {
+    /// The stricter of both, setting by setting.
+    #[must_use]
+    pub fn of(store: &IdentityStoreSpec, account: &AccountSpec) -> Self {
+        let (defaults, own) = (&store.account_defaults, account.drift.clone().unwrap_or_default());
+        let guard = account.removal_guard.clone().unwrap_or_default();
+        let (percent, count) = (defaults.removal_guard.maximum_percent, defaults.removal_guard.minimum_count);
+        let reports = own.policy != Some(DriftPolicy::Correct) && defaults.drift.policy == DriftPolicy::Report;
+        let unmanaged = own.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(|one| strictness(*one));
+        Self {
+            drift: if reports { DriftPolicy::Report } else { DriftPolicy::Correct },
+            unmanaged: unmanaged.unwrap_or_default(),
             maximum_percent: guard.maximum_percent.map_or(percent, |own| own.min(percent)),
             minimum_count: guard.minimum_count.map_or(count, |own| own.min(count)),
-            approved: meta.annotation(crate::api::APPROVE_REMOVAL_ANNOTATION).map(ToOwned::to_owned),
-            last_holders,
-        },
-        now,
+        }
     }
 }
 
@@ -62,36 +49,36 @@ const fn strictness(unmanaged: Unmanaged) -> u8 {
 
 /// What an account asks for that is looser than its store, and so has no effect.
 #[must_use]
-pub fn advice(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
+pub fn looser(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
     let defaults = &store.account_defaults;
     let mut advice = Vec::new();
-    let mut looser = |field: &str, own: String, store: String| {
+    let mut say = |field: &str, own: String, store: String| {
         advice.push(format!("spec.{field}: {own} is looser than the store's {store} and has no effect"));
     };
     if let Some(drift) = &account.drift {
         if drift.policy == Some(DriftPolicy::Report) && defaults.drift.policy == DriftPolicy::Correct {
-            looser("drift.policy", "Report".to_owned(), "Correct".to_owned());
+            say("drift.policy", "Report".to_owned(), "Correct".to_owned());
         }
         if let Some(own) = drift.unmanaged.filter(|own| strictness(*own) > strictness(defaults.drift.unmanaged)) {
-            looser("drift.unmanaged", format!("{own:?}"), format!("{:?}", defaults.drift.unmanaged));
+            say("drift.unmanaged", format!("{own:?}"), format!("{:?}", defaults.drift.unmanaged));
         }
         if let Some(own) = &drift.check_every
             && duration(own) > duration(&defaults.drift.check_every)
         {
-            looser("drift.checkEvery", own.clone(), defaults.drift.check_every.clone());
+            say("drift.checkEvery", own.clone(), defaults.drift.check_every.clone());
         }
     }
     if let Some(guard) = &account.removal_guard {
         let (percent, count) = (defaults.removal_guard.maximum_percent, defaults.removal_guard.minimum_count);
         if let Some(own) = guard.maximum_percent.filter(|own| *own > percent) {
-            looser("removalGuard.maximumPercent", own.to_string(), percent.to_string());
+            say("removalGuard.maximumPercent", own.to_string(), percent.to_string());
         }
         if let Some(own) = guard.minimum_count.filter(|own| *own > count) {
-            looser("removalGuard.minimumCount", own.to_string(), count.to_string());
+            say("removalGuard.minimumCount", own.to_string(), count.to_string());
         }
     }
     if let Some(own) = account.enforcement.filter(|own| *own < defaults.enforcement) {
-        looser("enforcement", format!("{own:?}"), format!("{:?}", defaults.enforcement));
+        say("enforcement", format!("{own:?}"), format!("{:?}", defaults.enforcement));
     }
     let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
     if enforcement != Enforcement::Off {

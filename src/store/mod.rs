@@ -10,11 +10,13 @@ use crate::{
     resolve::Scope,
 };
 
+mod place;
 #[cfg(feature = "sqlite")]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use place::Place;
 #[cfg(feature = "sqlite")]
 pub use sql::{AuditFault, AuditReport};
 

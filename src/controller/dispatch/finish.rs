@@ -13,14 +13,13 @@ use crate::{
     controller::{
         deletion::Deleted,
         pass::{End, PassOutcome},
-        policy,
         queue::{Urgency, Want},
         record::{KindName, Record},
         reports,
         status::{Lane, Report, Synced, WriteResult},
     },
     model::{AccountKey, Name},
-    resolve::{AccountFacts, Definitions, Scope},
+    resolve::{self, AccountFacts, Definitions, Scope},
 };
 
 impl Dispatcher {
@@ -109,9 +108,12 @@ impl Dispatcher {
         if let Some(parent) = parent.filter(|_| lane == Lane::Bulk) {
             self.recount(&parent, true);
         }
-        if lane == Lane::Changes && self.is_guarded(&key) {
+        match self.said_of_members(&key).filter(|_| lane == Lane::Changes) {
             // Whoever came or went may have made it another set, with another hash to approve.
-            self.queue.want(&key, Want::Account, Urgency::Change, None);
+            Some(SyncReason::RemovalGuarded) => self.queue.want(&key, Want::Account, Urgency::Change, None),
+            // It may have been this member that differed or failed, and only the whole account shows what is left.
+            Some(_) if !changes.is_empty() => self.queue.want(&key, Want::Account, Urgency::Check, None),
+            _ => {}
         }
         if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
@@ -150,12 +152,18 @@ impl Dispatcher {
         self.queue.finished(key, failed);
     }
 
-    /// Whether removals of the account are held back.
-    fn is_guarded(&self, key: &AccountKey) -> bool {
+    /// Why the Account is not in sync, where that may be because of a member.
+    fn said_of_members(&self, key: &AccountKey) -> Option<SyncReason> {
         let reports = self.runtime.get(key).into_iter().flat_map(|runtime| &runtime.reports);
-        reports
-            .filter(|(reference, _)| reference.kind == KindName::Account)
-            .any(|(_, report)| matches!(&report.synced, Synced::No(no) if no.0 == SyncReason::RemovalGuarded))
+        let account = reports.filter(|(reference, _)| reference.kind == KindName::Account).map(|(_, report)| report);
+        let reasons = account.filter_map(|report| match &report.synced {
+            Synced::No(no) => Some(no.0),
+            _ => None,
+        });
+        let mut of_members = reasons.filter(|reason| {
+            matches!(reason, SyncReason::RemovalGuarded | SyncReason::DriftReported | SyncReason::StoreRejected)
+        });
+        of_members.next()
     }
 
     fn note_end(&mut self, key: &AccountKey, scope: &Scope, end: &End, took: Duration) -> bool {
@@ -195,7 +203,7 @@ impl Dispatcher {
         if matches!(scope, Scope::Account) && *end == End::Done {
             runtime.checked = Some(Instant::now());
             let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
-            let every = policy::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
+            let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
             self.queue.check_after(key, every);
         }
     }

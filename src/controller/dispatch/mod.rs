@@ -180,12 +180,12 @@ impl Dispatcher {
     fn take_in(&mut self, seen: Seen) {
         match seen {
             Seen::Listing(kind) => self.index.begin_list(kind),
-            Seen::Absent(kind) => self.list_is(kind, ListState::Absent),
-            Seen::Listed(kind) => {
-                let gone = self.index.end_list(kind);
-                self.touch(gone, None);
-                self.list_is(kind, ListState::Listed);
+            Seen::Absent(kind) => {
+                // With its definition everything of a kind goes.
+                self.index.begin_list(kind);
+                self.list_ended(kind, ListState::Absent);
             }
+            Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
             Seen::Object(object) => {
                 let (kind, name, generation) = object.identity();
                 let origin = Origin { kind: kind.as_str(), name, generation };
@@ -202,7 +202,9 @@ impl Dispatcher {
         }
     }
 
-    fn list_is(&mut self, kind: KindName, state: ListState) {
+    fn list_ended(&mut self, kind: KindName, state: ListState) {
+        let gone = self.index.end_list(kind);
+        self.touch(gone, None);
         if self.lists.insert(kind, state) != Some(state) {
             self.queue.more_known();
             self.setting.health.set_ready(self.readiness());
@@ -270,6 +272,11 @@ impl Dispatcher {
     fn may_delete(&self) -> bool {
         let state = |kind| self.lists.get(&kind).copied().unwrap_or(ListState::Pending);
         state(KindName::Account) == ListState::Listed && state(KindName::IdentityStore) != ListState::Pending
+    }
+
+    /// Whether it is known which accounts there are; none where their definition is gone.
+    fn knows_accounts(&self) -> bool {
+        self.lists.get(&KindName::Account).is_some_and(|state| *state != ListState::Pending)
     }
 
     fn store_of(&self, key: &AccountKey) -> Option<Name> {

@@ -27,9 +27,7 @@ use crate::{
 impl Dispatcher {
     pub(super) fn start_tasks(&mut self) {
         let (complete, may_delete) = (self.is_complete(), self.may_delete());
-        if complete {
-            self.start_looks();
-        }
+        self.start_looks(complete);
         loop {
             let (index, busy, most) = (&self.index, &self.busy, self.setting.max_concurrent_accounts);
             let taken = self.queue.take(|key| {
@@ -120,12 +118,16 @@ impl Dispatcher {
         self.owners.insert(handle.id(), reference);
     }
 
-    fn start_looks(&mut self) {
+    /// A catalog or store that is being deleted needs only its accounts to be known; the other kinds may be gone already.
+    fn start_looks(&mut self, complete: bool) {
         let now = Instant::now();
+        let may_let_go = self.knows_accounts();
+        let deleting = |reference| self.index.meta(reference).is_some_and(|meta| meta.deleting);
         let due: Vec<ObjectRef> = self
             .looks
             .iter()
             .filter(|(_, look)| !look.running && look.due.is_some_and(|due| due <= now))
+            .filter(|(reference, _)| complete || (may_let_go && deleting(reference)))
             .map(|(reference, _)| reference.clone())
             .collect();
         for reference in due {

@@ -7,10 +7,9 @@ use std::{
 
 use super::{AccountEntry, Impact, Index, Key};
 use crate::{
-    api::RoleRefKind,
     controller::record::{KindName, Meta, NamespaceRecord, Object, ObjectRef, Record},
     model::{AccountKey, Email, Name},
-    resolve::{AccountFacts, MemberFacts, RoleName, StoreFacts},
+    resolve::{AccountFacts, MemberFacts, StoreFacts},
 };
 
 impl Index {
@@ -336,7 +335,7 @@ impl Index {
                 entry.unaddressed.insert(record.name.clone());
             }
         }
-        *entry.role_refs.entry(role_name(facts)).or_default() += 1;
+        *entry.role_refs.entry(facts.role_name()).or_default() += 1;
         for group in &facts.groups {
             *entry.group_refs.entry(group.clone()).or_default() += 1;
         }
@@ -357,7 +356,7 @@ impl Index {
         } else {
             entry.unaddressed.remove(&record.name);
         }
-        release(&mut entry.role_refs, &role_name(facts));
+        release(&mut entry.role_refs, &facts.role_name());
         for group in &facts.groups {
             release(&mut entry.group_refs, group);
         }
@@ -377,13 +376,6 @@ impl Index {
         }
         impacts.push(Impact::Account(key.clone()));
     }
-}
-
-fn role_name(facts: &MemberFacts) -> Option<RoleName> {
-    facts.role.as_ref().map(|role| match role.kind {
-        RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
-        RoleRefKind::Role => RoleName::custom(&role.name),
-    })
 }
 
 fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u64>, key: &K) {

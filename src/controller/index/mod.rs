@@ -16,7 +16,7 @@ use crate::{
     model::{AccountKey, Email, Name},
     resolve::{
         AccountFacts, AccountSnapshot, CatalogFacts, Definitions, GroupFacts, InvitationFacts, MemberFacts, RoleFacts,
-        RoleName, StoreFacts, parent_admits,
+        RoleRefs, StoreFacts, parent_admits,
     },
 };
 
@@ -62,7 +62,7 @@ pub struct AccountEntry {
     /// Accounts that name it as their parent.
     pub children: BTreeSet<AccountKey>,
     /// Memberships by the role they name; absent for those that name none.
-    pub role_refs: HashMap<Option<RoleName>, u64>,
+    pub role_refs: RoleRefs,
     /// Memberships by the groups they name.
     pub group_refs: HashMap<Name, u64>,
     /// What its definitions mean; absent until worked out, and after each change.

@@ -1,6 +1,6 @@
 //! What is to be said of each kind, whatever a pass did.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -8,15 +8,12 @@ use crate::{
     api::InvalidReason,
     controller::{
         pass::{Counts, Pass},
-        policy,
-        reconcile::default_role,
         record::{KindName, ObjectRef, Record},
         status::{Detail, Report, Seconds},
     },
     model::{Layout, Ranks},
     resolve::{
-        AccountFacts, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, Outlook, RoleFacts,
-        RoleName,
+        AccountFacts, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, RoleFacts, RoleName,
     },
 };
 
@@ -37,36 +34,14 @@ pub(super) fn role_key(record: &Record<RoleFacts>) -> RoleName {
     }
 }
 
-/// Members that hold a role.
-pub(super) fn holders(role: &RoleName, definitions: &Definitions, counts: &Counts) -> u64 {
-    let named = counts.role_refs.get(&Some(role.clone())).copied().unwrap_or(0);
-    let implicit = if default_role(definitions).as_ref() == Some(role) {
-        counts.role_refs.get(&None).copied().unwrap_or(0)
-    } else {
-        0
-    };
-    let owns = match &definitions.outlook {
-        Outlook::Whole(whole) => whole
-            .owner
-            .as_ref()
-            .is_some_and(|owner| RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role),
-        Outlook::Frozen => false,
-    };
-    named + implicit + u64::from(owns)
-}
-
-pub(super) fn shared(definitions: &Definitions) -> Finding {
-    Finding { faults: definitions.shared_fault.iter().cloned().collect(), advice: Vec::new() }
-}
-
 pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = holders(&role_key(record), definitions, counts);
+    let members = definitions.holders(&role_key(record), &counts.role_refs);
     let resolved = definitions.roles.get(&record.name);
     let permissions = resolved
         .zip(definitions.desired.as_ref())
         .map(|(role, desired)| (desired.account.layout.clone(), role.ranks.clone()));
     let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
-    let finding = resolved.map_or_else(|| shared(definitions), |role| role.finding.clone());
+    let finding = definitions.role_finding(&record.name);
     Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
 }
 
@@ -76,7 +51,7 @@ pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definition
     let permissions = resolved
         .zip(definitions.desired.as_ref())
         .map(|(group, desired)| (desired.account.layout.clone(), group.ranks.clone()));
-    let finding = resolved.map_or_else(|| shared(definitions), |group| group.finding.clone());
+    let finding = definitions.group_finding(&record.name);
     Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
 }
 
@@ -87,27 +62,9 @@ pub(super) fn account_report(
     checked: Option<Timestamp>,
 ) -> Report {
     let mut finding = definitions.finding.clone();
-    finding.advice = account_advice(&record.facts, definitions, &pass.counts);
+    finding.advice = definitions.account_advice(&record.facts, &pass.counts.role_refs);
     let detail = account_detail(&pass.counts, definitions.owner.is_some(), checked);
     Report::new(record.facts.generation, detail).with_finding(finding)
-}
-
-/// What is advised on an Account: by its definitions, by how many hold each role, by what is looser than its store.
-fn account_advice(facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> Vec<String> {
-    let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
-    if let Outlook::Whole(whole) = &definitions.outlook {
-        for role in &whole.catalog.roles {
-            let name = RoleName::predefined(&role.name);
-            let count = holders(&name, definitions, counts);
-            all_holders.insert(name, count);
-        }
-    }
-    let mut advice = definitions.finding.advice.clone();
-    advice.extend(definitions.holder_advice(&all_holders));
-    if let Some(store) = &definitions.store {
-        advice.extend(policy::advice(&store.spec, &facts.spec));
-    }
-    advice
 }
 
 /// Brings the advice on an Account up to date with its numbers; whether it changed.
@@ -117,7 +74,7 @@ pub(in crate::controller) fn readvise(
     definitions: &Definitions,
     counts: &Counts,
 ) -> bool {
-    let advice = account_advice(facts, definitions, counts);
+    let advice = definitions.account_advice(facts, &counts.role_refs);
     let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
     let changed = finding.advice != advice;
     finding.advice = advice;
@@ -171,7 +128,7 @@ pub(in crate::controller) fn recount(
         Detail::Role { members, .. } => {
             let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());
             let role = overridden.map_or_else(|| RoleName::custom(&reference.name), |name| RoleName::predefined(name));
-            set(members, holders(&role, definitions, counts))
+            set(members, definitions.holders(&role, &counts.role_refs))
         }
         Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
         _ => false,

@@ -11,14 +11,14 @@ pub(super) use self::bodies::{account_detail, orphan, readvise, recount};
 use self::bodies::{account_report, group_report, in_force, member_report, role_key, role_report};
 use super::{
     pass::{End, Pass, PassOutcome},
-    reconcile::{Done, Resolved},
+    reconcile::Done,
     record::{KindName, Meta, Record},
     status::{Detail, DriftReport, Report, Seconds, Synced},
 };
 use crate::{
     api::{DriftEntry, InvalidReason, SyncReason},
     plan::{Hold, ObjectKey, Plan},
-    resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedMember, Scope},
+    resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedAccount, ResolvedMember, Scope},
     store::{Outcome, StoreError},
 };
 
@@ -32,7 +32,11 @@ struct Deeds<'a> {
 }
 
 /// Puts what came of a pass into words.
-pub(super) fn outcome(pass: &Pass, resolved: &Resolved, result: &Result<Option<Done>, StoreError>) -> PassOutcome {
+pub(super) fn outcome(
+    pass: &Pass,
+    resolved: &ResolvedAccount,
+    result: &Result<Option<Done>, StoreError>,
+) -> PassOutcome {
     let mut outcome = PassOutcome {
         key: pass.key.clone(),
         scope: pass.scope.clone(),
@@ -93,7 +97,7 @@ impl<'a> Deeds<'a> {
         }
     }
 
-    fn report(&self, pass: &Pass, resolved: &Resolved, outcome: &mut PassOutcome) {
+    fn report(&self, pass: &Pass, resolved: &ResolvedAccount, outcome: &mut PassOutcome) {
         self.count(outcome);
         let definitions = &resolved.definitions;
         for ((email, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
@@ -309,7 +313,7 @@ fn report_invitations(pass: &Pass, definitions: &Definitions, outcome: &mut Pass
 }
 
 /// Without a store nothing can be done, but everything can be said.
-fn report_without_store(pass: &Pass, resolved: &Resolved, outcome: &mut PassOutcome) {
+fn report_without_store(pass: &Pass, resolved: &ResolvedAccount, outcome: &mut PassOutcome) {
     let definitions = &resolved.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
@@ -329,7 +333,7 @@ fn report_without_store(pass: &Pass, resolved: &Resolved, outcome: &mut PassOutc
 }
 
 /// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
-fn report_failure(pass: &Pass, resolved: &Resolved, error: &StoreError, outcome: &mut PassOutcome) {
+fn report_failure(pass: &Pass, resolved: &ResolvedAccount, error: &StoreError, outcome: &mut PassOutcome) {
     let definitions = &resolved.definitions;
     let (reason, message) = failure(error);
     let waits = |meta: &Meta| meta.generation != meta.status.observed_generation;

@@ -1,0 +1,70 @@
+//! What is to be said of one place in a file: which object, which field, what is wrong, what would be right.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use serde::Serialize;
+
+use super::ObjectId;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The API server would refuse the object, or Roster would not do as it says.
+    Error,
+    /// Advice; Roster does as it says all the same.
+    Advice,
+    /// Nothing is wrong: something was passed over.
+    Note,
+}
+
+/// Something to be said of one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file; `-` for standard input.
+    pub file: Arc<Path>,
+    /// Line, from 1; 0 where the whole file is meant.
+    pub line: usize,
+    /// Column, from 1; 0 where the whole line is meant.
+    pub column: usize,
+    /// The object, where it got as far as being one.
+    pub object: Option<ObjectId>,
+    /// The field, as `spec.user.email`; empty where the whole object is meant.
+    pub field: String,
+    /// One word: a reason of `Valid=False`, or `Schema`, `Rule`, `Syntax` …
+    pub reason: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Diagnostic {
+    /// Whether it makes the input invalid.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        for number in [self.line, self.column].into_iter().take_while(|number| *number > 0) {
+            write!(f, ":{number}")?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Advice => "advice",
+            Severity::Note => "note",
+        };
+        write!(f, ": {severity} {}", self.reason)?;
+        if let Some(object) = &self.object {
+            write!(f, ": {object}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, " {}", self.field)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}

@@ -1,0 +1,178 @@
+//! What commands print: tables, colours, JSON. Everything fits [`WIDTH`] columns; colours go where a terminal is, and
+//! `NO_COLOR` is honoured.
+
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use serde::Serialize;
+
+/// Columns that everything fits.
+pub const WIDTH: u16 = 100;
+/// What is gained, or well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What is lost, or broken.
+pub const BAD: Style = AnsiColor::Red.on_default();
+/// What changes, or wants attention.
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+/// Headings.
+pub const BOLD: Style = Style::new().bold();
+/// What matters less.
+pub const DIM: Style = Style::new().dimmed();
+
+/// `text` in a style; the colours are taken out again where no terminal is.
+#[must_use]
+pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// `1 change`, `3 changes`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Prints to standard output. Whoever reads it may have seen enough: `roster … | head`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+/// Prints JSON that people can read, too.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// A table as kubectl draws them: a line of headings, no borders; long cells are wrapped.
+#[derive(Clone, Debug)]
+pub struct Table {
+    headings: Vec<String>,
+    rows: Vec<Vec<String>>,
+    numbers: Vec<usize>,
+}
+
+impl Table {
+    /// A table with these headings.
+    #[must_use]
+    pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
+        Self { headings: headings.into_iter().map(Into::into).collect(), rows: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// The same with the columns at these places aligned to the right.
+    #[must_use]
+    pub fn numbers(mut self, places: &[usize]) -> Self {
+        self.numbers = places.to_vec();
+        self
+    }
+
+    /// Adds a row.
+    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// Whether it has no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// As text of at most [`WIDTH`] columns.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut grid = Grid::new();
+        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+        grid.set_header(self.headings.iter().map(|heading| heading.to_uppercase()));
+        grid.add_rows(&self.rows);
+        for (place, column) in grid.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if self.numbers.contains(&place) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+    }
+
+    /// As a Markdown table.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| escape_markdown(cell)).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let rules = (0..self.headings.len()).map(|place| if self.numbers.contains(&place) { "---:" } else { "---" });
+        let rule = format!("|{}|\n", rules.collect::<Vec<_>>().join("|"));
+        self.rows.iter().fold(line(&self.headings) + &rule, |text, row| text + &line(row))
+    }
+
+    /// As CSV (RFC 4180).
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| escape_csv(cell)).collect();
+            cells.join(",") + "\r\n"
+        };
+        self.rows.iter().fold(line(&self.headings), |text, row| text + &line(row))
+    }
+}
+
+/// Nothing in a cell may become a column, a line, a link, or HTML.
+fn escape_markdown(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '|' | '\\' | '`' | '*' | '[' | ']' => out.extend(['\\', letter]),
+            '<' => out.push_str("&lt;"),
+            '\n' | '\r' => out.push(' '),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// A cell that a spreadsheet would take for a formula is made text (CWE-1236).
+fn escape_csv(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text != "-";
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(["who", "members"]).numbers(&[1]);
+        table.row(["a|b <c>", "12"]);
+        table.row(["=1+1, \"x\"", "3"]);
+        table
+    }
+
+    #[test]
+    fn a_table_reads_like_kubectls() {
+        assert_eq!(table().text(), "WHO        MEMBERS\na|b <c>         12\n=1+1, \"x\"        3\n");
+    }
+
+    #[test]
+    fn a_table_fits_and_wraps() {
+        let mut table = Table::new(["object", "message"]);
+        table.row(["membership".to_owned(), "word ".repeat(60)]);
+        assert!(table.text().lines().count() > 3);
+        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn nothing_in_a_cell_is_taken_for_more_than_text() {
+        assert_eq!(table().markdown(), "| who | members |\n|---|---:|\n| a\\|b &lt;c> | 12 |\n| =1+1, \"x\" | 3 |\n");
+        assert_eq!(table().csv(), "who,members\r\na|b <c>,12\r\n\"'=1+1, \"\"x\"\"\",3\r\n");
+    }
+}

@@ -1,0 +1,90 @@
+//! Which store a command works on, and what would change there.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::input::Estate;
+use crate::{
+    model::AccountKey,
+    plan::{self, GUARD_WINDOW, Mark, Observed, Orders, Plan, Policy},
+    resolve::{ResolvedAccount, Scope},
+    store::{Place, Store},
+};
+
+/// Which store
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Which store")]
+pub struct Target {
+    /// The database of this store, for all accounts, instead of those that the IdentityStores name
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+
+    /// Folder of the databases that `IdentityStore.spec.sqlite.file` names
+    #[arg(long, env = "ROSTER_SQLITE_DIR", value_name = "DIR", default_value = "roster-data")]
+    pub sqlite_dir: PathBuf,
+}
+
+/// What would change in the store of one account.
+pub struct Planned {
+    /// The account.
+    pub key: AccountKey,
+    /// Its store.
+    pub place: Place,
+    /// Our mark.
+    pub mark: Mark,
+    /// What is wanted.
+    pub resolved: ResolvedAccount,
+    /// What is there.
+    pub observed: Observed,
+    /// What would change.
+    pub plan: Plan,
+}
+
+impl Target {
+    /// Where the store of an account is.
+    ///
+    /// # Errors
+    /// When its `IdentityStore` is missing or names none.
+    pub fn place(&self, estate: &Estate, account: &AccountKey) -> anyhow::Result<Place> {
+        if let Some(file) = &self.store {
+            return Ok(Place::Sqlite(file.clone()));
+        }
+        let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
+        let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
+        let store = estate.objects.stores.get(name.as_str());
+        let store = store.with_context(|| {
+            format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
+        })?;
+        Ok(Place::of(name, &store.spec, &self.sqlite_dir)?)
+    }
+}
+
+/// Works out what would change for one account; nothing where the Account does not exist. A store that is not there is
+/// empty.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn plan(
+    estate: &Estate,
+    key: &AccountKey,
+    place: &Place,
+    store: Option<&Arc<dyn Store>>,
+    now: Timestamp,
+) -> anyhow::Result<Option<Planned>> {
+    let Some(resolved) = estate.objects.resolve(key) else { return Ok(None) };
+    let Some(entry) = estate.objects.accounts.get(key) else { return Ok(None) };
+    let Some(account) = &entry.account else { return Ok(None) };
+    let observed = match store {
+        Some(store) => store.observe(key, &Scope::Account, now - GUARD_WINDOW).await?,
+        None => Observed::default(),
+    };
+    let mark = estate.mark(key);
+    let spec = resolved.definitions.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
+    let last_holders = resolved.definitions.last_holders(&entry.role_refs());
+    let orders = Orders::read(|key| entry.annotations.get(key).map(String::as_str));
+    let policy = Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now);
+    let plan = plan::plan(&resolved.desired, &observed, &policy);
+    Ok(Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan }))
+}

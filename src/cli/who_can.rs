@@ -1,0 +1,9 @@
+//! `roster who-can`.
+
+/// List who may do something
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub async fn run(_: Args) -> anyhow::Result<u8> {
+    anyhow::bail!("not built yet")
+}
