@@ -15,6 +15,7 @@ pub mod input;
 mod man;
 mod matrix;
 pub mod output;
+mod people;
 mod plan;
 mod review;
 mod status;

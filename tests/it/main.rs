@@ -11,6 +11,7 @@
     reason = "tests end by panicking, and their tables read better as they stand"
 )]
 
+mod cli;
 mod conditions;
 mod contract;
 mod harness;

@@ -1,0 +1,111 @@
+//! Who has a place in an account, and what they may do now, as far as the objects alone say it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    model::{Email, Name, Ranks},
+    resolve::{Access, AccountObjects, End, Finding, MemberContent, ResolvedAccount},
+};
+
+/// One address in an account.
+pub struct Person {
+    /// The address.
+    pub email: Email,
+    /// Names of its Memberships; none for the owner.
+    pub memberships: Vec<Name>,
+    /// Whether it is the account's owner.
+    pub is_owner: bool,
+    /// What a store should hold; absent where only the store knows (see [`Known`]), or where nothing counts.
+    pub content: Option<Arc<MemberContent>>,
+    /// How much of it the objects alone say.
+    pub known: Known,
+    /// What is said of each Membership, in the order of `memberships`.
+    pub findings: Vec<Finding>,
+}
+
+/// How much of a person's access the objects alone say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// All of it.
+    All,
+    /// No more than `content`; the store may hold less, since something unknown could only take away.
+    AtMost,
+    /// Nothing: the account does not resolve as a whole, so whatever the store holds stays.
+    OnlyStore,
+    /// It has ended, whatever the store holds.
+    Ended(End),
+}
+
+/// Why somebody has no access now although the objects grant some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// By somebody's word.
+    Ended(End),
+    /// It has not begun.
+    StartsAt(Timestamp),
+    /// It is over.
+    ExpiredAt(Timestamp),
+}
+
+impl Person {
+    /// Why there is no access at `now`, whatever is granted.
+    #[must_use]
+    pub fn withheld(&self, now: Timestamp) -> Option<Withheld> {
+        if let Known::Ended(end) = self.known {
+            return Some(Withheld::Ended(end));
+        }
+        let content = self.content.as_ref()?;
+        match (content.ended, content.window.starts_at, content.window.expires_at) {
+            (Some(end), ..) => Some(Withheld::Ended(end)),
+            (None, Some(start), _) if now < start => Some(Withheld::StartsAt(start)),
+            (None, _, Some(end)) if now >= end => Some(Withheld::ExpiredAt(end)),
+            _ => None,
+        }
+    }
+
+    /// Effective permissions at `now`: none where they are withheld. Absent where only the store knows.
+    #[must_use]
+    pub fn ranks(&self, now: Timestamp, sections: usize) -> Option<Ranks> {
+        if self.withheld(now).is_some() {
+            return Some(Ranks::none(sections));
+        }
+        match self.known {
+            Known::OnlyStore => None,
+            _ => Some(self.content.as_ref().map_or_else(|| Ranks::none(sections), |content| content.ranks.clone())),
+        }
+    }
+}
+
+/// Everybody in an account, the owner included, by address.
+#[must_use]
+pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Person> {
+    let person = |email: &Email, access: Option<&Access>| {
+        let (content, known) = match access {
+            None => (None, Known::All),
+            Some(Access::Exactly(content)) => (Some(content.clone()), Known::All),
+            Some(Access::AtMost(content)) => (Some(content.clone()), Known::AtMost),
+            Some(Access::Kept | Access::KeptWithin(_)) => (None, Known::OnlyStore),
+            Some(Access::Ended(end)) => (None, Known::Ended(*end)),
+        };
+        Person { email: email.clone(), memberships: Vec::new(), is_owner: false, content, known, findings: Vec::new() }
+    };
+    let wanted = &resolved.desired.members;
+    let access = |email: &Email| wanted.get(email).map(|desired| &desired.access);
+    let mut all: Vec<Person> = std::iter::zip(objects.addresses(), &resolved.members)
+        .map(|((email, facts), member)| Person {
+            memberships: facts.iter().map(|one| one.name.clone()).collect(),
+            findings: member.views.iter().map(|view| view.finding.clone()).collect(),
+            ..person(email, access(email))
+        })
+        .collect();
+    if let Some((email, _)) = resolved.definitions.owner_member() {
+        match all.iter_mut().find(|person| person.email == email) {
+            Some(person) => person.is_owner = true,
+            None => all.push(Person { is_owner: true, ..person(&email, access(&email)) }),
+        }
+    }
+    all.sort_by(|one, other| one.email.cmp(&other.email));
+    all
+}

@@ -1,0 +1,1 @@
+//! can-i, who-can, explain, matrix

@@ -1,0 +1,17 @@
+//! The command line on files: every output as a person sees it, against a golden one. What it does with a cluster is in
+//! `tests/it/cli/`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "tests end by panicking, and read better as they stand"
+)]
+
+mod ask;
+mod change;
+mod general;
+mod look;
+mod support;
+mod validate;
