@@ -1,9 +1,24 @@
 //! `roster completions`.
 
-/// Print the completions of a shell
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use clap_complete::Shell;
 
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+use super::{OK, output};
+
+/// Print the completions of a shell
+///
+/// Shells differ in where they look for them; the examples are the usual places.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster completions bash > ~/.local/share/bash-completion/completions/roster\n  \
+                  roster completions zsh > ~/.zfunc/_roster\n  \
+                  roster completions fish > ~/.config/fish/completions/roster.fish")]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::command(), "roster", &mut script);
+    output::print(&String::from_utf8(script)?)?;
+    Ok(OK)
 }

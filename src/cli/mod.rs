@@ -24,10 +24,14 @@ mod unblock;
 mod validate;
 mod who_can;
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use jiff::Timestamp;
 
 use crate::telemetry::init_logging;
 
@@ -76,10 +80,32 @@ enum Command {
     Man(man::Args),
 }
 
+/// All commands, as arguments, completions and the manual know them.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// kubectl finds a plugin by the name of its file; whoever calls it so sees that name in the help, too.
+fn named(command: clap::Command) -> clap::Command {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let plugin = called.as_deref().and_then(Path::file_stem).is_some_and(|name| name == "kubectl-roster");
+    if plugin { command.bin_name("kubectl roster") } else { command }
+}
+
+/// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
+fn now() -> anyhow::Result<Timestamp> {
+    match std::env::var("ROSTER_NOW") {
+        Ok(text) => {
+            text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-12-31T00:00:00Z"))
+        }
+        Err(_) => Ok(Timestamp::now()),
+    }
+}
+
 /// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&named(command()).get_matches()).unwrap_or_else(|error| error.exit());
     let done = init_logging(cli.log.as_deref()).map_err(anyhow::Error::from).and_then(|()| {
         let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
         runtime.block_on(run(cli.command))
@@ -113,8 +139,8 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Audit(args) => audit::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Crds(args) => crds::run(&args),
-        Command::Completions(args) => completions::run(args).await,
-        Command::Man(args) => man::run(args).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -132,13 +158,11 @@ fn one_line(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
