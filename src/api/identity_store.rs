@@ -9,7 +9,10 @@ use super::{AllowedNamespaces, Conditions, schema};
 
 /// The backends: exactly one is set, and neither which one nor where it is ever changes. A new backend joins here,
 /// and with a rule of its own on what of it is immutable.
-const BACKENDS: &[&str] = &["sqlite"];
+const BACKENDS: &[&str] = &["sqlite", "postgres", "keycloak"];
+
+/// Annotation on a Secret: the one `IdentityStore` that may read it, so that naming a Secret can never borrow another's.
+pub const STORE_ANNOTATION: &str = "roster.dev/store";
 
 /// One backing store, who may use it, and defaults that accounts can only tighten.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,10 +29,18 @@ const BACKENDS: &[&str] = &["sqlite"];
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = schema::exactly_one(BACKENDS))]
 #[x_kube(validation = schema::immutable_optional("sqlite"))]
+#[x_kube(validation = schema::immutable_parts("postgres", &["schema"]))]
+#[x_kube(validation = schema::immutable_parts("keycloak", &["url", "realm"]))]
 pub struct IdentityStoreSpec {
     /// The embedded store: one SQLite file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqlite: Option<SqliteBackend>,
+    /// A PostgreSQL database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresBackend>,
+    /// A realm of a Keycloak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keycloak: Option<KeycloakBackend>,
     /// Namespaces whose accounts may use this store.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
@@ -57,6 +68,60 @@ pub struct SqliteBackend {
     /// A plain file name below the controller's `--sqlite-dir`.
     #[schemars(schema_with = "schema::file_name")]
     pub file: String,
+}
+
+/// A PostgreSQL database. Where it is stands in the Secret, so that it can be moved and its password exchanged; the
+/// schema in it never changes.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostgresBackend {
+    /// The connection string: `postgres://user:password@host:port/database?sslmode=verify-full`.
+    pub connection_secret_ref: SecretKeyRef,
+    /// The schema that holds the tables, made if it is not there.
+    #[serde(default = "postgres_schema")]
+    #[schemars(schema_with = "schema::postgres_schema")]
+    pub schema: String,
+    /// Certificates, as PEM, of which one must have signed the server's; with them the server is always verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+}
+
+/// The schema of a PostgreSQL store by default.
+#[must_use]
+pub fn postgres_schema() -> String {
+    "roster".to_owned()
+}
+
+/// A realm of a Keycloak.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeycloakBackend {
+    /// Where Keycloak is: https, or http on this machine only; without what a browser would see behind it.
+    #[schemars(schema_with = "schema::https_url")]
+    pub url: String,
+    /// The realm; never `master`.
+    #[schemars(schema_with = "schema::keycloak_realm")]
+    pub realm: String,
+    /// The client by which Roster logs in, by its service account.
+    #[schemars(schema_with = "schema::external_id")]
+    pub client_id: String,
+    /// That client's secret.
+    pub client_secret_ref: SecretKeyRef,
+    /// Certificates, as PEM, of which one must have signed the server's, instead of those that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A value in a Secret of the controller's namespace. The Secret must carry the annotation `roster.dev/store` with the
+/// name of this store.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Key of the value in it.
+    #[schemars(schema_with = "schema::secret_key")]
+    pub key: String,
 }
 
 /// What to do with an unmarked object that is already in the store.

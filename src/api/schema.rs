@@ -5,6 +5,7 @@
 
 use kube::core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 use super::limits::{
     MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE, MAX_NAME,
@@ -117,6 +118,51 @@ pub(super) fn email(_: &mut SchemaGenerator) -> Schema {
 /// A plain file name. Short of the 255 bytes a file system takes, so that `-journal` fits behind it.
 pub(super) fn file_name(_: &mut SchemaGenerator) -> Schema {
     string(FILE, 200)
+}
+
+/// Key of a Secret.
+pub(super) fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    string("^[-._a-zA-Z0-9]+$", MAX_NAME)
+}
+
+/// Name of a PostgreSQL schema that needs no quotes. Those of the system are refused.
+pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string("^[a-z_][a-z0-9_]*$", 63);
+    let rule = "!self.startsWith('pg_') && self != 'information_schema'";
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{"rule": rule, "message": "the schema is PostgreSQL's own"}]),
+    );
+    schema
+}
+
+/// Name of a Keycloak realm. Who administers the realm `master` administers all of them.
+pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string("^[A-Za-z0-9][-._A-Za-z0-9]*$", 255);
+    let message = "the realm master must not be a store";
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{"rule": "self.lowerAscii() != 'master'", "message": message}]),
+    );
+    schema
+}
+
+/// An https address without user, query and fragment; http only on this machine; never link-local.
+pub(super) fn https_url(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string(r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$", MAX_TEXT);
+    let host = "url(self).getHostname()";
+    let loopback = format!("{host} in ['localhost', '127.0.0.1', '::1', '[::1]']");
+    let link_local = r"self.matches('^https?://(169[.]254[.]|\\[[fF][eE][89abAB][0-9a-fA-F]:)')";
+    let rules = json!([
+        {"rule": "isURL(self)", "message": "must be an address such as https://keycloak.example"},
+        {
+            "rule": format!("!isURL(self) || url(self).getScheme() == 'https' || {loopback}"),
+            "message": "must begin with https://; http:// is for this machine only",
+        },
+        {"rule": format!("!{link_local}"), "message": "link-local addresses are refused"},
+    ]);
+    schema.insert("x-kubernetes-validations".to_owned(), rules);
+    schema
 }
 
 /// How often something is checked: 10s to 24h.
@@ -327,6 +373,15 @@ pub(super) fn immutable_optional(field: &str) -> Rule {
     // No field path: where the field was removed, it would name what is not there.
     Rule::new(format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})"))
         .message(format!("{field} is immutable").as_str())
+        .reason(Reason::FieldValueInvalid)
+}
+
+/// An optional block is never set or removed later, and these parts of it never change.
+pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
+    let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
+    let same = parts.iter().map(|part| format!("{new}.{part} == {old}.{part}")).collect::<Vec<_>>().join(" && ");
+    Rule::new(format!("has({new}) == has({old}) && (!has({new}) || ({same}))"))
+        .message(format!("{field} ({}) is immutable", parts.join(", ")).as_str())
         .reason(Reason::FieldValueInvalid)
 }
 

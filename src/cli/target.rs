@@ -5,25 +5,31 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::input::Estate;
+use super::input::{Estate, Source};
 use crate::{
+    controller::ClusterSecrets,
     model::AccountKey,
     plan::{self, GUARD_WINDOW, Mark, Observed, Orders, Plan, Policy},
     resolve::{ResolvedAccount, Scope},
-    store::{Place, Store},
+    store::{NoSecrets, Place, Store},
 };
 
 /// Which store
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that the IdentityStores name
-    #[arg(long, value_name = "FILE")]
+    /// The database of this store, for all accounts, instead of those that the IdentityStores name: an SQLite file or
+    /// postgres://USER@HOST/DATABASE, with the password in it or in PGPASSWORD or PGPASSFILE
+    #[arg(long, value_name = "FILE|URL")]
     pub store: Option<PathBuf>,
 
     /// Folder of the databases that `IdentityStore.spec.sqlite.file` names
     #[arg(long, env = "ROSTER_SQLITE_DIR", value_name = "DIR", default_value = "roster-data")]
     pub sqlite_dir: PathBuf,
+
+    /// The controller's namespace, with the secrets of the stores
+    #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
+    pub store_namespace: String,
 }
 
 /// What would change in the store of one account.
@@ -49,7 +55,7 @@ impl Target {
     /// When its `IdentityStore` is missing or names none.
     pub fn place(&self, estate: &Estate, account: &AccountKey) -> anyhow::Result<Place> {
         if let Some(file) = &self.store {
-            return Ok(Place::Sqlite(file.clone()));
+            return Ok(Place::given(file));
         }
         let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
@@ -58,6 +64,19 @@ impl Target {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;
         Ok(Place::of(name, &store.spec, &self.sqlite_dir)?)
+    }
+
+    /// Opens a store, with secrets from the cluster that the objects come from.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or its secrets cannot be read.
+    pub async fn open(&self, estate: &Estate, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+        Ok(match &estate.source {
+            Source::Files(_) => place.open(&NoSecrets).await?,
+            Source::Cluster(cluster) => {
+                place.open(&ClusterSecrets::new(cluster.client.clone(), &self.store_namespace)).await?
+            }
+        })
     }
 }
 

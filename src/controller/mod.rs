@@ -21,18 +21,20 @@ mod queue;
 pub mod reconcile;
 mod record;
 mod reports;
+mod secrets;
 mod status;
 mod stores;
 mod watch;
 mod wire;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::secrets::ClusterSecrets;
 use crate::{
     model::Name,
     telemetry::{Health, Metrics},
@@ -160,7 +162,8 @@ async fn lead(
         health: health.clone(),
         events,
     };
-    let stores = stores::Stores::new(&config.sqlite_dir, metrics.clone());
+    let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
+    let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone());
     let dispatcher = dispatch::Dispatcher::new(setting, stores);
     dispatcher.run(from_watches, leadership.lost.clone(), stop.clone()).await?;
     // What is left to tell is told, but nobody waits long for it.

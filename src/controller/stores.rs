@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     api::IdentityStoreSpec,
     model::Name,
-    store::{Batch, Epoch, Outcome, Place, Store, StoreError},
+    store::{Batch, Epoch, Outcome, Place, Secrets, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// All stores in use, by where they are: two objects that name one file share it.
 pub struct Stores {
     directory: PathBuf,
+    secrets: Arc<dyn Secrets>,
     metrics: Metrics,
     open: HashMap<Place, Arc<Slot>>,
 }
@@ -38,14 +39,15 @@ pub struct StoreHandle {
     /// Name of the IdentityStore.
     pub name: Name,
     slot: Result<Arc<Slot>, StoreError>,
+    secrets: Arc<dyn Secrets>,
     metrics: Metrics,
 }
 
 impl Stores {
-    /// Stores whose files are below `directory`.
+    /// Stores whose files are below `directory`, and whose secrets are these.
     #[must_use]
-    pub fn new(directory: &Path, metrics: Metrics) -> Self {
-        Self { directory: directory.to_owned(), metrics, open: HashMap::new() }
+    pub fn new(directory: &Path, secrets: Arc<dyn Secrets>, metrics: Metrics) -> Self {
+        Self { directory: directory.to_owned(), secrets, metrics, open: HashMap::new() }
     }
 
     /// The store that an IdentityStore describes.
@@ -54,7 +56,7 @@ impl Stores {
             let slot = self.open.entry(place.clone());
             slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None) })).clone()
         });
-        StoreHandle { name: name.clone(), slot, metrics: self.metrics.clone() }
+        StoreHandle { name: name.clone(), slot, secrets: self.secrets.clone(), metrics: self.metrics.clone() }
     }
 }
 
@@ -70,13 +72,15 @@ impl StoreHandle {
             return Ok(store.clone());
         }
         let started = Instant::now();
-        let store = self.noted(slot.place.open().await)?;
+        let opened = tokio::time::timeout(PATIENCE, slot.place.open(&*self.secrets)).await;
+        let store = self.noted(opened.unwrap_or_else(|_| Err(no_answer())))?;
         self.metrics.store_call(&self.name, "open", started.elapsed());
         *open = Some(store.clone());
         Ok(store)
     }
 
-    /// Does something with the store, within bounded time. After `Unavailable` the store is opened afresh next time.
+    /// Does something with the store, within bounded time. After `Unavailable` or `Denied` the store is opened
+    /// afresh next time, with its secrets read afresh.
     ///
     /// # Errors
     /// What opening or doing it says, or that the store does not answer.
@@ -88,7 +92,7 @@ impl StoreHandle {
         let started = Instant::now();
         let result = match tokio::time::timeout(PATIENCE, call(store)).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
+            Err(_) => Err(no_answer()),
         };
         self.metrics.store_call(&self.name, what, started.elapsed());
         self.open_afresh_after(result.as_ref().err()).await;
@@ -104,25 +108,30 @@ impl StoreHandle {
         let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
         let failed = failed.inspect(|error| self.metrics.store_error(&self.name, error.kind()));
         let away = failed.fold(None, |away, error| match error {
-            StoreError::Unavailable(_) => Some(error),
-            _ => away,
+            StoreError::Unavailable(_) | StoreError::Denied(_) => Some(error),
+            StoreError::Conflict(_) | StoreError::Invalid(_) => away,
         });
         self.open_afresh_after(away).await;
         Ok(outcomes)
     }
 
     async fn open_afresh_after(&self, error: Option<&StoreError>) {
-        if matches!(error, Some(StoreError::Unavailable(_)))
+        if matches!(error, Some(StoreError::Unavailable(_) | StoreError::Denied(_)))
             && let Ok(slot) = &self.slot
         {
             *slot.store.lock().await = None;
         }
     }
 
+    /// Counts an error.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.metrics.store_error(&self.name, error.kind());
         }
         result
     }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))
 }

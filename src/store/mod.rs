@@ -11,13 +11,15 @@ use crate::{
 };
 
 mod place;
-#[cfg(feature = "sqlite")]
+mod secrets;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use place::Place;
-#[cfg(feature = "sqlite")]
+pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
+pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{AuditFault, AuditReport};
 
 /// The leader's term: when it took the lease, in microseconds since 1970, and always more than the leader before it

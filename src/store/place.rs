@@ -6,42 +6,141 @@ use std::{
     sync::Arc,
 };
 
-use super::{Store, StoreError};
-use crate::api::IdentityStoreSpec;
+use super::{Given, SecretRef, Secrets, Store, StoreError};
+use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SqliteBackend, postgres_schema};
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A schema of a PostgreSQL database.
+    Postgres(PostgresPlace),
+    /// A realm of a Keycloak.
+    Keycloak(KeycloakPlace),
+}
+
+/// A schema of a PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PostgresPlace {
+    /// The connection string.
+    pub connection: Connection,
+    /// The schema.
+    pub schema: String,
+    /// Certificates of which one must have signed the server's.
+    pub ca: Option<SecretRef>,
+}
+
+/// Where a connection string is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Connection {
+    /// In a Secret.
+    Secret(SecretRef),
+    /// On the command line.
+    Given(Given),
+}
+
+/// A realm of a Keycloak.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeycloakPlace {
+    /// Where Keycloak is.
+    pub url: String,
+    /// The realm.
+    pub realm: String,
+    /// The client by which Roster logs in.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretRef,
+    /// Certificates of which one must have signed the server's.
+    pub ca: Option<SecretRef>,
 }
 
 impl Place {
     /// What an `IdentityStore` says; embedded stores' files are below `sqlite_dir`.
     ///
     /// # Errors
-    /// `Invalid` when it names no backend, or a file that is not just a name: a path that leads elsewhere must never be
-    /// opened, whatever let it past the schema.
+    /// `Invalid` when it names no backend or several, or a file that is not just a name: a path that leads elsewhere must
+    /// never be opened, whatever let it past the schema.
     pub fn of(name: &str, spec: &IdentityStoreSpec, sqlite_dir: &Path) -> Result<Self, StoreError> {
-        match &spec.sqlite {
-            None => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
-            Some(sqlite) if Path::new(&sqlite.file).file_name() != Some(sqlite.file.as_ref()) => {
-                Err(StoreError::Invalid(format!("spec.sqlite.file: {:?} is no plain file name", sqlite.file)))
-            }
-            Some(sqlite) => Ok(Self::Sqlite(sqlite_dir.join(&sqlite.file))),
+        match (&spec.sqlite, &spec.postgres, &spec.keycloak) {
+            (None, None, None) => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
+            (Some(sqlite), None, None) => Self::sqlite(sqlite, sqlite_dir),
+            (None, Some(postgres), None) => Ok(Self::Postgres(PostgresPlace::of(name, postgres))),
+            (None, None, Some(keycloak)) => Ok(Self::Keycloak(KeycloakPlace::of(name, keycloak))),
+            _ => Err(StoreError::Invalid(format!("IdentityStore {name:?} names more than one backend"))),
         }
     }
 
-    /// Opens it; an embedded store is made if it is not there.
+    /// What somebody wrote on the command line: `postgres://…`, or an SQLite file.
+    #[must_use]
+    pub fn given(text: &Path) -> Self {
+        let url = text.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
+        match url {
+            Some(url) => Self::Postgres(PostgresPlace {
+                connection: Connection::Given(Given::new(url)),
+                schema: postgres_schema(),
+                ca: None,
+            }),
+            None => Self::Sqlite(text.to_owned()),
+        }
+    }
+
+    /// The file of an embedded store.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) | Self::Keycloak(_) => None,
+        }
+    }
+
+    fn sqlite(sqlite: &SqliteBackend, directory: &Path) -> Result<Self, StoreError> {
+        if Path::new(&sqlite.file).file_name() != Some(sqlite.file.as_ref()) {
+            return Err(StoreError::Invalid(format!("spec.sqlite.file: {:?} is no plain file name", sqlite.file)));
+        }
+        Ok(Self::Sqlite(directory.join(&sqlite.file)))
+    }
+
+    /// Opens it, with its secrets as they are now; an embedded store is made if it is not there.
     ///
     /// # Errors
-    /// As the backend's.
-    pub async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+    /// As the backend's, and those of reading its secrets.
+    pub async fn open(&self, secrets: &dyn Secrets) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => Ok(Arc::new(super::sqlite::SqliteStore::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(place) => {
+                let _ = (place, secrets);
+                Err(StoreError::Invalid("PostgreSQL stores are not there yet".to_owned()))
+            }
+            #[cfg(not(feature = "postgres"))]
+            Self::Postgres(_) => Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned())),
+            Self::Keycloak(_) => Err(StoreError::Invalid("this build has no Keycloak store".to_owned())),
+        }
+    }
+}
+
+impl PostgresPlace {
+    fn of(store: &str, spec: &PostgresBackend) -> Self {
+        Self {
+            connection: Connection::Secret(SecretRef::new(store, &spec.connection_secret_ref)),
+            schema: spec.schema.clone(),
+            ca: spec.ca_secret_ref.as_ref().map(|named| SecretRef::new(store, named)),
+        }
+    }
+}
+
+impl KeycloakPlace {
+    fn of(store: &str, spec: &KeycloakBackend) -> Self {
+        Self {
+            url: spec.url.clone(),
+            realm: spec.realm.clone(),
+            client_id: spec.client_id.clone(),
+            client_secret: SecretRef::new(store, &spec.client_secret_ref),
+            ca: spec.ca_secret_ref.as_ref().map(|named| SecretRef::new(store, named)),
         }
     }
 }
@@ -50,6 +149,61 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(PostgresPlace { connection: Connection::Secret(secret), schema, .. }) => {
+                write!(f, "PostgreSQL ({secret}), schema {schema}")
+            }
+            Self::Postgres(PostgresPlace { schema, .. }) => write!(f, "PostgreSQL, schema {schema}"),
+            Self::Keycloak(place) => write!(f, "Keycloak {}, realm {}", place.url, place.realm),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::SecretKeyRef;
+
+    #[test]
+    fn exactly_one_backend_is_a_place() {
+        let folder = Path::new("/stores");
+        let sqlite = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "a.db".into() }), ..Default::default() };
+        assert_eq!(Place::of("main", &sqlite, folder).unwrap(), Place::Sqlite("/stores/a.db".into()));
+        let both = IdentityStoreSpec { postgres: Some(PostgresBackend::default()), ..sqlite.clone() };
+        let outside = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "../a".into() }), ..Default::default() };
+        for (spec, why) in [
+            (IdentityStoreSpec::default(), "names no backend"),
+            (both, "more than one backend"),
+            (outside, "no plain file name"),
+        ] {
+            let refused = Place::of("main", &spec, folder).unwrap_err();
+            assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{refused}");
+        }
+    }
+
+    /// Two stores that name one Secret are two places: it carries the name of only one of them.
+    #[test]
+    fn a_secret_is_one_stores() {
+        let spec = IdentityStoreSpec {
+            postgres: Some(PostgresBackend {
+                connection_secret_ref: SecretKeyRef { name: "pg".into(), key: "uri".into() },
+                schema: "roster".into(),
+                ca_secret_ref: None,
+            }),
+            ..Default::default()
+        };
+        let [a, b] = ["a", "b"].map(|store| Place::of(store, &spec, Path::new("/")).unwrap());
+        assert_ne!(a, b);
+        assert_eq!(a.to_string(), "PostgreSQL (Secret pg, key uri), schema roster");
+    }
+
+    #[test]
+    fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
+        assert_eq!(Place::given(Path::new("a.db")), Place::Sqlite("a.db".into()));
+        for text in ["postgres://u:hush@db/x", "postgresql://db/x?password=hush"] {
+            let place = Place::given(Path::new(text));
+            assert!(matches!(place, Place::Postgres(_)) && place.file().is_none());
+            let shown = format!("{place} {place:?}");
+            assert!(!shown.contains("hush"), "{shown}");
         }
     }
 }

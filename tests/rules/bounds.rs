@@ -258,6 +258,21 @@ async fn stores_and_accounts_with_1024_entries() {
         .refused("IdentityStore", "fuller", store(1025), "spec.blocked: Too many: 1025: must have at most 1024 items")
         .await;
 
+    let secret = json!({"name": name(0, 253), "key": name(0, 253)});
+    let postgres = |length| json!({"connectionSecretRef": secret, "caSecretRef": secret, "schema": "a".repeat(length)});
+    bounds.accepted("IdentityStore", "postgres", json!({"postgres": postgres(63)})).await;
+    bounds.refused("IdentityStore", "postgres-2", json!({"postgres": postgres(64)}), "Too long: may not be more").await;
+    let keycloak = |length: usize| {
+        json!({
+            "url": format!("https://{}", "a".repeat(length)), "realm": "a".repeat(255), "clientId": "a".repeat(255),
+            "clientSecretRef": secret, "caSecretRef": secret,
+        })
+    };
+    bounds.accepted("IdentityStore", "keycloak", json!({"keycloak": keycloak(504)})).await;
+    bounds
+        .refused("IdentityStore", "keycloak-2", json!({"keycloak": keycloak(505)}), "Too long: may not be more")
+        .await;
+
     let approved = |count: usize| -> Value {
         (0..count).map(|i| json!({"namespace": name(i, 63), "name": name(i, 63)})).collect()
     };

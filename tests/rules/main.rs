@@ -20,6 +20,7 @@ mod membership;
 mod role;
 mod server;
 mod store;
+mod store_backends;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod table;
