@@ -1,15 +1,26 @@
-//! What all SQL stores share: how content becomes rows and back, what a batch does to what is there, and the audit. No
-//! SQL and no I/O: the statements are each store's own.
+//! What all SQL stores share: how content becomes rows and back, what a batch does to what is there, in which order, and
+//! the audit. Only the statements are each store's own: it is a [`Session`].
 
 mod audit;
 mod content;
 mod decide;
+mod read;
+mod record;
 mod rows;
+mod session;
 mod trail;
+mod write;
 
-pub use audit::{AuditFault, AuditReport};
-pub(super) use audit::{Audited, Chain, Record, hex};
-pub(super) use content::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, layout_of, mark_of};
-pub(super) use decide::{Decision, Step, decide, translations};
-pub(super) use rows::{RankRows, Rows, account_mark};
-pub(super) use trail::Trail;
+pub use self::record::{AuditFault, AuditReport};
+use self::{
+    audit::append as audit_append,
+    record::Audited,
+    rows::{RankRows, Rows, account_mark},
+    trail::Trail,
+};
+pub(super) use self::{
+    audit::verify,
+    read::{accounts, observe, totals},
+    session::{Cells, Read, Session, Table, Take, Write},
+    write::{Failed, apply},
+};

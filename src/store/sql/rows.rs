@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    audit::hex,
     content::{names_of_groups, ranks_text, second_of},
     decide::Translation,
+    record::hex,
 };
 use crate::{
     plan::{Change, Content, Fingerprint, ObjectKey},
@@ -73,9 +73,9 @@ impl Rows {
     }
 }
 
-/// The mark of the account itself, as rows.
+/// The mark of the account itself, as a row.
 pub(in crate::store) fn account_mark(fingerprint: Fingerprint) -> Value {
-    json!([[ObjectKey::Account.kind(), "", hex(&fingerprint.0)]])
+    json!([ObjectKey::Account.kind(), "", hex(&fingerprint.0)])
 }
 
 fn member_row(email: &str, content: &MemberContent) -> Value {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{audit::Audited, decide::Translation, rows::name_of};
+use super::{decide::Translation, record::Audited, rows::name_of};
 use crate::{
     model::{Layout, Name, Ranks},
     plan::{Change, Content, Mark, ObjectKey, Observed},

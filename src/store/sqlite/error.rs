@@ -2,27 +2,6 @@
 
 use crate::store::StoreError;
 
-/// Why an attempt ended.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// By our own rules.
-    Refused(StoreError),
-    /// By SQLite.
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failed {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
-
 /// The class of `error`, with `said` in front of SQLite's own words.
 pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     match primary_code(error) {

@@ -8,18 +8,19 @@ mod error;
 mod open;
 #[cfg(test)]
 mod query_plans;
-mod read;
-mod write;
+mod session;
+mod statements;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::SqlitePool;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 pub use audit::verify_audit;
 
-use self::{error::Failed, open::FileId};
+use self::{open::FileId, session::SqliteSession};
+use super::sql::{self, Failed};
 use super::{Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
 use crate::{
     model::AccountKey,
@@ -65,21 +66,25 @@ impl Store for SqliteStore {
 
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {
         self.file.check()?;
-        let marks = async { read::accounts(&mut *self.readers.acquire().await?).await };
+        let marks = async { sql::accounts(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
         marks.await.map_err(|error| self.file.failed("listing accounts", &error))
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
         self.file.check()?;
-        let totals = async { read::totals(&mut *self.readers.acquire().await?).await };
+        let totals = async { sql::totals(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
         totals.await.map_err(|error| self.file.failed("counting accounts and members", &error))
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
         self.file.check()?;
-        read::observe(&self.readers, account, scope, since)
-            .await
-            .map_err(|error| self.file.failed(&format!("reading account {account}"), &error))
+        let observed = async {
+            let mut transaction = self.readers.begin().await?;
+            let observed = sql::observe(&mut SqliteSession(&mut transaction), account, scope, since).await?;
+            transaction.rollback().await?;
+            Ok(observed)
+        };
+        observed.await.map_err(|error| self.file.failed(&format!("reading account {account}"), &error))
     }
 
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
@@ -90,7 +95,7 @@ impl Store for SqliteStore {
         let applied = async {
             let mut writer = self.writer.acquire().await.map_err(failed)?;
             self.file.check()?;
-            let applied = write::apply(&mut writer, batch, epoch).await;
+            let applied = apply(&mut writer, batch, epoch).await;
             if let Err(Failed::Sql(_)) = applied {
                 // SQLite ends a transaction itself when the disk is full, and the connection would wait for its end.
                 writer.close_on_drop();
@@ -102,4 +107,16 @@ impl Store for SqliteStore {
         };
         applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
     }
+}
+
+async fn apply(writer: &mut SqliteConnection, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, Failed> {
+    // IMMEDIATE: a transaction that reads first could not always become one that writes.
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let applied = sql::apply(&mut SqliteSession(&mut transaction), batch, epoch).await?;
+    if applied.wrote {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(applied.outcomes)
 }

@@ -1,0 +1,256 @@
+//! Applying: what a batch does, in one transaction.
+
+use super::{
+    Audited, RankRows, Rows, Trail, account_mark, audit_append,
+    decide::{Decision, Step, decide, translations},
+    read::{self, Wanted},
+    session::{Cells, Read, Session, Table, Write},
+};
+use crate::{
+    model::Layout,
+    plan::{Content, Fingerprint, ObjectKey},
+    resolve::AccountContent,
+    store::{Batch, Epoch, Outcome, StoreError},
+};
+
+/// Changes written by one set of statements: bounds the arguments they are passed as to a megabyte or so.
+const CHUNK: usize = 1_000;
+
+/// Why an attempt ended.
+#[derive(Debug)]
+pub(in crate::store) enum Failed {
+    /// By our own rules.
+    Refused(StoreError),
+    /// By the database.
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(in crate::store) struct Applied {
+    /// One for each change.
+    pub(in crate::store) outcomes: Vec<Outcome>,
+    /// Whether there is anything to commit.
+    pub(in crate::store) wrote: bool,
+}
+
+/// Makes the changes of a batch. The session is a transaction in which nobody else of Roster writes.
+pub(in crate::store) async fn apply(
+    session: &mut dyn Session,
+    batch: &Batch<'_>,
+    epoch: Epoch,
+) -> Result<Applied, Failed> {
+    let rises = fence(session, epoch).await?;
+    let objects = batch.changes.iter().map(|change| &change.object);
+    let key = &batch.mark.account;
+    let (mut id, mut there) = read::observed(session, key, &Wanted::named(objects)).await?;
+    let mut decision = decide(batch, &there);
+    if decision.translate_from.is_some() {
+        (id, there) = read::observed(session, key, &Wanted::Whole).await?;
+        decision = decide(batch, &there);
+    }
+    let wrote = decision.steps.iter().any(|step| matches!(step, Ok(Step::Put | Step::Remove)));
+    let outcomes = if wrote {
+        Writing::new(session, Trail { batch, there: &there, epoch }, id).await?.run(decision).await?
+    } else {
+        decision.steps.into_iter().map(|step| step.map(|_| ())).collect()
+    };
+    if rises {
+        session.write(Write::Fence(epoch.0)).await?;
+    }
+    Ok(Applied { outcomes, wrote: wrote || rises })
+}
+
+/// Whether `epoch` is higher than any that has written here.
+async fn fence(session: &mut dyn Session, epoch: Epoch) -> Result<bool, Failed> {
+    match read::number(session, Read::Fence).await? {
+        Some(highest) if highest > epoch.0 => Err(Failed::Refused(StoreError::Conflict(format!(
+            "a newer leader has written here (term {highest}, this one is {})",
+            epoch.0
+        )))),
+        highest => Ok(highest != Some(epoch.0)),
+    }
+}
+
+/// A batch being written.
+struct Writing<'a> {
+    session: &'a mut dyn Session,
+    trail: Trail<'a>,
+    /// Number of the account.
+    id: i64,
+    /// Number of our mark.
+    owner: i64,
+}
+
+impl<'a> Writing<'a> {
+    async fn new(session: &'a mut dyn Session, trail: Trail<'a>, id: Option<i64>) -> Result<Self, Failed> {
+        let mark = trail.batch.mark;
+        let id = match id {
+            Some(id) => Some(id),
+            None => session.write(Write::NewAccount(&mark.account.to_string())).await?,
+        };
+        let owner = match read::number(session, Read::Owner(mark)).await? {
+            Some(owner) => Some(owner),
+            None => session.write(Write::NewOwner(mark)).await?,
+        };
+        let (id, owner) = (id.ok_or(sqlx::Error::RowNotFound)?, owner.ok_or(sqlx::Error::RowNotFound)?);
+        Ok(Self { session, trail, id, owner })
+    }
+
+    async fn run(mut self, decision: Decision) -> Result<Vec<Outcome>, Failed> {
+        let mut audited = Vec::new();
+        let mut outcomes: Vec<Outcome> = decision.steps.iter().map(|step| step.clone().map(|_| ())).collect();
+        let mut work: Vec<(usize, Step)> = Vec::new();
+        let mut account_goes = None;
+        for (place, step) in decision.steps.into_iter().enumerate() {
+            let (Some(change), Ok(step)) = (self.trail.batch.changes.get(place), step) else { continue };
+            match (&change.object, &change.put, step) {
+                (_, _, Step::Nothing) => {}
+                (ObjectKey::Account, Some((Content::Account(content), fingerprint)), _) => {
+                    self.put_account(content, *fingerprint).await?;
+                    audited.extend(self.trail.of(change));
+                }
+                (ObjectKey::Account, ..) => account_goes = Some(place),
+                (_, _, step) => work.push((place, step)),
+            }
+        }
+        if let Some(from) = decision.translate_from {
+            audited.extend(self.translate(&from).await?);
+        }
+        audit_append(self.session, audited).await?;
+        // Records are several times as large as their changes: only those of one chunk are there at a time.
+        for chunk in work.chunks(CHUNK) {
+            self.write(chunk, &mut outcomes).await?;
+            let made = chunk.iter().filter(|(place, _)| outcomes.get(*place) == Some(&Ok(())));
+            let made = made.filter_map(|(place, _)| self.trail.of(self.trail.batch.changes.get(*place)?)).collect();
+            audit_append(self.session, made).await?;
+        }
+        if let Some(place) = account_goes {
+            let outcome = self.remove_account().await?;
+            let change = self.trail.batch.changes.get(place).filter(|_| outcome.is_ok());
+            let audited = change.and_then(|change| self.trail.of(change)).into_iter().collect();
+            audit_append(self.session, audited).await?;
+            if let Some(slot) = outcomes.get_mut(place) {
+                *slot = outcome;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes the changes at these places. Where one of them is refused, halves are tried until it stands alone: others
+    /// may have put rules on our tables, and a failure belongs to the object it concerns.
+    async fn write(&mut self, work: &[(usize, Step)], outcomes: &mut [Outcome]) -> Result<(), Failed> {
+        let mut waiting = vec![work];
+        while let Some(work) = waiting.pop() {
+            self.session.write(Write::Savepoint).await?;
+            if let Err(error) = self.write_piece(work).await {
+                let object = match work {
+                    [(place, _)] => self.trail.batch.changes.get(*place).map(|change| change.object.to_string()),
+                    _ => None,
+                };
+                let said = format!("writing {}", object.unwrap_or_default());
+                let Some(refusal) = self.session.refusal(&said, &error) else { return Err(error.into()) };
+                self.session.write(Write::Undo).await?;
+                if let [(place, _)] = work {
+                    if let Some(slot) = outcomes.get_mut(*place) {
+                        *slot = Err(refusal);
+                    }
+                } else {
+                    let (first, second) = work.split_at(work.len() / 2);
+                    waiting.extend([second, first]);
+                }
+            }
+            self.session.write(Write::Release).await?;
+        }
+        Ok(())
+    }
+
+    /// A few statements, however many changes.
+    async fn write_piece(&mut self, work: &[(usize, Step)]) -> Result<(), sqlx::Error> {
+        let mut rows = Rows::default();
+        for (place, _) in work {
+            if let Some(change) = self.trail.batch.changes.get(*place) {
+                rows.add(change);
+            }
+        }
+        let (account, owner) = (self.id, self.owner);
+        for (write, rows) in [
+            (Write::Put(Table::Roles, account, &rows.put_roles), &rows.put_roles),
+            (Write::Put(Table::Groups, account, &rows.put_groups), &rows.put_groups),
+            (Write::Put(Table::Members, account, &rows.put_members), &rows.put_members),
+            (Write::Remove(Table::Roles, account, &rows.remove_roles), &rows.remove_roles),
+            (Write::Remove(Table::Groups, account, &rows.remove_groups), &rows.remove_groups),
+            (Write::Remove(Table::Members, account, &rows.remove_members), &rows.remove_members),
+            (Write::Unmark(account, &rows.unmark), &rows.unmark),
+            (Write::Mark { account, owner, rows: &rows.mark }, &rows.mark),
+        ] {
+            if !rows.is_empty() {
+                self.session.write(write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_account(&mut self, content: &AccountContent, fingerprint: Fingerprint) -> Result<(), sqlx::Error> {
+        let layout = self.put_layout(&content.layout).await?;
+        self.session.write(Write::Account { id: self.id, content, layout }).await?;
+        let rows = [account_mark(fingerprint)];
+        self.session.write(Write::Mark { account: self.id, owner: self.owner, rows: &rows }).await?;
+        self.session.write(Write::UnusedLayouts).await?;
+        Ok(())
+    }
+
+    /// The number of `layout`. Its rows are written anew where somebody has changed them.
+    async fn put_layout(&mut self, layout: &Layout) -> Result<i64, sqlx::Error> {
+        if let Some((id, found)) = read::layout_like(self.session, layout).await?
+            && found == *layout
+        {
+            return Ok(id);
+        }
+        let id = self.session.write(Write::Layout(layout)).await?.ok_or(sqlx::Error::RowNotFound)?;
+        self.session.write(Write::Ladders(id, layout)).await?;
+        Ok(id)
+    }
+
+    /// Rewrites all ranks that are in another layout, those that this batch writes included: it may not get to.
+    async fn translate(&mut self, from: &Layout) -> Result<Vec<Audited>, Failed> {
+        let translated = translations(self.trail.there, from, self.trail.batch.layout);
+        let rows = RankRows::of(&translated);
+        for (table, rows) in [(Table::Roles, rows.roles), (Table::Groups, rows.groups), (Table::Members, rows.members)]
+        {
+            for rows in rows.chunks(CHUNK) {
+                self.session.write(Write::Translate(table, self.id, rows)).await?;
+            }
+        }
+        Ok(self.trail.of_translations(&translated))
+    }
+
+    /// Removes the account, if nothing else is left in it.
+    async fn remove_account(&mut self) -> Result<Outcome, sqlx::Error> {
+        let mut left = None;
+        let mut take = |row: &dyn Cells| {
+            left = row.text(0)?;
+            Ok(())
+        };
+        self.session.each(Read::Left(self.id), &mut take).await?;
+        if let Some(what) = left {
+            let account = &self.trail.batch.mark.account;
+            return Ok(Err(StoreError::Conflict(format!("account {account} cannot go: {what} is left in it"))));
+        }
+        self.session.write(Write::RemoveAccount(self.id)).await?;
+        self.session.write(Write::UnusedLayouts).await?;
+        Ok(Ok(()))
+    }
+}
