@@ -163,9 +163,10 @@ async fn lead(
         events,
     };
     let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
-    let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone());
+    let (announced, from_stores) = mpsc::unbounded_channel();
+    let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
     let dispatcher = dispatch::Dispatcher::new(setting, stores);
-    dispatcher.run(from_watches, leadership.lost.clone(), stop.clone()).await?;
+    dispatcher.run(from_watches, from_stores, leadership.lost.clone(), stop.clone()).await?;
     // What is left to tell is told, but nobody waits long for it.
     let _ = tokio::time::timeout(LAST_WORDS, events_task).await;
     Ok(())

@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Mutex;
+use futures::{StreamExt, stream::BoxStream};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+};
 
 use crate::{
     api::IdentityStoreSpec,
-    model::Name,
+    model::{AccountKey, Name},
     store::{Batch, Epoch, Outcome, Place, Secrets, Store, StoreError},
     telemetry::Metrics,
 };
@@ -19,18 +23,45 @@ use crate::{
 /// A store that does not answer within this time is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Time between two attempts to listen to a store.
+const LISTEN_AGAIN: Duration = Duration::from_secs(2);
+
+/// Changes that somebody else made in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Name of the IdentityStore.
+    pub store: Name,
+    /// The account; none where some may have been missed, so that all are to be looked at.
+    pub account: Option<AccountKey>,
+}
+
 /// All stores in use, by where they are: two objects that name one file share it.
 pub struct Stores {
     directory: PathBuf,
     secrets: Arc<dyn Secrets>,
     metrics: Metrics,
+    announced: mpsc::UnboundedSender<Announced>,
     open: HashMap<Place, Arc<Slot>>,
 }
 
 /// The place of one store.
 struct Slot {
     place: Place,
-    store: Mutex<Option<Arc<dyn Store>>>,
+    store: Mutex<Option<Open>>,
+}
+
+/// An open store, and the task that listens to it.
+struct Open {
+    store: Arc<dyn Store>,
+    listening: Option<JoinHandle<()>>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.listening {
+            listening.abort();
+        }
+    }
 }
 
 /// A store as one pass uses it: named, timed, and bounded in time.
@@ -41,13 +72,19 @@ pub struct StoreHandle {
     slot: Result<Arc<Slot>, StoreError>,
     secrets: Arc<dyn Secrets>,
     metrics: Metrics,
+    announced: mpsc::UnboundedSender<Announced>,
 }
 
 impl Stores {
-    /// Stores whose files are below `directory`, and whose secrets are these.
+    /// Stores whose files are below `directory`, and whose secrets are these; what they announce is sent.
     #[must_use]
-    pub fn new(directory: &Path, secrets: Arc<dyn Secrets>, metrics: Metrics) -> Self {
-        Self { directory: directory.to_owned(), secrets, metrics, open: HashMap::new() }
+    pub fn new(
+        directory: &Path,
+        secrets: Arc<dyn Secrets>,
+        metrics: Metrics,
+        announced: mpsc::UnboundedSender<Announced>,
+    ) -> Self {
+        Self { directory: directory.to_owned(), secrets, metrics, announced, open: HashMap::new() }
     }
 
     /// The store that an IdentityStore describes.
@@ -56,7 +93,13 @@ impl Stores {
             let slot = self.open.entry(place.clone());
             slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None) })).clone()
         });
-        StoreHandle { name: name.clone(), slot, secrets: self.secrets.clone(), metrics: self.metrics.clone() }
+        StoreHandle {
+            name: name.clone(),
+            slot,
+            secrets: self.secrets.clone(),
+            metrics: self.metrics.clone(),
+            announced: self.announced.clone(),
+        }
     }
 }
 
@@ -68,14 +111,16 @@ impl StoreHandle {
     pub async fn get(&self) -> Result<Arc<dyn Store>, StoreError> {
         let slot = self.slot.as_ref().map_err(Clone::clone)?;
         let mut open = slot.store.lock().await;
-        if let Some(store) = open.as_ref() {
-            return Ok(store.clone());
+        if let Some(open) = open.as_ref() {
+            return Ok(open.store.clone());
         }
         let started = Instant::now();
         let opened = tokio::time::timeout(PATIENCE, slot.place.open(&*self.secrets)).await;
         let store = self.noted(opened.unwrap_or_else(|_| Err(no_answer())))?;
         self.metrics.store_call(&self.name, "open", started.elapsed());
-        *open = Some(store.clone());
+        // From before the first look, so that nothing is missed between the two.
+        let listening = self.listen(&store).await;
+        *open = Some(Open { store: store.clone(), listening });
         Ok(store)
     }
 
@@ -115,6 +160,21 @@ impl StoreHandle {
         Ok(outcomes)
     }
 
+    /// Listens to a store that announces changes. One that cannot be listened to now is used all the same: what others
+    /// change is then found by the next check.
+    async fn listen(&self, store: &Arc<dyn Store>) -> Option<JoinHandle<()>> {
+        let first = match tokio::time::timeout(PATIENCE, store.watch()).await {
+            Ok(Ok(None)) => return None,
+            Ok(Ok(first)) => first,
+            Ok(Err(error)) => {
+                tracing::warn!(store = %self.name, %error, "changes by others are found by checks only, for now");
+                None
+            }
+            Err(_) => None,
+        };
+        Some(tokio::spawn(announce(self.name.clone(), store.clone(), first, self.announced.clone())))
+    }
+
     async fn open_afresh_after(&self, error: Option<&StoreError>) {
         if matches!(error, Some(StoreError::Unavailable(_) | StoreError::Denied(_)))
             && let Ok(slot) = &self.slot
@@ -129,6 +189,34 @@ impl StoreHandle {
             self.metrics.store_error(&self.name, error.kind());
         }
         result
+    }
+}
+
+/// Passes on what a store announces, for as long as it is open.
+async fn announce(
+    name: Name,
+    store: Arc<dyn Store>,
+    mut stream: Option<BoxStream<'static, AccountKey>>,
+    announced: mpsc::UnboundedSender<Announced>,
+) {
+    loop {
+        if let Some(stream) = &mut stream {
+            while let Some(account) = stream.next().await {
+                if announced.send(Announced { store: name.clone(), account: Some(account) }).is_err() {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
+        stream = match tokio::time::timeout(PATIENCE, store.watch()).await {
+            Ok(Ok(Some(stream))) => Some(stream),
+            Ok(Ok(None)) => return,
+            Ok(Err(_)) | Err(_) => None,
+        };
+        // Something may have been said while nobody listened.
+        if stream.is_some() && announced.send(Announced { store: name.clone(), account: None }).is_err() {
+            return;
+        }
     }
 }
 

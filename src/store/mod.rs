@@ -2,6 +2,7 @@
 //! contract"). What a backend promises is proven by one suite that runs against every one of them: `tests/it/contract`.
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
 };
 
 mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod secrets;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
@@ -39,6 +42,8 @@ pub struct Capabilities {
     pub time_windows: bool,
     /// Every change is recorded beside the data.
     pub audit: bool,
+    /// Changes by others are announced at once.
+    pub notifications: bool,
 }
 
 impl Capabilities {
@@ -48,6 +53,7 @@ impl Capabilities {
         let all = [
             (self.audit, "Audit"),
             (self.fencing, "Fencing"),
+            (self.notifications, "Notifications"),
             (self.time_windows, "TimeWindows"),
             (self.transactions, "Transactions"),
         ];
@@ -140,4 +146,13 @@ pub trait Store: Send + Sync {
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
+
+    /// Accounts that somebody else changes, from now on, where the store can say so. The stream ends when it may have
+    /// missed some.
+    ///
+    /// # Errors
+    /// When the store cannot be listened to.
+    async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
+        Ok(None)
+    }
 }

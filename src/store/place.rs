@@ -112,10 +112,7 @@ impl Place {
             #[cfg(not(feature = "sqlite"))]
             Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
             #[cfg(feature = "postgres")]
-            Self::Postgres(place) => {
-                let _ = (place, secrets);
-                Err(StoreError::Invalid("PostgreSQL stores are not there yet".to_owned()))
-            }
+            Self::Postgres(place) => Ok(Arc::new(super::postgres::PostgresStore::open(place, secrets).await?)),
             #[cfg(not(feature = "postgres"))]
             Self::Postgres(_) => Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned())),
             Self::Keycloak(_) => Err(StoreError::Invalid("this build has no Keycloak store".to_owned())),

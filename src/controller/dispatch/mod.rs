@@ -27,7 +27,7 @@ use super::{
     queue::{Queue, Urgency, Want},
     record::{KindName, ObjectRef, Seen},
     status::StatusWriter,
-    stores::Stores,
+    stores::{Announced, Stores},
 };
 use crate::{
     model::{AccountKey, Email, Name},
@@ -119,6 +119,7 @@ impl Dispatcher {
     pub(super) async fn run(
         mut self,
         mut seen: mpsc::Receiver<Seen>,
+        mut announced: mpsc::UnboundedReceiver<Announced>,
         lost: CancellationToken,
         stop: CancellationToken,
     ) -> Result<(), Error> {
@@ -144,6 +145,7 @@ impl Dispatcher {
                     }
                     intake.drain(..).for_each(|seen| self.take_in(seen));
                 }
+                Some(announced) = announced.recv() => self.announced(announced),
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -220,6 +222,24 @@ impl Dispatcher {
                 Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO),
                 Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO),
                 Impact::Status(reference) => self.restate(&reference),
+            }
+        }
+    }
+
+    /// Somebody else changed a store. Not ahead of changes to objects: whoever can write the store must not be able to
+    /// hold them back.
+    fn announced(&mut self, announced: Announced) {
+        match announced.account {
+            Some(key) if self.store_of(&key).as_ref() == Some(&announced.store) => {
+                self.queue.want(&key, Want::Account, Urgency::Check, None);
+            }
+            Some(_) => {}
+            None => {
+                let kept = |key: &&AccountKey| self.store_of(key).as_ref() == Some(&announced.store);
+                let keys: Vec<AccountKey> = self.index.accounts.keys().filter(kept).cloned().collect();
+                for key in &keys {
+                    self.queue.want(key, Want::Account, Urgency::Check, None);
+                }
             }
         }
     }

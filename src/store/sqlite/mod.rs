@@ -61,7 +61,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { transactions: true, fencing: true, time_windows: true, audit: true }
+        Capabilities { transactions: true, fencing: true, time_windows: true, audit: true, notifications: false }
     }
 
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {

@@ -8,6 +8,8 @@ mod extremes;
 mod failure;
 mod ownership;
 mod planning;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod world;

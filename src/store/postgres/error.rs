@@ -1,0 +1,86 @@
+//! What PostgreSQL's errors mean to whoever called.
+
+use crate::store::StoreError;
+
+/// The class of `error`, with `said` in front of PostgreSQL's own words.
+pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
+    let said = match error {
+        sqlx::Error::PoolTimedOut => format!("{said}: no connection can be had"),
+        error => format!("{said}: {error}"),
+    };
+    let Some(code) = code(error) else { return StoreError::Unavailable(said) };
+    match class(&code) {
+        Class::Unavailable => StoreError::Unavailable(said),
+        Class::Conflict => StoreError::Conflict(said),
+        Class::Denied => StoreError::Denied(said),
+        Class::Invalid => StoreError::Invalid(said),
+    }
+}
+
+/// Whether PostgreSQL refused what was written, and not the writing.
+pub(super) fn is_refused(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| class(&code) == Class::Invalid && code != NO_DATABASE)
+}
+
+const NO_DATABASE: &str = "3D000";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Unavailable,
+    Conflict,
+    Denied,
+    Invalid,
+}
+
+/// By SQLSTATE, first its class.
+fn class(code: &str) -> Class {
+    match (code.get(..2).unwrap_or_default(), code) {
+        // Wrong password or name; no privilege, or no row-level policy that lets it pass.
+        ("28", _) | (_, "42501") => Class::Denied,
+        // Serialization failure, deadlock.
+        ("40", _) => Class::Conflict,
+        // Data that does not fit, constraints and what triggers raise, limits of a row or an index.
+        ("22" | "23" | "44" | "54" | "P0", _) | (_, NO_DATABASE) => Class::Invalid,
+        // Connections, resources, an operator's or a timeout's cancellation, a lock that cannot be had, a standby; and
+        // tables that are gone, which are made again when the store is opened afresh.
+        _ => Class::Unavailable,
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class::*, class};
+
+    #[test]
+    fn codes_have_classes() {
+        for (code, expected) in [
+            ("28P01", Denied),
+            ("28000", Denied),
+            ("42501", Denied),
+            ("40001", Conflict),
+            ("40P01", Conflict),
+            ("23505", Invalid),
+            ("23514", Invalid),
+            ("22021", Invalid),
+            ("54000", Invalid),
+            ("P0001", Invalid),
+            ("3D000", Invalid),
+            ("55P03", Unavailable),
+            ("57014", Unavailable),
+            ("57P01", Unavailable),
+            ("57P03", Unavailable),
+            ("53300", Unavailable),
+            ("08006", Unavailable),
+            ("25006", Unavailable),
+            ("42P01", Unavailable),
+            ("3F000", Unavailable),
+            ("", Unavailable),
+        ] {
+            assert_eq!(class(code), expected, "{code}");
+        }
+    }
+}

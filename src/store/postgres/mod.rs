@@ -1,0 +1,141 @@
+//! PostgreSQL (design/architecture.md "The store contract"; docs/stores/postgresql.md).
+//!
+//! One schema of a database. All of Roster's writers wait for each other, since the audit is one chain; portals and
+//! others never wait for them. Changes by others are announced.
+
+mod error;
+mod open;
+mod session;
+mod statements;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
+use jiff::Timestamp;
+use sqlx::{Executor, PgPool, postgres::PgListener};
+
+use self::{error::classify, session::PostgresSession};
+use super::{
+    AuditReport, Batch, Capabilities, Epoch, Outcome, PostgresPlace, Secrets, Store, StoreError, Totals,
+    sql::{self, Failed},
+};
+use crate::{
+    model::AccountKey,
+    plan::{Mark, Observed},
+    resolve::Scope,
+};
+
+/// Nobody else of Roster writes meanwhile, and what is written is not announced to ourselves. The lock comes before the
+/// first query, whose picture the transaction keeps.
+const ALONE: &str = "LOCK TABLE fence IN EXCLUSIVE MODE; SET LOCAL roster.writer = 'on'";
+
+/// A store in a schema of a PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+    listener: PgPool,
+    schema: String,
+    /// What it is called in errors.
+    said: String,
+}
+
+impl PostgresStore {
+    /// Opens the store, with its secrets as they are now; makes the schema, or brings it up to date, if this role may.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role cannot
+    /// do its work, `Invalid` when the connection string is none, there is no such database, or a newer Roster has written
+    /// it. Each says what was tried where, and none repeats the connection string.
+    pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+        open::open(place, secrets).await
+    }
+
+    /// Closes all connections; what is under way ends first.
+    pub async fn close(&self) {
+        self.listener.close().await;
+        self.pool.close().await;
+    }
+
+    fn failed(&self, doing: &str, error: &sqlx::Error) -> StoreError {
+        classify(&format!("{}: {doing}", self.said), error)
+    }
+
+    async fn try_apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, Failed> {
+        let mut transaction = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        transaction.execute(sqlx::raw_sql(ALONE)).await?;
+        let applied = sql::apply(&mut PostgresSession(&mut transaction), batch, epoch).await?;
+        if applied.wrote {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        Ok(applied.outcomes)
+    }
+}
+
+/// Checks the audit of a store, from its first record to its last; also while the controller runs.
+///
+/// # Errors
+/// When it cannot be read. What is wrong with the audit itself is in the report.
+pub async fn verify_audit(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
+    let (mut connection, said) = open::once(place, secrets).await?;
+    let report = async {
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        sql::verify(&mut PostgresSession(&mut connection)).await
+    };
+    report.await.map_err(|error| classify(&format!("{said}: checking the audit"), &error))
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { transactions: true, fencing: true, time_windows: true, audit: true, notifications: true }
+    }
+
+    async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {
+        let marks = async { sql::accounts(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
+        marks.await.map_err(|error| self.failed("listing accounts", &error))
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let totals = async { sql::totals(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
+        totals.await.map_err(|error| self.failed("counting accounts and members", &error))
+    }
+
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        let observed = async {
+            let mut transaction = open::reading(&self.pool).await?;
+            let observed = sql::observe(&mut PostgresSession(&mut transaction), account, scope, since).await?;
+            transaction.rollback().await?;
+            Ok(observed)
+        };
+        observed.await.map_err(|error| self.failed(&format!("reading account {account}"), &error))
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
+        if batch.changes.is_empty() {
+            return Vec::new();
+        }
+        let error = match self.try_apply(batch, epoch).await {
+            Ok(outcomes) => return outcomes,
+            Err(Failed::Refused(refused)) => refused,
+            Err(Failed::Sql(error)) => self.failed(&format!("writing account {}", batch.mark.account), &error),
+        };
+        batch.changes.iter().map(|_| Err(error.clone())).collect()
+    }
+
+    async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
+        let failed = |error: sqlx::Error| self.failed("listening for changes", &error);
+        let mut listener = PgListener::connect_with(&self.listener).await.map_err(failed)?;
+        listener.listen(&self.schema).await.map_err(failed)?;
+        let keys = futures::stream::unfold(listener, |mut listener| async {
+            loop {
+                // None and errors: the connection is lost, and with it what was said meanwhile.
+                let Ok(Some(said)) = listener.try_recv().await else { return None };
+                if let Some(key) = AccountKey::parse(said.payload()) {
+                    return Some((key, listener));
+                }
+            }
+        });
+        Ok(Some(keys.boxed()))
+    }
+}

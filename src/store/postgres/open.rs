@@ -1,0 +1,248 @@
+//! Opening: the connection string and how safely it is followed, and the schema.
+
+use std::{net::IpAddr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, PgPool,
+    migrate::{Migrate, MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+
+use super::{PostgresStore, error::classify};
+use crate::store::{Connection, PostgresPlace, Secrets, StoreError};
+
+/// Connections of one store at most, besides the one that listens.
+const CONNECTIONS: u32 = 8;
+/// How long a pass waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
+/// Longest statement, and longest wait for a lock that somebody else holds.
+const TIMEOUTS: [(&str, &str); 3] =
+    [("statement_timeout", "60s"), ("lock_timeout", "15s"), ("idle_in_transaction_session_timeout", "60s")];
+/// The first version whose views can have the rights of who asks.
+const OLDEST: i32 = 15;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+
+pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
+    let (options, said) = options(place, secrets).await?;
+    // Not from the pool, which would try again and say only that it waited in vain.
+    let mut first = connect(&options, &said).await?;
+    prepare(&mut first, place, &said).await?;
+    // What it says when it is closed changes nothing.
+    let _ = first.close().await;
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+    let pool = pool.idle_timeout(Duration::from_secs(300)).max_lifetime(Duration::from_secs(1800));
+    let listener = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).max_lifetime(None);
+    Ok(PostgresStore {
+        pool: pool.connect_lazy_with(options.clone()),
+        listener: listener.idle_timeout(None).connect_lazy_with(options),
+        schema: place.schema.clone(),
+        said,
+    })
+}
+
+/// A connection for one thing only.
+pub(super) async fn once(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnection, String), StoreError> {
+    let (options, said) = options(place, secrets).await?;
+    Ok((connect(&options, &said).await?, said))
+}
+
+async fn connect(options: &PgConnectOptions, said: &str) -> Result<PgConnection, StoreError> {
+    match tokio::time::timeout(ACQUIRE, options.connect()).await {
+        Ok(connected) => connected.map_err(|error| classify(&format!("{said}: connecting"), &error)),
+        Err(_) => Err(StoreError::Unavailable(format!("{said}: connecting: no answer within {} s", ACQUIRE.as_secs()))),
+    }
+}
+
+/// How to connect, and what to call it.
+async fn options(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnectOptions, String), StoreError> {
+    let (text, from) = match &place.connection {
+        Connection::Secret(secret) => (secrets.read(secret).await?, secret.to_string()),
+        Connection::Given(given) => (given.secret().clone(), "the connection string".to_owned()),
+    };
+    let mut options = parse(&text, &from)?;
+    let explicit = options.get_ssl_mode();
+    if let Some(ca) = &place.ca {
+        if matches!(explicit, PgSslMode::Disable) {
+            return Err(StoreError::Invalid(format!("{from} says sslmode=disable, but there is a caSecretRef")));
+        }
+        let pem = secrets.read(ca).await?;
+        options = options.ssl_root_cert_from_pem(pem.expose_secret().as_bytes().to_vec());
+    }
+    let is_local = options.get_socket().is_some() || is_loopback(options.get_host());
+    options = options.ssl_mode(ssl_mode(explicit, place.ca.is_some(), is_local));
+    let said = format!(
+        "PostgreSQL {}:{}/{}",
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string()),
+        options.get_port(),
+        options.get_database().unwrap_or_else(|| options.get_username()),
+    );
+    options = options.application_name("roster").options(TIMEOUTS).options([("search_path", place.schema.as_str())]);
+    Ok((options.disable_statement_logging(), said))
+}
+
+/// The error does not say what it did not understand: that could be a part of the password.
+fn parse(text: &SecretString, from: &str) -> Result<PgConnectOptions, StoreError> {
+    text.expose_secret().trim().parse().map_err(|_: sqlx::Error| {
+        StoreError::Invalid(format!("{from}: it must read postgres://user:password@host:port/database"))
+    })
+}
+
+/// Beyond this machine the server is always verified, unless the connection string says in so many words that there is no
+/// TLS; with certificates given, wherever it is.
+const fn ssl_mode(said: PgSslMode, has_ca: bool, is_local: bool) -> PgSslMode {
+    match said {
+        PgSslMode::VerifyCa if !has_ca => PgSslMode::VerifyCa,
+        _ if has_ca => PgSslMode::VerifyFull,
+        PgSslMode::Disable => PgSslMode::Disable,
+        said if is_local => said,
+        _ => PgSslMode::VerifyFull,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.is_empty()
+        || host == "localhost"
+        || host.starts_with('/')
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Brings the schema up to date, and makes sure that this role can do its work.
+async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
+    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
+    let version = connection.server_version_num().unwrap_or(0).cast_signed();
+    if version < OLDEST * 10_000 {
+        return Err(StoreError::Invalid(format!(
+            "{said}: PostgreSQL {} is too old; {OLDEST} or newer is needed",
+            version / 10_000
+        )));
+    }
+    if !is_current(connection, said).await? {
+        migrate(connection, &place.schema, said).await?;
+    }
+    // Who sees a part would take the rest for gone.
+    let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failed("looking what this role may see", &error))?;
+    if !sees_all {
+        return Err(StoreError::Denied(format!(
+            "{said}: this role does not see all accounts; the owner of schema {0} must say: INSERT INTO {0}.visible_to \
+             VALUES ('<role>', '*')",
+            place.schema
+        )));
+    }
+    Ok(())
+}
+
+/// Whether all migrations have been made, so that a role that may not make any can do without.
+async fn is_current(connection: &mut PgConnection, said: &str) -> Result<bool, StoreError> {
+    let failed = |error: &sqlx::Error| classify(&format!("{said}: looking at its schema"), error);
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failed(&error))?;
+    if !there {
+        return Ok(false);
+    }
+    let made: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(|error| failed(&error))?;
+    let known: Vec<(i64, Vec<u8>)> = MIGRATIONS.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+    Ok(made == known)
+}
+
+/// Makes the schema and what is missing in it. Whoever comes at the same time waits.
+async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Result<(), StoreError> {
+    let said = format!("{said}: bringing schema {schema} up to date");
+    let failed = |error: &sqlx::Error| match classify(&said, error) {
+        StoreError::Denied(why) => {
+            StoreError::Denied(format!("{why}; the owner of the schema can do it: roster migrate --store postgres://…"))
+        }
+        other => other,
+    };
+    let exists: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+        .bind(schema)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failed(&error))?;
+    if !exists {
+        // Two may come at the same time: the lock of the migrations is not held yet.
+        Migrate::lock(&mut *connection).await.map_err(|error| StoreError::Unavailable(format!("{said}: {error}")))?;
+        let made = sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}")));
+        let made = made.execute(&mut *connection).await;
+        let unlocked = Migrate::unlock(&mut *connection).await;
+        made.map_err(|error| failed(&error))?;
+        unlocked.map_err(|error| StoreError::Unavailable(format!("{said}: {error}")))?;
+    }
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(&error),
+        MigrateError::VersionMissing(version) => StoreError::Invalid(format!(
+            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another schema",
+            MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+        )),
+        error => StoreError::Invalid(format!("{said}: {error}")),
+    })
+}
+
+/// A pool's connection for one transaction that reads: one consistent picture.
+pub(super) async fn reading(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_this_machine_the_server_is_verified() {
+        use PgSslMode::{Allow, Disable, Prefer, Require, VerifyCa, VerifyFull};
+        for (said, has_ca, is_local, mode) in [
+            (Prefer, false, false, VerifyFull),
+            (Allow, false, false, VerifyFull),
+            (Require, false, false, VerifyFull),
+            (VerifyCa, false, false, VerifyCa),
+            (VerifyFull, false, false, VerifyFull),
+            (Disable, false, false, Disable),
+            (Prefer, false, true, Prefer),
+            (Require, false, true, Require),
+            (Disable, false, true, Disable),
+            (Prefer, true, true, VerifyFull),
+            (Require, true, false, VerifyFull),
+            (VerifyCa, true, false, VerifyFull),
+        ] {
+            let found = ssl_mode(said, has_ca, is_local);
+            assert_eq!(format!("{found:?}"), format!("{mode:?}"), "{said:?} {has_ca} {is_local}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("127.8.0.1", true),
+            ("::1", true),
+            ("[::1]", true),
+            ("/run/postgresql", true),
+            ("db.example", false),
+            ("localhost.example", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_connection_string_is_not_repeated() {
+        for text in ["host=db password=hush", "postgres://u:hush@db:port/x", "postgres://u@db/x?sslmode=hush"] {
+            let error = parse(&SecretString::from(text), "Secret pg, key uri").unwrap_err();
+            assert!(matches!(&error, StoreError::Invalid(said) if !said.contains("hush")), "{error}");
+        }
+        assert!(parse(&SecretString::from("postgres://u:p@db/x\n"), "").is_ok());
+    }
+}

@@ -1,0 +1,203 @@
+//! Running the statements, and reading PostgreSQL's rows.
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use serde_json::Value;
+use sqlx::{
+    PgConnection, Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+
+use super::{
+    error::{classify, is_refused},
+    statements as sql,
+};
+use crate::{
+    model::Email,
+    store::{
+        StoreError,
+        sql::{Cells, Read, Session, Table, Take, Write},
+    },
+};
+
+/// A connection in a transaction.
+pub(super) struct PostgresSession<'a>(pub(super) &'a mut PgConnection);
+
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Rows as columns: JSON arrays of columns, or single values where there is one column.
+fn bind_columns<'q>(mut query: Statement<'q>, rows: &[Value], columns: usize) -> Statement<'q> {
+    for column in 0..columns {
+        let cells = rows.iter().map(|row| match row {
+            Value::Array(cells) => cells.get(column).and_then(text),
+            single => text(single),
+        });
+        query = query.bind(cells.collect::<Vec<Option<String>>>());
+    }
+    query
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession<'_> {
+    async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error> {
+        let mut rows = statement(&read).fetch(&mut *self.0);
+        while let Some(row) = rows.try_next().await? {
+            take(&row)?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, write: Write<'_>) -> Result<Option<i64>, sqlx::Error> {
+        match write {
+            Write::NewAccount(key) => return self.number(sqlx::query(sql::NEW_ACCOUNT).bind(key)).await,
+            Write::NewOwner(mark) => {
+                let query = sqlx::query(sql::NEW_OWNER).bind(mark.cluster.as_str());
+                return self.number(query.bind(mark.account.to_string()).bind(mark.uid.as_str())).await;
+            }
+            Write::Layout(layout) => {
+                let sections = i64::try_from(layout.len()).unwrap_or(i64::MAX);
+                let query = sqlx::query(sql::PUT_LAYOUT).bind(layout.digest().as_slice()).bind(sections);
+                return self.number(query).await;
+            }
+            Write::Fence(epoch) => self.run(sqlx::query(sql::PUT_FENCE).bind(epoch)).await?,
+            Write::Savepoint => self.run(sqlx::query("SAVEPOINT piece")).await?,
+            Write::Undo => self.run(sqlx::query("ROLLBACK TO SAVEPOINT piece")).await?,
+            Write::Release => self.run(sqlx::query("RELEASE SAVEPOINT piece")).await?,
+            Write::Put(table, account, rows) => self.rows(put(table), account, rows).await?,
+            Write::Remove(table, account, names) => self.rows((remove(table), 1), account, names).await?,
+            Write::Translate(table, account, rows) => self.rows((translate(table), 2), account, rows).await?,
+            Write::Unmark(account, rows) => self.rows((sql::UNMARK, 2), account, rows).await?,
+            Write::Mark { account, owner, rows } => {
+                let query = sqlx::query(sql::MARK).bind(account).bind(owner);
+                self.run(bind_columns(query, rows, 3)).await?;
+            }
+            Write::Account { id, content, layout } => {
+                let query = sqlx::query(sql::PUT_ACCOUNT).bind(id).bind(content.display_name.as_str());
+                let query = query.bind(content.catalog.as_str()).bind(layout);
+                let query = query.bind(content.owner.as_ref().map(Email::as_str));
+                self.run(query.bind(content.parent.as_ref().map(ToString::to_string))).await?;
+            }
+            Write::Ladders(id, layout) => {
+                let ladders = serde_json::json!(layout.ladders()).to_string();
+                for sql in sql::REMOVE_LADDERS {
+                    self.run(sqlx::query(sql).bind(id)).await?;
+                }
+                for sql in sql::PUT_LADDERS {
+                    self.run(sqlx::query(sql).bind(id).bind(&ladders)).await?;
+                }
+            }
+            Write::UnusedLayouts => self.run(sqlx::query(sql::REMOVE_UNUSED_LAYOUTS)).await?,
+            Write::RemoveAccount(id) => {
+                for sql in sql::REMOVE_ACCOUNT {
+                    self.run(sqlx::query(sql).bind(id)).await?;
+                }
+            }
+            Write::Audit(rows) => self.run(bind_columns(sqlx::query(sql::APPEND), rows, 13)).await?,
+        }
+        Ok(None)
+    }
+
+    fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError> {
+        is_refused(error).then(|| classify(said, error))
+    }
+}
+
+impl PostgresSession<'_> {
+    async fn run(&mut self, query: Statement<'_>) -> Result<(), sqlx::Error> {
+        query.execute(&mut *self.0).await.map(|_| ())
+    }
+
+    async fn number(&mut self, query: Statement<'_>) -> Result<Option<i64>, sqlx::Error> {
+        query.fetch_optional(&mut *self.0).await?.map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn rows(
+        &mut self,
+        (sql, columns): (&'static str, usize),
+        account: i64,
+        rows: &[Value],
+    ) -> Result<(), sqlx::Error> {
+        self.run(bind_columns(sqlx::query(sql).bind(account), rows, columns)).await
+    }
+}
+
+fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
+    match *read {
+        Read::Fence => sqlx::query(sql::FENCE),
+        Read::Accounts => sqlx::query(sql::ACCOUNTS),
+        Read::Totals => sqlx::query(sql::TOTALS),
+        Read::Account(key) => sqlx::query(sql::ACCOUNT).bind(key),
+        Read::Whole(table, account) => sqlx::query(select(table).0).bind(account),
+        Read::Named(table, account, names) => sqlx::query(select(table).1).bind(account).bind(names),
+        Read::Removals(account, since) => sqlx::query(sql::REMOVALS).bind(account).bind(since),
+        Read::Owners(ids) => sqlx::query(sql::OWNERS).bind(ids),
+        Read::Owner(mark) => {
+            let query = sqlx::query(sql::OWNER).bind(mark.cluster.as_str());
+            query.bind(mark.account.to_string()).bind(mark.uid.as_str())
+        }
+        Read::Layout(digest) => sqlx::query(sql::LAYOUT).bind(digest.as_slice()),
+        Read::Left(account) => sqlx::query(sql::LEFT).bind(account),
+        Read::AuditHead => sqlx::query(sql::AUDIT_HEAD),
+        Read::Audit => sqlx::query(sql::AUDIT),
+    }
+}
+
+const fn select(table: Table) -> sql::Statements {
+    match table {
+        Table::Roles => sql::ROLES,
+        Table::Groups => sql::GROUPS,
+        Table::Members => sql::MEMBERS,
+    }
+}
+
+const fn put(table: Table) -> (&'static str, usize) {
+    match table {
+        Table::Roles => (sql::PUT_ROLES, 3),
+        Table::Groups => (sql::PUT_GROUPS, 3),
+        Table::Members => (sql::PUT_MEMBERS, 9),
+    }
+}
+
+const fn remove(table: Table) -> &'static str {
+    match table {
+        Table::Roles => sql::REMOVE_ROLES,
+        Table::Groups => sql::REMOVE_GROUPS,
+        Table::Members => sql::REMOVE_MEMBERS,
+    }
+}
+
+const fn translate(table: Table) -> &'static str {
+    match table {
+        Table::Roles => sql::TRANSLATE_ROLES,
+        Table::Groups => sql::TRANSLATE_GROUPS,
+        Table::Members => sql::TRANSLATE_MEMBERS,
+    }
+}
+
+impl Cells for PgRow {
+    fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn is_some(&self, column: usize) -> Result<bool, sqlx::Error> {
+        use sqlx::ValueRef as _;
+        Ok(!self.try_get_raw(column)?.is_null())
+    }
+}
