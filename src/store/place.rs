@@ -71,16 +71,18 @@ impl Place {
         }
     }
 
-    /// What somebody wrote on the command line: `postgres://…`, or an SQLite file.
+    /// What somebody wrote on the command line: `postgres://…`, with `#schema` where it is another, or an SQLite file.
     #[must_use]
     pub fn given(text: &Path) -> Self {
         let url = text.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
         match url {
-            Some(url) => Self::Postgres(PostgresPlace {
-                connection: Connection::Given(Given::new(url)),
-                schema: postgres_schema(),
-                ca: None,
-            }),
+            Some(url) => {
+                let (url, schema) = match url.split_once('#') {
+                    Some((url, schema)) => (url, schema.to_owned()),
+                    None => (url, postgres_schema()),
+                };
+                Self::Postgres(PostgresPlace { connection: Connection::Given(Given::new(url)), schema, ca: None })
+            }
             None => Self::Sqlite(text.to_owned()),
         }
     }
@@ -196,11 +198,13 @@ mod tests {
     #[test]
     fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
         assert_eq!(Place::given(Path::new("a.db")), Place::Sqlite("a.db".into()));
+        assert_eq!(Place::given(Path::new("postgres://db/x#other")).to_string(), "PostgreSQL, schema other");
         for text in ["postgres://u:hush@db/x", "postgresql://db/x?password=hush"] {
             let place = Place::given(Path::new(text));
             assert!(matches!(place, Place::Postgres(_)) && place.file().is_none());
             let shown = format!("{place} {place:?}");
             assert!(!shown.contains("hush"), "{shown}");
+            assert!(shown.starts_with("PostgreSQL, schema roster"), "{shown}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{Connection, PostgresPlace, Secrets, StoreError};
 /// Connections of one store at most, besides the one that listens.
 const CONNECTIONS: u32 = 8;
 /// How long a pass waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(10);
+const ACQUIRE: Duration = Duration::from_secs(5);
 /// Longest statement, and longest wait for a lock that somebody else holds.
 const TIMEOUTS: [(&str, &str); 3] =
     [("statement_timeout", "60s"), ("lock_timeout", "15s"), ("idle_in_transaction_session_timeout", "60s")];
@@ -25,6 +25,7 @@ const OLDEST: i32 = 15;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
+    valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     // Not from the pool, which would try again and say only that it waited in vain.
     let mut first = connect(&options, &said).await?;
@@ -42,8 +43,21 @@ pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result
     })
 }
 
+/// The schema's name stands in SQL and in the search path: nothing else may, whatever let it past the API's schema.
+fn valid_schema(schema: &str) -> Result<(), StoreError> {
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if !begins || schema.len() > 63 || !schema.chars().all(fine) || schema.starts_with("pg_") {
+        return Err(StoreError::Invalid(format!(
+            "{schema:?} is no name of a schema: 1 to 63 lower-case letters, digits and '_', not pg_…"
+        )));
+    }
+    Ok(())
+}
+
 /// A connection for one thing only.
 pub(super) async fn once(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnection, String), StoreError> {
+    valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     Ok((connect(&options, &said).await?, said))
 }

@@ -1,6 +1,13 @@
 //! PostgreSQL: the contract, and what only a server can show.
 
+mod audit;
+mod cut;
+mod failure;
+mod notify;
+pub mod proxy;
+mod roles;
 pub mod server;
+mod view;
 
 use std::{
     collections::BTreeMap,

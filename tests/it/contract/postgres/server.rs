@@ -127,6 +127,21 @@ impl Server {
         }
     }
 
+    /// Says who may connect how.
+    pub async fn allow(&self, hba: &str) {
+        fs::write(self.data.join("pg_hba.conf"), hba).unwrap();
+        self.run("SELECT pg_reload_conf()").await.unwrap();
+        // The server's own word that it has read it.
+        let rules = i64::try_from(hba.lines().count()).unwrap();
+        let read = async || {
+            let sql = "SELECT (SELECT count(*) FROM pg_hba_file_rules) = $1 AND pg_conf_load_time() > now() - interval '1 minute'";
+            sqlx::query_scalar::<_, bool>(sql).bind(rules).fetch_one(&mut self.admin_connection().await).await.unwrap()
+        };
+        while !read().await {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The superuser, by the socket.
     pub fn admin(&self) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()

@@ -1,0 +1,259 @@
+//! All classes of errors, provoked for real.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use roster::{
+    resolve::Scope,
+    store::{Connection, PostgresPlace, Store, StoreError, Totals, postgres::PostgresStore},
+};
+use sqlx::Connection as _;
+
+use super::{
+    Postgres, SecretsOf, secret,
+    server::{Authority, Server},
+};
+use crate::contract::{
+    Backend,
+    world::{email, member, world},
+};
+
+async fn open(place: &PostgresPlace) -> Result<PostgresStore, StoreError> {
+    PostgresStore::open(place, &SecretsOf::default()).await
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_denied() {
+    let backend = Postgres::fresh().await;
+    let url = backend.server.url(&backend.owner);
+    for (url, why) in [
+        (url.replace(":pw@", ":hush@"), "password authentication failed"),
+        (url.replace(":pw@", "@"), "password"),
+        (url.replace(&backend.owner, "nobody_there"), "password authentication failed"),
+    ] {
+        let error = open(&backend.place_of(&url)).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Denied(said) if said.contains(why)), "{url}: {error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_invalid() {
+    let backend = Postgres::fresh().await;
+    let url = backend.server.url(&backend.owner);
+    for (url, why) in [
+        ("host=db password=hush".to_owned(), "must read postgres://"),
+        (url.replace("/postgres?", "/nothing?"), "does not exist"),
+    ] {
+        let error = open(&backend.place_of(&url)).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{url}: {error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+    let place = PostgresPlace { schema: "a; DROP TABLE x".into(), ..backend.place() };
+    let error = open(&place).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("no name of a schema")), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_store_is_left_alone() {
+    let backend = Postgres::fresh().await;
+    backend.open().await;
+    backend.run("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 0)").await.unwrap();
+    let error = open(&backend.place()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("a newer Roster")), "{error}");
+}
+
+/// Somebody's own constraint refuses one member: the others are applied.
+#[tokio::test]
+async fn a_constraint_refuses_one_object_only() {
+    let backend = Postgres::fresh().await;
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    backend.run("ALTER TABLE members ADD CHECK (email NOT LIKE '%@competitor.example')").await.unwrap();
+    for n in 0..30 {
+        world.members.insert(email(&format!("m{n}@shop.example")), member(&[1, 1, 1]));
+    }
+    let refused = email("x@competitor.example");
+    world.members.insert(refused.clone(), member(&[1, 1, 1]));
+    let plan = world.plan(&*store, Scope::Account).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_err()).collect();
+    assert!(matches!(&failed[..], [Err(StoreError::Invalid(said))] if said.contains(refused.as_str())), "{failed:?}");
+    world.members.remove(&refused);
+    world.assert_held(&world.observe(&*store).await);
+}
+
+/// A row that somebody else changes while a pass runs is a conflict, and the pass is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_at_the_same_time_is_a_conflict() {
+    let backend = Postgres::fresh().await;
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let mut other = backend.connect().await;
+    let mut theirs = other.begin().await.unwrap();
+    sqlx::query("UPDATE members SET role = 'x' WHERE email = 'ann@shop.example'").execute(&mut *theirs).await.unwrap();
+    world.members.insert(email("ann@shop.example"), member(&[0, 0, 1]));
+    let plan = world.plan(&*store, Scope::Account).await;
+    let (outcomes, ()) = tokio::join!(world.apply(&*store, &plan), async {
+        // The pass waits for their row; then it is no longer the one that was seen.
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO members%'
+            AND usename = current_user";
+        while backend.number(waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        theirs.commit().await.unwrap();
+    });
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Conflict(_)))), "{outcomes:?}");
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_is_unavailable_and_comes_back() {
+    let server = Server::start().await;
+    let backend = Postgres::on(&server).await;
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    world.members.insert(email("new@shop.example"), member(&[1, 0, 0]));
+    let plan = world.plan(&*store, Scope::Account).await;
+    server.stop();
+    for _ in 0..2 {
+        let error = store.totals().await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        let outcomes = world.apply(&*store, &plan).await;
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))), "{outcomes:?}");
+    }
+    assert!(matches!(open(&backend.place()).await, Err(StoreError::Unavailable(_))));
+    server.up().await;
+    // The same store works again, too.
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+}
+
+#[tokio::test]
+async fn a_password_that_was_exchanged_is_denied_until_the_secret_is_read_afresh() {
+    let backend = Postgres::fresh().await;
+    let secrets = SecretsOf::default();
+    secrets.set("db", &backend.server.url(&backend.owner));
+    let place = PostgresPlace { connection: Connection::Secret(secret("db")), ..backend.place() };
+    let store = PostgresStore::open(&place, &secrets).await.unwrap();
+    world("acme").converge(&store).await;
+    // Those that are open stay; a new connection needs the new one.
+    let exchange = format!(
+        "ALTER ROLE {0} PASSWORD 'new'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{0}'",
+        backend.owner
+    );
+    backend.server.run(&exchange).await.unwrap();
+    let denied = async || {
+        for _ in 0..20 {
+            if let Err(StoreError::Denied(_)) = store.totals().await {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(denied().await);
+    assert!(matches!(PostgresStore::open(&place, &secrets).await, Err(StoreError::Denied(_))));
+    secrets.set("db", &backend.server.url(&backend.owner).replace(":pw@", ":new@"));
+    let store = PostgresStore::open(&place, &secrets).await.unwrap();
+    assert_eq!(store.totals().await.unwrap().members, 2);
+}
+
+#[tokio::test]
+async fn tls_is_verified() {
+    let backend = Postgres::fresh().await;
+    let url = backend.server.url(&backend.owner).replace("?sslmode=disable", "");
+    let secrets = SecretsOf::default();
+    secrets.set("db", &url);
+    secrets.set("ca", &backend.server.ca);
+    let place =
+        PostgresPlace { connection: Connection::Secret(secret("db")), ca: Some(secret("ca")), ..backend.place() };
+    let store = PostgresStore::open(&place, &secrets).await.unwrap();
+    world("acme").converge(&store).await;
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'roster' AND usename = current_user";
+    let encrypted: i64 = sqlx::query_scalar(encrypted).fetch_one(&mut backend.connect().await).await.unwrap();
+    assert!(encrypted > 0);
+    let plain = url.clone() + "?sslmode=disable";
+    let localhost = url.replace("127.0.0.1", "localhost");
+    for (url, ca, why) in [
+        // Another authority, no certificate at all, and a name that the certificate does not have.
+        (&url, Authority::new().pem, "invalid peer certificate"),
+        (&url, "nonsense".to_owned(), ""),
+        (&localhost, backend.server.ca.clone(), "not valid for name"),
+        (&plain, backend.server.ca.clone(), "sslmode=disable"),
+    ] {
+        secrets.set("db", url);
+        secrets.set("ca", &ca);
+        let error = PostgresStore::open(&place, &secrets).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{why}: {error}");
+    }
+}
+
+/// A server that takes this role's connections only encrypted.
+#[tokio::test]
+async fn a_server_may_insist_on_tls() {
+    let server = Server::start().await;
+    let mut backend = Postgres::on(&server).await;
+    server
+        .run("CREATE ROLE tls_only LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE postgres TO tls_only")
+        .await
+        .unwrap();
+    server.run(&format!("ALTER ROLE {} RENAME TO unused", backend.owner)).await.unwrap();
+    backend.owner = "tls_only".to_owned();
+    let hba = "local all all trust\nhostssl all tls_only 127.0.0.1/32 scram-sha-256\n";
+    server.allow(hba).await;
+    let error = open(&backend.place()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Denied(said) if said.contains("no encryption")), "{error}");
+    let secrets = SecretsOf::default();
+    secrets.set("ca", &server.ca);
+    let url = server.url("tls_only").replace("?sslmode=disable", "");
+    let place = PostgresPlace { ca: Some(secret("ca")), ..backend.place_of(&url) };
+    assert_eq!(PostgresStore::open(&place, &secrets).await.unwrap().totals().await.unwrap(), Totals::default());
+}
+
+/// Replicas and the command line start at the same time: the schema is made once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_open_it_at_once() {
+    let backend = Postgres::fresh().await;
+    let place = backend.place();
+    let opened = futures::future::join_all((0..8).map(|_| open(&place))).await;
+    for store in opened {
+        assert_eq!(store.unwrap().totals().await.unwrap(), Totals::default());
+    }
+    assert_eq!(backend.number("SELECT count(*) FROM _sqlx_migrations").await, 1);
+}
+
+/// One person in many accounts is a row in each, and leaves one without leaving the others.
+#[tokio::test]
+async fn one_person_in_many_accounts() {
+    let backend = Postgres::fresh().await;
+    let store = backend.open().await;
+    let mut worlds: Vec<_> = (0..12).map(|n| world(&format!("account-{n}"))).collect();
+    for world in &worlds {
+        world.converge(&*store).await;
+    }
+    let accounts = "SELECT count(DISTINCT account) FROM effective_permissions WHERE email = 'ann@shop.example'";
+    for (gone, world) in worlds.iter_mut().enumerate() {
+        assert_eq!(backend.number(accounts).await, 12 - i64::try_from(gone).unwrap());
+        world.members.remove(&email("ann@shop.example"));
+        world.converge(&*store).await;
+    }
+    assert_eq!(backend.number(accounts).await, 0);
+    assert_eq!(worlds.iter().map(|world| world.key().clone()).collect::<BTreeSet<_>>().len(), 12);
+}
+
+/// A lock that somebody else holds is waited for, and not for ever.
+#[tokio::test]
+async fn connections_have_limits() {
+    let backend = Postgres::fresh().await;
+    let store = backend.store().await;
+    world("acme").converge(&store).await;
+    let passes = (0..40).map(|_| store.totals());
+    futures::future::try_join_all(passes).await.unwrap();
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND application_name = 'roster'";
+    let open = backend.number(open).await;
+    assert!((1..=8).contains(&open), "{open} connections");
+    store.close().await;
+    let error = tokio::time::timeout(Duration::from_secs(5), store.totals()).await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+}

@@ -1,0 +1,78 @@
+//! Changes by others are announced, and Roster's own are not.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use roster::{model::AccountKey, resolve::Scope, store::Store as _};
+
+use super::Postgres;
+use crate::contract::{
+    Backend as _,
+    world::{email, member, members, world},
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn what_others_change_is_announced_and_what_roster_writes_is_not() {
+    let backend = Postgres::fresh().await;
+    let store = backend.store().await;
+    let mut changes = store.watch().await.unwrap().unwrap();
+    let (mut acme, bolt) = (world("acme"), world("bolt"));
+    acme.converge(&store).await;
+    bolt.converge(&store).await;
+    acme.members.insert(email("new@shop.example"), member(&[1, 0, 0]));
+    acme.members.remove(&email("ben@shop.example"));
+    acme.converge(&store).await;
+    acme.converge_in(&store, members(&[&email("new@shop.example")])).await;
+    let of_bolt = "account_id = (SELECT id FROM account_ids WHERE key = 'shop/bolt')";
+    for (sql, accounts) in [
+        (format!("UPDATE members SET ranks = '000' WHERE {of_bolt}"), &["shop/bolt"][..]),
+        (format!("DELETE FROM members WHERE email = 'ben@shop.example' AND {of_bolt}"), &["shop/bolt"]),
+        (format!("UPDATE roles SET title = 'x' WHERE {of_bolt}"), &["shop/bolt"]),
+        (format!("UPDATE groups SET title = 'x' WHERE {of_bolt}"), &["shop/bolt"]),
+        (format!("DELETE FROM marks WHERE kind = 'role' AND {of_bolt}"), &["shop/bolt"]),
+        (
+            "UPDATE accounts SET catalog = 'x' WHERE id = (SELECT id FROM account_ids WHERE key = 'shop/bolt')".into(),
+            &["shop/bolt"],
+        ),
+        ("UPDATE members SET ranks = '001'".into(), &["shop/acme", "shop/bolt"]),
+        ("UPDATE levels SET name = 'x' WHERE rank = 1".into(), &["shop/acme", "shop/bolt"]),
+        ("TRUNCATE members".into(), &["shop/acme", "shop/bolt"]),
+        (
+            "INSERT INTO members (account_id, email, ranks) SELECT id, 'a@b.example', '111' FROM account_ids".into(),
+            &["shop/acme", "shop/bolt"],
+        ),
+    ] {
+        backend.run(&sql).await.unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < accounts.len() {
+            let key =
+                tokio::time::timeout(SOON, changes.next()).await.unwrap_or_else(|_| panic!("not announced: {sql}"));
+            heard.push(key.unwrap().to_string());
+        }
+        heard.sort();
+        // Nothing else came before: what Roster wrote would have.
+        assert_eq!(heard, accounts, "{sql}");
+    }
+    // What does not change a row of an account is nobody's business.
+    backend.run("UPDATE members SET ranks = '002' WHERE email = 'nobody'").await.unwrap();
+    backend.run(&format!("DELETE FROM members WHERE {of_bolt}")).await.unwrap();
+    assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap(), Some(AccountKey::new("shop", "bolt")));
+    assert!(!acme.plan(&store, Scope::Account).await.changes.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_connection_ends_the_stream() {
+    let backend = Postgres::fresh().await;
+    let store = backend.store().await;
+    let mut changes = store.watch().await.unwrap().unwrap();
+    let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{}'", backend.owner);
+    backend.server.run(&cut).await.unwrap();
+    assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap(), None);
+    // And it can be listened to again.
+    world("acme").converge(&*backend.open().await).await;
+    let mut changes = store.watch().await.unwrap().unwrap();
+    backend.run("DELETE FROM members").await.unwrap();
+    assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap(), Some(AccountKey::new("shop", "acme")));
+}
