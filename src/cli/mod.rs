@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
 mod apply;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod audit;
 mod block;
 mod can_i;
@@ -14,6 +14,7 @@ mod import;
 pub mod input;
 mod man;
 mod matrix;
+mod migrate;
 pub mod output;
 mod people;
 mod plan;
@@ -72,8 +73,9 @@ enum Command {
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     Audit(audit::Args),
+    Migrate(migrate::Args),
     Controller(controller::Args),
     Crds(crds::Args),
     Completions(completions::Args),
@@ -135,8 +137,9 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,
-        #[cfg(feature = "sqlite")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         Command::Audit(args) => audit::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -122,6 +122,24 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Checks the audit of an SQL store, from its first record to its last; also while the controller runs.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has no audit of its own. What is wrong with the audit itself is in the report.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub async fn verify_audit(&self, secrets: &dyn Secrets) -> Result<super::AuditReport, StoreError> {
+        let _ = secrets;
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => super::sqlite::verify_audit(path).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(place) => super::postgres::verify_audit(place, secrets).await,
+            _ => Err(StoreError::Invalid(format!("{self} keeps no audit that can be checked"))),
+        }
+    }
+}
+
 impl PostgresPlace {
     fn of(store: &str, spec: &PostgresBackend) -> Self {
         Self {

@@ -8,6 +8,8 @@ mod extremes;
 mod failure;
 mod ownership;
 mod planning;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod portals;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

@@ -14,6 +14,8 @@ mod namespaces;
 mod outage;
 mod parents;
 mod pause;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod replicas;
 mod site;
 mod stores;
