@@ -14,6 +14,19 @@ stop_if_missing() {
   } >&2
   exit 2
 }
+# The tests start a real PostgreSQL server of their own. Debian keeps its programs outside of PATH.
+need_postgres() {
+  have_postgres && return
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    step "PostgreSQL"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null || true
+    have_postgres && return
+  fi
+  missing+=("  initdb: PostgreSQL 15 or newer, its server's programs (Debian: apt-get install postgresql), or ROSTER_POSTGRES_BIN")
+}
+have_postgres() {
+  [[ -n ${ROSTER_POSTGRES_BIN:-} ]] || command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
 need_rust() {
   need cargo "Rust; with rustup the version of rust-toolchain.toml is installed by itself"
 }

@@ -7,6 +7,8 @@ source scripts/lib.sh
 need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
+need setpriv "setpriv (util-linux); it ends PostgreSQL with the tests"
+need_postgres
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.

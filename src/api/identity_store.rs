@@ -81,7 +81,8 @@ pub struct PostgresBackend {
     #[serde(default = "postgres_schema")]
     #[schemars(schema_with = "schema::postgres_schema")]
     pub schema: String,
-    /// Certificates, as PEM, of which one must have signed the server's; with them the server is always verified.
+    /// Authorities, as PEM, that may have signed the server's certificate, besides those that the system trusts; with them
+    /// the server is always verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
 }

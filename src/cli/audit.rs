@@ -24,8 +24,8 @@ enum Command {
                       postgres://roster_writer@db.example/portal"
     )]
     Verify {
-        /// Database of an IdentityStore: an SQLite file, or postgres://USER@HOST/DATABASE, with #SCHEMA where it is not
-        /// `roster`
+        /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is
+        /// not `roster`
         #[arg(value_name = "FILE|URL")]
         store: PathBuf,
     },

@@ -14,8 +14,8 @@ use crate::store::{NoSecrets, Place};
                   migrate --store postgres://roster_owner@db.example/portal#access"
 )]
 pub struct Args {
-    /// postgres://USER@HOST/DATABASE, with #SCHEMA where it is not `roster`, and the password in it or in PGPASSWORD or
-    /// PGPASSFILE; or an SQLite file
+    /// `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not `roster`, and the password in it or in PGPASSWORD
+    /// or PGPASSFILE; or an SQLite file
     #[arg(long, value_name = "URL|FILE")]
     store: PathBuf,
 }

@@ -18,8 +18,8 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that the IdentityStores name: an SQLite file or
-    /// postgres://USER@HOST/DATABASE, with the password in it or in PGPASSWORD or PGPASSFILE
+    /// The database of this store, for all accounts, instead of those that each IdentityStore names: an SQLite file or
+    /// `postgres://USER@HOST/DATABASE`, with the password in it or in PGPASSWORD or PGPASSFILE
     #[arg(long, value_name = "FILE|URL")]
     pub store: Option<PathBuf>,
 

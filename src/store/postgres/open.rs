@@ -33,7 +33,7 @@ pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result
     // What it says when it is closed changes nothing.
     let _ = first.close().await;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    let pool = pool.idle_timeout(Duration::from_secs(300)).max_lifetime(Duration::from_secs(1800));
+    let pool = pool.idle_timeout(Duration::from_mins(5)).max_lifetime(Duration::from_mins(30));
     let listener = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).max_lifetime(None);
     Ok(PostgresStore {
         pool: pool.connect_lazy_with(options.clone()),

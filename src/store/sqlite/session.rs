@@ -27,7 +27,7 @@ pub(super) struct SqliteSession<'a>(pub(super) &'a mut SqliteConnection);
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 fn json<'a, T: Into<Value> + Clone + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
-    Value::from_iter(items.into_iter().cloned()).to_string()
+    items.into_iter().cloned().collect::<Value>().to_string()
 }
 
 #[async_trait]
