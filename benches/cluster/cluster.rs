@@ -9,7 +9,7 @@ use anyhow::Result;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt as _,
     api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
 use roster::api::{Account, IdentityStore, Membership, PermissionCatalog, Role, UserGroup};
@@ -23,6 +23,11 @@ const AT_ONCE: usize = 32;
 
 /// A namespace with accounts, their roles and groups, and nobody in them yet.
 pub async fn found(client: &Client, namespace: &str, accounts: &[String]) -> Result<()> {
+    found_in(client, namespace, accounts, &objects::store()).await
+}
+
+/// The same in another store.
+pub async fn found_in(client: &Client, namespace: &str, accounts: &[String], store: &IdentityStore) -> Result<()> {
     let object = Namespace {
         metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
         ..Namespace::default()
@@ -31,11 +36,11 @@ pub async fn found(client: &Client, namespace: &str, accounts: &[String]) -> Res
     namespaces.patch(namespace, &PatchParams::apply("bench"), &Patch::Apply(&object)).await?;
     let (catalogs, stores) = (Api::<PermissionCatalog>::all(client.clone()), Api::<IdentityStore>::all(client.clone()));
     catalogs.patch("bench", &applied(), &Patch::Apply(objects::catalog())).await?;
-    stores.patch("default", &applied(), &Patch::Apply(objects::store())).await?;
+    stores.patch(&store.name_any(), &applied(), &Patch::Apply(store)).await?;
     for account in accounts {
         create(client, namespace, objects::groups(namespace, account)).await?;
         create(client, namespace, vec![objects::shift(namespace, account, "View")]).await?;
-        create(client, namespace, vec![objects::account(namespace, account)]).await?;
+        create(client, namespace, vec![objects::account(namespace, account, &store.name_any())]).await?;
     }
     Ok(())
 }

@@ -9,6 +9,10 @@
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
+#[path = "../../tests/it/contract/postgres/server.rs"]
+#[allow(dead_code, reason = "the tests need more of it")]
+mod postgres;
+
 mod cluster;
 mod controller;
 mod eyes;
@@ -56,6 +60,8 @@ enum Part {
     Engine,
     /// Many memberships at once, in ten accounts
     Converge,
+    /// Many memberships at once, in a PostgreSQL store
+    Postgres,
     /// One large account: memory, restart, single changes
     Large,
 }
@@ -86,10 +92,13 @@ async fn measure(args: &Args) -> Result<Report> {
     if wants(Part::Engine) {
         report.extend(rows::engine::measure());
     }
-    if wants(Part::Converge) || wants(Part::Large) {
+    if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Large) {
         let stage = Stage::set().await?;
         if wants(Part::Converge) {
             report.extend(rows::converge::measure(&stage, &size).await?);
+        }
+        if wants(Part::Postgres) {
+            report.extend(rows::postgres::measure(&stage, &size).await?);
         }
         if wants(Part::Large) {
             report.extend(rows::large::measure(&stage, &size).await?);

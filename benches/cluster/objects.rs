@@ -65,9 +65,16 @@ pub fn store() -> IdentityStore {
     resource("default", None, json!({"sqlite": {"file": "bench.db"}}))
 }
 
-pub fn account(namespace: &str, name: &str) -> Account {
+/// A PostgreSQL store whose Secret has the same name.
+pub fn postgres(name: &str, schema: &str) -> IdentityStore {
+    let secret = json!({"name": name, "key": "uri"});
+    resource(name, None, json!({"postgres": {"connectionSecretRef": secret, "schema": schema}}))
+}
+
+pub fn account(namespace: &str, name: &str, store: &str) -> Account {
     let owner = json!({"email": format!("owner@{name}.example"), "displayName": "Owner"});
-    let spec = json!({"displayName": name, "catalogRef": {"name": "bench"}, "owner": owner});
+    let store = json!({"name": store});
+    let spec = json!({"displayName": name, "catalogRef": {"name": "bench"}, "storeRef": store, "owner": owner});
     resource(name, Some(namespace), spec)
 }
 

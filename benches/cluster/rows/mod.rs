@@ -4,4 +4,5 @@ pub mod changes;
 pub mod converge;
 pub mod engine;
 pub mod large;
+pub mod postgres;
 pub mod quiet;

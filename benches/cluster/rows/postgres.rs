@@ -1,0 +1,101 @@
+//! Many new memberships in a PostgreSQL store, against the same rows by one bare COPY and the floor of status patches.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::{
+    cluster,
+    controller::Controller,
+    eyes::Eyes,
+    floor, objects,
+    postgres::Server,
+    report::{Row, Target},
+    say,
+    size::Size,
+    stage::Stage,
+    summary::median,
+};
+
+/// Longest time anything may take.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// Name of namespace, store and Secret.
+const NAME: &str = "postgres";
+
+pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+    say("starting PostgreSQL");
+    let server = Server::start().await;
+    server.run("CREATE ROLE bench LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE postgres TO bench").await?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "annotations": {"roster.dev/store": NAME}},
+        "stringData": {"uri": server.url("bench")},
+    });
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), "roster-system");
+    secrets.patch(NAME, &PatchParams::apply("bench").force(), &Patch::Apply(&secret)).await?;
+    let mut rounds = Vec::new();
+    for number in 1..=size.rounds {
+        rounds.push(round(stage, size, number, &server).await?);
+    }
+    let every = |value: fn(&(f64, f64, f64)) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
+    let ratios = every(|(converged, copy, floor)| converged / (copy + floor));
+    let figure = format!("PostgreSQL: {} new members ÷ (COPY + floor)", size.memberships);
+    let row = Row::new("postgres-converge", figure, "", Target::AtMost(1.3), median(&ratios))
+        .with("ratios", ratios)
+        .with("converge_s", every(|(converged, ..)| *converged))
+        .with("copy_s", every(|(_, copy, _)| *copy))
+        .with("floor_s", every(|(.., floor)| *floor));
+    Ok(vec![row])
+}
+
+/// Seconds until all are Ready, of the COPY, and of the floor.
+async fn round(stage: &Stage, size: &Size, number: u32, server: &Server) -> Result<(f64, f64, f64)> {
+    let client = &stage.client;
+    say(&format!("round {number}: creating {} memberships for PostgreSQL", size.memberships));
+    server.run("DROP SCHEMA IF EXISTS bench CASCADE").await?;
+    let accounts: Vec<String> = (0..size.accounts).map(|place| format!("{NAME}{place}")).collect();
+    cluster::found_in(client, NAME, &accounts, &objects::postgres(NAME, "bench")).await?;
+    let share = size.memberships / size.accounts;
+    let members =
+        (0..share).flat_map(|n| accounts.iter().map(move |account| objects::member(NAME, account, n, share / 4)));
+    cluster::fill(client, NAME, members.collect()).await?;
+    let eyes = Eyes::open(client).await?;
+    let folder = stage.folder(NAME)?;
+    say(&format!("round {number}: converging"));
+    let started = Instant::now();
+    let mut controller = Controller::start(stage, &folder)?;
+    let converged = eyes.all_ready(size.memberships, PATIENCE).await? - started;
+    controller.quiet().await?;
+    controller.stop().await?;
+    let copy = copy(&mut server.admin_connection().await).await?;
+    say(&format!("round {number}: floor"));
+    let floor = floor::floor(client, NAME, floor::best_concurrency(client, NAME).await?).await?;
+    cluster::clear(client, NAME).await?;
+    Ok((converged.as_secs_f64(), copy.as_secs_f64(), floor.as_secs_f64()))
+}
+
+/// The rows of all members, by one COPY into a table like theirs, committed.
+async fn copy(connection: &mut PgConnection) -> Result<Duration> {
+    let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(
+        "SELECT concat_ws(E'\\t', account_id, email, coalesce(display_name, '\\N'), coalesce(external_id, '\\N'),
+            coalesce(role, '\\N'), groups, ranks, coalesce(starts_at::text, '\\N'), coalesce(expires_at::text, '\\N'),
+            coalesce(ended, '\\N')) FROM bench.members",
+    ))
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::raw_sql("CREATE TABLE bench.copied (LIKE bench.members INCLUDING ALL)").execute(&mut *connection).await?;
+    let text = rows.join("\n") + "\n";
+    let started = Instant::now();
+    let mut copy = connection.copy_in_raw("COPY bench.copied FROM STDIN").await?;
+    copy.send(text.as_bytes()).await?;
+    let copied = copy.finish().await?;
+    let took = started.elapsed();
+    anyhow::ensure!(copied == rows.len() as u64, "{copied} of {} rows", rows.len());
+    Ok(took)
+}
