@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -50,17 +53,24 @@ struct Slot {
     store: Mutex<Option<Open>>,
 }
 
-/// An open store, and the task that listens to it.
+/// An open store, and who listens to it.
 struct Open {
     store: Arc<dyn Store>,
-    listening: Option<JoinHandle<()>>,
+    listening: Option<Listening>,
+    /// It is to be opened afresh; until then its listener goes on.
+    stale: bool,
 }
 
-impl Drop for Open {
+/// A task that listens to a store for as long as this is there.
+struct Listening {
+    task: JoinHandle<()>,
+    /// Whether something may have been said while it did not listen.
+    missed: Arc<AtomicBool>,
+}
+
+impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(listening) = &self.listening {
-            listening.abort();
-        }
+        self.task.abort();
     }
 }
 
@@ -111,7 +121,7 @@ impl StoreHandle {
     pub async fn get(&self) -> Result<Arc<dyn Store>, StoreError> {
         let slot = self.slot.as_ref().map_err(Clone::clone)?;
         let mut open = slot.store.lock().await;
-        if let Some(open) = open.as_ref() {
+        if let Some(open) = open.as_ref().filter(|open| !open.stale) {
             return Ok(open.store.clone());
         }
         let started = Instant::now();
@@ -120,7 +130,12 @@ impl StoreHandle {
         self.metrics.store_call(&self.name, "open", started.elapsed());
         // From before the first look, so that nothing is missed between the two.
         let listening = self.listen(&store).await;
-        *open = Some(Open { store: store.clone(), listening });
+        let former = open.replace(Open { store: store.clone(), listening, stale: false });
+        let former = former.and_then(|former| former.listening.as_ref().map(|one| one.missed.load(Ordering::Relaxed)));
+        if former == Some(true) {
+            // Nobody is there to hear it when the controller ends.
+            let _ = self.announced.send(Announced { store: self.name.clone(), account: None });
+        }
         Ok(store)
     }
 
@@ -162,7 +177,7 @@ impl StoreHandle {
 
     /// Listens to a store that announces changes. One that cannot be listened to now is used all the same: what others
     /// change is then found by the next check.
-    async fn listen(&self, store: &Arc<dyn Store>) -> Option<JoinHandle<()>> {
+    async fn listen(&self, store: &Arc<dyn Store>) -> Option<Listening> {
         let first = match tokio::time::timeout(PATIENCE, store.watch()).await {
             Ok(Ok(None)) => return None,
             Ok(Ok(first)) => first,
@@ -172,14 +187,21 @@ impl StoreHandle {
             }
             Err(_) => None,
         };
-        Some(tokio::spawn(announce(self.name.clone(), store.clone(), first, self.announced.clone())))
+        let missed = Arc::new(AtomicBool::new(first.is_none()));
+        let (name, announced) = (self.name.clone(), self.announced.clone());
+        let task = tokio::spawn(announce(name, store.clone(), first, announced, missed.clone()));
+        Some(Listening { task, missed })
     }
 
     async fn open_afresh_after(&self, error: Option<&StoreError>) {
         if matches!(error, Some(StoreError::Unavailable(_) | StoreError::Denied(_)))
             && let Ok(slot) = &self.slot
         {
-            *slot.store.lock().await = None;
+            let mut open = slot.store.lock().await;
+            match open.as_mut().filter(|open| open.listening.is_some()) {
+                Some(open) => open.stale = true,
+                None => *open = None,
+            }
         }
     }
 
@@ -198,6 +220,7 @@ async fn announce(
     store: Arc<dyn Store>,
     mut stream: Option<BoxStream<'static, AccountKey>>,
     announced: mpsc::UnboundedSender<Announced>,
+    missed: Arc<AtomicBool>,
 ) {
     loop {
         if let Some(stream) = &mut stream {
@@ -207,15 +230,18 @@ async fn announce(
                 }
             }
         }
+        missed.store(true, Ordering::Relaxed);
         tokio::time::sleep(LISTEN_AGAIN).await;
         stream = match tokio::time::timeout(PATIENCE, store.watch()).await {
             Ok(Ok(Some(stream))) => Some(stream),
             Ok(Ok(None)) => return,
             Ok(Err(_)) | Err(_) => None,
         };
-        // Something may have been said while nobody listened.
-        if stream.is_some() && announced.send(Announced { store: name.clone(), account: None }).is_err() {
-            return;
+        if stream.is_some() {
+            missed.store(false, Ordering::Relaxed);
+            if announced.send(Announced { store: name.clone(), account: None }).is_err() {
+                return;
+            }
         }
     }
 }

@@ -167,6 +167,12 @@ async fn is_current(connection: &mut PgConnection, said: &str) -> Result<bool, S
             .await
             .map_err(|error| failed(&error))?;
     let known: Vec<(i64, Vec<u8>)> = MIGRATIONS.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+    if let Some((version, _)) = made.iter().find(|(version, _)| known.iter().all(|(known, _)| known != version)) {
+        return Err(StoreError::Invalid(format!(
+            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another schema",
+            MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+        )));
+    }
     Ok(made == known)
 }
 
@@ -195,10 +201,6 @@ async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Res
     }
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(&error),
-        MigrateError::VersionMissing(version) => StoreError::Invalid(format!(
-            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another schema",
-            MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
-        )),
         error => StoreError::Invalid(format!("{said}: {error}")),
     })
 }

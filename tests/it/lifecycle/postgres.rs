@@ -43,10 +43,14 @@ async fn store(site: &Site<'_>, backend: &Postgres<'_>, spec: &str) {
 
 /// Waits for what the view says of a member of the account `acme`.
 async fn view(site: &Site<'_>, backend: &Postgres<'_>, name: &str, wanted: &str) {
+    view_of(site, backend, "acme", name, wanted).await;
+}
+
+async fn view_of(site: &Site<'_>, backend: &Postgres<'_>, account: &str, name: &str, wanted: &str) {
     let sql = format!(
         "SELECT coalesce(string_agg(section || '=' || level, ' ' ORDER BY section), '') FROM effective_permissions
          WHERE account = '{}' AND email = '{name}@acme.example'",
-        site.key("acme")
+        site.key(account)
     );
     eventually_or(PATIENCE, format!("{name} to be {wanted}"), async || {
         let seen: String = sqlx::query_scalar(AssertSqlSafe(sql.clone()))
@@ -113,6 +117,10 @@ async fn a_secret_is_for_one_store_and_can_be_exchanged() {
     site.member("dana", "viewer").await;
     site.members_ready(&["dana"]).await;
 
+    site.account("bolt", "").await;
+    site.member_of("bolt", "finn", "roleRef: {name: viewer}").await;
+    site.ready("Membership", "bolt-finn").await;
+
     // The password is exchanged, and connections are cut, before the Secret is: refused, and then well again.
     let exchange = format!(
         "ALTER ROLE {0} PASSWORD 'new'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{0}'",
@@ -122,11 +130,14 @@ async fn a_secret_is_for_one_store_and_can_be_exchanged() {
     site.member("dana", "admin").await;
     let refused = site.wait("Membership", "dana", "Synced", "False StoreRejected").await;
     assert!(refused.contains("password authentication failed") && !refused.contains(":pw@"), "{refused}");
+    // While nobody listens, somebody changes another account.
+    backend.force("UPDATE members SET ranks = '21' WHERE email = 'finn@acme.example'").await.unwrap();
     secret(&site, &url.replace(":pw@", ":new@"), site.name()).await;
     site.members_ready(&["dana"]).await;
     site.ready("IdentityStore", site.name()).await;
     backend.server.run(&format!("ALTER ROLE {} PASSWORD 'pw'", backend.owner)).await.unwrap();
     view(&site, &backend, "dana", ADMIN).await;
+    view_of(&site, &backend, "bolt", "finn", VIEWER).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

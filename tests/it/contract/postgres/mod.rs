@@ -1,6 +1,7 @@
 //! PostgreSQL: the contract, and what only a server can show.
 
 mod audit;
+mod cli;
 mod cut;
 mod failure;
 mod notify;
