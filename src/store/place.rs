@@ -116,7 +116,10 @@ impl Place {
             #[cfg(feature = "postgres")]
             Self::Postgres(place) => Ok(Arc::new(super::postgres::PostgresStore::open(place, secrets).await?)),
             #[cfg(not(feature = "postgres"))]
-            Self::Postgres(_) => Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned())),
+            Self::Postgres(_) => {
+                let _ = secrets;
+                Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned()))
+            }
             Self::Keycloak(_) => Err(StoreError::Invalid("this build has no Keycloak store".to_owned())),
         }
     }
@@ -129,13 +132,15 @@ impl Place {
     /// When it cannot be read, or has no audit of its own. What is wrong with the audit itself is in the report.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub async fn verify_audit(&self, secrets: &dyn Secrets) -> Result<super::AuditReport, StoreError> {
-        let _ = secrets;
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => super::sqlite::verify_audit(path).await,
             #[cfg(feature = "postgres")]
             Self::Postgres(place) => super::postgres::verify_audit(place, secrets).await,
-            _ => Err(StoreError::Invalid(format!("{self} keeps no audit that can be checked"))),
+            _ => {
+                let _ = secrets;
+                Err(StoreError::Invalid(format!("{self} keeps no audit that can be checked")))
+            }
         }
     }
 }
