@@ -7,9 +7,12 @@ use roster::resolve::{End, Window};
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
-use crate::contract::{
-    Backend,
-    world::{email, world},
+use crate::{
+    contract::{
+        Backend,
+        world::{email, member, members, world},
+    },
+    support::{PATIENCE, eventually},
 };
 
 const NONE: [&str; 3] = ["orders Hide 0", "payments Denied 0", "users Hide 0"];
@@ -127,7 +130,7 @@ async fn reading_a_part_is_not_reading_all() {
     let backend = Postgres::fresh().await;
     let mut world = world("acme");
     for n in 0..3_000 {
-        world.members.insert(email(&format!("m{n}@shop.example")), crate::contract::world::member(&[1, 1, 1]));
+        world.members.insert(email(&format!("m{n}@shop.example")), member(&[1, 1, 1]));
     }
     world.converge(&*backend.open().await).await;
     backend.run("ANALYZE members").await.unwrap();
@@ -139,4 +142,40 @@ async fn reading_a_part_is_not_reading_all() {
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut backend.connect().await).await.unwrap();
         assert!(!plan.iter().any(|step| step.contains("Seq Scan on members")), "{which}: {plan:#?}");
     }
+}
+
+/// What one member costs does not depend on how many there are, also once PostgreSQL has seen a statement often enough to
+/// keep one plan for it.
+#[tokio::test]
+async fn one_member_is_found_by_an_index() {
+    let backend = Postgres::fresh().await;
+    let mut world = world("acme");
+    for n in 0..3_000 {
+        world.members.insert(email(&format!("m{n}@shop.example")), member(&[1, 1, 1]));
+    }
+    world.converge(&*backend.open().await).await;
+    backend.run("ANALYZE members; ANALYZE marks; ANALYZE audit").await.unwrap();
+    let scans = format!(
+        "SELECT coalesce(sum(seq_scan), 0)::bigint, coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_all_tables
+         WHERE schemaname = '{}' AND relname IN ('members', 'marks', 'audit')",
+        backend.schema
+    );
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()";
+    let scans = async || -> (i64, i64) {
+        // A connection tells what it has counted when it ends.
+        eventually(PATIENCE, "all connections to end", async || (backend.number(others).await == 0).then_some(()))
+            .await;
+        sqlx::query_as(AssertSqlSafe(scans.clone())).fetch_one(&mut backend.connect().await).await.unwrap()
+    };
+    let before = scans().await;
+    let store = backend.store().await;
+    for round in 0..12_u8 {
+        let one = email("m7@shop.example");
+        world.members.insert(one.clone(), member(&[round % 3, 0, 1]));
+        world.converge_in(&store, members(&[&one])).await;
+    }
+    store.close().await;
+    let after = scans().await;
+    assert!(after.1 >= before.1 + 24, "{before:?} {after:?}");
+    assert_eq!(after.0, before.0, "a table was read from one end to the other");
 }
