@@ -174,7 +174,7 @@ fn summary(diagnostics: &[Diagnostic], files: usize, objects: usize) -> String {
         _ => format!(": {}", paint(BAD, counted(errors, "error"))),
     };
     if advice > 0 {
-        text += &format!(", {}", paint(WARN, format!("{advice} of advice")));
+        text += &format!(", {}", paint(WARN, format!("{advice} advised")));
     }
     if skipped > 0 {
         text += &format!(

@@ -30,6 +30,19 @@ pub(super) fn schema(props: &JSONSchemaProps) -> Schema {
     }
 }
 
+/// The schema of a whole object, which has some fields that no definition needs to name.
+pub(super) fn root(props: &JSONSchemaProps) -> Schema {
+    let mut schema = schema(props);
+    if let Shape::Object { properties, .. } = &mut schema.shape {
+        for name in ["apiVersion", "kind", "metadata"] {
+            properties.insert(name.to_owned(), Schema::default());
+        }
+        // Whatever stands there, the server drops it.
+        properties.insert("status".to_owned(), Schema::default());
+    }
+    schema
+}
+
 fn shape(props: &JSONSchemaProps) -> Shape {
     match props.type_.as_deref() {
         Some("object") => match (&props.properties, &props.additional_properties) {

@@ -40,7 +40,7 @@ static KINDS: LazyLock<HashMap<String, Kind>> = LazyLock::new(|| {
     let kinds = api::crds().into_iter().map(|crd| {
         let namespaced = crd.spec.scope == "Namespaced";
         let root = crd.spec.versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema);
-        let schema = root.as_ref().map(compile::schema).unwrap_or_default();
+        let schema = root.as_ref().map(compile::root).unwrap_or_default();
         (crd.spec.names.kind, Kind { schema, namespaced, plural: crd.spec.names.plural })
     });
     kinds.collect()
