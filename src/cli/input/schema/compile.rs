@@ -47,7 +47,8 @@ fn shape(props: &JSONSchemaProps) -> Shape {
     match props.type_.as_deref() {
         Some("object") => match (&props.properties, &props.additional_properties) {
             (_, Some(JSONSchemaPropsOrBool::Schema(values))) => {
-                Shape::Map { values: Box::new(schema(values)), at_most: length(props.max_properties) }
+                let (at_least, at_most) = (length(props.min_properties), length(props.max_properties));
+                Shape::Map { values: Box::new(schema(values)), at_least, at_most }
             }
             (Some(properties), _) => Shape::Object {
                 properties: properties.iter().map(|(name, props)| (name.clone(), schema(props))).collect(),

@@ -104,6 +104,7 @@ enum Shape {
     },
     Map {
         values: Box<Schema>,
+        at_least: Option<u64>,
         at_most: Option<u64>,
     },
     List {

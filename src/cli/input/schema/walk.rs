@@ -62,11 +62,14 @@ impl Schema {
                     schema.check(value, here, problems);
                 }
             }
-            (Shape::Map { values, at_most }, Value::Object(entries)) => {
+            (Shape::Map { values, at_least, at_most }, Value::Object(entries)) => {
                 entries.retain(|_, value| !value.is_null());
-                if at_most.is_some_and(|bound| entries.len() as u64 > bound) {
-                    let bound = at_most.unwrap_or_default();
-                    say("Schema", format!("has {} entries; at most {bound} are allowed", entries.len()));
+                let count = entries.len() as u64;
+                if let Some(bound) = at_most.filter(|bound| count > *bound) {
+                    say("Schema", format!("has {count} entries; at most {bound} are allowed"));
+                }
+                if let Some(bound) = at_least.filter(|bound| count < *bound) {
+                    say("Schema", format!("has {count} entries; at least {bound} needed"));
                 }
                 entries.iter_mut().for_each(|(key, value)| values.check(value, Path::Key(&path, key), problems));
             }
@@ -76,7 +79,7 @@ impl Schema {
                     say("Schema", format!("has {count} items; at most {bound} are allowed"));
                 }
                 if let Some(bound) = at_least.filter(|bound| count < *bound) {
-                    say("Schema", format!("has {count} items; at least {bound} are needed"));
+                    say("Schema", format!("has {count} items; at least {bound} needed"));
                 }
                 for (place, value) in list.iter_mut().enumerate() {
                     items.check(value, Path::Item(&path, place), problems);
