@@ -152,9 +152,9 @@ fn text(diagnostics: &[Diagnostic], files: usize, objects: usize) -> String {
             let _ = writeln!(text, "  {}", format!("{head}  {object}").trim_end());
             let message =
                 if one.field.is_empty() { one.message.clone() } else { format!("{}: {}", one.field, one.message) };
-            output::wrap(&message, "           ").for_each(|line| {
+            for line in output::wrap(&message, "           ") {
                 let _ = writeln!(text, "{line}");
-            });
+            }
         }
         text.push('\n');
     }
@@ -165,25 +165,18 @@ fn summary(diagnostics: &[Diagnostic], files: usize, objects: usize) -> String {
     let count = |severity| diagnostics.iter().filter(|one| one.severity == severity).count();
     let (errors, advice) = (count(Severity::Error), count(Severity::Advice));
     let skipped = diagnostics.iter().filter(|one| one.reason == input::SKIPPED).count();
-    let mut text = counted(objects, "object");
-    if files > 0 {
-        text += &format!(" in {}", counted(files, "file"));
-    }
-    text += &match errors {
-        0 => format!(": {}", paint(GOOD, "valid")),
-        _ => format!(": {}", paint(BAD, counted(errors, "error"))),
+    let within = if files > 0 { format!(" in {}", counted(files, "file")) } else { String::new() };
+    let verdict = match errors {
+        0 => paint(GOOD, "valid"),
+        _ => paint(BAD, counted(errors, "error")),
     };
-    if advice > 0 {
-        text += &format!(", {}", paint(WARN, format!("{advice} advised")));
-    }
-    if skipped > 0 {
-        text += &format!(
-            ", {} skipped that {} not ours",
-            counted(skipped, "document"),
-            if skipped == 1 { "is" } else { "are" }
-        );
-    }
-    text + "\n"
+    let advised = if advice > 0 { format!(", {}", paint(WARN, format!("{advice} advised"))) } else { String::new() };
+    let skipped = match skipped {
+        0 => String::new(),
+        1 => ", 1 document skipped that is not ours".to_owned(),
+        more => format!(", {more} documents skipped that are not ours"),
+    };
+    format!("{}{within}: {verdict}{advised}{skipped}\n", counted(objects, "object"))
 }
 
 /// Workflow commands; what would end one early is written as GitHub wants it.

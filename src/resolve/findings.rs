@@ -26,7 +26,9 @@ impl CatalogFacts {
         let mut finding = Finding::default();
         match &self.compiled {
             Err(faults) => {
-                faults.iter().for_each(|fault| finding.fault(InvalidReason::CatalogInvalid, fault.to_string()));
+                for fault in faults {
+                    finding.fault(InvalidReason::CatalogInvalid, fault.to_string());
+                }
             }
             Ok(catalog) => {
                 for role in &catalog.roles {

@@ -55,10 +55,10 @@ impl Step {
     pub fn join(steps: &[Self]) -> String {
         let mut text = String::new();
         for step in steps {
-            match step {
-                Self::Key(_) if !text.is_empty() => text += &format!(".{step}"),
-                _ => text += &step.to_string(),
+            if matches!(step, Self::Key(_)) && !text.is_empty() {
+                text.push('.');
             }
+            text += &step.to_string();
         }
         text
     }
