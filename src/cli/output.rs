@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
+/// Of everything printed as JSON; the shape of a kind changes only with it.
+pub const API_VERSION: &str = "cli.roster.dev/v1";
 /// Columns that everything fits.
 pub const WIDTH: u16 = 100;
 /// What is gained, or well.
@@ -51,6 +53,23 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 /// When it cannot be written.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// `text` in lines of at most [`WIDTH`] columns, each after `indent`. A word that is longer stands alone.
+pub fn wrap<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = String> + 'a {
+    let room = usize::from(WIDTH).saturating_sub(indent.chars().count());
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= room {
+            *line += &format!(" {word}");
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.into_iter().map(move |line| format!("{indent}{line}"))
 }
 
 /// A table as kubectl draws them: a line of headings, no borders; long cells are wrapped.

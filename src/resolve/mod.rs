@@ -10,6 +10,7 @@ mod definitions;
 mod desired;
 mod facts;
 mod finding;
+mod findings;
 mod holders;
 mod invitation;
 mod member;
@@ -28,6 +29,7 @@ pub use facts::{
     AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
 };
 pub use finding::{Fault, Finding};
+pub use findings::Said;
 pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
 pub use objects::{AccountObjects, Labels, Objects};

@@ -58,6 +58,7 @@ impl Table {
             let object = self.changed(patch);
             let answer = self.api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await;
             wrong.extend(judge(patch, *expected, answer));
+            wrong.extend(offline(patch, *expected, &object));
         }
         assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     }
@@ -93,6 +94,18 @@ impl Table {
         let mut object = self.base.clone();
         merge(&mut object, &yaml(patch));
         serde_json::from_value(object).expect("an object")
+    }
+}
+
+/// `roster validate` comes to the same verdict without a server.
+fn offline(patch: &str, expected: Expected, object: &DynamicObject) -> Option<String> {
+    let mut object = serde_json::to_value(object).expect("an object");
+    let kind = object["kind"].as_str().expect("a kind").to_owned();
+    let problems = roster::cli::input::schema::kind(&kind).expect("one of ours").check(&mut object);
+    match (expected, problems.is_empty()) {
+        (Accepted, true) | (Refused(_), false) => None,
+        (Accepted, false) => Some(format!("- {patch}\n  offline it should be accepted: {problems:?}")),
+        (Refused(_), true) => Some(format!("- {patch}\n  offline it should be refused, too")),
     }
 }
 

@@ -1,50 +1,75 @@
 //! Reading manifests: files, folders with all below them, standard input.
 
 use std::{
+    collections::HashMap,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use anyhow::Context as _;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Diagnostic, Document, Estate, Files, ObjectId, Severity, Source};
-use crate::{
-    api,
-    model::{AccountKey, Name},
-    resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Objects, RoleFacts, StoreFacts},
+use super::{
+    Diagnostic, Document, Estate, Files, ObjectId, Severity, Source,
+    document::{Piece, Strict},
+    schema::{self, Step},
+    typed,
 };
+use crate::{api, model::Name, resolve::Objects};
 
 /// Reads all files; `namespace` is that of objects that name none.
 pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
+    let mut pieces = Vec::new();
     let mut files = Files::default();
     for path in sources(paths)? {
         let text = load(&path)?;
         let file: Arc<Path> = path.into();
-        for (line, text) in documents(&text) {
-            take(&mut files, &file, line, text, namespace);
-        }
+        let parts = documents(&text);
+        pieces.extend(parts.map(|(line, text)| Piece { file: file.clone(), line, text: text.into() }));
+        files.count += 1;
     }
     let mut objects = Objects::default();
-    let mut refused = Vec::new();
-    for document in &files.documents {
-        if let Err(error) = add(&mut objects, document) {
-            refused.push(diagnostic(
-                &document.file,
-                document.line,
-                Some(document.id.clone()),
-                "Schema",
-                error.to_string(),
-            ));
+    let mut places: HashMap<ObjectId, (Arc<Path>, usize)> = HashMap::new();
+    for found in parse_all(&pieces, namespace) {
+        files.diagnostics.extend(found.diagnostics);
+        for (document, refused) in found.documents {
+            let place = (document.piece.file.clone(), document.piece.line);
+            if let Some((file, line)) = places.insert(document.id.clone(), place) {
+                let message = format!("is there already, in {} from line {line} on", file.display());
+                files.diagnostics.push(document.diagnostic(Severity::Error, &[], "Duplicate", message));
+            }
+            if !refused && let Err(error) = typed::add(&mut objects, &document) {
+                files.diagnostics.push(document.diagnostic(Severity::Error, &[], "Schema", error.to_string()));
+            }
+            files.documents.push(document);
         }
     }
-    files.diagnostics.extend(refused);
+    assume_store(&mut objects, &mut files);
     let accounts = objects.accounts.iter().filter(|(_, entry)| entry.account.is_some());
     let accounts = accounts.map(|(key, _)| key.clone()).collect();
     Ok(Estate { objects, source: Source::Files(files), accounts })
+}
+
+/// Stores are often the platform's, and not in a tenant's files: where there are none at all, accounts get one as it is
+/// by default.
+fn assume_store(objects: &mut Objects, files: &mut Files) {
+    if !objects.stores.is_empty() {
+        return;
+    }
+    let names: Vec<Name> = objects
+        .accounts
+        .values()
+        .filter_map(|entry| Some(Name::new(&entry.account.as_ref()?.spec.store_ref.name)))
+        .collect();
+    for name in names {
+        objects.stores.entry(name.clone()).or_insert_with(|| {
+            files.assumed.push(name.clone());
+            typed::default_store(name)
+        });
+    }
 }
 
 /// The files that are meant, folders with all below them, in order.
@@ -65,7 +90,11 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        if hidden || (path.is_dir() && is_chart(&path)) {
+            continue;
+        }
         if path.is_dir() {
             gather(&path, found)?;
         } else if manifest {
@@ -73,6 +102,11 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A Helm chart is a program that writes manifests: what it writes can be read, it cannot.
+fn is_chart(folder: &Path) -> bool {
+    folder.join("Chart.yaml").exists() && folder.join("templates").is_dir()
 }
 
 fn load(path: &Path) -> anyhow::Result<String> {
@@ -99,101 +133,105 @@ fn documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
     found.into_iter().filter(|(_, text)| !text.trim().is_empty())
 }
 
-fn diagnostic(file: &Arc<Path>, line: usize, object: Option<ObjectId>, reason: &str, message: String) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        file: file.clone(),
-        line,
-        column: 0,
-        object,
-        field: String::new(),
-        reason: reason.to_owned(),
-        message,
-    }
+/// What one piece came to.
+#[derive(Default)]
+struct Found {
+    diagnostics: Vec<Diagnostic>,
+    /// Objects of ours, and whether the server would refuse each.
+    documents: Vec<(Document, bool)>,
 }
 
-fn take(files: &mut Files, file: &Arc<Path>, line: usize, text: &str, namespace: &str) {
-    let value: Value = match serde_yaml_ng::from_str(text) {
-        Ok(Value::Null) => return,
-        Ok(value) => value,
+/// Parses and checks all pieces, on every processor there is; the order stays.
+fn parse_all(pieces: &[Piece], namespace: &str) -> Vec<Found> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = pieces.len().div_ceil(threads).max(1);
+    let parse = |pieces: &[Piece]| pieces.iter().map(|piece| parse(piece, namespace)).collect::<Vec<_>>();
+    if share >= pieces.len() {
+        return parse(pieces);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = pieces.chunks(share).map(|part| (part, scope.spawn(move || parse(part)))).collect();
+        // A thread that ended badly is asked again here, where its failure is seen.
+        let done = parts.into_iter().map(|(part, thread)| thread.join().unwrap_or_else(|_| parse(part)));
+        done.flatten().collect()
+    })
+}
+
+fn parse(piece: &Piece, namespace: &str) -> Found {
+    let mut found = Found::default();
+    match serde_yaml_ng::from_str::<Strict>(&piece.text) {
+        Ok(Strict(Value::Null)) => {}
+        Ok(Strict(value)) => take(&mut found, piece, Vec::new(), value, namespace),
         Err(error) => {
-            files.diagnostics.push(diagnostic(file, line, None, "Syntax", error.to_string()));
-            return;
+            let place = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+            let text = error.to_string();
+            // The place is said apart, counted from the beginning of the file.
+            let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            let said = piece.diagnostic(Severity::Error, &[], "Syntax", message);
+            found.diagnostics.push(Diagnostic { line: piece.line + place.0 - 1, column: place.1, ..said });
         }
+    }
+    found
+}
+
+fn take(found: &mut Found, piece: &Piece, inside: Vec<Step>, value: Value, namespace: &str) {
+    let mut say = |severity, path: &[Step], reason, message| {
+        let path = [inside.as_slice(), path].concat();
+        found.diagnostics.push(piece.diagnostic(severity, &path, reason, message));
     };
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (version, kind) = (word(&value["apiVersion"]), word(&value["kind"]));
-    let ours = version.starts_with(&format!("{}/", api::GROUP)) || (version == "v1" && kind == "Namespace");
-    if !ours {
-        let message = format!("{version} {kind} is not ours; skipped");
-        files
-            .diagnostics
-            .push(Diagnostic { severity: Severity::Note, ..diagnostic(file, line, None, "Skipped", message) });
+    let word = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (version, kind) = (word("apiVersion"), word("kind"));
+    let field = |name: &str| vec![Step::Key(name.to_owned())];
+    let known = schema::kind(&kind);
+    if version == "v1" && kind == "List" {
+        for (place, item) in value.get("items").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let inside = [inside.clone(), vec![Step::Key("items".to_owned()), Step::Item(place)]].concat();
+            take(found, piece, inside, item.clone(), namespace);
+        }
         return;
     }
-    let cluster_scoped = ["PermissionCatalog", "IdentityStore", "Namespace"].contains(&kind.as_str());
-    let own = value["metadata"]["namespace"].as_str().unwrap_or(namespace);
-    let id = ObjectId {
-        kind: kind.into(),
-        namespace: if cluster_scoped { Name::default() } else { Name::new(own) },
-        name: word(&value["metadata"]["name"]).into(),
-    };
-    files.documents.push(Document { file: file.clone(), line, text: text.into(), id, value });
-}
-
-fn spec<T: DeserializeOwned>(document: &Document) -> anyhow::Result<T> {
-    Ok(serde_json::from_value(document.value["spec"].clone())?)
-}
-
-/// Adds the object to all there are.
-fn add(objects: &mut Objects, document: &Document) -> anyhow::Result<()> {
-    let ObjectId { kind, namespace, name } = document.id.clone();
-    let generation = 1;
-    let key = |account: &api::NameRef| AccountKey::new(&namespace, &account.name);
-    let labels = |field: &str| serde_json::from_value(document.value["metadata"][field].clone()).unwrap_or_default();
-    match kind.as_str() {
-        "Namespace" => {
-            objects.namespaces.insert(name, Arc::new(labels("labels")));
+    let is_namespace = version == "v1" && kind == "Namespace";
+    let (group, number) = version.split_once('/').unwrap_or(("", &version));
+    if group != api::GROUP && !is_namespace {
+        if version.is_empty() && known.is_some() {
+            let message = format!("is required: {}/{}", api::GROUP, api::VERSION);
+            say(Severity::Error, &field("apiVersion"), "UnknownVersion", message);
+            return;
         }
-        "PermissionCatalog" => {
-            let facts = CatalogFacts::new(name.clone(), generation, spec(document)?);
-            objects.catalogs.insert(name, Arc::new(facts));
-        }
-        "IdentityStore" => {
-            let facts = StoreFacts::new(name.clone(), generation, spec(document)?);
-            objects.stores.insert(name, Arc::new(facts));
-        }
-        "Account" => {
-            let uid = crate::plan::FILES.into();
-            let facts = AccountFacts { namespace, name, uid, generation, spec: spec(document)? };
-            let annotations = labels("annotations");
-            let entry = objects.entry(facts.key());
-            (entry.account, entry.annotations) = (Some(Arc::new(facts)), annotations);
-        }
-        "Role" => {
-            let spec: api::RoleSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.roles.insert(name.clone(), Arc::new(RoleFacts { name, generation, spec }));
-        }
-        "UserGroup" => {
-            let spec: api::UserGroupSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.groups.insert(name.clone(), Arc::new(GroupFacts { name, generation, spec }));
-        }
-        "Membership" => {
-            let spec: api::MembershipSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.members.insert(name.clone(), MemberFacts::new(name, generation, &spec));
-        }
-        "Invitation" => {
-            let spec: api::InvitationSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            // Only a cluster mails invitations, so nobody can have accepted one.
-            entry.invitations.insert(name.clone(), InvitationFacts::new(name, generation, &spec, false));
-        }
-        other => anyhow::bail!("{} has no kind {other:?}", api::GROUP),
+        let what = match (version.as_str(), kind.as_str()) {
+            ("", "") => "no Kubernetes object".to_owned(),
+            (version, kind) => format!("{kind} of {version} is not ours").trim_start().to_owned(),
+        };
+        say(Severity::Note, &[], "Skipped", format!("{what}; skipped"));
+        return;
     }
-    Ok(())
+    if !is_namespace && number != api::VERSION {
+        let message =
+            format!("there is no version {number:?} of {}; write {}/{}", api::GROUP, api::GROUP, api::VERSION);
+        say(Severity::Error, &field("apiVersion"), "UnknownVersion", message);
+        return;
+    }
+    if known.is_none() && !is_namespace {
+        let meant = schema::suggestion(&kind, schema::kinds());
+        let message = format!("{} has no kind {kind:?}{meant}", api::GROUP);
+        say(Severity::Error, &field("kind"), "UnknownKind", message);
+        return;
+    }
+    let metadata = |field: &str| value.get("metadata").and_then(|metadata| metadata.get(field)?.as_str());
+    let own = metadata("namespace").unwrap_or(namespace);
+    let namespaced = known.is_some_and(|kind| kind.namespaced);
+    let id = ObjectId {
+        namespace: if namespaced { Name::new(own) } else { Name::default() },
+        name: metadata("name").unwrap_or_default().into(),
+        kind: kind.into(),
+    };
+    let mut document = Document { piece: piece.clone(), inside, id, value };
+    let problems = known.map(|kind| kind.check(&mut document.value)).unwrap_or_default();
+    let said = problems
+        .iter()
+        .map(|problem| document.diagnostic(Severity::Error, &problem.path, problem.reason, problem.message.clone()));
+    found.diagnostics.extend(said);
+    found.documents.push((document, !problems.is_empty()));
 }
 
 #[cfg(test)]

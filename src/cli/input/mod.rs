@@ -5,6 +5,10 @@ mod cluster;
 mod diagnostic;
 mod document;
 mod files;
+mod judge;
+mod position;
+pub mod schema;
+mod typed;
 
 use std::path::PathBuf;
 
@@ -13,7 +17,8 @@ use kube::Client;
 pub(super) use self::cluster::connect;
 pub use self::{
     diagnostic::{Diagnostic, Severity},
-    document::{Document, ObjectId},
+    document::{Document, ObjectId, Piece},
+    judge::{SKIPPED, judge},
 };
 use crate::{
     model::{AccountKey, Name},
@@ -68,6 +73,10 @@ pub struct Files {
     pub documents: Vec<Document>,
     /// What is to be said of them.
     pub diagnostics: Vec<Diagnostic>,
+    /// Number of files.
+    pub count: usize,
+    /// Names of stores that no file has: taken for stores as they are by default.
+    pub assumed: Vec<Name>,
 }
 
 /// The cluster that was asked.
@@ -105,7 +114,7 @@ impl Input {
         let estate = self.read().await?;
         if let Source::Files(files) = &estate.source {
             let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
-            for diagnostic in files.diagnostics.iter().filter(|one| one.severity != Severity::Advice) {
+            for diagnostic in &errors {
                 eprintln!("{diagnostic}");
             }
             anyhow::ensure!(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    api::InvalidReason,
     controller::{
         pass::{Counts, Pass},
         record::{KindName, ObjectRef, Record},
@@ -96,9 +95,7 @@ pub(in crate::controller) fn account_detail(counts: &Counts, has_owner: bool, ch
 
 /// What is to be said of an object whose account does not exist.
 pub(in crate::controller) fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
-    let mut finding = Finding::default();
-    let message = format!("spec.accountRef: there is no Account {account:?} in namespace {:?}", reference.namespace);
-    finding.fault(InvalidReason::AccountNotFound, message);
+    let finding = Finding::without_account(account, &reference.namespace);
     let detail = match reference.kind {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
         KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
