@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
 mod apply;
+mod ask;
 #[cfg(feature = "sqlite")]
 mod audit;
 mod block;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
 
 use crate::telemetry::init_logging;
 
@@ -115,6 +117,14 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(args).await,
         Command::Man(args) => man::run(args).await,
+    }
+}
+
+/// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
+fn now() -> anyhow::Result<Timestamp> {
+    match std::env::var("ROSTER_NOW") {
+        Ok(text) => text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-01-31T12:00:00Z")),
+        Err(_) => Ok(Timestamp::now()),
     }
 }
 

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
+/// Version of everything printed as JSON.
+pub const API_VERSION: &str = "cli.roster.dev/v1";
 /// Columns that everything fits.
 pub const WIDTH: u16 = 100;
 /// What is gained, or well.
@@ -31,6 +33,29 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
 #[must_use]
 pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// `text` behind `head`, broken at spaces so that it fits; further lines are indented by `indent`, which is how wide
+/// `head` shows.
+#[must_use]
+pub fn wrap(head: &str, indent: usize, text: &str) -> String {
+    let mut out = head.to_owned();
+    let mut column = indent;
+    for (place, word) in text.split(' ').enumerate() {
+        let width = anstream::adapter::strip_str(word).to_string().chars().count();
+        if place > 0 && column + 1 + width > usize::from(WIDTH) {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if place > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out + "\n"
 }
 
 /// Prints to standard output. Whoever reads it may have seen enough: `roster … | head`.

@@ -8,6 +8,7 @@ mod account;
 mod admission;
 mod definitions;
 mod desired;
+mod explain;
 mod facts;
 mod finding;
 mod holders;
