@@ -150,8 +150,15 @@ impl Table {
     }
 }
 
+/// What people wrote, as one line that does nothing to a terminal.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// Nothing in a cell may become a column, a line, a link, or HTML.
-fn escape_markdown(text: &str) -> String {
+#[must_use]
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub use self::{
     question::{Question, closest, section_of},
-    why::{Held, explanations, facts, nobody, step, through, time_note, why_not, withheld},
+    why::{Held, day, explanations, facts, nobody, through, time_note, why_not, withheld},
 };
 use super::{
     input::{Estate, Input},

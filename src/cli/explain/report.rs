@@ -5,13 +5,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    api::RoleRefKind,
     cli::{
         ask::{Held, Subject, facts, withheld},
         output::API_VERSION,
         people::Person,
     },
-    model::{Email, Explanation, Grantor, Ranks, Step},
-    resolve::{Finding, MemberView},
+    model::{Email, Explanation, Grantor, Name, Ranks, Step},
+    resolve::{Access, Finding, MemberView},
 };
 
 /// Why somebody may do what they may.
@@ -34,10 +35,12 @@ pub struct AccessExplanation {
     pub(super) withheld: Option<String>,
     /// No access before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) starts_at: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) starts_at: Option<Timestamp>,
     /// No access from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expires_at: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) expires_at: Option<Timestamp>,
     /// Why only the store knows all of it, or which store was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) store: Option<String>,
@@ -103,6 +106,9 @@ pub struct Chain {
     pub(super) level: String,
     /// What raised and lowered it, in order; empty where nothing granted anything.
     pub(super) steps: Vec<ChainStep>,
+    /// Why nothing granted anything, where somebody saw to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
 }
 
 /// What happened to a level.
@@ -185,8 +191,8 @@ pub(super) fn report(
         display_name: content.and_then(|content| content.display_name.as_deref()).map(ToOwned::to_owned),
         owner: person.is_some_and(|person| person.is_owner),
         withheld: why,
-        starts_at: window.starts_at.map(|at| at.to_string()),
-        expires_at: window.expires_at.map(|at| at.to_string()),
+        starts_at: window.starts_at,
+        expires_at: window.expires_at,
         store,
         sources,
         sections: sections.collect(),
@@ -200,7 +206,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     let (mut sources, mut chains) = (Vec::new(), Vec::new());
     if person.is_some_and(|person| person.is_owner) {
         let role = definitions.owner_member().and_then(|(_, owner)| match owner.access {
-            crate::resolve::Access::Exactly(content) => content.role.as_ref().map(ToString::to_string),
+            Access::Exactly(content) => content.role.as_ref().map(ToString::to_string),
             _ => None,
         });
         let name = subject.key.name.to_string();
@@ -212,7 +218,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     let place = addresses.keys().position(|known| *known == email);
     let views: &[MemberView] = place.map_or(&[], |place| subject.resolved.members[place].views.as_slice());
     for (facts, view) in std::iter::zip(facts, views) {
-        let names = |names: &[crate::model::Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let role = facts.role_name().or_else(|| definitions.default_role());
         sources.push(AccessSource {
             role: role.map(|role| role.to_string()),
@@ -227,7 +233,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     }
     let invitations = subject.objects.invitations.values().filter(|one| one.email.as_ref() == Ok(email));
     for invitation in invitations.filter(|one| !one.accepted) {
-        let names = |names: &[crate::model::Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         sources.push(AccessSource {
             role: invitation.role.as_ref().map(|role| role.name.clone()),
             groups: names(&invitation.groups),
@@ -263,7 +269,27 @@ fn chain(subject: &Subject<'_>, source: &str, explanation: &Explanation) -> Opti
         };
         ChainStep { step: kind, level: level.to_string(), by }
     });
-    Some(Chain { source: source.to_owned(), level: explanation.level.to_string(), steps: steps.collect() })
+    let steps: Vec<ChainStep> = steps.collect();
+    let note = if steps.is_empty() { taken(subject, source, place) } else { None };
+    Some(Chain { source: source.to_owned(), level: explanation.level.to_string(), steps, note })
+}
+
+/// Which Role took a section from the predefined role of a membership.
+fn taken(subject: &Subject<'_>, membership: &str, section: usize) -> Option<String> {
+    let facts = subject.objects.members.get(membership)?;
+    let role = subject.resolved.definitions.role_of(facts).filter(|role| role.kind == RoleRefKind::PredefinedRole)?;
+    let (object, default) = changed(subject, &role.name, section)?;
+    Some(format!("nothing: Role {object} takes it from role {} (default {default})", role.name))
+}
+
+/// The Role object that changes a predefined role in a section, and the catalog's level.
+fn changed<'a>(subject: &'a Subject<'_>, role: &str, section: usize) -> Option<(&'a Name, &'a str)> {
+    let section = subject.catalog.as_ref()?.section_name(section);
+    let mut roles = subject.resolved.definitions.roles.iter();
+    roles.find_map(|(object, resolved)| {
+        let mut changes = resolved.changes_from_default.iter().filter(|_| resolved.overrides.as_deref() == Some(role));
+        changes.find(|change| change.section == section).map(|change| (object, change.default.as_str()))
+    })
 }
 
 /// Which role or group it is, and where it has the level from.
@@ -275,15 +301,19 @@ fn grantor(subject: &Subject<'_>, by: &Grantor, section: usize, level: &str) -> 
         Grantor::Group(name) => {
             let group = subject.objects.groups.get(name);
             let role = group.and_then(|group| definitions.through(group, section, rank));
-            role.map_or_else(|| by.to_string(), |role| format!("{by}, which has role {role}"))
+            role.map_or_else(
+                || by.to_string(),
+                |role| match role.kind {
+                    RoleRefKind::PredefinedRole => format!("{by}, which has role {}", role.name),
+                    RoleRefKind::Role => format!("{by}, which has custom role {}", role.name),
+                },
+            )
         }
         Grantor::PredefinedRole(name) | Grantor::Owner(name) => {
-            let overriding = definitions.roles.iter().filter(|(_, role)| role.overrides.as_ref() == Some(name));
-            let changed = overriding.flat_map(|(object, role)| role.changes_from_default.iter().map(move |c| (object, c)));
-            let changed = changed.filter(|(_, change)| change.section == catalog.section_name(section)).next();
+            let changed = changed(subject, name, section);
             changed.map_or_else(
                 || by.to_string(),
-                |(object, change)| format!("{by}, as Role {object} changes it (default {})", change.default),
+                |(object, default)| format!("{by}, as Role {object} changes it (default {default})"),
             )
         }
         Grantor::Role(_) => by.to_string(),

@@ -1,11 +1,12 @@
 //! An explanation as people read it.
 
 use super::report::{AccessExplanation, AccessSource, Chain, SectionAccess, StepKind};
-use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, wrap};
+use crate::cli::ask::day;
+use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, tame, wrap};
 
 /// The whole text.
 pub(super) fn text(report: &AccessExplanation) -> String {
-    let name = report.display_name.as_ref().map_or_else(String::new, |name| format!("{name} <"));
+    let name = report.display_name.as_ref().map_or_else(String::new, |name| format!("{} <", tame(name)));
     let end = if name.is_empty() { "" } else { ">" };
     let mut text = format!("{} in {}\n\n", paint(BOLD, format!("{name}{}{end}", report.user)), report.account);
     for source in &report.sources {
@@ -64,11 +65,10 @@ fn access(report: &AccessExplanation) -> String {
         None if report.sections.iter().all(|section| !section.access) => line("Access", &paint(BAD, "none")),
         None => line("Access", &paint(GOOD, "now")),
     };
-    if let (Some(start), true) = (&report.starts_at, report.withheld.is_none()) {
-        text += &line("  since", start);
-    }
-    if let (Some(end), true) = (&report.expires_at, report.withheld.as_ref().is_none_or(|why| !why.starts_with("exp"))) {
-        text += &line("  until", end);
+    for (label, at) in [("  from", report.starts_at), ("  until", report.expires_at)] {
+        if let Some(at) = at {
+            text += &line(label, &day(at));
+        }
     }
     if let Some(store) = &report.store {
         text += &line("Store", &paint(WARN, store));
@@ -109,13 +109,16 @@ fn why(section: &SectionAccess) -> String {
 
 fn steps(chain: &Chain) -> String {
     if chain.steps.is_empty() {
-        return "nothing grants it".to_owned();
+        return chain.note.clone().unwrap_or_else(|| "nothing grants it".to_owned());
+    }
+    // Where somebody is equal to the owner, what was granted before does not count.
+    if let Some(equal) = chain.steps.iter().rev().find(|step| step.step == StepKind::EqualToOwner) {
+        return format!("{} as the owner: {}", equal.level, equal.by);
     }
     let steps = chain.steps.iter().enumerate().map(|(place, step)| match step.step {
         StepKind::Granted if place == 0 => format!("{} from {}", step.level, step.by),
         StepKind::Granted => format!("↑ {} from {}", step.level, step.by),
-        StepKind::EqualToOwner => format!("= {} as the owner, since {}", step.level, step.by),
-        StepKind::Capped => format!("↓ {} by {}", step.level, step.by),
+        StepKind::EqualToOwner | StepKind::Capped => format!("↓ {} by {}", step.level, step.by),
         StepKind::Reduced => format!("↓ {} since {}", step.level, step.by),
     });
     steps.collect::<Vec<_>>().join("\n")
