@@ -64,7 +64,7 @@ struct Shown {
 
 /// The page.
 pub(super) fn page(matrix: &AccessMatrix, now: Timestamp) -> anyhow::Result<String> {
-    let upright = matrix.rows.len() > text::MOST_COLUMNS;
+    let upright = text::is_upright(matrix);
     let sections: Vec<Label> = matrix
         .sections
         .iter()

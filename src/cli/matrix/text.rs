@@ -7,8 +7,10 @@ use crate::cli::output::{BOLD, DIM, Table, WARN, WIDTH, escape_markdown, paint, 
 
 /// Notes up to this length stand beside the name.
 const SHORT: usize = 10;
-/// With more rows than this the sections become columns in Markdown and HTML, so that no page gets wider than paper.
-pub(super) const MOST_COLUMNS: usize = 12;
+/// With more rows than this the sections become columns in Markdown and HTML, so that no page gets wider than paper …
+const MOST_COLUMNS: usize = 12;
+/// … and with more people than this: addresses are long.
+const MOST_PEOPLE: usize = 6;
 /// Spaces between columns.
 const GAP: usize = 2;
 
@@ -52,7 +54,7 @@ pub(super) fn text(matrix: &AccessMatrix) -> String {
 pub(super) fn markdown(matrix: &AccessMatrix) -> String {
     let mut text = format!("### {}\n\n", escape_markdown(&heading(matrix)));
     // As such tables are mostly written, as long as they do not get too wide.
-    let sheet = if matrix.rows.len() > MOST_COLUMNS { Sheet::upright(matrix) } else { Sheet::turned(matrix) };
+    let sheet = if is_upright(matrix) { Sheet::upright(matrix) } else { Sheet::turned(matrix) };
     let categories = sheet.rows.iter().any(|row| row.category.is_some());
     let heads = categories.then(|| "category".to_owned()).into_iter().chain([sheet.corner.clone()]);
     let mut table = Table::new(heads.chain(sheet.columns.iter().map(|column| column.label.clone())));
@@ -73,6 +75,11 @@ pub(super) fn markdown(matrix: &AccessMatrix) -> String {
         let _ = write!(text, "\n#### Changed from the catalog's defaults\n\n{}", changes(matrix).markdown());
     }
     text
+}
+
+/// Whether Markdown and HTML have the sections as columns.
+pub(super) fn is_upright(matrix: &AccessMatrix) -> bool {
+    matrix.rows.len() > if matrix.rows_are == "people" { MOST_PEOPLE } else { MOST_COLUMNS }
 }
 
 pub(super) fn heading(matrix: &AccessMatrix) -> String {
