@@ -15,12 +15,10 @@ use crate::model::Email;
 /// a higher one on the section's ladder is. What only the store knows, since the account does not resolve as a whole or
 /// something in the Membership does not, is answered no, unless --store or --sqlite-dir says where to look.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  \
-        roster can-i Edit settings --as sven@acme.example --account developer-platform/acme-direct -f examples/\n  \
+#[command(after_help = "Examples:\n  \
+        roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \
         roster can-i Allowed payments --as paul@tidewater.example --account tidewater -f examples/\n  \
-        roster can-i View reports --as vera@northline.example --account northline -n service-provider -q && echo fine"
-)]
+        roster can-i View reports --as vera@northline.example --account northline -f examples/ -q")]
 pub struct Args {
     /// At least this level …
     level: String,

@@ -123,7 +123,9 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 /// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
 fn now() -> anyhow::Result<Timestamp> {
     match std::env::var("ROSTER_NOW") {
-        Ok(text) => text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-01-31T12:00:00Z")),
+        Ok(text) => {
+            text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-01-31T12:00:00Z"))
+        }
         Err(_) => Ok(Timestamp::now()),
     }
 }

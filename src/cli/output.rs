@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
 /// Version of everything printed as JSON.
@@ -84,19 +84,32 @@ pub struct Table {
     headings: Vec<String>,
     rows: Vec<Vec<String>>,
     numbers: Vec<usize>,
+    whole: Vec<usize>,
 }
 
 impl Table {
     /// A table with these headings.
     #[must_use]
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
-        Self { headings: headings.into_iter().map(Into::into).collect(), rows: Vec::new(), numbers: Vec::new() }
+        Self {
+            headings: headings.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+            numbers: Vec::new(),
+            whole: Vec::new(),
+        }
     }
 
     /// The same with the columns at these places aligned to the right.
     #[must_use]
     pub fn numbers(mut self, places: &[usize]) -> Self {
         self.numbers = places.to_vec();
+        self
+    }
+
+    /// The same with no cell of the columns at these places ever broken: names that are to be copied.
+    #[must_use]
+    pub fn whole(mut self, places: &[usize]) -> Self {
+        self.whole = places.to_vec();
         self
     }
 
@@ -122,6 +135,9 @@ impl Table {
             column.set_padding((0, 2));
             if self.numbers.contains(&place) {
                 column.set_cell_alignment(CellAlignment::Right);
+            }
+            if self.whole.contains(&place) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
@@ -200,6 +216,24 @@ mod tests {
         table.row(["membership".to_owned(), "word ".repeat(60)]);
         assert!(table.text().lines().count() > 3);
         assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn names_that_are_to_be_copied_stay_whole() {
+        let name = "a-name-that-would-be-broken-in-the-middle";
+        let mut table = Table::new(["account", "message"]).whole(&[0]);
+        table.row([name.to_owned(), "word ".repeat(60)]);
+        assert!(table.text().contains(name));
+        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_behind_their_head() {
+        let text = wrap(&format!("  {} ", paint(BAD, "x")), 4, "word ".repeat(30).trim());
+        let lines: Vec<String> = text.lines().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("  x word") && lines[1].starts_with("    word"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= usize::from(WIDTH)), "{lines:?}");
     }
 
     #[test]

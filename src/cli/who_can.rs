@@ -1,5 +1,7 @@
 //! `roster who-can`.
 
+use std::fmt::Write as _;
+
 use clap::ValueEnum;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -8,7 +10,7 @@ use serde::Serialize;
 use super::{
     ask::{Held, Lookup, Subject, reach, through, time_note, why_not, withheld},
     input::{Estate, Input},
-    output::{BOLD, DIM, Table, WARN, counted, paint, print, print_json},
+    output::{BOLD, DIM, Table, WARN, counted, paint, print, print_json, wrap},
 };
 use crate::model::{AccountKey, Ranks};
 
@@ -20,7 +22,7 @@ use crate::model::{AccountKey, Ranks};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster who-can Edit settings -f examples/\n  \
                   roster who-can Allowed payments --account secondary-users/tidewater -f examples/ --all\n  \
-                  roster who-can View reports -A -o csv")]
+                  roster who-can View reports -f examples/ -o csv")]
 pub struct Args {
     /// At least this level …
     level: String,
@@ -32,7 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "NS/NAME")]
     account: Option<String>,
 
-    /// Also list who would, if their access were not withheld now: suspended, blocked, expired, not begun
+    /// Also list who would, if their access were not withheld now: suspended, blocked, expired, not begun; in CSV and
+    /// Markdown without a level
     #[arg(long)]
     all: bool,
 
@@ -66,19 +69,19 @@ pub struct WhoCan {
     /// … and the level; higher ones count.
     level: String,
     /// Who may, by account and address.
-    users: Vec<User>,
+    users: Vec<Holder>,
     /// Who would, if access were not withheld; printed with --all only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    withheld: Vec<User>,
+    withheld: Vec<Holder>,
     /// Of whom only a store knows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    unknown: Vec<User>,
+    unknown: Vec<Holder>,
 }
 
 /// One user in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct User {
+pub struct Holder {
     /// The account, `namespace/name`.
     account: String,
     /// The address.
@@ -128,6 +131,12 @@ async fn gather(args: &Args, estate: &Estate, now: Timestamp) -> anyhow::Result<
                     add(&subject, person, &question, now, &mut found);
                 }
             }
+            // What its sections are only its store knows, so nothing can be said of anybody in it.
+            Err(error) if subject.layout.is_empty() && one.is_none() => {
+                let (account, note) = (subject.key.to_string(), error.to_string());
+                let (user, level, through) = (String::new(), String::new(), String::new());
+                found.unknown.push(Holder { account, user, level, through, note });
+            }
             Err(error) => refused = refused.or(Some(error)),
         }
     }
@@ -149,7 +158,7 @@ fn add(
         let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
         ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
     };
-    let user = |level: String, through: String, note: String| User {
+    let user = |level: String, through: String, note: String| Holder {
         account: subject.key.to_string(),
         user: person.email.to_string(),
         level,
@@ -158,7 +167,7 @@ fn add(
     };
     if let Some(why) = person.withheld(now) {
         if let Some(ranks) = subject.without_withholding(person).filter(|ranks| question.is_met(ranks)) {
-            let note = withheld(subject, &person.email, why);
+            let note = withheld(subject, person, why);
             found.withheld.push(user(level(&ranks), through(subject, person, question), note));
         }
         return;
@@ -176,8 +185,8 @@ fn add(
     }
 }
 
-fn table(users: &[User]) -> Table {
-    let mut table = Table::new(["account", "user", "level", "through", "note"]);
+fn table(users: &[Holder]) -> Table {
+    let mut table = Table::new(["account", "user", "level", "through", "note"]).whole(&[0, 1]);
     for user in users {
         table.row([&user.account, &user.user, &user.level, &user.through, &user.note]);
     }
@@ -190,29 +199,29 @@ fn tables(found: &WhoCan) -> Table {
     for user in &found.withheld {
         one.row([&user.account, &user.user, "", &user.through, &user.note]);
     }
+    for user in &found.unknown {
+        one.row([&user.account, &user.user, "?", &user.through, &user.note]);
+    }
     one
 }
 
 fn text(found: &WhoCan, hidden: usize) -> String {
     let WhoCan { section, level, .. } = found;
-    let mut text = if found.users.is_empty() {
-        format!("Nobody has {level} of {section}.\n")
-    } else {
-        table(&found.users).text()
-    };
+    let mut text =
+        if found.users.is_empty() { format!("Nobody has {level} of {section}.\n") } else { table(&found.users).text() };
     if !found.withheld.is_empty() {
-        text += &format!("\n{}\n", paint(BOLD, "Withheld now; the level is what they would have:"));
+        let _ = writeln!(text, "\n{}", paint(BOLD, "Withheld now; the level is what they would have:"));
         text += &table(&found.withheld).text();
     }
     if hidden > 0 {
         let would = format!("{} would, but access is withheld now; --all says whose.", counted(hidden, "more user"));
-        text += &format!("\n{}\n", paint(DIM, would));
+        let _ = writeln!(text, "\n{}", paint(DIM, would));
     }
     if !found.unknown.is_empty() {
-        let count = counted(found.unknown.len(), "more user");
-        text += &format!("\n{}\n", paint(WARN, format!("Of {count} only the store knows; counted as no:")));
+        let count = found.unknown.len();
+        let _ = writeln!(text, "\n{}", paint(WARN, format!("Only the store knows of {count} more; counted as no:")));
         for user in &found.unknown {
-            text += &format!("  {}\n", user.note);
+            text += &wrap("  ", 2, &user.note);
         }
     }
     text

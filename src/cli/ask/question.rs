@@ -1,6 +1,6 @@
 //! `LEVEL SECTION`, as people type it.
 
-use crate::model::{Layout, Ranks};
+use crate::model::{Layout, Name, Ranks};
 
 /// At least this level in this section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Question {
         let levels = &ladders[place].levels;
         let ladder = levels.join(" < ");
         let Some(rank) = levels.iter().position(|known| known == level) else {
-            let tip = closest(level, levels.iter().map(|level| level.as_str()));
+            let tip = closest(level, levels.iter().map(Name::as_str));
             anyhow::bail!("section {section:?} has no level {level:?}{} Its levels: {ladder}", hint(tip));
         };
         anyhow::ensure!(
@@ -64,6 +64,6 @@ fn hint(near: Option<&str>) -> String {
 #[must_use]
 pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let near = known.map(|known| (strsim::jaro_winkler(&word, &known.to_lowercase()), known));
-    near.filter(|(near, _)| *near > 0.8).max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
+    let near = known.map(|known| (strsim::normalized_damerau_levenshtein(&word, &known.to_lowercase()), known));
+    near.filter(|(near, _)| *near >= 0.7).max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
 }

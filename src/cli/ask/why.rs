@@ -27,24 +27,19 @@ pub fn day(at: Timestamp) -> String {
 }
 
 /// By whose word access has ended, as a note.
-#[must_use]
-pub fn ended(subject: &Subject<'_>, email: &Email, end: End) -> String {
+fn ended(subject: &Subject<'_>, person: &Person, end: End) -> String {
     let store = subject.resolved.definitions.store.as_ref();
     match end {
         End::Blocked => {
             let name = store.map_or("", |store| store.name.as_str());
-            let reason = store.and_then(|store| store.blocked.get(email)?.clone());
+            let reason = store.and_then(|store| store.blocked.get(&person.email)?.clone());
             let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
             format!("blocked by IdentityStore {name}{reason}")
         }
-        End::AccountSuspended => "suspended with the whole account (Account spec.suspended)".to_owned(),
-        End::NotApproved => {
-            let account = subject.objects.account.as_ref();
-            let parent = account.and_then(|account| account.parent()).map_or_else(String::new, |key| key.to_string());
-            format!("not approved by {parent}")
-        }
+        End::AccountSuspended => "account suspended".to_owned(),
+        End::NotApproved => "account not approved".to_owned(),
         End::Suspended => {
-            let by = facts(subject, email).into_iter().filter(|facts| facts.suspended);
+            let by = facts(subject, person).into_iter().filter(|facts| facts.suspended);
             let by: Vec<&str> = by.map(|facts| facts.name.as_str()).collect();
             if by.is_empty() { "suspended".to_owned() } else { format!("suspended by Membership {}", by.join(", ")) }
         }
@@ -53,9 +48,9 @@ pub fn ended(subject: &Subject<'_>, email: &Email, end: End) -> String {
 
 /// Why there is no access at the moment, as a note: `suspended by …`, `expired …`.
 #[must_use]
-pub fn withheld(subject: &Subject<'_>, email: &Email, why: Withheld) -> String {
+pub fn withheld(subject: &Subject<'_>, person: &Person, why: Withheld) -> String {
     match why {
-        Withheld::Ended(end) => ended(subject, email, end),
+        Withheld::Ended(end) => ended(subject, person, end),
         Withheld::StartsAt(at) => format!("starts {}", day(at)),
         Withheld::ExpiredAt(at) => format!("expired {}", day(at)),
     }
@@ -74,10 +69,10 @@ pub fn step(step: &Step) -> String {
     }
 }
 
-/// The memberships of an address.
+/// The memberships of a person.
 #[must_use]
-pub fn facts<'a>(subject: &Subject<'a>, email: &Email) -> Vec<&'a MemberFacts> {
-    subject.objects.members.values().filter(|facts| facts.email.as_ref() == Ok(email)).collect()
+pub fn facts<'a>(subject: &Subject<'a>, person: &Person) -> Vec<&'a MemberFacts> {
+    person.memberships.iter().filter_map(|name| subject.objects.members.get(name)).collect()
 }
 
 /// What gives somebody the level that is asked for: roles, groups, being the owner or equal to one.
@@ -89,12 +84,12 @@ pub fn through(subject: &Subject<'_>, person: &Person, question: &Question) -> S
     let definitions = &subject.resolved.definitions;
     if person.is_owner {
         let granted = explanations(subject, person).into_iter().flatten();
-        let granted = granted.filter_map(|one| one.steps.into_iter().next());
-        let by = granted.filter_map(|step| if let Step::Granted { by, .. } = step { Some(by) } else { None }).next();
+        let mut granted = granted.filter_map(|one| one.steps.into_iter().next());
+        let by = granted.find_map(|step| if let Step::Granted { by, .. } = step { Some(by) } else { None });
         return by.map_or_else(|| "owner".to_owned(), |by| short(&by));
     }
     let mut found: Vec<String> = Vec::new();
-    for facts in facts(subject, &person.email) {
+    for facts in facts(subject, person) {
         let equal = definitions.explain_member(facts).and_then(|mut all| {
             let at = question.section;
             (at < all.len()).then(|| all.swap_remove(at).steps)?.into_iter().find_map(|step| match step {
@@ -128,7 +123,7 @@ pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanati
     if person.is_owner {
         return definitions.explain_owner().into_iter().collect();
     }
-    facts(subject, &person.email).into_iter().filter_map(|facts| definitions.explain_member(facts)).collect()
+    facts(subject, person).into_iter().filter_map(|facts| definitions.explain_member(facts)).collect()
 }
 
 /// Why the answer to a question is no, or cannot be known.
@@ -136,9 +131,16 @@ pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanati
 pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> String {
     let Some(person) = subject.person(email) else { return nobody(subject, email) };
     if let Some(why) = person.withheld(now) {
-        let note = withheld(subject, email, why);
+        let note = withheld(subject, person, why);
         return match why {
-            Withheld::Ended(_) => format!("{email} is {note}"),
+            Withheld::Ended(End::AccountSuspended) => format!("{email} has no access: the account is suspended"),
+            Withheld::Ended(End::NotApproved) => {
+                let account = subject.objects.account.as_ref();
+                let parent =
+                    account.and_then(|account| account.parent()).map_or_else(String::new, |key| key.to_string());
+                format!("{email} has no access: {parent} has not approved the account")
+            }
+            Withheld::Ended(End::Blocked | End::Suspended) => format!("{email} is {note}"),
             Withheld::StartsAt(at) => format!("{email} has no access before {}", day(at)),
             Withheld::ExpiredAt(at) => format!("{email} has no access any more: it expired on {}", day(at)),
         };

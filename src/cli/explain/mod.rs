@@ -22,8 +22,8 @@ use crate::model::Email;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                   roster explain olivia@tidewater.example --account tidewater -f examples/\n  \
-                  roster explain rob@northline.example --account northline --section account-bulk-statuses -f examples/\n  \
-                  roster explain dana@acme.example --account developer-platform/acme -o json")]
+                  roster explain rob@northline.example --account northline --section account -f examples/\n  \
+                  roster explain dana@acme.example --account developer-platform/acme -f examples/ -o json")]
 pub struct Args {
     /// Whose access is explained
     email: String,

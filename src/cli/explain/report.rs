@@ -30,6 +30,11 @@ pub struct AccessExplanation {
     pub(super) display_name: Option<String>,
     /// Whether it is the account's owner.
     pub(super) owner: bool,
+    /// Whether there is access to anything now, whichever sections are listed; absent where only the store knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access: Option<bool>,
+    /// Whether the levels are the most there can be, and the store may hold less.
+    pub(super) at_most: bool,
     /// Why there is no access at the moment, whatever the sections say of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) withheld: Option<String>,
@@ -148,11 +153,10 @@ pub(super) fn report(
     if sources.is_empty() {
         return None;
     }
-    let held = person.map_or_else(
-        || Held::Exactly(Ranks::none(subject.layout.len())),
-        |person| subject.held(person, now),
-    );
-    let why = person.and_then(|person| person.withheld(now)).map(|why| withheld(subject, email, why));
+    let held =
+        person.map_or_else(|| Held::Exactly(Ranks::none(subject.layout.len())), |person| subject.held(person, now));
+    let why =
+        person.and_then(|person| person.withheld(now)).zip(person).map(|(why, person)| withheld(subject, person, why));
     let store = match (&held, subject.asked.get(email)) {
         (_, Some(place)) => Some(format!("as {place} holds it")),
         (Held::Exactly(_), None) => None,
@@ -162,14 +166,16 @@ pub(super) fn report(
             Some(format!("only the store knows, since what it holds stays: {why}"))
         }
     };
-    let sections = subject.layout.ladders().iter().enumerate().filter(|(place, _)| only.is_none_or(|one| one == *place));
+    let sections =
+        subject.layout.ladders().iter().enumerate().filter(|(place, _)| only.is_none_or(|one| one == *place));
     let sections = sections.map(|(place, ladder)| {
         let name = |rank: u8| ladder.levels.get(usize::from(rank)).map_or("?", |level| level.as_str()).to_owned();
         let rank = match &held {
             Held::Exactly(ranks) | Held::AtMost(ranks) => ranks.as_slice().get(place).copied(),
             Held::Unknown => None,
         };
-        let chains: Vec<Chain> = chains.iter().filter_map(|(source, all)| chain(subject, source, all.get(place)?)).collect();
+        let chains: Vec<Chain> =
+            chains.iter().filter_map(|(source, all)| chain(subject, source, all.get(place)?)).collect();
         let rank_of = |chain: &Chain| ladder.levels.iter().position(|level| *level == chain.level);
         let granted = chains.iter().filter_map(rank_of).min().and_then(|rank| u8::try_from(rank).ok());
         let granted = granted.filter(|granted| Some(*granted) != rank && !subject.asked.contains_key(email));
@@ -181,6 +187,7 @@ pub(super) fn report(
             chains,
         }
     });
+    let sections: Vec<SectionAccess> = sections.collect();
     let content = person.and_then(|person| person.content.as_ref());
     let window = person.map(|person| person.window).unwrap_or_default();
     Some(AccessExplanation {
@@ -190,12 +197,18 @@ pub(super) fn report(
         user: email.to_string(),
         display_name: content.and_then(|content| content.display_name.as_deref()).map(ToOwned::to_owned),
         owner: person.is_some_and(|person| person.is_owner),
+        access: match &held {
+            Held::Exactly(ranks) => Some(!ranks.is_none()),
+            Held::AtMost(ranks) => ranks.is_none().then_some(false),
+            Held::Unknown => None,
+        },
+        at_most: matches!(held, Held::AtMost(_)),
         withheld: why,
         starts_at: window.starts_at,
         expires_at: window.expires_at,
         store,
         sources,
-        sections: sections.collect(),
+        sections,
     })
 }
 
@@ -213,7 +226,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
         chains.extend(definitions.explain_owner().map(|all| (name.clone(), all)));
         sources.push(AccessSource { role, ..source("Account", name, &Finding::default()) });
     }
-    let facts = facts(subject, email);
+    let facts = person.map(|person| facts(subject, person)).unwrap_or_default();
     let addresses = subject.objects.addresses();
     let place = addresses.keys().position(|known| *known == email);
     let views: &[MemberView] = place.map_or(&[], |place| subject.resolved.members[place].views.as_slice());
@@ -262,7 +275,7 @@ fn chain(subject: &Subject<'_>, source: &str, explanation: &Explanation) -> Opti
         let (kind, level, by) = match step {
             Step::Granted { by, level } => (StepKind::Granted, level, grantor(subject, by, place, level)),
             Step::EqualToOwner { restriction, level } => {
-                (StepKind::EqualToOwner, level, format!("restriction {restriction} is lifted"))
+                (StepKind::EqualToOwner, level, format!("{restriction} is lifted"))
             }
             Step::Capped { restriction, level } => (StepKind::Capped, level, format!("restriction {restriction}")),
             Step::Reduced { needs, at, level } => (StepKind::Reduced, level, format!("{needs} is below {at}")),

@@ -1,5 +1,7 @@
 //! An explanation as people read it.
 
+use std::fmt::Write as _;
+
 use super::report::{AccessExplanation, AccessSource, Chain, SectionAccess, StepKind};
 use crate::cli::ask::day;
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, tame, wrap};
@@ -19,7 +21,7 @@ pub(super) fn text(report: &AccessExplanation) -> String {
     text += "\n";
     text += &sections(report);
     for source in report.sources.iter().filter(|source| !source.faults.is_empty() || !source.advice.is_empty()) {
-        text += &format!("\n{} {}\n", source.kind, source.name);
+        let _ = writeln!(text, "\n{} {}", source.kind, source.name);
         for fault in &source.faults {
             text += &wrap(&format!("  {} ", paint(BAD, "✗")), 4, fault);
         }
@@ -61,9 +63,11 @@ fn access(report: &AccessExplanation) -> String {
     let mut text = match &report.withheld {
         Some(why) => line("Access", &paint(BAD, format!("none now: {why}"))),
         None if invited => line("Access", &paint(BAD, "none until the invitation is accepted")),
-        None if report.store.is_some() => String::new(),
-        None if report.sections.iter().all(|section| !section.access) => line("Access", &paint(BAD, "none")),
-        None => line("Access", &paint(GOOD, "now")),
+        None => match report.access {
+            Some(true) => line("Access", &paint(GOOD, "now")),
+            Some(false) => line("Access", &paint(BAD, "none")),
+            None => String::new(),
+        },
     };
     for (label, at) in [("  from", report.starts_at), ("  until", report.expires_at)] {
         if let Some(at) = at {
@@ -81,7 +85,8 @@ fn sections(report: &AccessExplanation) -> String {
         return "Its sections are known to its store only.\n".to_owned();
     }
     let would = report.sections.iter().any(|section| section.granted.is_some());
-    let heads: &[&str] = if would { &["section", "now", "granted", "why"] } else { &["section", "level", "why"] };
+    let level = if report.at_most { "at most" } else { "level" };
+    let heads: &[&str] = if would { &["section", "now", "granted", "why"] } else { &["section", level, "why"] };
     let mut table = Table::new(heads.iter().copied());
     for section in &report.sections {
         let level = section.level.clone().unwrap_or_else(|| "?".to_owned());

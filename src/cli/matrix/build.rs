@@ -15,7 +15,7 @@ use crate::{
         people::Person,
     },
     model::{Catalog, Explanation, Layout, Name, Ranks, Step},
-    resolve::{CatalogFacts, Definitions, InForce, Outlook},
+    resolve::{CatalogFacts, Definitions, Finding, InForce, Outlook},
 };
 
 /// What a catalog says by default.
@@ -231,12 +231,12 @@ fn person_note(subject: &Subject<'_>, person: &Person, now: Timestamp) -> String
     if person.is_owner {
         notes.push("owner".to_owned());
     }
-    notes.extend(person.withheld(now).map(|why| withheld(subject, &person.email, why)));
+    notes.extend(person.withheld(now).map(|why| withheld(subject, person, why)));
     notes.extend(Some(time_note(person, now)).filter(|note| !note.is_empty()));
     if let Some(equal) = equal_to_owner(subject, person) {
         notes.push(format!("equal to the owner ({equal} lifted)"));
     }
-    let reason = person.findings.iter().find_map(|finding| finding.reason());
+    let reason = person.findings.iter().find_map(Finding::reason);
     notes.extend(reason.filter(|_| person.withheld(now).is_none()).map(|reason| reason.to_string()));
     notes.join(", ")
 }

@@ -87,10 +87,10 @@ pub(super) fn page(matrix: &AccessMatrix, now: Timestamp) -> anyhow::Result<Stri
             cells: (0..matrix.sections.len()).map(|section| shown(row, section)).collect(),
         });
         let groups = vec![Group { name: None, rows: all.collect() }];
-        let column_groups = matrix.categories().into_iter().map(|(name, run)| ColumnGroup {
-            name: name.unwrap_or_default().to_owned(),
-            span: run.len(),
-        });
+        let column_groups = matrix
+            .categories()
+            .into_iter()
+            .map(|(name, run)| ColumnGroup { name: name.unwrap_or_default().to_owned(), span: run.len() });
         let column_groups = if matrix.has_categories() { column_groups.collect() } else { Vec::new() };
         let columns = matrix.sections.iter().zip(&sections);
         let columns = columns.map(|(section, one)| label(&section.title, &section.name, "", one.first));

@@ -12,6 +12,7 @@ use super::{
     input::{Estate, Input},
     output::{print, print_json},
 };
+use crate::model::Name;
 
 /// Draw roles, groups or people against sections
 ///
@@ -93,7 +94,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 fn of_catalog(estate: &Estate, name: &str, rows: Rows) -> anyhow::Result<grid::AccessMatrix> {
     anyhow::ensure!(rows == Rows::Roles, "a catalog has roles only; groups and people belong to an --account");
     let Some(facts) = estate.objects.catalogs.get(name) else {
-        let names = || estate.objects.catalogs.keys().map(|name| name.as_str());
+        let names = || estate.objects.catalogs.keys().map(Name::as_str);
         let tip = closest(name, names()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
         let known = names().collect::<Vec<_>>().join(", ");
         anyhow::bail!("there is no PermissionCatalog {name:?}{tip} There are: {known}");

@@ -39,11 +39,11 @@ pub(super) fn text(matrix: &AccessMatrix) -> String {
     let legend = matrix.legend();
     if !legend.is_empty() {
         let legend: Vec<String> = legend.iter().map(|(sign, meaning)| format!("{sign} {meaning}")).collect();
-        text += &format!("\n{}", wrap("", 0, &legend.join("   ")));
+        let _ = write!(text, "\n{}", wrap("", 0, &legend.join("   ")));
     }
     text += &below(matrix);
     if !matrix.changes.is_empty() {
-        text += &format!("\n{}\n", paint(BOLD, "Changed from the catalog's defaults"));
+        let _ = writeln!(text, "\n{}", paint(BOLD, "Changed from the catalog's defaults"));
         text += &changes(matrix).text();
         text += &reset(matrix);
     }
@@ -69,7 +69,7 @@ pub(super) fn markdown(matrix: &AccessMatrix) -> String {
     }
     text += "\n";
     for note in notes(matrix) {
-        let _ = write!(text, "\n{}\n", escape_markdown(&note));
+        let _ = writeln!(text, "\n{}", escape_markdown(&note));
     }
     if !matrix.changes.is_empty() {
         let _ = write!(text, "\n#### Changed from the catalog's defaults\n\n{}", changes(matrix).markdown());
@@ -167,10 +167,10 @@ impl Sheet {
     }
 
     fn upright(matrix: &AccessMatrix) -> Self {
-        let columns = matrix.sections.iter().map(|section| Column {
-            category: section.category.clone(),
-            label: section.name.clone(),
-        });
+        let columns = matrix
+            .sections
+            .iter()
+            .map(|section| Column { category: section.category.clone(), label: section.name.clone() });
         let rows = matrix.rows.iter().map(|row| Line {
             category: None,
             label: label(row),
@@ -194,7 +194,8 @@ impl Sheet {
     }
 
     fn first_width(&self) -> usize {
-        let labels = self.rows.iter().map(|row| width(&row.label) + self.indent());
+        let indent = self.indent();
+        let labels = self.rows.iter().map(|row| width(&row.label) + indent);
         labels.chain([width(&self.corner)]).max().unwrap_or(0)
     }
 
@@ -247,14 +248,15 @@ impl Sheet {
             });
             text += &joined(&corner.to_uppercase(), first, cells, &widths, |cell| paint(BOLD, cell.to_uppercase()));
         }
+        let indent = self.indent();
         let mut last: Option<&str> = None;
         for row in &self.rows {
             let category = row.category.as_deref();
-            if self.indent() > 0 && category != last {
+            if indent > 0 && category != last {
                 let _ = writeln!(text, "{}", paint(DIM, category.unwrap_or("–")));
             }
             last = category;
-            let label = format!("{:indent$}{}", "", row.label, indent = self.indent());
+            let label = format!("{:indent$}{}", "", row.label);
             let cells = row.cells[part.clone()].iter().map(String::as_str);
             text += &joined(&label, first, cells, &widths, coloured);
         }

@@ -108,7 +108,8 @@ fn field_operations_with_what_is_not_applicable() {
 /// Each member of each portal has in the matrix what `expected.csv` says, which the tables of the document lead to.
 #[test]
 fn people_of_all_portals_have_what_is_expected_of_them() {
-    for portal in ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"] {
+    for portal in ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"]
+    {
         let path = crate::support::repository(&format!("examples/{portal}/expected.csv"));
         let text = std::fs::read_to_string(path).unwrap();
         let mut accounts: BTreeMap<&str, Cells> = BTreeMap::new();

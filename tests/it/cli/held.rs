@@ -26,7 +26,8 @@ async fn what_only_the_store_knows_is_no_unless_it_is_asked() {
     let kubeconfig = ControlPlane::shared().await.kubeconfig();
     let can = async |level: &str, more: &str| {
         let account = scene.account("acme");
-        roster(Some(kubeconfig), &format!("can-i {level} orders --as dana@acme.example --account {account} {more}")).await
+        roster(Some(kubeconfig), &format!("can-i {level} orders --as dana@acme.example --account {account} {more}"))
+            .await
     };
     assert_eq!(can("View", "").await, ("yes\n".to_owned(), 0));
 
@@ -34,7 +35,10 @@ async fn what_only_the_store_knows_is_no_unless_it_is_asked() {
     scene.apply(&catalog("{from: Selector, selector: {matchLabels: {nobody: has-it}}}")).await;
     let (said, code) = can("View", "").await;
     assert_eq!(code, 1, "{said}");
-    assert!(said.starts_with("no\n") && said.contains("only the store knows") && said.contains("does not admit"), "{said}");
+    assert!(
+        said.starts_with("no\n") && said.contains("only the store knows") && said.contains("does not admit"),
+        "{said}"
+    );
     let store = format!("--store {}", scene.file().display());
     assert_eq!(can("View", &store).await, ("yes\n".to_owned(), 0));
     let (said, code) = can("Edit", &store).await;

@@ -66,7 +66,10 @@ async fn files_and_a_cluster_answer_alike_for_all_five_portals() {
     assert!(yes > 30, "most questions have somebody who may: {yes}");
     // All namespaces at once, and what somebody's access comes from.
     for question in ["who-can Edit settings -o json", "who-can Allowed create-roles --all"] {
-        assert_eq!(roster(kubeconfig, &format!("{question} -A")).await, roster(None, &format!("{question} -f examples")).await);
+        assert_eq!(
+            roster(kubeconfig, &format!("{question} -A")).await,
+            roster(None, &format!("{question} -f examples")).await
+        );
     }
     let explain = "explain ivan@tidewater.example --account secondary-users/tidewater -o json";
     assert_eq!(roster(kubeconfig, explain).await, roster(None, &format!("{explain} -f examples")).await);
