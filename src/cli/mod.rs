@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
 mod apply;
+mod ask;
 #[cfg(feature = "sqlite")]
 mod audit;
 mod block;
@@ -19,6 +20,7 @@ mod people;
 mod plan;
 mod review;
 mod status;
+mod suggest;
 mod target;
 mod unblock;
 mod validate;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
 /// Of everything printed as JSON; the shape of a kind changes only with it.
@@ -35,6 +35,29 @@ pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// `text` behind `head`, broken at spaces so that it fits; further lines are indented by `indent`, which is how wide
+/// `head` shows.
+#[must_use]
+pub fn wrap(head: &str, indent: usize, text: &str) -> String {
+    let mut out = head.to_owned();
+    let mut column = indent;
+    for (place, word) in text.split(' ').enumerate() {
+        let width = anstream::adapter::strip_str(word).to_string().chars().count();
+        if place > 0 && column + 1 + width > usize::from(WIDTH) {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if place > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out + "\n"
+}
+
 /// Prints to standard output. Whoever reads it may have seen enough: `roster … | head`.
 ///
 /// # Errors
@@ -55,42 +78,38 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// `text` in lines of at most [`WIDTH`] columns, each after `indent`. A word that is longer stands alone.
-pub fn wrap<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = String> + 'a {
-    let room = usize::from(WIDTH).saturating_sub(indent.chars().count());
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= room {
-            *line += &format!(" {word}");
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.into_iter().map(move |line| format!("{indent}{line}"))
-}
-
 /// A table as kubectl draws them: a line of headings, no borders; long cells are wrapped.
 #[derive(Clone, Debug)]
 pub struct Table {
     headings: Vec<String>,
     rows: Vec<Vec<String>>,
     numbers: Vec<usize>,
+    whole: Vec<usize>,
 }
 
 impl Table {
     /// A table with these headings.
     #[must_use]
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
-        Self { headings: headings.into_iter().map(Into::into).collect(), rows: Vec::new(), numbers: Vec::new() }
+        Self {
+            headings: headings.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+            numbers: Vec::new(),
+            whole: Vec::new(),
+        }
     }
 
     /// The same with the columns at these places aligned to the right.
     #[must_use]
     pub fn numbers(mut self, places: &[usize]) -> Self {
         self.numbers = places.to_vec();
+        self
+    }
+
+    /// The same with no cell of the columns at these places ever broken: names that are to be copied.
+    #[must_use]
+    pub fn whole(mut self, places: &[usize]) -> Self {
+        self.whole = places.to_vec();
         self
     }
 
@@ -116,6 +135,9 @@ impl Table {
             column.set_padding((0, 2));
             if self.numbers.contains(&place) {
                 column.set_cell_alignment(CellAlignment::Right);
+            }
+            if self.whole.contains(&place) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
@@ -144,8 +166,15 @@ impl Table {
     }
 }
 
+/// What people wrote, as one line that does nothing to a terminal.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// Nothing in a cell may become a column, a line, a link, or HTML.
-fn escape_markdown(text: &str) -> String {
+#[must_use]
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {
@@ -187,6 +216,24 @@ mod tests {
         table.row(["membership".to_owned(), "word ".repeat(60)]);
         assert!(table.text().lines().count() > 3);
         assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn names_that_are_to_be_copied_stay_whole() {
+        let name = "a-name-that-would-be-broken-in-the-middle";
+        let mut table = Table::new(["account", "message"]).whole(&[0]);
+        table.row([name.to_owned(), "word ".repeat(60)]);
+        assert!(table.text().contains(name));
+        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_behind_their_head() {
+        let text = wrap(&format!("  {} ", paint(BAD, "x")), 4, "word ".repeat(30).trim());
+        let lines: Vec<String> = text.lines().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("  x word") && lines[1].starts_with("    word"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= usize::from(WIDTH)), "{lines:?}");
     }
 
     #[test]

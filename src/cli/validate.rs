@@ -34,6 +34,9 @@ pub struct Args {
     strict: bool,
 }
 
+/// Messages stand below the word that says how bad it is.
+const INDENT: &str = "           ";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     /// For people
@@ -152,9 +155,7 @@ fn text(diagnostics: &[Diagnostic], files: usize, objects: usize) -> String {
             let _ = writeln!(text, "  {}", format!("{head}  {object}").trim_end());
             let message =
                 if one.field.is_empty() { one.message.clone() } else { format!("{}: {}", one.field, one.message) };
-            for line in output::wrap(&message, "           ") {
-                let _ = writeln!(text, "{line}");
-            }
+            text += &output::wrap(INDENT, INDENT.len(), &output::tame(&message));
         }
         text.push('\n');
     }

@@ -18,7 +18,7 @@ use super::{
     schema::{self, Step},
     typed,
 };
-use crate::{api, model::Name, resolve::Objects};
+use crate::{api, cli::suggest::suggestion, model::Name, resolve::Objects};
 
 /// Reads all files; `namespace` is that of objects that name none.
 pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
@@ -212,7 +212,7 @@ fn take(found: &mut Found, piece: &Piece, inside: Vec<Step>, value: Value, names
         return;
     }
     if known.is_none() && !is_namespace {
-        let meant = schema::suggestion(&kind, schema::kinds());
+        let meant = suggestion(&kind, schema::kinds());
         let message = format!("{} has no kind {kind:?}{meant}", api::GROUP);
         say(Severity::Error, &field("kind"), "UnknownKind", message);
         return;

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Path, Problem, walk::suggestion};
+use super::{Path, Problem};
+use crate::cli::suggest::suggestion;
 
 /// A pattern known to be one: the tests of this file use each.
 macro_rules! pattern {

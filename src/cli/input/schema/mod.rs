@@ -21,7 +21,6 @@ use serde_json::Value;
 
 pub use self::path::{Path, Step};
 use self::rules::Rule;
-pub(in crate::cli) use self::walk::suggestion;
 use crate::api;
 
 /// One thing that the server would refuse.

@@ -5,21 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Path, Problem, Schema, Shape, Unique};
-
-/// How like a known word an unknown one must be to be taken for it.
-const LIKENESS: f64 = 0.75;
-
-/// The known word that is meant, most likely.
-pub(in crate::cli) fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |one: &str| strsim::jaro_winkler(&one.to_lowercase(), &word.to_lowercase());
-    let best = known.map(|one| (likeness(one), one)).max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (best.0 >= LIKENESS).then_some(best.1)
-}
-
-/// ` ; did you mean …?`, or nothing.
-pub(in crate::cli) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    meant(word, known).map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default()
-}
+use crate::cli::suggest::suggestion;
 
 fn describe(value: &Value) -> &'static str {
     match value {
