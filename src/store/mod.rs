@@ -122,6 +122,12 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError>;
 
+    /// Every account there is, whoever's it is, in order: marked or not, and also where only the mark is left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError>;
+
     /// Numbers of the whole store.
     ///
     /// # Errors

@@ -1,0 +1,389 @@
+//! What commands tell of changes, as a stable type: JSON is this as it is, text and Markdown are drawn from it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Changes, Work, effect};
+use crate::{
+    api::DriftEntry,
+    cli::input::Estate,
+    model::Layout,
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
+    resolve::{Finding, ResolvedAccount},
+};
+
+/// Version of what the command line prints as JSON.
+pub const VERSION: &str = "cli.roster.dev/v1";
+
+/// What would change, or has been changed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `cli.roster.dev/v1`.
+    pub api_version: &'static str,
+    /// `Plan`.
+    pub kind: &'static str,
+    /// What is compared: `Store` with the objects, or `Revisions` of files with each other.
+    pub compares: Compares,
+    /// Whether anything would change; what is only taken over as it is does not count.
+    pub changes: bool,
+    /// Numbers over all accounts.
+    pub summary: Summary,
+    /// By account.
+    pub accounts: Vec<Account>,
+    /// Accounts that were applied from files before, are not in these files, and stay as they are.
+    pub left_in_store: Vec<LeftInStore>,
+    /// Stores that a cluster's controller keeps: files are compared with them, and never applied.
+    pub kept_by_cluster: Vec<String>,
+    /// Changes between two revisions of files that an API server refuses.
+    pub refused: Vec<Refused>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum Compares {
+    /// The objects with what the store holds.
+    Store,
+    /// Two revisions of files.
+    Revisions,
+}
+
+/// Numbers over all accounts.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Accounts looked at.
+    pub accounts: usize,
+    /// Things added.
+    pub add: usize,
+    /// Things changed.
+    pub change: usize,
+    /// Things removed.
+    pub remove: usize,
+    /// Things taken over just as they are.
+    pub adopt: usize,
+    /// People who gain something.
+    pub gain: usize,
+    /// People who lose something.
+    pub lose: usize,
+    /// People whose removal the guard holds back.
+    pub guarded: usize,
+}
+
+/// What would change in one account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// `namespace/name`.
+    pub account: String,
+    /// The store's file; absent between revisions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// Why the account does not resolve, so that what is there is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<String>,
+    /// The changes, in the order in which they are made.
+    pub changes: Vec<Step>,
+    /// Who gains and loses what, now.
+    pub people: Vec<effect::Person>,
+    /// Removals that the guard holds back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<Guarded>,
+    /// What is not made as it should be.
+    pub holds: Vec<Held>,
+    /// Differences that somebody made in the store, corrected or not.
+    pub drift: Vec<Drifted>,
+    /// Objects that are invalid; nothing invalid widens access.
+    pub invalid: Vec<Invalid>,
+}
+
+/// What a change does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// It was not there.
+    Add,
+    /// It was different.
+    Change,
+    /// It is no longer wanted.
+    Remove,
+    /// It was there just so, and is ours from now on.
+    Adopt,
+}
+
+/// One change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// When within the pass: `narrow`, `define`, `grant`, `demolish`, in this order.
+    pub phase: &'static str,
+    /// What it does.
+    pub action: Action,
+    /// `account`, `role`, `group` or `member`.
+    pub kind: &'static str,
+    /// Its name or address; empty for the account.
+    pub name: String,
+    /// Why: `spec`, `drift`, `adoption`, `unwanted`, `unmanaged` or `account-deleted`.
+    pub cause: &'static str,
+    /// What is added, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub what: String,
+    /// The fields that change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+}
+
+/// One field that changes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Field {
+    /// Which.
+    pub field: String,
+    /// What it is.
+    pub from: String,
+    /// What it becomes.
+    pub to: String,
+}
+
+/// Removals that the guard holds back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Guarded {
+    /// Who would lose all access.
+    pub members: Vec<String>,
+    /// Why it fired.
+    pub why: String,
+    /// What to approve.
+    pub hash: String,
+}
+
+/// Something that is not made as it should be.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Held {
+    /// What.
+    pub object: String,
+    /// `NotOwned`, `Paused`, `Guarded` or `DriftReported`.
+    pub hold: &'static str,
+}
+
+/// Something that differs in the store from what was applied.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Drifted {
+    /// What.
+    pub object: String,
+    /// Whether it is corrected.
+    pub corrected: bool,
+    /// The fields.
+    pub entries: Vec<DriftEntry>,
+}
+
+/// An object that is invalid.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Invalid {
+    /// Kind and name.
+    pub object: String,
+    /// The reason of `Valid=False`.
+    pub reason: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// An account that stays as it is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LeftInStore {
+    /// `namespace/name`.
+    pub account: String,
+    /// The store's file.
+    pub store: String,
+}
+
+/// A change that an API server refuses.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Refused {
+    /// Kind and name.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// What it was.
+    pub from: String,
+    /// What it would become.
+    pub to: String,
+    /// Why not.
+    pub message: String,
+}
+
+impl Report {
+    /// What is to be told of these changes.
+    #[must_use]
+    pub fn new(estate: &Estate, changes: &Changes, compares: Compares, refused: Vec<Refused>, now: Timestamp) -> Self {
+        let accounts: Vec<Account> = changes.works.iter().map(|work| account(estate, work, now)).collect();
+        let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
+        for account in &accounts {
+            for step in &account.changes {
+                *match step.action {
+                    Action::Add => &mut summary.add,
+                    Action::Change => &mut summary.change,
+                    Action::Remove => &mut summary.remove,
+                    Action::Adopt => &mut summary.adopt,
+                } += 1;
+            }
+            summary.gain += account.people.iter().filter(|person| !person.gains.is_empty()).count();
+            summary.lose += account.people.iter().filter(|person| !person.loses.is_empty()).count();
+            summary.guarded += account.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+        }
+        let left = changes.left.iter();
+        Self {
+            api_version: VERSION,
+            kind: "Plan",
+            compares,
+            changes: summary.add + summary.change + summary.remove > 0,
+            summary,
+            accounts,
+            left_in_store: left
+                .map(|(key, place)| LeftInStore { account: key.to_string(), store: place.to_string() })
+                .collect(),
+            kept_by_cluster: changes.clusters.iter().map(ToString::to_string).collect(),
+            refused,
+        }
+    }
+}
+
+fn account(estate: &Estate, work: &Work, now: Timestamp) -> Account {
+    let plan = &work.plan;
+    let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
+    let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
+    let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
+        members: guarded.members.iter().map(ToString::to_string).collect(),
+        why: guarded.why.clone(),
+        hash: guarded.hash.clone(),
+    });
+    let drift = plan.drift.iter().map(|drift| Drifted {
+        object: drift.object.to_string(),
+        corrected: drift.corrected,
+        entries: drift.entries.clone(),
+    });
+    Account {
+        account: work.key.to_string(),
+        store: work.place.as_ref().map(ToString::to_string),
+        unresolved,
+        changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
+        people: effect::people(estate, work, now),
+        guarded,
+        holds: plan
+            .holds
+            .iter()
+            .map(|(object, hold)| Held { object: object.to_string(), hold: hold_word(*hold) })
+            .collect(),
+        drift: drift.collect(),
+        invalid: work.resolved.as_ref().map(|resolved| invalid(estate, work, resolved)).unwrap_or_default(),
+    }
+}
+
+const fn hold_word(hold: Hold) -> &'static str {
+    match hold {
+        Hold::NotOwned => "NotOwned",
+        Hold::Paused => "Paused",
+        Hold::Guarded => "Guarded",
+        Hold::DriftReported => "DriftReported",
+    }
+}
+
+const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Narrow => "narrow",
+        Phase::Define => "define",
+        Phase::Grant => "grant",
+        Phase::Demolish => "demolish",
+    }
+}
+
+fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
+    let fields: Vec<Field> = plan
+        .fields(change, observed)
+        .into_iter()
+        .map(|entry| Field { field: entry.field, from: entry.observed, to: entry.desired })
+        .collect();
+    let action = match &change.put {
+        None => Action::Remove,
+        Some(_) if !is_there(observed, &change.object) => Action::Add,
+        Some(_) if change.cause == Cause::Adoption && fields.is_empty() => Action::Adopt,
+        Some(_) => Action::Change,
+    };
+    let what = change.put.as_ref().filter(|_| action == Action::Add);
+    let what = what.map(|(content, _)| describe(content, &plan.layout)).unwrap_or_default();
+    let name = match &change.object {
+        ObjectKey::Account => String::new(),
+        ObjectKey::Role(name) => name.to_string(),
+        ObjectKey::Group(name) => name.to_string(),
+        ObjectKey::Member(email) => email.to_string(),
+    };
+    let (phase, kind) = (phase_word(change.phase), change.object.kind());
+    Step { phase, action, kind, name, cause: change.cause.as_str(), what, fields }
+}
+
+fn is_there(observed: &Observed, object: &ObjectKey) -> bool {
+    match object {
+        ObjectKey::Account => observed.account.as_ref().is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Role(name) => observed.roles.get(name).is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Group(name) => observed.groups.get(name).is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Member(email) => observed.members.get(email).is_some_and(|seen| seen.content.is_some()),
+    }
+}
+
+/// What is added, in a few words.
+fn describe(content: &Content, layout: &Layout) -> String {
+    match content {
+        Content::Account(content) => {
+            let owner = content.owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
+            format!("catalog {}{owner}", content.catalog)
+        }
+        Content::Role(content) => sections(layout.named(&content.ranks).count()),
+        Content::Group(content) => sections(layout.named(&content.ranks).count()),
+        Content::Member(content) => {
+            let role = content.role.as_ref().map(|role| format!("role {role}"));
+            let groups = (!content.groups.is_empty()).then(|| format!("groups {}", content.groups.join(", ")));
+            let words: Vec<String> = role.into_iter().chain(groups).collect();
+            if words.is_empty() { "no role, no group".to_owned() } else { words.join(", ") }
+        }
+    }
+}
+
+fn sections(count: usize) -> String {
+    match count {
+        0 => "grants nothing".to_owned(),
+        count => format!("grants {}", crate::cli::output::counted(count, "section")),
+    }
+}
+
+/// Objects of the account that are invalid; what is wrong with all of them because of the Account is said once.
+fn invalid(estate: &Estate, work: &Work, resolved: &ResolvedAccount) -> Vec<Invalid> {
+    let Some(entry) = estate.objects.accounts.get(&work.key) else { return Vec::new() };
+    let definitions = &resolved.definitions;
+    let shared = definitions.shared_fault.as_ref();
+    let mut found = BTreeMap::new();
+    let mut add = |object: String, finding: &Finding, own: bool| {
+        let mut finding = finding.clone();
+        finding.faults.retain(|fault| own || Some(fault) != shared);
+        if let Some(reason) = finding.reason() {
+            let (reason, message) = (reason.to_string(), finding.message());
+            found.insert(object.clone(), Invalid { object, reason, message });
+        }
+    };
+    add(format!("Account {}", work.key.name), &definitions.finding, true);
+    for name in entry.roles.keys() {
+        add(format!("Role {name}"), &definitions.role_finding(name), false);
+    }
+    for name in entry.groups.keys() {
+        add(format!("UserGroup {name}"), &definitions.group_finding(name), false);
+    }
+    for (facts, member) in std::iter::zip(entry.addresses().values(), &resolved.members) {
+        for (one, view) in std::iter::zip(facts, &member.views) {
+            add(format!("Membership {}", one.name), &view.finding, false);
+        }
+    }
+    for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
+        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding, false);
+    }
+    found.into_values().collect()
+}
