@@ -32,7 +32,7 @@ pub fn between(from: &Estate, to: &mut Estate, choices: Choices<'_>, now: Timest
             continue;
         }
         let nowhere = Place::Sqlite(PathBuf::new());
-        for mut work in super::work(to, &key, &nowhere, observed, choices, now) {
+        if let Some(mut work) = super::work(to, &key, &nowhere, observed, choices, now) {
             work.place = None;
             if let Some(owner) = &work.plan.owner_kept {
                 refused.push(Refused {

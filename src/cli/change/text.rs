@@ -13,6 +13,8 @@ use crate::cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint};
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
 const PARTS: usize = 5;
+/// Stands for a space at which no line ends.
+const TIED: &str = "\u{a0}";
 
 impl Report {
     /// For a terminal; long lists are cut unless `all` is asked for.
@@ -112,8 +114,8 @@ impl Text {
         let first = lines.next().unwrap_or_default();
         let rest = first.strip_prefix(mark).map_or_else(|| first.clone(), |rest| paint(style, mark) + rest);
         let space = " ".repeat(indent);
-        self.line(&format!("{space}{rest}"));
-        lines.for_each(|line| self.line(&format!("{space}{line}")));
+        self.line(&format!("{space}{}", rest.replace(TIED, " ")));
+        lines.for_each(|line| self.line(&format!("{space}{}", line.replace(TIED, " "))));
     }
 
     fn remark(&mut self, style: Style, words: &str) {
@@ -217,7 +219,7 @@ impl Text {
 
     fn levels<'a>(&self, levels: impl ExactSizeIterator<Item = &'a Level>) -> String {
         let count = levels.len();
-        let mut words: Vec<String> = levels.take(self.parts).map(level).collect();
+        let mut words: Vec<String> = levels.take(self.parts).map(|one| level(one).replace(' ', TIED)).collect();
         if count > self.parts {
             words.push(format!("and {} more", counted(count - self.parts, "section")));
         }

@@ -30,7 +30,7 @@ pub(super) fn add(
     let key = &one.key;
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.namespace}});
     let path = format!("{}/00-namespace.yaml", key.namespace);
-    if !out.0.contains_key(std::path::Path::new(&path)) {
+    if !out.has(&path) {
         out.add(path, None, namespace);
     }
     let (spec, comment) = account(one, content, all);

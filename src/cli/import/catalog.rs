@@ -145,12 +145,15 @@ impl Found {
         if let Some(role) = &self.owner_role {
             spec["ownerRole"] = json!(role);
         }
-        let mut restrictions: Vec<Value> =
-            self.restrictions.iter().map(|(name, caps)| json!({"name": name, "caps": caps})).collect();
+        let mut restrictions: Vec<Value> = self
+            .restrictions
+            .iter()
+            .map(|(name, caps)| json!({"name": name, "title": title(caps), "caps": caps}))
+            .collect();
         if let (true, Some(ladder)) = (self.like_owner, self.layout.ladders().first()) {
             // A restriction has to cap something; at the highest level that takes nothing.
             let caps = json!({ladder.section.as_str(): ladder.levels.last()});
-            restrictions.push(json!({"name": LIKE_OWNER, "caps": caps, "lifting": {"grantsOwnerAccess": true}}));
+            restrictions.push(json!({"name": LIKE_OWNER, "title": "Not equal to the owner", "caps": caps, "lifting": {"grantsOwnerAccess": true}}));
         }
         if !restrictions.is_empty() {
             spec["restrictions"] = restrictions.into();
@@ -184,6 +187,15 @@ impl Found {
         let cells: Map<String, Value> = cells.collect();
         (!cells.is_empty()).then_some(cells)
     }
+}
+
+/// What a restriction takes, for people.
+fn title(caps: &Map<String, Value>) -> String {
+    let caps: Vec<String> =
+        caps.iter().map(|(section, level)| format!("{section} {}", level.as_str().unwrap_or_default())).collect();
+    let title = format!("At most {}", caps.join(", "));
+    // As long as a title may be, in characters of any kind.
+    if title.chars().count() > 120 { format!("At most so much in {} sections", caps.len()) } else { title }
 }
 
 /// Levels above the first, by section.

@@ -3,9 +3,10 @@
 mod account;
 mod catalog;
 mod member;
+mod write;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::catalog::Catalogs;
+use self::{catalog::Catalogs, write::Manifests};
 use super::{
     change::{self, Choices, Compares, Report},
     input::{Input, Source},
@@ -66,22 +67,6 @@ struct Taken {
     observed: Observed,
 }
 
-/// One object, and what is to be said of it.
-struct Manifest {
-    comment: Option<String>,
-    value: Value,
-}
-
-/// All files, by their paths below the folder.
-#[derive(Default)]
-struct Manifests(BTreeMap<PathBuf, Vec<Manifest>>);
-
-impl Manifests {
-    fn add(&mut self, path: impl Into<PathBuf>, comment: Option<String>, value: Value) {
-        self.0.entry(path.into()).or_default().push(Manifest { comment, value });
-    }
-}
-
 /// An object of ours.
 fn object(kind: &str, metadata: &Value, spec: Value) -> Value {
     json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec})
@@ -94,9 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut notes = Vec::new();
     let taken = take(&place, args.account.as_deref(), now, &mut notes).await?;
     let manifests = manifests(&taken, &args.store, &mut notes);
-    for (path, objects) in &manifests.0 {
-        write(&args.output.join(path), objects)?;
-    }
+    manifests.write(&args.output)?;
     notes.extend(differences(&args, now).await?);
     for note in &notes {
         eprintln!("note: {note}");
@@ -200,22 +183,6 @@ fn store_of(taken: &[Taken], file: &Path) -> Value {
         spec["blocked"] = list.into();
     }
     object("IdentityStore", &json!({"name": "default"}), spec)
-}
-
-fn write(path: &Path, objects: &[Manifest]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let mut text = "# Written by `roster import`.\n".to_owned();
-    for (place, object) in objects.iter().enumerate() {
-        if place > 0 {
-            text += "---\n";
-        }
-        for line in object.comment.iter().flat_map(|comment| comment.lines()) {
-            text += &format!("# {line}\n");
-        }
-        text += &serde_yaml_ng::to_string(&object.value).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What the manifests would change in the store all the same: asked of the engine, not assumed.
