@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     sync::Arc,
@@ -69,7 +70,7 @@ struct Applied {
     /// `Applied`.
     kind: &'static str,
     /// Changes made.
-    applied: usize,
+    made: usize,
     /// Changes that failed.
     failed: Vec<Failed>,
     /// What was planned.
@@ -117,7 +118,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     if is_text {
         output::print(&summary(work, applied, &failed))?;
     } else {
-        output::print_json(&Applied { api_version: VERSION, kind: "Applied", applied, failed, plan: report })?;
+        output::print_json(&Applied { api_version: VERSION, kind: "Applied", made: applied, failed, plan: report })?;
     }
     Ok(code)
 }
@@ -209,9 +210,9 @@ fn summary(work: bool, applied: usize, failed: &[Failed]) -> String {
     }
     let mut text = format!("{}\n", paint(GOOD, format!("Applied {}.", counted(applied, "change"))));
     if !failed.is_empty() {
-        text += &format!("{}\n", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));
+        let _ = writeln!(text, "{}", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));
         for one in failed {
-            text += &format!("  {} {}: {}\n", one.account, one.object, one.message);
+            let _ = writeln!(text, "  {} {}: {}", one.account, one.object, one.message);
         }
     }
     text

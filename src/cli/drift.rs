@@ -1,5 +1,7 @@
 //! `roster drift`.
 
+use std::fmt::Write as _;
+
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -98,7 +100,7 @@ fn text(drift: &Drift) -> String {
     }
     let mut out = String::new();
     for account in &drift.accounts {
-        out += &format!("{}\n", paint(BOLD, &account.account));
+        let _ = writeln!(out, "{}", paint(BOLD, &account.account));
         let mut table = Table::new(["object", "field", "desired", "in the store"]);
         for entry in &account.entries {
             table.row([&entry.object, &entry.field, &entry.desired, &entry.observed]);
@@ -106,5 +108,5 @@ fn text(drift: &Drift) -> String {
         out += &(table.text() + "\n");
     }
     let fields: usize = drift.accounts.iter().map(|account| account.entries.len()).sum();
-    out + &format!("{} in {} of {checked}.\n", counted(fields, "difference"), drift.accounts.len(),)
+    out + &format!("{} in {} of {checked}.\n", counted(fields, "difference"), drift.accounts.len())
 }

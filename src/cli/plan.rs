@@ -24,7 +24,7 @@ Examples:
   roster plan --from examples/secondary-users --to examples/secondary-users -o markdown
 
 Exit codes: 0 done, whether anything would change or not; 2 could not be done.
-With --detailed-exitcode: 0 no changes; 2 changes; 1 could not be done.")]
+With --detailed-exitcode: 0 no changes; 2 changes, or some that wait; 1 could not be done.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -100,7 +100,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
 }
 
-/// Whether anything would change.
+/// Whether anything would change, or waits to.
 async fn plan(args: Args) -> anyhow::Result<bool> {
     let now = super::now()?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
@@ -116,5 +116,5 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
         Report::new(&to, &changes, change::Compares::Revisions, refused, now)
     };
     args.output.print(&report, args.all)?;
-    Ok(report.changes)
+    Ok(report.changes || report.waits)
 }

@@ -81,16 +81,16 @@ impl Observed {
             .iter()
             .filter_map(|(email, member)| match &member.access {
                 Access::Exactly(content) | Access::AtMost(content) => {
-                    Some((email.clone(), Seen::of(content.as_ref(), layout, mark)))
+                    Some((email.clone(), applied(content.as_ref(), layout, mark)))
                 }
                 Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
             })
             .collect();
         Self {
             layout: layout.clone(),
-            account: Some(Seen::of(&definitions.account, layout, mark)),
-            roles: definitions.roles.iter().map(|(name, (c, _))| (name.clone(), Seen::of(c, layout, mark))).collect(),
-            groups: definitions.groups.iter().map(|(name, (c, _))| (name.clone(), Seen::of(c, layout, mark))).collect(),
+            account: Some(applied(&definitions.account, layout, mark)),
+            roles: definitions.roles.iter().map(|(name, (c, _))| (name.clone(), applied(c, layout, mark))).collect(),
+            groups: definitions.groups.iter().map(|(name, (c, _))| (name.clone(), applied(c, layout, mark))).collect(),
             member_count: members.len() as u64,
             members,
             recent_removals: Vec::new(),
@@ -98,11 +98,9 @@ impl Observed {
     }
 }
 
-impl<C: Fingerprinted + Clone> Seen<C> {
-    fn of(content: &C, layout: &Layout, mark: &Mark) -> Self {
-        let fingerprint = Some(content.fingerprint(layout));
-        Self { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint }
-    }
+/// What was just applied.
+fn applied<C: Fingerprinted + Clone>(content: &C, layout: &Layout, mark: &Mark) -> Seen<C> {
+    Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(content.fingerprint(layout)) }
 }
 
 /// A member who was removed or left without access, not by somebody's explicit word.

@@ -81,7 +81,7 @@ pub(super) fn people(estate: &Estate, work: &Work, now: Timestamp) -> Vec<Person
                 Some(Some((Content::Member(content), _))) => Some(content.as_ref().clone()),
                 Some(Some(_)) => None,
             };
-            let facts = addresses.get(email).map(|facts| facts.as_slice());
+            let facts = addresses.get(email).map(smallvec::SmallVec::as_slice);
             let reasons = Reasons { resolved: work.resolved.as_ref(), facts, before, after: after.as_ref(), change };
             sides.person(email, &reasons, now)
         })
@@ -117,7 +117,7 @@ impl Sides<'_> {
         let begins_later = |content: Option<&MemberContent>| {
             content.is_some_and(|c| c.ended.is_none() && c.window.starts_at.is_some_and(|start| now < start))
         };
-        if is_same && !(begins_later(reasons.after) && !begins_later(reasons.before)) {
+        if is_same && (!begins_later(reasons.after) || begins_later(reasons.before)) {
             return None;
         }
         let explained = reasons.explanations();
@@ -217,7 +217,8 @@ impl Reasons<'_> {
                 None => "no role any more".to_owned(),
             };
         }
-        let left: Vec<&str> = before.groups.iter().filter(|g| !after.groups.contains(g)).map(|g| g.as_str()).collect();
+        let left: Vec<&str> =
+            before.groups.iter().filter(|g| !after.groups.contains(g)).map(crate::model::Name::as_str).collect();
         if !left.is_empty() {
             return format!("no longer in {}", left.join(", "));
         }

@@ -1,8 +1,10 @@
 //! Changes as a comment on a pull request.
 
+use std::fmt::Write as _;
+
 use super::{
-    report::{Account, Action, Compares, Report, Step},
-    text::{by_reason, level, thousands},
+    report::{AccountChanges, Action, Compares, Report, Step},
+    text::{by_reason, had, level, thousands},
 };
 use crate::cli::output::{Table, counted, escape_markdown};
 
@@ -35,7 +37,7 @@ impl Report {
         if !self.left_in_store.is_empty() {
             out += "### Applied before, not in these files, and left as they are\n\n";
             for one in self.left_in_store.iter().take(rows) {
-                out += &format!("- {}\n", escape_markdown(&one.account));
+                let _ = writeln!(out, "- {}", escape_markdown(&one.account));
             }
             out += &more(rows, self.left_in_store.len());
         }
@@ -62,17 +64,17 @@ fn section(summary: &str, table: &Table, count: usize, rows: usize) -> String {
     }
 }
 
-fn markdown_of(account: &Account, rows: usize) -> String {
+fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     let mut out = format!("### {}\n\n", escape_markdown(&account.account));
     if let Some(why) = &account.unresolved {
-        out += &format!("> ⚠️ not resolved: {}; what is there is kept\n\n", escape_markdown(why));
+        let _ = write!(out, "> ⚠️ not resolved: {}; what is there is kept\n\n", escape_markdown(why));
     }
     if !account.people.is_empty() {
         let mut table = Table::new(["who", "gains", "loses", "why"]);
         for person in account.people.iter().take(rows) {
             let words = |levels: &[super::effect::Level]| levels.iter().map(level).collect::<Vec<_>>().join(", ");
             let loses = if person.has_none && !person.loses.is_empty() {
-                format!("all access ({})", words(&person.loses))
+                format!("all access ({})", person.loses.iter().map(had).collect::<Vec<_>>().join(", "))
             } else {
                 words(&person.loses)
             };
@@ -95,7 +97,8 @@ fn markdown_of(account: &Account, rows: usize) -> String {
         out += &section(&summary, &table, account.people.len(), rows);
     }
     if let Some(guarded) = &account.guarded {
-        out += &format!(
+        let _ = write!(
+            out,
             "> ⚠️ {} held back by the removal guard: {}. To let them pass: `--approve {}`\n\n",
             counted(guarded.members.len(), "removal"),
             escape_markdown(&guarded.why),
@@ -104,7 +107,7 @@ fn markdown_of(account: &Account, rows: usize) -> String {
     }
     let steps: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
     if !steps.is_empty() {
-        out += &format!("<details>\n<summary>{}</summary>\n\n", counted(steps.len(), "change"));
+        let _ = write!(out, "<details>\n<summary>{}</summary>\n\n", counted(steps.len(), "change"));
         let mut table = Table::new(["", "object", "what"]);
         for step in steps.iter().take(rows) {
             let mark = match step.action {
@@ -114,13 +117,13 @@ fn markdown_of(account: &Account, rows: usize) -> String {
             };
             let fields: Vec<String> =
                 step.fields.iter().map(|field| format!("{}: {} → {}", field.field, field.from, field.to)).collect();
-            let what = if fields.is_empty() { step.what.clone() } else { fields.join(", ") };
+            let what = if fields.is_empty() { step.why().to_owned() } else { fields.join(", ") };
             table.row([mark.to_owned(), format!("{} {}", step.kind, step.name).trim().to_owned(), what]);
         }
-        out += &format!("{}{}\n</details>\n\n", table.markdown(), more(rows, steps.len()));
+        let _ = write!(out, "{}{}\n</details>\n\n", table.markdown(), more(rows, steps.len()));
     }
     let mut notes = Table::new(["object", "what is to be said"]);
-    for held in account.holds.iter().filter(|held| held.hold != "Guarded") {
+    for held in account.holds.iter().filter(|held| !["Guarded", "DriftReported"].contains(&held.hold)) {
         notes.row([&held.object, held.hold]);
     }
     for drift in account.drift.iter().filter(|drift| !drift.corrected) {
@@ -135,7 +138,7 @@ fn markdown_of(account: &Account, rows: usize) -> String {
         notes.row([&one.object, &format!("{}: {}", one.reason, one.message)]);
     }
     if !notes.is_empty() {
-        out += &format!("<details>\n<summary>Notes</summary>\n\n{}\n</details>\n\n", notes.markdown());
+        let _ = write!(out, "<details>\n<summary>Notes</summary>\n\n{}\n</details>\n\n", notes.markdown());
     }
     out
 }

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::ensure;
 use jiff::Timestamp;
 
 pub use self::{
@@ -95,6 +96,8 @@ pub async fn gather(
     now: Timestamp,
 ) -> anyhow::Result<Changes> {
     let is_files = matches!(estate.source, Source::Files(_));
+    // A wrong or empty folder must not remove everything there is.
+    ensure!(!choices.prune || !estate.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
         assume_stores(&mut estate.objects, file);
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Changes, Work, effect};
 use crate::{
-    api::DriftEntry,
+    api::{DriftEntry, InvalidReason},
     cli::input::Estate,
     model::Layout,
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
@@ -30,10 +30,12 @@ pub struct Report {
     pub compares: Compares,
     /// Whether anything would change; what is only taken over as it is does not count.
     pub changes: bool,
+    /// Whether something else would change, too, were it not for the removal guard, a pause, or that it is not ours.
+    pub waits: bool,
     /// Numbers over all accounts.
     pub summary: Summary,
     /// By account.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountChanges>,
     /// Accounts that were applied from files before, are not in these files, and stay as they are.
     pub left_in_store: Vec<LeftInStore>,
     /// Stores that a cluster's controller keeps: files are compared with them, and never applied.
@@ -76,7 +78,7 @@ pub struct Summary {
 /// What would change in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Account {
+pub struct AccountChanges {
     /// `namespace/name`.
     pub account: String,
     /// The store's file; absent between revisions.
@@ -133,12 +135,12 @@ pub struct Step {
     pub what: String,
     /// The fields that change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<Field>,
+    pub fields: Vec<FieldChange>,
 }
 
 /// One field that changes.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Field {
+pub struct FieldChange {
     /// Which.
     pub field: String,
     /// What it is.
@@ -217,7 +219,7 @@ impl Report {
     /// What is to be told of these changes.
     #[must_use]
     pub fn new(estate: &Estate, changes: &Changes, compares: Compares, refused: Vec<Refused>, now: Timestamp) -> Self {
-        let accounts: Vec<Account> = changes.works.iter().map(|work| account(estate, work, now)).collect();
+        let accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(estate, work, now)).collect();
         let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
         for account in &accounts {
             for step in &account.changes {
@@ -238,6 +240,7 @@ impl Report {
             kind: "Plan",
             compares,
             changes: summary.add + summary.change + summary.remove > 0,
+            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != "DriftReported"),
             summary,
             accounts,
             left_in_store: left
@@ -249,7 +252,23 @@ impl Report {
     }
 }
 
-fn account(estate: &Estate, work: &Work, now: Timestamp) -> Account {
+impl Step {
+    /// What is to be said besides its fields.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match (self.action, self.cause) {
+            (Action::Remove, "unmanaged") => "nobody declared it",
+            (Action::Remove, "account-deleted") => "the account goes",
+            (Action::Remove, _) => "no longer declared",
+            (Action::Add, _) => &self.what,
+            (_, "drift") => "somebody changed it in the store",
+            (_, "adoption") => "taken over",
+            _ => "",
+        }
+    }
+}
+
+fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
     let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
@@ -263,7 +282,7 @@ fn account(estate: &Estate, work: &Work, now: Timestamp) -> Account {
         corrected: drift.corrected,
         entries: drift.entries.clone(),
     });
-    Account {
+    AccountChanges {
         account: work.key.to_string(),
         store: work.place.as_ref().map(ToString::to_string),
         unresolved,
@@ -299,10 +318,10 @@ const fn phase_word(phase: Phase) -> &'static str {
 }
 
 fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
-    let fields: Vec<Field> = plan
+    let fields: Vec<FieldChange> = plan
         .fields(change, observed)
         .into_iter()
-        .map(|entry| Field { field: entry.field, from: entry.observed, to: entry.desired })
+        .map(|entry| FieldChange { field: entry.field, from: entry.observed, to: entry.desired })
         .collect();
     let action = match &change.put {
         None => Action::Remove,
@@ -370,7 +389,13 @@ fn invalid(estate: &Estate, work: &Work, resolved: &ResolvedAccount) -> Vec<Inva
             found.insert(object.clone(), Invalid { object, reason, message });
         }
     };
-    add(format!("Account {}", work.key.name), &definitions.finding, true);
+    let mut account = definitions.finding.clone();
+    if let Some(owner) = &work.plan.owner_kept {
+        let message =
+            format!("spec.owner.email: the catalog does not let the owner change (ownerChange); {owner} stays");
+        account.fault(InvalidReason::OwnerImmutable, message);
+    }
+    add(format!("Account {}", work.key.name), &account, true);
     for name in entry.roles.keys() {
         add(format!("Role {name}"), &definitions.role_finding(name), false);
     }

@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::{
     effect::{Level, Person},
-    report::{Account, Action, Compares, Report, Step, Summary},
+    report::{AccountChanges, Action, Compares, Report, Step, Summary},
 };
 use crate::cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint};
 
@@ -30,9 +30,10 @@ impl Report {
         }
         text.refused(self);
         for store in &self.kept_by_cluster {
-            text.remark(WARN, &format!(
-                "{store} is kept by a cluster's controller: this is what it would do. `roster apply` refuses that store."
-            ));
+            text.remark(
+                WARN,
+                &format!("{store} is kept by a cluster's controller: this is what it would do with these objects."),
+            );
         }
         text.left(self);
         text.out.push_str(&self.last_line());
@@ -83,7 +84,7 @@ fn people(count: usize, one: &str, many: &str) -> String {
     }
 }
 
-impl Account {
+impl AccountChanges {
     /// Whether there is anything to be told.
     #[must_use]
     pub fn says_something(&self) -> bool {
@@ -130,7 +131,7 @@ impl Text {
         }
     }
 
-    fn account(&mut self, account: &Account) {
+    fn account(&mut self, account: &AccountChanges) {
         let place = account.store.as_ref().map(|store| paint(DIM, format!("  in {store}"))).unwrap_or_default();
         self.line(&format!("{}{place}", paint(BOLD, &account.account)));
         if let Some(why) = &account.unresolved {
@@ -145,7 +146,7 @@ impl Text {
         self.out.push('\n');
     }
 
-    fn changes(&mut self, account: &Account) {
+    fn changes(&mut self, account: &AccountChanges) {
         let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
         for (number, phase) in ["narrow", "define", "grant", "demolish"].iter().enumerate() {
             let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == *phase).collect();
@@ -167,15 +168,7 @@ impl Text {
             Action::Remove => ("- ", BAD),
             Action::Change | Action::Adopt => ("~ ", WARN),
         };
-        let why = match (step.action, step.cause) {
-            (Action::Remove, "unmanaged") => "nobody declared it".to_owned(),
-            (Action::Remove, "account-deleted") => "the account goes".to_owned(),
-            (Action::Remove, _) => "no longer declared".to_owned(),
-            (Action::Add, _) => step.what.clone(),
-            (_, "drift") => "somebody changed it in the store".to_owned(),
-            (_, "adoption") => "taken over".to_owned(),
-            _ => String::new(),
-        };
+        let why = step.why();
         let words = format!("{:<7} {:<wide$}  {why}", step.kind, step.name);
         self.wrapped(4, style, mark, words.trim_end());
         let field_wide =
@@ -202,12 +195,12 @@ impl Text {
         self.line(&format!("    {}", person.email));
         if person.has_none && !person.loses.is_empty() {
             let why = person.loses.first().map(|level| level.because.clone()).unwrap_or_default();
-            let sections = self.levels(person.loses.iter());
+            let sections = self.levels(person.loses.iter(), had);
             self.wrapped(6, BAD, "loses all access", &format!(": {why} (had {sections})"));
         } else {
             for (mark, style, levels) in [("loses ", BAD, &person.loses), ("gains ", GOOD, &person.gains)] {
                 for (why, levels) in by_reason(levels) {
-                    let words = format!("{}, {why}", self.levels(levels.into_iter()));
+                    let words = format!("{}, {why}", self.levels(levels.into_iter(), level));
                     self.wrapped(6, style, mark, &words);
                 }
             }
@@ -217,16 +210,16 @@ impl Text {
         }
     }
 
-    fn levels<'a>(&self, levels: impl ExactSizeIterator<Item = &'a Level>) -> String {
+    fn levels<'a>(&self, levels: impl ExactSizeIterator<Item = &'a Level>, say: fn(&Level) -> String) -> String {
         let count = levels.len();
-        let mut words: Vec<String> = levels.take(self.parts).map(|one| level(one).replace(' ', TIED)).collect();
+        let mut words: Vec<String> = levels.take(self.parts).map(|one| say(one).replace(' ', TIED)).collect();
         if count > self.parts {
-            words.push(format!("and {} more", counted(count - self.parts, "section")));
+            words.push(format!("and {} more", counted(count - self.parts, "section").replace(' ', TIED)));
         }
         words.join(", ")
     }
 
-    fn guarded(&mut self, account: &Account) {
+    fn guarded(&mut self, account: &AccountChanges) {
         let Some(guarded) = &account.guarded else { return };
         self.wrapped(2, WARN, "held back by the removal guard: ", &guarded.why);
         for member in guarded.members.iter().take(self.rows) {
@@ -236,12 +229,10 @@ impl Text {
         self.line(&format!("    to let them pass: --approve {}", guarded.hash));
     }
 
-    fn holds(&mut self, account: &Account) {
-        for (hold, words) in [
-            ("NotOwned", "not ours, and left alone"),
-            ("Paused", "waits, since store or account are paused"),
-            ("DriftReported", "differs in the store, and is left so, since the policy is to report"),
-        ] {
+    fn holds(&mut self, account: &AccountChanges) {
+        for (hold, words) in
+            [("NotOwned", "not ours, and left alone"), ("Paused", "waits, since store or account are paused")]
+        {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
             if objects.is_empty() {
@@ -255,14 +246,14 @@ impl Text {
         }
     }
 
-    fn drift(&mut self, account: &Account) {
+    fn drift(&mut self, account: &AccountChanges) {
         // What is corrected stands among the changes.
         let left: Vec<_> =
             account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries).collect();
         if left.is_empty() {
             return;
         }
-        self.line(&paint(DIM, "  What somebody changed in the store"));
+        self.line(&paint(DIM, "  What somebody changed in the store, and what stays so"));
         for entry in left.iter().take(self.rows) {
             let words =
                 format!("{} {}: {} desired, {} in the store", entry.object, entry.field, entry.desired, entry.observed);
@@ -271,7 +262,7 @@ impl Text {
         self.more(4, self.rows, left.len());
     }
 
-    fn invalid(&mut self, account: &Account) {
+    fn invalid(&mut self, account: &AccountChanges) {
         if account.invalid.is_empty() {
             return;
         }
@@ -324,6 +315,11 @@ pub(super) fn level(level: &Level) -> String {
         Some(from) => format!("{}: {to} (from {from})", level.section),
         None => format!("{}: {to}", level.section),
     }
+}
+
+/// `settings: Edit`, of what is lost.
+pub(super) fn had(level: &Level) -> String {
+    format!("{}: {}", level.section, level.from.as_deref().unwrap_or("none"))
 }
 
 /// Levels with the same reason together, in the order of their first.

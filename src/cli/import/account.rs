@@ -35,7 +35,7 @@ pub(super) fn add(
     }
     let (spec, comment) = account(one, content, all);
     let folder = format!("{}/{}", key.namespace, key.name);
-    out.add(format!("{folder}/account.yaml"), comment, object("Account", &metadata(key, &key.name), spec));
+    out.add(format!("{folder}/account.yaml"), comment, object("Account", &metadata(key, &key.name), &spec));
     let Some(catalog) = catalogs.get(&content.catalog).filter(|catalog| catalog.layout == one.observed.layout) else {
         return;
     };
@@ -123,12 +123,12 @@ fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) 
                 spec["title"] = json!(content.title);
             }
             spec["permissions"] = permissions(&catalog.layout, &content.ranks).into();
-            out.add(path, None, object("Role", &metadata(key, &name.name), spec));
+            out.add(path, None, object("Role", &metadata(key, &name.name), &spec));
         } else if let Some(cells) = catalog.overrides(name, content) {
             let comment = format!("What {} means in this account.", name.name);
             let spec = json!({"accountRef": reference, "overrides": name.name, "permissions": cells});
             let object_name = format!("{}-overrides-{}", key.name, name.name);
-            out.add(path, Some(comment), object("Role", &metadata(key, &object_name), spec));
+            out.add(path, Some(comment), object("Role", &metadata(key, &object_name), &spec));
         }
     }
     for (name, seen) in &one.observed.groups {
@@ -138,6 +138,6 @@ fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) 
             spec["title"] = json!(content.title);
         }
         spec["permissions"] = permissions(&catalog.layout, &content.ranks).into();
-        out.add(format!("{folder}/groups.yaml"), None, object("UserGroup", &metadata(key, name), spec));
+        out.add(format!("{folder}/groups.yaml"), None, object("UserGroup", &metadata(key, name), &spec));
     }
 }

@@ -82,7 +82,7 @@ impl Catalogs {
             }
             let comment =
                 "Sections and roles as the store shows them: it keeps no titles of sections and no prerequisites.";
-            let value = object("PermissionCatalog", &json!({"name": name}), catalog.spec());
+            let value = object("PermissionCatalog", &json!({"name": name}), &catalog.spec());
             out.add(format!("catalogs/{name}.yaml"), Some(comment.to_owned()), value);
         }
     }

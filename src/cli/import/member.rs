@@ -83,10 +83,10 @@ pub(super) fn add(
                 "permissions": permissions(&catalog.layout, &ranks),
             });
             let comment = format!("What {email} may do beyond role and groups; the store does not say why.");
-            let object = object("UserGroup", &metadata(key, &group), spec);
+            let object = object("UserGroup", &metadata(key, &group), &spec);
             out.add(format!("{folder}/groups.yaml"), Some(comment), object);
         }
-        out.add(format!("{folder}/members.yaml"), comment, object("Membership", &metadata(key, &name), spec));
+        out.add(format!("{folder}/members.yaml"), comment, object("Membership", &metadata(key, &name), &spec));
     }
 }
 

@@ -61,6 +61,9 @@ pub struct Args {
     force: bool,
 }
 
+/// Objects that one note names.
+const NAMED: usize = 10;
+
 /// One account of the store.
 struct Taken {
     key: AccountKey,
@@ -68,7 +71,7 @@ struct Taken {
 }
 
 /// An object of ours.
-fn object(kind: &str, metadata: &Value, spec: Value) -> Value {
+fn object(kind: &str, metadata: &Value, spec: &Value) -> Value {
     json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec})
 }
 
@@ -182,7 +185,7 @@ fn store_of(taken: &[Taken], file: &Path) -> Value {
             blocked.iter().map(|email| json!({"email": email, "reason": "blocked when it was imported"})).collect();
         spec["blocked"] = list.into();
     }
-    object("IdentityStore", &json!({"name": "default"}), spec)
+    object("IdentityStore", &json!({"name": "default"}), &spec)
 }
 
 /// What the manifests would change in the store all the same: asked of the engine, not assumed.
@@ -197,14 +200,19 @@ async fn differences(args: &Args, now: Timestamp) -> anyhow::Result<Vec<String>>
     let changes = change::gather(&mut estate, &target, Choices::default(), now).await?;
     let report = Report::new(&estate, &changes, Compares::Store, Vec::new(), now);
     for account in &report.accounts {
-        let steps = account.changes.iter().filter(|step| step.action != change::Action::Adopt);
-        notes.extend(steps.map(|step| {
-            let what = format!("{} {}", step.kind, step.name);
-            format!("account {}: a plan would change {}", account.account, what.trim())
-        }));
-        let holds = account.holds.iter();
-        notes.extend(holds.map(|held| format!("account {}: {} is {}", account.account, held.object, held.hold)));
         notes.extend(account.unresolved.iter().map(|why| format!("account {}: {why}", account.account)));
+        let steps = account.changes.iter().filter(|step| step.action != change::Action::Adopt);
+        let steps = steps.map(|step| format!("{} {}", step.kind, step.name).trim().to_owned());
+        let objects: BTreeSet<String> = steps.chain(account.holds.iter().map(|held| held.object.clone())).collect();
+        if objects.is_empty() {
+            continue;
+        }
+        let mut shown: Vec<String> = objects.iter().take(NAMED).cloned().collect();
+        if objects.len() > NAMED {
+            shown.push(format!("and {} more", objects.len() - NAMED));
+        }
+        let shown = shown.join(", ");
+        notes.push(format!("account {}: not just as the store has it: {shown}", account.account));
     }
     Ok(notes)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -17,11 +18,11 @@ const FIRST: &[&str] = &[
     "metadata",
     "name",
     "namespace",
-    "title",
     "accountRef",
-    "displayName",
+    "title",
     "user",
     "email",
+    "displayName",
     "catalogRef",
     "owner",
     "parentRef",
@@ -78,7 +79,7 @@ fn text(objects: &[Manifest]) -> anyhow::Result<String> {
             text += "---\n";
         }
         for line in object.comment.iter().flat_map(|comment| comment.lines()) {
-            text += &format!("# {line}\n");
+            let _ = writeln!(text, "# {line}");
         }
         text += &serde_yaml_ng::to_string(&ordered(&object.value))?;
     }

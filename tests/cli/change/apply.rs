@@ -24,7 +24,7 @@ fn what_was_done_as_json() {
     let output = desk.run("apply -f BEFORE --store shop.db --yes -o json").output();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["apiVersion"], &json["kind"]), (&"cli.roster.dev/v1".into(), &"Applied".into()));
-    assert_eq!(json["applied"], json["plan"]["summary"]["add"]);
+    assert_eq!(json["made"], json["plan"]["summary"]["add"]);
     assert_eq!(json["failed"], serde_json::json!([]));
 }
 

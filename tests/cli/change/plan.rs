@@ -36,7 +36,11 @@ fn changes_as_markdown() {
 
 #[test]
 fn what_apply_would_prune() {
-    assert_snapshot!(Desk::applied().said("plan -f AFTER/portal.yaml --store shop.db --prune"));
+    let desk = Desk::applied();
+    assert_snapshot!(desk.said("plan -f BEFORE/portal.yaml -f BEFORE/acme.yaml --store shop.db --prune"));
+    // A wrong folder is not the wish to remove everything.
+    let said = desk.said("plan -f BEFORE/portal.yaml --store shop.db --prune");
+    assert!(said.starts_with("exit code 2") && said.contains("the files have no Account"), "{said}");
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn the_guard_holds_back_and_says_how_to_approve() {
     std::fs::write(desk.path("nine.yaml"), members(0..9)).unwrap();
     std::fs::write(desk.path("three.yaml"), members(0..3)).unwrap();
     assert!(desk.said("apply -f nine.yaml --store shop.db --yes").starts_with("exit code 0"));
-    assert_snapshot!(desk.said("plan -f three.yaml --store shop.db"));
+    assert_snapshot!(desk.said("plan -f three.yaml --store shop.db --detailed-exitcode"));
     assert_snapshot!(desk.said("apply -f three.yaml --store shop.db --yes --approve 0123456789abcdef"));
     let plan = desk.run("plan -f three.yaml --store shop.db -o json").output().stdout;
     let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
