@@ -110,9 +110,9 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
         Report::new(&estate, &changes, change::Compares::Store, Vec::new(), now)
     } else {
         let side = |files: &[PathBuf]| Input { files: files.to_vec(), ..args.input.clone() };
-        let from = side(&args.from).read_valid().await?;
+        let mut from = side(&args.from).read_valid().await?;
         let mut to = side(&args.to).read_valid().await?;
-        let (changes, refused) = between(&from, &mut to, choices, now);
+        let (changes, refused) = between(&mut from, &mut to, choices, now);
         Report::new(&to, &changes, change::Compares::Revisions, refused, now)
     };
     args.output.print(&report, args.all)?;

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that the IdentityStores name
+    /// The database of this store, for all accounts, instead of those that the objects name
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 

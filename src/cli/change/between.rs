@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Changes, Choices, Work, report::Refused};
+use super::{Changes, Choices, Work, assume_store, report::Refused, stores_named};
 use crate::{
     api,
     cli::input::{Document, Estate, ObjectId, Source},
@@ -19,21 +19,26 @@ use crate::{
 };
 
 /// What changes from one revision to the other, and what of it an API server refuses.
-pub fn between(from: &Estate, to: &mut Estate, choices: Choices<'_>, now: Timestamp) -> (Changes, Vec<Refused>) {
+pub fn between(from: &mut Estate, to: &mut Estate, choices: Choices<'_>, now: Timestamp) -> (Changes, Vec<Refused>) {
+    assume_stores(&mut from.objects, &mut to.objects);
     let mut changes = Changes::default();
+    let from = &*from;
     let mut refused = refusals(from, to);
     let keys: BTreeSet<AccountKey> = from.accounts.iter().chain(&to.accounts).cloned().collect();
     for key in keys {
         let mark = from.mark(&key);
-        let observed = wanted(&from.objects, &key, &mark);
+        let before = from.objects.resolve(&key);
+        let observed = before.as_ref().map_or_else(Observed::default, |before| Observed::of(&before.desired, &mark));
+        let unknown = before.filter(|before| before.desired.definitions.is_none());
+        let unknown = unknown.map(|before| before.definitions.finding.message());
         if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
             let plan = plan::deletion(&observed, &mark);
-            changes.works.push(Work { key, place: None, mark, resolved: None, observed, plan });
+            changes.works.push(Work { key, place: None, mark, unknown, resolved: None, observed, plan });
             continue;
         }
         let nowhere = Place::Sqlite(PathBuf::new());
         if let Some(mut work) = super::work(to, &key, &nowhere, observed, choices, now) {
-            work.place = None;
+            (work.place, work.unknown) = (None, unknown);
             if let Some(owner) = &work.plan.owner_kept {
                 refused.push(Refused {
                     object: format!("Account {key}"),
@@ -49,9 +54,14 @@ pub fn between(from: &Estate, to: &mut Estate, choices: Choices<'_>, now: Timest
     (changes, refused)
 }
 
-/// What a store would hold had the objects of an account just been applied.
-fn wanted(objects: &Objects, key: &AccountKey, mark: &plan::Mark) -> Observed {
-    objects.resolve(key).map_or_else(Observed::default, |resolved| Observed::of(&resolved.desired, mark))
+/// Stores that neither revision has are not what is compared.
+fn assume_stores(from: &mut Objects, to: &mut Objects) {
+    for name in stores_named(from).into_iter().chain(stores_named(to)) {
+        if !from.stores.contains_key(&name) && !to.stores.contains_key(&name) {
+            assume_store(from, name.clone(), Path::new("roster.db"));
+            assume_store(to, name, Path::new("roster.db"));
+        }
+    }
 }
 
 fn owner_of(objects: &Objects, key: &AccountKey) -> Option<String> {

@@ -66,6 +66,9 @@ fn section(summary: &str, table: &Table, count: usize, rows: usize) -> String {
 
 fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     let mut out = format!("### {}\n\n", escape_markdown(&account.account));
+    if let Some(why) = &account.unresolved_before {
+        let _ = write!(out, "> ⚠️ did not resolve before: {}; everything counts as new\n\n", escape_markdown(why));
+    }
     if let Some(why) = &account.unresolved {
         let _ = write!(out, "> ⚠️ not resolved: {}; what is there is kept\n\n", escape_markdown(why));
     }

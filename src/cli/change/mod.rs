@@ -40,6 +40,8 @@ pub struct Work {
     pub place: Option<Place>,
     /// Whose what is written will be.
     pub mark: Mark,
+    /// Why nobody knows what was there: an earlier revision in which the account does not resolve.
+    pub unknown: Option<String>,
     /// What is wanted; absent where the account is to go.
     pub resolved: Option<ResolvedAccount>,
     /// What is there.
@@ -99,7 +101,11 @@ pub async fn gather(
     // A wrong or empty folder must not remove everything there is.
     ensure!(!choices.prune || !estate.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
-        assume_stores(&mut estate.objects, file);
+        for name in stores_named(&estate.objects) {
+            if !estate.objects.stores.contains_key(&name) {
+                assume_store(&mut estate.objects, name, file);
+            }
+        }
     }
     let mut stores = Stores::default();
     let mut changes = Changes::default();
@@ -146,7 +152,7 @@ fn work(
         planned = target::plan_as(estate, key, place, planned.observed, mark, now, &adjust)?;
     }
     let target::Planned { key, place, mark, resolved, observed, plan } = planned;
-    Some(Work { key, place: Some(place), mark, resolved: Some(resolved), observed, plan })
+    Some(Work { key, place: Some(place), mark, unknown: None, resolved: Some(resolved), observed, plan })
 }
 
 /// Accounts of a store that are not in the files.
@@ -170,7 +176,8 @@ async fn look_for_others(
         if choices.prune {
             let observed = target::observe(Some(store), &key, now).await?;
             let plan = plan::deletion(&observed, &mark);
-            changes.works.push(Work { key, place: Some(place.clone()), mark, resolved: None, observed, plan });
+            let place = Some(place.clone());
+            changes.works.push(Work { key, place, mark, unknown: None, resolved: None, observed, plan });
         } else {
             changes.left.push((key, place.clone()));
         }
@@ -178,16 +185,15 @@ async fn look_for_others(
     Ok(())
 }
 
-/// Where one file is to hold everything, files need not say what store that is.
-fn assume_stores(objects: &mut Objects, file: &Path) {
+/// The stores that accounts name.
+fn stores_named(objects: &Objects) -> BTreeSet<Name> {
     let accounts = objects.accounts.values().filter_map(|entry| entry.account.as_ref());
-    let names: BTreeSet<Name> = accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect();
-    for name in names {
-        if objects.stores.contains_key(&name) {
-            continue;
-        }
-        let file = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let spec = IdentityStoreSpec { sqlite: Some(SqliteBackend { file }), ..IdentityStoreSpec::default() };
-        objects.stores.insert(name.clone(), Arc::new(StoreFacts::new(name, 1, spec)));
-    }
+    accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect()
+}
+
+/// Where it is clear what store is meant, files need not have an `IdentityStore`.
+fn assume_store(objects: &mut Objects, name: Name, file: &Path) {
+    let file = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let spec = IdentityStoreSpec { sqlite: Some(SqliteBackend { file }), ..IdentityStoreSpec::default() };
+    objects.stores.insert(name.clone(), Arc::new(StoreFacts::new(name, 1, spec)));
 }

@@ -84,6 +84,9 @@ pub struct AccountChanges {
     /// The store's file; absent between revisions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// Why the account does not resolve in the earlier revision, so that nobody knows what was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved_before: Option<String>,
     /// Why the account does not resolve, so that what is there is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<String>,
@@ -263,6 +266,8 @@ impl Step {
             (Action::Add, _) => &self.what,
             (_, "drift") => "somebody changed it in the store",
             (_, "adoption") => "taken over",
+            // Of other sections or levels, or after somebody's change that came to the same.
+            (Action::Change, _) if self.fields.is_empty() => "means the same, written anew",
             _ => "",
         }
     }
@@ -285,6 +290,7 @@ fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
     AccountChanges {
         account: work.key.to_string(),
         store: work.place.as_ref().map(ToString::to_string),
+        unresolved_before: work.unknown.clone(),
         unresolved,
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
         people: effect::people(estate, work, now),
@@ -321,7 +327,10 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
     let fields: Vec<FieldChange> = plan
         .fields(change, observed)
         .into_iter()
-        .map(|entry| FieldChange { field: entry.field, from: entry.observed, to: entry.desired })
+        .map(|entry| match entry.field.as_str() {
+            "sections" => sections_change(&observed.layout, &plan.layout),
+            _ => FieldChange { field: entry.field, from: entry.observed, to: entry.desired },
+        })
         .collect();
     let action = match &change.put {
         None => Action::Remove,
@@ -339,6 +348,27 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
     };
     let (phase, kind) = (phase_word(change.phase), change.object.kind());
     Step { phase, action, kind, name, cause: change.cause.as_str(), what, fields }
+}
+
+/// The sections that only one of both has, or has with other levels.
+fn sections_change(before: &Layout, after: &Layout) -> FieldChange {
+    let only = |these: &Layout, those: &Layout| {
+        let differ = these.ladders().iter().filter(|ladder| !those.ladders().contains(ladder));
+        let words = differ.map(|ladder| {
+            let in_both = those.ladders().iter().any(|other| other.section == ladder.section);
+            let levels = if in_both { format!(" ({})", ladder.levels.join(", ")) } else { String::new() };
+            format!("{}{levels}", ladder.section)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let (from, to) = (only(before, after), only(after, before));
+    let (from, to) = match (from.is_empty(), to.is_empty()) {
+        (true, true) => ("in one order".to_owned(), "in another".to_owned()),
+        (true, false) => ("(absent)".to_owned(), to),
+        (false, true) => (from, "(absent)".to_owned()),
+        (false, false) => (from, to),
+    };
+    FieldChange { field: "sections".to_owned(), from, to }
 }
 
 fn is_there(observed: &Observed, object: &ObjectKey) -> bool {

@@ -94,6 +94,7 @@ impl AccountChanges {
             || !self.drift.is_empty()
             || !self.invalid.is_empty()
             || self.unresolved.is_some()
+            || self.unresolved_before.is_some()
     }
 }
 
@@ -134,6 +135,9 @@ impl Text {
     fn account(&mut self, account: &AccountChanges) {
         let place = account.store.as_ref().map(|store| paint(DIM, format!("  in {store}"))).unwrap_or_default();
         self.line(&format!("{}{place}", paint(BOLD, &account.account)));
+        if let Some(why) = &account.unresolved_before {
+            self.wrapped(2, WARN, "did not resolve before: ", &format!("{why}; everything counts as new"));
+        }
         if let Some(why) = &account.unresolved {
             self.wrapped(2, WARN, "not resolved: ", &format!("{why}; what is there is kept"));
         }
