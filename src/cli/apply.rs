@@ -25,7 +25,8 @@ use crate::store::{Batch, Epoch, Place, Store};
 /// Make the identity store hold what files say, without a cluster
 ///
 /// Shows what would change, asks, and makes it so. It is idempotent and safe to repeat after a crash at any point; an
-/// object that fails leaves the others in force. A store that a cluster's controller keeps is refused.
+/// object that fails leaves the others in force. A store that a cluster's controller keeps is refused. With --store, files
+/// need no IdentityStore.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,12 +35,6 @@ Examples:
 
 Exit codes: 0 done; 1 some objects failed; 2 could not be done, or nobody said yes.")]
 pub struct Args {
-    #[command(flatten)]
-    input: Input,
-
-    #[command(flatten)]
-    target: Target,
-
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
     yes: bool,
@@ -59,7 +54,16 @@ pub struct Args {
     /// How it is printed; JSON is what was done, after it was done
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
     output: String,
+
+    #[command(flatten)]
+    input: Input,
+
+    #[command(flatten)]
+    target: Target,
 }
+
+/// Failures that are listed; JSON has all.
+const SHOWN: usize = 20;
 
 /// What was done.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -211,8 +215,11 @@ fn summary(work: bool, applied: usize, failed: &[Failed]) -> String {
     let mut text = format!("{}\n", paint(GOOD, format!("Applied {}.", counted(applied, "change"))));
     if !failed.is_empty() {
         let _ = writeln!(text, "{}", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));
-        for one in failed {
+        for one in failed.iter().take(SHOWN) {
             let _ = writeln!(text, "  {} {}: {}", one.account, one.object, one.message);
+        }
+        if failed.len() > SHOWN {
+            let _ = writeln!(text, "  … and {} more", failed.len() - SHOWN);
         }
     }
     text

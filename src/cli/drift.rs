@@ -26,15 +26,15 @@ Examples:
 
 Exit codes: 0 no drift; 1 drift; 2 could not be found out.")]
 pub struct Args {
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
     #[command(flatten)]
     input: Input,
 
     #[command(flatten)]
     target: Target,
-
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -14,7 +14,8 @@ use super::{
 /// Show what would change in the identity store, and what each person gains and loses
 ///
 /// Compares what the objects say with what the store holds, and writes nothing, nor does it make a store that is not
-/// there. With --from and --to it compares two revisions of files with each other, without any store: for a pull request.
+/// there. With --store, files need no IdentityStore. With --from and --to it compares two revisions of files with each
+/// other, without any store: for a pull request.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,12 +27,6 @@ Examples:
 Exit codes: 0 done, whether anything would change or not; 2 could not be done.
 With --detailed-exitcode: 0 no changes; 2 changes, or some that wait; 1 could not be done.")]
 pub struct Args {
-    #[command(flatten)]
-    input: Input,
-
-    #[command(flatten)]
-    target: Target,
-
     /// Compare this revision of files …
     #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["files", "context", "all_namespaces", "store"])]
     from: Vec<PathBuf>,
@@ -59,6 +54,12 @@ pub struct Args {
     /// How it is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
+
+    #[command(flatten)]
+    input: Input,
+
+    #[command(flatten)]
+    target: Target,
 }
 
 /// How changes are printed.

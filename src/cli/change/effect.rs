@@ -193,13 +193,21 @@ impl Reasons<'_> {
         if self.facts.is_some_and(|facts| facts.len() > 1) {
             return "the lower level of several memberships counts".to_owned();
         }
-        match explanation.and_then(|one| one.steps.last()) {
+        let steps = explanation.map(|one| one.steps.as_slice()).unwrap_or_default();
+        let granted = steps.iter().rev().find_map(|step| match step {
+            Step::Granted { by, .. } if rank > 0 => {
+                Some(format!("from {}, ", by.strip_prefix("predefined ").unwrap_or(by)))
+            }
+            _ => None,
+        });
+        let granted = granted.unwrap_or_default();
+        match steps.last() {
             Some(Step::Granted { by, .. }) => format!("from {}", by.strip_prefix("predefined ").unwrap_or(by)),
             Some(Step::EqualToOwner { restriction, .. }) => {
                 format!("equal to the owner, restriction {restriction} lifted")
             }
-            Some(Step::Capped { restriction, .. }) => format!("restriction {restriction}"),
-            Some(Step::Reduced { needs, at, .. }) => format!("needs {needs} at {at}"),
+            Some(Step::Capped { restriction, .. }) => format!("{granted}limited by restriction {restriction}"),
+            Some(Step::Reduced { needs, at, .. }) => format!("{granted}no more since {needs} is below {at}"),
             None if rank > 0 => match self.after.and_then(|content| content.role.as_ref()) {
                 Some(role) => format!("from owner role {role}"),
                 None => "as the store had it".to_owned(),

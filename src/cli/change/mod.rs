@@ -164,13 +164,14 @@ async fn look_for_others(
     choices: Choices<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
+    let in_files: BTreeSet<&AccountKey> = estate.accounts.iter().collect();
     for mark in store.accounts().await? {
         if mark.is_clusters() {
             changes.clusters.insert(place.clone());
             continue;
         }
         let key = mark.account.clone();
-        if estate.accounts.contains(&key) {
+        if in_files.contains(&key) {
             continue;
         }
         if choices.prune {

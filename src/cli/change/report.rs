@@ -391,7 +391,11 @@ fn describe(content: &Content, layout: &Layout) -> String {
         Content::Group(content) => sections(layout.named(&content.ranks).count()),
         Content::Member(content) => {
             let role = content.role.as_ref().map(|role| format!("role {role}"));
-            let groups = (!content.groups.is_empty()).then(|| format!("groups {}", content.groups.join(", ")));
+            let groups = match content.groups.as_ref() {
+                [] => None,
+                [one] => Some(format!("group {one}")),
+                several => Some(format!("groups {}", several.join(", "))),
+            };
             let words: Vec<String> = role.into_iter().chain(groups).collect();
             if words.is_empty() { "no role, no group".to_owned() } else { words.join(", ") }
         }

@@ -53,6 +53,7 @@ impl Report {
             if lose > 0 {
                 loses = paint(BAD, loses);
             }
+            let [add, change, remove] = [add, change, remove].map(thousands);
             format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}.")
         } else {
             let same = match self.compares {
@@ -80,7 +81,7 @@ fn people(count: usize, one: &str, many: &str) -> String {
     match count {
         0 => format!("nobody {one}"),
         1 => format!("1 person {one}"),
-        count => format!("{count} people {many}"),
+        count => format!("{} people {many}", thousands(count)),
     }
 }
 
@@ -114,7 +115,10 @@ impl Text {
     fn wrapped(&mut self, indent: usize, style: Style, mark: &str, words: &str) {
         let mut lines = wrap(&format!("{mark}{words}"), usize::from(WIDTH) - indent, 4).into_iter();
         let first = lines.next().unwrap_or_default();
-        let rest = first.strip_prefix(mark).map_or_else(|| first.clone(), |rest| paint(style, mark) + rest);
+        let rest = first
+            .strip_prefix(mark)
+            .filter(|_| !mark.is_empty())
+            .map_or_else(|| first.clone(), |rest| paint(style, mark) + rest);
         let space = " ".repeat(indent);
         self.line(&format!("{space}{}", rest.replace(TIED, " ")));
         lines.for_each(|line| self.line(&format!("{space}{}", line.replace(TIED, " "))));
