@@ -183,6 +183,9 @@ async fn apply(
         }
     }
     progress("");
+    for store in stores.values() {
+        store.close().await;
+    }
     Ok((applied, failed))
 }
 

@@ -144,4 +144,8 @@ pub trait Store: Send + Sync {
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
+
+    /// Ends what is open; what is under way ends first. Nothing works afterwards. Whoever ends without it loses nothing,
+    /// but may leave files behind that the next one has to clean up.
+    async fn close(&self) {}
 }

@@ -124,6 +124,9 @@ pub async fn gather(
             look_for_others(estate, &mut changes, place, store, choices, now).await?;
         }
     }
+    for store in stores.0.values().flatten() {
+        store.close().await;
+    }
     Ok(changes)
 }
 

@@ -117,4 +117,8 @@ impl Store for SqliteStore {
         };
         applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
     }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
 }

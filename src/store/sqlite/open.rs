@@ -105,12 +105,35 @@ pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, Sto
         .read_only(true)
         .busy_timeout(BUSY)
         .disable_statement_logging();
-    let mut first = options.clone().connect().await.map_err(|error| failed("opening", &error))?;
+    let (options, mut first) = match look(&options, path).await {
+        // Beside a store that nobody has open, a reader makes files; where it may not, the file alone says it all.
+        Err(StoreError::Unavailable(_) | StoreError::Denied(_)) if !log_of(path).exists() => {
+            let options = options.immutable(true);
+            let first = look(&options, path).await?;
+            (options, first)
+        }
+        looked => (options, looked?),
+    };
     let is_ours = owner(&mut first, path).await?;
     let is_there = is_ours && has_known_schema(&mut first, path).await?;
     first.close().await.map_err(|error| failed("opening", &error))?;
     let pool = |connections| pool(connections).connect_lazy_with(options.clone());
     Ok(is_there.then(|| SqliteStore { file, writer: pool(1), readers: pool(READERS) }))
+}
+
+/// A connection that reads.
+async fn look(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, StoreError> {
+    let failed = |error: sqlx::Error| classify(&format!("{}: opening", path.display()), &error);
+    let mut connection = options.clone().connect().await.map_err(failed)?;
+    owner(&mut connection, path).await?;
+    Ok(connection)
+}
+
+/// SQLite's log beside a database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// Whether the schema is the one this release reads; `false` where there is none yet.

@@ -15,7 +15,8 @@ fn applying_says_what_was_done_and_then_there_is_nothing_to_do() {
 fn the_folder_of_stores_is_made() {
     let desk = Desk::new();
     assert!(desk.said("apply -f BEFORE --yes").contains("Applied "));
-    assert!(desk.path("roster-data/shop.db").exists());
+    // And the file is all there is of it: nothing waits in a log beside it.
+    assert_eq!(desk.files("roster-data"), ["shop.db"]);
 }
 
 #[test]
