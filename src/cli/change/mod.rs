@@ -1,10 +1,11 @@
-//! What would change in the stores of all accounts asked about: gathered here, told by [`report`], for every command that
+//! What would change in the stores of all accounts asked about: gathered here, told as a [`Report`], for every command that
 //! shows changes or makes them.
 
 mod between;
 mod effect;
 mod markdown;
 mod report;
+mod tell;
 mod text;
 
 use std::{
