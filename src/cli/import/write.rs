@@ -81,28 +81,56 @@ fn text(objects: &[Manifest]) -> anyhow::Result<String> {
         for line in object.comment.iter().flat_map(|comment| comment.lines()) {
             let _ = writeln!(text, "# {line}");
         }
-        text += &serde_yaml_ng::to_string(&ordered(&object.value))?;
+        text += &yaml(&object.value)?;
     }
     Ok(text)
 }
 
-/// The same with its fields in order.
-fn ordered(value: &Value) -> Yaml {
+/// As YAML that also readers of YAML 1.1 (kubectl is one) understand so: words they take for booleans, and what they take
+/// for numbers, are quoted. The writer of YAML 1.2 does not, so a marker stands for the quotes until it is done.
+fn yaml(value: &Value) -> anyhow::Result<String> {
+    let plain = value.to_string();
+    let mut marker = "QUOTED".to_owned();
+    while plain.contains(&marker) {
+        marker.push('X');
+    }
+    let text = serde_yaml_ng::to_string(&ordered(value, &marker))?;
+    Ok(text.replace(&format!("{marker}."), "'").replace(&format!(".{marker}"), "'"))
+}
+
+/// Whether a reader of YAML 1.1 takes it for something else than text.
+fn is_ambiguous(text: &str) -> bool {
+    const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
+    let of_a_number = |letter: char| letter.is_ascii_hexdigit() || "xXoO_.:+-TZ".contains(letter);
+    WORDS.contains(&text.to_ascii_lowercase().as_str())
+        || (text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+            && text.chars().all(of_a_number))
+}
+
+/// The same with its fields in order, and `marker` around what is to be quoted.
+fn ordered(value: &Value, marker: &str) -> Yaml {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
             let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
             fields.sort_by(|(one, _), (other, _)| (rank(one), one).cmp(&(rank(other), other)));
             Yaml::Mapping(
-                fields.into_iter().map(|(name, value)| (name.clone().into(), ordered(value))).collect::<Mapping>(),
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (text_of(name, marker), ordered(value, marker)))
+                    .collect::<Mapping>(),
             )
         }
-        Value::Array(items) => Yaml::Sequence(items.iter().map(ordered).collect()),
-        Value::String(text) => Yaml::String(text.clone()),
+        Value::Array(items) => Yaml::Sequence(items.iter().map(|item| ordered(item, marker)).collect()),
+        Value::String(text) => text_of(text, marker),
         Value::Bool(yes) => Yaml::Bool(*yes),
         Value::Number(number) => number.as_i64().map_or(Yaml::Null, |number| Yaml::Number(number.into())),
         Value::Null => Yaml::Null,
     }
+}
+
+fn text_of(text: &str, marker: &str) -> Yaml {
+    Yaml::String(if is_ambiguous(text) { format!("{marker}.{text}.{marker}") } else { text.to_owned() })
 }
 
 #[cfg(test)]
@@ -127,7 +155,8 @@ mod tests {
         {
             let yaml = text(&[Manifest { comment: None, value: json!({"level": word}) }]).unwrap();
             let value = yaml.lines().last().unwrap().strip_prefix("level: ").unwrap();
-            assert!(value.starts_with(['\'', '"']), "{word} is written as {value}");
+            assert_eq!(value, format!("'{word}'"));
+            assert_eq!(serde_yaml_ng::from_str::<Value>(&yaml).unwrap(), json!({"level": word}));
         }
     }
 }
