@@ -6,6 +6,7 @@ mod ask;
 mod audit;
 mod block;
 mod can_i;
+mod change;
 mod completions;
 mod controller;
 mod crds;

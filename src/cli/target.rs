@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that the IdentityStores name
+    /// The database of this store, for all accounts, instead of those that the objects name
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
@@ -73,18 +73,38 @@ pub async fn plan(
     store: Option<&Arc<dyn Store>>,
     now: Timestamp,
 ) -> anyhow::Result<Option<Planned>> {
-    let Some(resolved) = estate.objects.resolve(key) else { return Ok(None) };
-    let Some(entry) = estate.objects.accounts.get(key) else { return Ok(None) };
-    let Some(account) = &entry.account else { return Ok(None) };
-    let observed = match store {
+    let observed = observe(store, key, now).await?;
+    Ok(plan_as(estate, key, place, observed, estate.mark(key), now, &|policy| policy))
+}
+
+/// What a store holds of an account; nothing where there is no store.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn observe(store: Option<&Arc<dyn Store>>, key: &AccountKey, now: Timestamp) -> anyhow::Result<Observed> {
+    Ok(match store {
         Some(store) => store.observe(key, &Scope::Account, now - GUARD_WINDOW).await?,
         None => Observed::default(),
-    };
-    let mark = estate.mark(key);
+    })
+}
+
+/// As [`plan`], of what was observed, for whoever owns `mark`, and under another policy where `adjust` says so.
+pub fn plan_as(
+    estate: &Estate,
+    key: &AccountKey,
+    place: &Place,
+    observed: Observed,
+    mark: Mark,
+    now: Timestamp,
+    adjust: &dyn Fn(Policy) -> Policy,
+) -> Option<Planned> {
+    let resolved = estate.objects.resolve(key)?;
+    let entry = estate.objects.accounts.get(key)?;
+    let account = entry.account.as_ref()?;
     let spec = resolved.definitions.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
     let last_holders = resolved.definitions.last_holders(&entry.role_refs());
     let orders = Orders::read(|key| entry.annotations.get(key).map(String::as_str));
-    let policy = Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now);
+    let policy = adjust(Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now));
     let plan = plan::plan(&resolved.desired, &observed, &policy);
-    Ok(Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan }))
+    Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan })
 }

@@ -122,6 +122,12 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError>;
 
+    /// Every account there is, whoever's it is, in order: marked or not, and also where only the mark is left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError>;
+
     /// Numbers of the whole store.
     ///
     /// # Errors
@@ -138,4 +144,8 @@ pub trait Store: Send + Sync {
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
+
+    /// Ends what is open; what is under way ends first. Nothing works afterwards. Whoever ends without it loses nothing,
+    /// but may leave files behind that the next one has to clean up.
+    async fn close(&self) {}
 }

@@ -44,6 +44,22 @@ impl Place {
             Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
         }
     }
+
+    /// Opens it to look: nothing is made or changed. `None` where nothing is there.
+    ///
+    /// # Errors
+    /// As the backend's.
+    pub async fn open_if_there(&self) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => {
+                let store = super::sqlite::SqliteStore::open_to_read(path).await?;
+                Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+            }
+            #[cfg(not(feature = "sqlite"))]
+            Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
+        }
+    }
 }
 
 impl fmt::Display for Place {

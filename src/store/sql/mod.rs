@@ -9,7 +9,7 @@ mod trail;
 
 pub use audit::{AuditFault, AuditReport};
 pub(super) use audit::{Audited, Chain, Record, hex};
-pub(super) use content::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, layout_of, mark_of};
+pub(super) use content::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, account_key, layout_of, mark_of};
 pub(super) use decide::{Decision, Step, decide, translations};
 pub(super) use rows::{RankRows, Rows, account_mark};
 pub(super) use trail::Trail;

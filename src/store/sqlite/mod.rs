@@ -50,6 +50,15 @@ impl SqliteStore {
         open::open(file).await
     }
 
+    /// Opens the store in `file` only to look: nothing is made, claimed or migrated, and applying is refused. `None` where
+    /// no store is: no file, an empty one, or one that nothing was written to yet.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Invalid` where the schema is older than what this release reads, too.
+    pub async fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
+        open::open_to_read(file).await
+    }
+
     /// Closes all connections; what is under way ends first.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -67,6 +76,12 @@ impl Store for SqliteStore {
         self.file.check()?;
         let marks = async { read::accounts(&mut *self.readers.acquire().await?).await };
         marks.await.map_err(|error| self.file.failed("listing accounts", &error))
+    }
+
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
+        self.file.check()?;
+        let keys = async { read::keys(&mut *self.readers.acquire().await?).await };
+        keys.await.map_err(|error| self.file.failed("listing accounts", &error))
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
@@ -101,5 +116,9 @@ impl Store for SqliteStore {
             })
         };
         applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }

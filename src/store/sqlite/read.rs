@@ -12,7 +12,7 @@ use crate::{
     resolve::{RoleName, Scope},
     store::{
         Totals,
-        sql::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, layout_of, mark_of},
+        sql::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, account_key, layout_of, mark_of},
     },
 };
 
@@ -141,6 +141,17 @@ pub(super) async fn accounts(connection: &mut SqliteConnection) -> Result<Vec<Ma
         CROSS JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
         JOIN owners o ON o.id = k.owner_id ORDER BY i.key";
     sqlx::query(SQL).fetch(connection).and_then(async |row| owner(&row, 0)).try_collect().await
+}
+
+/// Every account of which anything is there.
+pub(super) async fn keys(connection: &mut SqliteConnection) -> Result<Vec<AccountKey>, sqlx::Error> {
+    const SQL: &str = "
+        SELECT i.key FROM account_ids i
+        WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.id = i.id)
+            OR EXISTS (SELECT 1 FROM marks k WHERE k.account_id = i.id AND k.kind = 'account' AND k.name = '')
+        ORDER BY i.key";
+    let key = async |row: SqliteRow| Ok(account_key(&text(&row, 0)?.unwrap_or_default()));
+    sqlx::query(SQL).fetch(connection).and_then(key).try_collect().await
 }
 
 /// The layout kept under this digest, as it is there, and its number.

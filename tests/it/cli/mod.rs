@@ -1,6 +1,7 @@
 //! The command line on a live cluster.
 
 mod held;
+mod plan;
 mod same;
 
 use std::{
