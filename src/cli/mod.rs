@@ -16,6 +16,7 @@ mod man;
 mod matrix;
 pub mod output;
 mod people;
+mod period;
 mod plan;
 mod review;
 mod status;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
 
 use crate::telemetry::init_logging;
 
@@ -115,6 +117,14 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(args).await,
         Command::Man(args) => man::run(args).await,
+    }
+}
+
+/// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
+fn now() -> anyhow::Result<Timestamp> {
+    match std::env::var("ROSTER_NOW") {
+        Ok(text) => text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no RFC 3339 time")),
+        Err(_) => Ok(Timestamp::now()),
     }
 }
 

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
+/// `apiVersion` of all JSON.
+pub const API_VERSION: &str = "cli.roster.dev/v1";
 /// Columns that everything fits.
 pub const WIDTH: u16 = 100;
 /// What is gained, or well.
