@@ -1,7 +1,6 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
 mod apply;
-#[cfg(feature = "sqlite")]
 mod audit;
 mod block;
 mod can_i;
@@ -70,7 +69,6 @@ enum Command {
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
-    #[cfg(feature = "sqlite")]
     Audit(audit::Args),
     Controller(controller::Args),
     Crds(crds::Args),
@@ -111,7 +109,6 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,
-        #[cfg(feature = "sqlite")]
         Command::Audit(args) => audit::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Crds(args) => crds::run(&args),

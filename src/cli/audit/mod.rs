@@ -2,7 +2,8 @@
 
 pub mod changes;
 mod export;
-mod query;
+pub mod query;
+#[cfg(feature = "sqlite")]
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -29,6 +30,7 @@ pub struct Args {
 enum Command {
     Query(query::Args),
     Export(export::Args),
+    #[cfg(feature = "sqlite")]
     Verify(verify::Args),
 }
 
@@ -36,6 +38,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     match args.command {
         Command::Query(args) => query::run(args).await,
         Command::Export(args) => export::run(args).await,
+        #[cfg(feature = "sqlite")]
         Command::Verify(args) => verify::run(args).await,
     }
 }

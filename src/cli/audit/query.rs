@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     super::{
         output::{Table, counted, print, print_json},
+        people::email,
         period::{When, when},
     },
     changes::{Deed, FieldChange, changes, text},
@@ -92,11 +93,6 @@ enum Format {
 /// For clap: `namespace/name`.
 fn account(text: &str) -> Result<AccountKey, String> {
     AccountKey::parse(text).ok_or_else(|| "needed is NAMESPACE/NAME".to_owned())
-}
-
-/// For clap: an address.
-pub fn email(text: &str) -> Result<Email, String> {
-    Email::parse(text).map_err(|error| error.to_string())
 }
 
 /// What `-o json` gives.
