@@ -12,7 +12,10 @@ use super::{
     stores::StoreHandle,
 };
 use crate::{
-    api::{InvalidReason, SyncReason, limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS}},
+    api::{
+        InvalidReason, SyncReason,
+        limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
+    },
     model::{AccountKey, Email, Name, Ranks},
     resolve::{CatalogFacts, Finding, StoreFacts},
     store::{Store, StoreError},

@@ -19,7 +19,7 @@ mod settings;
 
 pub use account::ResolvedAccount;
 pub use admission::parent_admits;
-pub use definitions::{Definitions, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
+pub use definitions::{Definitions, InForce, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, RoleName, Scope, Window,

@@ -81,7 +81,10 @@ pub fn text(record: &AuditRecord) -> String {
     let list = |fields: &BTreeMap<String, String>| {
         let of = |name: &str| fields.get(name).map(|value| format!("{name} {value}"));
         let mut parts: Vec<String> =
-            ["owner", "parent", "role", "groups", "startsAt", "expiresAt", "ended", "sections"].into_iter().filter_map(of).collect();
+            ["owner", "parent", "role", "groups", "startsAt", "expiresAt", "ended", "sections"]
+                .into_iter()
+                .filter_map(of)
+                .collect();
         let sections: Vec<String> = fields
             .iter()
             .filter_map(|(name, level)| Some(format!("{}: {level}", name.strip_prefix("permissions.")?)))
@@ -175,6 +178,9 @@ mod tests {
         assert_eq!(text(&record(None, Some(after))), "added: role developer, groups desk, settings: Edit");
         assert_eq!(text(&record(Some(r#"{"permissions":{}}"#), None)), "removed; was: no access");
         assert_eq!(text(&record(Some(after), Some(after))), "taken over as it was");
-        assert_eq!(text(&record(Some("not JSON"), Some(after))), "groups: – → desk, role: – → developer, settings: no access → Edit");
+        assert_eq!(
+            text(&record(Some("not JSON"), Some(after))),
+            "groups: – → desk, role: – → developer, settings: no access → Edit"
+        );
     }
 }

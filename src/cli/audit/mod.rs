@@ -17,10 +17,8 @@ use crate::store::{Place, Store};
 /// Every change of a store is recorded beside the data, in a chain of hashes: who gained or lost what, when, why, and which
 /// object's generation caused it.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit verify \
-                  roster-data/roster.db"
-)]
+#[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit verify \
+                  roster-data/roster.db")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

@@ -23,11 +23,9 @@ use crate::{
 ///
 /// The newest records, the last of them at the end. Exit code 0 when there are some, 1 when there is none.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit query \
+#[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit query \
                   roster-data/roster.db --who dana@acme.example --limit 5\n  roster audit query roster-data/roster.db \
-                  --cause drift -o json"
-)]
+                  --cause drift -o json")]
 pub struct Args {
     /// Database of an IdentityStore
     file: PathBuf,
@@ -115,7 +113,8 @@ struct Entry {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::super::now()?;
-    let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| value().map(|value| value.get_name().to_owned());
+    let name =
+        |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| value().map(|value| value.get_name().to_owned());
     let query = AuditQuery {
         account: args.account,
         who: args.who,
@@ -155,12 +154,8 @@ pub fn table(records: &[AuditRecord], with_account: bool) -> Table {
     }
     let mut table = Table::new(headings);
     for record in records {
-        let mut row = vec![
-            record.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-            object(record),
-            text(record),
-            why(record),
-        ];
+        let mut row =
+            vec![record.at.strftime("%Y-%m-%d %H:%M:%S").to_string(), object(record), text(record), why(record)];
         if with_account {
             row.insert(1, record.account.clone());
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Where;
 use crate::{
-    api::{BlockedUser, IdentityStore, Membership, MANAGER},
+    api::{BlockedUser, IdentityStore, MANAGER, Membership},
     cli::output::{BAD, GOOD, counted, paint, print},
     model::Email,
 };
@@ -59,7 +59,8 @@ async fn write(
 ) -> anyhow::Result<(i64, bool)> {
     loop {
         let store = stores.get_opt(name).await.with_context(|| format!("cannot read the IdentityStore {name:?}"))?;
-        let store = store.with_context(|| format!("there is no IdentityStore {name:?}; say which with --identity-store"))?;
+        let store =
+            store.with_context(|| format!("there is no IdentityStore {name:?}; say which with --identity-store"))?;
         let generation = store.metadata.generation.unwrap_or(0);
         let is_who = |user: &BlockedUser| Email::parse(&user.email).is_ok_and(|email| email == *who);
         let mut blocked = store.spec.blocked.clone();
@@ -96,12 +97,7 @@ enum Outcome {
     },
 }
 
-async fn wait(
-    stores: &Api<IdentityStore>,
-    name: &str,
-    generation: i64,
-    deadline: Instant,
-) -> anyhow::Result<Outcome> {
+async fn wait(stores: &Api<IdentityStore>, name: &str, generation: i64, deadline: Instant) -> anyhow::Result<Outcome> {
     loop {
         let store = stores.get(name).await.with_context(|| format!("cannot read the IdentityStore {name:?}"))?;
         let status = store.status.unwrap_or_default();
@@ -137,9 +133,9 @@ async fn told(
     };
     match outcome {
         Outcome::Holds => {
-            let places = places(client, who).await.map_or_else(String::new, |count| {
-                format!("; {} with a membership", counted(count, "account"))
-            });
+            let places = places(client, who)
+                .await
+                .map_or_else(String::new, |count| format!("; {} with a membership", counted(count, "account")));
             let says = if blocks { "has no access" } else { "is not blocked" };
             (format!("{} {says} in store {name}: {took}{before}{places}", paint(GOOD, who)), true)
         }

@@ -74,7 +74,8 @@ async fn end(
     let scope = Scope::Members([who.clone()].into());
     let observed = store.observe(account, &scope, now - plan::GUARD_WINDOW).await?;
     let origin = Origin { kind: "block:", name: Name::new(reason), generation: 0 };
-    let facts = StoreFacts { blocked: HashMap::from([(who.clone(), Some(reason.to_owned()))]), ..StoreFacts::default() };
+    let facts =
+        StoreFacts { blocked: HashMap::from([(who.clone(), Some(reason.to_owned()))]), ..StoreFacts::default() };
     let desired = Desired {
         account: account.clone(),
         scope,
@@ -90,8 +91,14 @@ async fn end(
     let mark = Mark::of_files(account.clone());
     // Also whom nobody declared: this is somebody's word about a person, not about an object.
     let spec = IdentityStoreSpec { adoption: Adoption::Always, ..IdentityStoreSpec::default() };
-    let policy =
-        Policy::new(mark.clone(), &spec, &AccountSpec::default(), Orders::default(), std::collections::BTreeSet::new(), now);
+    let policy = Policy::new(
+        mark.clone(),
+        &spec,
+        &AccountSpec::default(),
+        Orders::default(),
+        std::collections::BTreeSet::new(),
+        now,
+    );
     let mut plan = plan::plan(&desired, &observed, &policy);
     for change in &mut plan.changes {
         change.origin = Some(origin.clone());

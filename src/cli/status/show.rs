@@ -31,11 +31,8 @@ pub fn text(status: &Status, now: Timestamp) -> String {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
     }
-    let verdict = if status.is_ready() {
-        paint(GOOD, "Everything is ready.")
-    } else {
-        paint(BAD, "Not everything is ready.")
-    };
+    let verdict =
+        if status.is_ready() { paint(GOOD, "Everything is ready.") } else { paint(BAD, "Not everything is ready.") };
     format!("{text}\n{verdict}\n")
 }
 
@@ -46,11 +43,19 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
         "Leading" => format!(
             "{} leads since {} (renewed {} ago)",
             paint(GOOD, holder),
-            controller.since.map_or_else(|| "?".to_owned(), |since| since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+            controller
+                .since
+                .map_or_else(|| "?".to_owned(), |since| since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             age(controller.renewed)
         ),
-        "Expired" => format!("{}: {holder} last renewed its lease {} ago", paint(BAD, "nobody leads"), age(controller.renewed)),
-        "Absent" => format!("{}: nobody holds the lease roster in namespace {}", paint(BAD, "nobody leads"), controller.namespace),
+        "Expired" => {
+            format!("{}: {holder} last renewed its lease {} ago", paint(BAD, "nobody leads"), age(controller.renewed))
+        }
+        "Absent" => format!(
+            "{}: nobody holds the lease roster in namespace {}",
+            paint(BAD, "nobody leads"),
+            controller.namespace
+        ),
         _ => format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default()),
     };
     format!("{} {said}\n", paint(BOLD, "Controller"))

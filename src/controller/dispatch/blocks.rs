@@ -24,9 +24,8 @@ impl Dispatcher {
     pub(super) fn changed_store(&self, object: &Object) -> Option<Name> {
         let Object::Store(record) = object else { return None };
         let known = self.index.stores.get(&record.name);
-        let same = known.is_some_and(|known| {
-            known.meta.uid == record.meta.uid && known.meta.generation == record.meta.generation
-        });
+        let same = known
+            .is_some_and(|known| known.meta.uid == record.meta.uid && known.meta.generation == record.meta.generation);
         (!same).then(|| record.name.clone())
     }
 

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
 use super::{error::classify, open::owner, read::text};
-use crate::{model::AccountKey, store::{
-    AuditQuery, AuditRecord, StoreError,
-    sql::{AuditFault, AuditReport, Audited, Chain, Record, hex},
-}};
+use crate::{
+    model::AccountKey,
+    store::{
+        AuditQuery, AuditRecord, StoreError,
+        sql::{AuditFault, AuditReport, Audited, Chain, Record, hex},
+    },
+};
 
 /// Records written by one statement.
 const CHUNK: usize = 2_000;

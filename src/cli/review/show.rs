@@ -1,0 +1,323 @@
+//! A review as text, Markdown and CSV. Text and Markdown show the same sections; what is empty is said in one line, so that
+//! nobody wonders whether it was looked at.
+
+use jiff::Timestamp;
+
+use super::report::{AccountReview, Review, Since};
+use crate::cli::output::{BOLD, DIM, Table, WARN, counted, paint};
+
+/// One part of an account's review.
+struct Section {
+    title: &'static str,
+    /// What its being empty means.
+    none: &'static str,
+    table: Table,
+}
+
+/// One line for each person in each account.
+pub fn csv(review: &Review) -> String {
+    let mut table = Table::new([
+        "account",
+        "email",
+        "displayName",
+        "role",
+        "groups",
+        "sectionsWithAccess",
+        "sectionsAtTop",
+        "flags",
+        "storeRead",
+    ]);
+    let number = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
+    for account in &review.accounts {
+        for person in &account.people {
+            table.row([
+                account.account.clone(),
+                person.email.clone(),
+                person.display_name.clone(),
+                person.role.clone(),
+                person.groups.join(" "),
+                number(person.sections_with_access),
+                number(person.sections_at_top),
+                person.flags.join(" "),
+                if account.store.unread.is_none() { "yes" } else { "no" }.to_owned(),
+            ]);
+        }
+    }
+    table.csv()
+}
+
+/// As text of at most 100 columns.
+pub fn text(review: &Review) -> String {
+    let mut text = format!("{} {}\n", paint(BOLD, "Access review"), at(review.at));
+    text.push_str(&format!("Scope: {}\n", review.scope));
+    if !review.unread.is_empty() {
+        let mut table = Table::new(["account", "why"]);
+        for unread in &review.unread {
+            table.row([&unread.account, &unread.message]);
+        }
+        let title =
+            format!("Stores not read: {}, of which only the objects are told", counted(review.unread.len(), "account"));
+        text.push_str(&format!("\n{}\n{}", paint(WARN, title), table.text()));
+    }
+    text.push_str(&format!("\n{}", counts(review).text()));
+    for account in &review.accounts {
+        let title = format!("{}: {} (catalog {})", account.account, account.display_name, account.catalog);
+        text.push_str(&format!("\n{}\n", paint(BOLD, title)));
+        let mut empty = Vec::new();
+        for section in sections(account, review) {
+            if section.table.is_empty() {
+                empty.push(section.none);
+            } else {
+                text.push_str(&format!(
+                    "\n  {}\n{}",
+                    paint(BOLD, section.title),
+                    indented(&section.table.text_within(96))
+                ));
+            }
+        }
+        if !empty.is_empty() {
+            text.push_str(&format!(
+                "\n{}\n",
+                indented(&paint(DIM, wrapped(&format!("None: {}.", empty.join("; ")), 96)))
+            ));
+        }
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines().fold(String::new(), |text, line| text + "  " + line + "\n").trim_end().to_owned() + "\n"
+}
+
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { continue };
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Fit to be filed: title, date, scope, numbers, sections, and a table to sign.
+pub fn markdown(review: &Review) -> String {
+    let mut text = format!("# Access review, {}\n\n", review.at.strftime("%Y-%m-%d"));
+    let mut head = Table::new(["", ""]);
+    head.row(["Made at", &at(review.at)]);
+    head.row(["Made with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
+    head.row(["Scope", &review.scope]);
+    head.row(["Changes since", &since(review)]);
+    head.row(["Accounts", &review.accounts.len().to_string()]);
+    head.row(["Stores not read", &review.unread.len().to_string()]);
+    text.push_str(&head.markdown());
+    if !review.unread.is_empty() {
+        text.push_str("\n## Stores not read\n\nOf these accounts only the objects are told: not drift, not who is in the store undeclared.\n\n");
+        let mut table = Table::new(["account", "why"]);
+        for unread in &review.unread {
+            table.row([&unread.account, &unread.message]);
+        }
+        text.push_str(&table.markdown());
+    }
+    text.push_str(&format!("\n## Numbers\n\n{}", counts(review).markdown()));
+    for account in &review.accounts {
+        text.push_str(&format!(
+            "\n## {} ({})\n\nCatalog: {}. ",
+            account.display_name, account.account, account.catalog
+        ));
+        match &account.store.unread {
+            None => text.push_str(&format!("Store: {}.\n", account.store.place)),
+            Some(why) => text.push_str(&format!("Store not read: {why}.\n")),
+        }
+        for section in sections(account, review) {
+            text.push_str(&format!("\n### {}\n\n", section.title));
+            if section.table.is_empty() {
+                text.push_str("None.\n");
+            } else {
+                text.push_str(&section.table.markdown());
+            }
+        }
+    }
+    text.push_str("\n## Sign-off\n\n");
+    let mut table = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
+    for account in &review.accounts {
+        table.row([account.account.as_str(), "", "", "", "", ""]);
+    }
+    text + &table.markdown()
+}
+
+fn at(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn since(review: &Review) -> String {
+    match &review.since {
+        Some(Since::Date(since)) => at(*since),
+        Some(Since::Files(path)) => format!("the revision in {path}"),
+        None => "not asked".to_owned(),
+    }
+}
+
+fn counts(review: &Review) -> Table {
+    let headings =
+        ["account", "people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
+    let mut table = Table::new(headings).numbers(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    for account in &review.accounts {
+        let stored = |number: usize| if account.store.unread.is_none() { number.to_string() } else { "?".to_owned() };
+        table.row([
+            account.account.clone(),
+            account.counts.people.to_string(),
+            account.counts.with_access.to_string(),
+            account.strongest.len().to_string(),
+            account.lifted.len().to_string(),
+            account.ended.len().to_string(),
+            account.expiring.len().to_string(),
+            account.invalid.len().to_string(),
+            stored(account.undeclared.len()),
+            stored(account.drift.len()),
+        ]);
+    }
+    table
+}
+
+fn sections(account: &AccountReview, review: &Review) -> Vec<Section> {
+    let mut sections = vec![
+        strongest(account),
+        overrides(account),
+        lifted(account),
+        ended(account),
+        expiring(account),
+        said("Advice not followed", "advice not followed", &account.advice),
+        said("Invalid objects", "invalid objects", &account.invalid),
+    ];
+    if account.store.unread.is_none() {
+        sections.push(undeclared(account));
+        sections.push(drift(account));
+        sections.push(pending(account));
+    }
+    if review.since.is_some() {
+        sections.extend(changes(account));
+    }
+    sections
+}
+
+fn strongest(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "role", "top levels", "why"]);
+    for strong in &account.strongest {
+        let withheld = strong.withheld.as_ref().map_or_else(String::new, |why| format!("; no access now: {why}"));
+        table.row([
+            strong.email.clone(),
+            strong.role.clone(),
+            format!("{} of {}", strong.sections_at_top, strong.sections),
+            strong.why.join("; ") + &withheld,
+        ]);
+    }
+    Section { title: "Strongest access", none: "strong access", table }
+}
+
+fn overrides(account: &AccountReview) -> Section {
+    let mut table = Table::new(["predefined role", "override", "members", "section", "default", "here"]).numbers(&[2]);
+    for one in &account.overrides {
+        for change in &one.changes {
+            table.row([
+                one.overrides.clone(),
+                one.role.clone(),
+                one.members.to_string(),
+                change.section.clone(),
+                change.default.clone(),
+                change.now.clone(),
+            ]);
+        }
+        if one.changes.is_empty() {
+            table.row([one.overrides.as_str(), &one.role, &one.members.to_string(), "–", "as by default", "–"]);
+        }
+    }
+    Section { title: "Predefined roles overridden", none: "predefined roles overridden", table }
+}
+
+fn lifted(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "membership", "restrictions lifted", "equal to the owner"]);
+    for one in &account.lifted {
+        let equal = if one.equal_to_owner { "yes" } else { "no" };
+        table.row([one.email.as_str(), &one.membership, &one.restrictions.join(", "), equal]);
+    }
+    Section { title: "Restrictions lifted", none: "restrictions lifted", table }
+}
+
+fn ended(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "reason", "since"]);
+    for one in &account.ended {
+        let since = one.since.map_or_else(|| "unknown".to_owned(), at);
+        table.row([one.email.as_str(), &one.reason, &since]);
+    }
+    Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
+}
+
+fn expiring(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "membership", "ends", ""]);
+    for one in &account.expiring {
+        let state = if one.expired { "expired" } else { "soon" };
+        table.row([one.email.as_str(), &one.membership, &at(one.expires_at), state]);
+    }
+    Section { title: "Memberships that end soon or have ended", none: "memberships that end soon or have ended", table }
+}
+
+fn said(title: &'static str, none: &'static str, said: &[super::report::Said]) -> Section {
+    let with_reason = said.iter().any(|one| !one.reason.is_empty());
+    let mut table =
+        if with_reason { Table::new(["object", "reason", "message"]) } else { Table::new(["object", "message"]) };
+    for one in said {
+        let mut row = vec![one.object.clone(), one.message.clone()];
+        if with_reason {
+            row.insert(1, one.reason.clone());
+        }
+        table.row(row);
+    }
+    Section { title, none, table }
+}
+
+fn undeclared(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "role", "sections", "mark"]).numbers(&[2]);
+    for one in &account.undeclared {
+        let role = one.role.as_deref().unwrap_or("–");
+        table.row([one.email.as_str(), role, &one.sections.to_string(), &one.mark]);
+    }
+    Section { title: "In the store and not declared", none: "members nobody declared", table }
+}
+
+fn drift(account: &AccountReview) -> Section {
+    let mut table = Table::new(["object", "field", "should be", "is"]);
+    for one in &account.drift {
+        table.row([&one.object, &one.field, &one.desired, &one.observed]);
+    }
+    Section { title: "Drift", none: "drift", table }
+}
+
+fn pending(account: &AccountReview) -> Section {
+    let mut table = Table::new(["what"]);
+    if account.pending > 0 {
+        table.row([format!("{}: `roster plan` shows them", counted(account.pending, "change"))]);
+    }
+    Section { title: "Not in the store yet", none: "changes not in the store yet", table }
+}
+
+fn changes(account: &AccountReview) -> Option<Section> {
+    let changes = account.changes.as_ref()?;
+    let with_time = changes.iter().any(|change| change.at.is_some());
+    let mut table =
+        if with_time { Table::new(["time", "object", "change", "why"]) } else { Table::new(["who", "change"]) };
+    for one in changes {
+        if with_time {
+            let time = one.at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+            table.row([&time, &one.object, &one.change, &one.why]);
+        } else {
+            table.row([&one.object, &one.change]);
+        }
+    }
+    Some(Section { title: "Changes", none: "changes since then", table })
+}
