@@ -205,11 +205,13 @@ fn potential(person: &Person) -> Ranks {
 }
 
 fn strongest(definitions: &Definitions, everybody: &[Person], now: Timestamp, review: &mut AccountReview) {
-    let Some(strength) = Strength::new(definitions) else { return };
     let Outlook::Whole(whole) = &definitions.outlook else { return };
     let equals: BTreeSet<&str> =
         review.lifted.iter().filter(|lifted| lifted.equal_to_owner).map(|lifted| lifted.email.as_str()).collect();
     let sections = whole.catalog.layout.len();
+    let others = everybody.iter().filter(|person| !person.is_owner && !equals.contains(person.email.as_str()));
+    let held: Vec<Ranks> = others.map(potential).collect();
+    let Some(strength) = Strength::new(definitions, held.iter()) else { return };
     let found = everybody.iter().filter_map(|person| {
         let ranks = potential(person);
         let why = strength.why(person, equals.contains(person.email.as_str()), &ranks);

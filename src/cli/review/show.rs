@@ -1,6 +1,8 @@
 //! A review as text, Markdown and CSV. Text and Markdown show the same sections; what is empty is said in one line, so that
 //! nobody wonders whether it was looked at.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::report::{AccountReview, Review, Since};
@@ -59,10 +61,9 @@ pub fn text(review: &Review) -> String {
             format!("Stores not read: {}, of which only the objects are told", counted(review.unread.len(), "account"));
         text.push_str(&format!("\n{}\n{}", paint(WARN, title), table.text()));
     }
-    text.push_str(&format!("\n{}", counts(review).text()));
+    text.push_str(&format!("\n{}", counts(review, true).text()));
     for account in &review.accounts {
-        let title = format!("{}: {} (catalog {})", account.account, account.display_name, account.catalog);
-        text.push_str(&format!("\n{}\n", paint(BOLD, title)));
+        text.push_str(&format!("\n{}\n", paint(BOLD, format!("{}: {}", account.account, account.display_name))));
         let mut empty = Vec::new();
         for section in sections(account, review) {
             if section.table.is_empty() {
@@ -118,13 +119,9 @@ pub fn markdown(review: &Review) -> String {
     text.push_str(&head.markdown());
     if !review.unread.is_empty() {
         text.push_str("\n## Stores not read\n\nOf these accounts only the objects are told: not drift, not who is in the store undeclared.\n\n");
-        let mut table = Table::new(["account", "why"]);
-        for unread in &review.unread {
-            table.row([&unread.account, &unread.message]);
-        }
-        text.push_str(&table.markdown());
+        text.push_str(&unread(review).markdown());
     }
-    text.push_str(&format!("\n## Numbers\n\n{}", counts(review).markdown()));
+    text.push_str(&format!("\n## Numbers\n\n{}", counts(review, false).markdown()));
     for account in &review.accounts {
         text.push_str(&format!(
             "\n## {} ({})\n\nCatalog: {}. ",
@@ -163,24 +160,47 @@ fn since(review: &Review) -> String {
     }
 }
 
-fn counts(review: &Review) -> Table {
-    let headings =
-        ["account", "people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
-    let mut table = Table::new(headings).numbers(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+/// Accounts whose store was not read, by why.
+fn unread(review: &Review) -> Table {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for unread in &review.unread {
+        by_reason.entry(&unread.message).or_default().push(&unread.account);
+    }
+    let mut table = Table::new(["why", "accounts"]);
+    for (why, accounts) in by_reason {
+        let all = if accounts.len() == review.accounts.len() && accounts.len() > 1 {
+            "all".to_owned()
+        } else {
+            accounts.join(", ")
+        };
+        table.row([why, &all]);
+    }
+    table
+}
+
+/// Numbers by account; the brief ones fit a terminal.
+fn counts(review: &Review, brief: bool) -> Table {
+    let all = ["people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
+    let shown = |name: &str| !brief || !["lifted", "expiring", "undeclared"].contains(&name);
+    let short = |name: &'static str| if name == "with access" && brief { "access" } else { name };
+    let names: Vec<&str> = all.into_iter().filter(|name| shown(name)).collect();
+    let headings = std::iter::once("account").chain(names.iter().map(|name| short(name)));
+    let places: Vec<usize> = (1..=names.len()).collect();
+    let mut table = Table::new(headings).numbers(&places);
     for account in &review.accounts {
         let stored = |number: usize| if account.store.unread.is_none() { number.to_string() } else { "?".to_owned() };
-        table.row([
-            account.account.clone(),
-            account.counts.people.to_string(),
-            account.counts.with_access.to_string(),
-            account.strongest.len().to_string(),
-            account.lifted.len().to_string(),
-            account.ended.len().to_string(),
-            account.expiring.len().to_string(),
-            account.invalid.len().to_string(),
-            stored(account.undeclared.len()),
-            stored(account.drift.len()),
-        ]);
+        let number = |name: &str| match name {
+            "people" => account.counts.people.to_string(),
+            "with access" => account.counts.with_access.to_string(),
+            "strong" => account.strongest.len().to_string(),
+            "lifted" => account.lifted.len().to_string(),
+            "ended" => account.ended.len().to_string(),
+            "expiring" => account.expiring.len().to_string(),
+            "invalid" => account.invalid.len().to_string(),
+            "undeclared" => stored(account.undeclared.len()),
+            _ => stored(account.drift.len()),
+        };
+        table.row(std::iter::once(account.account.clone()).chain(names.iter().map(|name| number(name))));
     }
     table
 }
@@ -192,8 +212,8 @@ fn sections(account: &AccountReview, review: &Review) -> Vec<Section> {
         lifted(account),
         ended(account),
         expiring(account),
-        said("Advice not followed", "advice not followed", &account.advice),
-        said("Invalid objects", "invalid objects", &account.invalid),
+        advice(account),
+        invalid(account),
     ];
     if account.store.unread.is_none() {
         sections.push(undeclared(account));
@@ -267,18 +287,28 @@ fn expiring(account: &AccountReview) -> Section {
     Section { title: "Memberships that end soon or have ended", none: "memberships that end soon or have ended", table }
 }
 
-fn said(title: &'static str, none: &'static str, said: &[super::report::Said]) -> Section {
-    let with_reason = said.iter().any(|one| !one.reason.is_empty());
-    let mut table =
-        if with_reason { Table::new(["object", "reason", "message"]) } else { Table::new(["object", "message"]) };
-    for one in said {
-        let mut row = vec![one.object.clone(), one.message.clone()];
-        if with_reason {
-            row.insert(1, one.reason.clone());
+/// The same advice to many is said once.
+fn advice(account: &AccountReview) -> Section {
+    let mut by_message: Vec<(&str, Vec<&str>)> = Vec::new();
+    for said in &account.advice {
+        match by_message.iter_mut().find(|(message, _)| *message == said.message) {
+            Some((_, objects)) => objects.push(&said.object),
+            None => by_message.push((&said.message, vec![&said.object])),
         }
-        table.row(row);
     }
-    Section { title, none, table }
+    let mut table = Table::new(["advice", "objects"]);
+    for (message, objects) in by_message {
+        table.row([message, &objects.join(", ")]);
+    }
+    Section { title: "Advice not followed", none: "advice not followed", table }
+}
+
+fn invalid(account: &AccountReview) -> Section {
+    let mut table = Table::new(["object", "reason", "message"]);
+    for said in &account.invalid {
+        table.row([&said.object, &said.reason, &said.message]);
+    }
+    Section { title: "Invalid objects", none: "invalid objects", table }
 }
 
 fn undeclared(account: &AccountReview) -> Section {

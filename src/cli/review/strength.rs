@@ -12,10 +12,13 @@ use crate::{
 /// What makes a role or a person strong in one account.
 pub struct Strength<'a> {
     whole: &'a InForce,
-    /// Roles that have the most sections at their highest level, the owner role aside.
+    /// Roles that have the most sections at their highest level; not the owner role, nor the one that everybody has who
+    /// names none.
     strongest: BTreeSet<RoleName>,
     /// How many that are.
     most: usize,
+    /// The most sections that anybody but the owner has at their highest level.
+    most_held: usize,
 }
 
 /// Sections at their highest level.
@@ -25,8 +28,9 @@ pub fn at_top(catalog: &Catalog, ranks: &Ranks) -> usize {
 }
 
 impl<'a> Strength<'a> {
-    /// Of an account that resolves as a whole.
-    pub fn new(definitions: &'a Definitions) -> Option<Self> {
+    /// Of an account that resolves as a whole. `held` are the permissions of its members, the owner and whoever is equal
+    /// aside.
+    pub fn new<'r>(definitions: &'a Definitions, held: impl Iterator<Item = &'r Ranks>) -> Option<Self> {
         let Outlook::Whole(whole) = &definitions.outlook else { return None };
         let catalog = &whole.catalog;
         let predefined = std::iter::zip(&catalog.roles, &whole.predefined)
@@ -36,8 +40,10 @@ impl<'a> Strength<'a> {
         let custom = custom.map(|(name, role)| (RoleName::custom(name), at_top(catalog, &role.ranks)));
         let tops: Vec<(RoleName, usize)> = predefined.chain(custom).collect();
         let most = tops.iter().map(|(_, top)| *top).max().unwrap_or(0);
-        let strongest = tops.into_iter().filter(|(_, top)| *top == most && most > 0).map(|(name, _)| name).collect();
-        Some(Self { whole, strongest, most })
+        let strongest = tops.into_iter().filter(|(_, top)| *top == most && most > 0).map(|(name, _)| name);
+        let strongest = strongest.filter(|name| definitions.default_role().as_ref() != Some(name)).collect();
+        let most_held = held.map(|ranks| at_top(catalog, ranks)).max().unwrap_or(0);
+        Some(Self { whole, strongest, most, most_held })
     }
 
     /// Why somebody counts among the strongest; nothing where they do not. `ranks` are theirs now, or would be.
@@ -57,12 +63,12 @@ impl<'a> Strength<'a> {
             why.push("every section at its highest level".to_owned());
         } else if let Some(role) = role.filter(|role| self.strongest.contains(*role)) {
             why.push(format!("role {role} has the most sections at their highest level ({})", self.most));
-        } else if top > 0 && top >= self.most {
-            why.push(format!("{top} sections at their highest level"));
+        } else if top > 0 && top == self.most_held {
+            why.push(format!("has the most sections at their highest level ({top})"));
         }
         let administers = self.administers(role, ranks);
         if !administers.is_empty() {
-            why.push(format!("may {}", administers.join(", ")));
+            why.push(format!("may {}", shortened(&administers).join(", ")));
         }
         why
     }
@@ -84,4 +90,20 @@ impl<'a> Strength<'a> {
         });
         held.map(|rule| format!("{:?}", rule.action)).collect()
     }
+}
+
+/// Where somebody may create, edit and delete the same things, that is said in one.
+fn shortened(actions: &[String]) -> Vec<String> {
+    let verbs = ["Create", "Edit", "Delete"];
+    let mut left: Vec<String> = actions.to_vec();
+    for what in ["Members", "Groups", "Roles"] {
+        let all: Vec<String> = verbs.iter().map(|verb| format!("{verb}{what}")).collect();
+        if all.iter().all(|action| left.contains(action))
+            && let Some(place) = left.iter().position(|action| all.contains(action))
+        {
+            left.insert(place, format!("Create/Edit/Delete{what}"));
+            left.retain(|action| !all.contains(action));
+        }
+    }
+    left
 }
