@@ -122,12 +122,18 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         cause: args.cause.and_then(|cause| name(&|| clap::ValueEnum::to_possible_value(&cause))),
         since: args.since.map(|since| since.instant(now)),
         until: args.until.map(|until| until.instant(now)),
-        limit: args.limit,
+        // One more shows whether there are more.
+        limit: args.limit.saturating_add(1),
         newest: true,
         ..AuditQuery::default()
     };
     let store = super::open(&args.file).await?;
-    let records = store.audit(&query).await.with_context(|| format!("cannot read {}", args.file.display()))?;
+    let mut records = store.audit(&query).await.with_context(|| format!("cannot read {}", args.file.display()))?;
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let more = records.len() > most;
+    if more {
+        records.remove(0);
+    }
     let found = if records.is_empty() { super::super::NO } else { super::super::OK };
     match args.output {
         Format::Json => {
@@ -138,7 +144,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Format::Text if records.is_empty() => print("no records\n")?,
         Format::Text => {
             print(&table(&records, query.account.is_none()).text())?;
-            if records.len() == usize::try_from(args.limit).unwrap_or(usize::MAX) {
+            if more {
                 eprintln!("the newest {}; more with --limit", counted(records.len(), "record"));
             }
         }

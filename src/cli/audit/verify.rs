@@ -77,9 +77,9 @@ fn exported(lines: &mut dyn BufRead, path: &Path) -> anyhow::Result<AuditReport>
         if line.trim().is_empty() {
             continue;
         }
-        let record: AuditRecord = serde_json::from_str(&line).with_context(|| {
-            format!("{}: no record of an audit: `roster audit export -o jsonl` writes them, one a line", place())
-        })?;
+        let Ok(record) = serde_json::from_str::<AuditRecord>(&line) else {
+            anyhow::bail!("{}: no record of an audit: `roster audit export` writes them, one a line", place());
+        };
         check.take(record);
     }
     Ok(check.report())

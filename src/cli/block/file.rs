@@ -16,7 +16,7 @@ use crate::{
         now,
         output::{BAD, GOOD, counted, paint, print},
     },
-    model::{AccountKey, Email, Name},
+    model::{AccountKey, Email, Name, Ranks},
     plan::{self, Mark, Orders, Policy},
     resolve::{Access, Desired, DesiredMember, End, Ends, Origin, Scope, StoreFacts},
     store::{Batch, Epoch, Place, Store, StoreError},
@@ -73,6 +73,10 @@ async fn end(
 ) -> Result<(), StoreError> {
     let scope = Scope::Members([who.clone()].into());
     let observed = store.observe(account, &scope, now - plan::GUARD_WINDOW).await?;
+    let seen = observed.members.get(who).and_then(|seen| seen.content.clone());
+    let Some(mut content) = seen else { return Ok(()) };
+    (content.ranks, content.ended) = (Ranks::none(observed.layout.len()), Some(End::Blocked));
+    let access = Access::Exactly(Arc::new(content));
     let origin = Origin { kind: "block:", name: Name::new(reason), generation: 0 };
     let facts =
         StoreFacts { blocked: HashMap::from([(who.clone(), Some(reason.to_owned()))]), ..StoreFacts::default() };
@@ -82,10 +86,7 @@ async fn end(
         layout: observed.layout.clone(),
         // Nothing else is said, so everything else stays.
         definitions: None,
-        members: BTreeMap::from([(
-            who.clone(),
-            DesiredMember { access: Access::Ended(End::Blocked), origin: origin.clone() },
-        )]),
+        members: BTreeMap::from([(who.clone(), DesiredMember { access, origin: origin.clone() })]),
         ends: Ends { account: None, store: Some(Arc::new(facts)) },
     };
     let mark = Mark::of_files(account.clone());

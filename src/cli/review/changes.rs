@@ -53,22 +53,26 @@ pub fn between(earlier: &Estate, now: &Estate, account: &AccountKey, at: Timesta
     let mut lines = Vec::new();
     for email in emails {
         let (had, has) = (before.get(email), after.get(email));
+        let (is_new, is_gone) = (had.is_none(), has.is_none());
         let sections: BTreeSet<&String> = had.into_iter().chain(has).flat_map(BTreeMap::keys).collect();
         let changed = sections.into_iter().filter_map(|section| {
             let (had, has) = (had.and_then(|levels| levels.get(section)), has.and_then(|levels| levels.get(section)));
             let shown = |level: Option<&String>| level.map_or("no access", String::as_str).to_owned();
-            (had != has).then(|| format!("{section}: {} → {}", shown(had), shown(has)))
+            (had != has).then(|| match (had, has) {
+                (None, Some(level)) if is_new => format!("{section}: {level}"),
+                (Some(level), None) if is_gone => format!("{section}: {level}"),
+                _ => format!("{section}: {} → {}", shown(had), shown(has)),
+            })
         });
-        let mut changed: Vec<String> = changed.collect();
-        match (had, has) {
-            (None, Some(_)) => changed.insert(0, "added".to_owned()),
-            (Some(_), None) => changed.insert(0, "removed".to_owned()),
-            _ => {}
-        }
-        if !changed.is_empty() {
-            let change = changed.join(", ").replacen("added, ", "added: ", 1).replacen("removed, ", "removed: ", 1);
-            lines.push(ChangeLine { at: None, object: email.to_string(), change, why: String::new() });
-        }
+        let changed: Vec<String> = changed.collect();
+        let levels = if changed.is_empty() { "no access".to_owned() } else { changed.join(", ") };
+        let change = match (is_new, is_gone) {
+            (true, _) => format!("added: {levels}"),
+            (_, true) => format!("removed; was: {levels}"),
+            _ if changed.is_empty() => continue,
+            _ => levels,
+        };
+        lines.push(ChangeLine { at: None, object: email.to_string(), change, why: String::new() });
     }
     lines
 }

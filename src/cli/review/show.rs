@@ -279,7 +279,7 @@ fn ended(account: &AccountReview) -> Section {
 }
 
 fn expiring(account: &AccountReview) -> Section {
-    let mut table = Table::new(["who", "membership", "ends", ""]);
+    let mut table = Table::new(["who", "membership", "ends", "state"]);
     for one in &account.expiring {
         let state = if one.expired { "expired" } else { "soon" };
         table.row([one.email.as_str(), &one.membership, &at(one.expires_at), state]);

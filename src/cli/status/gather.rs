@@ -186,9 +186,14 @@ pub async fn status(
     store_namespace: &str,
     now: Timestamp,
 ) -> anyhow::Result<Status> {
-    let stores = list_all::<IdentityStore>(Api::all(client.clone())).await?;
-    let catalogs = list_all::<PermissionCatalog>(Api::all(client.clone())).await?;
     let accounts = list::<Account>(client, within).await?;
+    let mut stores = list_all::<IdentityStore>(Api::all(client.clone())).await?;
+    let mut catalogs = list_all::<PermissionCatalog>(Api::all(client.clone())).await?;
+    if within.is_some() {
+        // Of a namespace, only what it uses matters.
+        stores.retain(|store| accounts.iter().any(|account| account.spec.store_ref.name == store.name_any()));
+        catalogs.retain(|catalog| accounts.iter().any(|account| account.spec.catalog_ref.name == catalog.name_any()));
+    }
     let mut tally = Tally::default();
     for store in &stores {
         let status = store.status.as_ref();

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
 
-    /// Accounts of this namespace only [default: all namespaces]
+    /// This namespace only, with the stores and catalogs that it uses [default: all namespaces]
     #[arg(short, long, value_name = "NS")]
     namespace: Option<String>,
 

@@ -1,1 +1,4 @@
 //! The command line on a live cluster.
+
+#[cfg(feature = "sqlite")]
+mod look;
