@@ -134,7 +134,8 @@ impl Table {
 }
 
 /// Nothing in a cell may become a column, a line, a link, or HTML.
-fn escape_markdown(text: &str) -> String {
+#[must_use]
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {

@@ -4,6 +4,7 @@ mod account;
 mod changes;
 mod report;
 mod show;
+mod stored;
 mod strength;
 
 use std::path::PathBuf;
@@ -97,7 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let setting =
         Setting { estate: &estate, earlier: earlier.as_ref(), target: &args.target, since, within: args.within, now };
     let mut accounts = Vec::new();
-    let mut stores = account::Stores::default();
+    let mut stores = stored::Stores::default();
     for key in &keys {
         accounts.extend(account::review(&setting, &mut stores, key).await);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::report::{AccountReview, Review, Since};
-use crate::cli::output::{BOLD, DIM, Table, WARN, counted, paint};
+use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint};
 
 /// One part of an account's review.
 struct Section {
@@ -50,40 +50,26 @@ pub fn csv(review: &Review) -> String {
 
 /// As text of at most 100 columns.
 pub fn text(review: &Review) -> String {
-    let mut text = format!("{} {}\n", paint(BOLD, "Access review"), at(review.at));
-    text.push_str(&format!("Scope: {}\n", review.scope));
+    let mut parts = vec![format!("{} {}\nScope: {}\n", paint(BOLD, "Access review"), at(review.at), review.scope)];
     if !review.unread.is_empty() {
-        let mut table = Table::new(["account", "why"]);
-        for unread in &review.unread {
-            table.row([&unread.account, &unread.message]);
-        }
-        let title =
-            format!("Stores not read: {}, of which only the objects are told", counted(review.unread.len(), "account"));
-        text.push_str(&format!("\n{}\n{}", paint(WARN, title), table.text()));
+        let count = counted(review.unread.len(), "account");
+        let title = format!("Stores not read: {count}, of which only the objects are told");
+        parts.push(format!("{}\n{}", paint(WARN, title), unread(review).text()));
     }
-    text.push_str(&format!("\n{}", counts(review, true).text()));
+    parts.push(counts(review, true).text());
     for account in &review.accounts {
-        text.push_str(&format!("\n{}\n", paint(BOLD, format!("{}: {}", account.account, account.display_name))));
-        let mut empty = Vec::new();
-        for section in sections(account, review) {
-            if section.table.is_empty() {
-                empty.push(section.none);
-            } else {
-                text.push_str(&format!(
-                    "\n  {}\n{}",
-                    paint(BOLD, section.title),
-                    indented(&section.table.text_within(96))
-                ));
-            }
+        parts.push(paint(BOLD, format!("{}: {}", account.account, account.display_name)) + "\n");
+        let (empty, full): (Vec<Section>, Vec<Section>) =
+            sections(account, review).into_iter().partition(|section| section.table.is_empty());
+        for Section { title, table, .. } in full {
+            parts.push(format!("  {}\n{}", paint(BOLD, title), indented(&table.text_within(96))));
         }
+        let empty: Vec<&str> = empty.iter().map(|section| section.none).collect();
         if !empty.is_empty() {
-            text.push_str(&format!(
-                "\n{}\n",
-                indented(&paint(DIM, wrapped(&format!("None: {}.", empty.join("; ")), 96)))
-            ));
+            parts.push(indented(&paint(DIM, wrapped(&format!("None: {}.", empty.join("; ")), 96))));
         }
     }
-    text
+    parts.join("\n")
 }
 
 fn indented(text: &str) -> String {
@@ -108,44 +94,37 @@ fn wrapped(text: &str, width: usize) -> String {
 
 /// Fit to be filed: title, date, scope, numbers, sections, and a table to sign.
 pub fn markdown(review: &Review) -> String {
-    let mut text = format!("# Access review, {}\n\n", review.at.strftime("%Y-%m-%d"));
-    let mut head = Table::new(["", ""]);
+    let mut head = Table::new(["review", ""]);
     head.row(["Made at", &at(review.at)]);
     head.row(["Made with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
     head.row(["Scope", &review.scope]);
     head.row(["Changes since", &since(review)]);
     head.row(["Accounts", &review.accounts.len().to_string()]);
     head.row(["Stores not read", &review.unread.len().to_string()]);
-    text.push_str(&head.markdown());
+    let mut parts = vec![format!("# Access review, {}\n", review.at.strftime("%Y-%m-%d")), head.markdown()];
     if !review.unread.is_empty() {
-        text.push_str("\n## Stores not read\n\nOf these accounts only the objects are told: not drift, not who is in the store undeclared.\n\n");
-        text.push_str(&unread(review).markdown());
+        let note = "Of these accounts only the objects are told: not drift, and not who is in the store undeclared.";
+        parts.push(format!("## Stores not read\n\n{note}\n\n{}", unread(review).markdown()));
     }
-    text.push_str(&format!("\n## Numbers\n\n{}", counts(review, false).markdown()));
+    parts.push(format!("## Numbers\n\n{}", counts(review, false).markdown()));
     for account in &review.accounts {
-        text.push_str(&format!(
-            "\n## {} ({})\n\nCatalog: {}. ",
-            account.display_name, account.account, account.catalog
-        ));
-        match &account.store.unread {
-            None => text.push_str(&format!("Store: {}.\n", account.store.place)),
-            Some(why) => text.push_str(&format!("Store not read: {why}.\n")),
-        }
-        for section in sections(account, review) {
-            text.push_str(&format!("\n### {}\n\n", section.title));
-            if section.table.is_empty() {
-                text.push_str("None.\n");
-            } else {
-                text.push_str(&section.table.markdown());
-            }
+        let store = match &account.store.unread {
+            None => format!("Store: {}.", account.store.place),
+            Some(why) => format!("Store not read: {why}."),
+        };
+        let title = format!("## {} ({})\n", escape_markdown(&account.display_name), account.account);
+        parts.push(format!("{title}\nCatalog: {}. {}\n", account.catalog, escape_markdown(&store)));
+        for Section { title, table, .. } in sections(account, review) {
+            let body = if table.is_empty() { "None.\n".to_owned() } else { table.markdown() };
+            parts.push(format!("### {title}\n\n{body}"));
         }
     }
-    text.push_str("\n## Sign-off\n\n");
-    let mut table = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
+    let mut sign = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
     for account in &review.accounts {
-        table.row([account.account.as_str(), "", "", "", "", ""]);
+        sign.row([account.account.as_str(), "", "", "", "", ""]);
     }
-    text + &table.markdown()
+    parts.push(format!("## Sign-off\n\n{}", sign.markdown()));
+    parts.join("\n")
 }
 
 fn at(at: Timestamp) -> String {

@@ -41,7 +41,7 @@ pub struct Status {
     /// The accounts.
     pub accounts: Vec<AccountLine>,
     /// Numbers of objects by kind.
-    pub objects: Vec<Kind>,
+    pub objects: Vec<KindLine>,
     /// Everything that is not ready.
     pub not_ready: Vec<NotReady>,
     /// Removals that wait for somebody's word.
@@ -131,7 +131,7 @@ pub struct AccountLine {
 /// Numbers of one kind.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Kind {
+pub struct KindLine {
     /// The kind.
     pub kind: String,
     /// All there are.
@@ -322,15 +322,15 @@ async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Control
 /// Numbers and what is not ready, gathered as objects come.
 #[derive(Default)]
 struct Tally {
-    kinds: Vec<Kind>,
+    kinds: Vec<KindLine>,
     places: BTreeMap<String, usize>,
     not_ready: Vec<NotReady>,
 }
 
 impl Tally {
-    fn begin(&mut self, kind: &str) -> Option<&mut Kind> {
+    fn begin(&mut self, kind: &str) -> Option<&mut KindLine> {
         let place = *self.places.entry(kind.to_owned()).or_insert_with(|| {
-            self.kinds.push(Kind { kind: kind.to_owned(), total: 0, ready: 0, not_ready: 0 });
+            self.kinds.push(KindLine { kind: kind.to_owned(), total: 0, ready: 0, not_ready: 0 });
             self.kinds.len() - 1
         });
         self.kinds.get_mut(place)

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
@@ -108,8 +109,8 @@ pub(super) async fn query(
         .bind(query.who.as_ref().map(ToString::to_string))
         .bind(query.kind.as_deref())
         .bind(query.cause.as_deref())
-        .bind(query.since.map(|at| at.as_microsecond()))
-        .bind(query.until.map(|at| at.as_microsecond()))
+        .bind(query.since.map(Timestamp::as_microsecond))
+        .bind(query.until.map(Timestamp::as_microsecond))
         .bind(i64::from(query.limit))
         .fetch_all(connection)
         .await?;
