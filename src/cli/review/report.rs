@@ -263,7 +263,7 @@ pub struct PersonLine {
     /// Sections at their highest level now; absent where only the store knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sections_at_top: Option<usize>,
-    /// `Owner`, `EqualToOwner`, `Strong`, `Suspended`, `Expired`, `ExpiresSoon`, `NotStarted`, `Invalid`, `Undeclared`,
+    /// `Owner`, `EqualToOwner`, `Strong`, the reason of an end, `AtMostAsStored`, `Expired`, `ExpiresSoon`, `NotStarted`, `Invalid`, `Undeclared`,
     /// `KnownToStoreOnly`.
     pub flags: Vec<String>,
 }
