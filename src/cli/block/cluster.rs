@@ -1,6 +1,9 @@
 //! On a cluster: `IdentityStore.spec.blocked`, and the controller's word that it is in force (docs/decisions/0017).
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use kube::{
@@ -11,7 +14,7 @@ use serde_json::json;
 
 use super::Where;
 use crate::{
-    api::{BlockedUser, IdentityStore, MANAGER, Membership},
+    api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
     cli::output::{BAD, GOOD, counted, paint, print},
     model::Email,
 };
@@ -133,9 +136,9 @@ async fn told(
     };
     match outcome {
         Outcome::Holds => {
-            let places = places(client, who)
+            let places = places(client, name, who)
                 .await
-                .map_or_else(String::new, |count| format!("; {} with a membership", counted(count, "account")));
+                .map_or_else(String::new, |count| format!("; {}", counted(count, "account")));
             let says = if blocks { "has no access" } else { "is not blocked" };
             (format!("{} {says} in store {name}: {took}{before}{places}", paint(GOOD, who)), true)
         }
@@ -154,12 +157,18 @@ async fn told(
     }
 }
 
-/// Accounts with a Membership of this address, as it stands in canonical form; nothing where that cannot be read.
-async fn places(client: &Client, who: &Email) -> Option<usize> {
-    let members: Api<Membership> = Api::all(client.clone());
+/// Accounts of the store in which somebody is the owner or has a Membership, as its address stands in canonical form;
+/// nothing where that cannot be read.
+async fn places(client: &Client, store: &str, who: &Email) -> Option<usize> {
+    let accounts = Api::<Account>::all(client.clone()).list(&ListParams::default()).await.ok()?;
     let params = ListParams::default().fields(&format!("spec.user.email={who}"));
-    let found = members.list(&params).await.ok()?;
-    let accounts: std::collections::BTreeSet<_> =
-        found.items.iter().map(|one| (one.namespace(), one.spec.account_ref.name.clone())).collect();
-    Some(accounts.len())
+    let members = Api::<Membership>::all(client.clone()).list(&params).await.ok()?;
+    let members: BTreeSet<_> =
+        members.items.iter().map(|one| (one.namespace(), one.spec.account_ref.name.clone())).collect();
+    let has_place = |account: &&Account| {
+        let owner = account.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
+        let is_member = members.contains(&(account.namespace(), account.name_any()));
+        account.spec.store_ref.name == store && (is_member || owner.as_ref() == Some(who))
+    };
+    Some(accounts.items.iter().filter(has_place).count())
 }
