@@ -7,8 +7,8 @@ use kube::core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::limits::{
-    MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE, MAX_NAME,
-    MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
+    MAX_BLOCKED_WITH_ACCESS, MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE,
+    MAX_NAME, MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
 };
 
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -208,6 +208,17 @@ pub(super) fn orphaned_accounts(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "items": item,
         "maxItems": MAX_ORPHANED_ACCOUNTS,
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// `namespace/name address` of those who are blocked and still have access.
+pub(super) fn blocked_with_access(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME + 1 + MAX_EMAIL});
+    json_schema!({
+        "type": "array",
+        "items": item,
+        "maxItems": MAX_BLOCKED_WITH_ACCESS,
         "x-kubernetes-list-type": "atomic",
     })
 }

@@ -2,7 +2,6 @@
 
 mod apply;
 mod ask;
-#[cfg(feature = "sqlite")]
 mod audit;
 mod block;
 mod can_i;
@@ -18,6 +17,7 @@ mod man;
 mod matrix;
 pub mod output;
 mod people;
+mod period;
 mod plan;
 mod review;
 mod status;
@@ -75,7 +75,6 @@ enum Command {
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
-    #[cfg(feature = "sqlite")]
     Audit(audit::Args),
     Controller(controller::Args),
     Crds(crds::Args),
@@ -138,7 +137,6 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,
-        #[cfg(feature = "sqlite")]
         Command::Audit(args) => audit::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Crds(args) => crds::run(&args),

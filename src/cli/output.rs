@@ -127,8 +127,14 @@ impl Table {
     /// As text of at most [`WIDTH`] columns.
     #[must_use]
     pub fn text(&self) -> String {
+        self.text_within(WIDTH)
+    }
+
+    /// As text of at most so many columns.
+    #[must_use]
+    pub fn text_within(&self, width: u16) -> String {
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         grid.set_header(self.headings.iter().map(|heading| heading.to_uppercase()));
         grid.add_rows(&self.rows);
         for (place, column) in grid.column_iter_mut().enumerate() {

@@ -80,6 +80,11 @@ impl Person {
     }
 }
 
+/// For clap: an address.
+pub fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|error| error.to_string())
+}
+
 /// Everybody in an account, the owner included, by address.
 #[must_use]
 pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Person> {

@@ -5,17 +5,21 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AccountKey, Layout},
+    model::{AccountKey, Email, Layout},
     plan::{Change, Mark, Observed},
     resolve::Scope,
 };
 
+mod audit;
 mod place;
 #[cfg(feature = "sqlite")]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "sqlite")]
+pub use audit::AuditCheck;
+pub use audit::{AuditQuery, AuditRecord};
 pub use place::Place;
 #[cfg(feature = "sqlite")]
 pub use sql::{AuditFault, AuditReport};
@@ -140,6 +144,36 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError>;
+
+    /// Members with one of these addresses who have access, or will have when their time begins, in whichever account:
+    /// whether people who are blocked really are cut off.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        let mut sorted = who.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        let scope = Scope::Members(sorted.into());
+        let mut found = Vec::new();
+        for mark in self.accounts().await? {
+            let observed = self.observe(&mark.account, &scope, now).await?;
+            let members = observed.members.into_iter().filter_map(|(email, seen)| Some((email, seen.content?)));
+            let with = members.filter(|(_, content)| {
+                content.ended.is_none() && !content.ranks.is_none() && !content.window.is_over(now)
+            });
+            found.extend(with.map(|(email, _)| (mark.account.clone(), email)));
+        }
+        Ok(found)
+    }
+
+    /// Records of the audit, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or keeps no audit.
+    async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        Err(StoreError::Invalid("this store keeps no audit".to_owned()))
+    }
 
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.

@@ -12,6 +12,9 @@
 mod ask;
 mod change;
 mod general;
+#[cfg(feature = "sqlite")]
+mod keep;
+#[cfg(feature = "sqlite")]
 mod look;
 mod support;
 mod validate;

@@ -3,13 +3,17 @@
 use std::{path::Path, time::Duration};
 
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
 use super::{error::classify, open::owner, read::text};
-use crate::store::{
-    StoreError,
-    sql::{AuditFault, AuditReport, Audited, Chain, Record, hex},
+use crate::{
+    model::AccountKey,
+    store::{
+        AuditQuery, AuditRecord, StoreError,
+        sql::{AuditFault, AuditReport, Audited, Chain, Record, hex},
+    },
 };
 
 /// Records written by one statement.
@@ -78,6 +82,49 @@ pub async fn verify_audit(file: &Path) -> Result<AuditReport, StoreError> {
     let report = verified(&mut connection).await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
     Ok(report)
+}
+
+/// The records asked for, oldest first.
+pub(super) async fn query(
+    connection: &mut SqliteConnection,
+    query: &AuditQuery,
+) -> Result<Vec<AuditRecord>, sqlx::Error> {
+    macro_rules! ordered {
+        ($order:literal) => {
+            concat!(
+                "SELECT * FROM audit
+        WHERE seq > ?1 AND (?2 IS NULL OR account = ?2) AND (?3 IS NULL OR (kind = 'member' AND name = ?3))
+            AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR cause = ?5) AND (?6 IS NULL OR at >= ?6)
+            AND (?7 IS NULL OR at < ?7)
+        ORDER BY seq ",
+                $order,
+                " LIMIT ?8"
+            )
+        };
+    }
+    let sql = if query.newest { ordered!("DESC") } else { ordered!("ASC") };
+    let rows = sqlx::query(sql)
+        .bind(query.after)
+        .bind(query.account.as_ref().map(AccountKey::to_string))
+        .bind(query.who.as_ref().map(ToString::to_string))
+        .bind(query.kind.as_deref())
+        .bind(query.cause.as_deref())
+        .bind(query.since.map(Timestamp::as_microsecond))
+        .bind(query.until.map(Timestamp::as_microsecond))
+        .bind(i64::from(query.limit))
+        .fetch_all(connection)
+        .await?;
+    let mut records = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // What cannot have been written by us is left to the check of the chain to tell.
+        if let Ok(record) = record(row)? {
+            records.push(AuditRecord::new(record));
+        }
+    }
+    if query.newest {
+        records.reverse();
+    }
+    Ok(records)
 }
 
 async fn verified(connection: &mut SqliteConnection) -> Result<AuditReport, sqlx::Error> {

@@ -20,9 +20,9 @@ use sqlx::SqlitePool;
 pub use audit::verify_audit;
 
 use self::{error::Failed, open::FileId};
-use super::{Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
+use super::{AuditQuery, AuditRecord, Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
 use crate::{
-    model::AccountKey,
+    model::{AccountKey, Email},
     plan::{Mark, Observed},
     resolve::Scope,
 };
@@ -95,6 +95,18 @@ impl Store for SqliteStore {
         read::observe(&self.readers, account, scope, since)
             .await
             .map_err(|error| self.file.failed(&format!("reading account {account}"), &error))
+    }
+
+    async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        self.file.check()?;
+        let found = async { read::with_access(&mut *self.readers.acquire().await?, who, now).await };
+        found.await.map_err(|error| self.file.failed("looking people up", &error))
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.file.check()?;
+        let records = async { audit::query(&mut *self.readers.acquire().await?, query).await };
+        records.await.map_err(|error| self.file.failed("reading the audit", &error))
     }
 
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {

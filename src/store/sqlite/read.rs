@@ -130,9 +130,16 @@ const REMOVALS: &str = "
 const OWNERS: &str = "
     SELECT o.id, o.cluster, o.account, o.uid FROM json_each(?1) j CROSS JOIN owners o ON o.id = j.value";
 
+const WITH_ACCESS: &str = "
+    SELECT i.key, m.email FROM json_each(?1) j
+    CROSS JOIN members m ON m.email = j.value
+    JOIN account_ids i ON i.id = m.account_id
+    WHERE m.ended IS NULL AND m.ranks GLOB '*[^0]*' AND (m.expires_at IS NULL OR m.expires_at > ?2)
+    ORDER BY i.key, m.email";
+
 /// Statements whose cost must be that of the rows asked for; see `query_plans`.
 #[cfg(test)]
-pub(super) const FOR_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS];
+pub(super) const FOR_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS, WITH_ACCESS];
 
 /// The marks of all accounts. By way of the accounts, since most marks are members'.
 pub(super) async fn accounts(connection: &mut SqliteConnection) -> Result<Vec<Mark>, sqlx::Error> {
@@ -168,6 +175,24 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
     const SQL: &str = "SELECT (SELECT count(*) FROM accounts), (SELECT coalesce(sum(members), 0) FROM account_ids)";
     let (accounts, members): (i64, i64) = sqlx::query_as(SQL).fetch_one(connection).await?;
     Ok(Totals { accounts: u64::try_from(accounts).unwrap_or(0), members: u64::try_from(members).unwrap_or(0) })
+}
+
+/// Members with one of these addresses who have access, or will have.
+pub(super) async fn with_access(
+    connection: &mut SqliteConnection,
+    who: &[Email],
+    now: Timestamp,
+) -> Result<Vec<(AccountKey, Email)>, sqlx::Error> {
+    let who: serde_json::Value = who.iter().map(Email::as_str).collect();
+    let query = sqlx::query(WITH_ACCESS).bind(who.to_string()).bind(now.as_second());
+    let rows = query.fetch_all(connection).await?;
+    let found = rows.iter().map(|row| {
+        let key = text(row, 0)?.unwrap_or_default();
+        let email = text(row, 1)?.unwrap_or_default();
+        // A key that is none was not written by us, and must be seen all the same.
+        Ok((AccountKey::parse(&key).unwrap_or_else(|| AccountKey::new("", &key)), Email::as_stored(&email)))
+    });
+    found.collect()
 }
 
 /// One consistent picture: everything is read in one transaction.

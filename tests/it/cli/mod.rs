@@ -1,6 +1,8 @@
 //! The command line on a live cluster.
 
 mod held;
+#[cfg(feature = "sqlite")]
+mod look;
 mod plan;
 mod same;
 

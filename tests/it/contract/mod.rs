@@ -3,6 +3,7 @@
 //! A backend gives a fresh, empty store for each test, opens it again as another process would, and reaches around
 //! Roster into it. [`contract_suite!`] makes a test of each promise.
 
+mod access;
 mod basics;
 mod extremes;
 mod failure;
@@ -53,6 +54,7 @@ macro_rules! contract_suite {
                 nothing_is_in_force_without_its_account, a_former_leader_is_refused,
                 accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered;
+            access: who_has_access_is_told;
             planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
                 a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,
                 other_sections_keep_the_meaning_of_what_stays, a_deleted_account_leaves_nothing;
