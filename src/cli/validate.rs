@@ -132,7 +132,9 @@ fn found(one: Diagnostic) -> Found {
 fn text(diagnostics: &[Diagnostic], files: usize, objects: usize) -> String {
     let mut text = String::new();
     let mut by_file: BTreeMap<&Path, Vec<&Diagnostic>> = BTreeMap::new();
-    diagnostics.iter().for_each(|one| by_file.entry(&one.file).or_default().push(one));
+    for one in diagnostics {
+        by_file.entry(&one.file).or_default().push(one);
+    }
     for (file, found) in by_file {
         let skipped = found.iter().filter(|one| one.reason == input::SKIPPED).count();
         let shown: Vec<&&Diagnostic> =

@@ -3,6 +3,7 @@
 mod question;
 mod why;
 
+use anyhow::Context as _;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
@@ -44,11 +45,7 @@ impl Lookup {
             return Ok(None);
         }
         let target = Target { store: self.store.clone(), sqlite_dir: self.sqlite_dir.clone().unwrap_or_default() };
-        let place = target.place(estate, key)?;
-        let Place::Sqlite(path) = &place;
-        // Asking must not make one.
-        anyhow::ensure!(path.is_file(), "there is no store {place}");
-        Ok(Some(place))
+        Ok(Some(target.place(estate, key)?))
     }
 }
 
@@ -169,7 +166,7 @@ impl<'a> Subject<'a> {
     }
 
     async fn ask(&mut self, place: &Place, now: Timestamp) -> anyhow::Result<()> {
-        let store = place.open().await?;
+        let store = place.open_if_there().await?.with_context(|| format!("there is no store {place}"))?;
         let observed = store.observe(&self.key, &Scope::Account, now - GUARD_WINDOW).await?;
         if self.catalog.is_none() {
             self.layout = observed.layout.clone();

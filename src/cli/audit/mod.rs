@@ -6,6 +6,7 @@ pub mod query;
 #[cfg(feature = "sqlite")]
 mod verify;
 
+use anyhow::Context as _;
 use std::{path::Path, sync::Arc};
 
 use clap::Subcommand;
@@ -43,6 +44,6 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
 /// The store in a file that must be there.
 async fn open(file: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    anyhow::ensure!(file.exists(), "{}: there is no such file", file.display());
-    Ok(Place::Sqlite(file.to_owned()).open().await?)
+    let store = Place::Sqlite(file.to_owned()).open_if_there().await?;
+    store.with_context(|| format!("{}: there is no such file", file.display()))
 }

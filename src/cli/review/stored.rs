@@ -36,14 +36,13 @@ impl Stores {
         if let Some(known) = self.0.get(place) {
             return known.clone();
         }
-        let there = match place {
-            Place::Sqlite(path) => path.exists(),
-        };
-        let opened = if there {
-            place.open().await.map_err(|error| Unread { message: error.to_string(), failed: true })
-        } else {
-            let message = format!("there is no {place}: say where it is with --store or --sqlite-dir");
-            Err(Unread { message, failed: named })
+        let opened = match place.open_if_there().await {
+            Ok(Some(store)) => Ok(store),
+            Ok(None) => {
+                let message = format!("there is no {place}: say where it is with --store or --sqlite-dir");
+                Err(Unread { message, failed: named })
+            }
+            Err(error) => Err(Unread { message: error.to_string(), failed: true }),
         };
         self.0.insert(place.clone(), opened.clone());
         opened
