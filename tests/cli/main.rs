@@ -11,6 +11,7 @@
 
 mod ask;
 mod change;
+mod docs;
 mod general;
 #[cfg(feature = "sqlite")]
 mod keep;

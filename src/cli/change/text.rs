@@ -156,12 +156,12 @@ impl Text {
 
     fn changes(&mut self, account: &AccountChanges) {
         let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
-        for (number, phase) in ["narrow", "define", "grant", "demolish"].iter().enumerate() {
-            let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == *phase).collect();
+        for phase in ["narrow", "define", "grant", "demolish"] {
+            let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == phase).collect();
             if steps.is_empty() {
                 continue;
             }
-            self.line(&paint(DIM, format!("  {} {}", number + 1, title_of(phase))));
+            self.line(&paint(DIM, format!("  {}", title_of(phase))));
             let wide = steps.iter().take(self.rows).map(|step| step.name.chars().count()).max().unwrap_or(0).min(40);
             for step in steps.iter().take(self.rows) {
                 self.step(step, wide);
@@ -308,10 +308,10 @@ impl Text {
 
 fn title_of(phase: &str) -> &'static str {
     match phase {
-        "narrow" => "what narrows",
-        "define" => "accounts, roles and groups",
-        "grant" => "what is granted",
-        _ => "what nobody uses any more",
+        "narrow" => "Narrowed, first of all",
+        "define" => "Account, roles and groups",
+        "grant" => "Granted",
+        _ => "Used by nobody any more",
     }
 }
 
