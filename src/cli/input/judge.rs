@@ -40,7 +40,7 @@ pub fn judge(estate: &Estate) -> Vec<Diagnostic> {
         .map(|(place, one)| (one.piece.file.clone(), usize::MAX - place))
         .collect();
     all.sort_by_cached_key(|one| {
-        (places.get(&one.file).copied().unwrap_or(0), one.file.clone(), one.line, one.column, one.severity)
+        (places.get(&one.file).copied().unwrap_or(usize::MAX), one.file.clone(), one.line, one.column, one.severity)
     });
     all
 }
