@@ -11,9 +11,9 @@ use super::{
     stores::StoreHandle,
 };
 use crate::{
-    api::{InvalidReason, SyncReason, limits::MAX_ORPHANED_ACCOUNTS},
-    model::{AccountKey, Name, Ranks},
-    resolve::{CatalogFacts, Finding, StoreFacts},
+    api::{SyncReason, limits::MAX_ORPHANED_ACCOUNTS},
+    model::{AccountKey, Name},
+    resolve::{CatalogFacts, StoreFacts},
     store::StoreError,
 };
 
@@ -32,33 +32,11 @@ pub struct StoreLook {
 /// What is to be said of a catalog.
 #[must_use]
 pub fn catalog_report(record: &Record<CatalogFacts>, users: u64) -> Report {
-    let mut finding = Finding::default();
-    match &record.facts.compiled {
-        Err(faults) => faults.iter().for_each(|fault| finding.fault(InvalidReason::CatalogInvalid, fault.to_string())),
-        Ok(catalog) => {
-            for role in &catalog.roles {
-                for rule in catalog.unmet(&role.ranks) {
-                    finding.advise(format!(
-                        "role {}: {} at {} needs {} at {}, which must come from elsewhere",
-                        role.name,
-                        catalog.section_name(rule.section),
-                        catalog.level(rule.section, level_of(&role.ranks, rule.section)),
-                        catalog.section_name(rule.needs),
-                        catalog.level(rule.needs, rule.level),
-                    ));
-                }
-            }
-        }
-    }
-    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(finding);
+    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(record.facts.finding());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(("InUse", format!("{users} accounts still use this catalog"))));
     }
     report
-}
-
-fn level_of(ranks: &Ranks, section: usize) -> u8 {
-    ranks.as_slice().get(section).copied().unwrap_or(0)
 }
 
 /// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.

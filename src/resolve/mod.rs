@@ -6,6 +6,7 @@
 
 mod account;
 mod admission;
+mod catalog;
 mod definitions;
 mod desired;
 mod facts;

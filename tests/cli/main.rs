@@ -13,5 +13,6 @@ mod ask;
 mod change;
 mod general;
 mod look;
+mod offline;
 mod support;
 mod validate;

@@ -5,6 +5,12 @@ mod cluster;
 mod diagnostic;
 mod document;
 mod files;
+mod kinds;
+mod objects;
+mod parse;
+pub mod path;
+pub mod position;
+pub mod schema;
 
 use std::path::PathBuf;
 
@@ -13,7 +19,7 @@ use kube::Client;
 pub(super) use self::cluster::connect;
 pub use self::{
     diagnostic::{Diagnostic, Severity},
-    document::{Document, ObjectId},
+    document::{Document, ObjectId, Place},
 };
 use crate::{
     model::{AccountKey, Name},
@@ -68,6 +74,10 @@ pub struct Files {
     pub documents: Vec<Document>,
     /// What is to be said of them.
     pub diagnostics: Vec<Diagnostic>,
+    /// Objects that say too little to count.
+    pub broken: Vec<ObjectId>,
+    /// How many files were read.
+    pub count: usize,
 }
 
 /// The cluster that was asked.
