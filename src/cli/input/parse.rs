@@ -105,6 +105,9 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
     // The place is given by itself.
     let message = message.split(" at line ").next().unwrap_or_default().to_owned();
     let position = at.map(|(line, column)| Position { line: line.max(1), column: column.max(1), width: 1 });
+    let line = position.and_then(|position| chunk.text.lines().nth(position.line - 1)).unwrap_or_default();
+    let indent = &line[..line.len() - line.trim_start().len()];
+    let message = if indent.contains('\t') { format!("{message}; indent with spaces, not with tabs") } else { message };
     Err(Broken { reason: "Syntax", message, position })
 }
 

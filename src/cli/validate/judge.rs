@@ -4,7 +4,7 @@ use std::{collections::{BTreeSet, HashMap}, path::Path, sync::Arc};
 
 use crate::{
     api::InvalidReason,
-    cli::input::{Diagnostic, Document, Estate, Files, ObjectId, Place, Severity, Source, path::FieldPath, position::Part},
+    cli::input::{Diagnostic, Document, Estate, Files, ObjectId, Place, Severity, Source, path::{FieldPath, did_you_mean}, position::Part},
     model::{AccountKey, Name},
     resolve::{AccountObjects, Fault, Finding, ResolvedAccount},
 };
@@ -16,11 +16,12 @@ pub(super) fn judge(estate: &Estate) -> Vec<Diagnostic> {
         Source::Cluster(_) => None,
     };
     let asked: BTreeSet<&AccountKey> = estate.accounts.iter().collect();
-    let mut judge = Judge { files, places: None, said: Vec::new() };
+    let mut judge = Judge { estate, files, account: None, places: None, said: Vec::new() };
     for (name, facts) in &estate.objects.catalogs {
         judge.say("PermissionCatalog", "", name, &facts.finding());
     }
     for (key, entry) in &estate.objects.accounts {
+        judge.account = Some((key, entry));
         if let Some(account) = &entry.account {
             // A parent elsewhere was read only for its children.
             if asked.contains(key)
@@ -65,7 +66,10 @@ fn names(entry: &AccountObjects) -> impl Iterator<Item = (&'static str, &Name)> 
 }
 
 struct Judge<'a> {
+    estate: &'a Estate,
     files: Option<&'a Files>,
+    /// The account that is looked at.
+    account: Option<(&'a AccountKey, &'a AccountObjects)>,
     /// Where each object is; made when something is to be said.
     places: Option<HashMap<ObjectId, &'a Document>>,
     said: Vec<Diagnostic>,
@@ -108,33 +112,61 @@ impl Judge<'_> {
         }
         let object = ObjectId { kind: kind.into(), namespace: namespace.into(), name: name.clone() };
         for fault in &finding.faults {
-            if let Some(message) = self.worded(fault) {
-                self.add(Severity::Error, &object, &fault.reason.to_string(), &message);
+            if self.follows(fault) {
+                continue;
             }
+            // Waiting for somebody's word is as it should be.
+            let waits = fault.reason == InvalidReason::ApprovalPending;
+            let severity = if waits { Severity::Note } else { Severity::Error };
+            self.add(severity, &object, &fault.reason.to_string(), &self.worded(fault));
         }
         for advice in &finding.advice {
             self.add(Severity::Advice, &object, "Advice", advice);
         }
     }
 
-    /// A fault as it is said of files, which are not all there is; nothing where it only follows from another, that the
-    /// object it refers to is itself broken.
-    fn worded(&self, fault: &Fault) -> Option<String> {
-        let Some(files) = self.files else { return Some(fault.message.clone()) };
-        let target = match fault.reason {
-            InvalidReason::AccountNotFound => "Account",
-            InvalidReason::GroupNotFound => "UserGroup",
-            InvalidReason::CatalogNotFound => "PermissionCatalog",
-            InvalidReason::StoreNotFound => "IdentityStore",
-            InvalidReason::RoleNotFound if fault.message.contains("this account has no Role") => "Role",
-            _ => return Some(fault.message.clone()),
-        };
+    /// Whether a fault only follows from another: the object it refers to is in the files, and broken.
+    fn follows(&self, fault: &Fault) -> bool {
+        let Some(kind) = missing(fault) else { return false };
         let name = quoted(&fault.message).unwrap_or_default();
-        if files.broken.iter().any(|id| id.kind == target && id.name == name) {
-            return None;
+        self.files.is_some_and(|files| files.broken.iter().any(|id| id.kind == kind && id.name == name))
+    }
+
+    /// A fault in the words for whoever can mend it: files are not all there is, and a name is often only misspelt.
+    fn worded(&self, fault: &Fault) -> String {
+        if fault.message.contains("; ") {
+            return fault.message.clone();
         }
-        let message = if fault.message.contains("; ") { fault.message.clone() } else { format!("{} in these files", fault.message) };
-        Some(message)
+        let nearby = did_you_mean(quoted(&fault.message).unwrap_or_default(), self.known(fault));
+        let files = if self.files.is_some() && missing(fault).is_some() { " in these files" } else { "" };
+        format!("{}{files}{nearby}", fault.message)
+    }
+
+    /// Names that a fault's could have been.
+    fn known(&self, fault: &Fault) -> Vec<&str> {
+        let objects = &self.estate.objects;
+        let Some((key, entry)) = self.account else { return Vec::new() };
+        let catalog = entry.account.as_ref().and_then(|account| {
+            let catalog = objects.catalogs.get(account.spec.catalog_ref.name.as_str())?;
+            Some(&catalog.spec)
+        });
+        let named = catalog.into_iter();
+        match fault.reason {
+            InvalidReason::UnknownSection => named.flat_map(|spec| &spec.sections).map(|one| one.name.as_str()).collect(),
+            InvalidReason::RestrictionNotFound => {
+                named.flat_map(|spec| &spec.restrictions).map(|one| one.name.as_str()).collect()
+            }
+            InvalidReason::RoleNotFound if missing(fault).is_some() => entry.roles.keys().map(Name::as_str).collect(),
+            InvalidReason::RoleNotFound => named.flat_map(|spec| &spec.roles).map(|one| one.name.as_str()).collect(),
+            InvalidReason::GroupNotFound => entry.groups.keys().map(Name::as_str).collect(),
+            InvalidReason::CatalogNotFound => objects.catalogs.keys().map(Name::as_str).collect(),
+            InvalidReason::StoreNotFound => objects.stores.keys().map(Name::as_str).collect(),
+            InvalidReason::AccountNotFound => {
+                let here = self.estate.accounts.iter().filter(|other| other.namespace == key.namespace);
+                here.map(|other| other.name.as_str()).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn add(&mut self, severity: Severity, object: &ObjectId, reason: &str, message: &str) {
@@ -150,6 +182,18 @@ impl Judge<'_> {
         };
         self.said.push(Diagnostic::new(severity, file, place, reason, rest).about(object, field));
     }
+}
+
+/// The kind of the object that a fault misses.
+fn missing(fault: &Fault) -> Option<&'static str> {
+    Some(match fault.reason {
+        InvalidReason::AccountNotFound => "Account",
+        InvalidReason::GroupNotFound => "UserGroup",
+        InvalidReason::CatalogNotFound => "PermissionCatalog",
+        InvalidReason::StoreNotFound => "IdentityStore",
+        InvalidReason::RoleNotFound if fault.message.contains("this account has no Role") => "Role",
+        _ => return None,
+    })
 }
 
 /// Where a finding belongs: the word its message quotes, else its field, else the object's name.

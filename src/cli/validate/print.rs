@@ -21,22 +21,35 @@ pub(super) struct Sum {
 /// As the compilers do it: what and where, and the line of the file with the place marked.
 pub(super) fn text(said: &[Diagnostic], sum: &Sum) -> String {
     let mut out = String::new();
-    for one in said {
+    let mut rest = said;
+    while let Some((one, _)) = rest.split_first() {
         if one.severity == Severity::Note {
             let _ = writeln!(out, "{}", wrapped(&note(one), 2));
+            rest = &rest[1..];
             continue;
         }
+        // Advice comes in numbers: what is said of one place is said together.
+        let together = |other: &&Diagnostic| {
+            let same = (&other.file, other.line, &other.object) == (&one.file, one.line, &one.object);
+            same && other.severity == Severity::Advice
+        };
+        let count = if one.severity == Severity::Advice { rest.iter().take_while(together).count() } else { 1 };
         let style = style(one.severity);
-        let _ = write!(out, "{}", paint(style.bold(), format_args!("{}[{}]", one.severity.word(), one.reason)));
+        let reason = if one.severity == Severity::Advice { String::new() } else { format!("[{}]", one.reason) };
+        let _ = write!(out, "{}", paint(style.bold(), format_args!("{}{reason}", one.severity.word())));
         if let Some(object) = &one.object {
             let _ = write!(out, " {}", paint(BOLD, object));
         }
-        let field = if one.field.is_empty() { String::new() } else { format!("{}: ", one.field) };
-        let _ = writeln!(out, "\n{}", wrapped(&format!("  {field}{}", one.message), 2));
+        out.push('\n');
+        for one in &rest[..count] {
+            let field = if one.field.is_empty() { String::new() } else { format!("{}: ", one.field) };
+            let _ = writeln!(out, "{}", wrapped(&format!("  {field}{}", one.message), 4));
+        }
         if one.line > 0 {
             frame(&mut out, one, style);
         }
         out.push('\n');
+        rest = &rest[count..];
     }
     if sum.notes > 0 && !out.is_empty() {
         out.push('\n');
@@ -98,9 +111,16 @@ const fn style(severity: Severity) -> Style {
 }
 
 fn note(one: &Diagnostic) -> String {
+    let file = file(one);
+    let line = if one.line > 0 { format!(":{}", one.line) } else { String::new() };
+    let file = if file.is_empty() { file } else { format!(" {file}{line}:") };
+    let object = one.object.as_ref().map(|object| format!(" {object}:")).unwrap_or_default();
+    format!("{}{file}{object} {}", paint(DIM, "note:"), one.message)
+}
+
+fn file(one: &Diagnostic) -> String {
     let file = one.file.display().to_string();
-    let object = one.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
-    format!("{} {file}: {object}{}", paint(DIM, "note:"), one.message)
+    if file == "-" { "standard input".to_owned() } else { file }
 }
 
 /// The line of the file, and what of it is meant.
@@ -115,8 +135,7 @@ fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let cut = letters.len() > start + room;
     let shown: String = letters.iter().skip(start).take(room).collect();
     let bar = |text: &str| paint(DIM, text);
-    let file = one.file.display().to_string();
-    let file = if file == "-" { "standard input".to_owned() } else { file };
+    let file = file(one);
     let _ = writeln!(out, "{indent}{} {file}:{}:{}", bar("-->"), one.line, one.column);
     let (before, after) = (if start > 0 { "…" } else { "" }, if cut { "…" } else { "" });
     let _ = writeln!(out, " {} {} {before}{}{after}", bar(&number), bar("|"), shown.trim_end());

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use regex::Regex;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -17,16 +16,16 @@ use crate::{
     cli::input::path::{FieldPath, Step, did_you_mean},
 };
 
-/// The shape of a date-time; what is none in spite of it, jiff finds.
+/// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.
 static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:\d\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok()
+    Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok()
 });
 
 /// Longest value that a message repeats, in characters.
 const QUOTED: usize = 60;
 
 pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
-    let mut walker = Walker { path: Vec::new(), problems };
+    let mut walker = Walker { path: Vec::new(), problems, plain: Vec::new() };
     let known = ["apiVersion", "kind", "metadata", "spec", "status"];
     for name in object.as_object().into_iter().flat_map(|object| object.keys()) {
         if !known.contains(&name.as_str()) {
@@ -37,6 +36,8 @@ pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
         Value::Null => walker.say("Schema", "is required"),
         spec => walker.node(&kind.spec, spec),
     });
+    let plain = walker.plain;
+    problems.extend(plain);
 }
 
 /// One step, borrowed: a path is written out only where something is wrong.
@@ -49,6 +50,8 @@ enum Way<'a> {
 struct Walker<'a, 'p> {
     path: Vec<Way<'a>>,
     problems: &'p mut Vec<Problem>,
+    /// What is a problem only without quotes, and hides no other.
+    plain: Vec<Problem>,
 }
 
 impl<'a> Walker<'a, '_> {
@@ -176,7 +179,7 @@ impl<'a> Walker<'a, '_> {
         if is_boolean_to_kubectl(text) {
             let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
             let problem = Problem { if_plain: true, ..self.problem("Schema", message) };
-            self.problems.push(problem);
+            self.plain.push(problem);
         }
     }
 
@@ -224,7 +227,7 @@ fn is_whole(number: &serde_json::Number) -> bool {
 }
 
 fn is_time(text: &str) -> bool {
-    TIME.as_ref().is_none_or(|shape| shape.is_match(text)) && text.to_uppercase().parse::<Timestamp>().is_ok()
+    TIME.as_ref().is_none_or(|shape| shape.is_match(text)) && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
 /// Words that YAML 1.1 takes for booleans and YAML 1.2 does not.
