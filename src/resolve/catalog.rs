@@ -11,7 +11,9 @@ impl CatalogFacts {
         let catalog = match &self.compiled {
             Ok(catalog) => catalog,
             Err(faults) => {
-                faults.iter().for_each(|fault| finding.fault(InvalidReason::CatalogInvalid, fault.to_string()));
+                for fault in faults {
+                    finding.fault(InvalidReason::CatalogInvalid, fault.to_string());
+                }
                 return finding;
             }
         };

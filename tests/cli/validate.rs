@@ -83,7 +83,8 @@ fn nothing_is_wider_than_the_screen() {
 #[test]
 fn every_portal_of_the_examples_is_valid() {
     let store = "-f examples/store.yaml";
-    for portal in ["secondary-users", "field-operations", "developer-platform", "service-provider", "partner-accounts"] {
+    for portal in ["secondary-users", "field-operations", "developer-platform", "service-provider", "partner-accounts"]
+    {
         let said = roster(&format!("validate -f examples/{portal} {store}")).said();
         insta::assert_snapshot!(format!("example_{portal}"), said);
     }

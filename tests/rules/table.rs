@@ -6,8 +6,8 @@ use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::patch::{Case, merge, yaml};
 pub use super::patch::Expected::{self, Accepted, Refused};
+use super::patch::{Case, merge, yaml};
 use crate::support::{ControlPlane, Namespace, install_crds};
 
 /// One kind with its valid object.

@@ -70,11 +70,11 @@ impl Document {
         place_in(&self.text, self.line, found)
     }
 
-    /// Whether the value of a field is written without quotes.
+    /// Whether a field's name or value is written without quotes, as YAML only can.
     #[must_use]
-    pub fn is_plain(&self, path: &FieldPath) -> bool {
+    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
         let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
-        !self.text.trim_start().starts_with('{') && Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole))
+        Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading manifests: files, folders with all below them, standard input. Documents are read and checked on all cores.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -138,7 +138,10 @@ fn in_parallel(chunks: &[(&Arc<Path>, Chunk<'_>)], namespace: &str) -> Vec<Read>
             .map(|part| scope.spawn(move || part.iter().map(|one| take(one.0, &one.1, namespace)).collect::<Vec<_>>()))
             .collect();
         // A thread that panicked makes this one panic, too.
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
@@ -212,10 +215,10 @@ fn check(document: &Document, diagnostics: &mut Vec<Diagnostic>) {
         _ => schema::check(&document.value),
     };
     for problem in problems {
-        if problem.if_plain && !document.is_plain(&problem.path) {
+        let part = if problem.is_key { Part::Key } else { Part::Value };
+        if problem.if_plain && !document.is_plain(&problem.path, part) {
             continue;
         }
-        let part = if problem.is_key { Part::Key } else { Part::Value };
         let place = document.place(&problem.path, part, None);
         let diagnostic = Diagnostic::new(Severity::Error, &document.file, place, problem.reason, problem.message);
         diagnostics.push(diagnostic.about(&document.id, problem.path.to_string()));
@@ -233,30 +236,16 @@ fn there_twice(document: &Document, first: &Document) -> Diagnostic {
 
 /// One note for each file with documents that are not ours.
 fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
-    let mut notes: Vec<Diagnostic> = Vec::new();
-    let mut last: Option<(Arc<Path>, Vec<(String, usize)>)> = None;
-    let mut flush = |file: Arc<Path>, kinds: Vec<(String, usize)>| {
+    let mut kinds: BTreeMap<Arc<Path>, BTreeMap<String, usize>> = BTreeMap::new();
+    for (file, what) in skipped {
+        *kinds.entry(file).or_default().entry(what).or_default() += 1;
+    }
+    let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
         let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
         let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
-        notes.push(Diagnostic::new(Severity::Note, &file, Place::default(), "Skipped", message));
+        Diagnostic::new(Severity::Note, &file, Place::default(), "Skipped", message)
     };
-    for (file, what) in skipped {
-        match &mut last {
-            Some((same, kinds)) if *same == file => match kinds.iter_mut().find(|(other, _)| *other == what) {
-                Some((_, count)) => *count += 1,
-                None => kinds.push((what, 1)),
-            },
-            _ => {
-                if let Some((file, kinds)) = last.replace((file, vec![(what, 1)])) {
-                    flush(file, kinds);
-                }
-            }
-        }
-    }
-    if let Some((file, kinds)) = last {
-        flush(file, kinds);
-    }
-    notes
+    kinds.into_iter().map(note).collect()
 }
 
 /// Stores are the platform team's, and often not in the same files: where none is, one with all defaults stands in.

@@ -36,9 +36,7 @@ impl Facts {
         let labels = |field: &str| Labels::deserialize(&document.value["metadata"][field]).unwrap_or_default();
         let spec = &document.value["spec"];
         Ok(match kind.as_str() {
-            "PermissionCatalog" => {
-                Self::Catalog(CatalogFacts::new(name, GENERATION, Deserialize::deserialize(spec)?))
-            }
+            "PermissionCatalog" => Self::Catalog(CatalogFacts::new(name, GENERATION, Deserialize::deserialize(spec)?)),
             "IdentityStore" => Self::Store(StoreFacts::new(name, GENERATION, Deserialize::deserialize(spec)?)),
             "Account" => {
                 let uid = crate::plan::FILES.into();

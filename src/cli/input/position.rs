@@ -77,10 +77,12 @@ impl Marked {
         }
     }
 
-    /// Whether the value at a path is a scalar without quotes.
+    /// Whether a field's name or value is a scalar without quotes.
     #[must_use]
-    pub fn is_plain(&self, path: &FieldPath) -> bool {
-        let found = path.0.iter().try_fold(self, |at, step| at.step(step, false).map(|(_, value)| value));
+    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
+        let start = Some((None, self));
+        let found = path.0.iter().fold(start, |at, step| at.and_then(|(_, at)| at.step(step, false)));
+        let found = found.and_then(|(key, value)| if part == Part::Value { Some(value) } else { key });
         found.is_some_and(|found| matches!(found.shape, Shape::Scalar { plain: true, .. }))
     }
 
@@ -129,9 +131,7 @@ impl Marked {
             Shape::Scalar { text, .. } => (text == word).then_some(self),
             Shape::Alias => None,
             Shape::List(items) => items.iter().find_map(|item| item.word(word)),
-            Shape::Map(entries) => {
-                entries.iter().find_map(|(key, value)| key.word(word).or_else(|| value.word(word)))
-            }
+            Shape::Map(entries) => entries.iter().find_map(|(key, value)| key.word(word).or_else(|| value.word(word))),
         }
     }
 
@@ -163,9 +163,7 @@ fn node(parser: &mut Parser<'_, StrInput<'_>>, event: Event<'_>, start: Span, de
         return None;
     }
     let shape = match event {
-        Event::Scalar(text, style, ..) => {
-            Shape::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
-        }
+        Event::Scalar(text, style, ..) => Shape::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain },
         Event::Alias(_) => Shape::Alias,
         Event::SequenceStart(..) => {
             let mut items = Vec::new();
@@ -250,8 +248,9 @@ spec:
     #[test]
     fn quotes_are_seen() {
         let marked = Marked::read(TEXT).unwrap();
-        assert!(marked.is_plain(&FieldPath::parse("spec.groupRefs[0].name")));
-        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[1].kind")));
-        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[7].kind")));
+        assert!(marked.is_plain(&FieldPath::parse("spec.groupRefs[0].name"), Part::Value));
+        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[1].kind"), Part::Value));
+        assert!(marked.is_plain(&FieldPath::parse("spec.groupRefs[1].kind"), Part::Key));
+        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[7].kind"), Part::Value));
     }
 }

@@ -1,10 +1,18 @@
 //! What the engine says of every object: what a controller would write into status.
 
-use std::{collections::{BTreeSet, HashMap}, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
     api::InvalidReason,
-    cli::input::{Diagnostic, Document, Estate, Files, ObjectId, Place, Severity, Source, path::{FieldPath, did_you_mean}, position::Part},
+    cli::input::{
+        Diagnostic, Document, Estate, Files, ObjectId, Place, Severity, Source,
+        path::{FieldPath, did_you_mean},
+        position::Part,
+    },
     model::{AccountKey, Name},
     resolve::{AccountObjects, Fault, Finding, ResolvedAccount},
 };
@@ -51,7 +59,8 @@ pub(super) fn count(estate: &Estate) -> usize {
         Source::Files(files) => files.documents.len(),
         Source::Cluster(_) => {
             let objects = &estate.objects;
-            let owned = objects.accounts.values().map(|entry| names(entry).count() + usize::from(entry.account.is_some()));
+            let owned =
+                objects.accounts.values().map(|entry| names(entry).count() + usize::from(entry.account.is_some()));
             objects.catalogs.len() + objects.stores.len() + owned.sum::<usize>()
         }
     }
@@ -152,7 +161,9 @@ impl Judge<'_> {
         });
         let named = catalog.into_iter();
         match fault.reason {
-            InvalidReason::UnknownSection => named.flat_map(|spec| &spec.sections).map(|one| one.name.as_str()).collect(),
+            InvalidReason::UnknownSection => {
+                named.flat_map(|spec| &spec.sections).map(|one| one.name.as_str()).collect()
+            }
             InvalidReason::RestrictionNotFound => {
                 named.flat_map(|spec| &spec.restrictions).map(|one| one.name.as_str()).collect()
             }

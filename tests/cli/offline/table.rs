@@ -3,8 +3,8 @@
 use roster::cli::input::schema;
 use serde_json::{Value, json};
 
-use super::patch::{Case, merge, yaml};
 pub use super::patch::Expected::{self, Accepted, Refused};
+use super::patch::{Case, merge, yaml};
 
 /// One kind with its valid object.
 pub struct Table {
@@ -58,7 +58,10 @@ fn judge(patch: &str, expected: Expected, object: &Value) -> Option<String> {
         Accepted => Some(format!("- {patch}\n  should be accepted:\n    {}", shown())),
         Refused(part) if said.is_empty() => Some(format!("- {patch}\n  should be refused: {part:?}")),
         Refused(part) => {
-            let field = part.split([':', ' ']).next().filter(|field| field.starts_with("spec.") || field.starts_with("metadata."))?;
+            let field = part
+                .split([':', ' '])
+                .next()
+                .filter(|field| field.starts_with("spec.") || field.starts_with("metadata."))?;
             let named = said.iter().any(|one| one.path.to_string().starts_with(field));
             (!named).then(|| format!("- {patch}\n  should be refused at {field}:\n    {}", shown()))
         }

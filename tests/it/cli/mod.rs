@@ -1,1 +1,3 @@
 //! The command line on a live cluster.
+
+mod validate;

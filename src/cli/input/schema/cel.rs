@@ -1,21 +1,46 @@
 //! CEL rules, judged as the API server judges them: on typed values with their defaults.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{Arc, LazyLock, OnceLock},
 };
 
 use ::cel::{
-    Context, Env, Program,
+    Context, Env, ExecutionError, Program,
+    common::types::{CelBool, CelString},
     objects::{Key, Map, Value as Cel},
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
+use regex::Regex;
 use serde_json::Value;
 
 use super::compile::{Node, Type};
 use crate::cli::input::path::FieldPath;
 
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    // Fails only where there is one already, which is as well.
+    let _ = ::cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
+    Arc::new(env)
+});
+
+thread_local! {
+    static PATTERNS: RefCell<HashMap<String, Option<Regex>>> = RefCell::new(HashMap::new());
+}
+
+/// `matches`, as a rule asks it for every key of a map: each pattern is compiled once.
+fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, ExecutionError> {
+    PATTERNS.with_borrow_mut(|patterns| {
+        if !patterns.contains_key(pattern.inner()) {
+            patterns.insert(pattern.inner().to_owned(), Regex::new(pattern.inner()).ok());
+        }
+        match patterns.get(pattern.inner()) {
+            Some(Some(compiled)) => Ok(CelBool::from(compiled.is_match(text.inner()))),
+            _ => Err(ExecutionError::function_error("matches", format!("{:?} is no pattern", pattern.inner()))),
+        }
+    })
+}
 
 /// One rule, compiled when it is first needed: antlr is slow.
 #[derive(Debug)]
@@ -36,9 +61,7 @@ impl Rule {
     }
 
     pub(super) fn compiled(&self) -> &Result<Program, String> {
-        self.compiled.get_or_init(|| {
-            ENVIRONMENT.compile(&self.text).map_err(|error| format!("{}: {error}", self.text))
-        })
+        self.compiled.get_or_init(|| ENVIRONMENT.compile(&self.text).map_err(|error| format!("{}: {error}", self.text)))
     }
 
     /// What is wrong with a value by this rule.

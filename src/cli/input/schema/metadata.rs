@@ -119,7 +119,8 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
                 Value::String(text) => {
                     total += if field == "annotations" { key.len() + text.len() } else { 0 };
                     if field == "labels" && !(text.is_empty() || fits(&QUALIFIED, text, 63)) {
-                        let words = "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
+                        let words =
+                            "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
                         problems.push(problem(path(), format!("{text:?} must be {words}")));
                     }
                 }

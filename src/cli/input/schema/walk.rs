@@ -17,9 +17,8 @@ use crate::{
 };
 
 /// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.
-static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok()
-});
+static TIME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok());
 
 /// Longest value that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -123,7 +122,14 @@ impl<'a> Walker<'a, '_> {
             if let Some(node) = node.properties.get(name) {
                 self.within(Way::Field(name), |walker| walker.node(node, value));
             } else if let Some(values) = &node.values {
-                self.within(Way::Field(name), |walker| walker.node(values, value));
+                self.within(Way::Field(name), |walker| {
+                    walker.node(values, value);
+                    if is_boolean_to_kubectl(name) {
+                        let message = format!("kubectl reads {name} without quotes as a boolean; write \"{name}\"");
+                        let problem = Problem { if_plain: true, is_key: true, ..walker.problem("Schema", message) };
+                        walker.plain.push(problem);
+                    }
+                });
             } else {
                 let known = node.properties.keys().map(String::as_str);
                 self.within(Way::Field(name), |walker| walker.unknown(name, known));
@@ -169,7 +175,8 @@ impl<'a> Walker<'a, '_> {
             self.say("Schema", "must not be empty");
         } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
             let quoted = shown(&Value::String(text.to_owned()));
-            let right = api::pattern_in_words(&pattern.text).map_or_else(|| format!("must match {}", pattern.text), |words| format!("must be {words}"));
+            let right = api::pattern_in_words(&pattern.text)
+                .map_or_else(|| format!("must match {}", pattern.text), |words| format!("must be {words}"));
             self.say("Schema", format!("{quoted} {right}"));
         }
         if node.is_time && !is_time(text) {
