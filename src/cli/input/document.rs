@@ -3,7 +3,6 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     path::FieldPath,
@@ -46,10 +45,8 @@ pub struct Document {
     pub text: Arc<str>,
     /// Where in its text the object is: nowhere in particular, or among the items of a List.
     pub inside: FieldPath,
-    /// The object it is.
+    /// The object it is. What it says is not kept: very many documents would be very large.
     pub id: ObjectId,
-    /// What it says.
-    pub value: Value,
 }
 
 /// Where a field of a document is, in its file.

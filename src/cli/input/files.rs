@@ -183,9 +183,9 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, 
         Sort::Ours => {
             let id = id_of(&value, namespace);
             let (line, text) = (chunk.line, chunk.text.into());
-            let document = Document { file: file.clone(), line, text, inside, id, value };
-            check(&document, &mut read.diagnostics);
-            let facts = Facts::read(&document);
+            let document = Document { file: file.clone(), line, text, inside, id };
+            check(&document, &value, &mut read.diagnostics);
+            let facts = Facts::read(&document.id, &value);
             if let Err(error) = &facts
                 && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
             {
@@ -209,10 +209,10 @@ fn id_of(value: &Value, namespace: &str) -> ObjectId {
     }
 }
 
-fn check(document: &Document, diagnostics: &mut Vec<Diagnostic>) {
+fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) {
     let problems = match document.id.kind.as_str() {
-        "Namespace" => schema::check_namespace(&document.value),
-        _ => schema::check(&document.value),
+        "Namespace" => schema::check_namespace(value),
+        _ => schema::check(value),
     };
     for problem in problems {
         let part = if problem.is_key { Part::Key } else { Part::Value };

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Document, ObjectId};
+use super::ObjectId;
 use crate::{
     api,
     model::AccountKey,
@@ -29,12 +30,12 @@ pub(super) enum Facts {
 const GENERATION: i64 = 1;
 
 impl Facts {
-    /// What a document says, if it says enough.
-    pub(super) fn read(document: &Document) -> Result<Self, serde_json::Error> {
-        let ObjectId { kind, namespace, name } = document.id.clone();
+    /// What an object says, if it says enough.
+    pub(super) fn read(id: &ObjectId, value: &Value) -> Result<Self, serde_json::Error> {
+        let ObjectId { kind, namespace, name } = id.clone();
         let key = |account: &api::NameRef| AccountKey::new(&namespace, &account.name);
-        let labels = |field: &str| Labels::deserialize(&document.value["metadata"][field]).unwrap_or_default();
-        let spec = &document.value["spec"];
+        let labels = |field: &str| Labels::deserialize(&value["metadata"][field]).unwrap_or_default();
+        let spec = &value["spec"];
         Ok(match kind.as_str() {
             "PermissionCatalog" => Self::Catalog(CatalogFacts::new(name, GENERATION, Deserialize::deserialize(spec)?)),
             "IdentityStore" => Self::Store(StoreFacts::new(name, GENERATION, Deserialize::deserialize(spec)?)),
