@@ -19,9 +19,6 @@ use super::input::{Diagnostic, Input, ObjectId, Severity, Source};
                         roster validate -f examples --strict -o github\n  \
                         roster validate -n support --context kind-dev")]
 pub struct Args {
-    #[command(flatten)]
-    input: Input,
-
     /// How it is printed; github: annotations of a workflow run
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -29,6 +26,9 @@ pub struct Args {
     /// Advice counts as an error
     #[arg(long)]
     strict: bool,
+
+    #[command(flatten)]
+    input: Input,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
