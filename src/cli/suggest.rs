@@ -1,18 +1,29 @@
 //! Did you mean …?
 
-/// How like a known word an unknown one must be to be taken for it, from 0 to 1.
-const LIKENESS: f64 = 0.7;
-
-/// What somebody who typed `word` may have meant.
+/// The one of `known` that somebody who typed `word` probably means: at most one typing error, and one more for every four
+/// letters.
 #[must_use]
-pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let near = known.map(|known| (strsim::normalized_damerau_levenshtein(&word, &known.to_lowercase()), known));
-    near.filter(|(near, _)| *near >= LIKENESS).max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
+    let allowed = 1 + word.chars().count() / 4;
+    let scored = known.into_iter().map(|other| (distance(other), other));
+    scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
 /// The same as the end of a sentence: `; did you mean "x"?`, or nothing.
 #[must_use]
-pub fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    closest(word, known).map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default()
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(word, known).map(|other| format!("; did you mean {other:?}?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_is_near() {
+        assert_eq!(closest("dispayName", ["email", "displayName"]), Some("displayName"));
+        assert_eq!(closest("colour", ["email", "displayName"]), None);
+    }
 }

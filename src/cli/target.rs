@@ -53,7 +53,8 @@ impl Target {
         }
         let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
-        let store = estate.objects.stores.get(name.as_str());
+        // One that only stands in for a store that no file describes has no generation.
+        let store = estate.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
         let store = store.with_context(|| {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;

@@ -6,12 +6,12 @@
 
 mod account;
 mod admission;
+mod catalog;
 mod definitions;
 mod desired;
 mod explain;
 mod facts;
 mod finding;
-mod findings;
 mod holders;
 mod invitation;
 mod member;
@@ -30,7 +30,6 @@ pub use facts::{
     AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
 };
 pub use finding::{Fault, Finding};
-pub use findings::Said;
 pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
 pub use objects::{AccountObjects, Labels, Objects};

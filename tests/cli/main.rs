@@ -17,5 +17,6 @@ mod general;
 mod keep;
 #[cfg(feature = "sqlite")]
 mod look;
+mod offline;
 mod support;
 mod validate;

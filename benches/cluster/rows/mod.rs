@@ -3,5 +3,6 @@
 pub mod changes;
 pub mod converge;
 pub mod engine;
+pub mod files;
 pub mod large;
 pub mod quiet;

@@ -77,8 +77,10 @@ fn refusals(from: &Estate, to: &Estate) -> Vec<Refused> {
     let mut found = Vec::new();
     for document in &to.documents {
         let Some(before) = before.get(&document.id) else { continue };
-        for field in rules.get(document.id.kind.as_str()).into_iter().flatten() {
-            let (was, is) = (field.of(&before.value), field.of(&document.value));
+        let Some(fields) = rules.get(document.id.kind.as_str()) else { continue };
+        let (Some(before), Some(after)) = (before.value(), document.value()) else { continue };
+        for field in fields {
+            let (was, is) = (field.of(&before), field.of(&after));
             if was != is {
                 found.push(Refused {
                     object: document.id.to_string(),

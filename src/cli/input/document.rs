@@ -1,24 +1,27 @@
-//! One object of a file, and where it stands.
+//! One YAML document, and the object it is.
 
 use std::{fmt, path::Path, sync::Arc};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Number, Value};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Diagnostic, Severity, position, schema::Step};
+use super::{
+    path::{FieldPath, Step},
+    position::{Marked, Part, Position},
+};
 use crate::model::Name;
 
 /// Which object something is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub struct ObjectId {
     /// Kind.
+    #[schemars(with = "String")]
     pub kind: Name,
     /// Namespace; empty for a cluster-scoped one.
+    #[schemars(with = "String")]
     pub namespace: Name,
     /// Name.
+    #[schemars(with = "String")]
     pub name: Name,
 }
 
@@ -32,133 +35,69 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// A piece of a file between two `---`.
+/// One document of ours.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct Document {
     /// The file; `-` for standard input.
     pub file: Arc<Path>,
     /// The line on which it begins, from 1.
     pub line: usize,
-    /// Its text.
+    /// Its text, for finding the line of a field; of an object in a List, the whole List's.
     pub text: Arc<str>,
-}
-
-impl Piece {
-    /// Something to be said of a place in it; of the whole piece without a path.
-    #[must_use]
-    pub fn diagnostic(&self, severity: Severity, path: &[Step], reason: &str, message: String) -> Diagnostic {
-        let (line, column) = position::find(&self.text, path).unwrap_or((1, 1));
-        Diagnostic {
-            severity,
-            file: self.file.clone(),
-            line: self.line + line - 1,
-            column,
-            object: None,
-            field: Step::join(path),
-            reason: reason.to_owned(),
-            message,
-        }
-    }
-}
-
-/// One object of ours.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// Where it stands.
-    pub piece: Piece,
-    /// Where in the piece it is, if that is a `List`.
-    pub inside: Vec<Step>,
-    /// The object it is.
+    /// Where in its text the object is: nowhere in particular, or among the items of a List.
+    pub inside: FieldPath,
+    /// The object it is. What it says is not kept: very many documents would be very large.
     pub id: ObjectId,
-    /// What it says, with the server's defaults.
-    pub value: Value,
+}
+
+/// Where a field of a document is, in its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Line and column in the file.
+    pub position: Position,
+    /// What stands on that line.
+    pub text: String,
 }
 
 impl Document {
-    /// Something to be said of a field of the object.
+    /// Where a field is; see [`Marked::find`]. The beginning of the document where nothing is found.
     #[must_use]
-    pub fn diagnostic(&self, severity: Severity, path: &[Step], reason: &str, message: String) -> Diagnostic {
-        let whole = [self.inside.as_slice(), path].concat();
-        let said = self.piece.diagnostic(severity, &whole, reason, message);
-        Diagnostic { object: Some(self.id.clone()), field: Step::join(path), ..said }
+    pub fn place(&self, path: &FieldPath, part: Part, word: Option<&str>) -> Place {
+        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+        let found = Marked::read(&self.text).map(|marked| marked.find(&whole, part, word));
+        place_in(&self.text, self.line, found)
+    }
+
+    /// What it says, read again; nothing where it is not to be read, which was said when it was read first.
+    #[must_use]
+    pub fn value(&self) -> Option<Value> {
+        let mut value: Value = serde_yaml_ng::from_str(&self.text).ok()?;
+        for step in &self.inside.0 {
+            value = match step {
+                Step::Field(name) => value.get_mut(name)?.take(),
+                Step::Item(place) => value.get_mut(place)?.take(),
+                Step::Named(_) => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// Whether a field's name or value is written without quotes, as YAML only can.
+    #[must_use]
+    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
+        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+        Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
     }
 }
 
-/// Any YAML value, but for a mapping that says something twice: which of both was meant nobody can know.
-pub(super) struct Strict(pub(super) Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Strict;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Strict, E> {
-        Ok(Strict(Value::Null))
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Strict, E> {
-        Ok(Strict(Value::Bool(truth)))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Strict, E> {
-        Ok(Strict(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Strict, E> {
-        Ok(Strict(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Strict, E> {
-        Ok(Strict(Number::from_f64(number).map_or(Value::Null, Value::Number)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Strict, E> {
-        Ok(Strict(Value::String(text.to_owned())))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Strict, E> {
-        Ok(Strict(Value::String(text)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Strict(value)) = items.next_element()? {
-            list.push(value);
-        }
-        Ok(Strict(Value::Array(list)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Strict, A::Error> {
-        let mut map = Map::new();
-        while let Some((Key(key), Strict(value))) = entries.next_entry()? {
-            if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("{key:?} is said twice in one mapping")));
-            }
-            map.insert(key, value);
-        }
-        Ok(Strict(Value::Object(map)))
-    }
-}
-
-/// A key: numbers and truths are taken as they are written, as kubectl does.
-struct Key(String);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Strict::deserialize(deserializer)?.0 {
-            Value::String(text) => Ok(Self(text)),
-            other @ (Value::Number(_) | Value::Bool(_)) => Ok(Self(other.to_string())),
-            other => Err(D::Error::custom(format!("{other} is no key"))),
-        }
-    }
+/// A position in a text that begins on line `first` of its file; without one, the first line that says something.
+#[must_use]
+pub(super) fn place_in(text: &str, first: usize, position: Option<Position>) -> Place {
+    let position = position.unwrap_or_else(|| {
+        let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let line = 1 + text.lines().position(says).unwrap_or(0);
+        Position { line, column: 1, width: 1 }
+    });
+    let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default().to_owned();
+    Place { position: Position { line: position.line + first - 1, ..position }, text: line }
 }

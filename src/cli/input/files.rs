@@ -1,9 +1,8 @@
-//! Reading manifests: files, folders with all below them, standard input.
+//! Reading manifests: files, folders with all below them, standard input. Documents are read and checked on all cores.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -14,71 +13,83 @@ use serde_json::Value;
 
 use super::{
     Diagnostic, Document, Estate, Files, ObjectId, Severity, Source,
-    document::{Piece, Strict},
-    schema::{self, Step},
-    typed,
+    document::{Place, place_in},
+    kinds::{Sort, sort},
+    objects::Facts,
+    parse::{self, Chunk},
+    path::{FieldPath, Step},
+    position::{Marked, Part, Position},
+    schema::{self, KINDS},
 };
-use crate::{api, cli::suggest::suggestion, model::Name, resolve::Objects};
+use crate::{
+    api::IdentityStoreSpec,
+    model::Name,
+    resolve::{Objects, StoreFacts},
+};
+
+/// One file.
+struct Text {
+    path: Arc<Path>,
+    text: String,
+}
+
+/// What came of one document; a List is several.
+#[derive(Default)]
+struct Read {
+    documents: Vec<(Document, Option<Facts>)>,
+    diagnostics: Vec<Diagnostic>,
+    skipped: Vec<(Arc<Path>, String)>,
+}
 
 /// Reads all files; `namespace` is that of objects that name none.
 pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
-    let mut pieces = Vec::new();
-    let mut files = Files::default();
+    let mut texts = Vec::new();
     for path in sources(paths)? {
-        let text = load(&path)?;
-        let file: Arc<Path> = path.into();
-        let parts = documents(&text);
-        pieces.extend(parts.map(|(line, text)| Piece { file: file.clone(), line, text: text.into() }));
-        files.count += 1;
+        texts.push(Text { text: parse::load(&path)?, path: path.into() });
+    }
+    let mut files = Files { count: texts.len(), ..Files::default() };
+    let mut chunks: Vec<(&Arc<Path>, Chunk<'_>)> = Vec::new();
+    let mut skipped = Vec::new();
+    for Text { path, text } in &texts {
+        if is_template(path, text) {
+            skipped.push((path.clone(), "a Helm template (`helm template … | roster … -f -` reads it)".to_owned()));
+            continue;
+        }
+        let is_json = path.extension().is_some_and(|end| end == "json") || text.trim_start().starts_with('{');
+        chunks.extend(parse::chunks(text, is_json).into_iter().map(|chunk| (path, chunk)));
     }
     let mut objects = Objects::default();
-    let mut places: HashMap<ObjectId, (Arc<Path>, usize)> = HashMap::new();
-    for found in parse_all(&pieces, namespace) {
-        files.diagnostics.extend(found.diagnostics);
-        for (document, refused) in found.documents {
-            let place = (document.piece.file.clone(), document.piece.line);
-            if let Some((file, line)) = places.insert(document.id.clone(), place) {
-                let message = format!("is there already, in {} from line {line} on", file.display());
-                files.diagnostics.push(document.diagnostic(Severity::Error, &[], "Duplicate", message));
+    let mut seen: HashMap<ObjectId, usize> = HashMap::new();
+    for read in in_parallel(&chunks, namespace) {
+        files.diagnostics.extend(read.diagnostics);
+        skipped.extend(read.skipped);
+        for (document, facts) in read.documents {
+            if let Some(first) = seen.get(&document.id) {
+                files.diagnostics.push(there_twice(&document, &files.documents[*first]));
+                continue;
             }
-            if !refused && let Err(error) = typed::add(&mut objects, &document) {
-                files.diagnostics.push(document.diagnostic(Severity::Error, &[], "Schema", error.to_string()));
+            seen.insert(document.id.clone(), files.documents.len());
+            match facts {
+                Some(facts) => facts.add(&document.id, &mut objects),
+                None => files.broken.push(document.id.clone()),
             }
             files.documents.push(document);
         }
     }
-    assume_store(&mut objects, &mut files);
+    files.diagnostics.extend(passed_over(skipped));
+    assume_stores(&mut objects, &mut files);
     let accounts = objects.accounts.iter().filter(|(_, entry)| entry.account.is_some());
     let accounts = accounts.map(|(key, _)| key.clone()).collect();
     Ok(Estate { objects, source: Source::Files(files), accounts })
 }
 
-/// Stores are often the platform's, and not in a tenant's files: where there are none at all, accounts get one as it is
-/// by default.
-fn assume_store(objects: &mut Objects, files: &mut Files) {
-    if !objects.stores.is_empty() {
-        return;
-    }
-    let names: Vec<Name> = objects
-        .accounts
-        .values()
-        .filter_map(|entry| Some(Name::new(&entry.account.as_ref()?.spec.store_ref.name)))
-        .collect();
-    for name in names {
-        objects.stores.entry(name.clone()).or_insert_with(|| {
-            files.assumed.push(name.clone());
-            typed::default_store(name)
-        });
-    }
-}
-
-/// The files that are meant, folders with all below them, in order.
+/// The files that are meant, folders with all below them, in order, each once.
 fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             gather(path, &mut found)?;
-        } else {
+        } else if !found.contains(path) {
             found.push(path.clone());
         }
     }
@@ -92,156 +103,170 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for path in entries {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-        if hidden || (path.is_dir() && is_chart(&path)) {
-            continue;
-        }
-        if path.is_dir() {
+        if path.is_dir() && !path.is_symlink() && !hidden {
             gather(&path, found)?;
-        } else if manifest {
+        } else if manifest && path.is_file() && !hidden && !found.contains(&path) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-/// A Helm chart is a program that writes manifests: what it writes can be read, it cannot.
-fn is_chart(folder: &Path) -> bool {
-    folder.join("Chart.yaml").exists() && folder.join("templates").is_dir()
+/// Whether this is a template of a Helm chart, which is no YAML yet.
+fn is_template(path: &Path, text: &str) -> bool {
+    let mut folders = path.ancestors().skip(1);
+    let chart = folders
+        .find(|folder| folder.file_name().is_some_and(|name| name == "templates"))
+        .and_then(Path::parent)
+        .is_some_and(|chart| chart.join("Chart.yaml").is_file());
+    chart && text.contains("{{")
 }
 
-fn load(path: &Path) -> anyhow::Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
-    }
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
+/// Documents of which a thread of its own is worth starting.
+const WORTH_A_THREAD: usize = 64;
 
-/// The documents of a text, each with the line on which it begins: `---` at the beginning of a line always ends one.
-fn documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut found = Vec::new();
-    let (mut start, mut first, mut at) = (0, 1, 0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        if line.starts_with("---") && line[3..].chars().next().is_none_or(char::is_whitespace) {
-            found.push((first, &text[start..at]));
-            (start, first) = (at + line.len(), number + 2);
-        }
-        at += line.len();
-    }
-    found.push((first, &text[start..]));
-    found.into_iter().filter(|(_, text)| !text.trim().is_empty())
-}
-
-/// What one piece came to.
-#[derive(Default)]
-struct Found {
-    diagnostics: Vec<Diagnostic>,
-    /// Objects of ours, and whether the server would refuse each.
-    documents: Vec<(Document, bool)>,
-}
-
-/// Parses and checks all pieces, on every processor there is; the order stays.
-fn parse_all(pieces: &[Piece], namespace: &str) -> Vec<Found> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = pieces.len().div_ceil(threads).max(1);
-    let parse = |pieces: &[Piece]| pieces.iter().map(|piece| parse(piece, namespace)).collect::<Vec<_>>();
-    if share >= pieces.len() {
-        return parse(pieces);
+fn in_parallel(chunks: &[(&Arc<Path>, Chunk<'_>)], namespace: &str) -> Vec<Read> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = chunks.len().div_ceil(cores).max(WORTH_A_THREAD);
+    let one = |(path, chunk): &(&Arc<Path>, Chunk<'_>)| take(path, chunk, namespace);
+    if chunks.len() <= share {
+        return chunks.iter().map(one).collect();
     }
     thread::scope(|scope| {
-        let parts: Vec<_> = pieces.chunks(share).map(|part| (part, scope.spawn(move || parse(part)))).collect();
-        // A thread that ended badly is asked again here, where its failure is seen.
-        let done = parts.into_iter().map(|(part, thread)| thread.join().unwrap_or_else(|_| parse(part)));
-        done.flatten().collect()
+        let parts: Vec<_> = chunks
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(|one| take(one.0, &one.1, namespace)).collect::<Vec<_>>()))
+            .collect();
+        // A thread that panicked makes this one panic, too.
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
-fn parse(piece: &Piece, namespace: &str) -> Found {
-    let mut found = Found::default();
-    match serde_yaml_ng::from_str::<Strict>(&piece.text) {
-        Ok(Strict(Value::Null)) => {}
-        Ok(Strict(value)) => take(&mut found, piece, Vec::new(), value, namespace),
-        Err(error) => {
-            let place = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-            let text = error.to_string();
-            // The place is said apart, counted from the beginning of the file.
-            let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            let said = piece.diagnostic(Severity::Error, &[], "Syntax", message);
-            found.diagnostics.push(Diagnostic { line: piece.line + place.0 - 1, column: place.1, ..said });
+/// Reads and checks one document.
+fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
+    let mut read = Read::default();
+    match parse::value(chunk) {
+        Ok(Value::Null) => {}
+        Ok(value) => object(file, chunk, value, FieldPath::default(), namespace, &mut read),
+        Err(broken) => {
+            let place = place_in(chunk.text, chunk.line, broken.position);
+            let message = broken.message;
+            read.diagnostics.push(Diagnostic::new(Severity::Error, file, place, broken.reason, message));
         }
     }
-    found
+    read
 }
 
-fn take(found: &mut Found, piece: &Piece, inside: Vec<Step>, value: Value, namespace: &str) {
-    let mut say = |severity, path: &[Step], reason, message| {
-        let path = [inside.as_slice(), path].concat();
-        found.diagnostics.push(piece.diagnostic(severity, &path, reason, message));
-    };
-    let word = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (version, kind) = (word("apiVersion"), word("kind"));
-    let field = |name: &str| vec![Step::Key(name.to_owned())];
-    let known = schema::kind(&kind);
-    if version == "v1" && kind == "List" {
-        for (place, item) in value.get("items").and_then(Value::as_array).into_iter().flatten().enumerate() {
-            let inside = [inside.clone(), vec![Step::Key("items".to_owned()), Step::Item(place)]].concat();
-            take(found, piece, inside, item.clone(), namespace);
+fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, namespace: &str, read: &mut Read) {
+    match sort(&value) {
+        Sort::Other(what) => read.skipped.push((file.clone(), what)),
+        Sort::List => {
+            let Value::Object(mut list) = value else { return };
+            let Some(Value::Array(items)) = list.remove("items") else { return };
+            for (place, item) in items.into_iter().enumerate() {
+                let mut inside = inside.clone().field("items");
+                inside.0.push(Step::Item(place));
+                object(file, chunk, item, inside, namespace, read);
+            }
         }
-        return;
-    }
-    let is_namespace = version == "v1" && kind == "Namespace";
-    let (group, number) = version.split_once('/').unwrap_or(("", &version));
-    if group != api::GROUP && !is_namespace {
-        if version.is_empty() && known.is_some() {
-            let message = format!("is required: {}/{}", api::GROUP, api::VERSION);
-            say(Severity::Error, &field("apiVersion"), "UnknownVersion", message);
-            return;
+        Sort::Mistaken(path, reason, message) => {
+            let whole = FieldPath(inside.0.iter().chain(&path.0).cloned().collect());
+            let found = Marked::read(chunk.text).map(|marked| marked.find(&whole, Part::Value, None));
+            let place = place_in(chunk.text, chunk.line, found);
+            let mut diagnostic = Diagnostic::new(Severity::Error, file, place, reason, message);
+            diagnostic.field = path.to_string();
+            read.diagnostics.push(diagnostic);
         }
-        let what = match (version.as_str(), kind.as_str()) {
-            ("", "") => "no Kubernetes object".to_owned(),
-            (version, kind) => format!("{kind} of {version} is not ours").trim_start().to_owned(),
-        };
-        say(Severity::Note, &[], "Skipped", format!("{what}; skipped"));
-        return;
+        Sort::Ours => {
+            let id = id_of(&value, namespace);
+            let (line, text) = (chunk.line, chunk.text.into());
+            let document = Document { file: file.clone(), line, text, inside, id };
+            check(&document, &value, &mut read.diagnostics);
+            let facts = Facts::read(&document.id, &value);
+            if let Err(error) = &facts
+                && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
+            {
+                let place = document.place(&FieldPath::default().field("spec"), Part::Value, None);
+                let diagnostic = Diagnostic::new(Severity::Error, file, place, "Schema", error.to_string());
+                read.diagnostics.push(diagnostic.about(&document.id, "spec"));
+            }
+            read.documents.push((document, facts.ok()));
+        }
     }
-    if !is_namespace && number != api::VERSION {
-        let message =
-            format!("there is no version {number:?} of {}; write {}/{}", api::GROUP, api::GROUP, api::VERSION);
-        say(Severity::Error, &field("apiVersion"), "UnknownVersion", message);
-        return;
-    }
-    if known.is_none() && !is_namespace {
-        let meant = suggestion(&kind, schema::kinds());
-        let message = format!("{} has no kind {kind:?}{meant}", api::GROUP);
-        say(Severity::Error, &field("kind"), "UnknownKind", message);
-        return;
-    }
-    let metadata = |field: &str| value.get("metadata").and_then(|metadata| metadata.get(field)?.as_str());
-    let own = metadata("namespace").unwrap_or(namespace);
-    let namespaced = known.is_some_and(|kind| kind.namespaced);
-    let id = ObjectId {
-        namespace: if namespaced { Name::new(own) } else { Name::default() },
-        name: metadata("name").unwrap_or_default().into(),
+}
+
+fn id_of(value: &Value, namespace: &str) -> ObjectId {
+    let kind = value["kind"].as_str().unwrap_or_default();
+    let is_namespaced = KINDS.get(kind).is_some_and(|kind| kind.is_namespaced);
+    let own = value["metadata"]["namespace"].as_str().filter(|own| !own.is_empty()).unwrap_or(namespace);
+    ObjectId {
         kind: kind.into(),
-    };
-    let mut document = Document { piece: piece.clone(), inside, id, value };
-    let problems = known.map(|kind| kind.check(&mut document.value)).unwrap_or_default();
-    let said = problems
-        .iter()
-        .map(|problem| document.diagnostic(Severity::Error, &problem.path, problem.reason, problem.message.clone()));
-    found.diagnostics.extend(said);
-    found.documents.push((document, !problems.is_empty()));
+        namespace: if is_namespaced { Name::new(own) } else { Name::default() },
+        name: value["metadata"]["name"].as_str().unwrap_or_default().into(),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) {
+    let problems = match document.id.kind.as_str() {
+        "Namespace" => schema::check_namespace(value),
+        _ => schema::check(value),
+    };
+    for problem in problems {
+        let part = if problem.is_key { Part::Key } else { Part::Value };
+        if problem.if_plain && !document.is_plain(&problem.path, part) {
+            continue;
+        }
+        let place = document.place(&problem.path, part, None);
+        let diagnostic = Diagnostic::new(Severity::Error, &document.file, place, problem.reason, problem.message);
+        diagnostics.push(diagnostic.about(&document.id, problem.path.to_string()));
+    }
+}
 
-    #[test]
-    fn documents_begin_where_they_begin() {
-        let text = "# first\na: 1\n---\nb: 2\n--- # third\n\nc: |\n  ---\n---\n";
-        let found: Vec<(usize, &str)> = documents(text).collect();
-        assert_eq!(found, [(1, "# first\na: 1\n"), (4, "b: 2\n"), (6, "\nc: |\n  ---\n")]);
+fn there_twice(document: &Document, first: &Document) -> Diagnostic {
+    let path = FieldPath::default().field("metadata").field("name");
+    let earlier = first.place(&path, Part::Value, None).position.line;
+    let message = format!("is there already, at {}:{earlier}; keep one", first.file.display());
+    let place = document.place(&path, Part::Value, None);
+    Diagnostic::new(Severity::Error, &document.file, place, "DuplicateObject", message)
+        .about(&document.id, path.to_string())
+}
+
+/// One note for each file with documents that are not ours.
+fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
+    let mut kinds: BTreeMap<Arc<Path>, BTreeMap<String, usize>> = BTreeMap::new();
+    for (file, what) in skipped {
+        *kinds.entry(file).or_default().entry(what).or_default() += 1;
+    }
+    let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
+        let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
+        let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
+        Diagnostic::new(Severity::Note, &file, Place::default(), "Skipped", message)
+    };
+    kinds.into_iter().map(note).collect()
+}
+
+/// Stores are the platform team's, and often not in the same files: where none is, one with all defaults stands in.
+fn assume_stores(objects: &mut Objects, files: &mut Files) {
+    if files.documents.iter().any(|document| document.id.kind == "IdentityStore") {
+        return;
+    }
+    let accounts: Vec<_> = objects.accounts.values().filter_map(|entry| entry.account.clone()).collect();
+    for account in accounts {
+        let name = Name::new(&account.spec.store_ref.name);
+        if objects.stores.contains_key(&name) {
+            continue;
+        }
+        let store = StoreFacts::new(name.clone(), 0, IdentityStoreSpec::default());
+        objects.stores.insert(name.clone(), Arc::new(store));
+        let id = ObjectId { kind: "Account".into(), namespace: account.namespace.clone(), name: account.name.clone() };
+        let Some(document) = files.documents.iter().find(|document| document.id == id) else { continue };
+        let message = format!("there is no IdentityStore in these files; {name:?} is taken to have all defaults");
+        let path = FieldPath::parse("spec.storeRef");
+        let place = Place { position: Position::default(), text: String::new() };
+        let note = Diagnostic::new(Severity::Note, &document.file, place, "StoreAssumed", message);
+        files.diagnostics.push(note.about(&document.id, path.to_string()));
     }
 }

@@ -5,10 +5,12 @@ mod cluster;
 mod diagnostic;
 mod document;
 mod files;
-mod judge;
-mod position;
+mod kinds;
+mod objects;
+mod parse;
+pub mod path;
+pub mod position;
 pub mod schema;
-mod typed;
 
 use std::path::PathBuf;
 
@@ -17,8 +19,7 @@ use kube::Client;
 pub(super) use self::cluster::connect;
 pub use self::{
     diagnostic::{Diagnostic, Severity},
-    document::{Document, ObjectId, Piece},
-    judge::{SKIPPED, judge},
+    document::{Document, ObjectId, Place},
 };
 use crate::{
     model::{AccountKey, Name},
@@ -73,10 +74,10 @@ pub struct Files {
     pub documents: Vec<Document>,
     /// What is to be said of them.
     pub diagnostics: Vec<Diagnostic>,
-    /// Number of files.
+    /// Objects that say too little to count.
+    pub broken: Vec<ObjectId>,
+    /// How many files were read.
     pub count: usize,
-    /// Names of stores that no file has: taken for stores as they are by default.
-    pub assumed: Vec<Name>,
 }
 
 /// The cluster that was asked.

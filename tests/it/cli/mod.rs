@@ -5,6 +5,7 @@ mod held;
 mod look;
 mod plan;
 mod same;
+mod validate;
 
 use std::{
     path::Path,

@@ -1,120 +1,148 @@
-//! Metadata, as the server checks it on every object.
+//! Names, namespaces, labels and annotations, as `k8s.io/apimachinery/pkg/api/validation` judges them.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Path, Problem};
+use super::Problem;
+use crate::cli::input::path::FieldPath;
 use crate::cli::suggest::suggestion;
 
-/// A pattern known to be one: the tests of this file use each.
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($text).ok());
-    };
-}
-pattern!(SUBDOMAIN, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$");
-pattern!(LABEL, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$");
-pattern!(KEY, r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$");
-pattern!(VALUE, r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$");
-
-/// Fields of `metadata`; what a server fills in itself may stand in exported objects.
-const FIELDS: [&str; 14] = [
+/// Fields of `metav1.ObjectMeta`.
+const FIELDS: [&str; 15] = [
     "name",
     "generateName",
     "namespace",
-    "labels",
-    "annotations",
-    "finalizers",
-    "ownerReferences",
+    "selfLink",
     "uid",
     "resourceVersion",
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
     "managedFields",
-    "selfLink",
 ];
 
-fn fits(pattern: &LazyLock<Option<Regex>>, text: &str, most: usize) -> bool {
-    text.len() <= most && pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+/// All annotations together, in bytes.
+const ANNOTATIONS: usize = 256 * 1024;
+
+static LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$").ok());
+static SUBDOMAIN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$").ok());
+static QUALIFIED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$").ok());
+
+fn fits(shape: &LazyLock<Option<Regex>>, text: &str, most: usize) -> bool {
+    text.len() <= most && shape.as_ref().is_none_or(|shape| shape.is_match(text))
 }
 
-/// A label or annotation key: `[domain/]name`.
-fn is_key(text: &str) -> bool {
-    let (domain, name) = text.split_once('/').map_or((None, text), |(domain, name)| (Some(domain), name));
-    domain.is_none_or(|domain| fits(&SUBDOMAIN, domain, 253)) && fits(&KEY, name, 63)
-}
-
-/// What is wrong with the metadata of an object.
-pub(super) fn check(object: &Value, namespaced: bool) -> Vec<Problem> {
+/// Of an object of ours.
+pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let root = Path::Key(&Path::Root, "metadata");
-    let mut say = |path: Path<'_>, reason, message: String| {
-        problems.push(Problem { path: path.steps(), reason, message });
-    };
-    let Some(metadata) = object.get("metadata").and_then(Value::as_object) else {
-        say(root, "Metadata", "is required, with a name".to_owned());
-        return problems;
-    };
-    match metadata.get("name").map(Value::as_str) {
-        Some(Some(name)) if fits(&SUBDOMAIN, name, 253) => {}
-        Some(Some(name)) => {
-            let right = "at most 253 lower-case letters, digits, '-' and '.', with a letter or digit at both ends";
-            say(Path::Key(&root, "name"), "Metadata", format!("{name:?} is no name of an object: {right}"));
-        }
-        Some(None) => say(Path::Key(&root, "name"), "Metadata", "must be text; put it in quotes".to_owned()),
-        None => say(Path::Key(&root, "name"), "Metadata", "is required".to_owned()),
+    let name_is = "a DNS subdomain of at most 253 lower-case letters, digits, hyphens and dots";
+    check_name(metadata, &SUBDOMAIN, 253, name_is, &mut problems);
+    if let Some(namespace) = metadata.get("namespace").filter(|namespace| is_namespaced && !namespace.is_null())
+        && !namespace.as_str().is_some_and(|text| text.is_empty() || fits(&LABEL, text, 63))
+    {
+        let message = format!("{namespace} must be a DNS label of at most 63 lower-case letters, digits and hyphens");
+        problems.push(problem(FieldPath::default().field("metadata").field("namespace"), message));
     }
-    match metadata.get("namespace").map(|namespace| namespace.as_str().unwrap_or_default()) {
-        Some(name) if !namespaced => {
-            say(
-                Path::Key(&root, "namespace"),
-                "Metadata",
-                format!("{name:?}: objects of this kind have no namespace; leave it out"),
-            );
+    common(metadata, &mut problems);
+    problems
+}
+
+/// Of a Namespace.
+pub(super) fn check_namespace(metadata: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let name_is = "a DNS label of at most 63 lower-case letters, digits and hyphens";
+    check_name(metadata, &LABEL, 63, name_is, &mut problems);
+    common(metadata, &mut problems);
+    problems
+}
+
+fn problem(path: FieldPath, message: impl Into<String>) -> Problem {
+    Problem { path, reason: "Metadata", message: message.into(), is_key: false, if_plain: false }
+}
+
+fn check_name(
+    metadata: &Value,
+    shape: &LazyLock<Option<Regex>>,
+    most: usize,
+    words: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let path = FieldPath::default().field("metadata").field("name");
+    let message = match &metadata["name"] {
+        Value::Null if metadata["generateName"].is_string() => {
+            "is required: with generateName nobody could tell the object again".to_owned()
         }
-        Some(name) if !fits(&LABEL, name, 63) => {
-            let right = "at most 63 lower-case letters, digits and '-', with a letter or digit at both ends";
-            say(Path::Key(&root, "namespace"), "Metadata", format!("{name:?} is no namespace: {right}"));
+        Value::Null => "is required".to_owned(),
+        Value::String(name) if fits(shape, name, most) => return,
+        Value::String(name) => format!("{name:?} must be {words}"),
+        other => format!("must be a string, and this is {other}; put it in quotes: \"{other}\""),
+    };
+    problems.push(problem(path, message));
+}
+
+fn common(metadata: &Value, problems: &mut Vec<Problem>) {
+    let root = || FieldPath::default().field("metadata");
+    for name in metadata.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !FIELDS.contains(&name.as_str()) {
+            let message = format!("unknown field {name:?}{}", suggestion(name, FIELDS));
+            problems.push(Problem { reason: "UnknownField", is_key: true, ..problem(root().field(name), message) });
         }
-        _ => {}
     }
-    for (field, is_label) in [("labels", true), ("annotations", false)] {
-        let here = Path::Key(&root, field);
-        let Some(entries) = metadata.get(field).filter(|entries| !entries.is_null()) else { continue };
-        let Some(entries) = entries.as_object() else {
-            say(here, "Metadata", "must be a mapping of text to text".to_owned());
-            continue;
+    let mut total = 0;
+    for field in ["labels", "annotations"] {
+        let entries = match &metadata[field] {
+            Value::Null => continue,
+            Value::Object(entries) => entries,
+            _ => {
+                problems.push(problem(root().field(field), "must be a mapping of strings"));
+                continue;
+            }
         };
         for (key, value) in entries {
-            let here = Path::Key(&here, key);
-            if !is_key(key) {
-                say(
-                    here,
-                    "Metadata",
-                    format!("{key:?} is no key: letters, digits, '-', '_' and '.', after a domain and '/' if you like"),
-                );
+            let path = || root().field(field).field(key);
+            let lower = if field == "annotations" { key.to_lowercase() } else { key.clone() };
+            if !is_qualified(&lower) {
+                let message = format!("{key:?} is no key of {field}: write a name, or example.com/name");
+                problems.push(Problem { is_key: true, ..problem(path(), message) });
             }
-            match value.as_str() {
-                None => say(here, "Metadata", format!("{value} must be text; put it in quotes")),
-                Some(value) if is_label && !fits(&VALUE, value, 63) => {
-                    say(
-                        here,
-                        "Metadata",
-                        format!("{value:?} is no label value: at most 63 letters, digits, '-', '_' and '.'"),
-                    );
+            match value {
+                // As the server: a null is an empty value.
+                Value::Null => {}
+                Value::String(text) => {
+                    total += if field == "annotations" { key.len() + text.len() } else { 0 };
+                    if field == "labels" && !(text.is_empty() || fits(&QUALIFIED, text, 63)) {
+                        let words =
+                            "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
+                        problems.push(problem(path(), format!("{text:?} must be {words}")));
+                    }
                 }
-                Some(_) => {}
+                other => {
+                    let message = format!("must be a string, and this is {other}; put it in quotes: \"{other}\"");
+                    problems.push(problem(path(), message));
+                }
             }
         }
     }
-    for field in metadata.keys().filter(|field| !FIELDS.contains(&field.as_str())) {
-        let meant = suggestion(field, FIELDS.into_iter());
-        say(Path::Key(&root, field), "UnknownField", format!("unknown field {field:?}{meant}"));
+    if total > ANNOTATIONS {
+        let message = format!("has {total} bytes, and {ANNOTATIONS} are allowed");
+        problems.push(problem(root().field("annotations"), message));
     }
-    problems
+}
+
+fn is_qualified(key: &str) -> bool {
+    match key.split_once('/') {
+        None => fits(&QUALIFIED, key, 63),
+        Some((prefix, name)) => fits(&SUBDOMAIN, prefix, 253) && fits(&QUALIFIED, name, 63),
+    }
 }
 
 #[cfg(test)]
@@ -124,26 +152,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_is_judged_as_on_the_server() {
-        let fine = json!({"metadata": {
-            "name": "a.b-c", "namespace": "x", "labels": {"app.example/x_Y": "v1.0", "y": ""}, "annotations": {"a": "free text"},
-        }});
-        assert_eq!(check(&fine, true), []);
-        let wrong = [
-            json!({}),
-            json!({"metadata": {}}),
-            json!({"metadata": {"name": "A"}}),
-            json!({"metadata": {"name": 5}}),
-            json!({"metadata": {"name": "a".repeat(254)}}),
-            json!({"metadata": {"name": "a", "namespace": "a.b"}}),
-            json!({"metadata": {"name": "a", "labels": {"a b": "c"}}}),
-            json!({"metadata": {"name": "a", "labels": {"a": "-"}}}),
-            json!({"metadata": {"name": "a", "annotations": {"a": true}}}),
-            json!({"metadata": {"name": "a", "lables": {}}}),
-        ];
-        for object in wrong {
-            assert_eq!(check(&object, true).len(), 1, "{object}");
-        }
-        assert_eq!(check(&json!({"metadata": {"name": "a", "namespace": "x"}}), false).len(), 1);
+    fn names_and_labels_are_judged_as_the_server_does() {
+        let said = |metadata: &Value| -> Vec<String> {
+            check(metadata, true).into_iter().map(|one| one.path.to_string()).collect()
+        };
+        assert!(said(&json!({"name": "a.b-c", "namespace": "x", "labels": {"a/b": "", "c": "d_e"}})).is_empty());
+        assert_eq!(said(&json!({"name": "A"})), ["metadata.name"]);
+        assert_eq!(said(&json!({})), ["metadata.name"]);
+        assert_eq!(said(&json!({"name": 1})), ["metadata.name"]);
+        assert_eq!(said(&json!({"name": "a", "namespace": "a.b"})), ["metadata.namespace"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a b": "c"}})), ["metadata.labels[\"a b\"]"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a": "b c"}})), ["metadata.labels.a"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a": true}})), ["metadata.labels.a"]);
+        assert!(said(&json!({"name": "a", "annotations": {"A": "b c\n"}})).is_empty());
+        assert_eq!(said(&json!({"name": "a", "annotation": {}})), ["metadata.annotation"]);
     }
 }
