@@ -159,7 +159,7 @@ async fn members_with_the_longest_addresses_and_all_restrictions() {
     let spec = json!({
         "accountRef": {"name": name(0, 253)}, "user": user, "groupRefs": refs(64, 253), "roleRef": {"name": name(0, 253)},
         "restrictions": restrictions, "acknowledge": names(64, 63), "invitationRef": {"name": name(0, 253)},
-        "startsAt": "2026-01-01T00:00:00.000001Z", "expiresAt": "9999-12-31T23:59:59Z",
+        "startsAt": "2026-01-01T00:00:00.000001Z", "expiresAt": "9998-12-31T23:59:59.999999Z",
     });
     bounds.accepted("Membership", "full", spec).await;
     let spec = json!({
