@@ -1,4 +1,4 @@
-//! Manifests in files: what `roster validate` takes, against a bare parse of the same files.
+//! Manifests in files: what `roster validate` and `roster plan` take, against a bare parse of the same files.
 
 use std::{
     fs,
@@ -44,19 +44,19 @@ pub fn measure(size: &Size) -> Result<Vec<Row>> {
         black_box(&all);
         Ok(started.elapsed())
     };
-    // `plan` joins as soon as it takes files: one more entry.
-    let commands: [(&str, &str, &[&str]); 1] = [("validate", "validate_files", &["validate"])];
+    // `plan` validates first, and then compares with a store that is not there yet.
+    let commands = [("validate", "validate_files"), ("plan", "plan_files")];
     let mut bares = Vec::new();
     let mut times = vec![Vec::new(); commands.len()];
     bare()?;
     for _ in 0..ROUNDS {
         bares.push(bare()?);
-        for ((_, _, arguments), times) in std::iter::zip(&commands, &mut times) {
-            times.push(run(arguments, folder.path())?);
+        for ((command, _), times) in std::iter::zip(&commands, &mut times) {
+            times.push(run(command, folder.path())?);
         }
     }
     let bares = milliseconds(&bares);
-    let rows = std::iter::zip(commands, times).map(|((name, id, _), times)| {
+    let rows = std::iter::zip(commands, times).map(|((name, id), times)| {
         let times = milliseconds(&times);
         let ratios: Vec<f64> = std::iter::zip(&times, &bares).map(|(time, bare)| time / bare).collect();
         let figure = format!("`roster {name} -f` of {} memberships ÷ bare parse", size.memberships);
@@ -67,12 +67,11 @@ pub fn measure(size: &Size) -> Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-fn run(arguments: &[&str], folder: &Path) -> Result<Duration> {
+fn run(command: &str, folder: &Path) -> Result<Duration> {
     let started = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_roster"))
-        .args(arguments)
-        .arg("-f")
-        .arg(folder)
+        .args([command, "-f", "."])
+        .current_dir(folder)
         .stdin(Stdio::null())
         .output()
         .context("cannot start roster")?;
