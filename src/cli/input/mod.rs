@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use kube::Client;
 
-pub(super) use self::cluster::connect;
+pub(super) use self::cluster::{connect, list, list_all};
 pub use self::{
     diagnostic::{Diagnostic, Severity},
     document::{Document, ObjectId, Place},

@@ -1,25 +1,24 @@
 //! What the live objects and the lease say of themselves.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::collections::BTreeMap;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
-use k8s_openapi::{NamespaceResourceScope, api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Api, Client, Resource, ResourceExt};
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
     api::{
         APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
         Role, SyncReason, UserGroup,
     },
-    cli::output::API_VERSION,
+    cli::{
+        input::{list, list_all},
+        output::API_VERSION,
+    },
     controller::lease,
 };
-
-/// Objects of one page of a list.
-const PAGE: u32 = 1_000;
 
 /// How a cluster is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -371,31 +370,4 @@ fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
 
 fn ready(conditions: &[Condition]) -> String {
     find(conditions, ConditionType::Ready).map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone())
-}
-
-async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-{
-    list_all(match within {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    })
-    .await
-}
-
-async fn list_all<K>(api: Api<K>) -> anyhow::Result<Vec<K>>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let mut found = Vec::new();
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = api.list(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
-        found.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(found),
-        }
-    }
 }
