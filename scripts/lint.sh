@@ -15,9 +15,10 @@ cargo clippy --locked --all-targets --all-features -- -D warnings
 step "generated files"
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
-cargo run --quiet --locked -- crds --output "$generated"
-if ! diff -r -u crds "$generated"; then
-  echo "crds/ is not what the types say: run 'make generate' and commit the result" >&2
+cargo run --quiet --locked -- crds --output "$generated/crds"
+cargo run --quiet --locked -- man --markdown >"$generated/cli.md"
+if ! diff -r -u crds "$generated/crds" || ! diff -u docs/cli.md "$generated/cli.md"; then
+  echo "crds/ or docs/cli.md is not what the code says: run 'make generate' and commit the result" >&2
   exit 1
 fi
 

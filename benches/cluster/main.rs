@@ -34,6 +34,10 @@ use report::Report;
 use size::{Size, SizeName};
 use stage::Stage;
 
+/// That of the binary, so that both sides of a ratio have the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measure Roster against the targets of its design
 #[derive(Debug, Parser)]
 struct Args {
@@ -58,6 +62,8 @@ struct Args {
 enum Part {
     /// The engine alone
     Engine,
+    /// Manifests in files
+    Files,
     /// Many memberships at once, in ten accounts
     Converge,
     /// Many memberships at once, in a PostgreSQL store
@@ -91,6 +97,9 @@ async fn measure(args: &Args) -> Result<Report> {
     let mut report = Report::new(args.size, &size);
     if wants(Part::Engine) {
         report.extend(rows::engine::measure());
+    }
+    if wants(Part::Files) {
+        report.extend(rows::files::measure(&size)?);
     }
     if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Large) {
         let stage = Stage::set().await?;

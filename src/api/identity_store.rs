@@ -276,6 +276,15 @@ pub struct IdentityStoreStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::orphaned_accounts")]
     pub orphaned_accounts: Vec<String>,
+    /// Generation for which `spec.blocked` is known to be in force: every account was gone over since, and the store, asked
+    /// afterwards, held no access for any of them. Absent while that is not so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
+    pub blocked_in_force: Option<i64>,
+    /// Where somebody who is blocked still has access: `namespace/name address`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::blocked_with_access")]
+    pub blocked_with_access: Vec<String>,
     /// What this backend can do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::status_names")]

@@ -32,5 +32,7 @@ pub const MAX_EFFECTIVE_PERMISSIONS: usize = 64;
 pub const MAX_DRIFT_ENTRIES: usize = 20;
 /// Entries of `status.orphanedAccounts` of a store.
 pub const MAX_ORPHANED_ACCOUNTS: usize = 1024;
+/// People named in status who are blocked and still have access.
+pub const MAX_BLOCKED_WITH_ACCESS: usize = 100;
 /// Characters of a condition's message, and of each string of a drift entry.
 pub const MAX_MESSAGE: usize = 32_768;

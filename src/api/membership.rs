@@ -1,9 +1,10 @@
 //! Membership: one user's place in one account.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::limits::MAX_REFS;
 use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef, schema};
@@ -32,6 +33,16 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, Ro
     "!has(self.startsAt) || !has(self.expiresAt) || self.startsAt < self.expiresAt",
     "expiresAt must be after startsAt",
 ))]
+#[x_kube(validation = schema::rule(
+    ".startsAt",
+    "!has(self.startsAt) || self.startsAt < timestamp('9999-01-01T00:00:00Z')",
+    "must lie before the year 9999",
+))]
+#[x_kube(validation = schema::rule(
+    ".expiresAt",
+    "!has(self.expiresAt) || self.expiresAt < timestamp('9999-01-01T00:00:00Z')",
+    "must lie before the year 9999; leave it out for access that does not expire",
+))]
 pub struct MembershipSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
@@ -57,15 +68,32 @@ pub struct MembershipSpec {
     /// Takes all access away while it is true.
     #[serde(default)]
     pub suspended: bool,
-    /// No access before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// No access before; before the year 9999.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "starts_at")]
     pub starts_at: Option<Time>,
-    /// No access from then on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// No access from then on; before the year 9999.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "expires_at")]
     pub expires_at: Option<Time>,
     /// Set by the controller: without that live, accepted Invitation this grants nothing; immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation_ref: Option<NameRef>,
+}
+
+/// A time that nobody can read never comes: the access waits. The rules above refuse such times; one that got past them must
+/// not keep the controller from reading everybody else's objects.
+fn starts_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    Ok(time(deserializer)?.map(|read| read.unwrap_or(Time(Timestamp::MAX))))
+}
+
+/// As [`starts_at`], but what nobody can read is over, unless it lies at the end of all time.
+fn expires_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let over = |text: String| Time(if text.starts_with("9999-") { Timestamp::MAX } else { Timestamp::MIN });
+    Ok(time(deserializer)?.map(|read| read.unwrap_or_else(over)))
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Result<Time, String>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.parse().map(Time).map_err(|_| text)))
 }
 
 /// A user.
@@ -111,4 +139,26 @@ pub struct MembershipStatus {
     /// Differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_nobody_can_read_grants_nothing_and_stops_nobody() {
+        let window = |starts: &str, expires: &str| {
+            let spec = json!({
+                "accountRef": {"name": "acme"}, "user": {"email": "dana@acme.example"}, "startsAt": starts, "expiresAt": expires,
+            });
+            let spec: MembershipSpec = serde_json::from_value(spec).unwrap();
+            (spec.starts_at.unwrap().0, spec.expires_at.unwrap().0)
+        };
+        let (starts, expires) = window("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00");
+        assert_eq!(starts, expires);
+        assert_eq!(window("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"), (Timestamp::MAX, Timestamp::MAX));
+        assert_eq!(window("2026-01-01T00:00:00+99:99", "2026-01-01T00:00:00+99:99"), (Timestamp::MAX, Timestamp::MIN));
+    }
 }

@@ -29,6 +29,7 @@ pub use invitation::*;
 pub use membership::*;
 pub use permission_catalog::*;
 pub use role::*;
+pub use schema::pattern_in_words;
 pub use user_group::*;
 
 /// API group of all kinds.

@@ -8,8 +8,8 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::limits::{
-    MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE, MAX_NAME,
-    MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
+    MAX_BLOCKED_WITH_ACCESS, MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE,
+    MAX_NAME, MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
 };
 
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -29,6 +29,23 @@ const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
 const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
 const LABEL_KEY: &str = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$";
 const LABEL_VALUE: &str = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$";
+
+/// What a value must be that is to match one of the patterns above, for messages.
+#[must_use]
+pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
+    Some(match pattern {
+        LABEL => "a DNS label: lower-case letters, digits and inner hyphens",
+        SUBDOMAIN => "the name of an object: lower-case letters, digits, inner hyphens and dots",
+        LEVEL => "the name of a level: letters, digits, inner hyphens and underscores",
+        EMAIL => "an e-mail address such as dana@acme.example",
+        DURATION => "a duration such as 5m or 1h30m: hours, minutes and seconds, in this order",
+        TEXT => "on one line, without control characters",
+        FILE => "a plain file name: letters, digits, '.', '-' and '_', no leading dot or hyphen",
+        LABEL_KEY => "a label key such as team or example.com/team",
+        LABEL_VALUE => "a label value: letters, digits, '-', '_' and '.', or empty",
+        _ => return None,
+    })
+}
 
 fn string(pattern: &str, max: usize) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": max, "pattern": pattern})
@@ -254,6 +271,17 @@ pub(super) fn orphaned_accounts(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "items": item,
         "maxItems": MAX_ORPHANED_ACCOUNTS,
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// `namespace/name address` of those who are blocked and still have access.
+pub(super) fn blocked_with_access(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME + 1 + MAX_EMAIL});
+    json_schema!({
+        "type": "array",
+        "items": item,
+        "maxItems": MAX_BLOCKED_WITH_ACCESS,
         "x-kubernetes-list-type": "atomic",
     })
 }

@@ -1,9 +1,229 @@
 //! `roster apply`.
 
-/// Make an identity store say what manifests say, without a cluster
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    sync::Arc,
+};
 
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+use anyhow::{Context as _, bail, ensure};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    change::{self, Changes, Choices, Compares, Report, VERSION, Work},
+    input::{Estate, Input},
+    output::{self, BAD, GOOD, counted, paint},
+    plan::Format,
+    target::Target,
+};
+use crate::store::{Batch, Epoch, Place, Store};
+
+/// Make the identity store hold what files say, without a cluster
+///
+/// Shows what would change, asks, and makes it so. It is idempotent and safe to repeat after a crash at any point; an
+/// object that fails leaves the others in force. A store that a cluster's controller keeps is refused. With --store, files
+/// need no IdentityStore.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  roster apply -f examples/store.yaml -f examples/secondary-users/
+  roster apply -f examples/secondary-users/ --store roster.db --yes
+
+Exit codes: 0 done; 1 some objects failed; 2 could not be done, or nobody said yes.")]
+pub struct Args {
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Remove accounts that were applied from files before and are not in these
+    #[arg(long)]
+    prune: bool,
+
+    /// Let removals of this hash pass, which the removal guard has told
+    #[arg(long, value_name = "HASH")]
+    approve: Vec<String>,
+
+    /// Show long lists whole
+    #[arg(long)]
+    all: bool,
+
+    /// How it is printed; JSON is what was done, after it was done
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    output: String,
+
+    #[command(flatten)]
+    input: Input,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Failures that are listed; JSON has all.
+const SHOWN: usize = 20;
+
+/// What was done.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Applied {
+    /// `cli.roster.dev/v1`.
+    api_version: &'static str,
+    /// `Applied`.
+    kind: &'static str,
+    /// Changes made.
+    made: usize,
+    /// Changes that failed.
+    failed: Vec<Failed>,
+    /// What was planned.
+    plan: Report,
+}
+
+/// A change that failed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Failed {
+    /// `namespace/name`.
+    account: String,
+    /// What.
+    object: String,
+    /// Why.
+    message: String,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    ensure!(args.input.is_files(), "say which files with -f; the stores of a cluster's objects are its controller's");
+    let now = super::now()?;
+    let mut estate = args.input.read_valid().await?;
+    let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
+    let changes = change::gather(&mut estate, &args.target, choices, now).await?;
+    if let Some(place) = changes.clusters.first() {
+        bail!(
+            "{place} is kept by a cluster's controller, which would undo this: apply the objects to that cluster, or \
+             use another store"
+        );
+    }
+    check_approvals(&changes, &args.approve)?;
+    let report = Report::new(&estate, &changes, Compares::Store, Vec::new(), now);
+    let is_text = args.output == "text";
+    if is_text {
+        Format::Text.print(&report, args.all)?;
+    }
+    let work = changes.works.iter().any(|work| !work.plan.changes.is_empty());
+    if work && !args.yes {
+        confirm()?;
+        let again = change::gather(&mut estate, &args.target, choices, now).await?;
+        let same = std::iter::zip(&again.works, &changes.works).all(|(one, other)| one.plan == other.plan);
+        ensure!(same, "the store has changed since this was shown; run it again");
+    }
+    let (applied, failed) = apply(&estate, &args.target, &changes, now).await?;
+    let code = if failed.is_empty() { super::OK } else { super::NO };
+    if is_text {
+        output::print(&summary(work, applied, &failed))?;
+    } else {
+        output::print_json(&Applied { api_version: VERSION, kind: "Applied", made: applied, failed, plan: report })?;
+    }
+    Ok(code)
+}
+
+/// An approval that approves nothing is a mistake, or one of removals that have changed since.
+fn check_approvals(changes: &Changes, hashes: &[String]) -> anyhow::Result<()> {
+    let guarded = changes.works.iter().filter_map(|work| work.plan.guarded.as_ref());
+    let waiting: Vec<&str> = guarded.map(|guarded| guarded.hash.as_str()).collect();
+    let approves = changes.works.iter().any(|work| !work.plan.approved.is_empty());
+    if let (Some(hash), false) = (hashes.first(), approves) {
+        let known = if waiting.is_empty() { "nothing is held back".to_owned() } else { waiting.join(", ") };
+        bail!("--approve {hash}: no removals have this hash; held back: {known}");
+    }
+    Ok(())
+}
+
+fn confirm() -> anyhow::Result<()> {
+    let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    ensure!(terminal, "nothing was changed: there is no terminal to ask on; say --yes");
+    eprint!("\nMake these changes? Only `yes` does: ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    ensure!(answer.trim() == "yes", "nothing was changed");
+    Ok(())
+}
+
+/// Makes the changes: how many were made, and those that failed.
+async fn apply(
+    estate: &Estate,
+    target: &Target,
+    changes: &Changes,
+    now: Timestamp,
+) -> anyhow::Result<(usize, Vec<Failed>)> {
+    let epoch = Epoch(now.as_microsecond());
+    let works: Vec<&Work> = changes.works.iter().filter(|work| !work.plan.changes.is_empty()).collect();
+    let mut stores: BTreeMap<Place, Arc<dyn Store>> = BTreeMap::new();
+    let (mut applied, mut failed) = (0, Vec::new());
+    for (number, work) in works.iter().enumerate() {
+        let Some(place) = &work.place else { continue };
+        progress(&format!("applying {} ({}/{})", work.key, number + 1, works.len()));
+        if !stores.contains_key(place) {
+            stores.insert(place.clone(), open(estate, target, place).await?);
+        }
+        let Some(store) = stores.get(place) else { continue };
+        let plan = &work.plan;
+        let batch = Batch { mark: &work.mark, layout: &plan.layout, changes: &plan.changes, now };
+        let outcomes = store.apply(&batch, epoch).await;
+        for (change, outcome) in std::iter::zip(&plan.changes, outcomes) {
+            match outcome {
+                Ok(()) => applied += 1,
+                Err(error) => failed.push(Failed {
+                    account: work.key.to_string(),
+                    object: change.object.to_string(),
+                    message: error.to_string(),
+                }),
+            }
+        }
+    }
+    progress("");
+    for store in stores.values() {
+        store.close().await;
+    }
+    Ok((applied, failed))
+}
+
+/// Opens a store to write; the folder that stores are kept in by default is made.
+async fn open(estate: &Estate, target: &Target, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+    if target.store.is_none() && place.file().is_some() && !estate.accounts.is_empty() {
+        let folder = &target.sqlite_dir;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let store = target.open(estate, place).await?;
+    // Once more, now that nobody else can have made it in between.
+    let theirs: BTreeSet<_> = store.accounts().await?.into_iter().filter(crate::plan::Mark::is_clusters).collect();
+    ensure!(theirs.is_empty(), "{place} is kept by a cluster's controller, which would undo this");
+    Ok(store)
+}
+
+/// One line on a terminal, over the last one.
+fn progress(line: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\u{1b}[2K{line}");
+        // Who cannot see it misses nothing.
+        let _ = io::stderr().flush();
+    }
+}
+
+fn summary(work: bool, applied: usize, failed: &[Failed]) -> String {
+    if !work {
+        return "Nothing to do.\n".to_owned();
+    }
+    let mut text = format!("{}\n", paint(GOOD, format!("Applied {}.", counted(applied, "change"))));
+    if !failed.is_empty() {
+        let _ = writeln!(text, "{}", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));
+        for one in failed.iter().take(SHOWN) {
+            let _ = writeln!(text, "  {} {}: {}", one.account, one.object, one.message);
+        }
+        if failed.len() > SHOWN {
+            let _ = writeln!(text, "  … and {} more", failed.len() - SHOWN);
+        }
+    }
+    text
 }

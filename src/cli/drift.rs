@@ -1,9 +1,112 @@
 //! `roster drift`.
 
-/// Show where identity stores differ from what was applied
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use std::fmt::Write as _;
 
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    change::{self, Choices, VERSION},
+    input::Input,
+    output::{self, BOLD, Table, counted, paint},
+    target::Target,
+};
+use crate::api::DriftEntry;
+
+/// Show what somebody changed in the identity store behind Roster's back, now
+///
+/// Looks into the store, whatever status says and whatever the drift policies are, and changes nothing. A change of the
+/// objects that is not applied yet is no drift: see `roster plan`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  roster drift -f examples/store.yaml -f examples/secondary-users/
+  roster drift -A --sqlite-dir /var/lib/roster -o json
+
+Exit codes: 0 no drift; 1 drift; 2 could not be found out.")]
+pub struct Args {
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    input: Input,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for each account.
+    Text,
+    /// A stable type, `cli.roster.dev/v1`.
+    Json,
+}
+
+/// What differs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Drift {
+    /// `cli.roster.dev/v1`.
+    api_version: &'static str,
+    /// `Drift`.
+    kind: &'static str,
+    /// Whether anything differs.
+    drifted: bool,
+    /// Accounts looked at.
+    checked: usize,
+    /// Accounts in which something differs.
+    accounts: Vec<DriftedAccount>,
+}
+
+/// What differs in one account.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DriftedAccount {
+    /// `namespace/name`.
+    account: String,
+    /// The store's file.
+    store: String,
+    /// The fields that differ.
+    entries: Vec<DriftEntry>,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::now()?;
+    let mut estate = args.input.read_valid().await?;
+    let choices = Choices { only_drift: true, ..Choices::default() };
+    let changes = change::gather(&mut estate, &args.target, choices, now).await?;
+    let checked = changes.works.len();
+    let accounts = changes.works.iter().filter(|work| !work.plan.drift.is_empty()).map(|work| DriftedAccount {
+        account: work.key.to_string(),
+        store: work.place.as_ref().map(ToString::to_string).unwrap_or_default(),
+        entries: work.plan.drift.iter().flat_map(|drift| drift.entries.clone()).collect(),
+    });
+    let accounts: Vec<DriftedAccount> = accounts.collect();
+    let drifted = !accounts.is_empty();
+    let drift = Drift { api_version: VERSION, kind: "Drift", drifted, checked, accounts };
+    match args.output {
+        Format::Json => output::print_json(&drift)?,
+        Format::Text => output::print(&text(&drift))?,
+    }
+    Ok(if drifted { super::NO } else { super::OK })
+}
+
+fn text(drift: &Drift) -> String {
+    let checked = counted(drift.checked, "account");
+    if !drift.drifted {
+        return format!("No drift: nobody has changed what was applied ({checked}).\n");
+    }
+    let mut out = String::new();
+    for account in &drift.accounts {
+        let _ = writeln!(out, "{}", paint(BOLD, &account.account));
+        let mut table = Table::new(["object", "field", "desired", "in the store"]);
+        for entry in &account.entries {
+            table.row([&entry.object, &entry.field, &entry.desired, &entry.observed]);
+        }
+        out += &(table.text() + "\n");
+    }
+    let fields: usize = drift.accounts.iter().map(|account| account.entries.len()).sum();
+    out + &format!("{} in {} of {checked}.\n", counted(fields, "difference"), drift.accounts.len())
 }

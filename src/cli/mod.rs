@@ -1,10 +1,11 @@
 //! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
 
 mod apply;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ask;
 mod audit;
 mod block;
 mod can_i;
+mod change;
 mod completions;
 mod controller;
 mod crds;
@@ -17,9 +18,11 @@ mod matrix;
 mod migrate;
 pub mod output;
 mod people;
+mod period;
 mod plan;
 mod review;
 mod status;
+mod suggest;
 mod target;
 mod unblock;
 mod validate;
@@ -73,7 +76,6 @@ enum Command {
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     Audit(audit::Args),
     Migrate(migrate::Args),
     Controller(controller::Args),
@@ -137,7 +139,6 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,
-        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         Command::Audit(args) => audit::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Controller(args) => controller::run(args).await,

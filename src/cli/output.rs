@@ -5,9 +5,11 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
+/// Of everything printed as JSON; the shape of a kind changes only with it.
+pub const API_VERSION: &str = "cli.roster.dev/v1";
 /// Columns that everything fits.
 pub const WIDTH: u16 = 100;
 /// What is gained, or well.
@@ -31,6 +33,29 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
 #[must_use]
 pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// `text` behind `head`, broken at spaces so that it fits; further lines are indented by `indent`, which is how wide
+/// `head` shows.
+#[must_use]
+pub fn wrap(head: &str, indent: usize, text: &str) -> String {
+    let mut out = head.to_owned();
+    let mut column = indent;
+    for (place, word) in text.split(' ').enumerate() {
+        let width = anstream::adapter::strip_str(word).to_string().chars().count();
+        if place > 0 && column + 1 + width > usize::from(WIDTH) {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if place > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out + "\n"
 }
 
 /// Prints to standard output. Whoever reads it may have seen enough: `roster … | head`.
@@ -59,19 +84,32 @@ pub struct Table {
     headings: Vec<String>,
     rows: Vec<Vec<String>>,
     numbers: Vec<usize>,
+    whole: Vec<usize>,
 }
 
 impl Table {
     /// A table with these headings.
     #[must_use]
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
-        Self { headings: headings.into_iter().map(Into::into).collect(), rows: Vec::new(), numbers: Vec::new() }
+        Self {
+            headings: headings.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+            numbers: Vec::new(),
+            whole: Vec::new(),
+        }
     }
 
     /// The same with the columns at these places aligned to the right.
     #[must_use]
     pub fn numbers(mut self, places: &[usize]) -> Self {
         self.numbers = places.to_vec();
+        self
+    }
+
+    /// The same with no cell of the columns at these places ever broken: names that are to be copied.
+    #[must_use]
+    pub fn whole(mut self, places: &[usize]) -> Self {
+        self.whole = places.to_vec();
         self
     }
 
@@ -89,14 +127,23 @@ impl Table {
     /// As text of at most [`WIDTH`] columns.
     #[must_use]
     pub fn text(&self) -> String {
+        self.text_within(WIDTH)
+    }
+
+    /// As text of at most so many columns.
+    #[must_use]
+    pub fn text_within(&self, width: u16) -> String {
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         grid.set_header(self.headings.iter().map(|heading| heading.to_uppercase()));
         grid.add_rows(&self.rows);
         for (place, column) in grid.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
             if self.numbers.contains(&place) {
                 column.set_cell_alignment(CellAlignment::Right);
+            }
+            if self.whole.contains(&place) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
@@ -125,8 +172,15 @@ impl Table {
     }
 }
 
+/// What people wrote, as one line that does nothing to a terminal.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// Nothing in a cell may become a column, a line, a link, or HTML.
-fn escape_markdown(text: &str) -> String {
+#[must_use]
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {
@@ -168,6 +222,24 @@ mod tests {
         table.row(["membership".to_owned(), "word ".repeat(60)]);
         assert!(table.text().lines().count() > 3);
         assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn names_that_are_to_be_copied_stay_whole() {
+        let name = "a-name-that-would-be-broken-in-the-middle";
+        let mut table = Table::new(["account", "message"]).whole(&[0]);
+        table.row([name.to_owned(), "word ".repeat(60)]);
+        assert!(table.text().contains(name));
+        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_behind_their_head() {
+        let text = wrap(&format!("  {} ", paint(BAD, "x")), 4, "word ".repeat(30).trim());
+        let lines: Vec<String> = text.lines().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("  x word") && lines[1].starts_with("    word"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= usize::from(WIDTH)), "{lines:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     model::{Email, Name, Ranks},
-    resolve::{Access, AccountObjects, End, Finding, MemberContent, ResolvedAccount},
+    resolve::{Access, AccountObjects, End, Finding, MemberContent, ResolvedAccount, Window},
 };
 
 /// One address in an account.
@@ -21,6 +21,8 @@ pub struct Person {
     pub content: Option<Arc<MemberContent>>,
     /// How much of it the objects alone say.
     pub known: Known,
+    /// When it holds; known even where only the store knows the rest.
+    pub window: Window,
     /// What is said of each Membership, in the order of `memberships`.
     pub findings: Vec<Finding>,
 }
@@ -56,8 +58,8 @@ impl Person {
         if let Known::Ended(end) = self.known {
             return Some(Withheld::Ended(end));
         }
-        let content = self.content.as_ref()?;
-        match (content.ended, content.window.starts_at, content.window.expires_at) {
+        let ended = self.content.as_ref().and_then(|content| content.ended);
+        match (ended, self.window.starts_at, self.window.expires_at) {
             (Some(end), ..) => Some(Withheld::Ended(end)),
             (None, Some(start), _) if now < start => Some(Withheld::StartsAt(start)),
             (None, _, Some(end)) if now >= end => Some(Withheld::ExpiredAt(end)),
@@ -78,10 +80,20 @@ impl Person {
     }
 }
 
+/// For clap: an address.
+pub fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|error| error.to_string())
+}
+
 /// Everybody in an account, the owner included, by address.
 #[must_use]
 pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Person> {
     let person = |email: &Email, access: Option<&Access>| {
+        let window = match access {
+            Some(Access::Exactly(content) | Access::AtMost(content)) => content.window,
+            Some(Access::KeptWithin(window)) => *window,
+            _ => Window::default(),
+        };
         let (content, known) = match access {
             None => (None, Known::All),
             Some(Access::Exactly(content)) => (Some(content.clone()), Known::All),
@@ -89,7 +101,8 @@ pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Perso
             Some(Access::Kept | Access::KeptWithin(_)) => (None, Known::OnlyStore),
             Some(Access::Ended(end)) => (None, Known::Ended(*end)),
         };
-        Person { email: email.clone(), memberships: Vec::new(), is_owner: false, content, known, findings: Vec::new() }
+        let (email, memberships, findings) = (email.clone(), Vec::new(), Vec::new());
+        Person { email, memberships, is_owner: false, content, known, window, findings }
     };
     let wanted = &resolved.desired.members;
     let access = |email: &Email| wanted.get(email).map(|desired| &desired.access);

@@ -1,9 +1,121 @@
 //! `roster plan`.
 
-/// Show what would change in the identity store, and what each person gains and loses
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use std::path::PathBuf;
 
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+use clap::ValueEnum;
+
+use super::{
+    change::{self, Choices, Report, between},
+    input::Input,
+    output,
+    target::Target,
+};
+
+/// Show what would change in the identity store, and what each person gains and loses
+///
+/// Compares what the objects say with what the store holds, and writes nothing, nor does it make a store that is not
+/// there. With --store, files need no IdentityStore. With --from and --to it compares two revisions of files with each
+/// other, without any store: for a pull request.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  roster plan -f examples/store.yaml -f examples/secondary-users/
+  roster plan -f examples/secondary-users/ --store roster.db --detailed-exitcode
+  roster plan --sqlite-dir /var/lib/roster          # the cluster that kubectl would ask
+  roster plan --from examples/secondary-users --to examples/secondary-users -o markdown
+
+Exit codes: 0 done, whether anything would change or not; 2 could not be done.
+With --detailed-exitcode: 0 no changes; 2 changes, or some that wait; 1 could not be done.")]
+pub struct Args {
+    /// Compare this revision of files …
+    #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["files", "context", "all_namespaces", "store"])]
+    from: Vec<PathBuf>,
+
+    /// … with this one, without any store
+    #[arg(long, value_name = "PATH", requires = "from")]
+    to: Vec<PathBuf>,
+
+    /// Count removals of this hash, which the removal guard has told, as approved
+    #[arg(long, value_name = "HASH")]
+    approve: Vec<String>,
+
+    /// Show also what `apply --prune` removes: accounts applied from files before that are not in these
+    #[arg(long)]
+    prune: bool,
+
+    /// Exit code 2 where something would change, and 1 where it could not be found out
+    #[arg(long)]
+    detailed_exitcode: bool,
+
+    /// Show long lists whole
+    #[arg(long)]
+    all: bool,
+
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    input: Input,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+/// How changes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// A stable type, `cli.roster.dev/v1`; complete.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+impl Format {
+    /// Prints a report.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn print(self, report: &Report, all: bool) -> anyhow::Result<()> {
+        match self {
+            Self::Text => output::print(&report.text(all)),
+            Self::Json => output::print_json(report),
+            Self::Markdown => output::print(&report.markdown(all)),
+        }
+    }
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let detailed = args.detailed_exitcode;
+    match plan(args).await {
+        Ok(changes) if detailed && changes => Ok(super::FAILED),
+        Ok(_) => Ok(super::OK),
+        // As terraform's: 2 says that there are changes.
+        Err(error) if detailed => {
+            eprintln!("error: {}", super::one_line(&error));
+            Ok(super::NO)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether anything would change, or waits to.
+async fn plan(args: Args) -> anyhow::Result<bool> {
+    let now = super::now()?;
+    let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
+    let report = if args.from.is_empty() {
+        let mut estate = args.input.read_valid().await?;
+        let changes = change::gather(&mut estate, &args.target, choices, now).await?;
+        Report::new(&estate, &changes, change::Compares::Store, Vec::new(), now)
+    } else {
+        let side = |files: &[PathBuf]| Input { files: files.to_vec(), ..args.input.clone() };
+        let mut from = side(&args.from).read_valid().await?;
+        let mut to = side(&args.to).read_valid().await?;
+        let (changes, refused) = between(&mut from, &mut to, choices, now);
+        Report::new(&to, &changes, change::Compares::Revisions, refused, now)
+    };
+    args.output.print(&report, args.all)?;
+    Ok(report.changes || report.waits)
 }

@@ -11,7 +11,7 @@ use crate::{
     model::AccountKey,
     plan::{self, GUARD_WINDOW, Mark, Observed, Orders, Plan, Policy},
     resolve::{ResolvedAccount, Scope},
-    store::{NoSecrets, Place, Store},
+    store::{NoSecrets, Place, Secrets, Store},
 };
 
 /// Which store
@@ -59,7 +59,8 @@ impl Target {
         }
         let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
-        let store = estate.objects.stores.get(name.as_str());
+        // One that only stands in for a store that no file describes has no generation.
+        let store = estate.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
         let store = store.with_context(|| {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;
@@ -71,12 +72,22 @@ impl Target {
     /// # Errors
     /// When it cannot be opened, or its secrets cannot be read.
     pub async fn open(&self, estate: &Estate, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-        Ok(match &estate.source {
-            Source::Files(_) => place.open(&NoSecrets).await?,
-            Source::Cluster(cluster) => {
-                place.open(&ClusterSecrets::new(cluster.client.clone(), &self.store_namespace)).await?
-            }
-        })
+        Ok(place.open(&*self.secrets(estate)).await?)
+    }
+
+    /// The same only to look: nothing is made or changed; `None` where no store is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_if_there(&self, estate: &Estate, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
+        Ok(place.open_if_there(&*self.secrets(estate)).await?)
+    }
+
+    fn secrets(&self, estate: &Estate) -> Box<dyn Secrets> {
+        match &estate.source {
+            Source::Files(_) => Box::new(NoSecrets),
+            Source::Cluster(cluster) => Box::new(ClusterSecrets::new(cluster.client.clone(), &self.store_namespace)),
+        }
     }
 }
 
@@ -92,18 +103,38 @@ pub async fn plan(
     store: Option<&Arc<dyn Store>>,
     now: Timestamp,
 ) -> anyhow::Result<Option<Planned>> {
-    let Some(resolved) = estate.objects.resolve(key) else { return Ok(None) };
-    let Some(entry) = estate.objects.accounts.get(key) else { return Ok(None) };
-    let Some(account) = &entry.account else { return Ok(None) };
-    let observed = match store {
+    let observed = observe(store, key, now).await?;
+    Ok(plan_as(estate, key, place, observed, estate.mark(key), now, &|policy| policy))
+}
+
+/// What a store holds of an account; nothing where there is no store.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn observe(store: Option<&Arc<dyn Store>>, key: &AccountKey, now: Timestamp) -> anyhow::Result<Observed> {
+    Ok(match store {
         Some(store) => store.observe(key, &Scope::Account, now - GUARD_WINDOW).await?,
         None => Observed::default(),
-    };
-    let mark = estate.mark(key);
+    })
+}
+
+/// As [`plan`], of what was observed, for whoever owns `mark`, and under another policy where `adjust` says so.
+pub fn plan_as(
+    estate: &Estate,
+    key: &AccountKey,
+    place: &Place,
+    observed: Observed,
+    mark: Mark,
+    now: Timestamp,
+    adjust: &dyn Fn(Policy) -> Policy,
+) -> Option<Planned> {
+    let resolved = estate.objects.resolve(key)?;
+    let entry = estate.objects.accounts.get(key)?;
+    let account = entry.account.as_ref()?;
     let spec = resolved.definitions.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
     let last_holders = resolved.definitions.last_holders(&entry.role_refs());
     let orders = Orders::read(|key| entry.annotations.get(key).map(String::as_str));
-    let policy = Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now);
+    let policy = adjust(Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now));
     let plan = plan::plan(&resolved.desired, &observed, &policy);
-    Ok(Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan }))
+    Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan })
 }

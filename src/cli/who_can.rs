@@ -1,9 +1,228 @@
 //! `roster who-can`.
 
-/// List who may do something
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use std::fmt::Write as _;
 
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+use clap::ValueEnum;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    ask::{Held, Lookup, Subject, reach, through, time_note, why_not, withheld},
+    input::{Estate, Input},
+    output::{BOLD, DIM, Table, WARN, counted, paint, print, print_json, wrap},
+};
+use crate::model::{AccountKey, Ranks};
+
+/// List who may do something
+///
+/// Everybody whose level in the section is at least the one asked for, with the roles and groups that give it: taking it
+/// away from somebody means taking all of them away. Exit code 0 when somebody may, 1 when nobody may. Accounts whose
+/// catalog does not know the section are passed over, unless --account asks for one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster who-can Edit settings -f examples/\n  \
+                  roster who-can Allowed payments --account secondary-users/tidewater -f examples/ --all\n  \
+                  roster who-can View reports -f examples/ -o csv")]
+pub struct Args {
+    /// At least this level …
+    level: String,
+
+    /// … in this section
+    section: String,
+
+    /// Only in this account
+    #[arg(long, value_name = "NS/NAME")]
+    account: Option<String>,
+
+    /// Also list who would, if their access were not withheld now: suspended, blocked, expired, not begun; in CSV and
+    /// Markdown without a level
+    #[arg(long)]
+    all: bool,
+
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+
+    #[command(flatten)]
+    lookup: Lookup,
+
+    #[command(flatten)]
+    input: Input,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Csv,
+    Json,
+}
+
+/// Who may do something.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhoCan {
+    api_version: &'static str,
+    kind: &'static str,
+    /// What was asked: the section …
+    section: String,
+    /// … and the level; higher ones count.
+    level: String,
+    /// Who may, by account and address.
+    users: Vec<Holder>,
+    /// Who would, if access were not withheld; printed with --all only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withheld: Vec<Holder>,
+    /// Of whom only a store knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<Holder>,
+}
+
+/// One user in one account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// The account, `namespace/name`.
+    account: String,
+    /// The address.
+    user: String,
+    /// The level held.
+    level: String,
+    /// What gives it: roles, groups.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    through: String,
+    /// When it ends, or why it is withheld or unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::now()?;
+    let mut input = args.input.clone();
+    reach(&mut input, args.account.as_deref());
+    let estate = input.read_valid().await?;
+    let mut found = gather(&args, &estate, now).await?;
+    let hidden = if args.all { 0 } else { std::mem::take(&mut found.withheld).len() };
+    match args.output {
+        Format::Json => print_json(&found)?,
+        Format::Csv => print(&tables(&found).csv())?,
+        Format::Markdown => print(&tables(&found).markdown())?,
+        Format::Table => print(&text(&found, hidden))?,
+    }
+    Ok(if found.users.is_empty() { super::NO } else { super::OK })
+}
+
+async fn gather(args: &Args, estate: &Estate, now: Timestamp) -> anyhow::Result<WhoCan> {
+    let one: Option<AccountKey> = args.account.as_deref().map(|account| estate.account(account)).transpose()?;
+    let keys = one.clone().map_or_else(|| estate.accounts.clone(), |key| vec![key]);
+    anyhow::ensure!(!keys.is_empty(), "there are no accounts to ask about");
+    let (section, level) = (args.section.clone(), args.level.clone());
+    let (api_version, kind) = (super::output::API_VERSION, "WhoCan");
+    let (users, withheld, unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = WhoCan { api_version, kind, section, level, users, withheld, unknown };
+    let mut refused = None;
+    let mut asked = false;
+    for key in keys {
+        let subject = Subject::new(estate, key, &args.lookup, now).await?;
+        match subject.question(&args.level, &args.section) {
+            Ok(question) => {
+                asked = true;
+                for person in &subject.people {
+                    add(&subject, person, &question, now, &mut found);
+                }
+            }
+            // What its sections are only its store knows, so nothing can be said of anybody in it.
+            Err(error) if subject.layout.is_empty() && one.is_none() => {
+                let (account, note) = (subject.key.to_string(), error.to_string());
+                let (user, level, through) = (String::new(), String::new(), String::new());
+                found.unknown.push(Holder { account, user, level, through, note });
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    match refused {
+        Some(error) if !asked => Err(error),
+        _ => Ok(found),
+    }
+}
+
+fn add(
+    subject: &Subject<'_>,
+    person: &super::people::Person,
+    question: &super::ask::Question,
+    now: Timestamp,
+    found: &mut WhoCan,
+) {
+    let level = |ranks: &Ranks| {
+        let ladder = subject.layout.ladders().get(question.section);
+        let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
+        ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
+    };
+    let user = |level: String, through: String, note: String| Holder {
+        account: subject.key.to_string(),
+        user: person.email.to_string(),
+        level,
+        through,
+        note,
+    };
+    if let Some(why) = person.withheld(now) {
+        if let Some(ranks) = subject.without_withholding(person).filter(|ranks| question.is_met(ranks)) {
+            let note = withheld(subject, person, why);
+            found.withheld.push(user(level(&ranks), through(subject, person, question), note));
+        }
+        return;
+    }
+    match subject.held(person, now) {
+        Held::Exactly(ranks) if question.is_met(&ranks) => {
+            let through = through(subject, person, question);
+            found.users.push(user(level(&ranks), through, time_note(person, now)));
+        }
+        Held::Exactly(_) => {}
+        Held::AtMost(ranks) if !question.is_met(&ranks) => {}
+        Held::AtMost(_) | Held::Unknown => {
+            found.unknown.push(user(String::new(), String::new(), why_not(subject, &person.email, question, now)));
+        }
+    }
+}
+
+fn table(users: &[Holder]) -> Table {
+    let mut table = Table::new(["account", "user", "level", "through", "note"]).whole(&[0, 1]);
+    for user in users {
+        table.row([&user.account, &user.user, &user.level, &user.through, &user.note]);
+    }
+    table
+}
+
+/// One table of all, for machines and for Markdown.
+fn tables(found: &WhoCan) -> Table {
+    let mut one = table(&found.users);
+    for user in &found.withheld {
+        one.row([&user.account, &user.user, "", &user.through, &user.note]);
+    }
+    for user in &found.unknown {
+        one.row([&user.account, &user.user, "?", &user.through, &user.note]);
+    }
+    one
+}
+
+fn text(found: &WhoCan, hidden: usize) -> String {
+    let WhoCan { section, level, .. } = found;
+    let mut text =
+        if found.users.is_empty() { format!("Nobody has {level} of {section}.\n") } else { table(&found.users).text() };
+    if !found.withheld.is_empty() {
+        let _ = writeln!(text, "\n{}", paint(BOLD, "Withheld now; the level is what they would have:"));
+        text += &table(&found.withheld).text();
+    }
+    if hidden > 0 {
+        let would = format!("{} would, but access is withheld now; --all says whose.", counted(hidden, "more user"));
+        let _ = writeln!(text, "\n{}", paint(DIM, would));
+    }
+    if !found.unknown.is_empty() {
+        let count = found.unknown.len();
+        let _ = writeln!(text, "\n{}", paint(WARN, format!("Only the store knows of {count} more; counted as no:")));
+        for user in &found.unknown {
+            text += &wrap("  ", 2, &user.note);
+        }
+    }
+    text
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
 use kube::Client;
 
 use super::{
@@ -11,10 +12,13 @@ use super::{
     stores::StoreHandle,
 };
 use crate::{
-    api::{InvalidReason, SyncReason, limits::MAX_ORPHANED_ACCOUNTS},
-    model::{AccountKey, Name, Ranks},
-    resolve::{CatalogFacts, Finding, StoreFacts},
-    store::StoreError,
+    api::{
+        SyncReason,
+        limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
+    },
+    model::{AccountKey, Email, Name},
+    resolve::{CatalogFacts, StoreFacts},
+    store::{Store, StoreError},
 };
 
 /// A look at a store.
@@ -27,38 +31,19 @@ pub struct StoreLook {
     pub users: BTreeSet<(AccountKey, Name)>,
     /// Our cluster's id.
     pub cluster: Name,
+    /// Whether every account was gone over since the IdentityStore last changed: nothing that was worked out before
+    /// can be written any more.
+    pub settled: bool,
 }
 
 /// What is to be said of a catalog.
 #[must_use]
 pub fn catalog_report(record: &Record<CatalogFacts>, users: u64) -> Report {
-    let mut finding = Finding::default();
-    match &record.facts.compiled {
-        Err(faults) => faults.iter().for_each(|fault| finding.fault(InvalidReason::CatalogInvalid, fault.to_string())),
-        Ok(catalog) => {
-            for role in &catalog.roles {
-                for rule in catalog.unmet(&role.ranks) {
-                    finding.advise(format!(
-                        "role {}: {} at {} needs {} at {}, which must come from elsewhere",
-                        role.name,
-                        catalog.section_name(rule.section),
-                        catalog.level(rule.section, level_of(&role.ranks, rule.section)),
-                        catalog.section_name(rule.needs),
-                        catalog.level(rule.needs, rule.level),
-                    ));
-                }
-            }
-        }
-    }
-    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(finding);
+    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(record.facts.finding());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(("InUse", format!("{users} accounts still use this catalog"))));
     }
     report
-}
-
-fn level_of(ranks: &Ranks, section: usize) -> u8 {
-    ranks.as_slice().get(section).copied().unwrap_or(0)
 }
 
 /// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
@@ -68,10 +53,13 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
         let capabilities = look.handle.get().await?.capabilities().names();
         let totals = look.handle.call("totals", |store| async move { store.totals().await }).await?;
         let marks = look.handle.call("accounts", |store| async move { store.accounts().await }).await?;
-        Ok::<_, StoreError>((capabilities, totals, marks))
+        let blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
+        let with_access = async move |store: Arc<dyn Store>| store.with_access(&blocked, Timestamp::now()).await;
+        let with_access = look.handle.call("with-access", with_access).await?;
+        Ok::<_, StoreError>((capabilities, totals, marks, with_access))
     };
     match found.await {
-        Ok((capabilities, totals, marks)) => {
+        Ok((capabilities, totals, marks, with_access)) => {
             let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
             let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
             let orphaned: BTreeSet<String> = orphaned.map(|mark| mark.account.to_string()).collect();
@@ -79,6 +67,12 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                 accounts: Some(totals.accounts),
                 members: Some(totals.members),
                 orphaned: orphaned.into_iter().take(MAX_ORPHANED_ACCOUNTS).collect(),
+                blocked_in_force: (look.settled && with_access.is_empty()).then_some(generation),
+                blocked_with_access: with_access
+                    .iter()
+                    .take(MAX_BLOCKED_WITH_ACCESS)
+                    .map(|(account, email)| format!("{account} {email}"))
+                    .collect(),
                 capabilities,
             };
             let mut report = Report::new(generation, detail);
@@ -90,8 +84,14 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
             (waiting(look, report), None)
         }
         Err(error) => {
-            let detail =
-                Detail::Store { accounts: None, members: None, orphaned: Vec::new(), capabilities: Vec::new() };
+            let detail = Detail::Store {
+                accounts: None,
+                members: None,
+                orphaned: Vec::new(),
+                blocked_in_force: None,
+                blocked_with_access: Vec::new(),
+                capabilities: Vec::new(),
+            };
             let reason = match &error {
                 StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
                 StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,

@@ -219,6 +219,18 @@ impl Queue {
         }
     }
 
+    /// Whether a pass over the account runs.
+    #[must_use]
+    pub fn is_running(&self, key: &AccountKey) -> bool {
+        self.work.get(key).is_some_and(|work| work.running)
+    }
+
+    /// Whether something of the account is still to be looked at.
+    #[must_use]
+    pub fn is_pending(&self, key: &AccountKey) -> bool {
+        self.work.get(key).is_some_and(|work| work.pending.is_some())
+    }
+
     /// When something becomes due next.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {

@@ -20,8 +20,8 @@ pub struct Explanation {
 pub enum Step {
     /// A role or group raised it to `level`.
     Granted {
-        /// `role developer`, `group support`, …
-        by: String,
+        /// Which.
+        by: Grantor,
         /// The level.
         level: Name,
     },
@@ -48,6 +48,30 @@ pub enum Step {
         /// The level left.
         level: Name,
     },
+}
+
+/// What grants something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grantor {
+    /// The catalog's owner role.
+    Owner(Name),
+    /// A predefined role.
+    PredefinedRole(Name),
+    /// A Role of the account.
+    Role(Name),
+    /// A group, its roles included.
+    Group(Name),
+}
+
+impl fmt::Display for Grantor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(name) => write!(f, "owner role {name}"),
+            Self::PredefinedRole(name) => write!(f, "predefined role {name}"),
+            Self::Role(name) => write!(f, "role {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+        }
+    }
 }
 
 impl fmt::Display for Step {
@@ -94,10 +118,10 @@ impl Listener<'_> {
 impl Trace for Listener<'_> {
     fn granted(&mut self, section: usize, rank: u8, source: Source<'_>) {
         let by = match source {
-            Source::Owner(name) => format!("owner role {name}"),
-            Source::PredefinedRole(name) => format!("predefined role {name}"),
-            Source::Role(name) => format!("role {name}"),
-            Source::Group(name) => format!("group {name}"),
+            Source::Owner(name) => Grantor::Owner(name.clone()),
+            Source::PredefinedRole(name) => Grantor::PredefinedRole(name.clone()),
+            Source::Role(name) => Grantor::Role(name.clone()),
+            Source::Group(name) => Grantor::Group(name.clone()),
         };
         let level = self.level(section, rank);
         self.steps[section].push(Step::Granted { by, level });

@@ -11,6 +11,6 @@ mod ranks;
 
 pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
 pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
-pub use explain::{Explanation, Step, explain};
+pub use explain::{Explanation, Grantor, Step, explain};
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use ranks::{Ladder, Layout, Ranks};

@@ -1,9 +1,9 @@
 //! What differs, field by field: worked out only where something does.
 
+use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated};
 use crate::{
     api::DriftEntry,
     model::{Email, Layout, Ranks},
-    plan::ObjectKey,
     resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
 };
 
@@ -42,6 +42,41 @@ pub(super) fn entries<C: Differs>(
         .into_iter()
         .map(|(field, desired, observed)| entry(object, &field, &desired, &observed))
         .collect()
+}
+
+impl Plan {
+    /// The fields that one of its changes changes in what is there: `desired` is what they become. None where nothing is
+    /// there, or nothing is left.
+    #[must_use]
+    pub fn fields(&self, change: &Change, observed: &Observed) -> Vec<DriftEntry> {
+        let Some((content, _)) = &change.put else { return Vec::new() };
+        let (from, to) = (&observed.layout, &self.layout);
+        let object = &change.object;
+        match (object, content) {
+            (_, Content::Account(content)) => between(object, content, observed.account.as_ref(), from, to),
+            (ObjectKey::Role(name), Content::Role(content)) => {
+                between(object, content, observed.roles.get(name), from, to)
+            }
+            (ObjectKey::Group(name), Content::Group(content)) => {
+                between(object, content, observed.groups.get(name), from, to)
+            }
+            (ObjectKey::Member(email), Content::Member(content)) => {
+                between(object, content.as_ref(), observed.members.get(email), from, to)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn between<C: Differs + Translated>(
+    object: &ObjectKey,
+    content: &C,
+    seen: Option<&Seen<C>>,
+    from: &Layout,
+    to: &Layout,
+) -> Vec<DriftEntry> {
+    let Some(there) = seen.and_then(|seen| seen.content.as_ref()) else { return Vec::new() };
+    entries(object, content, Some(there.translated(from, to).as_ref()), to)
 }
 
 /// One entry.

@@ -49,8 +49,9 @@ fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
     allows_nothing(content) || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
-/// `content`, allowing no more than `limit`.
-fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberContent {
+/// `content`, allowing no more than `limit`; both are of one layout.
+#[must_use]
+pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberContent {
     content.ranks.lower_to(limit.ranks.as_slice());
     content.window = content.window.intersection(&limit.window);
     content

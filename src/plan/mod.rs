@@ -22,5 +22,6 @@ pub use diff::{Hold, Plan, plan};
 pub use drift::Drift;
 pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
+pub use members::limited;
 pub use observed::{FILES, Mark, Observed, RecentRemoval, Seen};
 pub use policy::{GUARD_WINDOW, GuardPolicy, Orders, Policy};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Fingerprint;
+use super::{Fingerprint, fingerprint::Fingerprinted};
 use crate::{
     model::{AccountKey, Email, Layout, Name},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName},
+    resolve::{Access, AccountContent, Desired, GroupContent, MemberContent, RoleContent, RoleName},
 };
 
 /// Whose something in a store is: everything Roster writes carries one.
@@ -67,6 +67,40 @@ pub struct Observed {
     pub member_count: u64,
     /// Removals counted by the guard, not older than its window.
     pub recent_removals: Vec<RecentRemoval>,
+}
+
+impl Observed {
+    /// What a store would show had it just been made to hold what is desired: to compare two states of the objects
+    /// without any store. Members of whom only a store would know what they hold are not there.
+    #[must_use]
+    pub fn of(desired: &Desired, mark: &Mark) -> Self {
+        let layout = &desired.layout;
+        let Some(definitions) = &desired.definitions else { return Self::default() };
+        let members: BTreeMap<_, _> = desired
+            .members
+            .iter()
+            .filter_map(|(email, member)| match &member.access {
+                Access::Exactly(content) | Access::AtMost(content) => {
+                    Some((email.clone(), applied(content.as_ref(), layout, mark)))
+                }
+                Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
+            })
+            .collect();
+        Self {
+            layout: layout.clone(),
+            account: Some(applied(&definitions.account, layout, mark)),
+            roles: definitions.roles.iter().map(|(name, (c, _))| (name.clone(), applied(c, layout, mark))).collect(),
+            groups: definitions.groups.iter().map(|(name, (c, _))| (name.clone(), applied(c, layout, mark))).collect(),
+            member_count: members.len() as u64,
+            members,
+            recent_removals: Vec::new(),
+        }
+    }
+}
+
+/// What was just applied.
+fn applied<C: Fingerprinted + Clone>(content: &C, layout: &Layout, mark: &Mark) -> Seen<C> {
+    Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(content.fingerprint(layout)) }
 }
 
 /// A member who was removed or left without access, not by somebody's explicit word.

@@ -80,6 +80,14 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The same, telling every difference and correcting none: for who only wants to know.
+    #[must_use]
+    pub fn only_reporting(self) -> Self {
+        Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: false, ..self }
+    }
+}
+
 /// When removals are held back.
 #[derive(Clone, Debug)]
 pub struct GuardPolicy {

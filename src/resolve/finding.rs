@@ -1,6 +1,6 @@
 //! What is to be said of one object: faults, which make it `Valid=False`, and advice, which never does.
 
-use crate::api::InvalidReason;
+use crate::{api::InvalidReason, model::AccountKey};
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What is to be said of an object whose account does not exist.
+    #[must_use]
+    pub fn account_not_found(account: &AccountKey) -> Self {
+        let mut finding = Self::default();
+        let AccountKey { namespace, name } = account;
+        let message = format!("spec.accountRef: there is no Account {name:?} in namespace {namespace:?}");
+        finding.fault(InvalidReason::AccountNotFound, message);
+        finding
+    }
+
     /// Adds a fault.
     pub fn fault(&mut self, reason: InvalidReason, message: impl Into<String>) {
         self.faults.push(Fault { reason, message: message.into() });

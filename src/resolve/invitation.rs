@@ -23,15 +23,20 @@ impl Definitions {
             let message = format!("invitations need a plan with {feature:?}; account {:?} has none", self.account.name);
             finding.fault(InvalidReason::PlanNotEligible, message);
         }
-        let choices = Choices {
-            role: facts.role.as_ref(),
-            groups: &facts.groups,
-            apply: &facts.apply,
-            lift: &facts.lift,
-            // Only a Membership can confirm; an invitation that lifts is confirmed by whoever edits the Membership.
-            acknowledge: &facts.lift,
-        };
-        self.parts(whole, &choices, &mut finding);
+        self.parts(whole, &facts.choices(), &mut finding);
         finding
+    }
+}
+
+impl InvitationFacts {
+    pub(super) fn choices(&self) -> Choices<'_> {
+        Choices {
+            role: self.role.as_ref(),
+            groups: &self.groups,
+            apply: &self.apply,
+            lift: &self.lift,
+            // Only a Membership can confirm; an invitation that lifts is confirmed by whoever edits the Membership.
+            acknowledge: &self.lift,
+        }
     }
 }

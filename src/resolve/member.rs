@@ -7,12 +7,12 @@ use smallvec::SmallVec;
 
 use super::{
     Access, Definitions, DesiredMember, End, Finding, MemberContent, MemberFacts, Origin, Outlook, RoleName, Window,
-    definitions::{InForce, RolesInForce},
+    definitions::{InForce, ResolvedOwner, RolesInForce},
     role::{advise_on_sections, unavailable},
 };
 use crate::{
     api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
-    model::{Caps, Email, Explanation, Grant, MemberInputs, Name, NoTrace, Ranks, Source, effective, explain},
+    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, Source, effective},
 };
 
 /// What the memberships of one address come to.
@@ -73,7 +73,7 @@ impl MemberFacts {
         }
     }
 
-    fn choices(&self) -> Choices<'_> {
+    pub(super) fn choices(&self) -> Choices<'_> {
         Choices {
             role: self.role.as_deref(),
             groups: &self.groups,
@@ -152,9 +152,7 @@ impl Definitions {
         let owner = whole.owner.as_ref()?;
         let role = &whole.catalog.roles[owner.role];
         let mut ranks = Ranks::default();
-        let grants = [Grant { source: Source::Owner(&role.name), ranks: &whole.predefined[owner.role] }];
-        let inputs = MemberInputs { grants: &grants, equal_to_owner: None, restrictions: &[] };
-        effective(&whole.catalog, &inputs, &mut ranks, &mut NoTrace);
+        effective(&whole.catalog, &owner_inputs(&owner_grant(whole, owner)), &mut ranks, &mut NoTrace);
         if ended.is_some() {
             ranks.clear();
         }
@@ -173,15 +171,6 @@ impl Definitions {
     pub fn unaddressed(&self, facts: &MemberFacts) -> MemberView {
         let error = facts.email.as_ref().err().map(ToString::to_string).unwrap_or_default();
         self.fault_view(InvalidReason::AddressInvalid, format!("spec.user.email: {error}"))
-    }
-
-    /// Why each section of one membership is at its level, before step 5 (suspension, expiry, …). Nothing where the
-    /// account does not resolve as a whole.
-    #[must_use]
-    pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
-        Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
     /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
@@ -352,8 +341,19 @@ impl Definitions {
     }
 }
 
+/// What the owner has: the owner role, and nothing takes any of it away.
+pub(super) fn owner_grant<'a>(whole: &'a InForce, owner: &ResolvedOwner) -> [Grant<'a>; 1] {
+    let source = Source::Owner(&whole.catalog.roles[owner.role].name);
+    [Grant { source, ranks: &whole.predefined[owner.role] }]
+}
+
+/// The same as what decides anybody's permissions.
+pub(super) fn owner_inputs<'a>(grants: &'a [Grant<'a>; 1]) -> MemberInputs<'a> {
+    MemberInputs { grants, equal_to_owner: None, restrictions: &[] }
+}
+
 impl Parts<'_> {
-    fn inputs(&self) -> MemberInputs<'_> {
+    pub(super) fn inputs(&self) -> MemberInputs<'_> {
         MemberInputs { grants: &self.grants, equal_to_owner: self.equal_to_owner, restrictions: &self.restrictions }
     }
 }

@@ -6,8 +6,10 @@
 
 mod account;
 mod admission;
+mod catalog;
 mod definitions;
 mod desired;
+mod explain;
 mod facts;
 mod finding;
 mod holders;
@@ -19,7 +21,7 @@ mod settings;
 
 pub use account::ResolvedAccount;
 pub use admission::parent_admits;
-pub use definitions::{Definitions, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
+pub use definitions::{Definitions, InForce, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, RoleName, Scope, Window,

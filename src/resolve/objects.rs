@@ -97,6 +97,16 @@ impl Objects {
         Some(ResolvedAccount::new(definitions, Scope::Account, addresses, &accepted))
     }
 
+    /// Number of objects of ours.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let in_account = |entry: &AccountObjects| {
+            let own = usize::from(entry.account.is_some());
+            own + entry.roles.len() + entry.groups.len() + entry.members.len() + entry.invitations.len()
+        };
+        self.catalogs.len() + self.stores.len() + self.accounts.values().map(in_account).sum::<usize>()
+    }
+
     /// The entry of an account, made if it is not there.
     pub fn entry(&mut self, key: AccountKey) -> &mut AccountObjects {
         self.accounts.entry(key).or_default()

@@ -6,11 +6,12 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AccountKey, Layout},
+    model::{AccountKey, Email, Layout},
     plan::{Change, Mark, Observed},
     resolve::Scope,
 };
 
+mod audit;
 mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -20,6 +21,9 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use audit::AuditCheck;
+pub use audit::{AuditQuery, AuditRecord};
 pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
 pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -130,6 +134,12 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError>;
 
+    /// Every account there is, whoever's it is, in order: marked or not, and also where only the mark is left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError>;
+
     /// Numbers of the whole store.
     ///
     /// # Errors
@@ -143,6 +153,36 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError>;
 
+    /// Members with one of these addresses who have access, or will have when their time begins, in whichever account:
+    /// whether people who are blocked really are cut off.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        let mut sorted = who.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        let scope = Scope::Members(sorted.into());
+        let mut found = Vec::new();
+        for mark in self.accounts().await? {
+            let observed = self.observe(&mark.account, &scope, now).await?;
+            let members = observed.members.into_iter().filter_map(|(email, seen)| Some((email, seen.content?)));
+            let with = members.filter(|(_, content)| {
+                content.ended.is_none() && !content.ranks.is_none() && !content.window.is_over(now)
+            });
+            found.extend(with.map(|(email, _)| (mark.account.clone(), email)));
+        }
+        Ok(found)
+    }
+
+    /// Records of the audit, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or keeps no audit.
+    async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        Err(StoreError::Invalid("this store keeps no audit".to_owned()))
+    }
+
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
@@ -155,4 +195,8 @@ pub trait Store: Send + Sync {
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
         Ok(None)
     }
+
+    /// Ends what is open; what is under way ends first. Nothing works afterwards. Whoever ends without it loses nothing,
+    /// but may leave files behind that the next one has to clean up.
+    async fn close(&self) {}
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Given, SecretRef, Secrets, Store, StoreError};
-use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SqliteBackend, postgres_schema};
+use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SecretKeyRef, SqliteBackend, postgres_schema};
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +126,62 @@ impl Place {
 }
 
 impl Place {
+    /// Opens it to look: nothing is made or changed. `None` where nothing is there.
+    ///
+    /// # Errors
+    /// As the backend's, and those of reading its secrets.
+    pub async fn open_if_there(&self, secrets: &dyn Secrets) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => {
+                let store = super::sqlite::SqliteStore::open_to_read(path).await?;
+                Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+            }
+            #[cfg(not(feature = "sqlite"))]
+            Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(place) => {
+                let store = super::postgres::PostgresStore::open_to_read(place, secrets).await?;
+                Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+            }
+            // Says what this build does not have.
+            _ => self.open(secrets).await.map(Some),
+        }
+    }
+
+    /// What an `IdentityStore` at this place says of it; a connection string stays out of it, and only its Secret is named.
+    #[must_use]
+    pub fn spec(&self) -> IdentityStoreSpec {
+        let key = |secret: &SecretRef| SecretKeyRef { name: secret.name.to_string(), key: secret.key.to_string() };
+        let mut spec = IdentityStoreSpec::default();
+        match self {
+            Self::Sqlite(path) => {
+                let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                spec.sqlite = Some(SqliteBackend { file });
+            }
+            Self::Postgres(place) => {
+                let connection_secret_ref = match &place.connection {
+                    Connection::Secret(secret) => key(secret),
+                    Connection::Given(_) => SecretKeyRef { name: "roster-postgres".to_owned(), key: "uri".to_owned() },
+                };
+                let ca_secret_ref = place.ca.as_ref().map(key);
+                spec.postgres =
+                    Some(PostgresBackend { connection_secret_ref, schema: place.schema.clone(), ca_secret_ref });
+            }
+            Self::Keycloak(place) => {
+                spec.keycloak = Some(KeycloakBackend {
+                    url: place.url.clone(),
+                    realm: place.realm.clone(),
+                    client_id: place.client_id.clone(),
+                    client_secret_ref: key(&place.client_secret),
+                    ca_secret_ref: place.ca.as_ref().map(key),
+                    ..KeycloakBackend::default()
+                });
+            }
+        }
+        spec
+    }
+
     /// Checks the audit of an SQL store, from its first record to its last; also while the controller runs.
     ///
     /// # Errors
@@ -183,7 +239,6 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::SecretKeyRef;
 
     #[test]
     fn exactly_one_backend_is_a_place() {

@@ -1,1 +1,8 @@
 //! plan, apply, import, drift
+
+mod apply;
+mod desk;
+mod drift;
+mod import;
+mod plan;
+mod revisions;

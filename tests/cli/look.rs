@@ -1,1 +1,160 @@
 //! review, audit, block
+
+use std::{fs, path::PathBuf};
+
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+use crate::{
+    keep,
+    support::{Roster, repository, roster},
+};
+
+/// The day of these tests.
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+/// A command on that day.
+fn on_the_day(arguments: &str) -> Roster {
+    roster(arguments).env("ROSTER_NOW", NOW)
+}
+
+/// A store that holds what some files say, and a copy of them in after.yaml beside it.
+struct Kept {
+    folder: TempDir,
+}
+
+impl Kept {
+    /// The two revisions, applied an hour apart.
+    async fn new() -> Self {
+        let kept = Self { folder: tempfile::tempdir().unwrap() };
+        for (revision, at) in [("before", "2026-11-23T07:00:00Z"), ("after", "2026-11-23T08:00:00Z")] {
+            let from = repository(&format!("tests/cli/look/{revision}.yaml"));
+            keep::apply(&kept.file(), &from, at.parse().unwrap()).await;
+            fs::copy(from, kept.folder.path().join(format!("{revision}.yaml"))).unwrap();
+        }
+        kept
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("roster.db")
+    }
+
+    /// What a command in this folder says.
+    fn said(&self, arguments: &str) -> String {
+        on_the_day(arguments).within(self.folder.path()).said()
+    }
+
+    /// What the view says of somebody: sections with access.
+    async fn access(&self, email: &str) -> i64 {
+        keep::count(&self.file(), "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0", email)
+            .await
+    }
+}
+
+#[tokio::test]
+async fn the_audit_tells_who_gained_and_lost_what() {
+    let kept = Kept::new().await;
+    assert_snapshot!(kept.said("audit query roster.db"));
+    assert_snapshot!(kept.said("audit query roster.db --who BEN@acme.example --since 2026-11-23T07:30:00Z -o json"));
+    assert_snapshot!(kept.said("audit query roster.db --account shop/acme --kind role --limit 1"));
+    assert_snapshot!(kept.said("audit query roster.db --until 2026-11-23"));
+    assert_snapshot!(kept.said("audit query nowhere.db"));
+    assert_snapshot!(kept.said("audit query roster.db --since yesterday"));
+}
+
+#[tokio::test]
+async fn an_exported_audit_can_be_checked_elsewhere() {
+    let kept = Kept::new().await;
+    let whole = kept.said("audit verify roster.db");
+    assert!(whole.contains("the audit is whole"), "{whole}");
+    let exported = kept.said("audit export roster.db --to audit.jsonl");
+    assert!(exported.contains("kept elsewhere"), "{exported}");
+    assert_eq!(kept.said("audit verify audit.jsonl"), whole);
+    let head = whole.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap().to_owned();
+    assert!(kept.said(&format!("audit verify audit.jsonl --head {head}")).starts_with("exit code 0"));
+
+    let file = kept.folder.path().join("audit.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    // One that was cut short is whole in itself, and not what was kept.
+    let short: Vec<&str> = text.lines().take(3).collect();
+    fs::write(&file, short.join("\n")).unwrap();
+    assert!(kept.said("audit verify audit.jsonl").starts_with("exit code 0"));
+    assert!(kept.said(&format!("audit verify audit.jsonl --head {head}")).starts_with("exit code 1"));
+    fs::write(&file, text.replacen("ada@acme.example", "eve@acme.example", 1)).unwrap();
+    let modified = kept.said("audit verify audit.jsonl");
+    assert!(modified.starts_with("exit code 1") && modified.contains("was modified"), "{modified}");
+    fs::write(&file, "{\"no\": \"record\"}\n").unwrap();
+    assert_snapshot!(kept.said("audit verify audit.jsonl"));
+
+    let csv = kept.said("audit export roster.db -o csv");
+    assert_eq!(csv.matches("seq,at,account").count(), 1);
+    assert_eq!(csv.lines().filter(|line| line.contains(",shop/acme,")).count(), text.lines().count());
+}
+
+#[tokio::test]
+async fn a_review_tells_everything_a_reviewer_asks() {
+    let kept = Kept::new().await;
+    keep::run(
+        &kept.file(),
+        "INSERT INTO members (account_id, email, ranks, role) VALUES (1, 'mallory@evil.example', '222', 'admin');
+         UPDATE members SET ranks = '220' WHERE email = 'cid@acme.example';",
+    )
+    .await;
+    let review = "review -f after.yaml --store roster.db";
+    assert_snapshot!("review_text", kept.said(review));
+    assert_snapshot!("review_markdown", kept.said(&format!("{review} --since 2026-11-23T07:30:00Z -o markdown")));
+    assert_snapshot!("review_csv", kept.said(&format!("{review} -o csv")));
+    assert_snapshot!("review_json", kept.said(&format!("{review} --since 2026-11-23T07:30:00Z -o json")));
+    assert_snapshot!("review_from", kept.said("review -f after.yaml --from before.yaml --within 1d"));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_said() {
+    let kept = Kept::new().await;
+    fs::write(kept.folder.path().join("other.db"), "no database at all, but long enough to be looked at twice")
+        .unwrap();
+    assert_snapshot!("review_unreadable", kept.said("review -f after.yaml --store other.db --since 7d"));
+    assert!(kept.said("review -f after.yaml --store nowhere.db").starts_with("exit code 1"));
+    assert!(kept.said("review -f after.yaml").starts_with("exit code 0"));
+    assert!(kept.said("review -f after.yaml --since 7d").starts_with("exit code 1"));
+}
+
+#[test]
+fn every_portal_can_be_reviewed() {
+    assert_snapshot!("review_examples", on_the_day("review -f examples").said());
+    for account in ["acme", "tidewater"] {
+        let said = on_the_day(&format!("review -f examples --account {account} -o markdown")).said();
+        assert!(said.starts_with("exit code 0"), "{said}");
+    }
+    assert_snapshot!(on_the_day("review -f examples --account nobody").said());
+}
+
+#[tokio::test]
+async fn a_person_is_cut_off_in_a_store_kept_from_files() {
+    let kept = Kept::new().await;
+    let took = |said: String| {
+        let (before, after) = said.split_once("roster.db: ").map(|(b, a)| (b.to_owned(), a.to_owned())).unwrap();
+        format!("{before}roster.db: (time){}", &after[after.find(" s;").unwrap()..])
+    };
+    for email in ["ada@acme.example", "olga@acme.example"] {
+        assert!(kept.access(email).await > 0);
+        let said = kept.said(&format!("block {email} --reason stolen --store roster.db"));
+        assert_eq!(kept.access(email).await, 0, "{said}");
+        assert_snapshot!(took(said));
+    }
+    assert!(kept.access("dora@acme.example").await > 0, "nobody else");
+    assert_snapshot!(took(kept.said("block ADA@acme.example --reason again --store roster.db")));
+    assert_snapshot!(kept.said("audit query roster.db --who ada@acme.example --limit 1"));
+    assert!(kept.said("audit verify roster.db").starts_with("exit code 0"));
+    // Somebody whom nobody declared, too.
+    keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'mallory@evil.example', '222')")
+        .await;
+    assert!(kept.said("block mallory@evil.example --reason x --store roster.db").starts_with("exit code 0"));
+    assert_eq!(kept.access("mallory@evil.example").await, 0);
+    assert_snapshot!(kept.said("unblock ada@acme.example --store roster.db"));
+    assert_snapshot!(kept.said("block nobody --reason x --store roster.db"));
+    assert_snapshot!(kept.said("block ada@acme.example --reason x --store nowhere.db"));
+    keep::run(&kept.file(), "UPDATE owners SET cluster = 'prod'").await;
+    assert_snapshot!(kept.said("block dora@acme.example --reason x --store roster.db"));
+    assert!(kept.access("dora@acme.example").await > 0, "what a cluster keeps is not written");
+}

@@ -11,7 +11,12 @@
 
 mod ask;
 mod change;
+mod docs;
 mod general;
+#[cfg(feature = "sqlite")]
+mod keep;
+#[cfg(feature = "sqlite")]
 mod look;
+mod offline;
 mod support;
 mod validate;

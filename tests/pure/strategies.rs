@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 use roster::{
     api::{
-        AccountSpec, AllowedNamespaces, CustomRoleRules, DriftPolicy, HeldBy, InvitationRules, Lifting, MemberGroups,
-        MemberRules, NameRef, Owner, PermissionCatalogSpec, Permissions, PredefinedRole, Requirement, Restriction,
-        RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
+        AccountSpec, AccountType, AllowedNamespaces, CustomRoleRules, DriftPolicy, HeldBy, InvitationRules, Lifting,
+        MemberGroups, MemberRules, NameRef, Owner, PermissionCatalogSpec, Permissions, PredefinedRole, Requirement,
+        Restriction, RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
     },
     model::{Catalog, Email, Name, Ranks},
     resolve::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
@@ -81,40 +81,57 @@ fn sections() -> BoxedStrategy<Vec<Section>> {
     (1..=4_usize).prop_flat_map(|count| (0..count).map(section).collect::<Vec<_>>()).prop_flat_map(with_rules).boxed()
 }
 
+/// Now and then some of the sections.
+fn seldom(sections: &[Section]) -> impl Strategy<Value = Vec<String>> + use<> {
+    let names: Vec<String> = sections.iter().map(|section| section.name.clone()).collect();
+    let some = 1..=names.len();
+    prop_oneof![3 => Just(Vec::new()), 1 => subsequence(names, some)]
+}
+
 /// A catalog that keeps its own rules: owner role `owner`, roles `r0` …, restrictions `x0` …; now and then something is
-/// not applicable, not overridable, or forbidden.
+/// not applicable, not overridable, not available, or forbidden, or the owner has less than everything.
 pub fn catalog() -> BoxedStrategy<PermissionCatalogSpec> {
     sections().prop_flat_map(catalog_of).boxed()
 }
 
 fn catalog_of(sections: Vec<Section>) -> BoxedStrategy<PermissionCatalogSpec> {
-    let role = (permissions(&sections), any::<bool>());
+    let role = (permissions(&sections), any::<bool>(), seldom(&sections), prop::bool::weighted(0.15));
+    let owner = prop::option::of(prop::option::weighted(0.3, permissions(&sections)));
+    let custom = (prop::bool::weighted(0.9), seldom(&sections));
     let restriction = (permissions(&sections), any::<bool>(), prop::bool::weighted(0.3), any::<bool>());
     (
         vec(role, 1..=3),
         vec(restriction, 0..=3),
-        any::<bool>(),
+        owner,
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.2),
         any::<bool>(),
+        custom,
     )
-        .prop_map(move |(roles, restrictions, owner, forbidden, default, change)| {
+        .prop_map(move |(roles, restrictions, owner, forbidden, default, change, (allowed, custom))| {
             let mut all: Vec<PredefinedRole> = (roles.into_iter().enumerate())
-                .map(|(place, (permissions, overridable))| PredefinedRole {
-                    name: format!("r{place}"),
-                    permissions,
-                    overridable,
-                    ..PredefinedRole::default()
+                .map(|(place, (mut permissions, overridable, not_applicable, partner))| {
+                    permissions.retain(|section, _| !not_applicable.contains(section));
+                    PredefinedRole {
+                        name: format!("r{place}"),
+                        permissions,
+                        overridable,
+                        not_applicable,
+                        available_in: if partner { vec![AccountType::Partner] } else { Vec::new() },
+                        ..PredefinedRole::default()
+                    }
                 })
                 .collect();
-            if owner {
+            if let Some(some) = &owner {
                 all.push(PredefinedRole {
                     name: "owner".to_owned(),
-                    all_permissions: true,
+                    all_permissions: some.is_none(),
+                    permissions: some.clone().unwrap_or_default(),
                     held_by: HeldBy::AccountOwner,
                     ..PredefinedRole::default()
                 });
             }
+            let owner = owner.is_some();
             let restrictions = (restrictions.into_iter().enumerate())
                 .map(|(place, (caps, applied_by_default, grants, needs_confirmation))| Restriction {
                     name: format!("x{place}"),
@@ -140,7 +157,7 @@ fn catalog_of(sections: Vec<Section>) -> BoxedStrategy<PermissionCatalogSpec> {
                     groups: if forbidden { MemberGroups::Forbidden } else { MemberGroups::Allowed },
                     ..MemberRules::default()
                 },
-                custom_roles: CustomRoleRules::default(),
+                custom_roles: CustomRoleRules { allowed, not_applicable: custom },
                 administration: Vec::new(),
                 invitations: InvitationRules::default(),
             }

@@ -17,6 +17,8 @@ mod catalog;
 mod group;
 mod invitation;
 mod membership;
+mod metadata;
+mod patch;
 mod role;
 mod server;
 mod store;

@@ -119,6 +119,15 @@ async fn access_ends_after_it_starts() {
             // The same moment in another zone.
             ("spec: {startsAt: '2026-01-01T00:00:00Z', expiresAt: '2026-01-01T01:00:00+01:00'}", Refused(order)),
             ("spec: {startsAt: '2026-01-02T00:00:00Z', expiresAt: '2026-01-01T00:00:00Z'}", Refused(order)),
+            ("spec: {expiresAt: '9998-12-31T23:59:59Z'}", Accepted),
+            (
+                "spec: {expiresAt: '9999-12-31T23:59:59Z'}",
+                Refused("spec.expiresAt: Invalid value: must lie before the year 9999"),
+            ),
+            (
+                "spec: {startsAt: '9999-01-01T00:00:00Z'}",
+                Refused("spec.startsAt: Invalid value: must lie before the year 9999"),
+            ),
             ("spec: {startsAt: tomorrow}", Refused("spec.startsAt in body must be of type date-time")),
         ])
         .await;

@@ -1,10 +1,12 @@
 //! What the definitions promise besides rules: defaults, columns, category, selectable fields, strictness.
 
+use std::fmt::Write as _;
+
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use roster::api::RoleRefKind::{PredefinedRole, Role};
-use serde_json::json;
+use serde_json::{Map, json};
 
-use super::table::Table;
+use super::table::{Bounds, Table, object};
 use crate::support::{apply_yaml, try_apply_yaml};
 
 const MEMBERSHIP: &str = "
@@ -224,4 +226,66 @@ async fn members_are_found_by_account_and_address() {
         let selector = format!("{field}=x");
         table.plane.kubectl_ok(&["get", kind, "-n", table.namespace.name(), "--field-selector", &selector], None).await;
     }
+}
+
+/// The `i`th name of this many characters.
+fn name(i: usize, length: usize) -> String {
+    format!("{i:x<length$}")
+}
+
+fn names(count: usize, length: usize) -> Vec<String> {
+    (0..count).map(|i| name(i, length)).collect()
+}
+
+/// What the controller may write, up to [`roster::api::limits`].
+#[tokio::test]
+async fn status_takes_all_the_controller_may_write() {
+    let bounds = Bounds::new().await;
+    let api = bounds.api("Membership").await;
+    let spec = json!({"accountRef": {"name": "a"}, "user": {"email": "a@b.example"}});
+    api.create(&PostParams::default(), &object("Membership", "full", &spec)).await.unwrap();
+    let message = "x".repeat(roster::api::limits::MAX_MESSAGE);
+    let conditions: Vec<_> = roster::api::ConditionType::ALL
+        .iter()
+        .map(|kind| {
+            json!({"type": kind.as_str(), "status": "False", "reason": "RemovalGuarded", "message": message,
+                   "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1})
+        })
+        .collect();
+    let entry = json!({"object": "member a", "field": "permissions", "desired": message, "observed": ""});
+    let effective: Map<_, _> = names(roster::api::limits::MAX_EFFECTIVE_PERMISSIONS, 63)
+        .into_iter()
+        .map(|s| (s, name(1, 32).into()))
+        .collect();
+    let status = json!({
+        "apiVersion": "roster.dev/v1alpha1", "kind": "Membership",
+        "status": {
+            "observedGeneration": 1, "conditions": conditions, "effectivePermissions": effective,
+            "effectivePermissionsDigest": "a".repeat(64), "restrictions": names(64, 63),
+            "drift": {"count": 1_000_000, "detectedAt": "2026-01-01T00:00:00Z",
+                      "entries": vec![entry; roster::api::limits::MAX_DRIFT_ENTRIES]},
+        },
+    });
+    let apply = PatchParams::apply("roster").force();
+    api.patch_status("full", &apply, &Patch::Apply(&status)).await.unwrap();
+
+    let api = bounds.api("IdentityStore").await;
+    let store = format!("full-{}", bounds.namespace.name());
+    api.create(&PostParams::default(), &object("IdentityStore", &store, &json!({"sqlite": {"file": "a"}})))
+        .await
+        .unwrap();
+    let mut orphan = String::new();
+    let orphans: Vec<_> = (0..roster::api::limits::MAX_ORPHANED_ACCOUNTS)
+        .map(|i| {
+            orphan.clear();
+            write!(orphan, "{}/{}", name(i, 63), name(i, 253)).unwrap();
+            orphan.clone()
+        })
+        .collect();
+    let status = json!({
+        "apiVersion": "roster.dev/v1alpha1", "kind": "IdentityStore",
+        "status": {"observedGeneration": 1, "accounts": 10_000, "members": 1_000_000, "orphanedAccounts": orphans},
+    });
+    api.patch_status(&store, &apply, &Patch::Apply(&status)).await.unwrap();
+    api.delete(&store, &DeleteParams::default()).await.unwrap();
 }

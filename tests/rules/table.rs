@@ -1,25 +1,14 @@
 //! Tables of changes to a valid object, and what the API server says to each.
 
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Namespace, install_crds, parse_yaml};
-
-/// What is expected of a change.
-#[derive(Clone, Copy, Debug)]
-pub enum Expected {
-    /// It is accepted.
-    Accepted,
-    /// It is refused, and the message contains this.
-    Refused(&'static str),
-}
-pub use Expected::{Accepted, Refused};
-
-/// A merge patch in YAML, and what is expected of it.
-pub type Case = (&'static str, Expected);
+pub use super::patch::Expected::{self, Accepted, Refused};
+use super::patch::{Case, merge, yaml};
+use crate::support::{ControlPlane, Namespace, install_crds};
 
 /// One kind with its valid object.
 pub struct Table {
@@ -40,7 +29,7 @@ impl Table {
         let client = plane.client().await;
         install_crds(&client).await;
         let namespace = Namespace::new(plane, "rules").await;
-        let base: Value = parse_yaml(base).remove(0);
+        let base = yaml(base);
         let kind = base["kind"].as_str().expect("a kind");
         let gvk = GroupVersionKind::gvk("roster.dev", "v1alpha1", kind);
         let (resource, capabilities) = pinned_kind(&client, &gvk).await.expect("the kind is served");
@@ -72,7 +61,7 @@ impl Table {
             let answer = self.api.patch(&name, &params, &Patch::Merge(yaml(patch))).await;
             wrong.extend(judge(patch, *expected, answer));
         }
-        self.api.delete(&name, &kube::api::DeleteParams::default()).await.expect("it can be deleted");
+        self.api.delete(&name, &DeleteParams::default()).await.expect("it can be deleted");
         assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     }
 
@@ -106,25 +95,59 @@ fn judge(patch: &str, expected: Expected, answer: Result<DynamicObject, kube::Er
     }
 }
 
-fn yaml(patch: &str) -> Value {
-    parse_yaml(patch).pop().unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+/// Where objects of the tests go.
+pub struct Bounds {
+    client: Client,
+    /// Their namespace.
+    pub namespace: Namespace,
 }
 
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
+impl Bounds {
+    pub async fn new() -> Self {
+        let plane = ControlPlane::shared().await;
+        let client = plane.client().await;
+        install_crds(&client).await;
+        let namespace = Namespace::new(plane, "bounds").await;
+        Self { client, namespace }
     }
-    let Value::Object(target) = target else { return };
-    for (key, change) in patch {
-        if change.is_null() {
-            target.remove(key);
-        } else {
-            merge(target.entry(key.clone()).or_insert(Value::Null), change);
+
+    pub async fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let gvk = GroupVersionKind::gvk("roster.dev", "v1alpha1", kind);
+        let (resource, capabilities) = pinned_kind(&self.client, &gvk).await.unwrap();
+        match capabilities.scope {
+            Scope::Cluster => Api::all_with(self.client.clone(), &resource),
+            Scope::Namespaced => Api::namespaced_with(self.client.clone(), self.namespace.name(), &resource),
         }
     }
+
+    /// Creates the object, changes it (which costs rules with `oldSelf`, and the old object again), applies it from
+    /// another manager, and deletes it.
+    pub async fn accepted(&self, kind: &str, what: &str, spec: Value) {
+        let api = self.api(kind).await;
+        let name = format!("{what}-{}", self.namespace.name());
+        let object = object(kind, &name, &spec);
+        let changed = Patch::Merge(json!({"metadata": {"labels": {"changed": "yes"}}}));
+        let apply = PatchParams::apply("bounds").force();
+        let answers = [
+            api.create(&PostParams::default(), &object).await.err(),
+            api.patch(&name, &PatchParams::default(), &changed).await.err(),
+            api.patch(&name, &apply, &Patch::Apply(&object)).await.err(),
+            api.delete(&name, &DeleteParams::default()).await.err(),
+        ];
+        if let Some(error) = answers.into_iter().flatten().next() {
+            panic!("{kind} {what}: {}", error.to_string().chars().take(2000).collect::<String>());
+        }
+    }
+
+    pub async fn refused(&self, kind: &str, what: &str, spec: Value, message: &str) {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let error = self.api(kind).await.create(&dry, &object(kind, what, &spec)).await;
+        let error = error.map(|_| ()).expect_err(what).to_string();
+        assert!(error.contains(message), "{kind} {what}: {}", error.chars().take(2000).collect::<String>());
+    }
+}
+
+pub fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
+    let object = json!({"apiVersion": "roster.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    serde_json::from_value(object).unwrap()
 }

@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod converge;
 pub mod engine;
+pub mod files;
 pub mod large;
 pub mod postgres;
 pub mod quiet;

@@ -114,7 +114,8 @@ async fn namespaces(client: &Client, within: Option<&str>, objects: &mut Objects
     Ok(())
 }
 
-async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
+/// Lists a kind, page by page.
+pub(in crate::cli) async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
@@ -125,7 +126,8 @@ where
     .await
 }
 
-async fn list_all<K>(api: Api<K>) -> anyhow::Result<Vec<K>>
+/// As [`list`], of an API at hand.
+pub(in crate::cli) async fn list_all<K>(api: Api<K>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {

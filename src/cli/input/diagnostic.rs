@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use serde::Serialize;
 
-use super::ObjectId;
+use super::{ObjectId, document::Place};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
@@ -18,6 +18,18 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// Its name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Advice => "advice",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// Something to be said of one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -29,6 +41,10 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column, from 1; 0 where the whole line is meant.
     pub column: usize,
+    /// What stands on that line; empty where no line is meant.
+    pub excerpt: String,
+    /// How many characters of it are meant.
+    pub width: usize,
     /// The object, where it got as far as being one.
     pub object: Option<ObjectId>,
     /// The field, as `spec.user.email`; empty where the whole object is meant.
@@ -40,6 +56,31 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Something to be said of a place in a file.
+    #[must_use]
+    pub fn new(severity: Severity, file: &Arc<Path>, place: Place, reason: &str, message: impl Into<String>) -> Self {
+        let Place { position, text } = place;
+        Self {
+            severity,
+            file: file.clone(),
+            line: position.line,
+            column: position.column,
+            excerpt: text,
+            width: position.width,
+            object: None,
+            field: String::new(),
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// The same about a field of an object.
+    #[must_use]
+    pub fn about(mut self, object: &ObjectId, field: impl Into<String>) -> Self {
+        (self.object, self.field) = (Some(object.clone()), field.into());
+        self
+    }
+
     /// Whether it makes the input invalid.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -53,12 +94,7 @@ impl fmt::Display for Diagnostic {
         for number in [self.line, self.column].into_iter().take_while(|number| *number > 0) {
             write!(f, ":{number}")?;
         }
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Advice => "advice",
-            Severity::Note => "note",
-        };
-        write!(f, ": {severity} {}", self.reason)?;
+        write!(f, ": {} {}", self.severity.word(), self.reason)?;
         if let Some(object) = &self.object {
             write!(f, ": {object}")?;
         }

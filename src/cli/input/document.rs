@@ -2,18 +2,26 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
+use serde::Serialize;
 use serde_json::Value;
 
+use super::{
+    path::{FieldPath, Step},
+    position::{Marked, Part, Position},
+};
 use crate::model::Name;
 
 /// Which object something is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub struct ObjectId {
     /// Kind.
+    #[schemars(with = "String")]
     pub kind: Name,
     /// Namespace; empty for a cluster-scoped one.
+    #[schemars(with = "String")]
     pub namespace: Name,
     /// Name.
+    #[schemars(with = "String")]
     pub name: Name,
 }
 
@@ -34,10 +42,62 @@ pub struct Document {
     pub file: Arc<Path>,
     /// The line on which it begins, from 1.
     pub line: usize,
-    /// Its text, for finding the line of a field.
+    /// Its text, for finding the line of a field; of an object in a List, the whole List's.
     pub text: Arc<str>,
-    /// The object it is.
+    /// Where in its text the object is: nowhere in particular, or among the items of a List.
+    pub inside: FieldPath,
+    /// The object it is. What it says is not kept: very many documents would be very large.
     pub id: ObjectId,
-    /// What it says.
-    pub value: Value,
+}
+
+/// Where a field of a document is, in its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Line and column in the file.
+    pub position: Position,
+    /// What stands on that line.
+    pub text: String,
+}
+
+impl Document {
+    /// Where a field is; see [`Marked::find`]. The beginning of the document where nothing is found.
+    #[must_use]
+    pub fn place(&self, path: &FieldPath, part: Part, word: Option<&str>) -> Place {
+        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+        let found = Marked::read(&self.text).map(|marked| marked.find(&whole, part, word));
+        place_in(&self.text, self.line, found)
+    }
+
+    /// What it says, read again; nothing where it is not to be read, which was said when it was read first.
+    #[must_use]
+    pub fn value(&self) -> Option<Value> {
+        let mut value: Value = serde_yaml_ng::from_str(&self.text).ok()?;
+        for step in &self.inside.0 {
+            value = match step {
+                Step::Field(name) => value.get_mut(name)?.take(),
+                Step::Item(place) => value.get_mut(place)?.take(),
+                Step::Named(_) => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// Whether a field's name or value is written without quotes, as YAML only can.
+    #[must_use]
+    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
+        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+        Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
+    }
+}
+
+/// A position in a text that begins on line `first` of its file; without one, the first line that says something.
+#[must_use]
+pub(super) fn place_in(text: &str, first: usize, position: Option<Position>) -> Place {
+    let position = position.unwrap_or_else(|| {
+        let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let line = 1 + text.lines().position(says).unwrap_or(0);
+        Position { line, column: 1, width: 1 }
+    });
+    let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default().to_owned();
+    Place { position: Position { line: position.line + first - 1, ..position }, text: line }
 }

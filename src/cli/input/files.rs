@@ -1,59 +1,95 @@
-//! Reading manifests: files, folders with all below them, standard input.
+//! Reading manifests: files, folders with all below them, standard input. Documents are read and checked on all cores.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use anyhow::Context as _;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Diagnostic, Document, Estate, Files, ObjectId, Severity, Source};
-use crate::{
-    api,
-    model::{AccountKey, Name},
-    resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Objects, RoleFacts, StoreFacts},
+use super::{
+    Diagnostic, Document, Estate, Files, ObjectId, Severity, Source,
+    document::{Place, place_in},
+    kinds::{Sort, sort},
+    objects::Facts,
+    parse::{self, Chunk},
+    path::{FieldPath, Step},
+    position::{Marked, Part, Position},
+    schema::{self, KINDS},
 };
+use crate::{
+    api::IdentityStoreSpec,
+    model::Name,
+    resolve::{Objects, StoreFacts},
+};
+
+/// One file.
+struct Text {
+    path: Arc<Path>,
+    text: String,
+}
+
+/// What came of one document; a List is several.
+#[derive(Default)]
+struct Read {
+    documents: Vec<(Document, Option<Facts>)>,
+    diagnostics: Vec<Diagnostic>,
+    skipped: Vec<(Arc<Path>, String)>,
+}
 
 /// Reads all files; `namespace` is that of objects that name none.
 pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
-    let mut files = Files::default();
+    let mut texts = Vec::new();
     for path in sources(paths)? {
-        let text = load(&path)?;
-        let file: Arc<Path> = path.into();
-        for (line, text) in documents(&text) {
-            take(&mut files, &file, line, text, namespace);
+        texts.push(Text { text: parse::load(&path)?, path: path.into() });
+    }
+    let mut files = Files { count: texts.len(), ..Files::default() };
+    let mut chunks: Vec<(&Arc<Path>, Chunk<'_>)> = Vec::new();
+    let mut skipped = Vec::new();
+    for Text { path, text } in &texts {
+        if is_template(path, text) {
+            skipped.push((path.clone(), "a Helm template (`helm template … | roster … -f -` reads it)".to_owned()));
+            continue;
         }
+        let is_json = path.extension().is_some_and(|end| end == "json") || text.trim_start().starts_with('{');
+        chunks.extend(parse::chunks(text, is_json).into_iter().map(|chunk| (path, chunk)));
     }
     let mut objects = Objects::default();
-    let mut refused = Vec::new();
-    for document in &files.documents {
-        if let Err(error) = add(&mut objects, document) {
-            refused.push(diagnostic(
-                &document.file,
-                document.line,
-                Some(document.id.clone()),
-                "Schema",
-                error.to_string(),
-            ));
+    let mut seen: HashMap<ObjectId, usize> = HashMap::new();
+    for read in in_parallel(&chunks, namespace) {
+        files.diagnostics.extend(read.diagnostics);
+        skipped.extend(read.skipped);
+        for (document, facts) in read.documents {
+            if let Some(first) = seen.get(&document.id) {
+                files.diagnostics.push(there_twice(&document, &files.documents[*first]));
+                continue;
+            }
+            seen.insert(document.id.clone(), files.documents.len());
+            match facts {
+                Some(facts) => facts.add(&document.id, &mut objects),
+                None => files.broken.push(document.id.clone()),
+            }
+            files.documents.push(document);
         }
     }
-    files.diagnostics.extend(refused);
+    files.diagnostics.extend(passed_over(skipped));
+    assume_stores(&mut objects, &mut files);
     let accounts = objects.accounts.iter().filter(|(_, entry)| entry.account.is_some());
     let accounts = accounts.map(|(key, _)| key.clone()).collect();
     Ok(Estate { objects, source: Source::Files(files), accounts })
 }
 
-/// The files that are meant, folders with all below them, in order.
+/// The files that are meant, folders with all below them, in order, each once.
 fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             gather(path, &mut found)?;
-        } else {
+        } else if !found.contains(path) {
             found.push(path.clone());
         }
     }
@@ -65,145 +101,172 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-        if path.is_dir() {
+        if path.is_dir() && !path.is_symlink() && !hidden {
             gather(&path, found)?;
-        } else if manifest {
+        } else if manifest && path.is_file() && !hidden && !found.contains(&path) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn load(path: &Path) -> anyhow::Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
-    }
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+/// Whether this is a template of a Helm chart, which is no YAML yet.
+fn is_template(path: &Path, text: &str) -> bool {
+    let mut folders = path.ancestors().skip(1);
+    let chart = folders
+        .find(|folder| folder.file_name().is_some_and(|name| name == "templates"))
+        .and_then(Path::parent)
+        .is_some_and(|chart| chart.join("Chart.yaml").is_file());
+    chart && text.contains("{{")
 }
 
-/// The documents of a text, each with the line on which it begins: `---` at the beginning of a line always ends one.
-fn documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut found = Vec::new();
-    let (mut start, mut first, mut at) = (0, 1, 0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        if line.starts_with("---") && line[3..].chars().next().is_none_or(char::is_whitespace) {
-            found.push((first, &text[start..at]));
-            (start, first) = (at + line.len(), number + 2);
+/// Documents of which a thread of its own is worth starting.
+const WORTH_A_THREAD: usize = 64;
+
+fn in_parallel(chunks: &[(&Arc<Path>, Chunk<'_>)], namespace: &str) -> Vec<Read> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = chunks.len().div_ceil(cores).max(WORTH_A_THREAD);
+    let one = |(path, chunk): &(&Arc<Path>, Chunk<'_>)| take(path, chunk, namespace);
+    if chunks.len() <= share {
+        return chunks.iter().map(one).collect();
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = chunks
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(|one| take(one.0, &one.1, namespace)).collect::<Vec<_>>()))
+            .collect();
+        // A thread that panicked makes this one panic, too.
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Reads and checks one document.
+fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
+    let mut read = Read::default();
+    match parse::value(chunk) {
+        Ok(Value::Null) => {}
+        Ok(value) => object(file, chunk, value, FieldPath::default(), namespace, &mut read),
+        Err(broken) => {
+            let place = place_in(chunk.text, chunk.line, broken.position);
+            let message = broken.message;
+            read.diagnostics.push(Diagnostic::new(Severity::Error, file, place, broken.reason, message));
         }
-        at += line.len();
     }
-    found.push((first, &text[start..]));
-    found.into_iter().filter(|(_, text)| !text.trim().is_empty())
+    read
 }
 
-fn diagnostic(file: &Arc<Path>, line: usize, object: Option<ObjectId>, reason: &str, message: String) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        file: file.clone(),
-        line,
-        column: 0,
-        object,
-        field: String::new(),
-        reason: reason.to_owned(),
-        message,
-    }
-}
-
-fn take(files: &mut Files, file: &Arc<Path>, line: usize, text: &str, namespace: &str) {
-    let value: Value = match serde_yaml_ng::from_str(text) {
-        Ok(Value::Null) => return,
-        Ok(value) => value,
-        Err(error) => {
-            files.diagnostics.push(diagnostic(file, line, None, "Syntax", error.to_string()));
-            return;
+fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, namespace: &str, read: &mut Read) {
+    match sort(&value) {
+        Sort::Other(what) => read.skipped.push((file.clone(), what)),
+        Sort::List => {
+            let Value::Object(mut list) = value else { return };
+            let Some(Value::Array(items)) = list.remove("items") else { return };
+            for (place, item) in items.into_iter().enumerate() {
+                let mut inside = inside.clone().field("items");
+                inside.0.push(Step::Item(place));
+                object(file, chunk, item, inside, namespace, read);
+            }
         }
+        Sort::Mistaken(path, reason, message) => {
+            let whole = FieldPath(inside.0.iter().chain(&path.0).cloned().collect());
+            let found = Marked::read(chunk.text).map(|marked| marked.find(&whole, Part::Value, None));
+            let place = place_in(chunk.text, chunk.line, found);
+            let mut diagnostic = Diagnostic::new(Severity::Error, file, place, reason, message);
+            diagnostic.field = path.to_string();
+            read.diagnostics.push(diagnostic);
+        }
+        Sort::Ours => {
+            let id = id_of(&value, namespace);
+            let (line, text) = (chunk.line, chunk.text.into());
+            let document = Document { file: file.clone(), line, text, inside, id };
+            check(&document, &value, &mut read.diagnostics);
+            let facts = Facts::read(&document.id, &value);
+            if let Err(error) = &facts
+                && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
+            {
+                let place = document.place(&FieldPath::default().field("spec"), Part::Value, None);
+                let diagnostic = Diagnostic::new(Severity::Error, file, place, "Schema", error.to_string());
+                read.diagnostics.push(diagnostic.about(&document.id, "spec"));
+            }
+            read.documents.push((document, facts.ok()));
+        }
+    }
+}
+
+fn id_of(value: &Value, namespace: &str) -> ObjectId {
+    let kind = value["kind"].as_str().unwrap_or_default();
+    let is_namespaced = KINDS.get(kind).is_some_and(|kind| kind.is_namespaced);
+    let own = value["metadata"]["namespace"].as_str().filter(|own| !own.is_empty()).unwrap_or(namespace);
+    ObjectId {
+        kind: kind.into(),
+        namespace: if is_namespaced { Name::new(own) } else { Name::default() },
+        name: value["metadata"]["name"].as_str().unwrap_or_default().into(),
+    }
+}
+
+fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) {
+    let problems = match document.id.kind.as_str() {
+        "Namespace" => schema::check_namespace(value),
+        _ => schema::check(value),
     };
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (version, kind) = (word(&value["apiVersion"]), word(&value["kind"]));
-    let ours = version.starts_with(&format!("{}/", api::GROUP)) || (version == "v1" && kind == "Namespace");
-    if !ours {
-        let message = format!("{version} {kind} is not ours; skipped");
-        files
-            .diagnostics
-            .push(Diagnostic { severity: Severity::Note, ..diagnostic(file, line, None, "Skipped", message) });
+    for problem in problems {
+        let part = if problem.is_key { Part::Key } else { Part::Value };
+        if problem.if_plain && !document.is_plain(&problem.path, part) {
+            continue;
+        }
+        let place = document.place(&problem.path, part, None);
+        let diagnostic = Diagnostic::new(Severity::Error, &document.file, place, problem.reason, problem.message);
+        diagnostics.push(diagnostic.about(&document.id, problem.path.to_string()));
+    }
+}
+
+fn there_twice(document: &Document, first: &Document) -> Diagnostic {
+    let path = FieldPath::default().field("metadata").field("name");
+    let earlier = first.place(&path, Part::Value, None).position.line;
+    let message = format!("is there already, at {}:{earlier}; keep one", first.file.display());
+    let place = document.place(&path, Part::Value, None);
+    Diagnostic::new(Severity::Error, &document.file, place, "DuplicateObject", message)
+        .about(&document.id, path.to_string())
+}
+
+/// One note for each file with documents that are not ours.
+fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
+    let mut kinds: BTreeMap<Arc<Path>, BTreeMap<String, usize>> = BTreeMap::new();
+    for (file, what) in skipped {
+        *kinds.entry(file).or_default().entry(what).or_default() += 1;
+    }
+    let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
+        let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
+        let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
+        Diagnostic::new(Severity::Note, &file, Place::default(), "Skipped", message)
+    };
+    kinds.into_iter().map(note).collect()
+}
+
+/// Stores are the platform team's, and often not in the same files: where none is, one with all defaults stands in.
+fn assume_stores(objects: &mut Objects, files: &mut Files) {
+    if files.documents.iter().any(|document| document.id.kind == "IdentityStore") {
         return;
     }
-    let cluster_scoped = ["PermissionCatalog", "IdentityStore", "Namespace"].contains(&kind.as_str());
-    let own = value["metadata"]["namespace"].as_str().unwrap_or(namespace);
-    let id = ObjectId {
-        kind: kind.into(),
-        namespace: if cluster_scoped { Name::default() } else { Name::new(own) },
-        name: word(&value["metadata"]["name"]).into(),
-    };
-    files.documents.push(Document { file: file.clone(), line, text: text.into(), id, value });
-}
-
-fn spec<T: DeserializeOwned>(document: &Document) -> anyhow::Result<T> {
-    Ok(serde_json::from_value(document.value["spec"].clone())?)
-}
-
-/// Adds the object to all there are.
-fn add(objects: &mut Objects, document: &Document) -> anyhow::Result<()> {
-    let ObjectId { kind, namespace, name } = document.id.clone();
-    let generation = 1;
-    let key = |account: &api::NameRef| AccountKey::new(&namespace, &account.name);
-    let labels = |field: &str| serde_json::from_value(document.value["metadata"][field].clone()).unwrap_or_default();
-    match kind.as_str() {
-        "Namespace" => {
-            objects.namespaces.insert(name, Arc::new(labels("labels")));
+    let accounts: Vec<_> = objects.accounts.values().filter_map(|entry| entry.account.clone()).collect();
+    for account in accounts {
+        let name = Name::new(&account.spec.store_ref.name);
+        if objects.stores.contains_key(&name) {
+            continue;
         }
-        "PermissionCatalog" => {
-            let facts = CatalogFacts::new(name.clone(), generation, spec(document)?);
-            objects.catalogs.insert(name, Arc::new(facts));
-        }
-        "IdentityStore" => {
-            let facts = StoreFacts::new(name.clone(), generation, spec(document)?);
-            objects.stores.insert(name, Arc::new(facts));
-        }
-        "Account" => {
-            let uid = crate::plan::FILES.into();
-            let facts = AccountFacts { namespace, name, uid, generation, spec: spec(document)? };
-            let annotations = labels("annotations");
-            let entry = objects.entry(facts.key());
-            (entry.account, entry.annotations) = (Some(Arc::new(facts)), annotations);
-        }
-        "Role" => {
-            let spec: api::RoleSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.roles.insert(name.clone(), Arc::new(RoleFacts { name, generation, spec }));
-        }
-        "UserGroup" => {
-            let spec: api::UserGroupSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.groups.insert(name.clone(), Arc::new(GroupFacts { name, generation, spec }));
-        }
-        "Membership" => {
-            let spec: api::MembershipSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            entry.members.insert(name.clone(), MemberFacts::new(name, generation, &spec));
-        }
-        "Invitation" => {
-            let spec: api::InvitationSpec = spec(document)?;
-            let entry = objects.entry(key(&spec.account_ref));
-            // Only a cluster mails invitations, so nobody can have accepted one.
-            entry.invitations.insert(name.clone(), InvitationFacts::new(name, generation, &spec, false));
-        }
-        other => anyhow::bail!("{} has no kind {other:?}", api::GROUP),
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents_begin_where_they_begin() {
-        let text = "# first\na: 1\n---\nb: 2\n--- # third\n\nc: |\n  ---\n---\n";
-        let found: Vec<(usize, &str)> = documents(text).collect();
-        assert_eq!(found, [(1, "# first\na: 1\n"), (4, "b: 2\n"), (6, "\nc: |\n  ---\n")]);
+        let store = StoreFacts::new(name.clone(), 0, IdentityStoreSpec::default());
+        objects.stores.insert(name.clone(), Arc::new(store));
+        let id = ObjectId { kind: "Account".into(), namespace: account.namespace.clone(), name: account.name.clone() };
+        let Some(document) = files.documents.iter().find(|document| document.id == id) else { continue };
+        let message = format!("there is no IdentityStore in these files; {name:?} is taken to have all defaults");
+        let path = FieldPath::parse("spec.storeRef");
+        let place = Place { position: Position::default(), text: String::new() };
+        let note = Diagnostic::new(Severity::Note, &document.file, place, "StoreAssumed", message);
+        files.diagnostics.push(note.about(&document.id, path.to_string()));
     }
 }

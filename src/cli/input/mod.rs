@@ -5,15 +5,21 @@ mod cluster;
 mod diagnostic;
 mod document;
 mod files;
+mod kinds;
+mod objects;
+mod parse;
+pub mod path;
+pub mod position;
+pub mod schema;
 
 use std::path::PathBuf;
 
 use kube::Client;
 
-pub(super) use self::cluster::connect;
+pub(super) use self::cluster::{connect, list, list_all};
 pub use self::{
     diagnostic::{Diagnostic, Severity},
-    document::{Document, ObjectId},
+    document::{Document, ObjectId, Place},
 };
 use crate::{
     model::{AccountKey, Name},
@@ -68,6 +74,10 @@ pub struct Files {
     pub documents: Vec<Document>,
     /// What is to be said of them.
     pub diagnostics: Vec<Diagnostic>,
+    /// Objects that say too little to count.
+    pub broken: Vec<ObjectId>,
+    /// How many files were read.
+    pub count: usize,
 }
 
 /// The cluster that was asked.
@@ -105,7 +115,7 @@ impl Input {
         let estate = self.read().await?;
         if let Source::Files(files) = &estate.source {
             let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
-            for diagnostic in files.diagnostics.iter().filter(|one| one.severity != Severity::Advice) {
+            for diagnostic in &errors {
                 eprintln!("{diagnostic}");
             }
             anyhow::ensure!(

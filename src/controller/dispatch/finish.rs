@@ -40,6 +40,8 @@ impl Dispatcher {
                     if let Some(store) = store {
                         self.release(&store);
                     }
+                    let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
+                    self.gone_over(&key, known);
                     self.queue.finished(&key, true);
                 } else if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
@@ -118,6 +120,10 @@ impl Dispatcher {
         if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
         }
+        if end != End::NeedsAccount {
+            let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
+            self.gone_over(&key, known);
+        }
         self.queue.finished(&key, failed);
     }
 
@@ -128,6 +134,7 @@ impl Dispatcher {
             account.facts.generation,
             reports::account_detail(&counts, account.facts.spec.owner.is_some(), None),
         );
+        self.gone_over(key, None);
         let failed = match deleted {
             Deleted::Done(removed) => {
                 tracing::info!(account = %key, removed, policy = ?account.facts.spec.deletion_policy, "account deleted");

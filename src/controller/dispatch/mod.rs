@@ -1,6 +1,7 @@
 //! The controller's one loop: takes in what the watches say, starts passes, sends statuses. All state is here, so nothing
 //! is locked; whatever takes time runs beside it.
 
+mod blocks;
 mod finish;
 mod gauges;
 mod runtime;
@@ -19,7 +20,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::runtime::{Runtime, Task};
+use self::{
+    blocks::Blocks,
+    runtime::{Runtime, Task},
+};
 use super::{
     Error,
     events::Events,
@@ -86,6 +90,7 @@ pub(super) struct Dispatcher {
     owners: HashMap<Id, ObjectRef>,
     busy: HashMap<Name, usize>,
     looks: HashMap<ObjectRef, Look>,
+    blocks: Blocks,
     gauges: Instant,
 }
 
@@ -111,6 +116,7 @@ impl Dispatcher {
             owners: HashMap::new(),
             busy: HashMap::new(),
             looks: HashMap::new(),
+            blocks: Blocks::default(),
             gauges: Instant::now(),
         }
     }
@@ -190,9 +196,13 @@ impl Dispatcher {
             Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
             Seen::Object(object) => {
                 let (kind, name, generation) = object.identity();
+                let store = self.changed_store(&object);
                 let origin = Origin { kind: kind.as_str(), name, generation };
                 let writer = &self.writer;
                 let impacts = self.index.apply(object, |reference| writer.being_sent(reference));
+                if let Some(store) = store {
+                    self.await_passes(&store, generation, &impacts);
+                }
                 self.touch(impacts, Some(&origin));
             }
             Seen::Gone(reference) => {

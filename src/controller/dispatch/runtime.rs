@@ -31,6 +31,8 @@ pub(super) struct Runtime {
     pub checked: Option<Instant>,
     /// The revision of the definitions that the running pass started with.
     pub asked_definitions: u64,
+    /// The generation of the store that the running pass knows.
+    pub asked_store: Option<i64>,
 }
 
 /// What runs beside the loop.
@@ -101,7 +103,9 @@ impl Dispatcher {
         };
         pass.unsettled = self.unsettled(&pass);
         let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
-        self.runtime.entry(key.clone()).or_default().asked_definitions = revision;
+        let runtime = self.runtime.entry(key.clone()).or_default();
+        runtime.asked_definitions = revision;
+        runtime.asked_store = pass.snapshot.store.as_ref().map(|store| store.generation);
         Some(pass)
     }
 

@@ -49,6 +49,7 @@ impl Dispatcher {
     fn start(&mut self, key: &AccountKey, pending: &Pending) {
         let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
             self.report_orphans(key, pending);
+            self.gone_over(key, None);
             self.queue.finished(key, false);
             if !self.index.accounts.contains_key(key) {
                 self.queue.forget(key);
@@ -62,6 +63,7 @@ impl Dispatcher {
         let mark = Mark { cluster: self.setting.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
         if record.meta.deleting {
             if !record.meta.finalizer {
+                self.gone_over(key, None);
                 self.queue.finished(key, false);
                 return;
             }
@@ -92,6 +94,7 @@ impl Dispatcher {
         } else if let Some(pass) = self.pass(key, pending, record, mark) {
             self.spawn(store, reference, async move { Task::Pass(Box::new(reconcile(pass, &client).await)) });
         } else {
+            self.gone_over(key, None);
             self.queue.finished(key, false);
         }
     }
@@ -163,7 +166,8 @@ impl Dispatcher {
             .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
             .collect::<BTreeSet<_>>();
         let handle = self.stores.handle(&record.name, &record.facts.spec);
-        let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone() };
+        let settled = self.is_settled(&record.name);
+        let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone(), settled };
         let client = self.setting.client.clone();
         let reference = reference.clone();
         if let Some(look) = self.looks.get_mut(&reference) {

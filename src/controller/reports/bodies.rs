@@ -5,13 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    api::InvalidReason,
     controller::{
         pass::{Counts, Pass},
         record::{KindName, ObjectRef, Record},
         status::{Detail, Report, Seconds},
     },
-    model::{Layout, Ranks},
+    model::{AccountKey, Layout, Ranks},
     resolve::{
         AccountFacts, Definitions, Finding, GroupFacts, MemberContent, MemberFacts, MemberView, RoleFacts, RoleName,
     },
@@ -96,9 +95,7 @@ pub(in crate::controller) fn account_detail(counts: &Counts, has_owner: bool, ch
 
 /// What is to be said of an object whose account does not exist.
 pub(in crate::controller) fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
-    let mut finding = Finding::default();
-    let message = format!("spec.accountRef: there is no Account {account:?} in namespace {:?}", reference.namespace);
-    finding.fault(InvalidReason::AccountNotFound, message);
+    let finding = Finding::account_not_found(&AccountKey::new(&reference.namespace, account));
     let detail = match reference.kind {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
         KindName::UserGroup => Detail::Group { permissions: None, members: 0 },

@@ -64,6 +64,10 @@ pub enum Detail {
         members: Option<u64>,
         /// Accounts whose Account is gone.
         orphaned: Vec<String>,
+        /// The generation for which nobody who is blocked has access.
+        blocked_in_force: Option<i64>,
+        /// Where somebody who is blocked still has access.
+        blocked_with_access: Vec<String>,
         /// What the backend can do.
         capabilities: Vec<String>,
     },

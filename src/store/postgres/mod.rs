@@ -15,11 +15,12 @@ use sqlx::{Executor, PgPool, postgres::PgListener};
 
 use self::{error::classify, session::PostgresSession};
 use super::{
-    AuditReport, Batch, Capabilities, Epoch, Outcome, PostgresPlace, Secrets, Store, StoreError, Totals,
+    AuditQuery, AuditRecord, AuditReport, Batch, Capabilities, Epoch, Outcome, PostgresPlace, Secrets, Store,
+    StoreError, Totals,
     sql::{self, Failed},
 };
 use crate::{
-    model::AccountKey,
+    model::{AccountKey, Email},
     plan::{Mark, Observed},
     resolve::Scope,
 };
@@ -34,6 +35,8 @@ pub struct PostgresStore {
     pool: PgPool,
     listener: PgPool,
     schema: String,
+    /// Opened to look: nothing is applied.
+    read_only: bool,
     /// What it is called in errors.
     said: String,
 }
@@ -47,6 +50,15 @@ impl PostgresStore {
     /// it. Each says what was tried where, and none repeats the connection string.
     pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
         open::open(place, secrets).await
+    }
+
+    /// Opens the store only to look: nothing is made or brought up to date, and applying is refused; a standby will do.
+    /// `None` where no store is: no schema, or an empty one.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Invalid` where the schema is older than what this release reads, too.
+    pub async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+        open::open_to_read(place, secrets).await
     }
 
     /// Closes all connections; what is under way ends first.
@@ -96,6 +108,11 @@ impl Store for PostgresStore {
         marks.await.map_err(|error| self.failed("listing accounts", &error))
     }
 
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
+        let keys = async { sql::keys(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
+        keys.await.map_err(|error| self.failed("listing accounts", &error))
+    }
+
     async fn totals(&self) -> Result<Totals, StoreError> {
         let totals = async { sql::totals(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
         totals.await.map_err(|error| self.failed("counting accounts and members", &error))
@@ -111,9 +128,23 @@ impl Store for PostgresStore {
         observed.await.map_err(|error| self.failed(&format!("reading account {account}"), &error))
     }
 
+    async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        let found = async { sql::with_access(&mut PostgresSession(&mut *self.pool.acquire().await?), who, now).await };
+        found.await.map_err(|error| self.failed("looking people up", &error))
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        let records = async { sql::query(&mut PostgresSession(&mut *self.pool.acquire().await?), query).await };
+        records.await.map_err(|error| self.failed("reading the audit", &error))
+    }
+
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
         if batch.changes.is_empty() {
             return Vec::new();
+        }
+        if self.read_only {
+            let denied = StoreError::Denied(format!("{}: it was opened only to look", self.said));
+            return batch.changes.iter().map(|_| Err(denied.clone())).collect();
         }
         let error = match self.try_apply(batch, epoch).await {
             Ok(outcomes) => return outcomes,
@@ -137,5 +168,9 @@ impl Store for PostgresStore {
             }
         });
         Ok(Some(keys.boxed()))
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }

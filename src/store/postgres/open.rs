@@ -32,15 +32,45 @@ pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result
     prepare(&mut first, place, &said).await?;
     // What it says when it is closed changes nothing.
     let _ = first.close().await;
+    Ok(store(options, place, said, false))
+}
+
+/// Opens without writing anything; `None` where no store is.
+pub(super) async fn open_to_read(
+    place: &PostgresPlace,
+    secrets: &dyn Secrets,
+) -> Result<Option<PostgresStore>, StoreError> {
+    valid_schema(&place.schema)?;
+    let (options, said) = options(place, secrets).await?;
+    let options = options.options([("default_transaction_read_only", "on")]);
+    let mut first = connect(&options, &said).await?;
+    is_supported(&first, &said)?;
+    match schema(&mut first, &said).await? {
+        Schema::Absent => return Ok(None),
+        Schema::Old => {
+            return Err(StoreError::Invalid(format!(
+                "{said}: an older Roster has written schema {}; `roster migrate --store postgres://…` brings it up to date",
+                place.schema
+            )));
+        }
+        Schema::Current => {}
+    }
+    sees_all(&mut first, place, &said).await?;
+    let _ = first.close().await;
+    Ok(Some(store(options, place, said, true)))
+}
+
+fn store(options: PgConnectOptions, place: &PostgresPlace, said: String, read_only: bool) -> PostgresStore {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.idle_timeout(Duration::from_mins(5)).max_lifetime(Duration::from_mins(30));
     let listener = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).max_lifetime(None);
-    Ok(PostgresStore {
+    PostgresStore {
         pool: pool.connect_lazy_with(options.clone()),
         listener: listener.idle_timeout(None).connect_lazy_with(options),
         schema: place.schema.clone(),
+        read_only,
         said,
-    })
+    }
 }
 
 /// The schema's name stands in SQL and in the search path: nothing else may, whatever let it past the API's schema.
@@ -125,7 +155,15 @@ fn is_loopback(host: &str) -> bool {
 
 /// Brings the schema up to date, and makes sure that this role can do its work.
 async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
-    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
+    is_supported(connection, said)?;
+    match schema(connection, said).await? {
+        Schema::Current => {}
+        Schema::Absent | Schema::Old => migrate(connection, &place.schema, said).await?,
+    }
+    sees_all(connection, place, said).await
+}
+
+fn is_supported(connection: &PgConnection, said: &str) -> Result<(), StoreError> {
     let version = connection.server_version_num().unwrap_or(0).cast_signed();
     if version < OLDEST * 10_000 {
         return Err(StoreError::Invalid(format!(
@@ -133,10 +171,12 @@ async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &st
             version / 10_000
         )));
     }
-    if !is_current(connection, said).await? {
-        migrate(connection, &place.schema, said).await?;
-    }
-    // Who sees a part would take the rest for gone.
+    Ok(())
+}
+
+/// Who sees a part would take the rest for gone.
+async fn sees_all(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
+    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
     let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
         .fetch_one(&mut *connection)
         .await
@@ -151,15 +191,26 @@ async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &st
     Ok(())
 }
 
-/// Whether all migrations have been made, so that a role that may not make any can do without.
-async fn is_current(connection: &mut PgConnection, said: &str) -> Result<bool, StoreError> {
+/// What is there of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schema {
+    /// Nothing.
+    Absent,
+    /// Some migrations are missing.
+    Old,
+    /// All migrations have been made, so that a role that may not make any can do without.
+    Current,
+}
+
+/// What is there of the schema, if no newer Roster made it.
+async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, StoreError> {
     let failed = |error: &sqlx::Error| classify(&format!("{said}: looking at its schema"), error);
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await
         .map_err(|error| failed(&error))?;
     if !there {
-        return Ok(false);
+        return Ok(Schema::Absent);
     }
     let made: Vec<(i64, Vec<u8>)> =
         sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
@@ -173,7 +224,11 @@ async fn is_current(connection: &mut PgConnection, said: &str) -> Result<bool, S
             MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
         )));
     }
-    Ok(made == known)
+    Ok(match made.is_empty() {
+        true => Schema::Absent,
+        false if made == known => Schema::Current,
+        false => Schema::Old,
+    })
 }
 
 /// Makes the schema and what is missing in it. Whoever comes at the same time waits.

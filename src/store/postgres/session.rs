@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{
     PgConnection, Postgres, Row,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     model::Email,
     store::{
-        StoreError,
+        AuditQuery, StoreError,
         sql::{Cells, Read, Session, Table, Take, Write},
     },
 };
@@ -134,6 +135,8 @@ fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
     match *read {
         Read::Fence => sqlx::query(sql::FENCE),
         Read::Accounts => sqlx::query(sql::ACCOUNTS),
+        Read::Keys => sqlx::query(sql::KEYS),
+        Read::WithAccess(who, now) => sqlx::query(sql::WITH_ACCESS).bind(who).bind(now),
         Read::Totals => sqlx::query(sql::TOTALS),
         Read::Account(key) => sqlx::query(sql::ACCOUNT).bind(key),
         Read::Whole(table, account) => sqlx::query(select(table).0).bind(account),
@@ -147,8 +150,21 @@ fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
         Read::Layout(digest) => sqlx::query(sql::LAYOUT).bind(digest.as_slice()),
         Read::Left(account) => sqlx::query(sql::LEFT).bind(account),
         Read::AuditHead => sqlx::query(sql::AUDIT_HEAD),
+        Read::Asked(query) => asked(query),
         Read::Audit => sqlx::query(sql::AUDIT),
     }
+}
+
+fn asked(query: &AuditQuery) -> Statement<'_> {
+    sqlx::query(sql::ASKED[usize::from(query.newest)])
+        .bind(query.after)
+        .bind(query.account.as_ref().map(ToString::to_string))
+        .bind(query.who.as_ref().map(ToString::to_string))
+        .bind(query.kind.as_deref())
+        .bind(query.cause.as_deref())
+        .bind(query.since.map(Timestamp::as_microsecond))
+        .bind(query.until.map(Timestamp::as_microsecond))
+        .bind(i64::from(query.limit))
 }
 
 const fn select(table: Table) -> sql::Statements {

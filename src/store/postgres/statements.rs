@@ -17,6 +17,17 @@ pub(super) const ACCOUNTS: &str = "
     SELECT o.cluster, o.account, o.uid FROM account_ids i
     JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
     JOIN owners o ON o.id = k.owner_id ORDER BY i.key";
+pub(super) const KEYS: &str = "
+    SELECT i.key FROM account_ids i
+    WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.id = i.id)
+        OR EXISTS (SELECT 1 FROM marks k WHERE k.account_id = i.id AND k.kind = 'account' AND k.name = '')
+    ORDER BY i.key";
+/// Members of these addresses, over all accounts.
+pub(super) const WITH_ACCESS: &str = "
+    SELECT i.key, m.email FROM members m JOIN account_ids i ON i.id = m.account_id
+    WHERE m.email = ANY ($1::text[])
+        AND m.ended IS NULL AND m.ranks ~ '[^0]' AND (m.expires_at IS NULL OR m.expires_at > $2)
+    ORDER BY i.key, m.email";
 pub(super) const TOTALS: &str =
     "SELECT (SELECT count(*) FROM accounts), (SELECT coalesce(sum(members), 0)::bigint FROM account_ids)";
 pub(super) const ACCOUNT: &str = concat!(
@@ -100,6 +111,24 @@ pub(super) const AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
 pub(super) const AUDIT: &str = "
     SELECT seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash
     FROM audit ORDER BY seq";
+
+macro_rules! asked {
+    ($order:literal) => {
+        concat!(
+            "
+    SELECT seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash FROM audit
+    WHERE seq > $1 AND ($2::text IS NULL OR account = $2)
+        AND ($3::text IS NULL OR (kind = 'member' AND name = $3)) AND ($4::text IS NULL OR kind = $4)
+        AND ($5::text IS NULL OR cause = $5) AND ($6::bigint IS NULL OR at >= $6) AND ($7::bigint IS NULL OR at < $7)
+    ORDER BY seq ",
+            $order,
+            " LIMIT $8"
+        )
+    };
+}
+
+/// The oldest first, and the newest.
+pub(super) const ASKED: [&str; 2] = [asked!("ASC"), asked!("DESC")];
 
 pub(super) const PUT_FENCE: &str =
     "INSERT INTO fence (id, epoch) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch";

@@ -6,6 +6,7 @@ use super::{
     record::{AuditFault, AuditReport, Audited, Chain, Record, hex},
     session::{Cells, Read, Session, Write},
 };
+use crate::store::{AuditQuery, AuditRecord};
 
 /// Records written by one statement.
 const CHUNK: usize = 2_000;
@@ -73,6 +74,26 @@ pub(in crate::store) async fn verify(session: &mut dyn Session) -> Result<AuditR
         fault = chain.ends_at(head(session).await?.as_ref()).err();
     }
     Ok(AuditReport::new(&chain, fault))
+}
+
+/// The records asked for, oldest first.
+pub(in crate::store) async fn query(
+    session: &mut dyn Session,
+    query: &AuditQuery,
+) -> Result<Vec<AuditRecord>, sqlx::Error> {
+    let mut records = Vec::new();
+    let mut take = |row: &dyn Cells| {
+        // What cannot have been written by us is left to the check of the chain to tell.
+        if let Ok(record) = record(row)? {
+            records.push(AuditRecord::new(record));
+        }
+        Ok(())
+    };
+    session.each(Read::Asked(query), &mut take).await?;
+    if query.newest {
+        records.reverse();
+    }
+    Ok(records)
 }
 
 /// A record, or the number of one that cannot have been written by us.

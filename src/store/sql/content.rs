@@ -187,6 +187,6 @@ fn instant_of(second: i64) -> Timestamp {
 }
 
 /// An account from a row; one that is no key is kept as it stands, in no namespace.
-fn account_key(text: &str) -> AccountKey {
+pub(in crate::store) fn account_key(text: &str) -> AccountKey {
     AccountKey::parse(text).unwrap_or_else(|| AccountKey::new("", text))
 }

@@ -14,13 +14,13 @@ mod write;
 pub use self::record::{AuditFault, AuditReport};
 use self::{
     audit::append as audit_append,
-    record::Audited,
     rows::{RankRows, Rows, account_mark},
     trail::Trail,
 };
 pub(super) use self::{
-    audit::verify,
-    read::{accounts, observe, totals},
+    audit::{query, verify},
+    read::{accounts, keys, observe, totals, with_access},
+    record::{Audited, Chain, Record, hex},
     session::{Cells, Read, Session, Table, Take, Write},
     write::{Failed, apply},
 };

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::{
-    content::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, layout_of, mark_of},
+    content::{AccountRow, DefinitionRow, LadderRow, MarkRow, MemberRow, account_key, layout_of, mark_of},
     session::{Cells, Read, Session, Table},
 };
 use crate::{
@@ -58,6 +58,36 @@ pub(in crate::store) async fn accounts(session: &mut dyn Session) -> Result<Vec<
     };
     session.each(Read::Accounts, &mut take).await?;
     Ok(marks)
+}
+
+/// Every account of which anything is there.
+pub(in crate::store) async fn keys(session: &mut dyn Session) -> Result<Vec<AccountKey>, sqlx::Error> {
+    let mut keys = Vec::new();
+    let mut take = |row: &dyn Cells| {
+        keys.push(account_key(&row.text(0)?.unwrap_or_default()));
+        Ok(())
+    };
+    session.each(Read::Keys, &mut take).await?;
+    Ok(keys)
+}
+
+/// Members with one of these addresses who have access, or will have.
+pub(in crate::store) async fn with_access(
+    session: &mut dyn Session,
+    who: &[Email],
+    now: Timestamp,
+) -> Result<Vec<(AccountKey, Email)>, sqlx::Error> {
+    let who: BTreeSet<String> = who.iter().map(ToString::to_string).collect();
+    let who: Vec<String> = who.into_iter().collect();
+    let mut found = Vec::new();
+    let mut take = |row: &dyn Cells| {
+        // A key that is none was not written by us, and must be seen all the same.
+        let account = account_key(&row.text(0)?.unwrap_or_default());
+        found.push((account, Email::as_stored(&row.text(1)?.unwrap_or_default())));
+        Ok(())
+    };
+    session.each(Read::WithAccess(&who, now.as_second()), &mut take).await?;
+    Ok(found)
 }
 
 /// Numbers of the whole store.

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::StoreError;
+use super::super::{AuditQuery, StoreError};
 use crate::{model::Layout, plan::Mark, resolve::AccountContent};
 
 /// The cells of a row, by column. What somebody else wrote must be seen, too, whatever it is.
@@ -37,6 +37,10 @@ pub(in crate::store) enum Read<'a> {
     Fence,
     /// The marks of all accounts, by key: cluster, account, uid.
     Accounts,
+    /// All accounts of which anything is there, by key: key.
+    Keys,
+    /// Members with these addresses who have access at this second, or will have: account's key, address.
+    WithAccess(&'a [String], i64),
     /// Number of accounts, of members.
     Totals,
     /// An account by key: its number, its members, display name, catalog, owner, parent, number of its sections, their
@@ -59,6 +63,8 @@ pub(in crate::store) enum Read<'a> {
     Left(i64),
     /// The head of the audit: seq, hash.
     AuditHead,
+    /// Records of the audit, in the order asked for; columns as of [`Self::Audit`].
+    Asked(&'a AuditQuery),
     /// The audit, in order: seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash.
     Audit,
 }

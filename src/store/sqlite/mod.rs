@@ -21,9 +21,9 @@ pub use audit::verify_audit;
 
 use self::{open::FileId, session::SqliteSession};
 use super::sql::{self, Failed};
-use super::{Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
+use super::{AuditQuery, AuditRecord, Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
 use crate::{
-    model::AccountKey,
+    model::{AccountKey, Email},
     plan::{Mark, Observed},
     resolve::Scope,
 };
@@ -51,6 +51,15 @@ impl SqliteStore {
         open::open(file).await
     }
 
+    /// Opens the store in `file` only to look: nothing is made, claimed or migrated, and applying is refused. `None` where
+    /// no store is: no file, an empty one, or one that nothing was written to yet.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Invalid` where the schema is older than what this release reads, too.
+    pub async fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
+        open::open_to_read(file).await
+    }
+
     /// Closes all connections; what is under way ends first.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -70,6 +79,12 @@ impl Store for SqliteStore {
         marks.await.map_err(|error| self.file.failed("listing accounts", &error))
     }
 
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
+        self.file.check()?;
+        let keys = async { sql::keys(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
+        keys.await.map_err(|error| self.file.failed("listing accounts", &error))
+    }
+
     async fn totals(&self) -> Result<Totals, StoreError> {
         self.file.check()?;
         let totals = async { sql::totals(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
@@ -85,6 +100,18 @@ impl Store for SqliteStore {
             Ok(observed)
         };
         observed.await.map_err(|error| self.file.failed(&format!("reading account {account}"), &error))
+    }
+
+    async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        self.file.check()?;
+        let found = async { sql::with_access(&mut SqliteSession(&mut *self.readers.acquire().await?), who, now).await };
+        found.await.map_err(|error| self.file.failed("looking people up", &error))
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.file.check()?;
+        let records = async { sql::query(&mut SqliteSession(&mut *self.readers.acquire().await?), query).await };
+        records.await.map_err(|error| self.file.failed("reading the audit", &error))
     }
 
     async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
@@ -106,6 +133,10 @@ impl Store for SqliteStore {
             })
         };
         applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }
 

@@ -83,6 +83,84 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     Ok(SqliteStore { file, writer, readers })
 }
 
+/// Opens without writing anything; `None` where no store is.
+pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
+    let said = |error: &io::Error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            StoreError::Denied(format!("{}: opening: no permission to read it: {error}", path.display()))
+        }
+        _ => StoreError::Unavailable(format!("{}: opening: {error}", path.display())),
+    };
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err(StoreError::Invalid(format!("{}: not a file", path.display()))),
+        Ok(_) => drop(fs::File::open(path).map_err(|error| said(&error))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(said(&error)),
+    }
+    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{}: {doing}", path.display()), error);
+    let file = FileId::of(path).map_err(|error| said(&error))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging();
+    let (options, mut first) = match look(&options, path).await {
+        // Beside a store that nobody has open, a reader makes files; where it may not, the file alone says it all.
+        Err(StoreError::Unavailable(_) | StoreError::Denied(_)) if !log_of(path).exists() => {
+            let options = options.immutable(true);
+            let first = look(&options, path).await?;
+            (options, first)
+        }
+        looked => (options, looked?),
+    };
+    let is_ours = owner(&mut first, path).await?;
+    let is_there = is_ours && has_known_schema(&mut first, path).await?;
+    first.close().await.map_err(|error| failed("opening", &error))?;
+    let pool = |connections| pool(connections).connect_lazy_with(options.clone());
+    Ok(is_there.then(|| SqliteStore { file, writer: pool(1), readers: pool(READERS) }))
+}
+
+/// A connection that reads.
+async fn look(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, StoreError> {
+    let failed = |error: sqlx::Error| classify(&format!("{}: opening", path.display()), &error);
+    let mut connection = options.clone().connect().await.map_err(failed)?;
+    owner(&mut connection, path).await?;
+    Ok(connection)
+}
+
+/// SQLite's log beside a database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// Whether the schema is the one this release reads; `false` where there is none yet.
+async fn has_known_schema(connection: &mut SqliteConnection, path: &Path) -> Result<bool, StoreError> {
+    const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let failed = |error: sqlx::Error| classify(&format!("{}: reading its schema's version", path.display()), &error);
+    let there: i64 = sqlx::query_scalar(THERE).fetch_one(&mut *connection).await.map_err(failed)?;
+    if there == 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+    let found: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await.map_err(failed)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    match found {
+        None => Ok(false),
+        found if found == known => Ok(true),
+        Some(found) => {
+            let (known, than) = (known.unwrap_or_default(), if Some(found) > known { "a newer" } else { "an older" });
+            Err(StoreError::Invalid(format!(
+                "{}: {than} Roster has written it (schema {found}; this one reads {known}); use that one, or let a \
+                 writer of this one (the controller, or `roster apply`) bring an older one up to date",
+                path.display()
+            )))
+        }
+    }
+}
+
 /// Connections are kept: a new one might be to another file of the same name.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{
     Row, Sqlite, SqliteConnection,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     model::Email,
     store::{
-        StoreError,
+        AuditQuery, StoreError,
         sql::{Cells, Read, Session, Table, Take, Write},
     },
 };
@@ -112,6 +113,8 @@ fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
     match *read {
         Read::Fence => sqlx::query("SELECT epoch FROM fence"),
         Read::Accounts => sqlx::query(sql::ACCOUNTS),
+        Read::Keys => sqlx::query(sql::KEYS),
+        Read::WithAccess(who, now) => sqlx::query(sql::WITH_ACCESS).bind(json(who)).bind(now),
         Read::Totals => sqlx::query(sql::TOTALS),
         Read::Account(key) => sqlx::query(sql::ACCOUNT).bind(key),
         Read::Whole(table, account) => sqlx::query(select(table).0).bind(account),
@@ -125,8 +128,21 @@ fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
         Read::Layout(digest) => sqlx::query(sql::LAYOUT).bind(digest.as_slice()),
         Read::Left(account) => sqlx::query(sql::LEFT).bind(account),
         Read::AuditHead => sqlx::query("SELECT seq, hash FROM audit_head"),
+        Read::Asked(query) => asked(query),
         Read::Audit => sqlx::query(sql::AUDIT),
     }
+}
+
+fn asked(query: &AuditQuery) -> Statement<'_> {
+    sqlx::query(sql::ASKED[usize::from(query.newest)])
+        .bind(query.after)
+        .bind(query.account.as_ref().map(ToString::to_string))
+        .bind(query.who.as_ref().map(ToString::to_string))
+        .bind(query.kind.as_deref())
+        .bind(query.cause.as_deref())
+        .bind(query.since.map(Timestamp::as_microsecond))
+        .bind(query.until.map(Timestamp::as_microsecond))
+        .bind(i64::from(query.limit))
 }
 
 const fn select(table: Table) -> sql::Statements {

@@ -88,15 +88,28 @@ pub(super) const REMOVALS: &str = "
 pub(super) const OWNERS: &str = "
     SELECT o.id, o.cluster, o.account, o.uid FROM json_each(?1) j CROSS JOIN owners o ON o.id = j.value";
 
+/// Members of these addresses, over all accounts.
+pub(super) const WITH_ACCESS: &str = "
+    SELECT i.key, m.email FROM json_each(?1) j
+    CROSS JOIN members m ON m.email = j.value
+    JOIN account_ids i ON i.id = m.account_id
+    WHERE m.ended IS NULL AND m.ranks GLOB '*[^0]*' AND (m.expires_at IS NULL OR m.expires_at > ?2)
+    ORDER BY i.key, m.email";
+
 /// Statements whose cost must be that of the rows asked for; see `query_plans`.
 #[cfg(test)]
-pub(super) const READS_OF_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS];
+pub(super) const READS_OF_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS, WITH_ACCESS];
 
 /// The marks of all accounts. By way of the accounts, since most marks are members'.
 pub(super) const ACCOUNTS: &str = "
     SELECT o.cluster, o.account, o.uid FROM account_ids i
     CROSS JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
     JOIN owners o ON o.id = k.owner_id ORDER BY i.key";
+pub(super) const KEYS: &str = "
+    SELECT i.key FROM account_ids i
+    WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.id = i.id)
+        OR EXISTS (SELECT 1 FROM marks k WHERE k.account_id = i.id AND k.kind = 'account' AND k.name = '')
+    ORDER BY i.key";
 pub(super) const TOTALS: &str =
     "SELECT (SELECT count(*) FROM accounts), (SELECT coalesce(sum(members), 0) FROM account_ids)";
 pub(super) const LAYOUT: &str = concat!("SELECT y.id, ", ladders!(), " FROM layouts y WHERE y.digest = ?1");
@@ -109,6 +122,24 @@ pub(super) const LEFT: &str = "
 pub(super) const AUDIT: &str = "
     SELECT seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash
     FROM audit ORDER BY seq";
+
+macro_rules! asked {
+    ($order:literal) => {
+        concat!(
+            "
+    SELECT seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash FROM audit
+    WHERE seq > ?1 AND (?2 IS NULL OR account = ?2)
+        AND (?3 IS NULL OR (kind = 'member' AND name = ?3)) AND (?4 IS NULL OR kind = ?4)
+        AND (?5 IS NULL OR cause = ?5) AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
+    ORDER BY seq ",
+            $order,
+            " LIMIT ?8"
+        )
+    };
+}
+
+/// The oldest first, and the newest.
+pub(super) const ASKED: [&str; 2] = [asked!("ASC"), asked!("DESC")];
 
 pub(super) const PUT_FENCE: &str =
     "INSERT INTO fence (id, epoch) VALUES (1, ?1) ON CONFLICT DO UPDATE SET epoch = excluded.epoch";

@@ -1,1 +1,28 @@
 //! The command line on a live cluster.
+
+mod held;
+#[cfg(feature = "sqlite")]
+mod look;
+mod plan;
+mod same;
+mod validate;
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// What a run of `roster` printed to standard output, and its exit code.
+pub async fn roster(kubeconfig: Option<&Path>, arguments: &str) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
+    command.args(arguments.split_whitespace()).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command.env_remove("KUBECONFIG").env("HOME", "/nonexistent").env("ROSTER_NOW", "2026-06-01T12:00:00Z");
+    if let Some(kubeconfig) = kubeconfig {
+        command.env("KUBECONFIG", kubeconfig);
+    }
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ends").expect("roster starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let code = output.status.code().expect("not killed");
+    assert!(code < 2, "roster {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    (text, code)
+}

@@ -156,6 +156,21 @@ pub async fn accounts_and_totals_are_told(backend: &dyn Backend) {
     assert_eq!(store.totals().await.unwrap(), Totals { accounts: 1, members: 2 });
 }
 
+pub async fn every_account_is_told_whoevers_it_is(backend: &dyn Backend) {
+    let (store, acme) = (backend.open().await, world("acme"));
+    assert_eq!(store.keys().await.unwrap(), vec![]);
+    let (bolt, core) = (world("bolt").of_cluster("cluster-b"), world("core"));
+    for world in [&core, &bolt, &acme] {
+        world.converge(&*store).await;
+    }
+    // Of one, only the mark is left.
+    backend.delete(core.key(), &ObjectKey::Account).await;
+    let keys = [acme.key().clone(), bolt.key().clone(), core.key().clone()];
+    assert_eq!(store.keys().await.unwrap(), keys);
+    assert_eq!(delete_account(&bolt, &*store).await, vec![Ok(()); 6]);
+    assert_eq!(store.keys().await.unwrap(), [keys[0].clone(), keys[2].clone()]);
+}
+
 pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     for scope in [Scope::Account, members(&[&email("ann@shop.example")])] {

@@ -3,6 +3,7 @@
 //! A backend gives a fresh, empty store for each test, opens it again as another process would, and reaches around
 //! Roster into it. [`contract_suite!`] makes a test of each promise.
 
+mod access;
 mod basics;
 mod extremes;
 mod failure;
@@ -47,7 +48,7 @@ macro_rules! contract_suite {
                 repeating_a_batch_changes_nothing, removing_is_repeatable, titles_can_be_renamed,
                 every_field_of_a_member_can_come_and_go, a_role_in_use_can_be_removed,
                 an_account_goes_with_everything_in_it, an_account_with_something_in_it_stays,
-                accounts_and_totals_are_told, an_account_that_is_not_there_is_empty;
+                accounts_and_totals_are_told, every_account_is_told_whoevers_it_is, an_account_that_is_not_there_is_empty;
             extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
                 a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
             ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
@@ -57,6 +58,7 @@ macro_rules! contract_suite {
                 nothing_is_in_force_without_its_account, a_former_leader_is_refused,
                 accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered;
+            access: who_has_access_is_told;
             planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
                 a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,
                 other_sections_keep_the_meaning_of_what_stays, a_deleted_account_leaves_nothing;

@@ -155,7 +155,7 @@ impl World {
     }
 
     pub async fn apply_changes(&self, store: &dyn Store, layout: &Layout, changes: &[Change]) -> Vec<Outcome> {
-        store.apply(&Batch { mark: self.mark(), layout, changes, now: NOW }, TERM).await
+        store.apply(&Batch { mark: self.mark(), layout, changes, now: self.policy.now }, TERM).await
     }
 
     /// A pass over the whole account, all of whose changes are made.

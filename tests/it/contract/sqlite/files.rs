@@ -235,3 +235,62 @@ async fn a_transaction_that_sqlite_ends_leaves_a_working_store() {
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
 }
+
+#[tokio::test]
+async fn looking_makes_nothing() {
+    let backend = Sqlite::fresh();
+    let files = || fs::read_dir(backend.file().parent().unwrap()).unwrap().count();
+    assert!(SqliteStore::open_to_read(&backend.file()).await.unwrap().is_none());
+    assert!(SqliteStore::open_to_read(&backend.file().with_file_name("nowhere").join("x.db")).await.unwrap().is_none());
+    assert_eq!(files(), 0);
+    fs::write(backend.file(), "").unwrap();
+    assert!(SqliteStore::open_to_read(&backend.file()).await.unwrap().is_none());
+    assert_eq!(fs::read(backend.file()).unwrap(), b"", "an empty file is not claimed");
+    // Claimed, and then its maker died.
+    backend.run("PRAGMA application_id = 0x526f7374").await.unwrap();
+    let before = fs::read(backend.file()).unwrap();
+    assert!(SqliteStore::open_to_read(&backend.file()).await.unwrap().is_none());
+    assert_eq!(fs::read(backend.file()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn who_looks_sees_what_a_writer_wrote_and_cannot_write() {
+    let backend = Sqlite::fresh();
+    let world = world("acme");
+    let writer = backend.open().await;
+    world.converge(&*writer).await;
+    for writer in [Some(writer), None] {
+        let store = SqliteStore::open_to_read(&backend.file()).await.unwrap().unwrap();
+        world.assert_held(&world.observe(&store).await);
+        assert_eq!(store.keys().await.unwrap(), [world.key().clone()]);
+        let plan = roster::plan::deletion(&world.observe(&store).await, world.mark());
+        for outcome in world.apply(&store, &plan).await {
+            assert!(matches!(outcome, Err(StoreError::Denied(_))), "{outcome:?}");
+        }
+        world.assert_held(&world.observe(&store).await);
+        store.close().await;
+        drop(writer);
+    }
+}
+
+#[tokio::test]
+async fn who_looks_refuses_what_is_of_another_make() {
+    let looked = async |backend: &Sqlite| SqliteStore::open_to_read(&backend.file()).await.expect_err("it opened");
+    let newer = "INSERT INTO _sqlx_migrations VALUES (9000, 'later', '2030-01-01', 1, x'00', 1)";
+    let older = "UPDATE _sqlx_migrations SET version = 0";
+    for (sql, words) in [(newer, "a newer Roster has written it (schema 9000"), (older, "an older Roster")] {
+        let backend = Sqlite::fresh();
+        backend.open().await;
+        backend.run(sql).await.unwrap();
+        let error = looked(&backend).await;
+        assert!(matches!(error, StoreError::Invalid(_)));
+        assert_says(&error, &backend.file(), words);
+    }
+    let backend = Sqlite::fresh();
+    fs::write(backend.file(), "").unwrap();
+    backend.run("CREATE TABLE theirs (n INTEGER)").await.unwrap();
+    assert!(matches!(looked(&backend).await, StoreError::Denied(_)));
+    let backend = Sqlite::fresh();
+    fs::create_dir(backend.file()).unwrap();
+    assert!(matches!(looked(&backend).await, StoreError::Invalid(_)));
+}

@@ -1,5 +1,6 @@
 //! SQLite: the contract, and what only a file can show.
 
+mod asked;
 mod audit;
 mod files;
 mod kill;

@@ -1,0 +1,62 @@
+//! `LEVEL SECTION`, as people type it.
+
+use crate::cli::suggest::closest;
+use crate::model::{Layout, Name, Ranks};
+
+/// At least this level in this section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Place of the section.
+    pub section: usize,
+    /// Rank of the level; at least 1.
+    pub rank: u8,
+}
+
+impl Question {
+    /// Looks both up; `catalog` says whose they are.
+    ///
+    /// # Errors
+    /// When there is no such section or level, with what may have been meant and what there is; and when the level is
+    /// the one that means no access, which nobody needs to be given.
+    pub fn parse(layout: &Layout, whose: &str, level: &str, section: &str) -> anyhow::Result<Self> {
+        let ladders = layout.ladders();
+        let names = || ladders.iter().map(|ladder| ladder.section.as_str());
+        if names().any(|name| name == level) && !names().any(|name| name == section) {
+            anyhow::bail!("the level comes first: {section} {level}");
+        }
+        let place = section_of(layout, whose, section)?;
+        let levels = &ladders[place].levels;
+        let ladder = levels.join(" < ");
+        let Some(rank) = levels.iter().position(|known| known == level) else {
+            let tip = closest(level, levels.iter().map(Name::as_str));
+            anyhow::bail!("section {section:?} has no level {level:?}{} Its levels: {ladder}", hint(tip));
+        };
+        anyhow::ensure!(
+            rank > 0,
+            "{level:?} means no access to section {section:?}, which everybody has; ask for a higher level: {ladder}"
+        );
+        Ok(Self { section: place, rank: u8::try_from(rank)? })
+    }
+
+    /// Whether `ranks` are enough.
+    #[must_use]
+    pub fn is_met(&self, ranks: &Ranks) -> bool {
+        ranks.as_slice().get(self.section).is_some_and(|rank| *rank >= self.rank)
+    }
+}
+
+/// Place of the section of that name; `whose` says what has it.
+///
+/// # Errors
+/// When there is none, with what may have been meant and what there is.
+pub fn section_of(layout: &Layout, whose: &str, section: &str) -> anyhow::Result<usize> {
+    let names = || layout.ladders().iter().map(|ladder| ladder.section.as_str());
+    names().position(|name| name == section).ok_or_else(|| {
+        let known = names().collect::<Vec<_>>().join(", ");
+        anyhow::anyhow!("{whose} has no section {section:?}{} It has: {known}", hint(closest(section, names())))
+    })
+}
+
+fn hint(near: Option<&str>) -> String {
+    near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near:?}?"))
+}

@@ -1,0 +1,209 @@
+//! Why somebody may, or may not, in words.
+
+use jiff::Timestamp;
+
+use super::{Question, Subject};
+use crate::cli::suggest::closest;
+use crate::{
+    cli::people::{Person, Withheld},
+    model::{Email, Explanation, Grantor, Ranks, Step},
+    resolve::{End, MemberFacts},
+};
+
+/// What somebody may do now.
+pub enum Held {
+    /// This.
+    Exactly(Ranks),
+    /// No more than this; only the store knows.
+    AtMost(Ranks),
+    /// Only the store knows.
+    Unknown,
+}
+
+/// A time, or its day where it is the first instant of one.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    let text = at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    text.strip_suffix(" 00:00 UTC").map(ToOwned::to_owned).unwrap_or(text)
+}
+
+/// By whose word access has ended, as a note.
+fn ended(subject: &Subject<'_>, person: &Person, end: End) -> String {
+    let store = subject.resolved.definitions.store.as_ref();
+    match end {
+        End::Blocked => {
+            let name = store.map_or("", |store| store.name.as_str());
+            let reason = store.and_then(|store| store.blocked.get(&person.email)?.clone());
+            let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+            format!("blocked by IdentityStore {name}{reason}")
+        }
+        End::AccountSuspended => "account suspended".to_owned(),
+        End::NotApproved => "account not approved".to_owned(),
+        End::Suspended => {
+            let by = facts(subject, person).into_iter().filter(|facts| facts.suspended);
+            let by: Vec<&str> = by.map(|facts| facts.name.as_str()).collect();
+            if by.is_empty() { "suspended".to_owned() } else { format!("suspended by Membership {}", by.join(", ")) }
+        }
+    }
+}
+
+/// Why there is no access at the moment, as a note: `suspended by …`, `expired …`.
+#[must_use]
+pub fn withheld(subject: &Subject<'_>, person: &Person, why: Withheld) -> String {
+    match why {
+        Withheld::Ended(end) => ended(subject, person, end),
+        Withheld::StartsAt(at) => format!("starts {}", day(at)),
+        Withheld::ExpiredAt(at) => format!("expired {}", day(at)),
+    }
+}
+
+/// One step of an explanation as people read it.
+#[must_use]
+pub fn step(step: &Step) -> String {
+    match step {
+        Step::Granted { by, level } => format!("{level} from {by}"),
+        Step::EqualToOwner { restriction, level } => {
+            format!("{level} as the owner, since restriction {restriction} is lifted")
+        }
+        Step::Capped { restriction, level } => format!("down to {level} by restriction {restriction}"),
+        Step::Reduced { needs, at, level } => format!("down to {level} since {needs} is below {at}"),
+    }
+}
+
+/// The memberships of a person.
+#[must_use]
+pub fn facts<'a>(subject: &Subject<'a>, person: &Person) -> Vec<&'a MemberFacts> {
+    person.memberships.iter().filter_map(|name| subject.objects.members.get(name)).collect()
+}
+
+/// What gives somebody the level that is asked for: roles, groups, being the owner or equal to one.
+#[must_use]
+pub fn through(subject: &Subject<'_>, person: &Person, question: &Question) -> String {
+    if subject.asked.contains_key(&person.email) {
+        return "what the store holds".to_owned();
+    }
+    let definitions = &subject.resolved.definitions;
+    if person.is_owner {
+        let granted = explanations(subject, person).into_iter().flatten();
+        let mut granted = granted.filter_map(|one| one.steps.into_iter().next());
+        let by = granted.find_map(|step| if let Step::Granted { by, .. } = step { Some(by) } else { None });
+        return by.map_or_else(|| "owner".to_owned(), |by| short(&by));
+    }
+    let mut found: Vec<String> = Vec::new();
+    for facts in facts(subject, person) {
+        let equal = definitions.explain_member(facts).and_then(|mut all| {
+            let at = question.section;
+            (at < all.len()).then(|| all.swap_remove(at).steps)?.into_iter().find_map(|step| match step {
+                Step::EqualToOwner { restriction, .. } => Some(format!("equal to the owner ({restriction} lifted)")),
+                _ => None,
+            })
+        });
+        match equal {
+            Some(equal) => found.push(equal),
+            None => found.extend(definitions.granting(facts, question.section, question.rank).iter().map(short)),
+        }
+    }
+    found.sort();
+    found.dedup();
+    found.join(", ")
+}
+
+fn short(by: &Grantor) -> String {
+    match by {
+        Grantor::Owner(name) => format!("owner (role {name})"),
+        Grantor::PredefinedRole(name) => format!("role {name}"),
+        Grantor::Role(name) => format!("custom role {name}"),
+        Grantor::Group(name) => format!("group {name}"),
+    }
+}
+
+/// Why each section of somebody is at its level: one explanation for each membership, or that of the owner.
+#[must_use]
+pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanation>> {
+    let definitions = &subject.resolved.definitions;
+    if person.is_owner {
+        return definitions.explain_owner().into_iter().collect();
+    }
+    facts(subject, person).into_iter().filter_map(|facts| definitions.explain_member(facts)).collect()
+}
+
+/// Why the answer to a question is no, or cannot be known.
+#[must_use]
+pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> String {
+    let Some(person) = subject.person(email) else { return nobody(subject, email) };
+    if let Some(why) = person.withheld(now) {
+        let note = withheld(subject, person, why);
+        return match why {
+            Withheld::Ended(End::AccountSuspended) => format!("{email} has no access: the account is suspended"),
+            Withheld::Ended(End::NotApproved) => {
+                let account = subject.objects.account.as_ref();
+                let parent =
+                    account.and_then(|account| account.parent()).map_or_else(String::new, |key| key.to_string());
+                format!("{email} has no access: {parent} has not approved the account")
+            }
+            Withheld::Ended(End::Blocked | End::Suspended) => format!("{email} is {note}"),
+            Withheld::StartsAt(at) => format!("{email} has no access before {}", day(at)),
+            Withheld::ExpiredAt(at) => format!("{email} has no access any more: it expired on {}", day(at)),
+        };
+    }
+    let section = subject.layout.ladders().get(question.section);
+    let name = |rank: u8| {
+        let level = section.and_then(|ladder| ladder.levels.get(usize::from(rank)));
+        level.map_or("?", |level| level.as_str())
+    };
+    let title = section.map_or("?", |ladder| ladder.section.as_str());
+    let only_store = "only the store knows; name it with --store or --sqlite-dir";
+    let ranks = match subject.held(person, now) {
+        Held::Unknown => {
+            let why = subject.frozen().unwrap_or_default();
+            return format!("account {} keeps what its store holds ({why}): {only_store}", subject.key);
+        }
+        Held::AtMost(ranks) if question.is_met(&ranks) => {
+            let faults = person.findings.iter().map(crate::resolve::Finding::message).collect::<Vec<_>>().join("; ");
+            return format!("{email} has at most {}, and maybe less ({faults}): {only_store}", name(question.rank));
+        }
+        Held::Exactly(ranks) | Held::AtMost(ranks) => ranks,
+    };
+    let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
+    let has = if rank == 0 { format!("no access to {title}") } else { format!("only {} of {title}", name(rank)) };
+    if let Some(store) = subject.asked.get(email) {
+        return format!("{email} has {has}, as {store} holds it");
+    }
+    // The membership that gives the least decides.
+    let least = explanations(subject, person).into_iter().filter_map(|mut all| {
+        let place = question.section;
+        (place < all.len()).then(|| all.swap_remove(place))
+    });
+    let rank_of = |one: &Explanation| section.and_then(|ladder| ladder.levels.iter().position(|l| *l == one.level));
+    let Some(least) = least.min_by_key(rank_of) else { return format!("{email} has {has}") };
+    let fault = person.findings.iter().find(|finding| !finding.is_valid()).map(crate::resolve::Finding::message);
+    match (least.steps.last(), fault) {
+        (_, Some(fault)) => format!("{email} has {has}: {fault}"),
+        (Some(_), None) => {
+            format!("{email} has {has}: {}", least.steps.iter().map(step).collect::<Vec<_>>().join(", "))
+        }
+        (None, None) => format!("{email} has {has}: neither role nor groups grant it"),
+    }
+}
+
+/// Why an address is nobody's here.
+#[must_use]
+pub fn nobody(subject: &Subject<'_>, email: &Email) -> String {
+    let account = &subject.key;
+    let invited = subject.objects.invitations.values().find(|invitation| invitation.email.as_ref() == Ok(email));
+    if let Some(invitation) = invited {
+        return format!("{email} is no member of {account}: Invitation {} is not accepted", invitation.name);
+    }
+    let near = closest(email.as_str(), subject.people.iter().map(|person| person.email.as_str()));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    format!("{email} is no member of {account}{near}")
+}
+
+/// A note on somebody's time: `expires 2026-12-31`.
+#[must_use]
+pub fn time_note(person: &Person, now: Timestamp) -> String {
+    match person.window.expires_at {
+        Some(at) if at > now => format!("expires {}", day(at)),
+        _ => String::new(),
+    }
+}

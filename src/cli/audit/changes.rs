@@ -1,0 +1,186 @@
+//! What a record changed, field by field, worked out from what was there and what is there since.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::store::AuditRecord;
+
+/// One field that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FieldChange {
+    /// `role`, `permissions.settings`, …
+    pub field: String,
+    /// What was there; absent where nothing was.
+    pub before: Option<String>,
+    /// What is there since; absent where nothing is.
+    pub after: Option<String>,
+}
+
+/// What a record did to its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Deed {
+    /// It was not there before.
+    Added,
+    /// It was there, and is.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+impl Deed {
+    /// What the record did.
+    pub fn of(record: &AuditRecord) -> Self {
+        match (&record.before, &record.after) {
+            (None, _) => Self::Added,
+            (Some(_), Some(_)) => Self::Changed,
+            (Some(_), None) => Self::Removed,
+        }
+    }
+}
+
+impl FieldChange {
+    /// As people read it: `settings: View → Edit`.
+    pub fn text(&self) -> String {
+        let permission = self.field.strip_prefix("permissions.");
+        let absent = if permission.is_some() { "no access" } else { "–" };
+        let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| absent.to_owned());
+        let field = permission.unwrap_or(&self.field);
+        format!("{field}: {} → {}", shown(&self.before), shown(&self.after))
+    }
+
+    /// The section, where it is a level that changed.
+    pub fn section(&self) -> Option<&str> {
+        self.field.strip_prefix("permissions.")
+    }
+}
+
+/// The fields that changed, in order.
+pub fn changes(record: &AuditRecord) -> Vec<FieldChange> {
+    let (before, after) = (fields(record.before.as_deref()), fields(record.after.as_deref()));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut found: Vec<FieldChange> = names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|name| FieldChange {
+            field: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).cloned(),
+        })
+        .collect();
+    // Who somebody is and what role they hold reads before what follows from it.
+    found.sort_by_key(|change| change.section().is_some());
+    found
+}
+
+/// What a record did, in one line: what somebody has from now on, or what changed, or what is gone.
+pub fn text(record: &AuditRecord) -> String {
+    let list = |fields: &BTreeMap<String, String>| {
+        let of = |name: &str| fields.get(name).map(|value| format!("{name} {value}"));
+        let mut parts: Vec<String> =
+            ["owner", "parent", "role", "groups", "startsAt", "expiresAt", "ended", "sections"]
+                .into_iter()
+                .filter_map(of)
+                .collect();
+        let sections: Vec<String> = fields
+            .iter()
+            .filter_map(|(name, level)| Some(format!("{}: {level}", name.strip_prefix("permissions.")?)))
+            .collect();
+        if sections.is_empty() && record.kind != "account" {
+            parts.push("no access".to_owned());
+        }
+        parts.extend(sections);
+        parts.join(", ")
+    };
+    match Deed::of(record) {
+        Deed::Added => format!("added: {}", list(&fields(record.after.as_deref()))),
+        Deed::Removed => format!("removed; was: {}", list(&fields(record.before.as_deref()))),
+        Deed::Changed => {
+            let found = changes(record);
+            if found.is_empty() {
+                return "taken over as it was".to_owned();
+            }
+            found.iter().map(FieldChange::text).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// The fields of an object as it was recorded.
+fn fields(json: Option<&str>) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let Some(Ok(Value::Object(object))) = json.map(serde_json::from_str) else { return fields };
+    for (name, value) in object {
+        match (name.as_str(), value) {
+            ("permissions", Value::Object(levels)) => {
+                fields.extend(levels.iter().map(|(section, level)| (format!("permissions.{section}"), plain(level))));
+            }
+            ("sections", Value::Array(sections)) => {
+                fields.insert(name, format!("{} ({})", sections.len(), sections_text(&sections)));
+            }
+            (_, value) => {
+                fields.insert(name, plain(&value));
+            }
+        }
+    }
+    fields
+}
+
+fn sections_text(sections: &[Value]) -> String {
+    let names = sections.iter().filter_map(|section| section.get("name")?.as_str());
+    let shown: Vec<&str> = names.take(3).collect();
+    let more = if sections.len() > shown.len() { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn record(before: Option<&str>, after: Option<&str>) -> AuditRecord {
+        AuditRecord {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            account: "a/b".into(),
+            kind: "member".into(),
+            name: "dana@acme.example".into(),
+            cause: "spec".into(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+            origin: None,
+            epoch: 0,
+            counted: false,
+            previous: String::new(),
+            hash: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_field_by_field() {
+        let before = r#"{"role":"support","permissions":{"settings":"View","logs":"View"}}"#;
+        let after = r#"{"role":"developer","groups":["desk"],"permissions":{"settings":"Edit"}}"#;
+        assert_eq!(
+            text(&record(Some(before), Some(after))),
+            "groups: – → desk, role: support → developer, logs: View → no access, settings: View → Edit"
+        );
+        assert_eq!(text(&record(None, Some(after))), "added: role developer, groups desk, settings: Edit");
+        assert_eq!(text(&record(Some(r#"{"permissions":{}}"#), None)), "removed; was: no access");
+        assert_eq!(text(&record(Some(after), Some(after))), "taken over as it was");
+        assert_eq!(
+            text(&record(Some("not JSON"), Some(after))),
+            "groups: – → desk, role: – → developer, settings: no access → Edit"
+        );
+    }
+}

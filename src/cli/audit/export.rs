@@ -1,0 +1,112 @@
+//! `roster audit export`.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+
+use super::super::output::{Table, counted};
+use crate::store::{AuditQuery, AuditRecord};
+
+/// Records that are in memory at a time.
+const PAGE: u32 = 5_000;
+
+/// Write all records of an audit, hashes included, so that they can be kept and checked elsewhere
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  roster audit export roster-data/roster.db --to audit.jsonl\n  roster audit export \
+                  roster-data/roster.db -o csv --to audit.csv"
+)]
+pub struct Args {
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
+    /// `roster`, and the password in it or in PGPASSWORD or PGPASSFILE
+    #[arg(value_name = "FILE|URL")]
+    store: PathBuf,
+
+    /// As JSON, one record a line, which `roster audit verify` checks; or for a spreadsheet
+    #[arg(short, long, value_enum, default_value = "jsonl")]
+    output: Format,
+
+    /// Write to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let store = super::open(&args.store).await?;
+    let mut out: Box<dyn Write + Send> = match &args.to {
+        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        None => Box::new(io::stdout()),
+    };
+    let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
+    let mut count = 0;
+    let mut head = String::new();
+    loop {
+        let records = store.audit(&query).await?;
+        let Some(last) = records.last() else { break };
+        (query.after, head) = (last.seq, last.hash.clone());
+        let text = match args.output {
+            Format::Jsonl => jsonl(&records)?,
+            Format::Csv => csv(&records, count == 0),
+        };
+        match BufWriter::new(&mut out).write_all(text.as_bytes()) {
+            // Whoever reads it has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(super::super::OK),
+            written => written.context("cannot write the records")?,
+        }
+        count += records.len();
+    }
+    out.flush().context("cannot write the records")?;
+    let records = counted(count, "record");
+    if count > 0 {
+        eprintln!("{records}, head sha256:{head}: kept elsewhere, it shows whether any is missing");
+    } else {
+        eprintln!("{records}");
+    }
+    Ok(super::super::OK)
+}
+
+fn jsonl(records: &[AuditRecord]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for record in records {
+        text.push_str(&serde_json::to_string(record)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn csv(records: &[AuditRecord], headings: bool) -> String {
+    let mut table = Table::new([
+        "seq", "at", "account", "kind", "name", "cause", "before", "after", "origin", "epoch", "counted", "previous",
+        "hash",
+    ]);
+    for record in records {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        table.row([
+            record.seq.to_string(),
+            record.at.to_string(),
+            record.account.clone(),
+            record.kind.clone(),
+            record.name.clone(),
+            record.cause.clone(),
+            text(&record.before),
+            text(&record.after),
+            text(&record.origin),
+            record.epoch.to_string(),
+            record.counted.to_string(),
+            record.previous.clone(),
+            record.hash.clone(),
+        ]);
+    }
+    let csv = table.csv();
+    if headings { csv } else { csv.split_once("\r\n").map_or_else(String::new, |(_, rows)| rows.to_owned()) }
+}

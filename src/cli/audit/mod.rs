@@ -1,0 +1,51 @@
+//! `roster audit`: what has changed in a store, by whose word, and whether anybody has changed the record of it.
+
+pub mod changes;
+mod export;
+pub mod query;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod verify;
+
+use anyhow::Context as _;
+use std::{path::Path, sync::Arc};
+
+use clap::Subcommand;
+
+use crate::store::{NoSecrets, Place, Store};
+
+/// Look at the audit of a store
+///
+/// Every change of a store is recorded beside the data, in a chain of hashes: who gained or lost what, when, why, and which
+/// object's generation caused it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit verify \
+                  roster-data/roster.db\n  PGPASSWORD=… roster audit verify postgres://roster_writer@db.example/portal")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Query(query::Args),
+    Export(export::Args),
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    Verify(verify::Args),
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    match args.command {
+        Command::Query(args) => query::run(args).await,
+        Command::Export(args) => export::run(args).await,
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        Command::Verify(args) => verify::run(args).await,
+    }
+}
+
+/// The store that somebody named, which must be there.
+async fn open(store: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let place = Place::given(store);
+    let store = place.open_if_there(&NoSecrets).await?;
+    let what = if place.file().is_some() { "file" } else { "store" };
+    store.with_context(|| format!("{place}: there is no such {what}"))
+}

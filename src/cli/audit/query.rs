@@ -1,0 +1,191 @@
+//! `roster audit query`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    super::{
+        output::{Table, counted, print, print_json},
+        people::email,
+        period::{When, when},
+    },
+    changes::{Deed, FieldChange, changes, text},
+};
+use crate::{
+    model::{AccountKey, Email},
+    store::{AuditQuery, AuditRecord, Place},
+};
+
+/// Show who gained or lost what, when, and by whose word
+///
+/// The newest records, the last of them at the end. Exit code 0 when there are some, 1 when there is none.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit query \
+                  roster-data/roster.db --who dana@acme.example --limit 5\n  roster audit query roster-data/roster.db \
+                  --cause drift -o json")]
+pub struct Args {
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
+    /// `roster`, and the password in it or in PGPASSWORD or PGPASSFILE
+    #[arg(value_name = "FILE|URL")]
+    store: PathBuf,
+
+    /// Of this account only
+    #[arg(long, value_name = "NS/NAME", value_parser = account)]
+    account: Option<AccountKey>,
+
+    /// Of this person only
+    #[arg(long, value_name = "EMAIL", value_parser = email)]
+    who: Option<Email>,
+
+    /// Of this kind only
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+
+    /// With this cause only
+    #[arg(long, value_enum)]
+    cause: Option<Cause>,
+
+    /// Not older: a date, an RFC 3339 time, or how long ago
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    since: Option<When>,
+
+    /// Older: a date, an RFC 3339 time, or how long ago
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    until: Option<When>,
+
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Kind {
+    Account,
+    Role,
+    Group,
+    Member,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Cause {
+    Spec,
+    Drift,
+    Adoption,
+    Unwanted,
+    Unmanaged,
+    AccountDeleted,
+    SectionsChanged,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// For clap: `namespace/name`.
+fn account(text: &str) -> Result<AccountKey, String> {
+    AccountKey::parse(text).ok_or_else(|| "needed is NAMESPACE/NAME".to_owned())
+}
+
+/// What `-o json` gives.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct AuditList {
+    api_version: &'static str,
+    kind: &'static str,
+    records: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    #[serde(flatten)]
+    record: AuditRecord,
+    deed: Deed,
+    changes: Vec<FieldChange>,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::super::now()?;
+    let name =
+        |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| value().map(|value| value.get_name().to_owned());
+    let query = AuditQuery {
+        account: args.account,
+        who: args.who,
+        kind: args.kind.and_then(|kind| name(&|| clap::ValueEnum::to_possible_value(&kind))),
+        cause: args.cause.and_then(|cause| name(&|| clap::ValueEnum::to_possible_value(&cause))),
+        since: args.since.map(|since| since.instant(now)),
+        until: args.until.map(|until| until.instant(now)),
+        // One more shows whether there are more.
+        limit: args.limit.saturating_add(1),
+        newest: true,
+        ..AuditQuery::default()
+    };
+    let store = super::open(&args.store).await?;
+    let mut records =
+        store.audit(&query).await.with_context(|| format!("cannot read {}", Place::given(&args.store)))?;
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let more = records.len() > most;
+    if more {
+        records.remove(0);
+    }
+    let found = if records.is_empty() { super::super::NO } else { super::super::OK };
+    match args.output {
+        Format::Json => {
+            let entry = |record: AuditRecord| Entry { deed: Deed::of(&record), changes: changes(&record), record };
+            let records = records.into_iter().map(entry).collect();
+            print_json(&AuditList { api_version: super::super::output::API_VERSION, kind: "AuditList", records })?;
+        }
+        Format::Text if records.is_empty() => print("no records\n")?,
+        Format::Text => {
+            print(&table(&records, query.account.is_none()).text())?;
+            if more {
+                eprintln!("the newest {}; more with --limit", counted(records.len(), "record"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Records as a table.
+pub fn table(records: &[AuditRecord], with_account: bool) -> Table {
+    let mut headings = vec!["time", "object", "change", "why"];
+    if with_account {
+        headings.insert(1, "account");
+    }
+    let mut table = Table::new(headings);
+    for record in records {
+        let mut row =
+            vec![record.at.strftime("%Y-%m-%d %H:%M:%S").to_string(), object(record), text(record), why(record)];
+        if with_account {
+            row.insert(1, record.account.clone());
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// The object of a record: a member is its address.
+pub fn object(record: &AuditRecord) -> String {
+    match record.kind.as_str() {
+        "member" => record.name.clone(),
+        "account" => "account".to_owned(),
+        kind => format!("{kind} {}", record.name),
+    }
+}
+
+/// Cause and origin.
+pub fn why(record: &AuditRecord) -> String {
+    match &record.origin {
+        Some(origin) => format!("{}: {}", record.cause, origin.trim_end_matches("@0")),
+        None => record.cause.clone(),
+    }
+}

@@ -1,0 +1,89 @@
+//! `roster audit verify`.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, Place};
+
+/// Check that no record of an audit was changed, dropped or moved
+///
+/// Of a store's database, also while the controller runs, or of what `roster audit export` wrote (- is standard input).
+/// Exit code 0 when the chain is whole, 1 when it is broken, 2 when the file cannot be read. There is no key in the chain:
+/// keep the head it prints elsewhere, and give it with --head, if who can write the file is not trusted.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  roster audit verify roster-data/roster.db\n  roster audit export roster-data/roster.db | \
+                  roster audit verify -\n  PGPASSWORD=… roster audit verify postgres://roster_writer@db.example/portal"
+)]
+pub struct Args {
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
+    /// `roster`; or exported records
+    #[arg(value_name = "FILE|URL")]
+    file: PathBuf,
+
+    /// The last record must have this hash, as printed earlier
+    #[arg(long, value_name = "HASH", value_parser = head)]
+    head: Option<String>,
+}
+
+fn head(text: &str) -> Result<String, String> {
+    let hash = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    let fine = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fine { Ok(hash) } else { Err("needed is sha256: and 64 hexadecimal digits".to_owned()) }
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let place = Place::given(&args.file);
+    let report = if place.file().is_none() || is_database(&args.file)? {
+        place.verify_audit(&NoSecrets).await?
+    } else if args.file == Path::new("-") {
+        exported(&mut io::stdin().lock(), &args.file)?
+    } else {
+        let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+        exported(&mut BufReader::new(file), &args.file)?
+    };
+    println!("{report}");
+    if !report.is_whole() {
+        return Ok(super::super::NO);
+    }
+    match args.head {
+        Some(head) if head != report.head => {
+            println!("the last record is another than the one with sha256:{head}");
+            Ok(super::super::NO)
+        }
+        _ => Ok(super::super::OK),
+    }
+}
+
+fn is_database(path: &Path) -> anyhow::Result<bool> {
+    if path == Path::new("-") {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(1).read_to_end(&mut start).with_context(|| format!("cannot read {}", path.display()))?;
+    // Records begin with a brace; whatever else it is, the store says what is wrong with it.
+    Ok(start != b"{")
+}
+
+/// Checks records, one a line.
+fn exported(lines: &mut dyn BufRead, path: &Path) -> anyhow::Result<AuditReport> {
+    let mut check = AuditCheck::default();
+    for (number, line) in lines.lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), number + 1);
+        let line = line.with_context(place)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let Ok(record) = serde_json::from_str::<AuditRecord>(&line) else {
+            anyhow::bail!("{}: no record of an audit: `roster audit export` writes them, one a line", place());
+        };
+        check.take(record);
+    }
+    Ok(check.report())
+}

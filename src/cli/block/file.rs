@@ -1,0 +1,114 @@
+//! Without a cluster: every place of the person in a store kept from files ends at once. What is written is worked out by
+//! the plan, as everywhere: the same objects, with this one address blocked.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{AccountSpec, Adoption, IdentityStoreSpec},
+    cli::{
+        now,
+        output::{BAD, GOOD, counted, paint, print},
+    },
+    model::{AccountKey, Email, Name, Ranks},
+    plan::{self, Mark, Orders, Policy},
+    resolve::{Access, Desired, DesiredMember, End, Ends, Origin, Scope, StoreFacts},
+    store::{Batch, Epoch, NoSecrets, Place, Store, StoreError},
+};
+
+/// Ends every access of `who` in the store.
+pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::Result<u8> {
+    let (started, now) = (Instant::now(), now()?);
+    if let Some(file) = place.file() {
+        anyhow::ensure!(file.exists(), "{place}: there is no such file");
+    } else {
+        // Opening to write would make it.
+        anyhow::ensure!(place.open_if_there(&NoSecrets).await?.is_some(), "{place}: there is no store");
+    }
+    let store = place.open(&NoSecrets).await?;
+    if let Some(mark) = store.accounts().await?.iter().find(|mark| mark.is_clusters()) {
+        anyhow::bail!(
+            "{place}: account {} is kept by a cluster, which would give the access back: run `roster block` on that cluster, \
+             without --store",
+            mark.account
+        );
+    }
+    let people = std::slice::from_ref(who);
+    let before = store.with_access(people, now).await?;
+    let mut refused = Vec::new();
+    for (account, _) in &before {
+        if let Err(error) = end(&store, account, who, reason, now).await {
+            refused.push(format!("{account}: {error}"));
+        }
+    }
+    let after = store.with_access(people, now).await?;
+    let took = format!("{:.1} s", started.elapsed().as_secs_f64());
+    let hint = "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
+    if after.is_empty() {
+        let what = match before.len() {
+            0 => "had none before".to_owned(),
+            count => counted(count, "account"),
+        };
+        print(&format!("{} has no access in {place}: {took}; {what}\n", paint(GOOD, who)))?;
+        eprintln!("{hint}");
+        return Ok(crate::cli::OK);
+    }
+    let left: Vec<String> = after.iter().map(|(account, _)| account.to_string()).collect();
+    print(&format!("{} still has access in {place}: {}\n", paint(BAD, who), left.join(", ")))?;
+    for refused in refused {
+        eprintln!("{refused}");
+    }
+    Ok(crate::cli::NO)
+}
+
+/// Ends the access of one person in one account.
+async fn end(
+    store: &Arc<dyn Store>,
+    account: &AccountKey,
+    who: &Email,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let scope = Scope::Members([who.clone()].into());
+    let observed = store.observe(account, &scope, now - plan::GUARD_WINDOW).await?;
+    let seen = observed.members.get(who).and_then(|seen| seen.content.clone());
+    let Some(mut content) = seen else { return Ok(()) };
+    (content.ranks, content.ended) = (Ranks::none(observed.layout.len()), Some(End::Blocked));
+    let access = Access::Exactly(Arc::new(content));
+    let origin = Origin { kind: "block:", name: Name::new(reason), generation: 0 };
+    let facts =
+        StoreFacts { blocked: HashMap::from([(who.clone(), Some(reason.to_owned()))]), ..StoreFacts::default() };
+    let desired = Desired {
+        account: account.clone(),
+        scope,
+        layout: observed.layout.clone(),
+        // Nothing else is said, so everything else stays.
+        definitions: None,
+        members: BTreeMap::from([(who.clone(), DesiredMember { access, origin: origin.clone() })]),
+        ends: Ends { account: None, store: Some(Arc::new(facts)) },
+    };
+    let mark = Mark::of_files(account.clone());
+    // Also whom nobody declared: this is somebody's word about a person, not about an object.
+    let spec = IdentityStoreSpec { adoption: Adoption::Always, ..IdentityStoreSpec::default() };
+    let policy = Policy::new(
+        mark.clone(),
+        &spec,
+        &AccountSpec::default(),
+        Orders::default(),
+        std::collections::BTreeSet::new(),
+        now,
+    );
+    let mut plan = plan::plan(&desired, &observed, &policy);
+    for change in &mut plan.changes {
+        change.origin = Some(origin.clone());
+    }
+    let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
+    // The lowest term there is: a store that a controller has written to refuses it.
+    let outcomes = store.apply(&batch, Epoch::default()).await;
+    outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+}

@@ -1,0 +1,253 @@
+//! Who gains and who loses what, in terms of effective levels at this moment, and why.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Work;
+use crate::{
+    cli::input::Estate,
+    model::{Email, Explanation, Grantor, Layout, Ranks, Step},
+    plan::{Cause, Change, Content, ObjectKey, Plan},
+    resolve::{End, MemberContent, MemberFacts, ResolvedAccount},
+};
+
+/// What changes for one person.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    /// The address.
+    pub email: String,
+    /// Whether there was no access at all before.
+    pub had_none: bool,
+    /// Whether there is no access at all any more.
+    pub has_none: bool,
+    /// Sections in which more is allowed.
+    pub gains: Vec<Level>,
+    /// Sections in which less is allowed.
+    pub loses: Vec<Level>,
+    /// Why access does not hold now although it is there, or why it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// One section of one person.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Level {
+    /// The section.
+    pub section: String,
+    /// The level before; absent where there was no access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The level after; absent where there is no access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why.
+    pub because: String,
+}
+
+/// Everybody for whom something changes, by address.
+pub(super) fn people(estate: &Estate, work: &Work, now: Timestamp) -> Vec<Person> {
+    let plan = &work.plan;
+    let changes = plan.changes.iter().filter_map(|change| match &change.object {
+        ObjectKey::Member(email) => Some((email, change)),
+        _ => None,
+    });
+    let changes: BTreeMap<&Email, &Change> = changes.collect();
+    let translates = writes_layout(plan) && plan.layout != work.observed.layout;
+    let mut emails: Vec<&Email> = changes.keys().copied().collect();
+    if translates {
+        // Also who stands in no change is read in another layout from now on.
+        emails.extend(work.observed.members.keys().filter(|email| !changes.contains_key(*email)));
+        emails.sort_unstable();
+    }
+    let addresses = estate.objects.accounts.get(&work.key).map(crate::resolve::AccountObjects::addresses);
+    let addresses = addresses.unwrap_or_default();
+    let from = &work.observed.layout;
+    let to = if translates || work.observed.account.is_none() { &plan.layout } else { from };
+    let sides = Sides { from, to };
+    emails
+        .into_iter()
+        .filter_map(|email| {
+            let before = work.observed.members.get(email).and_then(|seen| seen.content.as_ref());
+            let change = changes.get(email).copied();
+            let after = match change.map(|change| &change.put) {
+                None => {
+                    before.map(|content| MemberContent { ranks: to.translate(&content.ranks, from), ..content.clone() })
+                }
+                Some(None) => None,
+                Some(Some((Content::Member(content), _))) => Some(content.as_ref().clone()),
+                Some(Some(_)) => None,
+            };
+            let facts = addresses.get(email).map(smallvec::SmallVec::as_slice);
+            let reasons = Reasons { resolved: work.resolved.as_ref(), facts, before, after: after.as_ref(), change };
+            sides.person(email, &reasons, now)
+        })
+        .collect()
+}
+
+fn writes_layout(plan: &Plan) -> bool {
+    plan.changes.iter().any(|change| change.object == ObjectKey::Account && change.put.is_some())
+}
+
+/// What ranks mean before and after.
+struct Sides<'a> {
+    from: &'a Layout,
+    to: &'a Layout,
+}
+
+/// What a person's levels come from.
+struct Reasons<'a> {
+    resolved: Option<&'a ResolvedAccount>,
+    facts: Option<&'a [&'a MemberFacts]>,
+    before: Option<&'a MemberContent>,
+    after: Option<&'a MemberContent>,
+    change: Option<&'a Change>,
+}
+
+impl Sides<'_> {
+    fn person(&self, email: &Email, reasons: &Reasons<'_>, now: Timestamp) -> Option<Person> {
+        let had = held(reasons.before, self.from, now);
+        let has = held(reasons.after, self.to, now);
+        let comparable = self.to.translate(&had, self.from);
+        let note = reasons.note(now);
+        let is_same = comparable == has && had.is_none() == comparable.is_none();
+        let begins_later = |content: Option<&MemberContent>| {
+            content.is_some_and(|c| c.ended.is_none() && c.window.starts_at.is_some_and(|start| now < start))
+        };
+        if is_same && (!begins_later(reasons.after) || begins_later(reasons.before)) {
+            return None;
+        }
+        let explained = reasons.explanations();
+        let (mut gains, mut loses) = (Vec::new(), Vec::new());
+        for (place, ladder) in self.to.ladders().iter().enumerate() {
+            let rank = |ranks: &Ranks| ranks.as_slice().get(place).copied().unwrap_or(0);
+            let (was, is) = (rank(&comparable), rank(&has));
+            let level = |rank: u8| ladder.levels.get(usize::from(rank)).filter(|_| rank > 0).map(ToString::to_string);
+            let from = self.level_before(&had, &ladder.section);
+            if was == is && from.is_some() == (was > 0) {
+                continue;
+            }
+            let because = match &note {
+                Some(note) if is == 0 => note.clone(),
+                _ => reasons.because(explained.as_ref().and_then(|all| all.get(place)), is),
+            };
+            let level = Level { section: ladder.section.to_string(), from, to: level(is), because };
+            if is > was { gains.push(level) } else { loses.push(level) }
+        }
+        for (section, level) in self.from.named(&had) {
+            if !self.to.ladders().iter().any(|ladder| ladder.section == section) {
+                let because = "the catalog no longer has this section".to_owned();
+                let (section, from) = (section.to_owned(), Some(level.to_owned()));
+                loses.push(Level { section, from, to: None, because });
+            }
+        }
+        let (had_none, has_none) = (had.is_none(), has.is_none());
+        Some(Person { email: email.to_string(), had_none, has_none, gains, loses, note })
+    }
+
+    fn level_before(&self, had: &Ranks, section: &str) -> Option<String> {
+        let found = self.from.named(had).find(|(name, _)| *name == section);
+        found.map(|(_, level)| level.to_owned())
+    }
+}
+
+/// What somebody may do at `now`.
+fn held(content: Option<&MemberContent>, layout: &Layout, now: Timestamp) -> Ranks {
+    let content = content.filter(|content| content.ended.is_none() && content.window.contains(now));
+    content.map_or_else(|| Ranks::none(layout.len()), |content| content.ranks.clone().fitted(layout.len()))
+}
+
+impl Reasons<'_> {
+    /// Why there is no access now, where that is not for want of a grant.
+    fn note(&self, now: Timestamp) -> Option<String> {
+        let Some(after) = self.after else {
+            let cause = self.change.map(|change| change.cause);
+            let why = match cause? {
+                Cause::Unmanaged => "nobody declared this member",
+                Cause::AccountDeleted => "the account is removed",
+                _ => "no longer declared",
+            };
+            return Some(why.to_owned());
+        };
+        let window = after.window;
+        match (after.ended, window.starts_at, window.expires_at) {
+            (Some(end), ..) => Some(ended(end).to_owned()),
+            (None, Some(start), _) if now < start => Some(format!("access begins at {start}")),
+            (None, _, Some(end)) if now >= end => Some(format!("expired at {end}")),
+            _ => None,
+        }
+    }
+
+    fn explanations(&self) -> Option<Vec<Explanation>> {
+        match self.facts? {
+            [one] => self.resolved?.definitions.explain_member(one),
+            _ => None,
+        }
+    }
+
+    /// Why a section is at `rank` now.
+    fn because(&self, explanation: Option<&Explanation>, rank: u8) -> String {
+        if self.facts.is_some_and(|facts| facts.len() > 1) {
+            return "the lower level of several memberships counts".to_owned();
+        }
+        let steps = explanation.map(|one| one.steps.as_slice()).unwrap_or_default();
+        let granted = steps.iter().rev().find_map(|step| match step {
+            Step::Granted { by, .. } if rank > 0 => Some(format!("from {}, ", short(by))),
+            _ => None,
+        });
+        let granted = granted.unwrap_or_default();
+        match steps.last() {
+            Some(Step::Granted { by, .. }) => format!("from {}", short(by)),
+            Some(Step::EqualToOwner { restriction, .. }) => {
+                format!("equal to the owner, restriction {restriction} lifted")
+            }
+            Some(Step::Capped { restriction, .. }) => format!("{granted}limited by restriction {restriction}"),
+            Some(Step::Reduced { needs, at, .. }) => format!("{granted}no more since {needs} is below {at}"),
+            None if rank > 0 => match self.after.and_then(|content| content.role.as_ref()) {
+                Some(role) => format!("from owner role {role}"),
+                None => "as the store had it".to_owned(),
+            },
+            None => self.no_longer(),
+        }
+    }
+
+    /// Why nothing grants a section any more.
+    fn no_longer(&self) -> String {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return "nothing grants it".to_owned() };
+        if before.role != after.role {
+            return match &after.role {
+                Some(role) => format!("now role {}", role.name),
+                None => "no role any more".to_owned(),
+            };
+        }
+        let left: Vec<&str> =
+            before.groups.iter().filter(|g| !after.groups.contains(g)).map(crate::model::Name::as_str).collect();
+        if !left.is_empty() {
+            return format!("no longer in {}", left.join(", "));
+        }
+        match &after.role {
+            Some(role) => format!("role {} no longer grants it", role.name),
+            None => "nothing grants it any more".to_owned(),
+        }
+    }
+}
+
+const fn ended(end: End) -> &'static str {
+    match end {
+        End::Blocked => "blocked in the store",
+        End::AccountSuspended => "the account is suspended",
+        End::NotApproved => "the account is not approved",
+        End::Suspended => "suspended",
+    }
+}
+
+/// What grants something, in as few words as a line of a plan has room for.
+fn short(by: &Grantor) -> String {
+    match by {
+        Grantor::PredefinedRole(name) => format!("role {name}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,201 @@
+//! What would change in the stores of all accounts asked about: gathered here, told as a [`Report`], for every command that
+//! shows changes or makes them.
+
+mod between;
+mod effect;
+mod markdown;
+mod report;
+mod tell;
+mod text;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use anyhow::ensure;
+use jiff::Timestamp;
+
+pub use self::{
+    between::between,
+    report::{Action, Compares, Report, VERSION},
+};
+use super::{
+    input::{Estate, Source},
+    target::{self, Target},
+};
+use crate::{
+    api::APPROVE_REMOVAL_ANNOTATION,
+    model::{AccountKey, Name},
+    plan::{self, Mark, Observed, Plan, Policy},
+    resolve::{Objects, ResolvedAccount, StoreFacts},
+    store::{Place, Store},
+};
+
+/// What would change in one account.
+pub struct Work {
+    /// The account.
+    pub key: AccountKey,
+    /// Its store; absent where two revisions of files are compared.
+    pub place: Option<Place>,
+    /// Whose what is written will be.
+    pub mark: Mark,
+    /// Why nobody knows what was there: an earlier revision in which the account does not resolve.
+    pub unknown: Option<String>,
+    /// What is wanted; absent where the account is to go.
+    pub resolved: Option<ResolvedAccount>,
+    /// What is there.
+    pub observed: Observed,
+    /// What would change.
+    pub plan: Plan,
+}
+
+/// What would change in all of them.
+#[derive(Default)]
+pub struct Changes {
+    /// By account.
+    pub works: Vec<Work>,
+    /// Applied from files before, and not in these files: accounts that stay as they are, with their stores.
+    pub left: Vec<(AccountKey, Place)>,
+    /// Stores that a cluster's controller keeps although files are looked at.
+    pub clusters: BTreeSet<Place>,
+}
+
+/// What else decides.
+#[derive(Clone, Copy, Default)]
+pub struct Choices<'a> {
+    /// Hashes of removals that may pass.
+    pub approved: &'a [String],
+    /// Accounts that were applied from files before and are not in these go.
+    pub prune: bool,
+    /// Every difference is looked for and none is corrected, whatever store and account say.
+    pub only_drift: bool,
+}
+
+/// The stores that accounts are in, opened to look.
+#[derive(Default)]
+struct Stores(BTreeMap<Place, Option<Arc<dyn Store>>>);
+
+impl Stores {
+    async fn get(&mut self, target: &Target, estate: &Estate, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
+        if let Some(store) = self.0.get(place) {
+            return Ok(store.clone());
+        }
+        let store = target.open_if_there(estate, place).await?;
+        self.0.insert(place.clone(), store.clone());
+        Ok(store)
+    }
+}
+
+/// Works out what would change; nothing is made or written.
+///
+/// # Errors
+/// When an account has no store, or a store cannot be read.
+pub async fn gather(
+    estate: &mut Estate,
+    target: &Target,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> anyhow::Result<Changes> {
+    let is_files = matches!(estate.source, Source::Files(_));
+    // A wrong or empty folder must not remove everything there is.
+    ensure!(!choices.prune || !estate.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
+    if let (true, Some(file)) = (is_files, &target.store) {
+        for name in stores_named(&estate.objects) {
+            if !estate.objects.stores.contains_key(&name) {
+                assume_store(&mut estate.objects, name, &Place::given(file));
+            }
+        }
+    }
+    let mut stores = Stores::default();
+    let mut changes = Changes::default();
+    for key in estate.accounts.clone() {
+        let place = target.place(estate, &key)?;
+        let store = stores.get(target, estate, &place).await?;
+        let observed = target::observe(store.as_ref(), &key, now).await?;
+        changes.works.extend(work(estate, &key, &place, observed, choices, now));
+    }
+    if is_files {
+        if let Some(file) = &target.store {
+            stores.get(target, estate, &Place::given(file)).await?;
+        }
+        for (place, store) in &stores.0 {
+            let Some(store) = store else { continue };
+            look_for_others(estate, &mut changes, place, store, choices, now).await?;
+        }
+    }
+    for store in stores.0.values().flatten() {
+        store.close().await;
+    }
+    Ok(changes)
+}
+
+fn work(
+    estate: &mut Estate,
+    key: &AccountKey,
+    place: &Place,
+    observed: Observed,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> Option<Work> {
+    let mut mark = estate.mark(key);
+    if let Some(theirs) = observed.account.as_ref().and_then(|seen| seen.mark.as_ref())
+        && theirs.is_clusters()
+        && !mark.is_clusters()
+    {
+        // What its controller would do were these files applied to that cluster: nobody else may.
+        mark = theirs.clone();
+    }
+    let adjust = |policy: Policy| if choices.only_drift { policy.only_reporting() } else { policy };
+    let mut planned = target::plan_as(estate, key, place, observed, mark.clone(), now, &adjust)?;
+    let approved = planned.plan.guarded.as_ref().filter(|guarded| choices.approved.contains(&guarded.hash));
+    if let Some(hash) = approved.map(|guarded| guarded.hash.clone()) {
+        let entry = estate.objects.entry(key.clone());
+        entry.annotations.insert(APPROVE_REMOVAL_ANNOTATION.to_owned(), hash);
+        planned = target::plan_as(estate, key, place, planned.observed, mark, now, &adjust)?;
+    }
+    let target::Planned { key, place, mark, resolved, observed, plan } = planned;
+    Some(Work { key, place: Some(place), mark, unknown: None, resolved: Some(resolved), observed, plan })
+}
+
+/// Accounts of a store that are not in the files.
+async fn look_for_others(
+    estate: &Estate,
+    changes: &mut Changes,
+    place: &Place,
+    store: &Arc<dyn Store>,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let in_files: BTreeSet<&AccountKey> = estate.accounts.iter().collect();
+    for mark in store.accounts().await? {
+        if mark.is_clusters() {
+            changes.clusters.insert(place.clone());
+            continue;
+        }
+        let key = mark.account.clone();
+        if in_files.contains(&key) {
+            continue;
+        }
+        if choices.prune {
+            let observed = target::observe(Some(store), &key, now).await?;
+            let plan = plan::deletion(&observed, &mark);
+            let place = Some(place.clone());
+            changes.works.push(Work { key, place, mark, unknown: None, resolved: None, observed, plan });
+        } else {
+            changes.left.push((key, place.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The stores that accounts name.
+fn stores_named(objects: &Objects) -> BTreeSet<Name> {
+    let accounts = objects.accounts.values().filter_map(|entry| entry.account.as_ref());
+    accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect()
+}
+
+/// Where it is clear what store is meant, files need not have an `IdentityStore`.
+fn assume_store(objects: &mut Objects, name: Name, place: &Place) {
+    objects.stores.insert(name.clone(), Arc::new(StoreFacts::new(name, 1, place.spec())));
+}

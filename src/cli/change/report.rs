@@ -1,0 +1,228 @@
+//! What commands tell of changes, as a stable type: JSON is this as it is, text and Markdown are drawn from it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::effect;
+use crate::api::DriftEntry;
+
+/// Version of what the command line prints as JSON.
+pub const VERSION: &str = "cli.roster.dev/v1";
+
+/// What would change, or has been changed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `cli.roster.dev/v1`.
+    pub api_version: &'static str,
+    /// `Plan`.
+    pub kind: &'static str,
+    /// What is compared: `Store` with the objects, or `Revisions` of files with each other.
+    pub compares: Compares,
+    /// Whether anything would change; what is only taken over as it is does not count.
+    pub changes: bool,
+    /// Whether something else would change, too, were it not for the removal guard, a pause, or that it is not ours.
+    pub waits: bool,
+    /// Numbers over all accounts.
+    pub summary: Summary,
+    /// By account.
+    pub accounts: Vec<AccountChanges>,
+    /// Accounts that were applied from files before, are not in these files, and stay as they are.
+    pub left_in_store: Vec<LeftInStore>,
+    /// Stores that a cluster's controller keeps: files are compared with them, and never applied.
+    pub kept_by_cluster: Vec<String>,
+    /// Changes between two revisions of files that an API server refuses.
+    pub refused: Vec<Refused>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum Compares {
+    /// The objects with what the store holds.
+    Store,
+    /// Two revisions of files.
+    Revisions,
+}
+
+/// Numbers over all accounts.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Accounts looked at.
+    pub accounts: usize,
+    /// Things added.
+    pub add: usize,
+    /// Things changed.
+    pub change: usize,
+    /// Things removed.
+    pub remove: usize,
+    /// Things taken over just as they are.
+    pub adopt: usize,
+    /// People who gain something.
+    pub gain: usize,
+    /// People who lose something.
+    pub lose: usize,
+    /// People whose removal the guard holds back.
+    pub guarded: usize,
+}
+
+/// What would change in one account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountChanges {
+    /// `namespace/name`.
+    pub account: String,
+    /// The store's file; absent between revisions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// Why the account does not resolve in the earlier revision, so that nobody knows what was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved_before: Option<String>,
+    /// Why the account does not resolve, so that what is there is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<String>,
+    /// The changes, in the order in which they are made.
+    pub changes: Vec<Step>,
+    /// Who gains and loses what, now.
+    pub people: Vec<effect::Person>,
+    /// Removals that the guard holds back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<Guarded>,
+    /// What is not made as it should be.
+    pub holds: Vec<Held>,
+    /// Differences that somebody made in the store, corrected or not.
+    pub drift: Vec<Drifted>,
+    /// Objects that are invalid; nothing invalid widens access.
+    pub invalid: Vec<Invalid>,
+}
+
+/// What a change does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// It was not there.
+    Add,
+    /// It was different.
+    Change,
+    /// It is no longer wanted.
+    Remove,
+    /// It was there just so, and is ours from now on.
+    Adopt,
+}
+
+/// One change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// When within the pass: `narrow`, `define`, `grant`, `demolish`, in this order.
+    pub phase: &'static str,
+    /// What it does.
+    pub action: Action,
+    /// `account`, `role`, `group` or `member`.
+    pub kind: &'static str,
+    /// Its name or address; empty for the account.
+    pub name: String,
+    /// Why: `spec`, `drift`, `adoption`, `unwanted`, `unmanaged` or `account-deleted`.
+    pub cause: &'static str,
+    /// What is added, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub what: String,
+    /// The fields that change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
+/// One field that changes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FieldChange {
+    /// Which.
+    pub field: String,
+    /// What it is.
+    pub from: String,
+    /// What it becomes.
+    pub to: String,
+}
+
+/// Removals that the guard holds back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Guarded {
+    /// Who would lose all access.
+    pub members: Vec<String>,
+    /// Why it fired.
+    pub why: String,
+    /// What to approve.
+    pub hash: String,
+}
+
+/// Something that is not made as it should be.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Held {
+    /// What.
+    pub object: String,
+    /// `NotOwned`, `Paused`, `Guarded` or `DriftReported`.
+    pub hold: &'static str,
+}
+
+/// Something that differs in the store from what was applied.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Drifted {
+    /// What.
+    pub object: String,
+    /// Whether it is corrected.
+    pub corrected: bool,
+    /// The fields.
+    pub entries: Vec<DriftEntry>,
+}
+
+/// An object that is invalid.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Invalid {
+    /// Kind and name.
+    pub object: String,
+    /// The reason of `Valid=False`.
+    pub reason: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// An account that stays as it is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LeftInStore {
+    /// `namespace/name`.
+    pub account: String,
+    /// The store's file.
+    pub store: String,
+}
+
+/// A change that an API server refuses.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Refused {
+    /// Kind and name.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// What it was.
+    pub from: String,
+    /// What it would become.
+    pub to: String,
+    /// Why not.
+    pub message: String,
+}
+
+impl Step {
+    /// What is to be said besides its fields.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match (self.action, self.cause) {
+            (Action::Remove, "unmanaged") => "nobody declared it",
+            (Action::Remove, "account-deleted") => "the account goes",
+            (Action::Remove, _) => "no longer declared",
+            (Action::Add, _) => &self.what,
+            (_, "drift") => "somebody changed it in the store",
+            (_, "adoption") => "taken over",
+            // Of other sections or levels, or after somebody's change that came to the same.
+            (Action::Change, _) if self.fields.is_empty() => "means the same, written anew",
+            _ => "",
+        }
+    }
+}

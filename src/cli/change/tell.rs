@@ -1,0 +1,231 @@
+//! From plans to what is told of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    Changes, Work, effect,
+    report::{
+        AccountChanges, Action, Compares, Drifted, FieldChange, Guarded, Held, Invalid, LeftInStore, Refused, Report,
+        Step, Summary, VERSION,
+    },
+};
+use crate::{
+    api::InvalidReason,
+    cli::input::Estate,
+    model::Layout,
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
+    resolve::{Finding, ResolvedAccount},
+};
+
+impl Report {
+    /// What is to be told of these changes.
+    #[must_use]
+    pub fn new(estate: &Estate, changes: &Changes, compares: Compares, refused: Vec<Refused>, now: Timestamp) -> Self {
+        let accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(estate, work, now)).collect();
+        let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
+        for account in &accounts {
+            for step in &account.changes {
+                *match step.action {
+                    Action::Add => &mut summary.add,
+                    Action::Change => &mut summary.change,
+                    Action::Remove => &mut summary.remove,
+                    Action::Adopt => &mut summary.adopt,
+                } += 1;
+            }
+            summary.gain += account.people.iter().filter(|person| !person.gains.is_empty()).count();
+            summary.lose += account.people.iter().filter(|person| !person.loses.is_empty()).count();
+            summary.guarded += account.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+        }
+        let left = changes.left.iter();
+        Self {
+            api_version: VERSION,
+            kind: "Plan",
+            compares,
+            changes: summary.add + summary.change + summary.remove > 0,
+            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != "DriftReported"),
+            summary,
+            accounts,
+            left_in_store: left
+                .map(|(key, place)| LeftInStore { account: key.to_string(), store: place.to_string() })
+                .collect(),
+            kept_by_cluster: changes.clusters.iter().map(ToString::to_string).collect(),
+            refused,
+        }
+    }
+}
+
+fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
+    let plan = &work.plan;
+    let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
+    let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
+    let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
+        members: guarded.members.iter().map(ToString::to_string).collect(),
+        why: guarded.why.clone(),
+        hash: guarded.hash.clone(),
+    });
+    let drift = plan.drift.iter().map(|drift| Drifted {
+        object: drift.object.to_string(),
+        corrected: drift.corrected,
+        entries: drift.entries.clone(),
+    });
+    AccountChanges {
+        account: work.key.to_string(),
+        store: work.place.as_ref().map(ToString::to_string),
+        unresolved_before: work.unknown.clone(),
+        unresolved,
+        changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
+        people: effect::people(estate, work, now),
+        guarded,
+        holds: plan
+            .holds
+            .iter()
+            .map(|(object, hold)| Held { object: object.to_string(), hold: hold_word(*hold) })
+            .collect(),
+        drift: drift.collect(),
+        invalid: work.resolved.as_ref().map(|resolved| invalid(estate, work, resolved)).unwrap_or_default(),
+    }
+}
+
+const fn hold_word(hold: Hold) -> &'static str {
+    match hold {
+        Hold::NotOwned => "NotOwned",
+        Hold::Paused => "Paused",
+        Hold::Guarded => "Guarded",
+        Hold::DriftReported => "DriftReported",
+    }
+}
+
+const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Narrow => "narrow",
+        Phase::Define => "define",
+        Phase::Grant => "grant",
+        Phase::Demolish => "demolish",
+    }
+}
+
+fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
+    let fields: Vec<FieldChange> = plan
+        .fields(change, observed)
+        .into_iter()
+        .map(|entry| match entry.field.as_str() {
+            "sections" => sections_change(&observed.layout, &plan.layout),
+            _ => FieldChange { field: entry.field, from: entry.observed, to: entry.desired },
+        })
+        .collect();
+    let action = match &change.put {
+        None => Action::Remove,
+        Some(_) if !is_there(observed, &change.object) => Action::Add,
+        Some(_) if change.cause == Cause::Adoption && fields.is_empty() => Action::Adopt,
+        Some(_) => Action::Change,
+    };
+    let what = change.put.as_ref().filter(|_| action == Action::Add);
+    let what = what.map(|(content, _)| describe(content, &plan.layout)).unwrap_or_default();
+    let name = match &change.object {
+        ObjectKey::Account => String::new(),
+        ObjectKey::Role(name) => name.to_string(),
+        ObjectKey::Group(name) => name.to_string(),
+        ObjectKey::Member(email) => email.to_string(),
+    };
+    let (phase, kind) = (phase_word(change.phase), change.object.kind());
+    Step { phase, action, kind, name, cause: change.cause.as_str(), what, fields }
+}
+
+/// The sections that only one of both has, or has with other levels.
+fn sections_change(before: &Layout, after: &Layout) -> FieldChange {
+    let only = |these: &Layout, those: &Layout| {
+        let differ = these.ladders().iter().filter(|ladder| !those.ladders().contains(ladder));
+        let words = differ.map(|ladder| {
+            let in_both = those.ladders().iter().any(|other| other.section == ladder.section);
+            let levels = if in_both { format!(" ({})", ladder.levels.join(", ")) } else { String::new() };
+            format!("{}{levels}", ladder.section)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let (from, to) = (only(before, after), only(after, before));
+    let (from, to) = match (from.is_empty(), to.is_empty()) {
+        (true, true) => ("in one order".to_owned(), "in another".to_owned()),
+        (true, false) => ("(absent)".to_owned(), to),
+        (false, true) => (from, "(absent)".to_owned()),
+        (false, false) => (from, to),
+    };
+    FieldChange { field: "sections".to_owned(), from, to }
+}
+
+fn is_there(observed: &Observed, object: &ObjectKey) -> bool {
+    match object {
+        ObjectKey::Account => observed.account.as_ref().is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Role(name) => observed.roles.get(name).is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Group(name) => observed.groups.get(name).is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Member(email) => observed.members.get(email).is_some_and(|seen| seen.content.is_some()),
+    }
+}
+
+/// What is added, in a few words.
+fn describe(content: &Content, layout: &Layout) -> String {
+    match content {
+        Content::Account(content) => {
+            let owner = content.owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
+            format!("catalog {}{owner}", content.catalog)
+        }
+        Content::Role(content) => sections(layout.named(&content.ranks).count()),
+        Content::Group(content) => sections(layout.named(&content.ranks).count()),
+        Content::Member(content) => {
+            let role = content.role.as_ref().map(|role| format!("role {role}"));
+            let groups = match content.groups.as_ref() {
+                [] => None,
+                [one] => Some(format!("group {one}")),
+                several => Some(format!("groups {}", several.join(", "))),
+            };
+            let words: Vec<String> = role.into_iter().chain(groups).collect();
+            if words.is_empty() { "no role, no group".to_owned() } else { words.join(", ") }
+        }
+    }
+}
+
+fn sections(count: usize) -> String {
+    match count {
+        0 => "grants nothing".to_owned(),
+        count => format!("grants {}", crate::cli::output::counted(count, "section")),
+    }
+}
+
+/// Objects of the account that are invalid; what is wrong with all of them because of the Account is said once.
+fn invalid(estate: &Estate, work: &Work, resolved: &ResolvedAccount) -> Vec<Invalid> {
+    let Some(entry) = estate.objects.accounts.get(&work.key) else { return Vec::new() };
+    let definitions = &resolved.definitions;
+    let shared = definitions.shared_fault.as_ref();
+    let mut found = BTreeMap::new();
+    let mut add = |object: String, finding: &Finding, own: bool| {
+        let mut finding = finding.clone();
+        finding.faults.retain(|fault| own || Some(fault) != shared);
+        if let Some(reason) = finding.reason() {
+            let (reason, message) = (reason.to_string(), finding.message());
+            found.insert(object.clone(), Invalid { object, reason, message });
+        }
+    };
+    let mut account = definitions.finding.clone();
+    if let Some(owner) = &work.plan.owner_kept {
+        let message =
+            format!("spec.owner.email: the catalog does not let the owner change (ownerChange); {owner} stays");
+        account.fault(InvalidReason::OwnerImmutable, message);
+    }
+    add(format!("Account {}", work.key.name), &account, true);
+    for name in entry.roles.keys() {
+        add(format!("Role {name}"), &definitions.role_finding(name), false);
+    }
+    for name in entry.groups.keys() {
+        add(format!("UserGroup {name}"), &definitions.group_finding(name), false);
+    }
+    for (facts, member) in std::iter::zip(entry.addresses().values(), &resolved.members) {
+        for (one, view) in std::iter::zip(facts, &member.views) {
+            add(format!("Membership {}", one.name), &view.finding, false);
+        }
+    }
+    for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
+        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding, false);
+    }
+    found.into_values().collect()
+}

@@ -1,0 +1,394 @@
+//! Changes as people read them in a terminal.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::{
+    effect::{Level, Person},
+    report::{AccountChanges, Action, Compares, Report, Step, Summary},
+};
+use crate::cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint};
+
+/// Lines of one list, and fields or sections of one line, unless all are asked for.
+const ROWS: usize = 20;
+const PARTS: usize = 5;
+/// Stands for a space at which no line ends.
+const TIED: &str = "\u{a0}";
+
+impl Report {
+    /// For a terminal; long lists are cut unless `all` is asked for.
+    #[must_use]
+    pub fn text(&self, all: bool) -> String {
+        let mut text = Text {
+            out: String::new(),
+            rows: if all { usize::MAX } else { ROWS },
+            parts: if all { usize::MAX } else { PARTS },
+        };
+        for account in self.accounts.iter().filter(|account| account.says_something()) {
+            text.account(account);
+        }
+        text.refused(self);
+        for store in &self.kept_by_cluster {
+            text.remark(
+                WARN,
+                &format!("{store} is kept by a cluster's controller: this is what it would do with these objects."),
+            );
+        }
+        text.left(self);
+        text.out.push_str(&self.last_line());
+        text.out
+    }
+
+    /// What it comes to, in one line.
+    #[must_use]
+    pub fn last_line(&self) -> String {
+        let Summary { accounts, add, change, remove, adopt, gain, lose, guarded } = self.summary;
+        let accounts = counted(accounts, "account");
+        let mut line = if self.changes {
+            let (mut gains, mut loses) = (people(gain, "gains", "gain"), people(lose, "loses", "lose"));
+            if gain > 0 {
+                gains = paint(GOOD, gains);
+            }
+            if lose > 0 {
+                loses = paint(BAD, loses);
+            }
+            let [add, change, remove] = [add, change, remove].map(thousands);
+            format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}.")
+        } else {
+            let same = match self.compares {
+                Compares::Store => "the store holds what is wanted",
+                Compares::Revisions => "both revisions mean the same",
+            };
+            let reported = self.accounts.iter().any(|account| !account.holds.is_empty());
+            if reported {
+                format!("Nothing to change in {accounts}.")
+            } else {
+                format!("No changes: {same} ({accounts}).")
+            }
+        };
+        if adopt > 0 {
+            let _ = write!(line, " {} there just so, taken over as it is.", counted(adopt, "object"));
+        }
+        if guarded > 0 {
+            let _ = write!(line, " {}", paint(WARN, format!("{} held back.", counted(guarded, "removal"))));
+        }
+        line + "\n"
+    }
+}
+
+fn people(count: usize, one: &str, many: &str) -> String {
+    match count {
+        0 => format!("nobody {one}"),
+        1 => format!("1 person {one}"),
+        count => format!("{} people {many}", thousands(count)),
+    }
+}
+
+impl AccountChanges {
+    /// Whether there is anything to be told.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        !self.changes.iter().all(|step| step.action == Action::Adopt)
+            || !self.people.is_empty()
+            || !self.holds.is_empty()
+            || !self.drift.is_empty()
+            || !self.invalid.is_empty()
+            || self.unresolved.is_some()
+            || self.unresolved_before.is_some()
+    }
+}
+
+struct Text {
+    out: String,
+    rows: usize,
+    parts: usize,
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    /// Words, wrapped; the first `mark` is in a style, and lines after the first are indented by two more.
+    fn wrapped(&mut self, indent: usize, style: Style, mark: &str, words: &str) {
+        let mut lines = wrap(&format!("{mark}{words}"), usize::from(WIDTH) - indent, 4).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let rest = first
+            .strip_prefix(mark)
+            .filter(|_| !mark.is_empty())
+            .map_or_else(|| first.clone(), |rest| paint(style, mark) + rest);
+        let space = " ".repeat(indent);
+        self.line(&format!("{space}{}", rest.replace(TIED, " ")));
+        lines.for_each(|line| self.line(&format!("{space}{}", line.replace(TIED, " "))));
+    }
+
+    fn remark(&mut self, style: Style, words: &str) {
+        self.wrapped(0, style, "", words);
+        self.out.push('\n');
+    }
+
+    fn more(&mut self, indent: usize, shown: usize, all: usize) {
+        if all > shown {
+            let line = format!("{}… and {} more", " ".repeat(indent), thousands(all - shown));
+            self.line(&paint(DIM, line));
+        }
+    }
+
+    fn account(&mut self, account: &AccountChanges) {
+        let place = account.store.as_ref().map(|store| paint(DIM, format!("  in {store}"))).unwrap_or_default();
+        self.line(&format!("{}{place}", paint(BOLD, &account.account)));
+        if let Some(why) = &account.unresolved_before {
+            self.wrapped(2, WARN, "did not resolve before: ", &format!("{why}; everything counts as new"));
+        }
+        if let Some(why) = &account.unresolved {
+            self.wrapped(2, WARN, "not resolved: ", &format!("{why}; what is there is kept"));
+        }
+        self.changes(account);
+        self.people(&account.people);
+        self.guarded(account);
+        self.holds(account);
+        self.drift(account);
+        self.invalid(account);
+        self.out.push('\n');
+    }
+
+    fn changes(&mut self, account: &AccountChanges) {
+        let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
+        for phase in ["narrow", "define", "grant", "demolish"] {
+            let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == phase).collect();
+            if steps.is_empty() {
+                continue;
+            }
+            self.line(&paint(DIM, format!("  {}", title_of(phase))));
+            let wide = steps.iter().take(self.rows).map(|step| step.name.chars().count()).max().unwrap_or(0).min(40);
+            for step in steps.iter().take(self.rows) {
+                self.step(step, wide);
+            }
+            self.more(4, self.rows, steps.len());
+        }
+    }
+
+    fn step(&mut self, step: &Step, wide: usize) {
+        let (mark, style) = match step.action {
+            Action::Add => ("+ ", GOOD),
+            Action::Remove => ("- ", BAD),
+            Action::Change | Action::Adopt => ("~ ", WARN),
+        };
+        let why = step.why();
+        let words = format!("{:<7} {:<wide$}  {why}", step.kind, step.name);
+        self.wrapped(4, style, mark, words.trim_end());
+        let field_wide =
+            step.fields.iter().take(self.parts).map(|field| field.field.chars().count()).max().unwrap_or(0);
+        for field in step.fields.iter().take(self.parts) {
+            let words = format!("{:<field_wide$}  {} → {}", field.field, field.from, field.to);
+            self.wrapped(8, DIM, "", &words);
+        }
+        self.more(8, self.parts, step.fields.len());
+    }
+
+    fn people(&mut self, people: &[Person]) {
+        if people.is_empty() {
+            return;
+        }
+        self.line(&paint(DIM, "  Who gains and loses what"));
+        for person in people.iter().take(self.rows) {
+            self.person(person);
+        }
+        self.more(4, self.rows, people.len());
+    }
+
+    fn person(&mut self, person: &Person) {
+        self.line(&format!("    {}", person.email));
+        if person.has_none && !person.loses.is_empty() {
+            let why = person.loses.first().map(|level| level.because.clone()).unwrap_or_default();
+            let sections = self.levels(person.loses.iter(), had);
+            self.wrapped(6, BAD, "loses all access", &format!(": {why} (had {sections})"));
+        } else {
+            for (mark, style, levels) in [("loses ", BAD, &person.loses), ("gains ", GOOD, &person.gains)] {
+                for (why, levels) in by_reason(levels) {
+                    let words = format!("{}, {why}", self.levels(levels.into_iter(), level));
+                    self.wrapped(6, style, mark, &words);
+                }
+            }
+        }
+        if let Some(note) = person.note.as_ref().filter(|_| person.gains.is_empty() && person.loses.is_empty()) {
+            self.wrapped(6, WARN, note, "");
+        }
+    }
+
+    fn levels<'a>(&self, levels: impl ExactSizeIterator<Item = &'a Level>, say: fn(&Level) -> String) -> String {
+        let count = levels.len();
+        let mut words: Vec<String> = levels.take(self.parts).map(|one| say(one).replace(' ', TIED)).collect();
+        if count > self.parts {
+            words.push(format!("and {} more", counted(count - self.parts, "section").replace(' ', TIED)));
+        }
+        words.join(", ")
+    }
+
+    fn guarded(&mut self, account: &AccountChanges) {
+        let Some(guarded) = &account.guarded else { return };
+        self.wrapped(2, WARN, "held back by the removal guard: ", &guarded.why);
+        for member in guarded.members.iter().take(self.rows) {
+            self.line(&format!("    {member}"));
+        }
+        self.more(4, self.rows, guarded.members.len());
+        self.line(&format!("    to let them pass: --approve {}", guarded.hash));
+    }
+
+    fn holds(&mut self, account: &AccountChanges) {
+        for (hold, words) in
+            [("NotOwned", "not ours, and left alone"), ("Paused", "waits, since store or account are paused")]
+        {
+            let objects: Vec<&str> =
+                account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
+            if objects.is_empty() {
+                continue;
+            }
+            self.wrapped(2, WARN, hold, &format!(": {words}"));
+            for object in objects.iter().take(self.rows) {
+                self.line(&format!("    {object}"));
+            }
+            self.more(4, self.rows, objects.len());
+        }
+    }
+
+    fn drift(&mut self, account: &AccountChanges) {
+        // What is corrected stands among the changes.
+        let left: Vec<_> =
+            account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries).collect();
+        if left.is_empty() {
+            return;
+        }
+        self.line(&paint(DIM, "  What somebody changed in the store, and what stays so"));
+        for entry in left.iter().take(self.rows) {
+            let words =
+                format!("{} {}: {} desired, {} in the store", entry.object, entry.field, entry.desired, entry.observed);
+            self.wrapped(4, DIM, "", &words);
+        }
+        self.more(4, self.rows, left.len());
+    }
+
+    fn invalid(&mut self, account: &AccountChanges) {
+        if account.invalid.is_empty() {
+            return;
+        }
+        self.line(&paint(DIM, "  Invalid, and without effect as far as that goes"));
+        for one in account.invalid.iter().take(self.rows) {
+            self.wrapped(4, WARN, "! ", &format!("{} {}: {}", one.object, one.reason, one.message));
+        }
+        self.more(4, self.rows, account.invalid.len());
+    }
+
+    fn refused(&mut self, report: &Report) {
+        if report.refused.is_empty() {
+            return;
+        }
+        self.line(&paint(BOLD, "Refused by an API server"));
+        for one in &report.refused {
+            let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
+            self.wrapped(2, BAD, "! ", &words);
+        }
+        self.out.push('\n');
+    }
+
+    fn left(&mut self, report: &Report) {
+        if report.left_in_store.is_empty() {
+            return;
+        }
+        self.line(&paint(BOLD, "Applied before, not in these files, and left as they are (--prune removes them)"));
+        for one in report.left_in_store.iter().take(self.rows) {
+            self.line(&format!("  {}{}", one.account, paint(DIM, format!("  in {}", one.store))));
+        }
+        self.more(2, self.rows, report.left_in_store.len());
+        self.out.push('\n');
+    }
+}
+
+fn title_of(phase: &str) -> &'static str {
+    match phase {
+        "narrow" => "Narrowed, first of all",
+        "define" => "Account, roles and groups",
+        "grant" => "Granted",
+        _ => "Used by nobody any more",
+    }
+}
+
+/// `settings: Edit (from View)`.
+pub(super) fn level(level: &Level) -> String {
+    let none = "none".to_owned();
+    let to = level.to.as_ref().unwrap_or(&none);
+    match &level.from {
+        Some(from) => format!("{}: {to} (from {from})", level.section),
+        None => format!("{}: {to}", level.section),
+    }
+}
+
+/// `settings: Edit`, of what is lost.
+pub(super) fn had(level: &Level) -> String {
+    format!("{}: {}", level.section, level.from.as_deref().unwrap_or("none"))
+}
+
+/// Levels with the same reason together, in the order of their first.
+pub(super) fn by_reason(levels: &[Level]) -> Vec<(&str, Vec<&Level>)> {
+    let mut groups: Vec<(&str, Vec<&Level>)> = Vec::new();
+    for level in levels {
+        match groups.iter_mut().find(|(why, _)| *why == level.because) {
+            Some((_, group)) => group.push(level),
+            None => groups.push((&level.because, vec![level])),
+        }
+    }
+    groups
+}
+
+/// `9,980`.
+pub(super) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Lines of at most `width` columns; those after the first begin with `indent` spaces. Runs of spaces stay.
+fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut gap = 0;
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if word.is_empty() && line > 0 {
+            gap += 1;
+            continue;
+        }
+        let space = if line == 0 { 0 } else { gap + 1 };
+        gap = 0;
+        if line > indent && line + space + word.chars().count() > width {
+            lines.push(" ".repeat(indent) + word);
+        } else if let Some(last) = lines.last_mut() {
+            last.push_str(&" ".repeat(space));
+            last.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([7, 980, 9_980, 1_234_567].map(thousands), ["7", "980", "9,980", "1,234,567"]);
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_and_columns_stay() {
+        assert_eq!(wrap("a   b", 10, 2), ["a   b"]);
+        assert_eq!(wrap("one two three four", 9, 2), ["one two", "  three", "  four"]);
+    }
+}

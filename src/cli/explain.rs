@@ -1,9 +1,0 @@
-//! `roster explain`.
-
-/// Say why somebody may do what they may
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
-}

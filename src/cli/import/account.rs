@@ -1,0 +1,143 @@
+//! One account: the Account itself, its roles, groups and members.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    Manifests, Taken,
+    catalog::{Catalogs, Found, permissions},
+    member::{self, Names},
+    object,
+};
+use crate::{
+    api::RoleRefKind,
+    model::{AccountKey, Name},
+    plan::Seen,
+    resolve::{AccountContent, End, MemberContent},
+};
+
+/// Adds everything of one account.
+pub(super) fn add(
+    out: &mut Manifests,
+    one: &Taken,
+    all: &[Taken],
+    catalogs: &mut Catalogs,
+    names: &mut Names,
+    notes: &mut Vec<String>,
+) {
+    let Some(content) = one.observed.account.as_ref().and_then(|seen| seen.content.as_ref()) else { return };
+    let key = &one.key;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.namespace}});
+    let path = format!("{}/00-namespace.yaml", key.namespace);
+    if !out.has(&path) {
+        out.add(path, None, namespace);
+    }
+    let (spec, comment) = account(one, content, all);
+    let folder = format!("{}/{}", key.namespace, key.name);
+    out.add(format!("{folder}/account.yaml"), comment, object("Account", &metadata(key, &key.name), &spec));
+    let Some(catalog) = catalogs.get(&content.catalog).filter(|catalog| catalog.layout == one.observed.layout) else {
+        return;
+    };
+    definitions(out, &folder, one, catalog);
+    member::add(out, &folder, one, content, catalog, names, notes);
+}
+
+/// Name and namespace of an object of an account.
+pub(super) fn metadata(key: &AccountKey, name: &str) -> Value {
+    json!({"name": name, "namespace": key.namespace})
+}
+
+fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Option<String>) {
+    let mut spec = json!({});
+    let mut comment = None;
+    if content.display_name != one.key.name {
+        spec["displayName"] = json!(content.display_name);
+    }
+    spec["catalogRef"] = json!({"name": content.catalog});
+    if let Some(owner) = &content.owner {
+        spec["owner"] = json!({"email": owner});
+        let name = one.observed.members.get(owner).and_then(|seen| seen.content.as_ref()?.display_name.as_deref());
+        if let Some(name) = name {
+            spec["owner"]["displayName"] = json!(name);
+        }
+    }
+    if let Some(parent) = &content.parent {
+        spec["parentRef"] = json!({"name": parent.name, "namespace": parent.namespace});
+        if !all.iter().any(|other| other.key == *parent) {
+            comment = Some(format!("The store has no account {parent}: without it this one grants nothing new."));
+        }
+    }
+    let children: Vec<(&AccountKey, &Taken, &Name)> = all
+        .iter()
+        .filter_map(|other| {
+            let content = other.observed.account.as_ref()?.content.as_ref()?;
+            (content.parent.as_ref() == Some(&one.key)).then_some((&other.key, other, &content.catalog))
+        })
+        .collect();
+    if !children.is_empty() {
+        spec["partner"] = true.into();
+        let catalogs: BTreeSet<&Name> = children.iter().map(|(_, _, catalog)| *catalog).collect();
+        let mut managed = json!({"catalogs": catalogs});
+        if children.iter().any(|(key, ..)| key.namespace != one.key.namespace) {
+            managed["allowedNamespaces"] = json!({"from": "All"});
+        }
+        if children.iter().any(|(_, child, _)| has(child, End::NotApproved)) {
+            managed["needApproval"] = true.into();
+            let approved = children.iter().filter(|(_, child, _)| is_approved(child));
+            let approved: Vec<Value> =
+                approved.map(|(key, ..)| json!({"name": key.name, "namespace": key.namespace})).collect();
+            managed["approved"] = approved.into();
+        }
+        spec["managedAccounts"] = managed;
+    }
+    if has(one, End::AccountSuspended) {
+        spec["suspended"] = true.into();
+    }
+    (spec, comment)
+}
+
+fn contents(one: &Taken) -> impl Iterator<Item = &MemberContent> {
+    one.observed.members.values().filter_map(|seen: &Seen<MemberContent>| seen.content.as_ref())
+}
+
+/// Whether somebody's access in the account has ended so.
+fn has(one: &Taken, end: End) -> bool {
+    contents(one).any(|content| content.ended == Some(end))
+}
+
+/// Whether somebody's access shows that the account is approved.
+fn is_approved(one: &Taken) -> bool {
+    contents(one).any(|content| !matches!(content.ended, Some(End::NotApproved | End::Blocked)))
+}
+
+fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) {
+    let key = &one.key;
+    let reference = json!({"name": key.name});
+    for (name, seen) in &one.observed.roles {
+        let Some(content) = &seen.content else { continue };
+        let path = format!("{folder}/roles.yaml");
+        if name.kind == RoleRefKind::Role {
+            let mut spec = json!({"accountRef": reference});
+            if content.title != name.name {
+                spec["title"] = json!(content.title);
+            }
+            spec["permissions"] = permissions(&catalog.layout, &content.ranks).into();
+            out.add(path, None, object("Role", &metadata(key, &name.name), &spec));
+        } else if let Some(cells) = catalog.overrides(name, content) {
+            let comment = format!("What {} means in this account.", name.name);
+            let spec = json!({"accountRef": reference, "overrides": name.name, "permissions": cells});
+            let object_name = format!("{}-overrides-{}", key.name, name.name);
+            out.add(path, Some(comment), object("Role", &metadata(key, &object_name), &spec));
+        }
+    }
+    for (name, seen) in &one.observed.groups {
+        let Some(content) = &seen.content else { continue };
+        let mut spec = json!({"accountRef": reference});
+        if content.title != *name {
+            spec["title"] = json!(content.title);
+        }
+        spec["permissions"] = permissions(&catalog.layout, &content.ranks).into();
+        out.add(format!("{folder}/groups.yaml"), None, object("UserGroup", &metadata(key, name), &spec));
+    }
+}

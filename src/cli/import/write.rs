@@ -1,0 +1,162 @@
+//! Manifests as files: the same every time, and in an order that people write them in.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use serde_yaml_ng::{Mapping, Value as Yaml};
+
+/// Fields that come first where they are, in this order; the others follow by name.
+const FIRST: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "name",
+    "namespace",
+    "accountRef",
+    "title",
+    "user",
+    "email",
+    "displayName",
+    "catalogRef",
+    "owner",
+    "parentRef",
+    "partner",
+    "roleRef",
+    "groupRefs",
+    "overrides",
+    "sections",
+    "levels",
+    "ownerRole",
+    "roles",
+    "restrictions",
+    "caps",
+];
+
+/// One object, and what is to be said of it.
+struct Manifest {
+    comment: Option<String>,
+    value: Value,
+}
+
+/// All files, by their paths below the folder.
+#[derive(Default)]
+pub(super) struct Manifests(BTreeMap<PathBuf, Vec<Manifest>>);
+
+impl Manifests {
+    /// Adds an object to a file.
+    pub(super) fn add(&mut self, path: impl Into<PathBuf>, comment: Option<String>, value: Value) {
+        self.0.entry(path.into()).or_default().push(Manifest { comment, value });
+    }
+
+    /// Whether there is such a file.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(Path::new(path))
+    }
+
+    /// Writes all files below `folder`.
+    pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        for (path, objects) in &self.0 {
+            let path = folder.join(path);
+            let folder = path.parent().unwrap_or(&path);
+            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            let text = text(objects).with_context(|| format!("cannot write {}", path.display()))?;
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn text(objects: &[Manifest]) -> anyhow::Result<String> {
+    let mut text = "# Written by `roster import`.\n".to_owned();
+    for (place, object) in objects.iter().enumerate() {
+        if place > 0 {
+            text += "---\n";
+        }
+        for line in object.comment.iter().flat_map(|comment| comment.lines()) {
+            let _ = writeln!(text, "# {line}");
+        }
+        text += &yaml(&object.value)?;
+    }
+    Ok(text)
+}
+
+/// As YAML that also readers of YAML 1.1 (kubectl is one) understand so: words they take for booleans, and what they take
+/// for numbers, are quoted. The writer of YAML 1.2 does not, so a marker stands for the quotes until it is done.
+fn yaml(value: &Value) -> anyhow::Result<String> {
+    let plain = value.to_string();
+    let mut marker = "QUOTED".to_owned();
+    while plain.contains(&marker) {
+        marker.push('X');
+    }
+    let text = serde_yaml_ng::to_string(&ordered(value, &marker))?;
+    Ok(text.replace(&format!("{marker}."), "'").replace(&format!(".{marker}"), "'"))
+}
+
+/// Whether a reader of YAML 1.1 takes it for something else than text.
+fn is_ambiguous(text: &str) -> bool {
+    const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
+    let of_a_number = |letter: char| letter.is_ascii_hexdigit() || "xXoO_.:+-TZ".contains(letter);
+    WORDS.contains(&text.to_ascii_lowercase().as_str())
+        || (text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+            && text.chars().all(of_a_number))
+}
+
+/// The same with its fields in order, and `marker` around what is to be quoted.
+fn ordered(value: &Value, marker: &str) -> Yaml {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+            fields.sort_by(|(one, _), (other, _)| (rank(one), one).cmp(&(rank(other), other)));
+            Yaml::Mapping(
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (text_of(name, marker), ordered(value, marker)))
+                    .collect::<Mapping>(),
+            )
+        }
+        Value::Array(items) => Yaml::Sequence(items.iter().map(|item| ordered(item, marker)).collect()),
+        Value::String(text) => text_of(text, marker),
+        Value::Bool(yes) => Yaml::Bool(*yes),
+        Value::Number(number) => number.as_i64().map_or(Yaml::Null, |number| Yaml::Number(number.into())),
+        Value::Null => Yaml::Null,
+    }
+}
+
+fn text_of(text: &str, marker: &str) -> Yaml {
+    Yaml::String(if is_ambiguous(text) { format!("{marker}.{text}.{marker}") } else { text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_stand_as_people_write_them() {
+        let value = json!({"spec": {"user": {"email": "a@b.c"}, "accountRef": {"name": "x"}}, "kind": "Membership"});
+        let yaml = text(&[Manifest { comment: Some("why".to_owned()), value }]).unwrap();
+        let expected = "# Written by `roster import`.\n# why\nkind: Membership\nspec:\n  accountRef:\n    name: x\n  user:\n    email: a@b.c\n";
+        assert_eq!(yaml, expected);
+    }
+
+    /// kubectl reads YAML 1.1, where these are booleans and numbers unless they are quoted.
+    #[test]
+    fn words_stay_words() {
+        for word in
+            ["Off", "on", "no", "Yes", "y", "N", "true", "null", "~", "1.0", "0x10", "1e3", "012", "1_000", "12:30"]
+        {
+            let yaml = text(&[Manifest { comment: None, value: json!({"level": word}) }]).unwrap();
+            let value = yaml.lines().last().unwrap().strip_prefix("level: ").unwrap();
+            assert_eq!(value, format!("'{word}'"));
+            assert_eq!(serde_yaml_ng::from_str::<Value>(&yaml).unwrap(), json!({"level": word}));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Which documents are ours, and what those that are not are.
+
+use serde_json::Value;
+
+use super::{
+    path::{FieldPath, Step},
+    schema::KINDS,
+};
+use crate::api;
+use crate::cli::suggest::closest;
+
+/// What a document is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// An object of ours, or a Namespace, whose labels decide about admission.
+    Ours,
+    /// Several objects.
+    List,
+    /// Not ours: passed over, in these words.
+    Other(String),
+    /// Meant to be ours: which field is wrong, in one word and in a sentence.
+    Mistaken(FieldPath, &'static str, String),
+}
+
+/// What a document is.
+pub(super) fn sort(value: &Value) -> Sort {
+    let Some(fields) = value.as_object() else {
+        return Sort::Other("a document that is no mapping".to_owned());
+    };
+    let word = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (word("apiVersion"), word("kind"));
+    let field = |name: &str| FieldPath(vec![Step::Field(name.to_owned())]);
+    let right = format!("{}/{}", api::GROUP, api::VERSION);
+    if kind.ends_with("List") && fields.get("items").is_some_and(Value::is_array) {
+        return Sort::List;
+    }
+    if version == "v1" && kind == "Namespace" {
+        return Sort::Ours;
+    }
+    if version == right {
+        return match (KINDS.get(kind), kind) {
+            (Some(_), _) => Sort::Ours,
+            (None, "") => Sort::Mistaken(field("kind"), "UnknownKind", "is required".to_owned()),
+            (None, kind) => {
+                let known: Vec<&str> = KINDS.names().collect();
+                let hint = KINDS.meant(kind).map_or_else(
+                    || format!("; it has {}", known.join(", ")),
+                    |meant| format!("; did you mean {meant:?}?"),
+                );
+                Sort::Mistaken(field("kind"), "UnknownKind", format!("{right} has no kind {kind:?}{hint}"))
+            }
+        };
+    }
+    let group = version.split('/').next().unwrap_or_default();
+    if group == api::GROUP {
+        let message = format!("{version:?} is not known; this release of roster knows {right}");
+        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", message);
+    }
+    // Others have kinds of our names; but nobody else's group is nearly ours.
+    if version.is_empty() && KINDS.get(kind).is_some() {
+        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", format!("is required; did you mean {right:?}?"));
+    }
+    if version.contains('/') && closest(group, [api::GROUP]).is_some() {
+        let message = format!("{version:?} is nobody's; did you mean {right:?}?");
+        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", message);
+    }
+    Sort::Other(if kind.is_empty() { "a document without kind".to_owned() } else { kind.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(version: &str, kind: &str) -> Sort {
+        sort(&json!({"apiVersion": version, "kind": kind}))
+    }
+
+    #[test]
+    fn what_is_ours_is_known_and_what_is_meant_is_guessed() {
+        assert_eq!(of("roster.dev/v1alpha1", "Membership"), Sort::Ours);
+        assert_eq!(of("v1", "Namespace"), Sort::Ours);
+        assert_eq!(of("apps/v1", "Deployment"), Sort::Other("Deployment".to_owned()));
+        assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role".to_owned()));
+        assert_eq!(sort(&json!({"kind": "List", "apiVersion": "v1", "items": []})), Sort::List);
+        for (version, kind, reason) in [
+            ("roster.dev/v1beta1", "Membership", "UnknownVersion"),
+            ("rooster.dev/v1alpha1", "Membership", "UnknownVersion"),
+            ("", "Membership", "UnknownVersion"),
+            ("roster.dev/v1alpha1", "Memberships", "UnknownKind"),
+            ("roster.dev/v1alpha1", "", "UnknownKind"),
+        ] {
+            assert!(matches!(of(version, kind), Sort::Mistaken(_, said, _) if said == reason), "{version} {kind}");
+        }
+    }
+}

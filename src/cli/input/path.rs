@@ -1,0 +1,91 @@
+//! Paths of fields, as people read them and as documents are searched by them.
+
+use std::fmt;
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A field, or a key of a map.
+    Field(String),
+    /// A place in a list, from 0.
+    Item(usize),
+    /// The item of a list whose `name` or `action` is this.
+    Named(String),
+}
+
+/// The path of a field, as `spec.sections[0].name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldPath(pub Vec<Step>);
+
+impl FieldPath {
+    /// Reads a path as the engine writes it: `spec.sections[billing].requires`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut steps = Vec::new();
+        for part in text.split(['.', '[']).filter(|part| !part.is_empty()) {
+            steps.push(match part.strip_suffix(']') {
+                None => Step::Field(part.to_owned()),
+                Some(inner) => match inner.parse() {
+                    Ok(place) => Step::Item(place),
+                    Err(_) => Step::Named(inner.trim_matches('"').to_owned()),
+                },
+            });
+        }
+        Self(steps)
+    }
+
+    /// The field that a message of the engine begins with (`spec.roleRef: …`), and the rest.
+    #[must_use]
+    pub fn split_message(message: &str) -> (&str, &str) {
+        match message.split_once(": ") {
+            Some((field, rest))
+                if (field.starts_with("spec.") || field.starts_with("metadata.")) && !field.contains(' ') =>
+            {
+                (field, rest)
+            }
+            _ => ("", message),
+        }
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>) -> Self {
+        self.0.push(Step::Field(name.into()));
+        self
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Field(name) if name.is_empty() || name.contains(['.', '/', ' ']) => write!(f, "[{name:?}]")?,
+                Step::Field(name) if place == 0 => write!(f, "{name}")?,
+                Step::Field(name) => write!(f, ".{name}")?,
+                Step::Item(place) => write!(f, "[{place}]")?,
+                Step::Named(name) => write!(f, "[{name}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_it_is_written() {
+        for text in ["spec.sections[billing].requires", "spec.roles[2].permissions.a", "metadata.name"] {
+            assert_eq!(FieldPath::parse(text).to_string(), text);
+        }
+        let path = FieldPath::parse("metadata.labels").field("a.b/c");
+        assert_eq!(path.to_string(), "metadata.labels[\"a.b/c\"]");
+    }
+
+    #[test]
+    fn a_message_begins_with_its_field() {
+        assert_eq!(FieldPath::split_message("spec.roleRef: none"), ("spec.roleRef", "none"));
+        assert_eq!(FieldPath::split_message("account \"a\": spec.x: none"), ("", "account \"a\": spec.x: none"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Names, namespaces, labels and annotations, as `k8s.io/apimachinery/pkg/api/validation` judges them.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::Problem;
+use crate::cli::input::path::FieldPath;
+use crate::cli::suggest::suggestion;
+
+/// Fields of `metav1.ObjectMeta`.
+const FIELDS: [&str; 15] = [
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+
+/// All annotations together, in bytes.
+const ANNOTATIONS: usize = 256 * 1024;
+
+static LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$").ok());
+static SUBDOMAIN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$").ok());
+static QUALIFIED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$").ok());
+
+fn fits(shape: &LazyLock<Option<Regex>>, text: &str, most: usize) -> bool {
+    text.len() <= most && shape.as_ref().is_none_or(|shape| shape.is_match(text))
+}
+
+/// Of an object of ours.
+pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let name_is = "a DNS subdomain of at most 253 lower-case letters, digits, hyphens and dots";
+    check_name(metadata, &SUBDOMAIN, 253, name_is, &mut problems);
+    if let Some(namespace) = metadata.get("namespace").filter(|namespace| is_namespaced && !namespace.is_null())
+        && !namespace.as_str().is_some_and(|text| text.is_empty() || fits(&LABEL, text, 63))
+    {
+        let message = format!("{namespace} must be a DNS label of at most 63 lower-case letters, digits and hyphens");
+        problems.push(problem(FieldPath::default().field("metadata").field("namespace"), message));
+    }
+    common(metadata, &mut problems);
+    problems
+}
+
+/// Of a Namespace.
+pub(super) fn check_namespace(metadata: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let name_is = "a DNS label of at most 63 lower-case letters, digits and hyphens";
+    check_name(metadata, &LABEL, 63, name_is, &mut problems);
+    common(metadata, &mut problems);
+    problems
+}
+
+fn problem(path: FieldPath, message: impl Into<String>) -> Problem {
+    Problem { path, reason: "Metadata", message: message.into(), is_key: false, if_plain: false }
+}
+
+fn check_name(
+    metadata: &Value,
+    shape: &LazyLock<Option<Regex>>,
+    most: usize,
+    words: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let path = FieldPath::default().field("metadata").field("name");
+    let message = match &metadata["name"] {
+        Value::Null if metadata["generateName"].is_string() => {
+            "is required: with generateName nobody could tell the object again".to_owned()
+        }
+        Value::Null => "is required".to_owned(),
+        Value::String(name) if fits(shape, name, most) => return,
+        Value::String(name) => format!("{name:?} must be {words}"),
+        other => format!("must be a string, and this is {other}; put it in quotes: \"{other}\""),
+    };
+    problems.push(problem(path, message));
+}
+
+fn common(metadata: &Value, problems: &mut Vec<Problem>) {
+    let root = || FieldPath::default().field("metadata");
+    for name in metadata.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !FIELDS.contains(&name.as_str()) {
+            let message = format!("unknown field {name:?}{}", suggestion(name, FIELDS));
+            problems.push(Problem { reason: "UnknownField", is_key: true, ..problem(root().field(name), message) });
+        }
+    }
+    let mut total = 0;
+    for field in ["labels", "annotations"] {
+        let entries = match &metadata[field] {
+            Value::Null => continue,
+            Value::Object(entries) => entries,
+            _ => {
+                problems.push(problem(root().field(field), "must be a mapping of strings"));
+                continue;
+            }
+        };
+        for (key, value) in entries {
+            let path = || root().field(field).field(key);
+            let lower = if field == "annotations" { key.to_lowercase() } else { key.clone() };
+            if !is_qualified(&lower) {
+                let message = format!("{key:?} is no key of {field}: write a name, or example.com/name");
+                problems.push(Problem { is_key: true, ..problem(path(), message) });
+            }
+            match value {
+                // As the server: a null is an empty value.
+                Value::Null => {}
+                Value::String(text) => {
+                    total += if field == "annotations" { key.len() + text.len() } else { 0 };
+                    if field == "labels" && !(text.is_empty() || fits(&QUALIFIED, text, 63)) {
+                        let words =
+                            "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
+                        problems.push(problem(path(), format!("{text:?} must be {words}")));
+                    }
+                }
+                other => {
+                    let message = format!("must be a string, and this is {other}; put it in quotes: \"{other}\"");
+                    problems.push(problem(path(), message));
+                }
+            }
+        }
+    }
+    if total > ANNOTATIONS {
+        let message = format!("has {total} bytes, and {ANNOTATIONS} are allowed");
+        problems.push(problem(root().field("annotations"), message));
+    }
+}
+
+fn is_qualified(key: &str) -> bool {
+    match key.split_once('/') {
+        None => fits(&QUALIFIED, key, 63),
+        Some((prefix, name)) => fits(&SUBDOMAIN, prefix, 253) && fits(&QUALIFIED, name, 63),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_judged_as_the_server_does() {
+        let said = |metadata: &Value| -> Vec<String> {
+            check(metadata, true).into_iter().map(|one| one.path.to_string()).collect()
+        };
+        assert!(said(&json!({"name": "a.b-c", "namespace": "x", "labels": {"a/b": "", "c": "d_e"}})).is_empty());
+        assert_eq!(said(&json!({"name": "A"})), ["metadata.name"]);
+        assert_eq!(said(&json!({})), ["metadata.name"]);
+        assert_eq!(said(&json!({"name": 1})), ["metadata.name"]);
+        assert_eq!(said(&json!({"name": "a", "namespace": "a.b"})), ["metadata.namespace"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a b": "c"}})), ["metadata.labels[\"a b\"]"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a": "b c"}})), ["metadata.labels.a"]);
+        assert_eq!(said(&json!({"name": "a", "labels": {"a": true}})), ["metadata.labels.a"]);
+        assert!(said(&json!({"name": "a", "annotations": {"A": "b c\n"}})).is_empty());
+        assert_eq!(said(&json!({"name": "a", "annotation": {}})), ["metadata.annotation"]);
+    }
+}

@@ -1,0 +1,268 @@
+//! An object, walked along its schema.
+
+use std::collections::HashSet;
+
+use regex::Regex;
+use serde_json::Value;
+use std::sync::LazyLock;
+
+use super::{
+    Problem,
+    cel::whole,
+    compile::{Kind, List, Node, Type},
+};
+use crate::cli::suggest::suggestion;
+use crate::{
+    api,
+    cli::input::path::{FieldPath, Step},
+};
+
+/// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.
+static TIME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok());
+
+/// Longest value that a message repeats, in characters.
+const QUOTED: usize = 60;
+
+pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
+    let mut walker = Walker { path: Vec::new(), problems, plain: Vec::new() };
+    let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+    for name in object.as_object().into_iter().flat_map(|object| object.keys()) {
+        if !known.contains(&name.as_str()) {
+            walker.within(Way::Field(name), |walker| walker.unknown(name, known));
+        }
+    }
+    walker.within(Way::Field("spec"), |walker| match &object["spec"] {
+        Value::Null => walker.say("Schema", "is required"),
+        spec => walker.node(&kind.spec, spec),
+    });
+    let plain = walker.plain;
+    problems.extend(plain);
+}
+
+/// One step, borrowed: a path is written out only where something is wrong.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Field(&'a str),
+    Item(usize),
+}
+
+struct Walker<'a, 'p> {
+    path: Vec<Way<'a>>,
+    problems: &'p mut Vec<Problem>,
+    /// What is a problem only without quotes, and hides no other.
+    plain: Vec<Problem>,
+}
+
+impl<'a> Walker<'a, '_> {
+    fn within(&mut self, way: Way<'a>, look: impl FnOnce(&mut Self)) {
+        self.path.push(way);
+        look(self);
+        self.path.pop();
+    }
+
+    fn problem(&self, reason: &'static str, message: impl Into<String>) -> Problem {
+        let steps = self.path.iter().map(|way| match way {
+            Way::Field(name) => Step::Field((*name).to_owned()),
+            Way::Item(place) => Step::Item(*place),
+        });
+        let path = FieldPath(steps.collect());
+        Problem { path, reason, message: message.into(), is_key: false, if_plain: false }
+    }
+
+    fn say(&mut self, reason: &'static str, message: impl Into<String>) {
+        let problem = self.problem(reason, message);
+        self.problems.push(problem);
+    }
+
+    fn unknown<'k>(&mut self, name: &str, known: impl IntoIterator<Item = &'k str>) {
+        let message = format!("unknown field {name:?}{}", suggestion(name, known));
+        let problem = Problem { is_key: true, ..self.problem("UnknownField", message) };
+        self.problems.push(problem);
+    }
+
+    fn node(&mut self, node: &'a Node, value: &'a Value) {
+        let before = self.problems.len();
+        match (node.kind, value) {
+            (Type::Object, Value::Object(_)) => self.object(node, value),
+            (Type::Array, Value::Array(items)) => self.array(node, items),
+            (Type::String, Value::String(text)) => self.string(node, text),
+            (Type::Boolean, Value::Bool(_)) | (Type::Any, _) => {}
+            (Type::Number, Value::Number(number)) => self.number(node, number.as_f64().unwrap_or(f64::NAN)),
+            (Type::Integer, Value::Number(number)) if is_whole(number) => {
+                self.number(node, number.as_f64().unwrap_or(f64::NAN));
+            }
+            _ => self.wrong_type(node, value),
+        }
+        if !node.choices.is_empty() && self.problems.len() == before && !node.choices.contains(value) {
+            let choices: Vec<&str> = node.choices.iter().filter_map(Value::as_str).collect();
+            let hint = value.as_str().map(|word| suggestion(word, choices.iter().copied())).unwrap_or_default();
+            self.say("Schema", format!("{} is none of {}{hint}", shown(value), choices.join(", ")));
+        }
+        // As the server: rules are for values of the right shape.
+        if self.problems.len() > before {
+            return;
+        }
+        for rule in &node.rules {
+            if let Some(message) = rule.broken_by(node, value) {
+                let mut problem = self.problem("Rule", message);
+                problem.path.0.extend(rule.field.iter().flat_map(|field| field.0.iter().cloned()));
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    fn object(&mut self, node: &'a Node, value: &'a Value) {
+        let Value::Object(fields) = value else { return };
+        self.size(node, fields.len(), "entry", "entries");
+        for (name, value) in fields {
+            // A null is as absent.
+            if value.is_null() && (node.properties.contains_key(name) || node.values.is_some()) {
+                continue;
+            }
+            if let Some(node) = node.properties.get(name) {
+                self.within(Way::Field(name), |walker| walker.node(node, value));
+            } else if let Some(values) = &node.values {
+                self.within(Way::Field(name), |walker| {
+                    walker.node(values, value);
+                    if is_boolean_to_kubectl(name) {
+                        let message = format!("kubectl reads {name} without quotes as a boolean; write \"{name}\"");
+                        let problem = Problem { if_plain: true, is_key: true, ..walker.problem("Schema", message) };
+                        walker.plain.push(problem);
+                    }
+                });
+            } else {
+                let known = node.properties.keys().map(String::as_str);
+                self.within(Way::Field(name), |walker| walker.unknown(name, known));
+            }
+        }
+        for name in &node.required {
+            if node.field(value, name).is_none() {
+                self.within(Way::Field(name), |walker| walker.say("Schema", "is required"));
+            }
+        }
+    }
+
+    fn array(&mut self, node: &'a Node, items: &'a [Value]) {
+        self.size(node, items.len(), "item", "items");
+        let Some(item_node) = node.items.as_deref() else { return };
+        for (place, item) in items.iter().enumerate() {
+            self.within(Way::Item(place), |walker| walker.node(item_node, item));
+        }
+        let mut seen = HashSet::new();
+        for (place, item) in items.iter().enumerate() {
+            let (same, what) = match &node.list {
+                List::Atomic => return,
+                List::Set => (item.to_string(), shown(item)),
+                List::Map(keys) => {
+                    let fields = keys.iter().map(|key| item_node.field(item, key).map(|(_, value)| value));
+                    let values: Vec<String> = fields.map(|value| value.map_or_else(String::new, shown)).collect();
+                    let words = std::iter::zip(keys, &values).map(|(key, value)| format!("{key} {value}"));
+                    (values.join("\n"), words.collect::<Vec<_>>().join(", "))
+                }
+            };
+            if !seen.insert(same) {
+                self.within(Way::Item(place), |walker| walker.say("Schema", format!("is there twice: {what}")));
+            }
+        }
+    }
+
+    fn string(&mut self, node: &'a Node, text: &str) {
+        let length = || text.chars().count();
+        if let Some(most) = node.length.most.filter(|most| text.len() > *most && length() > *most) {
+            self.say("Schema", format!("is too long: {} characters, and {most} are allowed", length()));
+        }
+        if node.length.least.is_some_and(|least| text.len() < least) {
+            self.say("Schema", "must not be empty");
+        } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
+            let quoted = shown(&Value::String(text.to_owned()));
+            let right = api::pattern_in_words(&pattern.text)
+                .map_or_else(|| format!("must match {}", pattern.text), |words| format!("must be {words}"));
+            self.say("Schema", format!("{quoted} {right}"));
+        }
+        if node.is_time && !is_time(text) {
+            let quoted = shown(&Value::String(text.to_owned()));
+            self.say("Schema", format!("{quoted} is no time; write it as 2026-12-31T00:00:00Z"));
+        }
+        if is_boolean_to_kubectl(text) {
+            let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
+            let problem = Problem { if_plain: true, ..self.problem("Schema", message) };
+            self.plain.push(problem);
+        }
+    }
+
+    fn number(&mut self, node: &Node, number: f64) {
+        let (least, most) = node.number;
+        if let Some(least) = least.filter(|least| number < *least) {
+            self.say("Schema", format!("{number} is too low; the least is {least}"));
+        }
+        if let Some(most) = most.filter(|most| number > *most) {
+            self.say("Schema", format!("{number} is too high; the most is {most}"));
+        }
+    }
+
+    fn size(&mut self, node: &Node, count: usize, one: &str, several: &str) {
+        if let Some(least) = node.length.least.filter(|least| count < *least) {
+            self.say("Schema", format!("must have at least {least} {}", if least == 1 { one } else { several }));
+        }
+        if let Some(most) = node.length.most.filter(|most| count > *most) {
+            self.say("Schema", format!("has {count} {several}, and {most} are allowed"));
+        }
+    }
+
+    fn wrong_type(&mut self, node: &Node, value: &Value) {
+        let wanted = match node.kind {
+            Type::Object => "a mapping",
+            Type::Array => "a list",
+            Type::String => "a string",
+            Type::Integer => "a whole number",
+            Type::Number => "a number",
+            Type::Boolean => "true or false",
+            Type::Any => return,
+        };
+        let hint = match (node.kind, value) {
+            (Type::String, Value::Bool(_) | Value::Number(_)) => format!("; put it in quotes: \"{value}\""),
+            (Type::Boolean, Value::String(_)) => "; without quotes".to_owned(),
+            (Type::Array, Value::Object(_)) => "; begin the item with \"- \"".to_owned(),
+            _ => String::new(),
+        };
+        self.say("Schema", format!("must be {wanted}, and {}{hint}", described(value)));
+    }
+}
+
+fn is_whole(number: &serde_json::Number) -> bool {
+    number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| whole(number).is_some())
+}
+
+fn is_time(text: &str) -> bool {
+    TIME.as_ref().is_none_or(|shape| shape.is_match(text)) && chrono::DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+/// Words that YAML 1.1 takes for booleans and YAML 1.2 does not.
+fn is_boolean_to_kubectl(text: &str) -> bool {
+    matches!(
+        text,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
+    )
+}
+
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "there is none".to_owned(),
+        Value::Object(_) => "this is a mapping".to_owned(),
+        Value::Array(_) => "this is a list".to_owned(),
+        other => format!("this is {}", shown(other)),
+    }
+}
+
+/// A value as a message repeats it: on one line, control characters escaped, not too long.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= QUOTED {
+        return text;
+    }
+    text.chars().take(QUOTED).chain("…".chars()).collect()
+}

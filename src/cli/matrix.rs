@@ -1,9 +1,0 @@
-//! `roster matrix`.
-
-/// Draw roles, groups or people against sections
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
-}

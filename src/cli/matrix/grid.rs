@@ -1,0 +1,182 @@
+//! The matrix itself, whatever it is printed as.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Roles, groups or people against sections.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessMatrix {
+    pub(super) api_version: &'static str,
+    pub(super) kind: &'static str,
+    /// The account, `namespace/name`; absent where a catalog was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<String>,
+    /// Name for people, of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<String>,
+    /// The catalog.
+    pub(super) catalog: String,
+    /// What the rows are: `roles`, `groups`, `people`.
+    pub(super) rows_are: &'static str,
+    /// The sections, those of one category side by side.
+    pub(super) sections: Vec<MatrixSection>,
+    /// The rows.
+    pub(super) rows: Vec<MatrixRow>,
+    /// Where predefined roles differ from the catalog's defaults in this account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<MatrixChange>,
+    /// What else is to be known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
+}
+
+/// One section.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MatrixSection {
+    /// Name.
+    pub(super) name: String,
+    /// Title, or the name where there is none.
+    pub(super) title: String,
+    /// Category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) category: Option<String>,
+    /// Its levels, least permissive first.
+    pub(super) levels: Vec<String>,
+}
+
+/// One role, group or person.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MatrixRow {
+    /// Name, or address.
+    pub(super) name: String,
+    /// Title, or name for people; the name where there is none.
+    pub(super) title: String,
+    /// What sets it apart: `custom`, `owner`, `suspended by …`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) note: String,
+    /// One cell for each section, in the order of `sections`.
+    pub(super) cells: Vec<Cell>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// The level; absent where it is not applicable or not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) level: Option<String>,
+    /// Its place on the ladder; 0 is no access.
+    pub(super) rank: u8,
+    /// Why there is no level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) without: Option<Without>,
+    /// The catalog's level, where the account changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) default: Option<String>,
+    /// The restriction that lowers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) restricted_by: Option<String>,
+    /// The prerequisite that lowers it, or, of a role or group, that it does not bring itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) needs: Option<String>,
+}
+
+/// Why a cell has no level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum Without {
+    /// The section cannot be configured for the role.
+    NotApplicable,
+    /// Only the store knows.
+    Unknown,
+}
+
+/// Where a predefined role differs from the catalog's default.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MatrixChange {
+    /// The predefined role.
+    pub(super) role: String,
+    /// The section.
+    pub(super) section: String,
+    /// The catalog's level: what deleting the Role resets it to.
+    pub(super) default: String,
+    /// The level in force.
+    pub(super) now: String,
+    /// Name of the Role that says so.
+    pub(super) by: String,
+}
+
+impl Cell {
+    pub(super) fn level(levels: &[crate::model::Name], rank: u8) -> Self {
+        let level = levels.get(usize::from(rank)).map(ToString::to_string);
+        Self { level, rank, without: None, default: None, restricted_by: None, needs: None }
+    }
+
+    pub(super) fn without(why: Without) -> Self {
+        Self { level: None, rank: 0, without: Some(why), default: None, restricted_by: None, needs: None }
+    }
+
+    /// What stands in it, without marks.
+    pub(super) fn word(&self) -> &str {
+        match (self.without, &self.level) {
+            (Some(Without::NotApplicable), _) => "n/a",
+            (Some(Without::Unknown), _) | (None, None) => "?",
+            (None, Some(_)) if self.rank == 0 => "–",
+            (None, Some(level)) => level,
+        }
+    }
+
+    /// The marks behind it.
+    pub(super) fn marks(&self) -> String {
+        let marks = [(&self.default, '*'), (&self.restricted_by, '!'), (&self.needs, '↓')];
+        marks.into_iter().filter(|(why, _)| why.is_some()).map(|(_, mark)| mark).collect()
+    }
+}
+
+impl AccessMatrix {
+    /// What the rows are, for a heading.
+    pub(super) fn heading(&self) -> &'static str {
+        match self.rows_are {
+            "roles" => "role",
+            "groups" => "group",
+            _ => "person",
+        }
+    }
+
+    /// The signs that occur, with what they mean.
+    pub(super) fn legend(&self) -> Vec<(&'static str, &'static str)> {
+        let cells = || self.rows.iter().flat_map(|row| &row.cells);
+        let people = self.rows_are == "people";
+        let needs = if people { "down by a prerequisite that is not met" } else { "needs another section, see below" };
+        let all = [
+            ("–", "no access", cells().any(|cell| cell.word() == "–")),
+            ("n/a", "cannot be configured for this role", cells().any(|cell| cell.word() == "n/a")),
+            ("?", "only the store knows", cells().any(|cell| cell.word() == "?")),
+            ("*", "changed in this account", cells().any(|cell| cell.default.is_some())),
+            ("!", "held down by a restriction", cells().any(|cell| cell.restricted_by.is_some())),
+            ("↓", needs, cells().any(|cell| cell.needs.is_some())),
+        ];
+        all.into_iter().filter(|(.., occurs)| *occurs).map(|(sign, meaning, _)| (sign, meaning)).collect()
+    }
+
+    /// Sections by category: runs of them, with the category's name.
+    pub(super) fn categories(&self) -> Vec<(Option<&str>, std::ops::Range<usize>)> {
+        let mut runs: Vec<(Option<&str>, std::ops::Range<usize>)> = Vec::new();
+        for (place, section) in self.sections.iter().enumerate() {
+            let category = section.category.as_deref();
+            match runs.last_mut() {
+                Some((last, run)) if *last == category => run.end = place + 1,
+                _ => runs.push((category, place..place + 1)),
+            }
+        }
+        runs
+    }
+
+    /// Whether it has categories at all.
+    pub(super) fn has_categories(&self) -> bool {
+        self.sections.iter().any(|section| section.category.is_some())
+    }
+}

@@ -1,0 +1,109 @@
+//! `roster matrix`.
+
+mod build;
+mod grid;
+mod html;
+mod text;
+
+use clap::ValueEnum;
+
+use super::{
+    ask::{Lookup, Subject, reach},
+    input::{Estate, Input},
+    output::{print, print_json},
+};
+use crate::model::Name;
+
+/// Draw roles, groups or people against sections
+///
+/// A cell is the level; – is no access, n/a a section that cannot be configured for the role. Marks say where an account
+/// changed the catalog's default (*), where a restriction takes something from a person (!), and where a prerequisite
+/// does (↓); of a role or group ↓ says that it needs help from another one. CSV has the plain levels, without marks, and
+/// JSON everything. HTML is one page without scripts or anything from elsewhere, and prints well on A4 landscape.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster matrix --account field-operations/meridian -f examples/\n  \
+                  roster matrix --account service-provider/northline --rows groups -f examples/\n  \
+                  roster matrix --account tidewater --rows people -o html -f examples/ > access.html\n  \
+                  roster matrix --catalog partner-accounts -o markdown -f examples/")]
+pub struct Args {
+    /// What is in force in this account
+    #[arg(long, value_name = "NS/NAME", required_unless_present = "catalog", conflicts_with = "catalog")]
+    account: Option<String>,
+
+    /// What this catalog says by default
+    #[arg(long, value_name = "NAME")]
+    catalog: Option<String>,
+
+    /// What is drawn against the sections
+    #[arg(long, value_name = "WHAT", default_value = "roles")]
+    rows: Rows,
+
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+
+    #[command(flatten)]
+    lookup: Lookup,
+
+    #[command(flatten)]
+    input: Input,
+}
+
+/// What is drawn against the sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// Roles: predefined ones that this type of account has, and the account's own
+    Roles,
+    /// Groups, their roles included
+    Groups,
+    /// People, and what they may do now
+    People,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Csv,
+    Html,
+    Json,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::now()?;
+    let mut input = args.input.clone();
+    reach(&mut input, args.account.as_deref());
+    let estate = input.read_valid().await?;
+    let matrix = match (&args.account, &args.catalog) {
+        (Some(account), _) => {
+            let subject = Subject::new(&estate, estate.account(account)?, &args.lookup, now).await?;
+            build::of_account(&subject, args.rows, now)?
+        }
+        (None, name) => of_catalog(&estate, name.as_deref().unwrap_or_default(), args.rows)?,
+    };
+    match args.output {
+        Format::Json => print_json(&matrix)?,
+        Format::Csv => print(&text::plain(&matrix).csv())?,
+        Format::Markdown => print(&text::markdown(&matrix))?,
+        Format::Html => print(&html::page(&matrix, now)?)?,
+        Format::Table => print(&text::text(&matrix))?,
+    }
+    Ok(super::OK)
+}
+
+fn of_catalog(estate: &Estate, name: &str, rows: Rows) -> anyhow::Result<grid::AccessMatrix> {
+    anyhow::ensure!(rows == Rows::Roles, "a catalog has roles only; groups and people belong to an --account");
+    let Some(facts) = estate.objects.catalogs.get(name) else {
+        let names = || estate.objects.catalogs.keys().map(Name::as_str);
+        let tip = super::suggest::suggestion(name, names());
+        let known = names().collect::<Vec<_>>().join(", ");
+        anyhow::bail!("there is no PermissionCatalog {name:?}{tip} There are: {known}");
+    };
+    match &facts.compiled {
+        Ok(catalog) => Ok(build::of_catalog(facts, catalog)),
+        Err(faults) => {
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            anyhow::bail!("PermissionCatalog {name:?} breaks its own rules: {first}")
+        }
+    }
+}

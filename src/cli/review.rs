@@ -1,9 +1,0 @@
-//! `roster review`.
-
-/// Report what a periodic access review asks for
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub async fn run(_: Args) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
-}

@@ -1,0 +1,236 @@
+//! One account: what its objects say, what its store holds, and what differs.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    Setting, changes,
+    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, PersonLine, Said, StoreState, Strong},
+    stored::{self, Stores},
+    strength::{Strength, at_top},
+};
+use crate::{
+    cli::people::{Known, Person, Withheld, people},
+    model::{AccountKey, Ranks, Step},
+    resolve::{AccountObjects, Definitions, Finding, MemberFacts, Outlook, ResolvedAccount, RoleName},
+};
+
+/// Reviews one account; nothing where there is no such Account.
+pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey) -> Option<AccountReview> {
+    let estate = setting.estate;
+    let entry = estate.objects.accounts.get(key)?;
+    let account = entry.account.as_ref()?;
+    let resolved = estate.objects.resolve(key)?;
+    let everybody = people(&resolved, entry);
+    let sections = match &resolved.definitions.outlook {
+        Outlook::Whole(whole) => whole.catalog.layout.len(),
+        Outlook::Frozen => 0,
+    };
+    let mut review = AccountReview {
+        account: key.to_string(),
+        display_name: account.spec.display_name.clone().unwrap_or_else(|| account.name.to_string()),
+        catalog: account.spec.catalog_ref.name.clone(),
+        store: StoreState { place: String::new(), unread: None, failed: false },
+        counts: Counts {
+            people: everybody.len(),
+            with_access: everybody.iter().filter(|person| has_access(person, setting.now, sections)).count(),
+            roles: entry.roles.len(),
+            groups: entry.groups.len(),
+            invitations: entry.invitations.len(),
+        },
+        strongest: Vec::new(),
+        overrides: overrides(&resolved.definitions, entry),
+        lifted: lifted(&resolved.definitions, entry),
+        expiring: expiring(entry, setting),
+        ended: ended(&everybody),
+        advice: Vec::new(),
+        invalid: Vec::new(),
+        undeclared: Vec::new(),
+        drift: Vec::new(),
+        pending: 0,
+        changes: setting.earlier.map(|earlier| changes::between(earlier, estate, key, setting.now)),
+        people: Vec::new(),
+    };
+    findings(&resolved, entry, &everybody, &mut review);
+    strongest(&resolved.definitions, &everybody, setting.now, &mut review);
+    review.people = everybody.iter().map(|person| line(person, &resolved.definitions, &review, setting.now)).collect();
+    stored::add(setting, stores, key, &mut review).await;
+    Some(review)
+}
+
+fn has_access(person: &Person, now: Timestamp, sections: usize) -> bool {
+    person.ranks(now, sections).is_some_and(|ranks| !ranks.is_none())
+}
+
+fn overrides(definitions: &Definitions, entry: &AccountObjects) -> Vec<Override> {
+    let refs = entry.role_refs();
+    let found = definitions.roles.iter().filter_map(|(name, role)| {
+        let overrides = role.overrides.as_ref()?;
+        Some(Override {
+            role: name.to_string(),
+            overrides: overrides.to_string(),
+            members: definitions.holders(&RoleName::predefined(overrides), &refs),
+            changes: role.changes_from_default.clone(),
+        })
+    });
+    found.collect()
+}
+
+fn lifted(definitions: &Definitions, entry: &AccountObjects) -> Vec<Lifted> {
+    let lifting = entry.members.values().filter(|facts| !facts.lift.is_empty());
+    let found = lifting.filter_map(|facts| {
+        Some(Lifted {
+            email: facts.email.as_ref().ok()?.to_string(),
+            membership: facts.name.to_string(),
+            restrictions: facts.lift.iter().map(ToString::to_string).collect(),
+            equal_to_owner: is_equal_to_owner(definitions, facts),
+        })
+    });
+    found.collect()
+}
+
+fn is_equal_to_owner(definitions: &Definitions, facts: &MemberFacts) -> bool {
+    let explained = definitions.explain_member(facts).unwrap_or_default();
+    explained.iter().flat_map(|one| &one.steps).any(|step| matches!(step, Step::EqualToOwner { .. }))
+}
+
+fn expiring(entry: &AccountObjects, setting: &Setting<'_>) -> Vec<Expiring> {
+    let found = entry.members.values().filter_map(|facts| {
+        let expires_at = facts.expires_at?;
+        (expires_at <= setting.now + setting.within).then(|| Expiring {
+            email: facts.email.as_ref().map_or_else(|_| String::new(), ToString::to_string),
+            membership: facts.name.to_string(),
+            expires_at,
+            expired: expires_at <= setting.now,
+        })
+    });
+    let mut found: Vec<Expiring> = found.collect();
+    found.sort_by(|one, other| (one.expires_at, &one.email).cmp(&(other.expires_at, &other.email)));
+    found
+}
+
+fn ended(everybody: &[Person]) -> Vec<Ended> {
+    let end = |person: &Person| match (person.known, &person.content) {
+        (Known::Ended(end), _) => Some(end),
+        (_, Some(content)) => content.ended,
+        _ => None,
+    };
+    let found = everybody.iter().filter_map(|person| {
+        Some(Ended { email: person.email.to_string(), reason: end(person)?.as_str().to_owned(), since: None })
+    });
+    found.collect()
+}
+
+/// Advice that is not followed, and what is not valid.
+fn findings(resolved: &ResolvedAccount, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
+    let definitions = &resolved.definitions;
+    let mut say = |object: String, finding: &Finding| {
+        if let Some(reason) = finding.reason() {
+            let (reason, message) = (reason.to_string(), finding.message());
+            review.invalid.push(Said { object: object.clone(), reason, message });
+        }
+        for advice in &finding.advice {
+            review.advice.push(Said { object: object.clone(), reason: String::new(), message: advice.clone() });
+        }
+    };
+    if let Some(account) = &entry.account {
+        let mut finding = definitions.finding.clone();
+        finding.advice = definitions.account_advice(account, &entry.role_refs());
+        say(format!("Account {}", account.name), &finding);
+    }
+    for name in entry.roles.keys() {
+        say(format!("Role {name}"), &definitions.role_finding(name));
+    }
+    for name in entry.groups.keys() {
+        say(format!("UserGroup {name}"), &definitions.group_finding(name));
+    }
+    for person in everybody {
+        for (name, finding) in std::iter::zip(&person.memberships, &person.findings) {
+            say(format!("Membership {name}"), finding);
+        }
+    }
+    for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
+        say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding);
+    }
+    for invitation in entry.invitations.values() {
+        say(format!("Invitation {}", invitation.name), &definitions.invitation(invitation));
+    }
+}
+
+/// What somebody may do now, or would if nothing withheld it.
+fn potential(person: &Person) -> Ranks {
+    person.content.as_ref().map(|content| content.ranks.clone()).unwrap_or_default()
+}
+
+fn strongest(definitions: &Definitions, everybody: &[Person], now: Timestamp, review: &mut AccountReview) {
+    let Outlook::Whole(whole) = &definitions.outlook else { return };
+    let equals: BTreeSet<&str> =
+        review.lifted.iter().filter(|lifted| lifted.equal_to_owner).map(|lifted| lifted.email.as_str()).collect();
+    let sections = whole.catalog.layout.len();
+    let others = everybody.iter().filter(|person| !person.is_owner && !equals.contains(person.email.as_str()));
+    let held: Vec<Ranks> = others.map(potential).collect();
+    let Some(strength) = Strength::new(definitions, held.iter()) else { return };
+    let found = everybody.iter().filter_map(|person| {
+        let ranks = potential(person);
+        let why = strength.why(person, equals.contains(person.email.as_str()), &ranks);
+        (!why.is_empty()).then(|| Strong {
+            email: person.email.to_string(),
+            role: role(person),
+            why,
+            sections_at_top: person.ranks(now, sections).map_or(0, |ranks| at_top(&whole.catalog, &ranks)),
+            sections,
+            withheld: person.withheld(now).map(withheld),
+        })
+    });
+    let mut found: Vec<Strong> = found.collect();
+    found.sort_by(|one, other| other.sections_at_top.cmp(&one.sections_at_top).then(one.email.cmp(&other.email)));
+    review.strongest = found;
+}
+
+fn role(person: &Person) -> String {
+    let role = person.content.as_ref().and_then(|content| content.role.as_ref());
+    role.map_or_else(String::new, ToString::to_string)
+}
+
+fn withheld(withheld: Withheld) -> String {
+    match withheld {
+        Withheld::Ended(end) => end.as_str().to_owned(),
+        Withheld::StartsAt(at) => format!("starts {at}"),
+        Withheld::ExpiredAt(at) => format!("expired {at}"),
+    }
+}
+
+fn line(person: &Person, definitions: &Definitions, review: &AccountReview, now: Timestamp) -> PersonLine {
+    let ranks = match &definitions.outlook {
+        Outlook::Whole(whole) => person.ranks(now, whole.catalog.layout.len()).map(|ranks| (&whole.catalog, ranks)),
+        Outlook::Frozen => None,
+    };
+    let email = person.email.as_str();
+    let is = |flag: bool, name: &str| flag.then(|| name.to_owned());
+    let withheld = person.withheld(now);
+    let flags = [
+        is(person.is_owner, "Owner"),
+        is(review.lifted.iter().any(|one| one.equal_to_owner && one.email == email), "EqualToOwner"),
+        is(review.strongest.iter().any(|one| one.email == email), "Strong"),
+        review.ended.iter().find(|one| one.email == email).map(|one| one.reason.clone()),
+        is(matches!(withheld, Some(Withheld::ExpiredAt(_))), "Expired"),
+        is(review.expiring.iter().any(|one| !one.expired && one.email == email), "ExpiresSoon"),
+        is(matches!(withheld, Some(Withheld::StartsAt(_))), "NotStarted"),
+        is(person.findings.iter().any(|finding| !finding.is_valid()), "Invalid"),
+        is(matches!(person.known, Known::OnlyStore), "KnownToStoreOnly"),
+        is(matches!(person.known, Known::AtMost), "AtMostAsStored"),
+    ];
+    let content = person.content.as_ref();
+    PersonLine {
+        email: email.to_owned(),
+        display_name: content.and_then(|content| content.display_name.as_deref()).unwrap_or_default().to_owned(),
+        role: role(person),
+        groups: content.map(|content| content.groups.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        sections_with_access: ranks
+            .as_ref()
+            .map(|(_, ranks)| ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
+        sections_at_top: ranks.as_ref().map(|(catalog, ranks)| at_top(catalog, ranks)),
+        flags: flags.into_iter().flatten().collect(),
+    }
+}

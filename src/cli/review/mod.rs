@@ -1,0 +1,149 @@
+//! `roster review`: what a periodic access review asks for, account by account, fit to be filed as evidence.
+
+mod account;
+mod changes;
+mod report;
+mod show;
+mod stored;
+mod strength;
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::report::{API_KIND, Review, Since, Unread};
+use super::{
+    input::{Estate, Input, Source},
+    output::{API_VERSION, print, print_json},
+    period::{When, duration, when},
+    target::Target,
+};
+use crate::model::AccountKey;
+
+/// Report what a periodic access review asks for
+///
+/// By account: who holds the strongest roles, overrides of predefined roles, lifted restrictions, memberships that expire or
+/// have expired, who is suspended and since when, advice that is not followed, invalid objects, and, where the store can be
+/// read, members nobody declared and drift. What changed since a date comes from the store's audit; since another revision
+/// of the files, from --from. An account whose store could not be read is named, never passed over. Exit code 1 when a
+/// store that is there cannot be read, or changes were asked for and there is no store.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  roster review -f examples\n  roster review -f examples --account tidewater -o markdown\n  roster \
+                  review -f examples -o csv\n  roster review -A --since 90d -o markdown > review.md"
+)]
+pub struct Args {
+    #[command(flatten)]
+    input: Input,
+
+    /// This account only
+    #[arg(long, value_name = "[NS/]NAME")]
+    account: Option<String>,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// Who gained or lost what since, from the store's audit: a date, an RFC 3339 time, or how long ago
+    #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with = "from")]
+    since: Option<When>,
+
+    /// Who gained or lost what since this revision of the files
+    #[arg(long, value_name = "PATH")]
+    from: Option<PathBuf>,
+
+    /// Memberships that end within this time are told
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    within: SignedDuration,
+
+    /// How it is shown; CSV has a line for each person in each account
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Text,
+    Markdown,
+    Csv,
+    Json,
+}
+
+/// What all accounts are reviewed with.
+struct Setting<'a> {
+    estate: &'a Estate,
+    earlier: Option<&'a Estate>,
+    target: &'a Target,
+    since: Option<Timestamp>,
+    within: SignedDuration,
+    now: Timestamp,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::now()?;
+    let estate = args.input.read_valid().await?;
+    let earlier = match &args.from {
+        Some(path) => {
+            let input =
+                Input { files: vec![path.clone()], namespace: args.input.namespace.clone(), ..Input::default() };
+            Some(input.read_valid().await?)
+        }
+        None => None,
+    };
+    let keys: Vec<AccountKey> = match &args.account {
+        Some(text) => vec![estate.account(text)?],
+        None => estate.accounts.clone(),
+    };
+    anyhow::ensure!(!keys.is_empty(), "there is no Account to review");
+    let since = args.since.map(|since| since.instant(now));
+    let setting =
+        Setting { estate: &estate, earlier: earlier.as_ref(), target: &args.target, since, within: args.within, now };
+    let mut accounts = Vec::new();
+    let mut stores = stored::Stores::default();
+    for key in &keys {
+        accounts.extend(account::review(&setting, &mut stores, key).await);
+    }
+    let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).collect();
+    // Without a database there is nothing to read, which is said; unless something was asked that only it knows.
+    let failed = accounts.iter().any(|one| one.store.failed || (since.is_some() && one.store.unread.is_some()));
+    let code = if failed { super::NO } else { super::OK };
+    let review = Review {
+        api_version: API_VERSION,
+        kind: API_KIND,
+        at: now,
+        scope: scope(&args, &estate),
+        since: match (since, &args.from) {
+            (Some(at), _) => Some(Since::Date(at)),
+            (None, Some(path)) => Some(Since::Files(path.display().to_string())),
+            (None, None) => None,
+        },
+        within_days: args.within.as_secs() / 86_400,
+        unread,
+        accounts,
+    };
+    match args.output {
+        Format::Json => print_json(&review)?,
+        Format::Csv => print(&show::csv(&review))?,
+        Format::Text => print(&show::text(&review))?,
+        Format::Markdown => print(&show::markdown(&review))?,
+    }
+    Ok(code)
+}
+
+/// What was looked at, for whoever reads the report later.
+fn scope(args: &Args, estate: &Estate) -> String {
+    let whence = match &estate.source {
+        Source::Files(_) => {
+            let paths: Vec<String> = args.input.files.iter().map(|path| path.display().to_string()).collect();
+            format!("files {}", paths.join(", "))
+        }
+        Source::Cluster(cluster) if args.input.all_namespaces => format!("cluster {}, all namespaces", cluster.id),
+        Source::Cluster(cluster) => match &args.input.namespace {
+            Some(namespace) => format!("cluster {}, namespace {namespace}", cluster.id),
+            None => format!("cluster {}, the namespace of the context", cluster.id),
+        },
+    };
+    match &args.account {
+        Some(account) => format!("account {account} of {whence}"),
+        None => whence,
+    }
+}

@@ -1,0 +1,332 @@
+//! A review as text, Markdown and CSV. Text and Markdown show the same sections; what is empty is said in one line, so that
+//! nobody wonders whether it was looked at.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::report::{AccountReview, Review, Since};
+use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint};
+
+/// One part of an account's review.
+struct Section {
+    title: &'static str,
+    /// What its being empty means.
+    none: &'static str,
+    table: Table,
+}
+
+/// One line for each person in each account.
+pub fn csv(review: &Review) -> String {
+    let mut table = Table::new([
+        "account",
+        "email",
+        "displayName",
+        "role",
+        "groups",
+        "sectionsWithAccess",
+        "sectionsAtTop",
+        "flags",
+        "storeRead",
+    ]);
+    let number = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
+    for account in &review.accounts {
+        for person in &account.people {
+            table.row([
+                account.account.clone(),
+                person.email.clone(),
+                person.display_name.clone(),
+                person.role.clone(),
+                person.groups.join(" "),
+                number(person.sections_with_access),
+                number(person.sections_at_top),
+                person.flags.join(" "),
+                if account.store.unread.is_none() { "yes" } else { "no" }.to_owned(),
+            ]);
+        }
+    }
+    table.csv()
+}
+
+/// As text of at most 100 columns.
+pub fn text(review: &Review) -> String {
+    let mut parts = vec![format!("{} {}\nScope: {}\n", paint(BOLD, "Access review"), at(review.at), review.scope)];
+    if !review.unread.is_empty() {
+        let count = counted(review.unread.len(), "account");
+        let title = format!("Stores not read: {count}, of which only the objects are told");
+        parts.push(format!("{}\n{}", paint(WARN, title), unread(review).text()));
+    }
+    parts.push(counts(review, true).text());
+    for account in &review.accounts {
+        parts.push(paint(BOLD, format!("{}: {}", account.account, account.display_name)) + "\n");
+        let (empty, full): (Vec<Section>, Vec<Section>) =
+            sections(account, review).into_iter().partition(|section| section.table.is_empty());
+        for Section { title, table, .. } in full {
+            parts.push(format!("  {}\n{}", paint(BOLD, title), indented(&table.text_within(96))));
+        }
+        let empty: Vec<&str> = empty.iter().map(|section| section.none).collect();
+        if !empty.is_empty() {
+            parts.push(indented(&paint(DIM, wrapped(&format!("None: {}.", empty.join("; ")), 96))));
+        }
+    }
+    parts.join("\n")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().fold(String::new(), |text, line| text + "  " + line + "\n").trim_end().to_owned() + "\n"
+}
+
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { continue };
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Fit to be filed: title, date, scope, numbers, sections, and a table to sign.
+pub fn markdown(review: &Review) -> String {
+    let mut head = Table::new(["review", ""]);
+    head.row(["Made at", &at(review.at)]);
+    head.row(["Made with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
+    head.row(["Scope", &review.scope]);
+    head.row(["Changes since", &since(review)]);
+    head.row(["Accounts", &review.accounts.len().to_string()]);
+    head.row(["Stores not read", &review.unread.len().to_string()]);
+    let mut parts = vec![format!("# Access review, {}\n", review.at.strftime("%Y-%m-%d")), head.markdown()];
+    if !review.unread.is_empty() {
+        let note = "Of these accounts only the objects are told: not drift, and not who is in the store undeclared.";
+        parts.push(format!("## Stores not read\n\n{note}\n\n{}", unread(review).markdown()));
+    }
+    parts.push(format!("## Numbers\n\n{}", counts(review, false).markdown()));
+    for account in &review.accounts {
+        let store = match &account.store.unread {
+            None => format!("Store: {}.", account.store.place),
+            Some(why) => format!("Store not read: {why}."),
+        };
+        let title = format!("## {} ({})\n", escape_markdown(&account.display_name), account.account);
+        parts.push(format!("{title}\nCatalog: {}. {}\n", account.catalog, escape_markdown(&store)));
+        for Section { title, table, .. } in sections(account, review) {
+            let body = if table.is_empty() { "None.\n".to_owned() } else { table.markdown() };
+            parts.push(format!("### {title}\n\n{body}"));
+        }
+    }
+    let mut sign = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
+    for account in &review.accounts {
+        sign.row([account.account.as_str(), "", "", "", "", ""]);
+    }
+    parts.push(format!("## Sign-off\n\n{}", sign.markdown()));
+    parts.join("\n")
+}
+
+fn at(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn since(review: &Review) -> String {
+    match &review.since {
+        Some(Since::Date(since)) => at(*since),
+        Some(Since::Files(path)) => format!("the revision in {path}"),
+        None => "not asked".to_owned(),
+    }
+}
+
+/// Accounts whose store was not read, by why.
+fn unread(review: &Review) -> Table {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for unread in &review.unread {
+        by_reason.entry(&unread.message).or_default().push(&unread.account);
+    }
+    let mut table = Table::new(["why", "accounts"]);
+    for (why, accounts) in by_reason {
+        let all = if accounts.len() == review.accounts.len() && accounts.len() > 1 {
+            "all".to_owned()
+        } else {
+            accounts.join(", ")
+        };
+        table.row([why, &all]);
+    }
+    table
+}
+
+/// Numbers by account; the brief ones fit a terminal.
+fn counts(review: &Review, brief: bool) -> Table {
+    let all = ["people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
+    let shown = |name: &str| !brief || !["lifted", "expiring", "undeclared"].contains(&name);
+    let short = |name: &'static str| if name == "with access" && brief { "access" } else { name };
+    let names: Vec<&str> = all.into_iter().filter(|name| shown(name)).collect();
+    let headings = std::iter::once("account").chain(names.iter().map(|name| short(name)));
+    let places: Vec<usize> = (1..=names.len()).collect();
+    let mut table = Table::new(headings).numbers(&places);
+    for account in &review.accounts {
+        let stored = |number: usize| if account.store.unread.is_none() { number.to_string() } else { "?".to_owned() };
+        let number = |name: &str| match name {
+            "people" => account.counts.people.to_string(),
+            "with access" => account.counts.with_access.to_string(),
+            "strong" => account.strongest.len().to_string(),
+            "lifted" => account.lifted.len().to_string(),
+            "ended" => account.ended.len().to_string(),
+            "expiring" => account.expiring.len().to_string(),
+            "invalid" => account.invalid.len().to_string(),
+            "undeclared" => stored(account.undeclared.len()),
+            _ => stored(account.drift.len()),
+        };
+        table.row(std::iter::once(account.account.clone()).chain(names.iter().map(|name| number(name))));
+    }
+    table
+}
+
+fn sections(account: &AccountReview, review: &Review) -> Vec<Section> {
+    let mut sections = vec![
+        strongest(account),
+        overrides(account),
+        lifted(account),
+        ended(account),
+        expiring(account),
+        advice(account),
+        invalid(account),
+    ];
+    if account.store.unread.is_none() {
+        sections.push(undeclared(account));
+        sections.push(drift(account));
+        sections.push(pending(account));
+    }
+    if review.since.is_some() {
+        sections.extend(changes(account));
+    }
+    sections
+}
+
+fn strongest(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "role", "top levels", "why"]);
+    for strong in &account.strongest {
+        let withheld = strong.withheld.as_ref().map_or_else(String::new, |why| format!("; no access now: {why}"));
+        table.row([
+            strong.email.clone(),
+            strong.role.clone(),
+            format!("{} of {}", strong.sections_at_top, strong.sections),
+            strong.why.join("; ") + &withheld,
+        ]);
+    }
+    Section { title: "Strongest access", none: "strong access", table }
+}
+
+fn overrides(account: &AccountReview) -> Section {
+    let mut table = Table::new(["predefined role", "override", "members", "section", "default", "here"]).numbers(&[2]);
+    for one in &account.overrides {
+        for change in &one.changes {
+            table.row([
+                one.overrides.clone(),
+                one.role.clone(),
+                one.members.to_string(),
+                change.section.clone(),
+                change.default.clone(),
+                change.now.clone(),
+            ]);
+        }
+        if one.changes.is_empty() {
+            table.row([one.overrides.as_str(), &one.role, &one.members.to_string(), "–", "as by default", "–"]);
+        }
+    }
+    Section { title: "Predefined roles overridden", none: "predefined roles overridden", table }
+}
+
+fn lifted(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "membership", "restrictions lifted", "equal to the owner"]);
+    for one in &account.lifted {
+        let equal = if one.equal_to_owner { "yes" } else { "no" };
+        table.row([one.email.as_str(), &one.membership, &one.restrictions.join(", "), equal]);
+    }
+    Section { title: "Restrictions lifted", none: "restrictions lifted", table }
+}
+
+fn ended(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "reason", "since"]);
+    for one in &account.ended {
+        let since = one.since.map_or_else(|| "unknown".to_owned(), at);
+        table.row([one.email.as_str(), &one.reason, &since]);
+    }
+    Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
+}
+
+fn expiring(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "membership", "ends", "state"]);
+    for one in &account.expiring {
+        let state = if one.expired { "expired" } else { "soon" };
+        table.row([one.email.as_str(), &one.membership, &at(one.expires_at), state]);
+    }
+    Section { title: "Memberships that end soon or have ended", none: "memberships that end soon or have ended", table }
+}
+
+/// The same advice to many is said once.
+fn advice(account: &AccountReview) -> Section {
+    let mut by_message: Vec<(&str, Vec<&str>)> = Vec::new();
+    for said in &account.advice {
+        match by_message.iter_mut().find(|(message, _)| *message == said.message) {
+            Some((_, objects)) => objects.push(&said.object),
+            None => by_message.push((&said.message, vec![&said.object])),
+        }
+    }
+    let mut table = Table::new(["advice", "objects"]);
+    for (message, objects) in by_message {
+        table.row([message, &objects.join(", ")]);
+    }
+    Section { title: "Advice not followed", none: "advice not followed", table }
+}
+
+fn invalid(account: &AccountReview) -> Section {
+    let mut table = Table::new(["object", "reason", "message"]);
+    for said in &account.invalid {
+        table.row([&said.object, &said.reason, &said.message]);
+    }
+    Section { title: "Invalid objects", none: "invalid objects", table }
+}
+
+fn undeclared(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "role", "sections", "mark"]).numbers(&[2]);
+    for one in &account.undeclared {
+        let role = one.role.as_deref().unwrap_or("–");
+        table.row([one.email.as_str(), role, &one.sections.to_string(), &one.mark]);
+    }
+    Section { title: "In the store and not declared", none: "members nobody declared", table }
+}
+
+fn drift(account: &AccountReview) -> Section {
+    let mut table = Table::new(["object", "field", "should be", "is"]);
+    for one in &account.drift {
+        table.row([&one.object, &one.field, &one.desired, &one.observed]);
+    }
+    Section { title: "Drift", none: "drift", table }
+}
+
+fn pending(account: &AccountReview) -> Section {
+    let mut table = Table::new(["what"]);
+    if account.pending > 0 {
+        table.row([format!("{}: `roster plan` shows them", counted(account.pending, "change"))]);
+    }
+    Section { title: "Not in the store yet", none: "changes not in the store yet", table }
+}
+
+fn changes(account: &AccountReview) -> Option<Section> {
+    let changes = account.changes.as_ref()?;
+    let with_time = changes.iter().any(|change| change.at.is_some());
+    let mut table =
+        if with_time { Table::new(["time", "object", "change", "why"]) } else { Table::new(["who", "change"]) };
+    for one in changes {
+        if with_time {
+            let time = one.at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+            table.row([&time, &one.object, &one.change, &one.why]);
+        } else {
+            table.row([&one.object, &one.change]);
+        }
+    }
+    Some(Section { title: "Changes", none: "changes since then", table })
+}

@@ -1,0 +1,151 @@
+//! What only the store of an account knows: whom nobody declared, drift, what changed when.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Setting, changes,
+    report::{AccountReview, PersonLine, Undeclared},
+};
+use crate::{
+    cli::target::{self, Planned},
+    model::{AccountKey, Email},
+    plan::{Cause, Mark, ObjectKey},
+    store::{AuditRecord, Place, Store},
+};
+
+/// Stores that are open, or why they could not be opened.
+#[derive(Default)]
+pub struct Stores(BTreeMap<Place, Result<Arc<dyn Store>, Unread>>);
+
+/// Why a store was not read.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// In words.
+    pub message: String,
+    /// Whether something is wrong, and not just nothing there.
+    pub failed: bool,
+}
+
+impl Stores {
+    async fn get(&mut self, setting: &Setting<'_>, place: &Place) -> Result<Arc<dyn Store>, Unread> {
+        if let Some(known) = self.0.get(place) {
+            return known.clone();
+        }
+        let opened = match setting.target.open_if_there(setting.estate, place).await {
+            Ok(Some(store)) => Ok(store),
+            Ok(None) => {
+                let message = format!("there is no {place}: say where it is with --store or --sqlite-dir");
+                Err(Unread { message, failed: setting.target.store.is_some() })
+            }
+            Err(error) => Err(Unread { message: format!("{error:#}"), failed: true }),
+        };
+        self.0.insert(place.clone(), opened.clone());
+        opened
+    }
+}
+
+/// What only the store knows.
+pub async fn add(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey, review: &mut AccountReview) {
+    if let Err(unread) = read(setting, stores, key, review).await {
+        (review.store.unread, review.store.failed) = (Some(unread.message), unread.failed);
+    }
+}
+
+async fn read(
+    setting: &Setting<'_>,
+    stores: &mut Stores,
+    key: &AccountKey,
+    review: &mut AccountReview,
+) -> Result<(), Unread> {
+    let failed = |message: String| Unread { message, failed: true };
+    let place = setting.target.place(setting.estate, key).map_err(|error| failed(error.to_string()))?;
+    review.store.place = place.to_string();
+    let store = stores.get(setting, &place).await?;
+    let planned = target::plan(setting.estate, key, &place, Some(&store), setting.now);
+    let planned = planned.await.map_err(|error| failed(format!("{error:#}")))?;
+    if let Some(planned) = planned {
+        compared(&planned, review);
+    }
+    if !store.capabilities().audit {
+        return if setting.since.is_some() { Err(failed(format!("{place} keeps no audit"))) } else { Ok(()) };
+    }
+    if setting.since.is_some() {
+        let records = changes::records(&*store, key, setting.since).await.map_err(|error| failed(error.to_string()))?;
+        review.changes = Some(changes::lines(&records));
+    }
+    if !review.ended.is_empty() {
+        let records = changes::records(&*store, key, None).await.map_err(|error| failed(error.to_string()))?;
+        let since = ended_since(&records);
+        for ended in &mut review.ended {
+            ended.since = since.get(ended.email.as_str()).copied();
+        }
+    }
+    Ok(())
+}
+
+/// What differs between the objects and the store.
+fn compared(planned: &Planned, review: &mut AccountReview) {
+    let (plan, observed) = (&planned.plan, &planned.observed);
+    let wanted = &planned.resolved.desired.members;
+    let undeclared: BTreeSet<&Email> = observed
+        .members
+        .iter()
+        .filter(|(email, seen)| {
+            let declared = wanted.contains_key(*email) || plan.owner_kept.as_ref() == Some(email);
+            !declared && seen.mark.as_ref() != Some(&planned.mark) && seen.content.is_some()
+        })
+        .map(|(email, _)| email)
+        .collect();
+    for email in &undeclared {
+        let Some(seen) = observed.members.get(*email) else { continue };
+        let content = seen.content.as_ref();
+        review.undeclared.push(Undeclared {
+            email: email.to_string(),
+            role: content.and_then(|content| content.role.as_ref()).map(ToString::to_string),
+            mark: seen.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
+            sections: content.map_or(0, |content| content.ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
+        });
+        review.people.push(PersonLine {
+            email: email.to_string(),
+            display_name: content.and_then(|content| content.display_name.as_deref()).unwrap_or_default().to_owned(),
+            role: content.and_then(|content| content.role.as_ref()).map_or_else(String::new, ToString::to_string),
+            groups: content.map(|one| one.groups.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+            sections_with_access: content.map(|one| one.ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
+            sections_at_top: None,
+            flags: vec!["Undeclared".to_owned()],
+        });
+    }
+    let drift = plan.drift.iter().filter(|drift| match &drift.object {
+        ObjectKey::Member(email) => !undeclared.contains(email),
+        _ => true,
+    });
+    review.drift = drift.flat_map(|drift| drift.entries.clone()).collect();
+    let pending = plan.changes.iter().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)).count();
+    review.pending = pending + plan.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+}
+
+fn marked(mark: &Mark) -> String {
+    if mark.is_clusters() { format!("cluster {}", mark.cluster) } else { "files".to_owned() }
+}
+
+/// Since when each person's access has been ended.
+fn ended_since(records: &[AuditRecord]) -> BTreeMap<&str, Timestamp> {
+    let is_ended = |json: Option<&String>| {
+        let json = json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
+        json.is_some_and(|object| object.get("ended").is_some())
+    };
+    let mut since = BTreeMap::new();
+    for record in records.iter().filter(|record| record.kind == "member") {
+        if !is_ended(record.after.as_ref()) {
+            since.remove(record.name.as_str());
+        } else if !is_ended(record.before.as_ref()) {
+            since.insert(record.name.as_str(), record.at);
+        }
+    }
+    since
+}

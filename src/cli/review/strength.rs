@@ -1,0 +1,109 @@
+//! Who can do the most in an account, and why that is so.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    api::{AdministrationAction, HeldBy},
+    cli::people::Person,
+    model::{Catalog, Ranks},
+    resolve::{Definitions, InForce, Outlook, RoleName},
+};
+
+/// What makes a role or a person strong in one account.
+pub struct Strength<'a> {
+    whole: &'a InForce,
+    /// Roles that have the most sections at their highest level; not the owner role, nor the one that everybody has who
+    /// names none.
+    strongest: BTreeSet<RoleName>,
+    /// How many that are.
+    most: usize,
+    /// The most sections that anybody but the owner has at their highest level.
+    most_held: usize,
+}
+
+/// Sections at their highest level.
+pub fn at_top(catalog: &Catalog, ranks: &Ranks) -> usize {
+    let ladders = catalog.layout.ladders().iter();
+    ladders.zip(ranks.as_slice()).filter(|(ladder, rank)| usize::from(**rank) + 1 == ladder.levels.len()).count()
+}
+
+impl<'a> Strength<'a> {
+    /// Of an account that resolves as a whole. `held` are the permissions of its members, the owner and whoever is equal
+    /// aside.
+    pub fn new<'r>(definitions: &'a Definitions, held: impl Iterator<Item = &'r Ranks>) -> Option<Self> {
+        let Outlook::Whole(whole) = &definitions.outlook else { return None };
+        let catalog = &whole.catalog;
+        let predefined = std::iter::zip(&catalog.roles, &whole.predefined)
+            .filter(|(role, _)| role.held_by == HeldBy::Members)
+            .map(|(role, ranks)| (RoleName::predefined(&role.name), at_top(catalog, ranks)));
+        let custom = definitions.roles.iter().filter(|(_, role)| role.usable && role.overrides.is_none());
+        let custom = custom.map(|(name, role)| (RoleName::custom(name), at_top(catalog, &role.ranks)));
+        let tops: Vec<(RoleName, usize)> = predefined.chain(custom).collect();
+        let most = tops.iter().map(|(_, top)| *top).max().unwrap_or(0);
+        let strongest = tops.into_iter().filter(|(_, top)| *top == most && most > 0).map(|(name, _)| name);
+        let strongest = strongest.filter(|name| definitions.default_role().as_ref() != Some(name)).collect();
+        let most_held = held.map(|ranks| at_top(catalog, ranks)).max().unwrap_or(0);
+        Some(Self { whole, strongest, most, most_held })
+    }
+
+    /// Why somebody counts among the strongest; nothing where they do not. `ranks` are theirs now, or would be.
+    pub fn why(&self, person: &Person, equal_to_owner: bool, ranks: &Ranks) -> Vec<String> {
+        let catalog = &self.whole.catalog;
+        let sections = catalog.layout.len();
+        let role = person.content.as_ref().and_then(|content| content.role.as_ref());
+        let mut why = Vec::new();
+        if person.is_owner {
+            why.push("owner".to_owned());
+        }
+        if equal_to_owner {
+            why.push("equal to the owner".to_owned());
+        }
+        let top = at_top(catalog, ranks);
+        if top == sections && sections > 0 {
+            why.push("every section at its highest level".to_owned());
+        } else if let Some(role) = role.filter(|role| self.strongest.contains(*role)) {
+            why.push(format!("role {role} has the most sections at their highest level ({})", self.most));
+        } else if top > 0 && top == self.most_held {
+            why.push(format!("has the most sections at their highest level ({top})"));
+        }
+        let administers = self.administers(role, ranks);
+        if !administers.is_empty() {
+            why.push(format!("may {}", shortened(&administers).join(", ")));
+        }
+        why
+    }
+
+    /// Actions on other people that the catalog's administration rules let somebody do.
+    fn administers(&self, role: Option<&RoleName>, ranks: &Ranks) -> Vec<String> {
+        let catalog = &self.whole.catalog;
+        let rules = self.whole.facts.spec.administration.iter();
+        let others = rules.filter(|rule| rule.action != AdministrationAction::EditOwnDetails);
+        let held = others.filter(|rule| {
+            let by_role = role.is_some_and(|role| rule.roles.iter().any(|name| *role == RoleName::predefined(name)));
+            let by_level = rule.section.as_deref().zip(rule.level.as_deref()).is_some_and(|(section, level)| {
+                let place = catalog.section(section);
+                let needed = place.and_then(|place| catalog.rank(place, level));
+                let has = place.and_then(|place| ranks.as_slice().get(place).copied());
+                needed.zip(has).is_some_and(|(needed, has)| has >= needed)
+            });
+            by_role || by_level
+        });
+        held.map(|rule| format!("{:?}", rule.action)).collect()
+    }
+}
+
+/// Where somebody may create, edit and delete the same things, that is said in one.
+fn shortened(actions: &[String]) -> Vec<String> {
+    let verbs = ["Create", "Edit", "Delete"];
+    let mut left: Vec<String> = actions.to_vec();
+    for what in ["Members", "Groups", "Roles"] {
+        let all: Vec<String> = verbs.iter().map(|verb| format!("{verb}{what}")).collect();
+        if all.iter().all(|action| left.contains(action))
+            && let Some(place) = left.iter().position(|action| all.contains(action))
+        {
+            left.insert(place, format!("Create/Edit/Delete{what}"));
+            left.retain(|action| !all.contains(action));
+        }
+    }
+    left
+}

@@ -1,0 +1,373 @@
+//! What the live objects and the lease say of themselves.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Api, Client, Resource, ResourceExt};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    api::{
+        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
+        Role, SyncReason, UserGroup,
+    },
+    cli::{
+        input::{list, list_all},
+        output::API_VERSION,
+    },
+    controller::lease,
+};
+
+/// How a cluster is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Always the same.
+    pub api_version: &'static str,
+    /// Always `Status`.
+    pub kind: &'static str,
+    /// The namespace asked about; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Who leads.
+    pub controller: Controller,
+    /// The identity stores.
+    pub stores: Vec<Store>,
+    /// The catalogs.
+    pub catalogs: Vec<Catalog>,
+    /// The accounts.
+    pub accounts: Vec<AccountLine>,
+    /// Numbers of objects by kind.
+    pub objects: Vec<KindLine>,
+    /// Everything that is not ready.
+    pub not_ready: Vec<NotReady>,
+    /// Removals that wait for somebody's word.
+    pub guarded: Vec<Guarded>,
+}
+
+/// Who leads.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Controller {
+    /// `Leading`, `Expired`, `Absent` or `Unknown`.
+    pub state: &'static str,
+    /// Namespace of the lease.
+    pub namespace: String,
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// When it was last renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub renewed: Option<Timestamp>,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// An identity store.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Store {
+    /// Name.
+    pub name: String,
+    /// `True`, `False` or `Unknown`.
+    pub ready: String,
+    /// Accounts kept in it.
+    pub accounts: Option<i64>,
+    /// Members kept in it.
+    pub members: Option<i64>,
+    /// People blocked.
+    pub blocked: usize,
+    /// Whether whoever is blocked is known to have no access.
+    pub blocked_in_force: bool,
+    /// Accounts whose objects are gone.
+    pub orphaned_accounts: Vec<String>,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+}
+
+/// A catalog.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Catalog {
+    /// Name.
+    pub name: String,
+    /// `True`, `False` or `Unknown`.
+    pub ready: String,
+    /// Accounts that use it.
+    pub accounts: Option<i64>,
+    /// Sections.
+    pub sections: usize,
+    /// Predefined roles.
+    pub roles: usize,
+}
+
+/// An account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountLine {
+    /// `namespace/name`.
+    pub account: String,
+    /// `True`, `False` or `Unknown`.
+    pub ready: String,
+    /// Members, the owner included.
+    pub members: Option<i64>,
+    /// Fields that differ in the store, as last reported.
+    pub drift: i64,
+    /// When it was last compared whole; up to an hour older than the truth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub last_checked: Option<Timestamp>,
+}
+
+/// Numbers of one kind.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KindLine {
+    /// The kind.
+    pub kind: String,
+    /// All there are.
+    pub total: usize,
+    /// Those that are ready.
+    pub ready: usize,
+    /// Those that are not.
+    pub not_ready: usize,
+}
+
+/// An object that is not ready.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotReady {
+    /// Kind.
+    pub kind: String,
+    /// Namespace; absent for a cluster-scoped one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Reason of `Ready`, or `NotLookedAt`.
+    pub reason: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+    /// Whether somebody must act, as far as the status says.
+    pub stalled: bool,
+}
+
+/// Removals of one account that wait for somebody's word.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Guarded {
+    /// `namespace/name`.
+    pub account: String,
+    /// What lets them pass.
+    pub command: String,
+}
+
+impl Status {
+    /// Whether everything is ready, and somebody leads.
+    pub fn is_ready(&self) -> bool {
+        let leads = !matches!(self.controller.state, "Expired" | "Absent");
+        leads && self.not_ready.is_empty() && self.stores.iter().all(|store| store.blocked_in_force)
+    }
+}
+
+/// Asks the cluster.
+pub async fn status(
+    client: &Client,
+    within: Option<&str>,
+    store_namespace: &str,
+    now: Timestamp,
+) -> anyhow::Result<Status> {
+    let accounts = list::<Account>(client, within).await?;
+    let mut stores = list_all::<IdentityStore>(Api::all(client.clone())).await?;
+    let mut catalogs = list_all::<PermissionCatalog>(Api::all(client.clone())).await?;
+    if within.is_some() {
+        // Of a namespace, only what it uses matters.
+        stores.retain(|store| accounts.iter().any(|account| account.spec.store_ref.name == store.name_any()));
+        catalogs.retain(|catalog| accounts.iter().any(|account| account.spec.catalog_ref.name == catalog.name_any()));
+    }
+    let mut tally = Tally::default();
+    for store in &stores {
+        let status = store.status.as_ref();
+        tally.take(store, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
+    }
+    for catalog in &catalogs {
+        let status = catalog.status.as_ref();
+        tally.take(catalog, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
+    }
+    for account in &accounts {
+        let status = account.status.as_ref();
+        tally.take(account, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
+    }
+    macro_rules! take {
+        ($($kind:ty),+) => {$(
+            tally.begin(&<$kind>::kind(&()));
+            for object in list::<$kind>(client, within).await? {
+                let status = object.status.as_ref();
+                tally.take(&object, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
+            }
+        )+};
+    }
+    take!(Role, UserGroup, Membership, Invitation);
+    let guarded = accounts.iter().filter_map(guarded).collect();
+    Ok(Status {
+        api_version: API_VERSION,
+        kind: "Status",
+        namespace: within.map(ToOwned::to_owned),
+        controller: controller(client, store_namespace, now).await,
+        stores: stores.iter().map(store_line).collect(),
+        catalogs: catalogs.iter().map(catalog_line).collect(),
+        accounts: accounts.iter().map(account_line).collect(),
+        objects: tally.kinds,
+        not_ready: tally.not_ready,
+        guarded,
+    })
+}
+
+fn store_line(store: &IdentityStore) -> Store {
+    let status = store.status.clone().unwrap_or_default();
+    let in_force = status.blocked_in_force >= store.metadata.generation;
+    Store {
+        name: store.name_any(),
+        ready: ready(&status.conditions),
+        accounts: status.accounts,
+        members: status.members,
+        blocked: store.spec.blocked.len(),
+        blocked_in_force: store.spec.blocked.is_empty() || in_force,
+        orphaned_accounts: status.orphaned_accounts,
+        capabilities: status.capabilities,
+    }
+}
+
+fn catalog_line(catalog: &PermissionCatalog) -> Catalog {
+    let status = catalog.status.clone().unwrap_or_default();
+    Catalog {
+        name: catalog.name_any(),
+        ready: ready(&status.conditions),
+        accounts: status.accounts,
+        sections: catalog.spec.sections.len(),
+        roles: catalog.spec.roles.len(),
+    }
+}
+
+fn account_line(account: &Account) -> AccountLine {
+    let status = account.status.clone().unwrap_or_default();
+    AccountLine {
+        account: format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any()),
+        ready: ready(&status.conditions),
+        members: status.members,
+        drift: status.drift.map_or(0, |drift| drift.count),
+        last_checked: status.last_checked_time.map(|time| time.0),
+    }
+}
+
+/// What lets an account's removals pass, where they are held back. The hash is the one that its message asks for.
+fn guarded(account: &Account) -> Option<Guarded> {
+    let synced = find(&account.status.as_ref()?.conditions, ConditionType::Synced)?;
+    if synced.reason != SyncReason::RemovalGuarded.to_string() {
+        return None;
+    }
+    let (_, hash) = synced.message.split_once(&format!("{APPROVE_REMOVAL_ANNOTATION}="))?;
+    let hash = hash.split_whitespace().next()?;
+    let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
+    Some(Guarded {
+        account: format!("{namespace}/{name}"),
+        command: format!("kubectl annotate -n {namespace} acct {name} {APPROVE_REMOVAL_ANNOTATION}={hash}"),
+    })
+}
+
+async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Controller {
+    let mut controller = Controller {
+        state: "Absent",
+        namespace: namespace.to_owned(),
+        holder: None,
+        since: None,
+        renewed: None,
+        message: None,
+    };
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    match leases.get_opt(lease::NAME).await {
+        // Whoever may not look there can still see how everything else is.
+        Err(error) => {
+            controller.state = "Unknown";
+            controller.message = Some(error.to_string());
+        }
+        Ok(None) => {}
+        Ok(Some(lease)) => {
+            let spec = lease.spec.unwrap_or_default();
+            controller.holder = spec.holder_identity.filter(|holder| !holder.is_empty());
+            controller.since = spec.acquire_time.map(|time| time.0);
+            controller.renewed = spec.renew_time.map(|time| time.0);
+            let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
+            let age = controller.renewed.map(|renewed| now.duration_since(renewed).as_secs());
+            controller.state = match (&controller.holder, age) {
+                (None, _) => "Absent",
+                // This machine's clock may be off by a little; nothing is decided by it.
+                (Some(_), Some(age)) if age > 2 * lasts => "Expired",
+                _ => "Leading",
+            };
+        }
+    }
+    controller
+}
+
+/// Numbers and what is not ready, gathered as objects come.
+#[derive(Default)]
+struct Tally {
+    kinds: Vec<KindLine>,
+    places: BTreeMap<String, usize>,
+    not_ready: Vec<NotReady>,
+}
+
+impl Tally {
+    fn begin(&mut self, kind: &str) -> Option<&mut KindLine> {
+        let place = *self.places.entry(kind.to_owned()).or_insert_with(|| {
+            self.kinds.push(KindLine { kind: kind.to_owned(), total: 0, ready: 0, not_ready: 0 });
+            self.kinds.len() - 1
+        });
+        self.kinds.get_mut(place)
+    }
+
+    fn take<K: Resource<DynamicType = ()>>(&mut self, object: &K, status: Option<(Option<i64>, &[Condition])>) {
+        let kind = K::kind(&()).into_owned();
+        let (observed, conditions) = status.unwrap_or_default();
+        let current = observed.is_some() && observed >= object.meta().generation;
+        let found = find(conditions, ConditionType::Ready);
+        let is_ready = current && found.is_some_and(|ready| ready.status == "True");
+        if let Some(line) = self.begin(&kind) {
+            line.total += 1;
+            line.ready += usize::from(is_ready);
+            line.not_ready += usize::from(!is_ready);
+        }
+        if is_ready {
+            return;
+        }
+        let (reason, message) = match found {
+            Some(ready) if current => (ready.reason.clone(), ready.message.clone()),
+            _ => ("NotLookedAt".to_owned(), "no controller has looked at it since it changed".to_owned()),
+        };
+        self.not_ready.push(NotReady {
+            kind,
+            namespace: object.meta().namespace.clone(),
+            name: object.name_any(),
+            reason,
+            message,
+            stalled: find(conditions, ConditionType::Stalled).is_some(),
+        });
+    }
+}
+
+fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
+}
+
+fn ready(conditions: &[Condition]) -> String {
+    find(conditions, ConditionType::Ready).map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone())
+}

@@ -1,0 +1,54 @@
+//! `roster status`: how a cluster is, at one glance: who leads, what the stores hold, and what is not ready and why.
+
+mod gather;
+mod show;
+
+use super::{
+    input::connect,
+    output::{print, print_json},
+};
+
+/// Give an overview of a cluster
+///
+/// Who leads, how the stores and catalogs are, each account, how many objects are ready, and whatever is not, with its
+/// reason. Exit code 0 when everything is ready, 1 when something is not, 2 when the cluster cannot be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster status\n  roster status -n developer-platform\n  roster status -A -o json")]
+pub struct Args {
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+
+    /// This namespace only, with the stores and catalogs that it uses [default: all namespaces]
+    #[arg(short, long, value_name = "NS")]
+    namespace: Option<String>,
+
+    /// Accounts of all namespaces; the default
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+
+    /// The controller's own namespace, where its lease is
+    #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
+    store_namespace: String,
+
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let now = super::now()?;
+    let (client, _) = connect(args.context.as_deref()).await?;
+    let status = gather::status(&client, args.namespace.as_deref(), &args.store_namespace, now).await?;
+    match args.output {
+        Format::Json => print_json(&status)?,
+        Format::Text => print(&show::text(&status, now))?,
+    }
+    Ok(if status.is_ready() { super::OK } else { super::NO })
+}

@@ -1,0 +1,152 @@
+//! The overview as people read it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::gather::{Controller, Status};
+use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint};
+
+/// Objects that are not ready and are shown; `-o json` has all.
+const SHOWN: usize = 50;
+
+/// As text of at most 100 columns.
+pub fn text(status: &Status, now: Timestamp) -> String {
+    let mut text = controller(&status.controller, now);
+    let mut section = |title: &str, table: &Table, none: &str| {
+        let body = if table.is_empty() { format!("{none}\n") } else { table.text() };
+        text = format!("{text}\n{}\n{body}", paint(BOLD, title));
+    };
+    section("Stores", &stores(status), "none");
+    section("Catalogs", &catalogs(status), "none");
+    section("Accounts", &accounts(status, now), "none");
+    section("Objects", &objects(status), "none");
+    let total = status.not_ready.len();
+    if total > 0 {
+        let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
+        text = format!("{text}\n{title}\n{}", not_ready(status).text());
+        if total > SHOWN {
+            text = format!("{text}and {} more; -o json has all\n", total - SHOWN);
+        }
+    }
+    for guarded in &status.guarded {
+        let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
+        text = format!("{text}\n{title}\n  {}\n", guarded.command);
+    }
+    let verdict =
+        if status.is_ready() { paint(GOOD, "Everything is ready.") } else { paint(BAD, "Not everything is ready.") };
+    format!("{text}\n{verdict}\n")
+}
+
+fn controller(controller: &Controller, now: Timestamp) -> String {
+    let holder = controller.holder.as_deref().unwrap_or_default();
+    let age = |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| age(now.duration_since(at)));
+    let said = match controller.state {
+        "Leading" => format!(
+            "{} leads since {} (renewed {} ago)",
+            paint(GOOD, holder),
+            controller
+                .since
+                .map_or_else(|| "?".to_owned(), |since| since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+            age(controller.renewed)
+        ),
+        "Expired" => {
+            format!("{}: {holder} last renewed its lease {} ago", paint(BAD, "nobody leads"), age(controller.renewed))
+        }
+        "Absent" => format!(
+            "{}: nobody holds the lease roster in namespace {}",
+            paint(BAD, "nobody leads"),
+            controller.namespace
+        ),
+        _ => format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default()),
+    };
+    format!("{} {said}\n", paint(BOLD, "Controller"))
+}
+
+/// `12s`, `5m`, `3h`, `4d`, as kubectl has it.
+pub fn age(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m", seconds / 60),
+        7_200..=172_799 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+}
+
+fn stores(status: &Status) -> Table {
+    let mut table =
+        Table::new(["name", "ready", "accounts", "members", "blocked", "orphaned", "can"]).numbers(&[2, 3, 4, 5]);
+    for store in &status.stores {
+        let blocked = if store.blocked_in_force { String::new() } else { " (not in force)".to_owned() };
+        table.row([
+            store.name.clone(),
+            store.ready.clone(),
+            number(store.accounts),
+            number(store.members),
+            format!("{}{blocked}", store.blocked),
+            store.orphaned_accounts.len().to_string(),
+            store.capabilities.join(", "),
+        ]);
+    }
+    table
+}
+
+fn catalogs(status: &Status) -> Table {
+    let mut table = Table::new(["name", "ready", "accounts", "sections", "roles"]).numbers(&[2, 3, 4]);
+    for catalog in &status.catalogs {
+        table.row([
+            catalog.name.clone(),
+            catalog.ready.clone(),
+            number(catalog.accounts),
+            catalog.sections.to_string(),
+            catalog.roles.to_string(),
+        ]);
+    }
+    table
+}
+
+fn accounts(status: &Status, now: Timestamp) -> Table {
+    let mut table = Table::new(["account", "ready", "members", "drift", "checked"]).numbers(&[2, 3]);
+    for account in &status.accounts {
+        let checked = account.last_checked.map(|at| format!("{} ago", age(now.duration_since(at))));
+        table.row([
+            account.account.clone(),
+            account.ready.clone(),
+            number(account.members),
+            account.drift.to_string(),
+            checked.unwrap_or_else(|| "never".to_owned()),
+        ]);
+    }
+    table
+}
+
+fn objects(status: &Status) -> Table {
+    let mut table = Table::new(["kind", "total", "ready", "not ready"]).numbers(&[1, 2, 3]);
+    for kind in &status.objects {
+        table.row([kind.kind.clone(), kind.total.to_string(), kind.ready.to_string(), kind.not_ready.to_string()]);
+    }
+    table
+}
+
+fn not_ready(status: &Status) -> Table {
+    let mut table = Table::new(["object", "reason", "message"]);
+    for one in status.not_ready.iter().take(SHOWN) {
+        let place = one.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
+        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), one.message.clone()]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_kubectls() {
+        let told = |seconds| age(SignedDuration::from_secs(seconds));
+        assert_eq!([told(-1), told(5), told(300), told(7_200), told(400_000)], ["0s", "5s", "5m", "2h", "4d"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! `roster validate`.
+
+mod judge;
+mod print;
+
+use serde::Serialize;
+
+use super::input::{Diagnostic, Input, ObjectId, Severity, Source};
+
+/// Check objects as the API server and the engine would, without either
+///
+/// Reads manifests and says everything that the API server would refuse (schema, rules, names) and everything that
+/// Roster would say of them in status (references, prerequisites, duplicates, advice), each with its place in the file
+/// and what would be right. Documents of other kinds are passed over with a note. Without -f, the objects of the cluster
+/// are judged. Exit code 0 when all is valid, 1 when something is not, 2 when it could not be found out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  roster validate -f examples/field-operations -f examples/store.yaml\n  \
+                        kustomize build overlays/production | roster validate -f -\n  \
+                        roster validate -f examples --strict -o github\n  \
+                        roster validate -n support --context kind-dev")]
+pub struct Args {
+    /// How it is printed; github: annotations of a workflow run
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    /// Advice counts as an error
+    #[arg(long)]
+    strict: bool,
+
+    #[command(flatten)]
+    input: Input,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Github,
+}
+
+/// What `roster validate -o json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Validation {
+    /// `cli.roster.dev/v1`.
+    pub api_version: &'static str,
+    /// `Validation`.
+    pub kind: &'static str,
+    /// Whether nothing is wrong; with `--strict`, advice is wrong too.
+    pub valid: bool,
+    /// Objects looked at, Namespaces included.
+    pub objects: usize,
+    /// Files read; 0 for a cluster.
+    pub files: usize,
+    /// How many of `findings` are errors.
+    pub errors: usize,
+    /// How many are advice.
+    pub advice: usize,
+    /// How many are notes.
+    pub notes: usize,
+    /// Everything there is to say, in the order of the files.
+    pub findings: Vec<Found>,
+}
+
+/// One thing to say.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file; absent for a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line, from 1; absent where the whole file is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column in characters, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The object, where it got as far as being one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
+    /// The field, as `spec.user.email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// One word: a reason of `Valid=False`, `Advice`, or what the API server would refuse.
+    pub reason: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<u8> {
+    let mut estate = args.input.read().await?;
+    let mut said = judge::judge(&estate);
+    let objects = judge::count(&estate);
+    let mut files = 0;
+    if let Source::Files(read) = &mut estate.source {
+        said.append(&mut read.diagnostics);
+        files = read.count;
+    }
+    said.sort_by(|one, other| {
+        let place = |one: &Diagnostic| (one.severity == Severity::Note, one.file.clone(), one.line, one.column);
+        place(one).cmp(&place(other)).then_with(|| one.severity.cmp(&other.severity))
+    });
+    let count = |severity| said.iter().filter(|one| one.severity == severity).count();
+    let (errors, advice, notes) = (count(Severity::Error), count(Severity::Advice), count(Severity::Note));
+    let valid = errors == 0 && (advice == 0 || !args.strict);
+    let sum = print::Sum { objects, files, errors, advice, notes };
+    match args.output {
+        Format::Text => super::output::print(&print::text(&said, &sum))?,
+        Format::Github => super::output::print(&print::github(&said, &sum))?,
+        Format::Json => super::output::print_json(&Validation {
+            api_version: "cli.roster.dev/v1",
+            kind: "Validation",
+            valid,
+            objects,
+            files,
+            errors,
+            advice,
+            notes,
+            findings: said.into_iter().map(Found::from).collect(),
+        })?,
+    }
+    // Nothing is looked at again; taking very many objects apart would only take time.
+    std::mem::forget(estate);
+    Ok(if valid { super::OK } else { super::NO })
+}
+
+impl From<Diagnostic> for Found {
+    fn from(one: Diagnostic) -> Self {
+        let number = |number: usize| (number > 0).then_some(number);
+        let file = one.file.display().to_string();
+        Self {
+            severity: one.severity,
+            file: Some(file).filter(|file| !file.is_empty()),
+            line: number(one.line),
+            column: number(one.column),
+            object: one.object,
+            field: Some(one.field).filter(|field| !field.is_empty()),
+            reason: one.reason,
+            message: one.message,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Why somebody may do what they may; asked by people, never on the way to a store.
+
+use super::{
+    Definitions, Finding, GroupFacts, InvitationFacts, MemberFacts, Outlook, RoleName,
+    definitions::RolesInForce,
+    member::{owner_grant, owner_inputs},
+    role::unavailable,
+};
+use crate::{
+    api::{MemberGroups, RoleRefKind},
+    model::{Explanation, Grantor, Name, Ranks, explain},
+};
+
+impl Definitions {
+    /// Why each section of one membership is at its level, before step 5 (suspension, expiry, …). Nothing where the
+    /// account does not resolve as a whole.
+    #[must_use]
+    pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        Some(explain(&whole.catalog, &parts.inputs()).1)
+    }
+
+    /// The same for what an invitation would give, once somebody has accepted it.
+    #[must_use]
+    pub fn explain_invitation(&self, facts: &InvitationFacts) -> Option<Vec<Explanation>> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        Some(explain(&whole.catalog, &parts.inputs()).1)
+    }
+
+    /// The same for the owner. Nothing where the account does not resolve as a whole, or its owner gets nothing.
+    #[must_use]
+    pub fn explain_owner(&self) -> Option<Vec<Explanation>> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let grants = owner_grant(whole, whole.owner.as_ref()?);
+        Some(explain(&whole.catalog, &owner_inputs(&grants)).1)
+    }
+
+    /// The role a membership has, its own or the catalog's default; nothing where it leads nowhere.
+    #[must_use]
+    pub fn role_of(&self, facts: &MemberFacts) -> Option<RoleName> {
+        let name = facts.role_name().or_else(|| self.default_role())?;
+        self.role_ranks(&name).is_some().then_some(name)
+    }
+
+    /// What a role that members can have means here; nothing where there is none of that name.
+    #[must_use]
+    pub fn role_ranks(&self, name: &RoleName) -> Option<&Ranks> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        match name.kind {
+            RoleRefKind::PredefinedRole => {
+                let place = whole.catalog.role(&name.name)?;
+                unavailable(&whole.catalog, place, self.account_type).is_none().then(|| &whole.predefined[place])
+            }
+            RoleRefKind::Role => {
+                let role = self.roles.get(&name.name).filter(|role| role.overrides.is_none() && role.usable)?;
+                Some(&role.ranks)
+            }
+        }
+    }
+
+    /// Each source that gives a membership `rank` or more in a section by itself: also those that the explanation passes
+    /// over, since another one was there first.
+    #[must_use]
+    pub fn granting(&self, facts: &MemberFacts, section: usize, rank: u8) -> Vec<Grantor> {
+        let Outlook::Whole(whole) = &self.outlook else { return Vec::new() };
+        let reaches = |ranks: &Ranks| ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
+        let mut sources = Vec::new();
+        if let Some(role) = self.role_of(facts).filter(|role| self.role_ranks(role).is_some_and(reaches)) {
+            sources.push(match role.kind {
+                RoleRefKind::PredefinedRole => Grantor::PredefinedRole(role.name),
+                RoleRefKind::Role => Grantor::Role(role.name),
+            });
+        }
+        if whole.facts.spec.members.groups == MemberGroups::Allowed {
+            let groups = facts.groups.iter().filter(|name| self.groups.get(*name).is_some_and(|g| reaches(&g.ranks)));
+            sources.extend(groups.map(|name| Grantor::Group(name.clone())));
+        }
+        sources.dedup();
+        sources
+    }
+
+    /// The role through which a group gives `rank` in a section; nothing where it does so itself, or not at all.
+    #[must_use]
+    pub fn through(&self, group: &GroupFacts, section: usize, rank: u8) -> Option<RoleName> {
+        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let catalog = whole.catalog.as_ref();
+        let own = group.spec.permissions.get(catalog.section_name(section));
+        if own.and_then(|level| catalog.rank(section, level)) >= Some(rank) {
+            return None;
+        }
+        let roles = RolesInForce {
+            catalog,
+            predefined: &whole.predefined,
+            custom: &self.roles,
+            account_type: self.account_type,
+        };
+        group.spec.role_refs.iter().find_map(|reference| {
+            let (ranks, _) = roles.find("spec.roleRefs", reference, &mut Finding::default())?;
+            let reaches = ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
+            reaches.then(|| RoleName { kind: reference.kind, name: Name::new(&reference.name) })
+        })
+    }
+
+    /// Whether members of this account can have the predefined role at a place, or its owner has it.
+    #[must_use]
+    pub fn is_available(&self, place: usize) -> bool {
+        let Outlook::Whole(whole) = &self.outlook else { return false };
+        whole.owner.as_ref().is_some_and(|owner| owner.role == place)
+            || unavailable(&whole.catalog, place, self.account_type).is_none()
+    }
+}

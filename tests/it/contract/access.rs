@@ -1,0 +1,48 @@
+//! Who has access, over all accounts.
+
+use std::collections::BTreeSet;
+
+use roster::{model::AccountKey, resolve::End, store::Store};
+
+use super::{
+    Backend,
+    world::{NOW, email, world},
+};
+
+/// Whom the store names, of everybody there could be.
+async fn with_access(store: &dyn Store) -> BTreeSet<(AccountKey, String)> {
+    let all = ["ann@shop.example", "ben@shop.example", "owner@shop.example", "nobody@shop.example"].map(email);
+    let found = store.with_access(&all, NOW).await.unwrap();
+    found.into_iter().map(|(account, email)| (account, email.to_string())).collect()
+}
+
+pub async fn who_has_access_is_told(backend: &dyn Backend) {
+    let store = backend.open().await;
+    assert!(with_access(&*store).await.is_empty());
+    let (mut one, mut two) = (world("acme"), world("zeta"));
+    one.converge(&*store).await;
+    two.converge(&*store).await;
+    let named = |pairs: &[(&str, &str)]| -> BTreeSet<_> {
+        pairs.iter().map(|(account, email)| (AccountKey::new("shop", account), (*email).to_owned())).collect()
+    };
+    let (ann, ben) = ("ann@shop.example", "ben@shop.example");
+    assert_eq!(with_access(&*store).await, named(&[("acme", ann), ("acme", ben), ("zeta", ann), ("zeta", ben)]));
+    // Only who is asked about.
+    assert_eq!(store.with_access(&[email(ann)], NOW).await.unwrap().len(), 2);
+    assert!(store.with_access(&[], NOW).await.unwrap().is_empty());
+
+    // Ended, without any level, and over; but not: not begun yet.
+    let ended = one.members.get_mut(&email(ann)).unwrap();
+    ended.ended = Some(End::Blocked);
+    ended.ranks.clear();
+    one.members.get_mut(&email(ben)).unwrap().window.expires_at = Some(NOW);
+    one.converge(&*store).await;
+    two.members.get_mut(&email(ann)).unwrap().ranks.clear();
+    two.members.get_mut(&email(ben)).unwrap().window.starts_at = Some(NOW + jiff::SignedDuration::from_hours(1));
+    two.converge(&*store).await;
+    assert_eq!(with_access(&*store).await, named(&[("zeta", ben)]));
+
+    // Whoever wrote the row.
+    backend.insert_member(&AccountKey::new("shop", "acme"), &email("nobody@shop.example")).await;
+    assert_eq!(with_access(&*store).await, named(&[("acme", "nobody@shop.example"), ("zeta", ben)]));
+}
