@@ -175,7 +175,6 @@ impl Place {
                     client_id: place.client_id.clone(),
                     client_secret_ref: key(&place.client_secret),
                     ca_secret_ref: place.ca.as_ref().map(key),
-                    ..KeycloakBackend::default()
                 });
             }
         }

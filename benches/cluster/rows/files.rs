@@ -1,5 +1,6 @@
 //! Manifests in files: what `roster validate` and `roster plan` take, against a bare parse of the same files.
 
+use kube::ResourceExt as _;
 use std::{
     fs,
     hint::black_box,
@@ -89,7 +90,7 @@ fn write(folder: &Path, size: &Size) -> Result<()> {
     for account in 0..size.accounts {
         let name = format!("account-{account}");
         let mut text = String::new();
-        add(&mut text, &objects::account(NAMESPACE, &name))?;
+        add(&mut text, &objects::account(NAMESPACE, &name, &objects::store().name_any()))?;
         add(&mut text, &objects::shift(NAMESPACE, &name, "View"))?;
         for group in objects::groups(NAMESPACE, &name) {
             add(&mut text, &group)?;

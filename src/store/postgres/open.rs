@@ -49,7 +49,8 @@ pub(super) async fn open_to_read(
         Schema::Absent => return Ok(None),
         Schema::Old => {
             return Err(StoreError::Invalid(format!(
-                "{said}: an older Roster has written schema {}; `roster migrate --store postgres://…` brings it up to date",
+                "{said}: schema {} is not the one this release reads; `roster migrate --store postgres://…` brings it up \
+                 to date if an older Roster has written it",
                 place.schema
             )));
         }

@@ -22,4 +22,6 @@ mod patch;
 mod role;
 #[path = "../../rules/store.rs"]
 mod store;
+#[path = "../../rules/store_backends.rs"]
+mod store_backends;
 mod table;

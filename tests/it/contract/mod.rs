@@ -4,9 +4,11 @@
 //! Roster into it. [`contract_suite!`] makes a test of each promise.
 
 mod access;
+mod asked;
 mod basics;
 mod extremes;
 mod failure;
+mod looking;
 mod ownership;
 mod planning;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
@@ -21,7 +23,7 @@ use async_trait::async_trait;
 use roster::{
     model::{AccountKey, Email},
     plan::ObjectKey,
-    store::Store,
+    store::{AuditReport, Store},
 };
 
 /// A store under test.
@@ -29,6 +31,12 @@ use roster::{
 pub trait Backend: Send + Sync {
     /// Opens the store: the first time, and again as another process would.
     async fn open(&self) -> Box<dyn Store>;
+
+    /// Opens the store only to look, if it is there.
+    async fn look(&self) -> Option<Box<dyn Store>>;
+
+    /// Checks its audit.
+    async fn verify_audit(&self) -> AuditReport;
 
     /// Takes content away behind Roster's back; its mark stays.
     async fn delete(&self, account: &AccountKey, object: &ObjectKey);
@@ -58,6 +66,8 @@ macro_rules! contract_suite {
                 nothing_is_in_force_without_its_account, a_former_leader_is_refused,
                 accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered;
+            asked: what_is_asked_for_is_told, records_are_as_good_elsewhere;
+            looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;
             access: who_has_access_is_told;
             planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
                 a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,

@@ -62,6 +62,26 @@ async fn a_newer_store_is_left_alone() {
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("a newer Roster")), "{error}");
 }
 
+#[tokio::test]
+async fn who_looks_refuses_what_is_of_another_make() {
+    let newer = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 0)";
+    let other = "UPDATE _sqlx_migrations SET checksum = 'x'";
+    for (sql, words) in [(newer, "a newer Roster has written it (schema 9999"), (other, "roster migrate")] {
+        let backend = Postgres::fresh().await;
+        backend.open().await;
+        backend.run(sql).await.unwrap();
+        let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(words)), "{error}");
+    }
+    // A schema of somebody else's is none of ours, and stays as it is.
+    let backend = Postgres::fresh().await;
+    let theirs = format!("CREATE SCHEMA {0}; CREATE TABLE {0}.theirs (n int)", backend.schema);
+    backend.run(&theirs).await.unwrap();
+    assert!(backend.look().await.is_none());
+    let tables = format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{}'", backend.schema);
+    assert_eq!(backend.number(&tables).await, 1);
+}
+
 /// Somebody's own constraint refuses one member: the others are applied.
 #[tokio::test]
 async fn a_constraint_refuses_one_object_only() {

@@ -23,7 +23,8 @@ use roster::{
     model::{AccountKey, Email},
     plan::ObjectKey,
     store::{
-        Connection as Place, Given, PostgresPlace, SecretRef, Secrets, Store, StoreError, postgres::PostgresStore,
+        AuditReport, Connection as Place, Given, PostgresPlace, SecretRef, Secrets, Store, StoreError,
+        postgres::{PostgresStore, verify_audit},
     },
 };
 use secrecy::SecretString;
@@ -138,6 +139,15 @@ pub fn secret(name: &str) -> SecretRef {
 impl Backend for Postgres<'_> {
     async fn open(&self) -> Box<dyn Store> {
         Box::new(self.store().await)
+    }
+
+    async fn look(&self) -> Option<Box<dyn Store>> {
+        let store = PostgresStore::open_to_read(&self.place(), &SecretsOf::default()).await.unwrap();
+        store.map(|store| Box::new(store) as Box<dyn Store>)
+    }
+
+    async fn verify_audit(&self) -> AuditReport {
+        verify_audit(&self.place(), &SecretsOf::default()).await.unwrap()
     }
 
     async fn delete(&self, account: &AccountKey, object: &ObjectKey) {

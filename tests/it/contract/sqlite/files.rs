@@ -254,26 +254,6 @@ async fn looking_makes_nothing() {
 }
 
 #[tokio::test]
-async fn who_looks_sees_what_a_writer_wrote_and_cannot_write() {
-    let backend = Sqlite::fresh();
-    let world = world("acme");
-    let writer = backend.open().await;
-    world.converge(&*writer).await;
-    for writer in [Some(writer), None] {
-        let store = SqliteStore::open_to_read(&backend.file()).await.unwrap().unwrap();
-        world.assert_held(&world.observe(&store).await);
-        assert_eq!(store.keys().await.unwrap(), [world.key().clone()]);
-        let plan = roster::plan::deletion(&world.observe(&store).await, world.mark());
-        for outcome in world.apply(&store, &plan).await {
-            assert!(matches!(outcome, Err(StoreError::Denied(_))), "{outcome:?}");
-        }
-        world.assert_held(&world.observe(&store).await);
-        store.close().await;
-        drop(writer);
-    }
-}
-
-#[tokio::test]
 async fn who_looks_refuses_what_is_of_another_make() {
     let looked = async |backend: &Sqlite| SqliteStore::open_to_read(&backend.file()).await.expect_err("it opened");
     let newer = "INSERT INTO _sqlx_migrations VALUES (9000, 'later', '2030-01-01', 1, x'00', 1)";

@@ -1,6 +1,5 @@
 //! SQLite: the contract, and what only a file can show.
 
-mod asked;
 mod audit;
 mod files;
 mod kill;
@@ -13,7 +12,10 @@ use async_trait::async_trait;
 use roster::{
     model::{AccountKey, Email},
     plan::ObjectKey,
-    store::{Store, sqlite::SqliteStore},
+    store::{
+        AuditReport, Store,
+        sqlite::{SqliteStore, verify_audit},
+    },
 };
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -71,6 +73,15 @@ impl Sqlite {
 impl Backend for Sqlite {
     async fn open(&self) -> Box<dyn Store> {
         Box::new(SqliteStore::open(&self.file()).await.unwrap())
+    }
+
+    async fn look(&self) -> Option<Box<dyn Store>> {
+        let store = SqliteStore::open_to_read(&self.file()).await.unwrap();
+        store.map(|store| Box::new(store) as Box<dyn Store>)
+    }
+
+    async fn verify_audit(&self) -> AuditReport {
+        verify_audit(&self.file()).await.unwrap()
     }
 
     async fn delete(&self, account: &AccountKey, object: &ObjectKey) {

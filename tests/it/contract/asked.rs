@@ -2,17 +2,16 @@
 
 use roster::{
     model::AccountKey,
-    store::{AuditCheck, AuditFault, AuditQuery, AuditRecord, Store, sqlite::verify_audit},
+    store::{AuditCheck, AuditFault, AuditQuery, AuditRecord, Store},
 };
 
-use super::Sqlite;
-use crate::contract::{
+use super::{
     Backend,
     world::{NOW, email, world},
 };
 
 /// Two accounts, one of which loses a member an hour later.
-async fn two_accounts(backend: &Sqlite) -> Box<dyn Store> {
+async fn two_accounts(backend: &dyn Backend) -> Box<dyn Store> {
     let store = backend.open().await;
     let mut one = world("acme");
     one.converge(&*store).await;
@@ -27,10 +26,8 @@ async fn ask(store: &dyn Store, query: AuditQuery) -> Vec<AuditRecord> {
     store.audit(&query).await.unwrap()
 }
 
-#[tokio::test]
-async fn what_is_asked_for_is_told() {
-    let backend = Sqlite::fresh();
-    let store = two_accounts(&backend).await;
+pub async fn what_is_asked_for_is_told(backend: &dyn Backend) {
+    let store = two_accounts(backend).await;
     let all = ask(&*store, AuditQuery::default()).await;
     let seqs = |records: &[AuditRecord]| records.iter().map(|record| record.seq).collect::<Vec<_>>();
     let count = i64::try_from(all.len()).unwrap();
@@ -60,10 +57,8 @@ async fn what_is_asked_for_is_told() {
     }
 }
 
-#[tokio::test]
-async fn records_are_as_good_elsewhere() {
-    let backend = Sqlite::fresh();
-    let store = two_accounts(&backend).await;
+pub async fn records_are_as_good_elsewhere(backend: &dyn Backend) {
+    let store = two_accounts(backend).await;
     let all = ask(&*store, AuditQuery::default()).await;
     let check = |records: Vec<AuditRecord>| {
         let mut check = AuditCheck::default();
@@ -73,7 +68,7 @@ async fn records_are_as_good_elsewhere() {
         }
         check.report()
     };
-    assert_eq!(check(all.clone()), verify_audit(&backend.file()).await.unwrap());
+    assert_eq!(check(all.clone()), backend.verify_audit().await);
     let mut changed = all.clone();
     changed[2].cause = "drift".into();
     assert_eq!(check(changed).fault, Some(AuditFault::Modified { seq: 3 }));
