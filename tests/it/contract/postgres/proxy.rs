@@ -79,11 +79,6 @@ impl Proxy {
         self.state.counts.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts everything now.
-    pub fn cut(&self) {
-        self.state.cut.send_replace(true);
-    }
-
     /// Lets everything pass again.
     pub fn mend(&self) {
         self.state.counts.store(false, Ordering::SeqCst);

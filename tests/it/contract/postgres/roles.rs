@@ -4,7 +4,7 @@ use roster::{
     model::AccountKey,
     resolve::{RoleName, Scope},
     store::{
-        Store, StoreError,
+        StoreError,
         postgres::{PostgresStore, verify_audit},
     },
 };
