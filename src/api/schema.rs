@@ -29,6 +29,10 @@ const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
 const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
 const LABEL_KEY: &str = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$";
 const LABEL_VALUE: &str = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$";
+const URL: &str = r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$";
+const REALM: &str = "^[A-Za-z0-9][-._A-Za-z0-9]*$";
+const SCHEMA: &str = "^[a-z_][a-z0-9_]*$";
+const KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a value must be that is to match one of the patterns above, for messages.
 #[must_use]
@@ -43,6 +47,10 @@ pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
         FILE => "a plain file name: letters, digits, '.', '-' and '_', no leading dot or hyphen",
         LABEL_KEY => "a label key such as team or example.com/team",
         LABEL_VALUE => "a label value: letters, digits, '-', '_' and '.', or empty",
+        KEY => "a key of a Secret: letters, digits, '-', '_' and '.'",
+        SCHEMA => "the name of a schema: lower-case letters, digits and '_', not beginning with a digit",
+        REALM => "the name of a realm: letters, digits, '-', '.' and '_', beginning with a letter or digit",
+        URL => "an address such as https://keycloak.example, without user, query and fragment",
         _ => return None,
     })
 }
@@ -139,12 +147,12 @@ pub(super) fn file_name(_: &mut SchemaGenerator) -> Schema {
 
 /// Key of a Secret.
 pub(super) fn secret_key(_: &mut SchemaGenerator) -> Schema {
-    string("^[-._a-zA-Z0-9]+$", MAX_NAME)
+    string(KEY, MAX_NAME)
 }
 
 /// Name of a PostgreSQL schema that needs no quotes. Those of the system are refused.
 pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = string("^[a-z_][a-z0-9_]*$", 63);
+    let mut schema = string(SCHEMA, 63);
     let rule = "!self.startsWith('pg_') && self != 'information_schema'";
     schema.insert(
         "x-kubernetes-validations".to_owned(),
@@ -155,7 +163,7 @@ pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// Name of a Keycloak realm. Who administers the realm `master` administers all of them.
 pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = string("^[A-Za-z0-9][-._A-Za-z0-9]*$", 255);
+    let mut schema = string(REALM, 255);
     let message = "the realm master must not be a store";
     schema.insert(
         "x-kubernetes-validations".to_owned(),
@@ -166,7 +174,7 @@ pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
 
 /// An https address without user, query and fragment; http only on this machine; never link-local.
 pub(super) fn https_url(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = string(r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$", MAX_TEXT);
+    let mut schema = string(URL, MAX_TEXT);
     let host = "url(self).getHostname()";
     let loopback = format!("{host} in ['localhost', '127.0.0.1', '::1', '[::1]']");
     let link_local = r"self.matches('^https?://(169[.]254[.]|\\[[fF][eE][89abAB][0-9a-fA-F]:)')";

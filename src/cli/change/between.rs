@@ -104,8 +104,11 @@ struct Immutable {
 
 impl Immutable {
     fn of<'a>(&'a self, object: &'a Value) -> Option<&'a Value> {
-        let found = self.path.split('.').try_fold(object.get("spec")?, |value, part| value.get(part));
-        found.filter(|value| !value.is_null()).or(self.default.as_ref())
+        let (parent, field) = self.path.rsplit_once('.').unwrap_or(("", &self.path));
+        let mut parents = parent.split('.').filter(|part| !part.is_empty());
+        let parent =
+            parents.try_fold(object.get("spec")?, |value, part| value.get(part).filter(|one| !one.is_null()))?;
+        parent.get(field).filter(|value| !value.is_null()).or(self.default.as_ref())
     }
 }
 
@@ -118,10 +121,17 @@ fn immutable_fields() -> BTreeMap<String, Vec<Immutable>> {
         let Some(spec) = root.and_then(|root| root.properties.as_ref()?.get("spec")) else { continue };
         let rules = spec.x_kubernetes_validations.iter().flatten();
         let paths = rules.filter_map(|rule| rule.message.as_ref()?.strip_suffix(" is immutable"));
+        // `keycloak (url, realm)`: of an object, only these fields.
+        let paths = paths.flat_map(|path| match path.split_once(" (") {
+            Some((object, fields)) => {
+                fields.trim_end_matches(')').split(", ").map(|field| format!("{object}.{field}")).collect()
+            }
+            None => vec![path.to_owned()],
+        });
         let immutable = paths.map(|path| {
-            let property = spec.properties.as_ref().and_then(|properties| properties.get(path));
+            let property = path.split('.').try_fold(spec, |schema, part| schema.properties.as_ref()?.get(part));
             let default = property.and_then(|property| property.default.clone()).map(|default| default.0);
-            Immutable { path: path.to_owned(), default }
+            Immutable { path, default }
         });
         fields.insert(crd.spec.names.kind.clone(), immutable.collect());
     }
@@ -153,7 +163,7 @@ mod tests {
         assert_eq!(paths("Account"), ["storeRef", "parentRef"]);
         assert_eq!(paths("Membership"), ["accountRef", "user.email", "invitationRef"]);
         assert_eq!(paths("Role"), ["accountRef", "basedOn", "overrides"]);
-        assert_eq!(paths("IdentityStore"), ["sqlite"]);
+        assert_eq!(paths("IdentityStore"), ["sqlite", "postgres.schema", "keycloak.url", "keycloak.realm"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use ::cel::{
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
 use regex::Regex;
 use serde_json::Value;
+use url::Url;
 
 use super::compile::{Node, Type};
 use crate::cli::input::path::FieldPath;
@@ -22,6 +23,12 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     // Fails only where there is one already, which is as well.
     let _ = ::cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
+    // Of Kubernetes' own functions, those that our rules need; an address stays a text.
+    let _ = ::cel::add_member_overload!(env, fn lower_ascii: (CelString) -> CelString);
+    let _ = ::cel::add_overload!(env, fn is_url: (CelString) -> CelBool, name = "isURL");
+    let _ = ::cel::add_overload!(env, fn url: (CelString) -> CelString);
+    let _ = ::cel::add_member_overload!(env, fn get_scheme: (CelString) -> CelString);
+    let _ = ::cel::add_member_overload!(env, fn get_hostname: (CelString) -> CelString);
     Arc::new(env)
 });
 
@@ -40,6 +47,27 @@ fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, Exe
             _ => Err(ExecutionError::function_error("matches", format!("{:?} is no pattern", pattern.inner()))),
         }
     })
+}
+
+fn lower_ascii(text: &CelString<'_>) -> CelString<'static> {
+    CelString::from(text.inner().to_ascii_lowercase())
+}
+
+fn is_url(text: &CelString<'_>) -> CelBool {
+    CelBool::from(Url::parse(text.inner()).is_ok())
+}
+
+fn url(text: &CelString<'_>) -> CelString<'static> {
+    CelString::from(text.inner().to_owned())
+}
+
+fn get_scheme(url: &CelString<'_>) -> CelString<'static> {
+    CelString::from(Url::parse(url.inner()).map(|url| url.scheme().to_owned()).unwrap_or_default())
+}
+
+fn get_hostname(url: &CelString<'_>) -> CelString<'static> {
+    let url = Url::parse(url.inner()).ok();
+    CelString::from(url.and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default())
 }
 
 /// One rule, compiled when it is first needed: antlr is slow.
