@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) => {
             // One line, each cause once: the outer ones often repeat the inner ones.
-            eprintln!("error: {}", one_line(&error));
+            output::complain(format!("error: {}", one_line(&error)));
             FAILED.into()
         }
     }

@@ -73,6 +73,14 @@ async fn an_exported_audit_can_be_checked_elsewhere() {
     let head = whole.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap().to_owned();
     assert!(kept.said(&format!("audit verify audit.jsonl --head {head}")).starts_with("exit code 0"));
 
+    // An export never takes the place of what it is made from.
+    for to in ["roster.db", "./roster.db", "roster.db-wal"] {
+        fs::OpenOptions::new().create(true).append(true).open(kept.folder.path().join(to)).unwrap();
+        let refused = kept.said(&format!("audit export roster.db --to {to}"));
+        assert!(refused.contains("that is the store itself"), "{refused}");
+    }
+    assert_eq!(kept.said("audit verify roster.db"), whole);
+
     let file = kept.folder.path().join("audit.jsonl");
     let text = fs::read_to_string(&file).unwrap();
     // One that was cut short is whole in itself, and not what was kept.

@@ -14,7 +14,7 @@ use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec},
     cli::{
         now,
-        output::{BAD, GOOD, counted, paint, print},
+        output::{BAD, GOOD, complain, counted, paint, print},
     },
     model::{AccountKey, Email, Name, Ranks},
     plan::{self, Mark, Orders, Policy},
@@ -52,13 +52,13 @@ pub(super) async fn block(file: &Path, who: &Email, reason: &str) -> anyhow::Res
             count => counted(count, "account"),
         };
         print(&format!("{} has no access in {}: {took}; {what}\n", paint(GOOD, who), file.display()))?;
-        eprintln!("{hint}");
+        complain(hint);
         return Ok(crate::cli::OK);
     }
     let left: Vec<String> = after.iter().map(|(account, _)| account.to_string()).collect();
     print(&format!("{} still has access in {}: {}\n", paint(BAD, who), file.display(), left.join(", ")))?;
     for refused in refused {
-        eprintln!("{refused}");
+        complain(refused);
     }
     Ok(crate::cli::NO)
 }

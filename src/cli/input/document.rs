@@ -118,8 +118,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Ok(Strict(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Strict, E> {
-        Ok(Strict(Number::from_f64(number).map_or(Value::Null, Value::Number)))
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Strict, E> {
+        let number = Number::from_f64(number).ok_or_else(|| E::custom(format!("{number} is no number in JSON")))?;
+        Ok(Strict(Value::Number(number)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Strict, E> {
@@ -146,7 +147,26 @@ impl<'de> Visitor<'de> for StrictVisitor {
             }
             map.insert(key, value);
         }
+        if let Some(merged) = map.remove("<<") {
+            merge(&mut map, merged).map_err(A::Error::custom)?;
+        }
         Ok(Strict(Value::Object(map)))
+    }
+}
+
+/// `<<: *anchor` brings what the mapping does not say itself; of several, the first that says it.
+fn merge(map: &mut Map<String, Value>, merged: Value) -> Result<(), &'static str> {
+    match merged {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                map.entry(key).or_insert(value);
+            }
+            Ok(())
+        }
+        Value::Array(all) if all.iter().all(Value::is_object) => {
+            all.into_iter().try_for_each(|fields| merge(map, fields))
+        }
+        _ => Err("<< needs a mapping, or a list of them"),
     }
 }
 

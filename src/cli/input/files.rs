@@ -15,16 +15,17 @@ use serde_json::Value;
 use super::{
     Diagnostic, Document, Estate, Files, ObjectId, Severity, Source,
     document::{Piece, Strict},
+    plain,
     schema::{self, Step},
     typed,
 };
 use crate::{api, cli::suggest::suggestion, model::Name, resolve::Objects};
 
 /// Reads all files; `namespace` is that of objects that name none.
-pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
+pub(super) fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::Result<Estate> {
     let mut pieces = Vec::new();
     let mut files = Files::default();
-    for path in sources(paths)? {
+    for path in sources(paths, may_be_empty)? {
         let text = load(&path)?;
         let file: Arc<Path> = path.into();
         let parts = documents(&text);
@@ -73,11 +74,15 @@ fn assume_store(objects: &mut Objects, files: &mut Files) {
 }
 
 /// The files that are meant, folders with all below them, in order.
-fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+fn sources(paths: &[PathBuf], may_be_empty: bool) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            gather(path, &mut found)?;
+            let before = found.len();
+            gather(path, &mut Vec::new(), &mut found)?;
+            // Nobody must take the wrong folder for one in which nothing is wrong.
+            let empty = found.len() == before && !may_be_empty;
+            anyhow::ensure!(!empty, "{}: there is no .yaml, .yml or .json file in it", path.display());
         } else {
             found.push(path.clone());
         }
@@ -85,7 +90,14 @@ fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// Adds the manifests of a folder. `within` are the folders that it is in, so that a link to one of them does not lead
+/// round and round.
+fn gather(folder: &Path, within: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let real = folder.canonicalize().with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    if within.contains(&real) {
+        return Ok(());
+    }
+    within.push(real);
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
@@ -96,11 +108,12 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             continue;
         }
         if path.is_dir() {
-            gather(&path, found)?;
+            gather(&path, within, found)?;
         } else if manifest {
             found.push(path);
         }
     }
+    within.pop();
     Ok(())
 }
 
@@ -115,7 +128,9 @@ fn load(path: &Path) -> anyhow::Result<String> {
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
         return Ok(text);
     }
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // What some editors put before the first letter is not part of it.
+    Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
 }
 
 /// The documents of a text, each with the line on which it begins: `---` at the beginning of a line always ends one.
@@ -125,7 +140,10 @@ fn documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if line.starts_with("---") && line[3..].chars().next().is_none_or(char::is_whitespace) {
             found.push((first, &text[start..at]));
-            (start, first) = (at + line.len(), number + 2);
+            let rest = line[3..].trim();
+            // What begins on the same line is the document's; a comment may as well be nobody's.
+            let bare = rest.is_empty() || rest.starts_with('#');
+            (start, first) = if bare { (at + line.len(), number + 2) } else { (at, number + 1) };
         }
         at += line.len();
     }
@@ -161,7 +179,10 @@ fn parse(piece: &Piece, namespace: &str) -> Found {
     let mut found = Found::default();
     match serde_yaml_ng::from_str::<Strict>(&piece.text) {
         Ok(Strict(Value::Null)) => {}
-        Ok(Strict(value)) => take(&mut found, piece, Vec::new(), value, namespace),
+        Ok(Strict(mut value)) => {
+            plain::as_kubectl_reads(&mut value, &piece.text);
+            take(&mut found, piece, Vec::new(), value, namespace);
+        }
         Err(error) => {
             let place = error.location().map_or((1, 1), |place| (place.line(), place.column()));
             let text = error.to_string();
@@ -243,5 +264,7 @@ mod tests {
         let text = "# first\na: 1\n---\nb: 2\n--- # third\n\nc: |\n  ---\n---\n";
         let found: Vec<(usize, &str)> = documents(text).collect();
         assert_eq!(found, [(1, "# first\na: 1\n"), (4, "b: 2\n"), (6, "\nc: |\n  ---\n")]);
+        let found: Vec<(usize, &str)> = documents("a: 1\n--- {b: 2}\n---\nc: 3\n").collect();
+        assert_eq!(found, [(1, "a: 1\n"), (2, "--- {b: 2}\n"), (4, "c: 3\n")]);
     }
 }

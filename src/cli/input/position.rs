@@ -24,7 +24,7 @@ pub fn find(document: &str, path: &[Step]) -> Option<(usize, usize)> {
     Some(at)
 }
 
-fn is(name: &MarkedYaml<'_>, key: &str) -> bool {
+pub(super) fn is(name: &MarkedYaml<'_>, key: &str) -> bool {
     match &name.data {
         YamlData::Value(Scalar::String(text)) => text == key,
         YamlData::Representation(text, ..) => text == key,
