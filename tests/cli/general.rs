@@ -21,6 +21,8 @@ fn files_are_read_as_kubectl_reads_them() {
     };
     let inline = "--- {apiVersion: roster.dev/v1alpha1, kind: Membership, metadata: {name: x}, spec: {}}\n";
     assert!(validate(inline).contains("spec.user: is required"), "{}", validate(inline));
+    let header = validate("# ours\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n# nothing\n");
+    assert!(header.contains("1 object in 1 file: valid"), "{header}");
     let marked = "\u{feff}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
     assert!(validate(marked).contains("1 object in 1 file: valid"), "{}", validate(marked));
     let catalog = "apiVersion: roster.dev/v1alpha1\nkind: PermissionCatalog\nmetadata: {name: c}\nspec:\n  sections:\n";

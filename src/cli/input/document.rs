@@ -102,6 +102,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
         f.write_str("a YAML value")
     }
 
+    /// Nothing but comments.
+    fn visit_none<E>(self) -> Result<Strict, E> {
+        Ok(Strict(Value::Null))
+    }
+
     fn visit_unit<E>(self) -> Result<Strict, E> {
         Ok(Strict(Value::Null))
     }
