@@ -47,7 +47,7 @@ async fn a_plan_agrees_with_the_controller_and_sees_what_somebody_changed() {
     // Where the store is not there, nothing has been found out about it.
     for command in ["plan", "drift"] {
         let (code, said) = roster(site.plane(), &[command, "-n", site.name(), "--sqlite-dir", "/nowhere"]);
-        assert_eq!((code, said.as_str()), (2, ""));
+        assert!(code == 2 && said.contains("there is no /nowhere/"), "{code}: {said}");
     }
 
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
