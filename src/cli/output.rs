@@ -99,15 +99,12 @@ fn harmless(text: &str) -> Cow<'_, str> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(letter) = rest.chars().next() {
         let style = styles.iter().find(|style| !is_fine(letter) && rest.starts_with(style.as_str()));
-        let length = match style {
-            Some(style) => {
-                out.push_str(style);
-                style.len()
-            }
-            None => {
-                out.push(if is_fine(letter) { letter } else { '\u{fffd}' });
-                letter.len_utf8()
-            }
+        let length = if let Some(style) = style {
+            out.push_str(style);
+            style.len()
+        } else {
+            out.push(if is_fine(letter) { letter } else { '\u{fffd}' });
+            letter.len_utf8()
         };
         rest = &rest[length..];
     }
