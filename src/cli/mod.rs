@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) => {
             // One line, each cause once: the outer ones often repeat the inner ones.
-            eprintln!("error: {}", one_line(&error));
+            output::complain(format!("error: {}", one_line(&error)));
             FAILED.into()
         }
     }
@@ -147,11 +147,21 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 
 fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain() {
+        // Of a refusal by the API server its message, and not all that came with it.
+        let refusal = match cause.downcast_ref::<kube::Error>() {
+            Some(kube::Error::Api(status)) if !status.message.is_empty() => Some(status.message.clone()),
+            _ => None,
+        };
+        let is_last = refusal.is_some();
+        let cause = refusal.unwrap_or_else(|| cause.to_string());
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
             text = format!("{text}: {cause}");
+        }
+        if is_last {
+            break;
         }
     }
     text
@@ -170,6 +180,9 @@ mod tests {
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("no such file").context("cannot read x: no such file");
         assert_eq!(one_line(&error), "cannot read x: no such file");
+        let status = kube::core::Status::failure("no, never", "Forbidden");
+        let error = Err::<(), _>(kube::Error::Api(Box::new(status))).context("cannot list accounts").unwrap_err();
+        assert_eq!(one_line(&error), "cannot list accounts: no, never");
         let error = Err::<(), _>(anyhow::anyhow!("no such file")).context("cannot read x").unwrap_err();
         assert_eq!(one_line(&error), "cannot read x: no such file");
     }

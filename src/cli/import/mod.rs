@@ -85,7 +85,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     manifests.write(&args.output)?;
     notes.extend(differences(&args, now).await?);
     for note in &notes {
-        eprintln!("note: {note}");
+        output::complain(format!("note: {note}"));
     }
     let members: usize = taken.iter().map(|one| one.observed.members.len()).sum();
     output::print(&format!(

@@ -24,7 +24,7 @@ async fn ten_thousand_members_are_in_the_store_and_one_of_them_can_go() {
             "spec": {
                 "accountRef": {"name": "acme"},
                 "user": {"email": format!("m{number}@acme.example")},
-                "roleRef": {"name": if number % 2 == 0 { "viewer" } else { "admin" }},
+                "roleRef": {"name": if number.is_multiple_of(2) { "viewer" } else { "admin" }},
             },
         });
         async move {
