@@ -44,6 +44,8 @@ pub(super) async fn block(file: &Path, who: &Email, reason: &str) -> anyhow::Res
         }
     }
     let after = store.with_access(people, now).await?;
+    // Closed, all of it is in the one file, which may be copied.
+    store.close().await;
     let took = format!("{:.1} s", started.elapsed().as_secs_f64());
     let hint = "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
     if after.is_empty() {
@@ -105,7 +107,7 @@ async fn end(
         change.origin = Some(origin.clone());
     }
     let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
-    // The lowest term there is: a store that a controller has written to refuses it.
-    let outcomes = store.apply(&batch, Epoch::default()).await;
+    // The term of `roster apply`, which has written here before; a store that a cluster keeps was refused above.
+    let outcomes = store.apply(&batch, Epoch(now.as_microsecond())).await;
     outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }
