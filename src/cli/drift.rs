@@ -1,6 +1,6 @@
 //! `roster drift`.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use super::{
     output::{self, BOLD, Table, counted, paint},
     target::Target,
 };
-use crate::api::DriftEntry;
+use crate::{api::DriftEntry, store::Place};
 
 /// Show what somebody changed in the identity store behind Roster's back, now
 ///
@@ -86,8 +86,20 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let accounts: Vec<DriftedAccount> = accounts.collect();
     let drifted = !accounts.is_empty();
     let drift = Drift { api_version: VERSION, kind: "Drift", drifted, checked, accounts };
+    // A store that is not there holds nothing that could have drifted; whoever named the wrong one should hear of it.
+    let stores: BTreeSet<&Place> = changes.works.iter().filter_map(|work| work.place.as_ref()).collect();
+    let missing: Vec<String> = stores
+        .iter()
+        .filter(|place| matches!(place, Place::Sqlite(file) if !file.exists()))
+        .map(ToString::to_string)
+        .collect();
+    let all_missing = !missing.is_empty() && missing.len() == stores.len();
+    for place in &missing {
+        eprintln!("{place}: there is no such store yet (--store or --sqlite-dir says where it is)");
+    }
     match args.output {
         Format::Json => output::print_json(&drift)?,
+        Format::Text if all_missing => output::print("Nothing was compared.\n")?,
         Format::Text => output::print(&text(&drift))?,
     }
     Ok(if drifted { super::NO } else { super::OK })
@@ -95,6 +107,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
 fn text(drift: &Drift) -> String {
     let checked = counted(drift.checked, "account");
+    if drift.checked == 0 {
+        return format!("Nothing was compared: {}.\n", change::NO_ACCOUNT);
+    }
     if !drift.drifted {
         return format!("No drift: nobody has changed what was applied ({checked}).\n");
     }

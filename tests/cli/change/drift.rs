@@ -41,6 +41,8 @@ fn a_plan_corrects_it() {
 #[test]
 fn without_a_store_nothing_has_drifted() {
     let desk = Desk::new();
-    assert!(desk.said("drift -f BEFORE --store shop.db").starts_with("exit code 0"));
+    let said = desk.said("drift -f BEFORE --store shop.db");
+    assert!(said.starts_with("exit code 0"), "{said}");
+    assert!(said.contains("Nothing was compared.") && said.contains("shop.db: there is no such store yet"), "{said}");
     assert_eq!(desk.files("."), Vec::<String>::new());
 }
