@@ -79,7 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let changes = change::gather(&mut estate, &args.target, choices, now).await?;
     let checked = changes.works.len();
     // Who has looked at nothing has found nothing out.
-    anyhow::ensure!(checked > 0, "there is no Account to look at");
+    anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
     if let Some(place) = changes.missing.first() {
         anyhow::bail!("there is no {place}: say where it is with --store or --sqlite-dir");
     }

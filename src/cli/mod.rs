@@ -147,24 +147,31 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 
 fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain() {
-        // Of a refusal by the API server its message, and not all that came with it.
-        let refusal = match cause.downcast_ref::<kube::Error>() {
-            Some(kube::Error::Api(status)) if !status.message.is_empty() => Some(status.message.clone()),
-            _ => None,
-        };
-        let is_last = refusal.is_some();
-        let cause = refusal.unwrap_or_else(|| cause.to_string());
+    for cause in error.chain().map(in_words) {
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
-        if is_last {
-            break;
-        }
     }
     text
+}
+
+/// One cause; of an API server's answer what it says, without the dump of the whole answer.
+fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
+    let status = match cause.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => Some(status.as_ref()),
+        _ => cause.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref).or_else(|| cause.downcast_ref()),
+    };
+    match status {
+        // Of a path that the server does not know at all, it says no more than this.
+        Some(status) if status.code == 404 && status.message.contains("page not found") => {
+            "the cluster does not know this kind; the definitions come with `roster crds | kubectl apply --server-side -f -`"
+                .to_owned()
+        }
+        Some(status) if !status.message.is_empty() => status.message.clone(),
+        _ => cause.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -138,6 +138,19 @@ fn every_portal_can_be_reviewed() {
 }
 
 #[tokio::test]
+async fn a_person_is_cut_off_after_the_files_were_applied() {
+    let kept = Kept::new().await;
+    // By the command itself, whose term is the time.
+    fs::remove_file(kept.file()).unwrap();
+    let applied = kept.said("apply -f after.yaml --store roster.db --yes");
+    assert!(applied.starts_with("exit code 0"), "{applied}");
+    assert!(kept.access("ada@acme.example").await > 0);
+    let said = kept.said("block ada@acme.example --reason stolen --store roster.db");
+    assert!(said.starts_with("exit code 0"), "{said}");
+    assert_eq!(kept.access("ada@acme.example").await, 0);
+}
+
+#[tokio::test]
 async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     let kept = Kept::new().await;
     let took = |said: String| {

@@ -61,6 +61,8 @@ async fn block_in(
         }
     }
     let after = store.with_access(people, now).await?;
+    // Closed, all of it is in the one file, which may be copied.
+    store.close().await;
     let took = format!("{:.1} s", started.elapsed().as_secs_f64());
     let hint = "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
     if after.is_empty() {

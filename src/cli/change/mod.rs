@@ -33,6 +33,9 @@ use crate::{
     store::{Place, Store},
 };
 
+/// Why there is nothing to compare: a namespace, or a folder, without an Account.
+pub const NO_ACCOUNT: &str = "there is no Account here (in a cluster, -A looks in all namespaces)";
+
 /// What would change in one account.
 pub struct Work {
     /// The account.
