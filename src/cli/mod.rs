@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn of_an_answer_only_what_it_says() {
+        let said = |code, message: &str| {
+            let status = kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
+            let error = anyhow::Error::from(kube::Error::Api(Box::new(status))).context("cannot list accounts");
+            one_line(&error)
+        };
+        assert_eq!(said(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
+        let unknown = said(404, "404 page not found");
+        assert!(unknown.starts_with("cannot list accounts: the cluster does not know this kind"), "{unknown}");
+    }
+
+    #[test]
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("no such file").context("cannot read x: no such file");
         assert_eq!(one_line(&error), "cannot read x: no such file");
