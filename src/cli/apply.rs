@@ -33,7 +33,7 @@ Examples:
   roster apply -f examples/store.yaml -f examples/secondary-users/
   roster apply -f examples/secondary-users/ --store roster.db --yes
 
-Exit codes: 0 done; 1 some objects failed; 2 could not be done, or nobody said yes.")]
+Exit codes: 0 done; 1 some objects failed, or the removal guard or a mark held some back; 2 could not be done, or nobody said yes.")]
 pub struct Args {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
@@ -118,9 +118,10 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         ensure!(same, "the store has changed since this was shown; run it again");
     }
     let (applied, failed) = apply(&estate, &args.target, &changes, now).await?;
-    let code = if failed.is_empty() { super::OK } else { super::NO };
+    // Whoever only looks at the code must not believe that somebody is cut off who is not.
+    let code = if failed.is_empty() && !report.is_held_back() { super::OK } else { super::NO };
     if is_text {
-        output::print(&summary(work, applied, &failed))?;
+        output::print(&summary(work, report.waits, applied, &failed))?;
     } else {
         output::print_json(&Applied { api_version: VERSION, kind: "Applied", made: applied, failed, plan: report })?;
     }
@@ -211,11 +212,15 @@ fn progress(line: &str) {
     }
 }
 
-fn summary(work: bool, applied: usize, failed: &[Failed]) -> String {
+fn summary(work: bool, waits: bool, applied: usize, failed: &[Failed]) -> String {
     if !work {
-        return "Nothing to do.\n".to_owned();
+        let nothing = if waits { "Nothing was done: what there is to do is held back." } else { "Nothing to do." };
+        return format!("{nothing}\n");
     }
     let mut text = format!("{}\n", paint(GOOD, format!("Applied {}.", counted(applied, "change"))));
+    if waits {
+        text += "Some of it is held back, and not done.\n";
+    }
     if !failed.is_empty() {
         let _ = writeln!(text, "{}", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));
         for one in failed.iter().take(SHOWN) {

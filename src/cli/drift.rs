@@ -24,7 +24,7 @@ Examples:
   roster drift -f examples/store.yaml -f examples/secondary-users/
   roster drift -A --sqlite-dir /var/lib/roster -o json
 
-Exit codes: 0 no drift; 1 drift; 2 could not be found out.")]
+Exit codes: 0 no drift; 1 drift; 2 could not be found out, as where there is no store.")]
 pub struct Args {
     /// How it is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -78,6 +78,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut estate, &args.target, choices, now).await?;
     let checked = changes.works.len();
+    // Who has looked at nothing has found nothing out.
+    anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
+    if let Some(place) = changes.missing.first() {
+        anyhow::bail!("there is no {place}: say where it is with --store or --sqlite-dir");
+    }
     let accounts = changes.works.iter().filter(|work| !work.plan.drift.is_empty()).map(|work| DriftedAccount {
         account: work.key.to_string(),
         store: work.place.as_ref().map(ToString::to_string).unwrap_or_default(),

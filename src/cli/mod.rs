@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) => {
             // One line, each cause once: the outer ones often repeat the inner ones.
-            eprintln!("error: {}", one_line(&error));
+            output::complain(format!("error: {}", one_line(&error)));
             FAILED.into()
         }
     }
@@ -150,7 +150,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 
 fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(in_words) {
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
@@ -158,6 +158,23 @@ fn one_line(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// One cause; of an API server's answer what it says, without the dump of the whole answer.
+fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
+    let status = match cause.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => Some(status.as_ref()),
+        _ => cause.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref).or_else(|| cause.downcast_ref()),
+    };
+    match status {
+        // Of a path that the server does not know at all, it says no more than this.
+        Some(status) if status.code == 404 && status.message.contains("page not found") => {
+            "the cluster does not know this kind; the definitions come with `roster crds | kubectl apply --server-side -f -`"
+                .to_owned()
+        }
+        Some(status) if !status.message.is_empty() => status.message.clone(),
+        _ => cause.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -170,9 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn of_an_answer_only_what_it_says() {
+        let said = |code, message: &str| {
+            let status = kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
+            let error = anyhow::Error::from(kube::Error::Api(Box::new(status))).context("cannot list accounts");
+            one_line(&error)
+        };
+        assert_eq!(said(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
+        let unknown = said(404, "404 page not found");
+        assert!(unknown.starts_with("cannot list accounts: the cluster does not know this kind"), "{unknown}");
+    }
+
+    #[test]
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("no such file").context("cannot read x: no such file");
         assert_eq!(one_line(&error), "cannot read x: no such file");
+        let status = kube::core::Status::failure("no, never", "Forbidden");
+        let error = Err::<(), _>(kube::Error::Api(Box::new(status))).context("cannot list accounts").unwrap_err();
+        assert_eq!(one_line(&error), "cannot list accounts: no, never");
         let error = Err::<(), _>(anyhow::anyhow!("no such file")).context("cannot read x").unwrap_err();
         assert_eq!(one_line(&error), "cannot read x: no such file");
     }

@@ -1,7 +1,10 @@
 //! What commands print: tables, colours, JSON. Everything fits [`WIDTH`] columns; colours go where a terminal is, and
 //! `NO_COLOR` is honoured.
 
-use std::io::{self, Write as _};
+use std::{
+    borrow::Cow,
+    io::{self, Write as _},
+};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
@@ -58,11 +61,15 @@ pub fn wrap(head: &str, indent: usize, text: &str) -> String {
     out + "\n"
 }
 
-/// Prints to standard output. Whoever reads it may have seen enough: `roster … | head`.
+/// Prints to standard output; see [`harmless`]. Whoever reads it may have seen enough: `roster … | head`.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    write(&harmless(text))
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -70,12 +77,51 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints JSON that people can read, too.
+/// Says a line on standard error; see [`harmless`]. Whoever closed it misses it.
+pub fn complain(line: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", harmless(&line.to_string()));
+}
+
+/// The styles of this file, which are all that a terminal is told.
+const STYLES: [Style; 6] = [GOOD, BAD, WARN, BOLD, DIM, Style::new()];
+
+/// What is told to a terminal does nothing to it: names and titles, wherever they come from, may hold sequences that move,
+/// hide or overwrite what was written before, or turn its direction.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_fine = |letter: char| matches!(letter, '\n' | '\t') || !(letter.is_control() || turns(letter));
+    if text.chars().all(is_fine) {
+        return text.into();
+    }
+    let mut styles: Vec<String> = STYLES.iter().map(|style| style.render().to_string()).collect();
+    styles.push(GOOD.render_reset().to_string());
+    styles.push("\r\n".to_owned());
+    styles.retain(|style| !style.is_empty());
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(letter) = rest.chars().next() {
+        let style = styles.iter().find(|style| !is_fine(letter) && rest.starts_with(style.as_str()));
+        let length = if let Some(style) = style {
+            out.push_str(style);
+            style.len()
+        } else {
+            out.push(if is_fine(letter) { letter } else { '\u{fffd}' });
+            letter.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    out.into()
+}
+
+/// Letters that are not seen, and have what follows shown in another direction.
+fn turns(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Prints JSON that people can read, too. It says to the letter what is there.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    write(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 /// A table as kubectl draws them: a line of headings, no borders; long cells are wrapped.
@@ -203,6 +249,15 @@ fn escape_csv(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_but_our_styles() {
+        let fine = format!("{} – über\n{}\r\n", paint(BAD, "lost"), paint(BOLD, "kept"));
+        assert_eq!(harmless(&fine), fine);
+        assert_eq!(harmless("a\u{1b}[2Jb\u{1b}]0;x\u{7}c\rd\u{202e}e\u{9b}1mf\u{1b}[8mg"), {
+            "a�[2Jb�]0;x�c�d�e�1mf�[8mg"
+        });
+    }
 
     fn table() -> Table {
         let mut table = Table::new(["who", "members"]).numbers(&[1]);

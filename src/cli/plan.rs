@@ -94,7 +94,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Ok(_) => Ok(super::OK),
         // As terraform's: 2 says that there are changes.
         Err(error) if detailed => {
-            eprintln!("error: {}", super::one_line(&error));
+            output::complain(format!("error: {}", super::one_line(&error)));
             Ok(super::NO)
         }
         Err(error) => Err(error),
@@ -110,9 +110,11 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
         let changes = change::gather(&mut estate, &args.target, choices, now).await?;
         Report::new(&estate, &changes, change::Compares::Store, Vec::new(), now)
     } else {
-        let side = |files: &[PathBuf]| Input { files: files.to_vec(), ..args.input.clone() };
-        let mut from = side(&args.from).read_valid().await?;
-        let mut to = side(&args.to).read_valid().await?;
+        let side =
+            |files: &[PathBuf], may_be_empty| Input { files: files.to_vec(), may_be_empty, ..args.input.clone() };
+        // Before the first revision there was nothing.
+        let mut from = side(&args.from, true).read_valid().await?;
+        let mut to = side(&args.to, false).read_valid().await?;
         let (changes, refused) = between(&mut from, &mut to, choices, now);
         Report::new(&to, &changes, change::Compares::Revisions, refused, now)
     };

@@ -6,9 +6,22 @@
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
-    let allowed = 1 + word.chars().count() / 4;
+    let length = word.chars().count();
+    // Of a single letter, every other one would be near.
+    let allowed = (1 + length / 4).min(length.saturating_sub(1));
     let scored = known.into_iter().map(|other| (distance(other), other));
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
+}
+
+/// As [`closest`]; else the only one of `known` that `word`, or its singular, is a part of: `role` of `roleRef`.
+#[must_use]
+pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    closest(word, known.clone()).or_else(|| {
+        let lower = word.to_lowercase();
+        let part = lower.strip_suffix('s').unwrap_or(&lower);
+        let mut holding = known.into_iter().filter(|other| part.len() > 2 && other.to_lowercase().contains(part));
+        holding.next().filter(|_| holding.next().is_none())
+    })
 }
 
 /// The same as the end of a sentence: `; did you mean "x"?`, or nothing.
@@ -25,5 +38,9 @@ mod tests {
     fn what_is_meant_is_near() {
         assert_eq!(closest("dispayName", ["email", "displayName"]), Some("displayName"));
         assert_eq!(closest("colour", ["email", "displayName"]), None);
+        assert_eq!(closest("b", ["a", "B"]), Some("B"));
+        assert_eq!(closest("b", ["a"]), None);
+        assert_eq!(meant("groups", ["accountRef", "groupRefs", "roleRef"]), Some("groupRefs"));
+        assert_eq!(meant("ref", ["accountRef", "roleRef"]), None);
     }
 }

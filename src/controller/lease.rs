@@ -129,7 +129,7 @@ pub async fn acquire_with(
             Ok(Ok(None)) => may = true,
             // Whoever may wait for it may not for a moment after the API server has started: it knows no rights yet.
             Ok(Err(error)) if is_final(&error) && !may => {
-                return Err(LeaseError { namespace: namespace.to_owned(), why: said(&error) });
+                return Err(LeaseError { namespace: namespace.to_owned(), why: with_hint(&error, namespace) });
             }
             Ok(Err(error)) if !is_conflict(&error) => {
                 tracing::warn!(error = said(&error), "cannot reach the lease; trying again");
@@ -341,6 +341,14 @@ fn said(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
+    }
+}
+
+/// The same, and what to do where that is plain.
+fn with_hint(error: &kube::Error, namespace: &str) -> String {
+    match code(error) {
+        Some(404) => format!("{}; make it with `kubectl create namespace {namespace}`", said(error)),
+        _ => said(error),
     }
 }
 

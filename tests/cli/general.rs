@@ -1,5 +1,7 @@
 //! What holds for every command.
 
+use std::fs;
+
 use crate::support::roster;
 
 #[test]
@@ -7,4 +9,41 @@ fn an_unknown_command_is_named_and_the_code_is_2() {
     let said = roster("plann").said();
     assert!(said.starts_with("exit code 2"), "{said}");
     assert!(said.contains("'plan'"), "{said}");
+}
+
+/// One object after another, each on the line of its `---`, with what only some editors and YAML 1.1 know.
+#[test]
+fn files_are_read_as_kubectl_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let validate = |text: &str| {
+        fs::write(folder.path().join("all.yaml"), text).unwrap();
+        roster("validate -f all.yaml").within(folder.path()).said()
+    };
+    let inline = "--- {apiVersion: roster.dev/v1alpha1, kind: Membership, metadata: {name: x}, spec: {}}\n";
+    assert!(validate(inline).contains("spec.user: is required"), "{}", validate(inline));
+    let header = validate("# ours\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n# nothing\n");
+    assert!(header.contains("1 object in 1 file: valid"), "{header}");
+    let marked = "\u{feff}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+    assert!(validate(marked).contains("1 object in 1 file: valid"), "{}", validate(marked));
+    let catalog = "apiVersion: roster.dev/v1alpha1\nkind: PermissionCatalog\nmetadata: {name: c}\nspec:\n  sections:\n";
+    let words = validate(&format!("{catalog}  - {{name: a, levels: [Off, 'On']}}\n"));
+    assert!(words.contains("sections[0].levels[0]: kubectl reads Off without quotes as a boolean"), "{words}");
+    assert!(!words.contains("levels[1]"), "{words}");
+    let merged = "apiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {name: x}\nspec:\n  accountRef: &a {name: b}\n  \
+                  user: {<<: *a, email: a@b.example}\n";
+    assert!(validate(merged).contains("spec.user.name: unknown field"), "{}", validate(merged));
+}
+
+#[test]
+fn an_empty_folder_is_a_mistake_and_a_link_round_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |arguments: &str| roster(arguments).within(folder.path()).said();
+    fs::create_dir_all(folder.path().join("a/b")).unwrap();
+    assert!(said("validate -f a").contains("a: there is no .yaml, .yml or .json file in it"));
+    assert!(said("apply -f a --yes").starts_with("exit code 2"));
+    std::os::unix::fs::symlink("../../a", folder.path().join("a/b/c")).unwrap();
+    fs::write(folder.path().join("a/n.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n").unwrap();
+    assert!(said("validate -f a").contains("1 object in 1 file: valid"));
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    assert!(said("plan --from nothing --to a").starts_with("exit code 0"));
 }

@@ -73,6 +73,14 @@ async fn an_exported_audit_can_be_checked_elsewhere() {
     let head = whole.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap().to_owned();
     assert!(kept.said(&format!("audit verify audit.jsonl --head {head}")).starts_with("exit code 0"));
 
+    // An export never takes the place of what it is made from.
+    for to in ["roster.db", "./roster.db", "roster.db-wal"] {
+        fs::OpenOptions::new().create(true).append(true).open(kept.folder.path().join(to)).unwrap();
+        let refused = kept.said(&format!("audit export roster.db --to {to}"));
+        assert!(refused.contains("that is the store itself"), "{refused}");
+    }
+    assert_eq!(kept.said("audit verify roster.db"), whole);
+
     let file = kept.folder.path().join("audit.jsonl");
     let text = fs::read_to_string(&file).unwrap();
     // One that was cut short is whole in itself, and not what was kept.
@@ -130,6 +138,19 @@ fn every_portal_can_be_reviewed() {
 }
 
 #[tokio::test]
+async fn a_person_is_cut_off_after_the_files_were_applied() {
+    let kept = Kept::new().await;
+    // By the command itself, whose term is the time.
+    fs::remove_file(kept.file()).unwrap();
+    let applied = kept.said("apply -f after.yaml --store roster.db --yes");
+    assert!(applied.starts_with("exit code 0"), "{applied}");
+    assert!(kept.access("ada@acme.example").await > 0);
+    let said = kept.said("block ada@acme.example --reason stolen --store roster.db");
+    assert!(said.starts_with("exit code 0"), "{said}");
+    assert_eq!(kept.access("ada@acme.example").await, 0);
+}
+
+#[tokio::test]
 async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     let kept = Kept::new().await;
     let took = |said: String| {
@@ -157,4 +178,25 @@ async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     keep::run(&kept.file(), "UPDATE owners SET cluster = 'prod'").await;
     assert_snapshot!(kept.said("block dora@acme.example --reason x --store roster.db"));
     assert!(kept.access("dora@acme.example").await > 0, "what a cluster keeps is not written");
+}
+
+/// Who is in a store that `roster apply` has written to is cut off, too.
+#[tokio::test]
+async fn a_block_holds_in_a_store_that_was_applied_to() {
+    let kept = Kept::new().await;
+    let applied = kept.said("apply -f after.yaml --store roster.db --yes");
+    assert!(applied.starts_with("exit code 0"), "{applied}");
+    let applied = kept.said("apply -f after.yaml --store other.db --yes");
+    assert!(applied.starts_with("exit code 0"), "{applied}");
+    for store in ["roster.db", "other.db"] {
+        let said = kept.said(&format!("block ada@acme.example --reason stolen --store {store}"));
+        assert!(said.starts_with("exit code 0") && said.contains("has no access"), "{said}");
+        assert!(!kept.folder.path().join(format!("{store}-wal")).exists(), "closed");
+        let file = kept.folder.path().join(store);
+        let query = "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0";
+        assert_eq!(keep::count(&file, query, "ada@acme.example").await, 0);
+    }
+    std::fs::write(kept.folder.path().join("empty.db"), "").unwrap();
+    let said = kept.said("block ada@acme.example --reason stolen --store empty.db");
+    assert!(said.starts_with("exit code 2") && said.contains("there is no store"), "{said}");
 }

@@ -1,14 +1,15 @@
 //! `roster audit export`.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 
-use super::super::output::{Table, counted};
+use super::super::output::{Table, complain, counted};
 use crate::store::{AuditQuery, AuditRecord};
 
 /// Records that are in memory at a time.
@@ -43,6 +44,9 @@ enum Format {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let store = super::open(&args.store).await?;
+    if let Some(to) = args.to.as_deref().filter(|to| is_part_of(to, &args.store)) {
+        anyhow::bail!("--to {}: that is the store itself", to.display());
+    }
     let mut out: Box<dyn Write + Send> = match &args.to {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => Box::new(io::stdout()),
@@ -68,11 +72,18 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     out.flush().context("cannot write the records")?;
     let records = counted(count, "record");
     if count > 0 {
-        eprintln!("{records}, head sha256:{head}: kept elsewhere, it shows whether any is missing");
+        complain(format!("{records}, head sha256:{head}: kept elsewhere, it shows whether any is missing"));
     } else {
-        eprintln!("{records}");
+        complain(records);
     }
     Ok(super::super::OK)
+}
+
+/// Whether a file is the database, or one of those that SQLite keeps beside it.
+fn is_part_of(file: &Path, database: &Path) -> bool {
+    let Ok(database) = database.canonicalize() else { return false };
+    let beside = |end: &str| PathBuf::from([database.as_os_str(), OsStr::new(end)].into_iter().collect::<OsString>());
+    file.canonicalize().is_ok_and(|file| ["", "-wal", "-shm", "-journal"].iter().any(|end| beside(end) == file))
 }
 
 fn jsonl(records: &[AuditRecord]) -> anyhow::Result<String> {

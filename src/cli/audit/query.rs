@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     super::{
-        output::{Table, counted, print, print_json},
+        output::{Table, complain, counted, print, print_json},
         people::email,
         period::{When, when},
     },
@@ -148,7 +148,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Format::Text => {
             print(&table(&records, query.account.is_none()).text())?;
             if more {
-                eprintln!("the newest {}; more with --limit", counted(records.len(), "record"));
+                complain(format!("the newest {}; more with --limit", counted(records.len(), "record")));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
+use super::super::output::print;
 use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, Place};
 
 /// Check that no record of an audit was changed, dropped or moved
@@ -47,13 +48,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
         exported(&mut BufReader::new(file), &args.file)?
     };
-    println!("{report}");
+    print(&format!("{report}\n"))?;
     if !report.is_whole() {
         return Ok(super::super::NO);
     }
     match args.head {
         Some(head) if head != report.head => {
-            println!("the last record is another than the one with sha256:{head}");
+            print(&format!("the last record is another than the one with sha256:{head}\n"))?;
             Ok(super::super::NO)
         }
         _ => Ok(super::super::OK),

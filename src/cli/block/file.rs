@@ -7,13 +7,14 @@ use std::{
     time::Instant,
 };
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec},
     cli::{
         now,
-        output::{BAD, GOOD, counted, paint, print},
+        output::{BAD, GOOD, complain, counted, paint, print},
     },
     model::{AccountKey, Email, Name, Ranks},
     plan::{self, Mark, Orders, Policy},
@@ -24,13 +25,24 @@ use crate::{
 /// Ends every access of `who` in the store.
 pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
-    if let Some(file) = place.file() {
-        anyhow::ensure!(file.exists(), "{place}: there is no such file");
-    } else {
-        // Opening to write would make it.
-        anyhow::ensure!(place.open_if_there(&NoSecrets).await?.is_some(), "{place}: there is no store");
-    }
+    // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
+    let there = place.open_if_there(&NoSecrets).await?;
+    there.with_context(|| format!("{place}: there is no store"))?.close().await;
     let store = place.open(&NoSecrets).await?;
+    let done = block_in(&store, place, who, reason, started, now).await;
+    // Closed, all of it is in the one file, which may be copied.
+    store.close().await;
+    done
+}
+
+async fn block_in(
+    store: &Arc<dyn Store>,
+    place: &Place,
+    who: &Email,
+    reason: &str,
+    started: Instant,
+    now: Timestamp,
+) -> anyhow::Result<u8> {
     if let Some(mark) = store.accounts().await?.iter().find(|mark| mark.is_clusters()) {
         anyhow::bail!(
             "{place}: account {} is kept by a cluster, which would give the access back: run `roster block` on that cluster, \
@@ -42,7 +54,7 @@ pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::R
     let before = store.with_access(people, now).await?;
     let mut refused = Vec::new();
     for (account, _) in &before {
-        if let Err(error) = end(&store, account, who, reason, now).await {
+        if let Err(error) = end(store, account, who, reason, now).await {
             refused.push(format!("{account}: {error}"));
         }
     }
@@ -55,13 +67,13 @@ pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::R
             count => counted(count, "account"),
         };
         print(&format!("{} has no access in {place}: {took}; {what}\n", paint(GOOD, who)))?;
-        eprintln!("{hint}");
+        complain(hint);
         return Ok(crate::cli::OK);
     }
     let left: Vec<String> = after.iter().map(|(account, _)| account.to_string()).collect();
     print(&format!("{} still has access in {place}: {}\n", paint(BAD, who), left.join(", ")))?;
     for refused in refused {
-        eprintln!("{refused}");
+        complain(refused);
     }
     Ok(crate::cli::NO)
 }
@@ -108,7 +120,7 @@ async fn end(
         change.origin = Some(origin.clone());
     }
     let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
-    // The lowest term there is: a store that a controller has written to refuses it.
-    let outcomes = store.apply(&batch, Epoch::default()).await;
+    // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
+    let outcomes = store.apply(&batch, Epoch(now.as_microsecond())).await;
     outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }

@@ -217,6 +217,10 @@ impl Reasons<'_> {
     /// Why nothing grants a section any more.
     fn no_longer(&self) -> String {
         let (Some(before), Some(after)) = (self.before, self.after) else { return "nothing grants it".to_owned() };
+        // What somebody wrote into the store was never granted.
+        if self.change.is_some_and(|change| change.cause == Cause::Drift) {
+            return "nothing grants it; somebody changed the store".to_owned();
+        }
         if before.role != after.role {
             return match &after.role {
                 Some(role) => format!("now role {}", role.name),

@@ -32,6 +32,9 @@ use crate::{
     store::{Place, Store},
 };
 
+/// Why there is nothing to compare: a namespace, or a folder, without an Account.
+pub const NO_ACCOUNT: &str = "there is no Account here (in a cluster, -A looks in all namespaces)";
+
 /// What would change in one account.
 pub struct Work {
     /// The account.
@@ -57,6 +60,8 @@ pub struct Changes {
     pub works: Vec<Work>,
     /// Applied from files before, and not in these files: accounts that stay as they are, with their stores.
     pub left: Vec<(AccountKey, Place)>,
+    /// Stores of these accounts that are not there.
+    pub missing: BTreeSet<Place>,
     /// Stores that a cluster's controller keeps although files are looked at.
     pub clusters: BTreeSet<Place>,
 }
@@ -112,6 +117,11 @@ pub async fn gather(
     for key in estate.accounts.clone() {
         let place = target.place(estate, &key)?;
         let store = stores.get(target, estate, &place).await?;
+        if store.is_none() {
+            // The controller has one, so this is not it.
+            ensure!(is_files, "account {key}: there is no {place}: say where it is with --store or --sqlite-dir");
+            changes.missing.insert(place.clone());
+        }
         let observed = target::observe(store.as_ref(), &key, now).await?;
         changes.works.extend(work(estate, &key, &place, observed, choices, now));
     }

@@ -56,6 +56,15 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether something is not done that somebody has to see to; a pause is somebody's wish.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        let mut holds = self.accounts.iter().flat_map(|account| &account.holds);
+        self.summary.guarded > 0 || holds.any(|held| ["Guarded", "NotOwned"].contains(&held.hold))
+    }
+}
+
 fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());

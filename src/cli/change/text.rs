@@ -61,7 +61,9 @@ impl Report {
                 Compares::Revisions => "both revisions mean the same",
             };
             let reported = self.accounts.iter().any(|account| !account.holds.is_empty());
-            if reported {
+            if self.summary.accounts == 0 && matches!(self.compares, Compares::Store) {
+                format!("Nothing was compared: {}.", super::NO_ACCOUNT)
+            } else if reported {
                 format!("Nothing to change in {accounts}.")
             } else {
                 format!("No changes: {same} ({accounts}).")

@@ -86,7 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     manifests.write(&args.output)?;
     notes.extend(differences(&args, now).await?);
     for note in &notes {
-        eprintln!("note: {note}");
+        output::complain(format!("note: {note}"));
     }
     if let Some(postgres) = place.spec().postgres {
         let SecretKeyRef { name, key } = postgres.connection_secret_ref;

@@ -27,7 +27,7 @@ pub(in crate::cli) async fn connect(context: Option<&str>) -> anyhow::Result<(Cl
         let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
         kube::Config::from_kubeconfig(&options).await.context("cannot read the kubeconfig")?
     } else {
-        let hint = "give files with -f, or a cluster with KUBECONFIG";
+        let hint = "name a cluster with KUBECONFIG, or files with -f where a command reads files";
         kube::Config::infer()
             .await
             .with_context(|| format!("found no kubeconfig, and no service account of a pod: {hint}"))?

@@ -41,10 +41,11 @@ struct Read {
     skipped: Vec<(Arc<Path>, String)>,
 }
 
-/// Reads all files; `namespace` is that of objects that name none.
-pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate> {
+/// Reads all files; `namespace` is that of objects that name none. A folder without manifests is a mistake, unless it
+/// `may_be_empty`.
+pub(super) fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::Result<Estate> {
     let mut texts = Vec::new();
-    for path in sources(paths)? {
+    for path in sources(paths, may_be_empty)? {
         texts.push(Text { text: parse::load(&path)?, path: path.into() });
     }
     let mut files = Files { count: texts.len(), ..Files::default() };
@@ -84,11 +85,15 @@ pub(super) fn read(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Estate>
 }
 
 /// The files that are meant, folders with all below them, in order, each once.
-fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+fn sources(paths: &[PathBuf], may_be_empty: bool) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
+            let before = found.len();
             gather(path, &mut found)?;
+            // Nobody must take the wrong folder for one in which nothing is wrong.
+            let empty = found.len() == before && !may_be_empty;
+            anyhow::ensure!(!empty, "{}: there is no .yaml, .yml or .json file in it", path.display());
         } else if !found.contains(path) {
             found.push(path.clone());
         }

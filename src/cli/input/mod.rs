@@ -46,6 +46,10 @@ pub struct Input {
     /// All namespaces of the cluster
     #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]
     pub all_namespaces: bool,
+
+    /// Whether a folder without any manifest is nothing, and not a mistake.
+    #[arg(skip)]
+    pub may_be_empty: bool,
 }
 
 /// All objects there are, and where they were read.
@@ -101,7 +105,7 @@ impl Input {
     /// When a file or the cluster cannot be read.
     pub async fn read(&self) -> anyhow::Result<Estate> {
         if self.is_files() {
-            files::read(&self.files, self.namespace.as_deref().unwrap_or("default"))
+            files::read(&self.files, self.namespace.as_deref().unwrap_or("default"), self.may_be_empty)
         } else {
             cluster::read(self.context.as_deref(), self.namespace.as_deref(), self.all_namespaces).await
         }
@@ -116,7 +120,7 @@ impl Input {
         if let Source::Files(files) = &estate.source {
             let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
             for diagnostic in &errors {
-                eprintln!("{diagnostic}");
+                crate::cli::output::complain(diagnostic);
             }
             anyhow::ensure!(
                 errors.is_empty(),

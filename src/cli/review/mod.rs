@@ -83,8 +83,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let estate = args.input.read_valid().await?;
     let earlier = match &args.from {
         Some(path) => {
-            let input =
-                Input { files: vec![path.clone()], namespace: args.input.namespace.clone(), ..Input::default() };
+            let input = Input {
+                files: vec![path.clone()],
+                may_be_empty: true,
+                namespace: args.input.namespace.clone(),
+                ..Input::default()
+            };
             Some(input.read_valid().await?)
         }
         None => None,

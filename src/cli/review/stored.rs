@@ -12,7 +12,10 @@ use super::{
     report::{AccountReview, PersonLine, Undeclared},
 };
 use crate::{
-    cli::target::{self, Planned},
+    cli::{
+        input::Source,
+        target::{self, Planned},
+    },
     model::{AccountKey, Email},
     plan::{Cause, Mark, ObjectKey},
     store::{AuditRecord, Place, Store},
@@ -63,6 +66,13 @@ async fn read(
     review: &mut AccountReview,
 ) -> Result<(), Unread> {
     let failed = |message: String| Unread { message, failed: true };
+    // Files without an IdentityStore do not say where it is; that is no failure, but said.
+    let stands_in = setting.estate.objects.stores.values().all(|store| store.generation == 0);
+    let is_files = matches!(setting.estate.source, Source::Files(_));
+    if is_files && stands_in && setting.target.store.is_none() {
+        let message = "the files have no IdentityStore: say where the store is with --store".to_owned();
+        return Err(Unread { message, failed: false });
+    }
     let place = setting.target.place(setting.estate, key).map_err(|error| failed(error.to_string()))?;
     review.store.place = place.to_string();
     let store = stores.get(setting, &place).await?;

@@ -126,7 +126,7 @@ impl Judge<'_> {
             // Waiting for somebody's word is as it should be.
             let waits = fault.reason == InvalidReason::ApprovalPending;
             let severity = if waits { Severity::Note } else { Severity::Error };
-            self.add(severity, &object, &fault.reason.to_string(), &self.worded(fault));
+            self.add(severity, &object, &fault.reason.to_string(), &self.worded(fault, name));
         }
         for advice in &finding.advice {
             self.add(Severity::Advice, &object, "Advice", advice);
@@ -141,18 +141,36 @@ impl Judge<'_> {
     }
 
     /// A fault in the words for whoever can mend it: files are not all there is, and a name is often only misspelt.
-    fn worded(&self, fault: &Fault) -> String {
+    fn worded(&self, fault: &Fault, object: &Name) -> String {
         if fault.message.contains("; ") {
             return fault.message.clone();
         }
-        let nearby = suggestion(quoted(&fault.message).unwrap_or_default(), self.known(fault));
+        let mut nearby = suggestion(quoted(&fault.message).unwrap_or_default(), self.known(fault, object));
+        if fault.reason == InvalidReason::AccountNotFound
+            && let Some((key, _)) = self.account
+            && let Some(other) = self.estate.accounts.iter().find(|other| other.name == key.name)
+        {
+            nearby = format!("; there is one in namespace {:?}", other.namespace.as_str());
+        }
         let files = if self.files.is_some() && missing(fault).is_some() { " in these files" } else { "" };
         format!("{}{files}{nearby}", fault.message)
     }
 
     /// Names that a fault's could have been.
-    fn known(&self, fault: &Fault) -> Vec<&str> {
+    fn known(&self, fault: &Fault, object: &Name) -> Vec<&str> {
         let objects = &self.estate.objects;
+        if fault.reason == InvalidReason::CatalogInvalid {
+            let spec = objects.catalogs.get(object).map(|catalog| &catalog.spec);
+            return match spec {
+                Some(spec) if fault.message.ends_with("among spec.sections") => {
+                    spec.sections.iter().map(|one| one.name.as_str()).collect()
+                }
+                Some(spec) if fault.message.ends_with("among spec.roles") => {
+                    spec.roles.iter().map(|one| one.name.as_str()).collect()
+                }
+                _ => Vec::new(),
+            };
+        }
         let Some((key, entry)) = self.account else { return Vec::new() };
         let catalog = entry.account.as_ref().and_then(|account| {
             let catalog = objects.catalogs.get(account.spec.catalog_ref.name.as_str())?;

@@ -39,8 +39,9 @@ fn a_plan_corrects_it() {
 }
 
 #[test]
-fn without_a_store_nothing_has_drifted() {
+fn without_a_store_nobody_knows_whether_anything_has_drifted() {
     let desk = Desk::new();
-    assert!(desk.said("drift -f BEFORE --store shop.db").starts_with("exit code 0"));
+    let said = desk.said("drift -f BEFORE --store shop.db");
+    assert!(said.starts_with("exit code 2") && said.contains("there is no shop.db"), "{said}");
     assert_eq!(desk.files("."), Vec::<String>::new());
 }

@@ -109,6 +109,9 @@ fn the_guard_holds_back_and_says_how_to_approve() {
     assert!(desk.said("apply -f nine.yaml --store shop.db --yes").starts_with("exit code 0"));
     assert_snapshot!(desk.said("plan -f three.yaml --store shop.db --detailed-exitcode"));
     assert_snapshot!(desk.said("apply -f three.yaml --store shop.db --yes --approve 0123456789abcdef"));
+    // Who only looks at the code must not take them for gone.
+    let held = desk.said("apply -f three.yaml --store shop.db --yes");
+    assert!(held.starts_with("exit code 1") && held.contains("Nothing was done"), "{held}");
     let plan = desk.run("plan -f three.yaml --store shop.db -o json").output().stdout;
     let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
     let hash = plan["accounts"][0]["guarded"]["hash"].as_str().unwrap().to_owned();

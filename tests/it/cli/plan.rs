@@ -44,6 +44,11 @@ async fn a_plan_agrees_with_the_controller_and_sees_what_somebody_changed() {
     assert_eq!((code, said.as_str()), (0, "No changes: the store holds what is wanted (1 account).\n"));
     assert_eq!(roster(site.plane(), &drift).0, 0);
     assert_eq!(site.file().dump().await, before, "looking changes nothing");
+    // Where the store is not there, nothing has been found out about it.
+    for command in ["plan", "drift"] {
+        let (code, said) = roster(site.plane(), &[command, "-n", site.name(), "--sqlite-dir", "/nowhere"]);
+        assert!(code == 2 && said.contains("there is no /nowhere/"), "{code}: {said}");
+    }
 
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
     let (code, said) = roster(site.plane(), &drift);

@@ -10,10 +10,12 @@ mod ends;
 mod file;
 mod gone;
 mod guard;
+mod many;
 mod namespaces;
 mod outage;
 mod parents;
 mod pause;
+mod portals;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod replicas;

@@ -73,7 +73,10 @@ impl Kinds {
             plural.push('s');
             lower == plural || kind.names.contains(&lower)
         });
-        exactly.map(|kind| kind.name.as_str()).or_else(|| crate::cli::suggest::closest(name, self.names()))
+        exactly.map(|kind| kind.name.as_str()).or_else(|| {
+            let names: Vec<&str> = self.names().collect();
+            crate::cli::suggest::meant(name, names.iter().copied())
+        })
     }
 }
 

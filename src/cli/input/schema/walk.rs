@@ -11,7 +11,7 @@ use super::{
     cel::whole,
     compile::{Kind, List, Node, Type},
 };
-use crate::cli::suggest::suggestion;
+use crate::cli::suggest::{meant, suggestion};
 use crate::{
     api,
     cli::input::path::{FieldPath, Step},
@@ -76,7 +76,13 @@ impl<'a> Walker<'a, '_> {
     }
 
     fn unknown<'k>(&mut self, name: &str, known: impl IntoIterator<Item = &'k str>) {
-        let message = format!("unknown field {name:?}{}", suggestion(name, known));
+        let known: Vec<&str> = known.into_iter().collect();
+        let hint = match meant(name, known.iter().copied()) {
+            Some(meant) => format!("; did you mean {meant:?}?"),
+            None if known.is_empty() => String::new(),
+            None => format!("; known here: {}", known.join(", ")),
+        };
+        let message = format!("unknown field {name:?}{hint}");
         let problem = Problem { is_key: true, ..self.problem("UnknownField", message) };
         self.problems.push(problem);
     }
@@ -222,7 +228,15 @@ impl<'a> Walker<'a, '_> {
         };
         let hint = match (node.kind, value) {
             (Type::String, Value::Bool(_) | Value::Number(_)) => format!("; put it in quotes: \"{value}\""),
-            (Type::Boolean, Value::String(_)) => "; without quotes".to_owned(),
+            (Type::Boolean, Value::String(text)) if text == "true" || text == "false" => "; without quotes".to_owned(),
+            (Type::Boolean, Value::String(text)) => {
+                meant_boolean(text).map_or_else(String::new, |meant| format!("; write {meant}"))
+            }
+            // A reference of one field, or a user of which only the address is needed.
+            (Type::Object, Value::String(_)) => match node.required.as_slice() {
+                [field] => format!("; write {{{field}: {}}}", shown(value).trim_matches('"')),
+                _ => String::new(),
+            },
             (Type::Array, Value::Object(_)) => "; begin the item with \"- \"".to_owned(),
             _ => String::new(),
         };
@@ -244,6 +258,15 @@ fn is_boolean_to_kubectl(text: &str) -> bool {
         text,
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
     )
+}
+
+/// What somebody means who writes a word for a boolean.
+fn meant_boolean(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "y" | "on" => Some(true),
+        "false" | "no" | "n" | "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn described(value: &Value) -> String {
