@@ -51,7 +51,8 @@ async fn values_are_of_their_type() {
             ("spec: {groupRefs: [{name: null}]}", Refused("spec.groupRefs[0].name: Required value")),
             ("spec: {acknowledge: [null]}", Refused("spec.acknowledge[0]")),
             ("spec: {user: {displayName: 12}}", Refused("spec.user.displayName in body must be of type string")),
-            ("spec: {startsAt: '2026-01-01t00:00:00z'}", Accepted),
+            // A time to the schema, and none to the rule that compares it.
+            ("spec: {startsAt: '2026-01-01t00:00:00z'}", Refused("Invalid date-time formatted string")),
             ("spec: {startsAt: '2026-01-01T00:00:00.123456789Z'}", Accepted),
             ("spec: {startsAt: '2026-01-01'}", Refused(time)),
             ("spec: {startsAt: '2026-01-01 00:00:00Z'}", Refused(time)),

@@ -124,7 +124,9 @@ fn convert(node: &Node, value: &Value, rule: Option<&str>) -> Cel {
             }),
         },
         Value::String(text) if node.is_time => {
-            chrono::DateTime::parse_from_rfc3339(text).map_or_else(|_| word(text), Cel::Timestamp)
+            // To the server's rules, unlike to its schema, lower-case letters make it no time.
+            let time = chrono::DateTime::parse_from_rfc3339(text).ok().filter(|_| !text.contains(['t', 'z']));
+            time.map_or_else(|| word(text), Cel::Timestamp)
         }
         Value::String(text) => word(text),
         Value::Array(items) => {
