@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    change::{self, Changes, Choices, Compares, Report, VERSION, Work},
+    change::{self, Changes, Choices, Compares, Report, Work},
     input::{Estate, Input},
     output::{self, BAD, GOOD, counted, paint},
     plan::Format,
@@ -123,7 +123,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     if is_text {
         output::print(&summary(work, report.waits, applied, &failed))?;
     } else {
-        output::print_json(&Applied { api_version: VERSION, kind: "Applied", made: applied, failed, plan: report })?;
+        output::print_json(&Applied {
+            api_version: output::API_VERSION,
+            kind: "Applied",
+            made: applied,
+            failed,
+            plan: report,
+        })?;
     }
     Ok(code)
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    change::{self, Choices, VERSION},
+    change::{self, Choices},
     input::Input,
     output::{self, BOLD, Table, counted, paint},
     target::Target,
@@ -90,7 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     });
     let accounts: Vec<DriftedAccount> = accounts.collect();
     let drifted = !accounts.is_empty();
-    let drift = Drift { api_version: VERSION, kind: "Drift", drifted, checked, accounts };
+    let drift = Drift { api_version: output::API_VERSION, kind: "Drift", drifted, checked, accounts };
     match args.output {
         Format::Json => output::print_json(&drift)?,
         Format::Text => output::print(&text(&drift))?,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::{
     between::between,
-    report::{Action, Compares, Report, VERSION},
+    report::{Action, Compares, Report},
 };
 use super::{
     input::{Estate, Source},

@@ -6,9 +6,6 @@ use serde::Serialize;
 use super::effect;
 use crate::api::DriftEntry;
 
-/// Version of what the command line prints as JSON.
-pub const VERSION: &str = "cli.roster.dev/v1";
-
 /// What would change, or has been changed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

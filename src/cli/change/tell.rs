@@ -8,12 +8,12 @@ use super::{
     Changes, Work, effect,
     report::{
         AccountChanges, Action, Compares, Drifted, FieldChange, Guarded, Held, Invalid, LeftInStore, Refused, Report,
-        Step, Summary, VERSION,
+        Step, Summary,
     },
 };
 use crate::{
     api::InvalidReason,
-    cli::input::Estate,
+    cli::{input::Estate, output::API_VERSION},
     model::Layout,
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
     resolve::{Finding, ResolvedAccount},
@@ -40,7 +40,7 @@ impl Report {
         }
         let left = changes.left.iter();
         Self {
-            api_version: VERSION,
+            api_version: API_VERSION,
             kind: "Plan",
             compares,
             changes: summary.add + summary.change + summary.remove > 0,

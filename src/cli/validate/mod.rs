@@ -110,7 +110,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Format::Text => super::output::print(&print::text(&said, &sum))?,
         Format::Github => super::output::print(&print::github(&said, &sum))?,
         Format::Json => super::output::print_json(&Validation {
-            api_version: "cli.roster.dev/v1",
+            api_version: crate::cli::output::API_VERSION,
             kind: "Validation",
             valid,
             objects,
