@@ -30,7 +30,7 @@ pub const STORE_ANNOTATION: &str = "roster.dev/store";
 #[x_kube(validation = schema::exactly_one(BACKENDS))]
 #[x_kube(validation = schema::immutable_optional("sqlite"))]
 #[x_kube(validation = schema::immutable_parts("postgres", &["schema"]))]
-#[x_kube(validation = schema::immutable_parts("keycloak", &["url", "realm"]))]
+#[x_kube(validation = schema::immutable_parts("keycloak", &["url", "realm", "clientIdPrefix"]))]
 pub struct IdentityStoreSpec {
     /// The embedded store: one SQLite file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +60,14 @@ pub struct IdentityStoreSpec {
     /// Defaults for accounts, which may only be stricter.
     #[serde(default)]
     pub account_defaults: AccountDefaults,
+}
+
+impl IdentityStoreSpec {
+    /// Whether a store of this kind evaluates start and expiry by itself, also while Roster is down.
+    #[must_use]
+    pub const fn holds_windows(&self) -> bool {
+        self.keycloak.is_none()
+    }
 }
 
 /// The embedded store.
@@ -111,6 +119,15 @@ pub struct KeycloakBackend {
     /// Certificates, as PEM, of which one must have signed the server's, instead of those that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
+    /// Clients of portals, by client id: each may ask for tokens with an account's scope.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::portal_clients")]
+    pub portal_clients: Vec<String>,
+    /// What the client ids, organizations and groups of accounts begin with, so that stores of several clusters can share a
+    /// realm. Without it an account's client is called `namespace/name`.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::client_id_prefix")]
+    pub client_id_prefix: String,
 }
 
 /// A value in a Secret of the controller's namespace. The Secret must carry the annotation `roster.dev/store` with the

@@ -172,6 +172,16 @@ pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
     schema
 }
 
+/// Clients of portals.
+pub(super) fn portal_clients(generator: &mut SchemaGenerator) -> Schema {
+    set(&external_id(generator), 16)
+}
+
+/// What client ids begin with; nothing by default.
+pub(super) fn client_id_prefix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 64, "pattern": "^[a-zA-Z0-9._:-]*$"})
+}
+
 /// An https address without user, query and fragment; http only on this machine; never link-local.
 pub(super) fn https_url(_: &mut SchemaGenerator) -> Schema {
     let mut schema = string(URL, MAX_TEXT);

@@ -3,7 +3,7 @@
 use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated};
 use crate::{
     api::DriftEntry,
-    model::{Email, Layout, Ranks},
+    model::{Email, Layout, Name, Ranks},
     resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
 };
 
@@ -105,6 +105,11 @@ impl Differences {
         self.field(name, desired.unwrap_or(ABSENT), observed.unwrap_or(ABSENT))
     }
 
+    fn anomalies(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
+        let said = |anomalies: &[Name]| if anomalies.is_empty() { ABSENT.to_owned() } else { anomalies.join(", ") };
+        self.field("anomalies", &said(desired), &said(observed))
+    }
+
     fn ranks(&mut self, desired: &Ranks, observed: &Ranks, layout: &Layout) -> &mut Self {
         for (place, ladder) in layout.ladders().iter().enumerate() {
             let level = |ranks: &Ranks| {
@@ -126,7 +131,8 @@ impl Differs for AccountContent {
             .field("displayName", &self.display_name, &observed.display_name)
             .field("catalog", &self.catalog, &observed.catalog)
             .optional("owner", self.owner.as_ref().map(Email::as_str), observed.owner.as_ref().map(Email::as_str))
-            .optional("parent", parent(self).as_deref(), parent(observed).as_deref());
+            .optional("parent", parent(self).as_deref(), parent(observed).as_deref())
+            .anomalies(&self.anomalies, &observed.anomalies);
         if self.layout != observed.layout {
             let sections = |content: &Self| format!("{} sections of another make", content.layout.len());
             fields.field(
@@ -169,7 +175,8 @@ impl Differs for MemberContent {
             .optional("startsAt", time(window.starts_at).as_deref(), time(other.starts_at).as_deref())
             .optional("expiresAt", time(window.expires_at).as_deref(), time(other.expires_at).as_deref())
             .optional("ended", self.ended.map(End::as_str), observed.ended.map(End::as_str))
-            .ranks(&self.ranks, &observed.ranks, layout);
+            .ranks(&self.ranks, &observed.ranks, layout)
+            .anomalies(&self.anomalies, &observed.anomalies);
         fields.0
     }
 }

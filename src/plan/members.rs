@@ -61,7 +61,8 @@ impl Planner<'_> {
     fn member(&mut self, email: &Email, access: &Access, origin: Option<&Origin>, seen: Option<&Seen<MemberContent>>) {
         let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
         let held = ours.and_then(|seen| seen.content.as_ref());
-        let Some(target) = self.target(email, access, origin, held) else {
+        let target = self.target(email, access, origin, held);
+        let Some(target) = self.in_force(target, held) else {
             let layouts = self.layouts;
             let held = held.map(|content| translated(content.clone(), layouts.observed, layouts.written));
             self.plan.kept.insert(email.clone(), held);
@@ -168,6 +169,31 @@ impl Planner<'_> {
         }
     }
 
+    /// The same without permissions outside of their window, where the store would not see to that; also of whom
+    /// everything else is kept.
+    fn in_force<'m>(
+        &self,
+        target: Option<Cow<'m, MemberContent>>,
+        held: Option<&MemberContent>,
+    ) -> Option<Cow<'m, MemberContent>> {
+        if self.policy.holds_windows {
+            return target;
+        }
+        let waits = |content: &MemberContent| !content.window.contains(self.policy.now) && !content.ranks.is_none();
+        match target {
+            Some(mut content) if waits(&content) => {
+                content.to_mut().ranks.clear();
+                Some(content)
+            }
+            None => {
+                let mut content = translated(held.filter(|held| waits(held))?.clone(), self.layouts.observed, self.layouts.desired);
+                content.ranks.clear();
+                Some(Cow::Owned(content))
+            }
+            target => target,
+        }
+    }
+
     fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
         let Put { target, mut written, had, before, cause, mut exact } = put;
         let object = ObjectKey::Member(email.clone());
@@ -198,10 +224,12 @@ impl Planner<'_> {
             self.plan.kept.insert(email.clone(), Some(written.clone()));
         }
         let now = self.policy.now;
+        // Their time comes.
+        let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
         self.plan.changes.push(Change {
             object,
-            counted: had_access && allows_nothing(&written) && !has_ended(&written, now) && cause != Cause::Drift,
+            counted: had_access && allows_nothing(&written) && !has_ended(&written, now) && !begins && cause != Cause::Drift,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin: origin.cloned(),

@@ -30,6 +30,9 @@ pub struct Policy {
     pub paused: bool,
     /// When removals are held back.
     pub guard: GuardPolicy,
+    /// Whether the store evaluates start and expiry by itself. Where it does not, whoever has no access now holds no
+    /// permissions in it, and this is planned again when their time begins or ends.
+    pub holds_windows: bool,
     /// The time of this pass: tells who has expired, and so what the guard counts.
     pub now: Timestamp,
 }
@@ -75,6 +78,7 @@ impl Policy {
                 approved: orders.approved.map(ToOwned::to_owned),
                 last_holders,
             },
+            holds_windows: store.holds_windows(),
             now,
         }
     }

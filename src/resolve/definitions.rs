@@ -343,6 +343,7 @@ impl Definitions {
                 layout: catalog.layout.clone(),
                 owner: self.owner.clone().filter(|_| catalog.owner_role.is_some()),
                 parent: account.parent(),
+                anomalies: Box::default(),
             },
             // An owner who is missing or misspelt replaces nobody.
             owner_may_change: catalog.owner_role.is_none()

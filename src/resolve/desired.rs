@@ -110,6 +110,8 @@ pub struct AccountContent {
     pub owner: Option<Email>,
     /// The parent account.
     pub parent: Option<AccountKey>,
+    /// See [`MemberContent::anomalies`].
+    pub anomalies: Box<[Name]>,
 }
 
 /// A role's name; the kinds never fall through to each other.
@@ -185,6 +187,9 @@ pub struct MemberContent {
     pub window: Window,
     /// Why there is no access, where it has ended by somebody's word.
     pub ended: Option<End>,
+    /// What somebody else has added or broken, in words: a permission inherited from elsewhere, say. Only a store whose
+    /// form has room for such things shows any, and nothing that is desired has them.
+    pub anomalies: Box<[Name]>,
 }
 
 /// The time in which a member's permissions hold.

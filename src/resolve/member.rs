@@ -229,6 +229,7 @@ impl Definitions {
             ranks,
             window: facts.window(),
             ended: None,
+            anomalies: Box::default(),
         };
         One { content, view, at_most }
     }

@@ -1,6 +1,8 @@
 //! Identity stores: the trait, its contract, one file or folder for each backend (design/architecture.md "The store
 //! contract"). What a backend promises is proven by one suite that runs against every one of them: `tests/it/contract`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -12,6 +14,10 @@ use crate::{
 };
 
 mod audit;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
+mod decide;
+#[cfg(feature = "keycloak")]
+pub mod keycloak;
 mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -194,6 +200,12 @@ pub trait Store: Send + Sync {
     /// When the store cannot be listened to.
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
         Ok(None)
+    }
+
+    /// How long what was taken from somebody may still be in force outside of the store, in tokens that are out; nothing
+    /// where portals ask the store each time.
+    fn revocation_delay(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Ends what is open; what is under way ends first. Nothing works afterwards. Whoever ends without it loses nothing,

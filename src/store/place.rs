@@ -31,7 +31,7 @@ pub struct PostgresPlace {
     pub ca: Option<SecretRef>,
 }
 
-/// Where a connection string is.
+/// Where a connection string or a password is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Connection {
     /// In a Secret.
@@ -50,9 +50,13 @@ pub struct KeycloakPlace {
     /// The client by which Roster logs in.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: SecretRef,
+    pub client_secret: Connection,
     /// Certificates of which one must have signed the server's.
     pub ca: Option<SecretRef>,
+    /// Clients of portals, by client id.
+    pub portals: Vec<String>,
+    /// What client ids, organizations and groups of accounts begin with.
+    pub prefix: String,
 }
 
 impl Place {
@@ -120,7 +124,13 @@ impl Place {
                 let _ = secrets;
                 Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned()))
             }
-            Self::Keycloak(_) => Err(StoreError::Invalid("this build has no Keycloak store".to_owned())),
+            #[cfg(feature = "keycloak")]
+            Self::Keycloak(place) => Ok(Arc::new(super::keycloak::KeycloakStore::open(place, secrets).await?)),
+            #[cfg(not(feature = "keycloak"))]
+            Self::Keycloak(_) => {
+                let _ = secrets;
+                Err(StoreError::Invalid("this build has no Keycloak store".to_owned()))
+            }
         }
     }
 }
@@ -144,7 +154,13 @@ impl Place {
                 let store = super::postgres::PostgresStore::open_to_read(place, secrets).await?;
                 Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
             }
+            #[cfg(feature = "keycloak")]
+            Self::Keycloak(place) => {
+                let store = super::keycloak::KeycloakStore::open_to_read(place, secrets).await?;
+                Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+            }
             // Says what this build does not have.
+            #[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "keycloak")))]
             _ => self.open(secrets).await.map(Some),
         }
     }
@@ -173,8 +189,15 @@ impl Place {
                     url: place.url.clone(),
                     realm: place.realm.clone(),
                     client_id: place.client_id.clone(),
-                    client_secret_ref: key(&place.client_secret),
+                    client_secret_ref: match &place.client_secret {
+                        Connection::Secret(secret) => key(secret),
+                        Connection::Given(_) => {
+                            SecretKeyRef { name: "roster-keycloak".to_owned(), key: "client-secret".to_owned() }
+                        }
+                    },
                     ca_secret_ref: place.ca.as_ref().map(key),
+                    portal_clients: place.portals.clone(),
+                    client_id_prefix: place.prefix.clone(),
                 });
             }
         }
@@ -210,14 +233,45 @@ impl PostgresPlace {
     }
 }
 
+impl Connection {
+    /// What it is now.
+    ///
+    /// # Errors
+    /// Those of reading a Secret.
+    pub async fn read(&self, secrets: &dyn Secrets) -> Result<secrecy::SecretString, StoreError> {
+        match self {
+            Self::Secret(secret) => secrets.read(secret).await,
+            Self::Given(given) => Ok(given.secret().clone()),
+        }
+    }
+}
+
+impl SecretRef {
+    /// What it is now.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`].
+    pub async fn read(&self, secrets: &dyn Secrets) -> Result<secrecy::SecretString, StoreError> {
+        secrets.read(self).await
+    }
+}
+
 impl KeycloakPlace {
+    /// What it is called in errors.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("Keycloak {}, realm {}", self.url, self.realm)
+    }
+
     fn of(store: &str, spec: &KeycloakBackend) -> Self {
         Self {
             url: spec.url.clone(),
             realm: spec.realm.clone(),
             client_id: spec.client_id.clone(),
-            client_secret: SecretRef::new(store, &spec.client_secret_ref),
+            client_secret: Connection::Secret(SecretRef::new(store, &spec.client_secret_ref)),
             ca: spec.ca_secret_ref.as_ref().map(|named| SecretRef::new(store, named)),
+            portals: spec.portal_clients.clone(),
+            prefix: spec.client_id_prefix.clone(),
         }
     }
 }
@@ -230,7 +284,7 @@ impl fmt::Display for Place {
                 write!(f, "PostgreSQL ({secret}), schema {schema}")
             }
             Self::Postgres(PostgresPlace { schema, .. }) => write!(f, "PostgreSQL, schema {schema}"),
-            Self::Keycloak(place) => write!(f, "Keycloak {}, realm {}", place.url, place.realm),
+            Self::Keycloak(place) => f.write_str(&place.said()),
         }
     }
 }

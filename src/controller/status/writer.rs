@@ -27,7 +27,7 @@ use crate::{
 const IN_FLIGHT: usize = 24;
 /// Of those, patches that nobody waits for: the API server works them off in turn, and one that somebody waits for comes
 /// behind them.
-const BULK_IN_FLIGHT: usize = 12;
+const BULK_IN_FLIGHT: usize = 8;
 /// Reports looked at in one go, so that the loop stays quick.
 const AT_ONCE: usize = 128;
 /// Wait before a status is sent again after somebody else changed the object: its new version is on its way.

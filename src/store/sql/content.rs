@@ -60,6 +60,7 @@ impl AccountRow {
             layout,
             owner: self.owner.as_deref().map(Email::as_stored),
             parent: self.parent.as_deref().map(account_key),
+            anomalies: Box::default(),
         }
     }
 }
@@ -107,6 +108,7 @@ impl MemberRow {
             window: Window { starts_at: self.starts_at.map(instant_of), expires_at: self.expires_at.map(instant_of) },
             // Whatever stands there, the view grants nothing.
             ended: ended.map(|end| end.unwrap_or(End::Suspended)),
+            anomalies: Box::default(),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 mod audit;
 mod content;
-mod decide;
 mod read;
 mod record;
 mod rows;

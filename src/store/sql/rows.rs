@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     content::{names_of_groups, ranks_text, second_of},
-    decide::Translation,
     record::hex,
 };
 use crate::{
+    store::decide::Translation,
     plan::{Change, Content, Fingerprint, ObjectKey},
     resolve::{End, MemberContent},
 };

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{decide::Translation, record::Audited, rows::name_of};
+use super::{record::Audited, rows::name_of};
 use crate::{
     model::{Layout, Name, Ranks},
     plan::{Change, Content, Mark, ObjectKey, Observed},
     resolve::MemberContent,
-    store::{Batch, Epoch},
+    store::{Batch, Epoch, decide::Translation},
 };
 
 /// A batch, and what was there before it.

@@ -2,7 +2,7 @@
 
 use super::{
     Audited, RankRows, Rows, Trail, account_mark, audit_append,
-    decide::{Decision, Step, decide, translations},
+
     read::{self, Wanted},
     session::{Cells, Read, Session, Table, Write},
 };
@@ -10,7 +10,10 @@ use crate::{
     model::Layout,
     plan::{Content, Fingerprint, ObjectKey},
     resolve::AccountContent,
-    store::{Batch, Epoch, Outcome, StoreError},
+    store::{
+        Batch, Epoch, Outcome, StoreError,
+        decide::{Decision, Step, decide, translations},
+    },
 };
 
 /// Changes written by one set of statements: bounds the arguments they are passed as to a megabyte or so.

@@ -8,6 +8,8 @@ mod asked;
 mod basics;
 mod extremes;
 mod failure;
+#[cfg(feature = "keycloak")]
+pub mod keycloak;
 mod looking;
 mod ownership;
 mod planning;
@@ -66,13 +68,16 @@ macro_rules! contract_suite {
                 nothing_is_in_force_without_its_account, a_former_leader_is_refused,
                 accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered;
-            asked: what_is_asked_for_is_told, records_are_as_good_elsewhere;
             looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;
             access: who_has_access_is_told;
             planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
                 a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,
                 other_sections_keep_the_meaning_of_what_stays, a_deleted_account_leaves_nothing;
         }
+    };
+    ($fresh:expr, with audit) => {
+        $crate::contract::contract_suite!($fresh);
+        $crate::contract::contract_suite! { $fresh => asked: what_is_asked_for_is_told, records_are_as_good_elsewhere; }
     };
     ($fresh:expr => $($module:ident: $($promise:ident),+);+ $(;)?) => {
         $($(

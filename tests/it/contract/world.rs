@@ -78,6 +78,7 @@ pub fn world(name: &str) -> World {
                 approved: None,
                 last_holders: BTreeSet::new(),
             },
+            holds_windows: true,
             now: NOW,
         },
         account: AccountContent {
@@ -86,6 +87,7 @@ pub fn world(name: &str) -> World {
             layout,
             owner: Some(email("owner@shop.example")),
             parent: Some(AccountKey::new("partners", "mother")),
+            anomalies: Box::default(),
         },
         roles: BTreeMap::from([
             (RoleName::predefined("admin"), RoleContent { title: "Admin".into(), ranks: ranks(&[2, 1, 3]) }),

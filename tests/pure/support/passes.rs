@@ -25,6 +25,7 @@ pub fn policy(account: &str) -> Policy {
         unmanaged: Unmanaged::Report,
         paused: false,
         guard: GuardPolicy { maximum_percent: 25, minimum_count: 5, approved: None, last_holders: BTreeSet::new() },
+        holds_windows: true,
         now: Timestamp::UNIX_EPOCH,
     }
 }

@@ -172,4 +172,4 @@ impl Backend for Postgres<'_> {
     }
 }
 
-super::contract_suite!(Postgres::fresh().await);
+super::contract_suite!(Postgres::fresh().await, with audit);

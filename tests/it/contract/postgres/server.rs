@@ -267,7 +267,7 @@ impl Authority {
         Self { issuer: rcgen::Issuer::new(params, key), pem }
     }
 
-    fn sign(&self, host: &str) -> (String, String) {
+    pub fn sign(&self, host: &str) -> (String, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())

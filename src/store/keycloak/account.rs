@@ -1,0 +1,295 @@
+//! The account itself: an organization, a client with its roles, a client scope that lets them into tokens, and a group
+//! above those of its roles and groups.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use keycloak::types::{
+    ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, OrganizationRepresentation, RoleRepresentation,
+};
+
+use super::{
+    apply::Work,
+    names::{self, CLUSTER, FINGERPRINT, KIND, NOTE, UID},
+    note::{Note, Parts, Stamp},
+    realm::made_id,
+    wire::CONCURRENCY,
+};
+use crate::{
+    model::{Layout, Ranks},
+    plan::{Cause, Fingerprint},
+    resolve::AccountContent,
+    store::{Outcome, StoreError},
+};
+
+impl Work<'_> {
+    /// Makes the account as it should be, or what of it is missing.
+    pub(super) async fn put_account(
+        &mut self,
+        content: &AccountContent,
+        fingerprint: Fingerprint,
+        cause: Cause,
+    ) -> Outcome {
+        let stamp = Stamp::new(self.batch.mark, fingerprint);
+        let parts = self.put_parts(content, &stamp, cause).await?;
+        let note = Note::new(stamp, content, parts.clone());
+        let uuid = self.put_client(content, &note).await?;
+        self.look.note = Some(note);
+        self.look.parts = parts;
+        self.look.client = Some(ClientRepresentation {
+            id: Some(uuid.clone()),
+            client_id: Some(self.client_id.clone()),
+            ..ClientRepresentation::default()
+        });
+        self.read_roles().await?;
+        self.put_client_roles(&content.layout).await?;
+        self.put_scope(&uuid).await
+    }
+
+    /// Organization, client scope and group.
+    async fn put_parts(&self, content: &AccountContent, stamp: &Stamp, cause: Cause) -> Result<Parts, StoreError> {
+        let mut parts = self.look.parts.clone();
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let mut attributes: HashMap<String, Vec<String>> = stamp.attributes().collect();
+        attributes.insert(KIND.0.to_owned(), vec![KIND.1.to_owned()]);
+        let organization = OrganizationRepresentation {
+            name: Some(self.client_id.clone()),
+            alias: Some(alias(&self.client_id)),
+            description: Some(content.display_name.to_string()),
+            enabled: Some(true),
+            attributes: Some(attributes.clone()),
+            ..OrganizationRepresentation::default()
+        };
+        if parts.organization.is_empty() {
+            let made = self.realm.wire.create("making an organization", || {
+                admin.realm_organizations_post(realm, organization.clone())
+            });
+            match made.await? {
+                Some(made) => parts.organization = made_id(&made),
+                None => {
+                    let there = self.realm.organization(&self.client_id).await?;
+                    let there = there.filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
+                    parts.organization = there.and_then(|there| there.id).ok_or_else(|| self.taken("organization"))?;
+                }
+            }
+        } else {
+            let id = parts.organization.as_str();
+            let organization = OrganizationRepresentation { id: Some(id.to_owned()), ..organization };
+            self.realm
+                .wire
+                .call("writing an organization", || {
+                    admin.realm_organizations_with_org_id_put(realm, id, organization.clone())
+                })
+                .await?;
+        }
+        if parts.group.is_empty() {
+            let group = GroupRepresentation {
+                name: Some(self.client_id.clone()),
+                attributes: Some(attributes),
+                ..GroupRepresentation::default()
+            };
+            let made = self.realm.wire.create("making a group", || admin.realm_groups_post(realm, group.clone()));
+            match made.await? {
+                Some(made) => parts.group = made_id(&made),
+                None => {
+                    let there = self.realm.top_group(&self.client_id).await?;
+                    let there = there.filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
+                    parts.group = there.and_then(|there| there.id).ok_or_else(|| self.taken("group"))?;
+                }
+            }
+        }
+        if parts.scope.is_empty() {
+            parts.scope = self.make_scope(stamp, cause).await?;
+        }
+        Ok(parts)
+    }
+
+    async fn make_scope(&self, stamp: &Stamp, cause: Cause) -> Result<String, StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let mut attributes: HashMap<String, String> =
+            stamp.attributes().filter_map(|(key, values)| Some((key, values.into_iter().next()?))).collect();
+        for (key, value) in [("include.in.token.scope", "true"), ("display.on.consent.screen", "false")] {
+            attributes.insert(key.to_owned(), value.to_owned());
+        }
+        let scope = ClientScopeRepresentation {
+            name: Some(self.client_id.clone()),
+            protocol: Some("openid-connect".to_owned()),
+            attributes: Some(attributes),
+            ..ClientScopeRepresentation::default()
+        };
+        let made = self.realm.wire.create("making a client scope", || admin.realm_client_scopes_post(realm, scope.clone()));
+        if let Some(made) = made.await? {
+            return Ok(made_id(&made));
+        }
+        let there = self.scope_by_name().await?.filter(|there| {
+            let attributes = there.attributes.clone().unwrap_or_default();
+            let one = |key: &str| (key.to_owned(), attributes.get(key).cloned().into_iter().collect());
+            self.may_take(Stamp::of(&[CLUSTER, UID, FINGERPRINT].map(one).into_iter().collect()), cause)
+        });
+        there.and_then(|there| there.id).ok_or_else(|| self.taken("client scope"))
+    }
+
+    async fn scope_by_name(&self) -> Result<Option<ClientScopeRepresentation>, StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let scopes = self.realm.wire.call("listing client scopes", || admin.realm_client_scopes_get(realm)).await?;
+        Ok(scopes.into_iter().find(|scope| scope.name.as_deref() == Some(&self.client_id)))
+    }
+
+    /// Whether something of our name, which is there already, may become part of the account: we began to make it, or it
+    /// is adopted.
+    fn may_take(&self, stamp: Stamp, cause: Cause) -> bool {
+        match stamp.mark(&self.batch.mark.account) {
+            Some(mark) => mark.cluster == self.batch.mark.cluster,
+            None => cause == Cause::Adoption,
+        }
+    }
+
+    fn taken(&self, what: &str) -> StoreError {
+        StoreError::Conflict(format!("{what} {:?} is there, and not ours", self.client_id))
+    }
+
+    /// The client: it holds the roles, and nobody logs in by it.
+    async fn put_client(&self, content: &AccountContent, note: &Note) -> Result<String, StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let note = serde_json::to_string(note).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let off = Some(false);
+        let client = ClientRepresentation {
+            client_id: Some(self.client_id.clone()),
+            name: Some(content.display_name.to_string()),
+            description: Some("An account, kept by Roster".to_owned()),
+            enabled: Some(true),
+            protocol: Some("openid-connect".to_owned()),
+            public_client: off,
+            standard_flow_enabled: off,
+            implicit_flow_enabled: off,
+            direct_access_grants_enabled: off,
+            service_accounts_enabled: off,
+            full_scope_allowed: off,
+            attributes: Some(HashMap::from([(NOTE.to_owned(), note)])),
+            ..ClientRepresentation::default()
+        };
+        if let Some(uuid) = self.look.client_uuid() {
+            let put = || admin.realm_clients_with_client_uuid_put(realm, uuid, client.clone());
+            self.realm.wire.call("writing a client", put).await?;
+            return Ok(uuid.to_owned());
+        }
+        let made = self.realm.wire.create("making a client", || admin.realm_clients_post(realm, client.clone())).await?;
+        made.map(|made| made_id(&made)).ok_or_else(|| self.taken("client"))
+    }
+
+    /// Makes the client roles of the layout, and removes all others. Whoever held a level that goes holds the highest one
+    /// below it from then on, as everywhere ([`Layout::translate`]).
+    async fn put_client_roles(&mut self, layout: &Layout) -> Result<(), StoreError> {
+        let uuid = self.client()?.to_owned();
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let wanted: BTreeSet<String> = names::client_roles(layout).collect();
+        let missing: Vec<String> = wanted.iter().filter(|role| !self.roles.contains_key(*role)).cloned().collect();
+        if !missing.is_empty() {
+            let made: Vec<_> = missing.into_iter().map(|role| self.make_client_role(&uuid, role)).collect();
+            stream::iter(made).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
+            self.read_roles().await?;
+        }
+        let obsolete: Vec<String> = self.roles.keys().filter(|role| !wanted.contains(*role)).cloned().collect();
+        for role in obsolete {
+            self.translate_holders(&uuid, &role, layout).await?;
+            let gone = || admin.realm_clients_with_client_uuid_roles_with_role_name_delete(realm, &uuid, &role);
+            self.realm.remove("removing a client role", gone).await?;
+            self.roles.remove(&role);
+        }
+        Ok(())
+    }
+
+    async fn make_client_role(&self, uuid: &str, name: String) -> Result<(), StoreError> {
+        let role = RoleRepresentation { name: Some(name), ..RoleRepresentation::default() };
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let post = || admin.realm_clients_with_client_uuid_roles_post(realm, uuid, role.clone());
+        self.realm.wire.create("making a client role", post).await.map(drop)
+    }
+
+    async fn translate_holders(&self, uuid: &str, role: &str, layout: &Layout) -> Result<(), StoreError> {
+        let from = &self.look.observed.layout;
+        let (ranks, _) = names::ranks(from, [role]);
+        let kept: Ranks = layout.translate(&ranks, from);
+        let roles: Vec<RoleRepresentation> =
+            names::granted(layout, &kept).iter().filter_map(|name| self.roles.get(name)).cloned().collect();
+        if roles.is_empty() {
+            return Ok(());
+        }
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        for user in self.realm.users_with(uuid, role).await?.into_iter().filter_map(|user| user.id) {
+            let grant = || {
+                admin.realm_users_with_user_id_role_mappings_clients_with_client_id_post(realm, &user, uuid, roles.clone())
+            };
+            self.realm.remove("translating a permission", grant).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the client's roles into tokens that are asked for with the account's scope, by the clients of portals.
+    async fn put_scope(&self, uuid: &str) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let scope = self.look.parts.scope.as_str();
+        let mapped = self.realm.scope_roles(scope, uuid).await?;
+        let missing: Vec<RoleRepresentation> =
+            self.roles.iter().filter(|(name, _)| !mapped.contains(*name)).map(|(_, role)| role.clone()).collect();
+        if !missing.is_empty() {
+            let post = || {
+                admin.realm_client_scopes_with_client_scope_id_scope_mappings_clients_with_client_post(
+                    realm,
+                    scope,
+                    uuid,
+                    missing.clone(),
+                )
+            };
+            self.realm.wire.call("writing a client scope", post).await?;
+        }
+        for portal in &self.realm.portals {
+            let put = || {
+                admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_put(realm, portal, scope)
+            };
+            self.realm.wire.call("giving a portal the account's scope", put).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the account, if nobody is left in it. Its client comes last: by it the rest is found again.
+    pub(super) async fn remove_account(&mut self) -> Outcome {
+        let parts = self.look.parts.clone();
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let mut left = !parts.organization.is_empty() && self.realm.member_count(&parts.organization).await? > 0;
+        if let (false, Some(uuid)) = (left, self.look.client_uuid()) {
+            left = !self.realm.holders(uuid, &self.look.observed.layout).await?.is_empty();
+        }
+        if left {
+            let account = &self.batch.mark.account;
+            return Err(StoreError::Conflict(format!("account {account} cannot go: a member is left in it")));
+        }
+        let scope = match parts.scope.as_str() {
+            "" => self.scope_by_name().await?.and_then(|scope| scope.id).unwrap_or_default(),
+            scope => scope.to_owned(),
+        };
+        if !scope.is_empty() {
+            let gone = || admin.realm_client_scopes_with_client_scope_id_delete(realm, &scope);
+            self.realm.remove("removing a client scope", gone).await?;
+        }
+        if !parts.group.is_empty() {
+            let gone = || admin.realm_groups_with_group_id_delete(realm, &parts.group);
+            self.realm.remove("removing a group", gone).await?;
+        }
+        if !parts.organization.is_empty() {
+            let gone = || admin.realm_organizations_with_org_id_delete(realm, &parts.organization);
+            self.realm.remove("removing an organization", gone).await?;
+        }
+        if let Some(uuid) = self.look.client_uuid() {
+            let gone = || admin.realm_clients_with_client_uuid_delete(realm, uuid);
+            self.realm.remove("removing a client", gone).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An organization's alias stands in paths and claims, and may have no slash: `namespace.name`. A namespace has no dot,
+/// so no two accounts share one.
+fn alias(client_id: &str) -> String {
+    client_id.replacen('/', ".", 1)
+}

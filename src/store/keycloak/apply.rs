@@ -1,0 +1,281 @@
+//! Applying: one request after the other, in the order of the plan; people side by side.
+//!
+//! Keycloak has no transactions: each change is a row of requests that leaves things no wider than they were or than they
+//! shall be, wherever it ends, and that may be repeated. What is granted is marked first, what is taken is taken first.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use futures::{StreamExt, stream};
+use keycloak::types::{GroupRepresentation, RoleRepresentation};
+
+use super::{
+    look::{Look, Wanted},
+    names::{DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
+    note::{Defined, Stamp},
+    people::Locks,
+    realm::{Realm, made_id},
+    wire::CONCURRENCY,
+};
+use crate::{
+    model::{Email, Ranks},
+    plan::{Change, Content, GUARD_WINDOW, ObjectKey, Phase},
+    store::{
+        Batch, Outcome, StoreError,
+        decide::{Step, decide},
+    },
+};
+
+/// A batch being written.
+pub(super) struct Work<'a> {
+    pub(super) realm: &'a Realm,
+    pub(super) locks: &'a Locks,
+    pub(super) batch: &'a Batch<'a>,
+    pub(super) client_id: String,
+    pub(super) look: Look,
+    /// The client's roles by name, once they are needed.
+    pub(super) roles: HashMap<String, RoleRepresentation>,
+}
+
+/// Makes the changes of a batch; one outcome for each.
+pub(super) async fn apply(realm: &Realm, locks: &Locks, batch: &Batch<'_>) -> Vec<Outcome> {
+    let account = &batch.mark.account;
+    let wanted = Wanted::batch(batch.changes.iter().map(|change| &change.object));
+    let all = |error: StoreError| batch.changes.iter().map(|_| Err(error.clone())).collect();
+    let look = match realm.look(account, &wanted).await {
+        Ok(look) => look,
+        Err(error) => return all(error),
+    };
+    let decision = decide(batch, &look.observed);
+    let mut outcomes: Vec<Outcome> = decision.steps.iter().map(|step| step.clone().map(|_| ())).collect();
+    let steps = decision.steps.into_iter().enumerate();
+    let work: Vec<(usize, &Change)> = steps
+        .filter(|(_, step)| matches!(step, Ok(Step::Put | Step::Remove)))
+        .filter_map(|(place, _)| Some((place, batch.changes.get(place)?)))
+        .collect();
+    let client_id = realm.prefix.client_id(account);
+    let mut writing = Work { realm, locks, batch, client_id, look, roles: HashMap::new() };
+    if let Err(error) = writing.remember_removals(&work).await {
+        return all(error);
+    }
+    for run in work.chunk_by(|(_, a), (_, b)| part(a) == part(b)) {
+        for (place, outcome) in writing.run(run).await {
+            if let Some(slot) = outcomes.get_mut(place) {
+                *slot = outcome;
+            }
+        }
+    }
+    outcomes
+}
+
+/// What is done side by side.
+fn part(change: &Change) -> (Phase, u8) {
+    let kind = match change.object {
+        ObjectKey::Account => 0,
+        ObjectKey::Role(_) | ObjectKey::Group(_) => 1,
+        ObjectKey::Member(_) => 2,
+    };
+    (change.phase, kind)
+}
+
+impl Work<'_> {
+    async fn run(&mut self, run: &[(usize, &Change)]) -> Vec<(usize, Outcome)> {
+        match run {
+            [(place, change), ..] if change.object == ObjectKey::Account => {
+                let outcome = match &change.put {
+                    Some((Content::Account(content), fingerprint)) => {
+                        self.put_account(content, *fingerprint, change.cause).await
+                    }
+                    _ => self.remove_account().await,
+                };
+                vec![(*place, outcome)]
+            }
+            [(_, change), ..] if matches!(change.object, ObjectKey::Member(_)) => self.members(run).await,
+            _ => self.definitions(run).await,
+        }
+    }
+
+    /// Written before anybody is removed: a crash in between counts one removal too many, never too few.
+    async fn remember_removals(&mut self, work: &[(usize, &Change)]) -> Result<(), StoreError> {
+        let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| match &change.object {
+            ObjectKey::Member(email) => Some(email),
+            _ => None,
+        });
+        let counted: Vec<&Email> = counted.collect();
+        if counted.is_empty() || self.look.client.is_none() {
+            return Ok(());
+        }
+        let now = self.batch.now;
+        let removals = self.look.removals.with(counted, now, now - GUARD_WINDOW);
+        self.write_attribute(REMOVALS, &removals).await
+    }
+
+    async fn write_attribute(&self, key: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
+        let uuid = self.client()?;
+        let text = serde_json::to_string(value).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let client = keycloak::types::ClientRepresentation {
+            client_id: Some(self.client_id.clone()),
+            attributes: Some(HashMap::from([(key.to_owned(), text)])),
+            ..Default::default()
+        };
+        let (admin, realm) = (&self.realm.wire.admin, &self.realm.wire.realm);
+        let written = self.realm.wire.call("writing a client", || {
+            admin.realm_clients_with_client_uuid_put(realm, uuid, client.clone())
+        });
+        written.await.map(drop)
+    }
+
+    /// The id of the account's client.
+    pub(super) fn client(&self) -> Result<&str, StoreError> {
+        self.look.client_uuid().ok_or_else(|| {
+            StoreError::Conflict(format!("account {} has no client", self.batch.mark.account))
+        })
+    }
+
+    async fn members(&mut self, run: &[(usize, &Change)]) -> Vec<(usize, Outcome)> {
+        let fail = |error: StoreError| run.iter().map(|(place, _)| (*place, Err(error.clone()))).collect();
+        let grants = run.iter().any(|(_, change)| change.put.is_some());
+        if grants
+            && self.roles.is_empty()
+            && let Err(error) = self.read_roles().await
+        {
+            return fail(error);
+        }
+        let this = &*self;
+        let done: Vec<_> = run.iter().map(|(place, change)| this.member(*place, change)).collect();
+        stream::iter(done).buffer_unordered(CONCURRENCY).collect().await
+    }
+
+    async fn member(&self, place: usize, change: &Change) -> (usize, Outcome) {
+        let ObjectKey::Member(email) = &change.object else { return (place, Ok(())) };
+        let outcome = match &change.put {
+            Some((Content::Member(content), fingerprint)) => self.put_member(email, content, *fingerprint).await,
+            _ => self.remove_member(email).await,
+        };
+        (place, outcome)
+    }
+
+    pub(super) async fn read_roles(&mut self) -> Result<(), StoreError> {
+        let roles = self.realm.client_roles(self.client()?).await?;
+        self.roles = roles.into_iter().filter_map(|role| Some((role.name.clone()?, role))).collect();
+        Ok(())
+    }
+
+    async fn definitions(&mut self, run: &[(usize, &Change)]) -> Vec<(usize, Outcome)> {
+        let this = &*self;
+        let done: Vec<_> = run.iter().map(|(place, change)| this.placed_definition(*place, change)).collect();
+        let done: Vec<_> = stream::iter(done).buffer_unordered(CONCURRENCY).collect().await;
+        let mut outcomes = Vec::with_capacity(done.len());
+        let mut changed = false;
+        for (place, change, result) in done {
+            let Some(name) = definition_key(&change.object).map(|definition| definition.group_name()) else { continue };
+            outcomes.push((place, result.map(|defined| {
+                changed = true;
+                match defined {
+                    Some(defined) => self.look.definitions.insert(name, defined),
+                    None => self.look.definitions.remove(&name),
+                };
+            })));
+        }
+        // The account goes with this, or is gone.
+        if changed && self.look.client.is_some()
+            && let Err(error) = self.write_attribute(DEFINITIONS, &self.look.definitions).await
+        {
+            outcomes.iter_mut().filter(|(_, outcome)| outcome.is_ok()).for_each(|(_, slot)| *slot = Err(error.clone()));
+        }
+        outcomes
+    }
+
+    async fn placed_definition<'c>(&self, place: usize, change: &'c Change) -> (usize, &'c Change, Result<Option<Defined>, StoreError>) {
+        (place, change, self.definition(change).await)
+    }
+
+    /// Makes or removes the group of a role or group.
+    async fn definition(&self, change: &Change) -> Result<Option<Defined>, StoreError> {
+        let Some(definition) = definition_key(&change.object) else { return Ok(None) };
+        let there = self.look.groups.get(&definition).and_then(|group| group.id.clone());
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let (title, ranks, fingerprint) = match &change.put {
+            Some((Content::Role(content), fingerprint)) => (&content.title, &content.ranks, *fingerprint),
+            Some((Content::Group(content), fingerprint)) => (&content.title, &content.ranks, *fingerprint),
+            _ => {
+                if let Some(id) = &there {
+                    let gone = || admin.realm_groups_with_group_id_delete(realm, id);
+                    self.realm.remove("removing a group", gone).await?;
+                }
+                return Ok(None);
+            }
+        };
+        let stamp = Stamp::new(self.batch.mark, fingerprint);
+        let group = self.group(&definition, title, ranks, &stamp);
+        let id = match there {
+            Some(id) => {
+                let put = || admin.realm_groups_with_group_id_put(realm, &id, group.clone());
+                self.realm.wire.call("writing a group", put).await?;
+                id
+            }
+            None => self.new_group(&definition, group).await?,
+        };
+        Ok(Some(Defined { stamp, id }))
+    }
+
+    async fn new_group(&self, definition: &Definition, group: GroupRepresentation) -> Result<String, StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let parent = self.look.parts.group.as_str();
+        let made = self.realm.wire.create("making a group", || {
+            admin.realm_groups_with_group_id_children_post(realm, parent, group.clone())
+        });
+        let Some(made) = made.await? else {
+            return Err(StoreError::Conflict(format!("group {:?} is there by now", definition.group_name())));
+        };
+        let id = made_id(&made);
+        // Somebody removed it, and with it who was in it.
+        if let Definition::Group(name) = definition
+            && self.look.definitions.contains_key(&definition.group_name())
+        {
+            for user in self.realm.users_by(super::names::ACCOUNTS, &self.client_id).await? {
+                let entry = super::look::entry_of(&user, &self.client_id);
+                if let Some(user) = user.id.filter(|_| entry.is_some_and(|entry| entry.groups.contains(name))) {
+                    let put = || admin.realm_users_with_user_id_groups_with_group_id_put(realm, &user, &id);
+                    self.realm.wire.call("adding to a group", put).await?;
+                }
+            }
+        }
+        Ok(id)
+    }
+
+    fn group(&self, definition: &Definition, title: &str, ranks: &Ranks, stamp: &Stamp) -> GroupRepresentation {
+        let name = definition.group_name();
+        let mut attributes: HashMap<String, Vec<String>> = stamp.attributes().collect();
+        attributes.insert(NAME.to_owned(), vec![name.clone()]);
+        attributes.insert(TITLE.to_owned(), vec![title.to_owned()]);
+        attributes.insert(PERMISSIONS.to_owned(), granted(self.batch.layout, ranks));
+        GroupRepresentation { name: Some(name), attributes: Some(attributes), ..GroupRepresentation::default() }
+    }
+}
+
+fn definition_key(object: &ObjectKey) -> Option<Definition> {
+    match object {
+        ObjectKey::Role(name) => Some(Definition::Role(name.clone())),
+        ObjectKey::Group(name) => Some(Definition::Group(name.clone())),
+        ObjectKey::Account | ObjectKey::Member(_) => None,
+    }
+}
+
+/// What of `has` is not in `wants`, and what of `wants` is not in `has`.
+pub(super) fn differences<'a>(
+    has: &BTreeSet<&'a str>,
+    wants: &BTreeSet<&'a str>,
+) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
+    (has.difference(wants).copied().collect(), wants.difference(has).copied().collect())
+}
+
+/// Groups of the account that a member should be in, by id.
+pub(super) fn group_ids(look: &Look, groups: &[crate::model::Name]) -> HashSet<String> {
+    let named = groups.iter().filter_map(|name| look.definitions.get(&Definition::Group(name.clone()).group_name()));
+    named.map(|defined| defined.id.clone()).filter(|id| !id.is_empty()).collect()
+}
+
+/// The ids of all groups of the account.
+pub(super) fn own_groups(look: &Look) -> BTreeMap<&str, &str> {
+    look.definitions.iter().map(|(name, defined)| (defined.id.as_str(), name.as_str())).collect()
+}

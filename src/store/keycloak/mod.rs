@@ -1,0 +1,152 @@
+//! Keycloak 26 (design/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
+//!
+//! An account is an organization and a client; what a member may do are that client's roles, assigned directly, so that a
+//! token asked for with the account's scope says in `resource_access.<account>.roles` just what the engine says. Marks
+//! and what Keycloak has no place for are kept in attributes.
+
+mod account;
+mod apply;
+mod look;
+mod names;
+mod note;
+mod open;
+mod people;
+mod realm;
+mod watch;
+mod wire;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use jiff::Timestamp;
+
+use self::{
+    look::{Wanted, mark_of},
+    people::Locks,
+    realm::Realm,
+    wire::CONCURRENCY,
+};
+use super::{
+    Batch, Capabilities, Epoch, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals,
+};
+use crate::{
+    model::AccountKey,
+    plan::{Mark, Observed},
+    resolve::Scope,
+};
+
+/// A store in a realm of a Keycloak.
+pub struct KeycloakStore {
+    realm: std::sync::Arc<Realm>,
+    locks: Locks,
+    facts: Facts,
+    /// Opened to look: nothing is applied.
+    read_only: bool,
+}
+
+/// What the realm says of itself.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    /// Changes by administrators are recorded, and we may read them.
+    events: bool,
+    /// How long an access token lasts.
+    token_lifetime: Duration,
+}
+
+impl KeycloakStore {
+    /// Opens the store, with its secrets as they are now; declares Roster's attributes in the realm's user profile.
+    ///
+    /// # Errors
+    /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or what
+    /// the service account would have to do, `Invalid` when the place is none, there is no such realm, or it has no
+    /// organizations. Each says what was tried where.
+    pub async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+        open::open(place, secrets).await
+    }
+
+    /// Opens the store only to look: nothing is declared, and applying is refused. `None` where Roster never was.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+        open::open_to_read(place, secrets).await
+    }
+
+    /// Requests sent so far, those for tokens not counted: what `make bench` compares.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.realm.wire.requests()
+    }
+}
+
+#[async_trait]
+impl Store for KeycloakStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            transactions: false,
+            fencing: false,
+            time_windows: false,
+            audit: false,
+            notifications: self.facts.events,
+        }
+    }
+
+    fn revocation_delay(&self) -> Duration {
+        self.facts.token_lifetime
+    }
+
+    async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {
+        let organizations = self.realm.organizations().await?;
+        let marks = organizations.iter().filter_map(|organization| {
+            let account = self.realm.prefix.account(organization.name.as_deref()?)?;
+            mark_of(organization.attributes.as_ref(), &account)
+        });
+        let mut marks: Vec<Mark> = marks.collect();
+        marks.sort();
+        Ok(marks)
+    }
+
+    async fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
+        let organizations = self.realm.organizations().await?;
+        let names = organizations.iter().filter_map(|organization| organization.name.as_deref());
+        let mut keys: Vec<AccountKey> = names.filter_map(|name| self.realm.prefix.account(name)).collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let organizations = self.realm.organizations().await?;
+        let ids: Vec<String> = organizations
+            .into_iter()
+            .filter(|one| one.name.as_deref().and_then(|name| self.realm.prefix.account(name)).is_some())
+            .filter_map(|organization| organization.id)
+            .collect();
+        let accounts = ids.len() as u64;
+        let counts = stream::iter(ids).map(|id| async move { self.realm.member_count(&id).await });
+        let counts: Vec<u64> = counts.buffer_unordered(CONCURRENCY).try_collect().await?;
+        Ok(Totals { accounts, members: counts.iter().sum() })
+    }
+
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        let look = self.realm.look(account, &Wanted::scope(scope)).await?;
+        let mut observed = look.observed;
+        observed.recent_removals = look.removals.recent(since);
+        Ok(observed)
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, _: Epoch) -> Vec<Outcome> {
+        if self.read_only {
+            let denied = StoreError::Denied(format!("{}: it was opened only to look", self.realm.wire.said));
+            return batch.changes.iter().map(|_| Err(denied.clone())).collect();
+        }
+        apply::apply(&self.realm, &self.locks, batch).await
+    }
+
+    async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
+        if !self.facts.events {
+            return Ok(None);
+        }
+        Ok(Some(watch::watch(self.realm.clone()).await?))
+    }
+}

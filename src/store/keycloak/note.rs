@@ -1,0 +1,248 @@
+//! What Roster keeps in attributes: whose something is, what was last applied, and what Keycloak itself has no place for.
+//!
+//! Reading never fails: what somebody wrote by hand and nobody can understand is no mark, and differs from everything
+//! desired.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::names::{CLUSTER, FINGERPRINT, UID};
+use crate::{
+    model::{AccountKey, Email, Ladder, Layout, Name},
+    plan::{Fingerprint, Mark, RecentRemoval},
+    resolve::{AccountContent, End, MemberContent, RoleName, Window},
+};
+
+/// Whose something is, and what was last applied to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Stamp {
+    cluster: Option<String>,
+    uid: Option<String>,
+    fingerprint: Option<String>,
+}
+
+impl Stamp {
+    pub(super) fn new(mark: &Mark, fingerprint: Fingerprint) -> Self {
+        Self {
+            cluster: Some(mark.cluster.to_string()),
+            uid: Some(mark.uid.to_string()),
+            fingerprint: Some(format!("{fingerprint:?}")),
+        }
+    }
+
+    /// Of attributes of an organization or a group.
+    pub(super) fn of(attributes: &HashMap<String, Vec<String>>) -> Self {
+        let one = |key: &str| attributes.get(key).and_then(|values| values.first()).cloned();
+        Self { cluster: one(CLUSTER), uid: one(UID), fingerprint: one(FINGERPRINT) }
+    }
+
+    /// As attributes of an organization or a group.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (String, Vec<String>)> {
+        let pairs = [(CLUSTER, &self.cluster), (UID, &self.uid), (FINGERPRINT, &self.fingerprint)];
+        pairs.map(|(key, value)| (key.to_owned(), value.iter().cloned().collect())).into_iter()
+    }
+
+    /// The mark.
+    pub(super) fn mark(&self, account: &AccountKey) -> Option<Mark> {
+        let (cluster, uid) = (self.cluster.as_deref()?, self.uid.as_deref()?);
+        Some(Mark { cluster: Name::new(cluster), account: account.clone(), uid: Name::new(uid) })
+    }
+
+    /// The fingerprint.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let text = self.fingerprint.as_deref()?;
+        let mut bytes = [0; 16];
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+        }
+        Some(Fingerprint(bytes))
+    }
+}
+
+/// What the client of an account says of it, besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Note {
+    #[serde(flatten)]
+    pub(super) stamp: Stamp,
+    catalog: String,
+    owner: Option<String>,
+    parent: Option<String>,
+    layout: Vec<Ladder>,
+    #[serde(flatten)]
+    pub(super) parts: Parts,
+}
+
+/// Ids of what an account consists of besides its client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Parts {
+    pub(super) organization: String,
+    pub(super) scope: String,
+    pub(super) group: String,
+}
+
+impl Note {
+    pub(super) fn new(stamp: Stamp, content: &AccountContent, parts: Parts) -> Self {
+        Self {
+            stamp,
+            catalog: content.catalog.to_string(),
+            owner: content.owner.as_ref().map(ToString::to_string),
+            parent: content.parent.as_ref().map(ToString::to_string),
+            layout: content.layout.ladders().to_vec(),
+            parts,
+        }
+    }
+
+    pub(super) fn content(&self, display_name: &str, anomalies: Vec<Name>) -> AccountContent {
+        AccountContent {
+            display_name: display_name.into(),
+            catalog: self.catalog.as_str().into(),
+            layout: Layout::new(self.layout.clone()),
+            owner: self.owner.as_deref().map(Email::as_stored),
+            parent: self.parent.as_deref().and_then(AccountKey::parse),
+            anomalies: anomalies.into(),
+        }
+    }
+}
+
+/// Roles and groups of an account by the names of their groups in the realm: they tell one that somebody removed from one
+/// that never was.
+pub(super) type Definitions = BTreeMap<String, Defined>;
+
+/// A role or group as it was last written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Defined {
+    #[serde(flatten)]
+    pub(super) stamp: Stamp,
+    /// Id of its group in the realm.
+    pub(super) id: String,
+}
+
+/// Removals that the guard counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Removals(Vec<(String, Timestamp)>);
+
+impl Removals {
+    /// Those not older than `since`.
+    pub(super) fn recent(&self, since: Timestamp) -> Vec<RecentRemoval> {
+        let recent = self.0.iter().filter(|(_, at)| *at >= since);
+        recent.map(|(email, at)| RecentRemoval { email: Email::as_stored(email), at: *at }).collect()
+    }
+
+    /// The same and these, without what is older than `since`.
+    pub(super) fn with<'a>(&self, emails: impl IntoIterator<Item = &'a Email>, now: Timestamp, since: Timestamp) -> Self {
+        let new: Vec<_> = emails.into_iter().map(|email| (email.to_string(), now)).collect();
+        let kept = self.0.iter().filter(|old| old.1 >= since && !new.contains(old));
+        Self(kept.cloned().chain(new.iter().cloned()).collect())
+    }
+}
+
+/// What an attribute of a client says.
+pub(super) fn read<T: serde::de::DeserializeOwned + Default>(
+    attributes: Option<&HashMap<String, String>>,
+    key: &str,
+) -> Option<T> {
+    serde_json::from_str(attributes?.get(key)?).ok()
+}
+
+/// One account of a user: what Keycloak has no place for, and whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Entry {
+    /// The client id of the account.
+    pub(super) account: String,
+    #[serde(flatten)]
+    pub(super) stamp: Stamp,
+    /// The address they are declared by, and pinned to.
+    pub(super) address: String,
+    display_name: Option<String>,
+    external_id: Option<String>,
+    role: Option<String>,
+    pub(super) groups: Vec<Name>,
+    starts_at: Option<i64>,
+    expires_at: Option<i64>,
+    ended: Option<String>,
+    /// The client roles that were granted.
+    pub(super) granted: Vec<String>,
+}
+
+impl Entry {
+    pub(super) fn new(account: &str, stamp: Stamp, email: &Email, content: &MemberContent, granted: Vec<String>) -> Self {
+        let second = |at: Option<Timestamp>| at.map(Timestamp::as_second);
+        Self {
+            account: account.to_owned(),
+            stamp,
+            address: email.to_string(),
+            display_name: content.display_name.as_deref().map(str::to_owned),
+            external_id: content.external_id.as_deref().map(str::to_owned),
+            role: content.role.as_ref().map(ToString::to_string),
+            groups: content.groups.to_vec(),
+            starts_at: second(content.window.starts_at),
+            expires_at: second(content.window.expires_at),
+            ended: content.ended.map(|end| end.as_str().to_owned()),
+            granted,
+        }
+    }
+
+    /// The entry among a user's values that is of this account.
+    pub(super) fn find(values: &[String], account: &str) -> Option<Self> {
+        values.iter().filter_map(|value| Self::parse(value)).find(|entry| entry.account == account)
+    }
+
+    pub(super) fn parse(value: &str) -> Option<Self> {
+        serde_json::from_str(value).ok()
+    }
+
+    /// What it says, without permissions.
+    pub(super) fn content(&self) -> MemberContent {
+        let instant = |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
+        let ended = self.ended.as_deref().map(|ended| End::parse(ended).unwrap_or(End::Suspended));
+        MemberContent {
+            display_name: self.display_name.as_deref().map(Into::into),
+            external_id: self.external_id.as_deref().map(Into::into),
+            role: self.role.as_deref().map(RoleName::parse),
+            groups: self.groups.clone().into(),
+            window: Window { starts_at: instant(self.starts_at), expires_at: instant(self.expires_at) },
+            ended,
+            ..MemberContent::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_survives_and_rubbish_is_none() {
+        let mark = Mark { cluster: "c".into(), account: AccountKey::new("shop", "acme"), uid: "u".into() };
+        let stamp = Stamp::new(&mark, Fingerprint([0xa5; 16]));
+        let attributes: HashMap<_, _> = stamp.attributes().collect();
+        assert_eq!(Stamp::of(&attributes), stamp);
+        assert_eq!(stamp.mark(&mark.account), Some(mark.clone()));
+        assert_eq!(stamp.fingerprint(), Some(Fingerprint([0xa5; 16])));
+        for text in ["", "a5", "zz", "éééééééééééééééé", &"g".repeat(32)] {
+            assert_eq!(Stamp { fingerprint: Some(text.to_owned()), ..stamp.clone() }.fingerprint(), None, "{text}");
+        }
+        assert_eq!(Stamp::default().mark(&mark.account), None);
+    }
+
+    #[test]
+    fn removals_are_kept_as_long_as_they_count() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (ann, ben) = (Email::as_stored("ann@x.example"), Email::as_stored("ben@x.example"));
+        let first = Removals::default().with([&ann], at(100), at(0));
+        let again = first.with([&ann, &ben], at(100), at(0));
+        assert_eq!(again.recent(at(100)).len(), 2, "the same removal is not counted twice");
+        assert_eq!(again.recent(at(101)), []);
+        assert_eq!(again.with([], at(700), at(101)), Removals::default());
+    }
+}

@@ -1,0 +1,306 @@
+//! Opening: how Keycloak is reached and how safely, and whether the realm is one that Roster can work in.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use keycloak::{
+    KeycloakServiceAccountAdminTokenRetriever as Retriever, KeycloakTokenSupplier as _,
+    types::{RealmRepresentation, UPAttribute, UPAttributePermissions, UPConfig},
+};
+use reqwest::dns::{Addrs, Name as HostName, Resolve, Resolving};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::{
+    Facts, KeycloakStore,
+    names::{Prefix, USER_ATTRIBUTES},
+    realm::Realm,
+    wire::{self, TIMEOUT, Tokens, Wire},
+};
+use crate::store::{KeycloakPlace, Secrets, StoreError};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// What the service account must hold of `realm-management`. Organizations can be managed by `manage-realm` only.
+const NEEDED: [&str; 3] = ["manage-clients", "manage-realm", "manage-users"];
+/// What lets it see changes by others at once.
+const EVENTS: &str = "view-events";
+
+pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
+    let (realm, facts) = connect(place, secrets).await?;
+    if let Some(profile) = undeclared(&realm).await? {
+        let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
+        realm.wire.call("declaring Roster's attributes in the realm's user profile", put).await?;
+    }
+    Ok(KeycloakStore { realm: Arc::new(realm), locks: super::Locks::default(), facts, read_only: false })
+}
+
+pub(super) async fn open_to_read(
+    place: &KeycloakPlace,
+    secrets: &dyn Secrets,
+) -> Result<Option<KeycloakStore>, StoreError> {
+    let (realm, facts) = connect(place, secrets).await?;
+    if undeclared(&realm).await?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(KeycloakStore { realm: Arc::new(realm), locks: super::Locks::default(), facts, read_only: true }))
+}
+
+async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts), StoreError> {
+    let said = place.said();
+    let url = valid_url(&place.url)?;
+    if place.realm == "master" {
+        return Err(StoreError::Invalid(format!("{said}: the realm master administers all others; use another")));
+    }
+    let client = client(place, &url, secrets, &said).await?;
+    let secret = place.client_secret.read(secrets).await?;
+    let retriever =
+        Retriever::create_with_custom_realm(&place.client_id, secret.expose_secret(), &place.realm, client.clone());
+    let wire = Wire::new(url.as_str().trim_end_matches('/'), &place.realm, Tokens::new(retriever), client, said);
+    let held = log_in(&wire, place).await?;
+    let representation = wire.call("reading the realm", || wire.admin.realm_get(&place.realm)).await?;
+    has_organizations(&wire, &representation)?;
+    let facts = Facts {
+        events: representation.admin_events_enabled == Some(true) && held.iter().any(|role| role == EVENTS),
+        token_lifetime: Duration::from_secs(
+            representation.access_token_lifespan.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0),
+        ),
+    };
+    let mut realm =
+        Realm { wire, prefix: Prefix(place.prefix.clone()), portals: Vec::new(), management: String::new() };
+    realm.management = id_of(&realm, "realm-management").await?;
+    for portal in &place.portals {
+        let id = id_of(&realm, portal).await?;
+        realm.portals.push(id);
+    }
+    Ok((realm, facts))
+}
+
+/// https, but for this machine; no host that no Keycloak has.
+fn valid_url(text: &str) -> Result<Url, StoreError> {
+    let invalid = |why: &str| StoreError::Invalid(format!("Keycloak's url {text:?} {why}"));
+    let url = Url::parse(text).map_err(|error| invalid(&format!("is none: {error}")))?;
+    let local = match url.host() {
+        Some(Host::Ipv4(ip)) if ip.is_link_local() => return Err(invalid("is a link-local address")),
+        Some(Host::Ipv6(ip)) if ip.is_unicast_link_local() => return Err(invalid("is a link-local address")),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => return Err(invalid("names no host")),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if local => {}
+        _ => return Err(invalid("must begin with https://; http:// is for this machine only")),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("must be without user, query and fragment"));
+    }
+    Ok(url)
+}
+
+async fn client(
+    place: &KeycloakPlace,
+    url: &Url,
+    secrets: &dyn Secrets,
+    said: &str,
+) -> Result<reqwest::Client, StoreError> {
+    let ca = match &place.ca {
+        Some(ca) => Some(ca.read(secrets).await?),
+        None => None,
+    };
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .timeout(TIMEOUT)
+        .pool_max_idle_per_host(wire::CONCURRENCY)
+        .https_only(url.scheme() == "https")
+        .dns_resolver(Arc::new(NotLinkLocal))
+        .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+        .tls_backend_preconfigured(tls(ca.as_ref().map(|pem| pem.expose_secret()), said)?);
+    builder.build().map_err(|error| StoreError::Invalid(format!("{said}: {error}")))
+}
+
+/// TLS that verifies: by these authorities, or else by those that the system trusts.
+fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match ca {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let added = certificate.map_err(|error| error.to_string());
+                let added = added.and_then(|one| roots.add(one).map_err(|error| error.to_string()));
+                added.map_err(|error| StoreError::Invalid(format!("{said}: caSecretRef: no certificate: {error}")))?;
+            }
+            if roots.is_empty() {
+                return Err(StoreError::Invalid(format!("{said}: caSecretRef holds no certificate")));
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| StoreError::Invalid(format!("{said}: {error}")))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Looks hosts up, and finds none at a link-local address: there are only services that hand out secrets.
+struct NotLinkLocal;
+
+impl Resolve for NotLinkLocal {
+    fn resolve(&self, name: HostName) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let fine: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
+            if fine.is_empty() {
+                return Err(format!("{} has no address but link-local ones", name.as_str()).into());
+            }
+            Ok(Box::new(fine.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// Logs the service account in; what it holds of `realm-management`.
+async fn log_in(wire: &Wire, place: &KeycloakPlace) -> Result<Vec<String>, StoreError> {
+    let token = match wire.attempt(|| wire.tokens().get(wire.url())).await {
+        Ok(token) => token,
+        Err(error) if wire::status(&error) == Some(404) => {
+            return Err(StoreError::Invalid(format!(
+                "{}: there is no realm {:?} ({})",
+                wire.said,
+                place.realm,
+                wire::words(&error)
+            )));
+        }
+        Err(error) => {
+            let said = format!("{}: logging in as client {}", wire.said, place.client_id);
+            return Err(wire::classify(&said, &error));
+        }
+    };
+    let held = management_roles(&token);
+    let missing: Vec<&str> = NEEDED.into_iter().filter(|needed| !held.iter().any(|role| role == needed)).collect();
+    if missing.is_empty() {
+        return Ok(held);
+    }
+    Err(StoreError::Denied(format!(
+        "{}: the service account of client {} lacks {} of realm-management; give it under Service account roles",
+        wire.said,
+        place.client_id,
+        missing.join(", ")
+    )))
+}
+
+/// The roles of `realm-management` that a token of the realm says.
+fn management_roles(token: &str) -> Vec<String> {
+    let claims = wire::claims(token);
+    let roles = claims.pointer("/resource_access/realm-management/roles").and_then(Value::as_array);
+    roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn has_organizations(wire: &Wire, realm: &RealmRepresentation) -> Result<(), StoreError> {
+    if realm.organizations_enabled == Some(true) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!(
+        "{}: organizations are off in realm {:?}; turn on Organizations in its settings",
+        wire.said, wire.realm
+    )))
+}
+
+async fn id_of(realm: &Realm, client_id: &str) -> Result<String, StoreError> {
+    let client = realm.client(client_id).await?;
+    client.and_then(|client| client.id).ok_or_else(|| {
+        StoreError::Invalid(format!("{}: there is no client {client_id:?} in realm {:?}", realm.wire.said, realm.wire.realm))
+    })
+}
+
+/// The realm's user profile with Roster's attributes; `None` where it has them as they must be: for administrators only,
+/// since whoever could write them could make themselves somebody else.
+async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
+    let admin = &realm.wire.admin;
+    let mut profile =
+        realm.wire.call("reading the realm's user profile", || admin.realm_users_profile_get(&realm.wire.realm)).await?;
+    let mut attributes = profile.attributes.take().unwrap_or_default();
+    let mut changed = false;
+    for name in USER_ATTRIBUTES {
+        let wanted = declared(name);
+        let fits = |there: &UPAttribute| {
+            there.permissions == wanted.permissions && there.multivalued == Some(true) && there.validations.is_none()
+        };
+        match attributes.iter_mut().find(|attribute| attribute.name.as_deref() == Some(name)) {
+            Some(there) if fits(there) => {}
+            Some(there) => {
+                changed = true;
+                *there = wanted;
+            }
+            None => {
+                changed = true;
+                attributes.push(wanted);
+            }
+        }
+    }
+    profile.attributes = Some(attributes);
+    Ok(changed.then_some(profile))
+}
+
+fn declared(name: &str) -> UPAttribute {
+    let administrators = || Some(vec!["admin".to_owned()]);
+    UPAttribute {
+        name: Some(name.to_owned()),
+        display_name: Some(format!("Roster: {name}")),
+        multivalued: Some(true),
+        permissions: Some(UPAttributePermissions { edit: administrators(), view: administrators() }),
+        ..UPAttribute::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    #[test]
+    fn urls_are_safe_or_refused() {
+        for fine in ["https://id.example", "https://id.example/auth", "http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:2"] {
+            assert!(valid_url(fine).is_ok(), "{fine}");
+        }
+        for (bad, why) in [
+            ("http://id.example", "https"),
+            ("ftp://id.example", "https"),
+            ("https://169.254.169.254", "link-local"),
+            ("https://[fe80::1]", "link-local"),
+            ("https://u:p@id.example", "without user"),
+            ("https://id.example?x", "without user"),
+            ("id.example", "is none"),
+        ] {
+            let refused = valid_url(bad).unwrap_err();
+            assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{bad}: {refused}");
+        }
+        assert!(is_link_local("::ffff:169.254.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn roles_are_read_from_a_token() {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"resource_access":{"realm-management":{"roles":["manage-users"]}}}"#);
+        assert_eq!(management_roles(&format!("x.{payload}.y")), ["manage-users"]);
+        for rubbish in ["", "a.b.c", "x.e30.y"] {
+            assert!(management_roles(rubbish).is_empty());
+        }
+    }
+}

@@ -1,0 +1,521 @@
+//! The realm: each thing that is asked of Keycloak, once.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use keycloak::{
+    DefaultResponse,
+    types::{
+        ClientRepresentation, GroupRepresentation, MemberRepresentation, OrganizationRepresentation, RoleRepresentation,
+        UserRepresentation,
+    },
+};
+
+use super::{
+    look::definition_named,
+    names::{self, Definition, KIND, Prefix},
+    note::{Definitions, Parts},
+    wire::{CONCURRENCY, Wire},
+};
+use crate::{
+    model::{Email, Layout},
+    store::StoreError,
+};
+
+/// A realm as one account's client sees it.
+pub(super) struct Realm {
+    pub(super) wire: Wire,
+    pub(super) prefix: Prefix,
+    /// Clients of portals: each account's scope is an optional one of theirs. By id.
+    pub(super) portals: Vec<String>,
+    /// Id of the client `realm-management`, whose roles administer the realm.
+    pub(super) management: String,
+}
+
+impl Realm {
+    fn name(&self) -> &str {
+        &self.wire.realm
+    }
+
+    // Accounts.
+
+    pub(super) async fn client(&self, client_id: &str) -> Result<Option<ClientRepresentation>, StoreError> {
+        let found = self.wire.call("looking for a client", || {
+            self.wire.admin.realm_clients_get(self.name(), Some(client_id.to_owned()), None, None, None, None, None)
+        });
+        Ok(found.await?.into_iter().find(|client| client.client_id.as_deref() == Some(client_id)))
+    }
+
+    pub(super) async fn client_roles(&self, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
+        let admin = &self.wire.admin;
+        let page = |first, max| {
+            admin.realm_clients_with_client_uuid_roles_get(self.name(), client, None, Some(first), Some(max), None)
+        };
+        self.wire.pages("listing client roles", page).await
+    }
+
+    /// The organization of this name.
+    pub(super) async fn organization(&self, name: &str) -> Result<Option<OrganizationRepresentation>, StoreError> {
+        let found = self.wire.call("looking for an organization", || {
+            let (brief, exact) = (Some(false), Some(true));
+            self.wire.admin.realm_organizations_get(
+                self.name(),
+                brief,
+                exact,
+                None,
+                None,
+                None,
+                None,
+                Some(name.to_owned()),
+            )
+        });
+        Ok(found.await?.into_iter().find(|organization| organization.name.as_deref() == Some(name)))
+    }
+
+    /// All organizations that are an account's.
+    pub(super) async fn organizations(&self) -> Result<Vec<OrganizationRepresentation>, StoreError> {
+        let query = format!("{}:{}", KIND.0, KIND.1);
+        let page = |first, max| {
+            let query = Some(query.clone());
+            self.wire.admin.realm_organizations_get(
+                self.name(),
+                Some(false),
+                None,
+                Some(first),
+                None,
+                Some(max),
+                query,
+                None,
+            )
+        };
+        self.wire.pages("listing organizations", page).await
+    }
+
+    /// The top-level group of this name.
+    pub(super) async fn top_group(&self, name: &str) -> Result<Option<GroupRepresentation>, StoreError> {
+        let found = self.wire.call("looking for a group", || {
+            let name = Some(name.to_owned());
+            self.wire.admin.realm_groups_get(
+                self.name(),
+                Some(false),
+                Some(true),
+                None,
+                Some(10),
+                Some(false),
+                None,
+                name,
+                None,
+            )
+        });
+        Ok(found.await?.into_iter().find(|group| group.name.as_deref() == Some(name)))
+    }
+
+    /// Empties the ids of what is not there any more.
+    pub(super) async fn existing(&self, parts: &mut Parts) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.wire.admin, self.name());
+        let organization = async {
+            let id = parts.organization.as_str();
+            let found = self.wire.find("reading an organization", || admin.realm_organizations_with_org_id_get(realm, id));
+            Ok::<_, StoreError>(id.is_empty() || found.await?.is_none())
+        };
+        let scope = async {
+            let id = parts.scope.as_str();
+            let found = self.wire.find("reading a client scope", || {
+                admin.realm_client_scopes_with_client_scope_id_get(realm, id)
+            });
+            Ok(id.is_empty() || found.await?.is_none())
+        };
+        let group = async {
+            let id = parts.group.as_str();
+            let found = self.wire.find("reading a group", || admin.realm_groups_with_group_id_get(realm, id));
+            Ok(id.is_empty() || found.await?.is_none())
+        };
+        let (no_organization, no_scope, no_group) = futures::try_join!(organization, scope, group)?;
+        for (gone, id) in
+            [(no_organization, &mut parts.organization), (no_scope, &mut parts.scope), (no_group, &mut parts.group)]
+        {
+            if gone {
+                id.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of the client's roles that a client scope lets into tokens.
+    pub(super) async fn scope_roles(&self, scope: &str, client: &str) -> Result<BTreeSet<String>, StoreError> {
+        let mapped = self.wire.find("reading a client scope", || {
+            self.wire.admin.realm_client_scopes_with_client_scope_id_scope_mappings_clients_with_client_get(
+                self.name(),
+                scope,
+                client,
+            )
+        });
+        Ok(mapped.await?.unwrap_or_default().into_iter().filter_map(|role| role.name).collect())
+    }
+
+    /// The groups of an account's roles and groups.
+    pub(super) async fn definitions(
+        &self,
+        parts: &Parts,
+    ) -> Result<std::collections::BTreeMap<Definition, GroupRepresentation>, StoreError> {
+        if parts.group.is_empty() {
+            return Ok(std::collections::BTreeMap::new());
+        }
+        let page = |first, max| {
+            self.wire.admin.realm_groups_with_group_id_children_get(
+                self.name(),
+                &parts.group,
+                Some(false),
+                None,
+                Some(first),
+                Some(max),
+                None,
+                None,
+            )
+        };
+        let children = self.wire.pages("listing groups", page).await?;
+        Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
+    }
+
+    // People.
+
+    /// Users whose attribute has this value.
+    pub(super) async fn users_by(&self, attribute: &str, value: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let query = format!("{attribute}:\"{quoted}\"");
+        let page = |first, max| {
+            self.wire.admin.realm_users_get(
+                self.name(),
+                Some(false),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                Some(first),
+                None,
+                None,
+                None,
+                None,
+                Some(max),
+                Some(query.clone()),
+                None,
+                None,
+            )
+        };
+        let found = self.wire.pages("looking for users", page).await?;
+        // Keycloak may compare less strictly than we do.
+        let has = |user: &UserRepresentation| {
+            let values = user.attributes.as_ref().and_then(|attributes| attributes.get(attribute));
+            values.is_some_and(|values| values.iter().any(|one| one == value))
+        };
+        Ok(found.into_iter().filter(has).collect())
+    }
+
+    /// The user with this address.
+    pub(super) async fn user_by_email(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
+        let found = self.wire.call("looking for a user", || {
+            self.wire.admin.realm_users_get(
+                self.name(),
+                Some(false),
+                None,
+                None,
+                Some(email.to_string()),
+                None,
+                None,
+                Some(true),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+            )
+        });
+        let is = |user: &UserRepresentation| {
+            user.email.as_deref().and_then(|own| Email::parse(own).ok()).is_some_and(|own| own == *email)
+        };
+        Ok(found.await?.into_iter().find(is))
+    }
+
+    /// The user with this name.
+    pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRepresentation>, StoreError> {
+        let found = self.wire.call("looking for a user", || {
+            self.wire.admin.realm_users_get(
+                self.name(),
+                Some(false),
+                None,
+                None,
+                None,
+                None,
+                None,
+                Some(true),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                Some(name.to_owned()),
+            )
+        });
+        Ok(found.await?.into_iter().find(|user| user.username.as_deref() == Some(name)))
+    }
+
+    /// Members of an organization.
+    pub(super) async fn organization_members(&self, organization: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        if organization.is_empty() {
+            return Ok(Vec::new());
+        }
+        let page = |first, max| {
+            self.wire.admin.realm_organizations_with_org_id_members_get(
+                self.name(),
+                organization,
+                Some(false),
+                None,
+                Some(first),
+                Some(max),
+                None,
+                None,
+            )
+        };
+        let members = self.wire.pages("listing members", page).await?;
+        Ok(members.into_iter().map(user_of).collect())
+    }
+
+    pub(super) async fn member_count(&self, organization: &str) -> Result<u64, StoreError> {
+        let count = self.wire.find("counting members", || {
+            self.wire.admin.realm_organizations_with_org_id_members_count_get(self.name(), organization)
+        });
+        Ok(u64::try_from(count.await?.unwrap_or(0)).unwrap_or(0))
+    }
+
+    pub(super) async fn is_in_organization(&self, organization: &str, user: &str) -> Result<bool, StoreError> {
+        if organization.is_empty() {
+            return Ok(false);
+        }
+        let member = self.wire.find("looking for a member", || {
+            self.wire.admin.realm_organizations_with_org_id_members_with_member_id_get(self.name(), organization, user)
+        });
+        Ok(member.await?.is_some())
+    }
+
+    /// Ids of the groups somebody is in.
+    pub(super) async fn groups_of(&self, user: &str) -> Result<HashSet<String>, StoreError> {
+        let page = |first, max| {
+            self.wire.admin.realm_users_with_user_id_groups_get(
+                self.name(),
+                user,
+                Some(true),
+                Some(first),
+                Some(max),
+                None,
+            )
+        };
+        Ok(self.wire.pages("listing groups", page).await?.into_iter().filter_map(|group| group.id).collect())
+    }
+
+    /// Ids of the account's groups that users are in, by the user's id.
+    pub(super) async fn in_groups(
+        &self,
+        definitions: &Definitions,
+    ) -> Result<HashMap<String, HashSet<String>>, StoreError> {
+        let groups = definitions.iter().filter(|(name, defined)| {
+            matches!(Definition::parse(name), Some(Definition::Group(_))) && !defined.id.is_empty()
+        });
+        let ids: Vec<String> = groups.map(|(_, defined)| defined.id.clone()).collect();
+        let members = stream::iter(ids)
+            .map(|id| async move { self.group_members(&id).await.map(|members| (id, members)) })
+            .buffer_unordered(CONCURRENCY);
+        let mut found: HashMap<String, HashSet<String>> = HashMap::new();
+        let mut members = std::pin::pin!(members);
+        while let Some((group, members)) = members.try_next().await? {
+            for user in members.into_iter().filter_map(|user| user.id) {
+                found.entry(user).or_default().insert(group.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Members of a group; none where there is no such group.
+    async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        let page = |first, max| {
+            self.wire.admin.realm_groups_with_group_id_members_get(
+                self.name(),
+                group,
+                Some(false),
+                Some(first),
+                Some(max),
+            )
+        };
+        match self.wire.pages("listing members of a group", page).await {
+            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    /// Who holds a client role of the account, directly or by a group.
+    pub(super) async fn holders(&self, client: &str, layout: &Layout) -> Result<Vec<UserRepresentation>, StoreError> {
+        let roles: Vec<String> = names::client_roles(layout).collect();
+        let holders = stream::iter(roles)
+            .map(|role| async move {
+                let mut users = self.users_with(client, &role).await?;
+                for group in self.groups_with(client, &role).await? {
+                    users.extend(self.members_below(group).await?);
+                }
+                Ok::<_, StoreError>(users)
+            })
+            .buffer_unordered(CONCURRENCY);
+        Ok(holders.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    /// Members of a group and of all groups below it, who inherit what it has.
+    async fn members_below(&self, group: GroupRepresentation) -> Result<Vec<UserRepresentation>, StoreError> {
+        let mut waiting: Vec<String> = group.id.into_iter().collect();
+        let mut users = Vec::new();
+        while let Some(id) = waiting.pop() {
+            users.extend(self.group_members(&id).await?);
+            let page = |first, max| {
+                let (brief, first, max) = (Some(true), Some(first), Some(max));
+                self.wire.admin.realm_groups_with_group_id_children_get(
+                    self.name(),
+                    &id,
+                    brief,
+                    None,
+                    first,
+                    max,
+                    None,
+                    None,
+                )
+            };
+            let below = self.wire.pages("listing groups", page).await?;
+            waiting.extend(below.into_iter().filter_map(|group| group.id));
+        }
+        Ok(users)
+    }
+
+    /// Who holds a client role directly.
+    pub(super) async fn users_with(&self, client: &str, role: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        let page = |first, max| {
+            self.wire.admin.realm_clients_with_client_uuid_roles_with_role_name_users_get(
+                self.name(),
+                client,
+                role,
+                Some(false),
+                Some(first),
+                Some(max),
+            )
+        };
+        match self.wire.pages("listing users with a client role", page).await {
+            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    /// Groups that hand a client role on.
+    pub(super) async fn groups_with(&self, client: &str, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
+        let page = |first, max| {
+            self.wire.admin.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
+                self.name(),
+                client,
+                role,
+                Some(true),
+                Some(first),
+                Some(max),
+            )
+        };
+        match self.wire.pages("listing groups with a client role", page).await {
+            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    /// Client roles that reach somebody, by whatever way.
+    pub(super) async fn effective(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
+        let found = self.wire.find("reading effective client roles", || {
+            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_composite_get(
+                self.name(),
+                user,
+                client,
+                Some(true),
+            )
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
+    /// Client roles that somebody has directly.
+    pub(super) async fn direct(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
+        let found = self.wire.find("reading client roles", || {
+            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_get(
+                self.name(),
+                user,
+                client,
+            )
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
+    // Changing.
+
+    /// Takes a client role out of groups and of composites of realm roles.
+    pub(super) async fn cut_off(&self, client: &str, role: &RoleRepresentation) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.wire.admin, self.name());
+        let (name, one) = (role.name.as_deref().unwrap_or_default(), vec![role.clone()]);
+        for group in self.groups_with(client, name).await?.into_iter().filter_map(|group| group.id) {
+            let delete = || {
+                admin.realm_groups_with_group_id_role_mappings_clients_with_client_id_delete(
+                    realm,
+                    &group,
+                    client,
+                    one.clone(),
+                )
+            };
+            self.remove("taking a client role from a group", delete).await?;
+        }
+        let page = |first, max| admin.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
+        let roles = self.wire.pages("listing realm roles", page).await?;
+        for parent in roles.into_iter().filter(|role| role.composite == Some(true)).filter_map(|role| role.name) {
+            let parts = self.wire.find("reading a composite role", || {
+                admin.realm_roles_with_role_name_composites_clients_with_target_client_uuid_get(realm, &parent, client)
+            });
+            if parts.await?.unwrap_or_default().iter().any(|part| part.id == role.id) {
+                let delete = || admin.realm_roles_with_role_name_composites_delete(realm, &parent, one.clone());
+                self.remove("taking a client role out of a composite", delete).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A request whose answer says nothing; it is done, too, where what it removes is gone already.
+    pub(super) async fn remove<F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<DefaultResponse, keycloak::KeycloakError>>,
+    {
+        self.wire.find(doing, request).await.map(drop)
+    }
+}
+
+/// The id in the answer to a request that made something.
+pub(super) fn made_id(answer: &DefaultResponse) -> String {
+    answer.to_id().unwrap_or_default().to_owned()
+}
+
+fn user_of(member: MemberRepresentation) -> UserRepresentation {
+    UserRepresentation {
+        id: member.id,
+        username: member.username,
+        email: member.email,
+        email_verified: member.email_verified,
+        enabled: member.enabled,
+        first_name: member.first_name,
+        last_name: member.last_name,
+        attributes: member.attributes,
+        ..UserRepresentation::default()
+    }
+}

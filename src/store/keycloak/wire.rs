@@ -1,0 +1,270 @@
+//! The wire to Keycloak's admin API: a token that is renewed, a bound on what is under way, a bound in time, paging, and
+//! another try where that may help.
+
+use std::{
+    error::Error as _,
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use keycloak::{
+    KeycloakAdmin, KeycloakError, KeycloakServiceAccountAdminTokenRetriever as Retriever, KeycloakTokenSupplier,
+};
+use serde_json::Value;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::store::StoreError;
+
+/// Requests under way at once.
+pub(super) const CONCURRENCY: usize = 16;
+/// A request that takes longer has failed. Less than the time that a leader leaves its successor
+/// (`controller::lease::Timing`), so that no write of a former leader comes late.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
+/// Entries of one page.
+const PAGE: i32 = 200;
+/// Pauses before further tries.
+const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(600)];
+/// A token is renewed this long before it ends.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// The realm, as everything else sees it.
+pub(super) struct Wire {
+    pub(super) admin: KeycloakAdmin<Shared>,
+    pub(super) realm: String,
+    tokens: Shared,
+    url: String,
+    permits: Semaphore,
+    requests: AtomicU64,
+    /// What the store is called in errors.
+    pub(super) said: String,
+}
+
+impl Wire {
+    pub(super) fn new(url: &str, realm: &str, tokens: Tokens, client: reqwest::Client, said: String) -> Self {
+        let tokens = Shared(Arc::new(tokens));
+        Self {
+            admin: KeycloakAdmin::new(url, tokens.clone(), client),
+            realm: realm.to_owned(),
+            tokens,
+            url: url.to_owned(),
+            permits: Semaphore::new(CONCURRENCY),
+            requests: AtomicU64::new(0),
+            said,
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) const fn tokens(&self) -> &Shared {
+        &self.tokens
+    }
+
+    /// The id of our own user, who stands in events of what we do.
+    pub(super) async fn user(&self) -> Option<String> {
+        let token = self.tokens.get(&self.url).await.ok()?;
+        claims(&token).get("sub")?.as_str().map(str::to_owned)
+    }
+
+    /// Requests sent so far, those for tokens not counted.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// A request, tried again where that may help.
+    pub(super) async fn call<T, F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, KeycloakError>>,
+    {
+        self.attempt(request).await.map_err(|error| self.failed(doing, &error))
+    }
+
+    /// The same, where "not there" is an answer.
+    pub(super) async fn find<T, F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<Option<T>, StoreError>
+    where
+        F: Future<Output = Result<T, KeycloakError>>,
+    {
+        match self.attempt(request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(self.failed(doing, &error)),
+        }
+    }
+
+    /// Makes something; `None` where there is one of that name already.
+    pub(super) async fn create<T, F>(&self, doing: &str, mut request: impl FnMut() -> F) -> Result<Option<T>, StoreError>
+    where
+        F: Future<Output = Result<T, KeycloakError>>,
+    {
+        let made = self.attempt_with(&mut request, |error| status(error) != Some(409) && may_heal(error)).await;
+        match made {
+            Ok(made) => Ok(Some(made)),
+            Err(error) if status(&error) == Some(409) => Ok(None),
+            Err(error) => Err(self.failed(doing, &error)),
+        }
+    }
+
+    /// All pages of a list.
+    pub(super) async fn pages<T, F>(&self, doing: &str, mut page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
+    where
+        F: Future<Output = Result<Vec<T>, KeycloakError>>,
+    {
+        let mut all = Vec::new();
+        loop {
+            let first = i32::try_from(all.len()).unwrap_or(i32::MAX);
+            let found = self.call(doing, || page(first, PAGE)).await?;
+            let last = found.len() < usize::try_from(PAGE).unwrap_or(0);
+            all.extend(found);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    pub(super) async fn attempt<T, F>(&self, mut request: impl FnMut() -> F) -> Result<T, KeycloakError>
+    where
+        F: Future<Output = Result<T, KeycloakError>>,
+    {
+        self.attempt_with(&mut request, may_heal).await
+    }
+
+    async fn attempt_with<T, F>(
+        &self,
+        request: &mut impl FnMut() -> F,
+        again: impl Fn(&KeycloakError) -> bool,
+    ) -> Result<T, KeycloakError>
+    where
+        F: Future<Output = Result<T, KeycloakError>>,
+    {
+        for pause in PAUSES {
+            match self.once(request()).await {
+                Err(error) if status(&error) == Some(401) => self.tokens.0.forget().await,
+                Err(error) if again(&error) => {}
+                result => return result,
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.once(request()).await
+    }
+
+    async fn once<T>(&self, request: impl Future<Output = Result<T, KeycloakError>>) -> Result<T, KeycloakError> {
+        // It is never closed; without it nothing is lost but the bound.
+        let permit = self.permits.acquire().await;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = request.await;
+        drop(permit);
+        result
+    }
+
+    /// What an error means to whoever called.
+    pub(super) fn failed(&self, doing: &str, error: &KeycloakError) -> StoreError {
+        classify(&format!("{}: {doing}", self.said), error)
+    }
+}
+
+/// What a token of the realm says; nothing where it is no JWT.
+pub(super) fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).and_then(|payload| BASE64_URL_SAFE_NO_PAD.decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
+}
+
+/// The HTTP status of an answer.
+pub(super) fn status(error: &KeycloakError) -> Option<u16> {
+    match error {
+        KeycloakError::HttpFailure { status, .. } => Some(*status),
+        KeycloakError::ReqwestFailure(_) => None,
+    }
+}
+
+/// Whether the same request may succeed a little later: two changes at once, or a server that is not quite there.
+fn may_heal(error: &KeycloakError) -> bool {
+    match error {
+        KeycloakError::HttpFailure { status, .. } => matches!(status, 409 | 429 | 500..),
+        // A refused connection is told at once; a request that took too long is not sent again.
+        KeycloakError::ReqwestFailure(error) => !error.is_connect() && !error.is_timeout() && !error.is_builder(),
+    }
+}
+
+/// The class of an error, with `said` in front of Keycloak's own words.
+pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
+    let said = format!("{said}: {}", words(error));
+    match error {
+        KeycloakError::ReqwestFailure(_) => StoreError::Unavailable(said),
+        KeycloakError::HttpFailure { status, body, .. } => {
+            let code = body.as_ref().and_then(|body| body.error.as_deref()).unwrap_or_default();
+            match (status, code) {
+                (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(said),
+                (404 | 409, _) => StoreError::Conflict(said),
+                (400..=499, _) if *status != 429 => StoreError::Invalid(said),
+                _ => StoreError::Unavailable(said),
+            }
+        }
+    }
+}
+
+/// What Keycloak or the network said, in one line.
+pub(super) fn words(error: &KeycloakError) -> String {
+    match error {
+        KeycloakError::ReqwestFailure(error) => {
+            let mut said = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                let _ = write!(said, ": {error}");
+                cause = error.source();
+            }
+            said
+        }
+        KeycloakError::HttpFailure { status, body, text } => {
+            let message = body.as_ref().and_then(|body| {
+                body.error_description.clone().or_else(|| body.error_message.clone()).or_else(|| body.error.clone())
+            });
+            let message = message.unwrap_or_else(|| text.chars().take(200).collect());
+            format!("it answered {status} {message}")
+        }
+    }
+}
+
+/// The token of the service account, renewed before it ends.
+pub(super) struct Tokens {
+    retriever: Retriever,
+    current: Mutex<Option<(String, Instant)>>,
+}
+
+impl Tokens {
+    pub(super) fn new(retriever: Retriever) -> Self {
+        Self { retriever, current: Mutex::new(None) }
+    }
+
+    async fn forget(&self) {
+        *self.current.lock().await = None;
+    }
+}
+
+/// The same for all requests.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Tokens>);
+
+#[async_trait]
+impl KeycloakTokenSupplier for Shared {
+    async fn get(&self, url: &str) -> Result<String, KeycloakError> {
+        let mut current = self.0.current.lock().await;
+        if let Some((token, until)) = current.as_ref()
+            && Instant::now() < *until
+        {
+            return Ok(token.clone());
+        }
+        let asked = Instant::now();
+        let token = self.0.retriever.acquire(url).await?;
+        let lasts = Duration::from_secs(u64::try_from(token.expires_in()).unwrap_or(0));
+        let text = token.access_token().to_owned();
+        *current = Some((text.clone(), asked + lasts.saturating_sub(SLACK).max(lasts / 2)));
+        Ok(text)
+    }
+}
