@@ -76,7 +76,7 @@ impl Server {
         command.arg("--log-level=warn");
         command.env("KC_BOOTSTRAP_ADMIN_USERNAME", "root").env("KC_BOOTSTRAP_ADMIN_PASSWORD", "pw");
         // Compiled just well enough: it lives for minutes.
-        command.env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC").env("JAVA_OPTS_KC_HEAP", "-Xmx768m");
+        command.env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1").env("JAVA_OPTS_KC_HEAP", "-Xmx768m");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let (says, heard) = mpsc::channel();
         // It ends with the thread that started it, so that thread ends with the process.
@@ -94,7 +94,9 @@ impl Server {
                 Ok(answer) if answer.status() == StatusCode::OK => return,
                 other => {
                     let log = || fs::read_to_string(self.data.join("log")).unwrap_or_default();
-                    assert!(Instant::now() < deadline, "Keycloak does not answer: {other:?}\n{}", log());
+                    let ended = self.process.lock().unwrap().as_mut().and_then(|child| child.try_wait().unwrap());
+                    let waits = ended.is_none() && Instant::now() < deadline;
+                    assert!(waits, "Keycloak does not answer ({ended:?}): {other:?}\n{}", log());
                 }
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
