@@ -94,7 +94,7 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
             };
             let reason = match &error {
                 StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
-                StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
+                StoreError::Denied(_) | StoreError::Invalid(_) | StoreError::Unsupported(_) => SyncReason::StoreRejected,
             };
             (waiting(look, Report::new(generation, detail).unsynced(reason, error.to_string())), Some(error))
         }

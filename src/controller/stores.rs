@@ -169,7 +169,7 @@ impl StoreHandle {
         let failed = failed.inspect(|error| self.metrics.store_error(&self.name, error.kind()));
         let away = failed.fold(None, |away, error| match error {
             StoreError::Unavailable(_) | StoreError::Denied(_) => Some(error),
-            StoreError::Conflict(_) | StoreError::Invalid(_) => away,
+            StoreError::Conflict(_) | StoreError::Invalid(_) | StoreError::Unsupported(_) => away,
         });
         self.open_afresh_after(away).await;
         Ok(outcomes)

@@ -86,6 +86,9 @@ pub enum StoreError {
     /// It refuses this change.
     #[error("the store refuses it: {0}")]
     Invalid(String),
+    /// Its form has no room for this: no other try will help, another store or another object will.
+    #[error("this store cannot hold it: {0}")]
+    Unsupported(String),
 }
 
 impl StoreError {
@@ -97,6 +100,7 @@ impl StoreError {
             Self::Conflict(_) => "conflict",
             Self::Denied(_) => "denied",
             Self::Invalid(_) => "invalid",
+            Self::Unsupported(_) => "unsupported",
         }
     }
 }

@@ -293,6 +293,7 @@ fn failure(error: &StoreError) -> (SyncReason, String) {
     let reason = match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
         StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
+        StoreError::Unsupported(_) => SyncReason::NotSupportedByStore,
     };
     (reason, error.to_string())
 }

@@ -45,7 +45,7 @@ pub(super) fn of(pass: &Pass, deeds: &Deeds<'_>) -> Vec<Notice> {
     }
     let refused = deeds.plan.changes.iter().filter_map(|change| {
         let error = deeds.outcomes.get(&change.object)?.as_ref().err()?;
-        let of_object = matches!(error, StoreError::Invalid(_) | StoreError::Denied(_));
+        let of_object = matches!(error, StoreError::Invalid(_) | StoreError::Denied(_) | StoreError::Unsupported(_));
         of_object.then(|| (&change.object, error.to_string()))
     });
     notices.tell(Reason::Rejected, refused.collect());

@@ -134,14 +134,16 @@ impl Person {
             defined.map(|defined| self.groups.contains(&defined.id))
         };
         // What the realm has no group for is what it was declared to be.
-        let mut groups: BTreeSet<Name> =
+        let mut groups: Vec<Name> =
             content.groups.iter().filter(|name| is_in(name).unwrap_or(true)).cloned().collect();
         let ours = definitions.iter().filter(|(_, defined)| self.groups.contains(&defined.id));
-        groups.extend(ours.filter_map(|(name, _)| match Definition::parse(name)? {
+        let ours = ours.filter_map(|(name, _)| match Definition::parse(name)? {
             Definition::Group(name) => Some(name),
             Definition::Role(_) => None,
-        }));
-        content.groups = groups.into_iter().collect();
+        });
+        let added: Vec<Name> = ours.filter(|name| !groups.contains(name)).collect();
+        groups.extend(added);
+        content.groups = groups.into();
         let mut anomalies: Vec<Name> = beside.iter().map(|role| Name::from(format!("{role} besides"))).collect();
         anomalies.extend(
             self.inherited()
@@ -391,10 +393,9 @@ impl Realm {
         }
         person.effective = self.effective(person.id(), client).await?;
         let names: BTreeSet<&str> = person.effective.iter().filter_map(|role| role.name.as_deref()).collect();
-        let granted: BTreeSet<&str> =
-            person.entry.iter().flat_map(|entry| &entry.granted).map(String::as_str).collect();
+        let as_granted = person.entry.as_ref().is_some_and(|entry| entry.granted(names.iter().copied()));
         // Just what was granted: no need to ask whether all of it is direct, since none of it is more.
-        person.direct = if names == granted || names.is_empty() {
+        person.direct = if as_granted || names.is_empty() {
             person.effective.clone()
         } else {
             self.direct(person.id(), client).await?

@@ -3,10 +3,14 @@
 //! Reading never fails: what somebody wrote by hand and nobody can understand is no mark, and differs from everything
 //! desired.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::names::{CLUSTER, FINGERPRINT, UID};
 use crate::{
@@ -170,12 +174,12 @@ pub(super) struct Entry {
     starts_at: Option<i64>,
     expires_at: Option<i64>,
     ended: Option<String>,
-    /// The client roles that were granted.
-    pub(super) granted: Vec<String>,
+    /// A digest of the client roles that were granted.
+    granted: String,
 }
 
 impl Entry {
-    pub(super) fn new(account: &str, stamp: Stamp, email: &Email, content: &MemberContent, granted: Vec<String>) -> Self {
+    pub(super) fn new(account: &str, stamp: Stamp, email: &Email, content: &MemberContent, granted: &[String]) -> Self {
         let second = |at: Option<Timestamp>| at.map(Timestamp::as_second);
         Self {
             account: account.to_owned(),
@@ -188,8 +192,13 @@ impl Entry {
             starts_at: second(content.window.starts_at),
             expires_at: second(content.window.expires_at),
             ended: content.ended.map(|end| end.as_str().to_owned()),
-            granted,
+            granted: digest(granted.iter().map(String::as_str)),
         }
+    }
+
+    /// Whether just these client roles were granted; in order.
+    pub(super) fn granted<'a>(&self, roles: impl Iterator<Item = &'a str>) -> bool {
+        digest(roles) == self.granted
     }
 
     /// The entry among a user's values that is of this account.
@@ -215,6 +224,18 @@ impl Entry {
             ..MemberContent::default()
         }
     }
+}
+
+fn digest<'a>(roles: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for role in roles {
+        hash.update(role);
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

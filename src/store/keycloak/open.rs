@@ -1,6 +1,7 @@
 //! Opening: how Keycloak is reached and how safely, and whether the realm is one that Roster can work in.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -240,7 +241,9 @@ async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
     for name in USER_ATTRIBUTES {
         let wanted = declared(name);
         let fits = |there: &UPAttribute| {
-            there.permissions == wanted.permissions && there.multivalued == Some(true) && there.validations.is_none()
+            there.permissions == wanted.permissions
+                && there.multivalued == wanted.multivalued
+                && there.validations == wanted.validations
         };
         match attributes.iter_mut().find(|attribute| attribute.name.as_deref() == Some(name)) {
             Some(there) if fits(there) => {}
@@ -265,6 +268,11 @@ fn declared(name: &str) -> UPAttribute {
         display_name: Some(format!("Roster: {name}")),
         multivalued: Some(true),
         permissions: Some(UPAttributePermissions { edit: administrators(), view: administrators() }),
+        // Otherwise it is 2,048, which an account with many groups can exceed.
+        validations: Some(HashMap::from([(
+            "length".to_owned(),
+            HashMap::from([("max".to_owned(), Value::from("100000"))]),
+        )])),
         ..UPAttribute::default()
     }
 }

@@ -5,11 +5,13 @@
 //! in several accounts only Roster's own attributes change: never a name, an address or whether they are enabled.
 
 use std::{
+    fmt::Write as _,
     collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
 };
 
 use keycloak::types::{RoleRepresentation, UserRepresentation};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::{
@@ -51,7 +53,7 @@ impl Work<'_> {
         let _alone = self.locks.of(email).lock().await;
         let granted = names::granted(self.batch.layout, &content.ranks);
         let stamp = Stamp::new(self.batch.mark, fingerprint);
-        let entry = Entry::new(&self.client_id, stamp, email, content, granted.clone());
+        let entry = Entry::new(&self.client_id, stamp, email, content, &granted);
         let person = match self.look.people.get(email) {
             Some(person) => self.kept(person),
             None => self.new_person(email, content, &entry).await?,
@@ -139,7 +141,7 @@ impl Work<'_> {
             (MADE_BY.to_owned(), vec![self.batch.mark.cluster.to_string()]),
         ]);
         let user = UserRepresentation {
-            username: Some(email.to_string()),
+            username: Some(username(email)),
             email: Some(email.to_string()),
             first_name: first,
             last_name: last,
@@ -147,6 +149,11 @@ impl Work<'_> {
             attributes: Some(attributes.clone()),
             ..UserRepresentation::default()
         };
+        if email.as_str().split('@').next().is_some_and(|local| local.len() > 64) {
+            return Err(StoreError::Unsupported(format!(
+                "Keycloak takes no address with more than 64 characters before the @, and {email} has"
+            )));
+        }
         let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
         if let Some(made) = made {
             let user = UserRepresentation { id: Some(made_id(&made)), ..user };
@@ -329,9 +336,24 @@ impl Work<'_> {
     }
 }
 
-/// A name for people, taken apart as realms want it.
+/// The name by which a new user logs in: their address, or a digest of it where realms have no such names.
+fn username(email: &Email) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
+    if email.as_str().chars().all(fine) {
+        return email.to_string();
+    }
+    let digest = Sha256::digest(email.as_str());
+    digest.iter().take(16).fold("user-".to_owned(), |mut name, byte| {
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}
+
+/// A name for people, taken apart as realms want it; without what they do not take. The user can write it better; what was
+/// declared stands in the entry all the same.
 fn names_of(display: &str) -> (Option<String>, Option<String>) {
-    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let fine = |text: &str| text.len() < 255 && text.chars().all(|c| c.is_alphanumeric() || " .,-'".contains(c));
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty() && fine(text));
     match display.trim().rsplit_once(' ') {
         Some((first, last)) => (text(first), text(last)),
         None => (text(display), None),
@@ -340,7 +362,8 @@ fn names_of(display: &str) -> (Option<String>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::names_of;
+    use super::{names_of, username};
+    use crate::model::Email;
 
     #[test]
     fn a_name_has_parts() {
@@ -351,5 +374,14 @@ mod tests {
         assert_eq!(of("Dana"), ("Dana".into(), String::new()));
         assert_eq!(of(" Mary Ann Li "), ("Mary Ann".into(), "Li".into()));
         assert_eq!(of("  "), (String::new(), String::new()));
+        assert_eq!(of("Robert '); DROP <TABLE>"), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn every_address_has_a_username() {
+        let of = |text| username(&Email::as_stored(text));
+        assert_eq!(of("ann+x@shop.example"), "ann+x@shop.example");
+        let odd = of("o'hara/x@shop.example");
+        assert!(odd.starts_with("user-") && odd.len() == 37 && odd != of("o'hara/y@shop.example"), "{odd}");
     }
 }

@@ -14,7 +14,7 @@ mod looking;
 mod ownership;
 mod planning;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
-mod portals;
+pub mod portals;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

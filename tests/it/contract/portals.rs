@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use roster::{
     cli::input::Input,
+    model::{AccountKey, Layout},
     plan::{Mark, Observed},
     store::{Batch, Store, sqlite::SqliteStore},
 };
@@ -15,26 +16,30 @@ use super::{
     world::{NOW, TERM, world},
 };
 
-const PORTALS: [&str; 5] =
+pub const PORTALS: [&str; 5] =
     ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"];
 const VIEW: &str = "
     SELECT account || ',' || email || ',' || section || ',' || level || ',' || rank FROM effective_permissions";
 
-/// Applies all accounts of a portal to a store.
-async fn fill(store: &dyn Store, portal: &str) {
+/// Applies all accounts of a portal to a store; what ranks mean in each.
+pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> {
     let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
     let files = vec![examples.join("store.yaml"), examples.join(portal)];
     let estate = Input { files, ..Input::default() }.read().await.unwrap();
+    let mut layouts = Vec::new();
     for key in &estate.accounts {
         let resolved = estate.objects.resolve(key).unwrap();
         let mut policy = world("x").policy;
         policy.mark = Mark::of_files(key.clone());
+        policy.holds_windows = store.capabilities().time_windows;
+        layouts.push((key.clone(), resolved.desired.layout.clone()));
         let plan = roster::plan::plan(&resolved.desired, &Observed::default(), &policy);
         let batch = Batch { mark: &policy.mark, layout: &plan.layout, changes: &plan.changes, now: NOW };
         assert!(store.apply(&batch, TERM).await.iter().all(Result::is_ok));
         let observed = store.observe(key, &roster::resolve::Scope::Account, NOW).await.unwrap();
         assert_eq!(roster::plan::plan(&resolved.desired, &observed, &policy).changes, [], "{key}");
     }
+    layouts
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! Keycloak: the contract, and what only a server can show.
 
+mod cut;
+mod events;
+mod failure;
+mod identity;
+mod inherited;
 pub mod server;
+mod tokens;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -30,7 +30,6 @@ pub struct Server {
     home: PathBuf,
     data: PathBuf,
     process: Mutex<Option<Child>>,
-    client: Client,
 }
 
 impl Server {
@@ -60,8 +59,7 @@ impl Server {
         fs::write(data.join("tls.crt"), certificate).unwrap();
         fs::write(data.join("tls.key"), key).unwrap();
         let [http, https] = free_ports();
-        let client = Client::builder().timeout(Duration::from_secs(60)).tls_backend_preconfigured(no_tls()).build();
-        Self { http, https, ca: authority.pem, home, data, process: Mutex::new(None), client: client.unwrap() }
+        Self { http, https, ca: authority.pem, home, data, process: Mutex::new(None) }
     }
 
     /// Starts it, or starts it again, empty.
@@ -90,7 +88,7 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(180);
         let url = format!("{}/realms/master", self.url());
         loop {
-            match self.client.get(&url).send().await {
+            match client().get(&url).send().await {
                 Ok(answer) if answer.status() == StatusCode::OK => return,
                 other => {
                     let log = || fs::read_to_string(self.data.join("log")).unwrap_or_default();
@@ -129,7 +127,7 @@ impl Server {
     /// A token of a realm.
     pub async fn token(&self, realm: &str, form: &[(&str, &str)]) -> Result<Value, (StatusCode, Value)> {
         let url = format!("{}/realms/{realm}/protocol/openid-connect/token", self.url());
-        let answer = self.client.post(url).form(form).send().await.unwrap();
+        let answer = client().post(url).form(form).send().await.unwrap();
         let status = answer.status();
         let body: Value = answer.json().await.unwrap();
         if status.is_success() { Ok(body) } else { Err((status, body)) }
@@ -142,7 +140,7 @@ impl Server {
 
     async fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let token = self.admin_token().await;
-        self.client.request(method, format!("{}/admin/realms{path}", self.url())).bearer_auth(token)
+        client().request(method, format!("{}/admin/realms{path}", self.url())).bearer_auth(token)
     }
 
     /// Asks as the administrator of everything.
@@ -198,6 +196,11 @@ fn fetched() -> PathBuf {
 fn free_ports() -> [u16; 2] {
     let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// One that belongs to the runtime of the test that asks: connections end with it.
+fn client() -> Client {
+    Client::builder().timeout(Duration::from_secs(60)).tls_backend_preconfigured(no_tls()).build().unwrap()
 }
 
 /// These requests go by http.

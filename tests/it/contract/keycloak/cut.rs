@@ -1,0 +1,77 @@
+//! A connection that is cut after any request leaves nobody with more than they had or shall have, and a repeat ends in the
+//! state that is wanted.
+
+use roster::{
+    resolve::{RoleName, Scope},
+    store::{KeycloakPlace, NoSecrets, StoreError, keycloak::KeycloakStore},
+};
+
+use super::Keycloak;
+use crate::contract::{
+    Backend as _,
+    postgres::proxy::Proxy,
+    world::{World, email, ladder, member, ranks, world},
+};
+
+/// The account as it is, and as it shall be: somebody goes, somebody comes, two lose something and one gains, a role goes,
+/// a group is renamed, and a section comes.
+fn states() -> (World, World) {
+    let (mut from, mut to) = (world("acme"), world("acme"));
+    from.members.insert(email("cem@shop.example"), member(&[1, 1, 0]));
+    let mut ladders = to.account.layout.ladders().to_vec();
+    ladders.push(ladder("new", &["No", "Yes"]));
+    to.account.layout = roster::model::Layout::new(ladders);
+    to.members.remove(&email("ann@shop.example"));
+    to.members.insert(email("ben@shop.example"), member(&[0, 0, 0, 1]));
+    to.members.insert(email("cem@shop.example"), member(&[2, 0, 0, 0]));
+    to.members.insert(email("dora@shop.example"), member(&[2, 1, 1, 1]));
+    to.roles.remove(&RoleName::custom("admin"));
+    to.roles.values_mut().for_each(|role| role.ranks = ranks(&[1, 1, 1, 1]));
+    to.groups.values_mut().for_each(|group| *group = roster::resolve::GroupContent { title: "Counter".into(), ranks: ranks(&[0, 0, 0, 1]) });
+    (from, to)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_cut_after_any_request_is_made_good_by_a_repeat() {
+    let backend = Keycloak::fresh().await;
+    let direct = backend.open().await;
+    let proxy = Proxy::to(backend.server.port()).await;
+    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
+    let (from, to) = states();
+    let mut requests = 0;
+    loop {
+        from.converge(&*direct).await;
+        from.converge(&*direct).await;
+        from.assert_held(&from.observe(&*direct).await);
+        let plan = to.plan(&*direct, Scope::Account).await;
+        proxy.cut_after(requests);
+        let outcomes = to.apply(&store, &plan).await;
+        proxy.mend();
+        let done = outcomes.iter().all(Result::is_ok);
+        let away = |outcome: &_| matches!(outcome, Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Conflict(_)));
+        assert!(outcomes.iter().all(away), "after {requests}: {outcomes:?}");
+        let seen = to.observe(&*direct).await;
+        for (who, seen) in &seen.members {
+            let Some(content) = &seen.content else { continue };
+            let held = |world: &World| {
+                let ranks = world.members.get(who).map(|member| member.ranks.clone()).unwrap_or_default();
+                ranks.fitted(to.account.layout.len())
+            };
+            let (was, shall) = (held(&from), held(&to));
+            for (place, rank) in content.ranks.as_slice().iter().enumerate() {
+                let most = was.as_slice()[place].max(shall.as_slice()[place]);
+                assert!(*rank <= most, "after {requests}: {who} has {:?}", content.ranks);
+            }
+        }
+        to.converge(&*direct).await;
+        to.converge(&*direct).await;
+        to.assert_held(&to.observe(&*direct).await);
+        if done {
+            break;
+        }
+        // Every one of the first, where things are taken and made, and then every third.
+        requests += if requests < 24 { 1 } else { 3 };
+    }
+    assert!(requests > 30, "{requests}");
+}

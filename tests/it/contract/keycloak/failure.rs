@@ -1,0 +1,154 @@
+//! All classes of errors, provoked for real.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use roster::{
+    resolve::Scope,
+    store::{Connection, Given, KeycloakPlace, NoSecrets, Store as _, StoreError, keycloak::KeycloakStore},
+};
+use serde_json::json;
+
+use super::{Keycloak, ROLES, server::Server};
+use crate::contract::{
+    Backend as _,
+    postgres::{SecretsOf, proxy::Proxy, secret, server::Authority},
+    world::{email, member, world},
+};
+
+async fn refusal(place: &KeycloakPlace) -> StoreError {
+    KeycloakStore::open(place, &NoSecrets).await.map(drop).unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_let_in_is_denied() {
+    let backend = Keycloak::fresh().await;
+    let wrong = KeycloakPlace { client_secret: Connection::Given(Given::new("wrong-one")), ..backend.place() };
+    let error = refusal(&wrong).await;
+    assert!(matches!(&error, StoreError::Denied(said) if said.contains("logging in as client roster")), "{error}");
+    assert!(!error.to_string().contains("wrong-one"), "{error}");
+    let nobody = KeycloakPlace { client_id: "nobody".to_owned(), ..backend.place() };
+    assert!(matches!(refusal(&nobody).await, StoreError::Denied(_)));
+    // Each of the roles is needed, and none besides.
+    for missing in &ROLES[..3] {
+        let roles: Vec<&str> = ROLES.into_iter().filter(|role| role != missing).collect();
+        let backend = Keycloak::on(backend.server, &roles).await;
+        let error = refusal(&backend.place()).await;
+        assert!(matches!(&error, StoreError::Denied(said) if said.contains(&format!("lacks {missing} of"))), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_meant_is_invalid() {
+    let backend = Keycloak::fresh().await;
+    let place = backend.place();
+    for (place, why) in [
+        (KeycloakPlace { realm: "nothing".to_owned(), ..place.clone() }, "there is no realm \"nothing\""),
+        (KeycloakPlace { realm: "master".to_owned(), ..place.clone() }, "the realm master"),
+        (KeycloakPlace { url: "http://keycloak.example".to_owned(), ..place.clone() }, "must begin with https://"),
+        (KeycloakPlace { url: "https://169.254.169.254".to_owned(), ..place.clone() }, "link-local"),
+        (KeycloakPlace { portals: vec!["shop".to_owned()], ..place.clone() }, "there is no client \"shop\""),
+    ] {
+        let error = refusal(&place).await;
+        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{why}: {error}");
+    }
+    backend.send(Method::PUT, "", json!({"organizationsEnabled": false})).await;
+    let error = refusal(&place).await;
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("organizations are off")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_verified_or_not_spoken_to() {
+    let backend = Keycloak::fresh().await;
+    let server = backend.server;
+    let place = |ca| KeycloakPlace { url: server.https_url(), ca, ..backend.place() };
+    let secrets = SecretsOf::default();
+    secrets.set("right", &server.ca);
+    secrets.set("other", &Authority::new().pem);
+    secrets.set("none", "no certificate");
+    let open = async |ca| KeycloakStore::open(&place(ca), &secrets).await.map(drop);
+    open(Some(secret("right"))).await.unwrap();
+    for ca in [None, Some(secret("other"))] {
+        let error = open(ca).await.unwrap_err();
+        let said = error.to_string();
+        assert!(matches!(error, StoreError::Unavailable(_)) && said.contains("certificate"), "{said}");
+    }
+    let error = open(Some(secret("none"))).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("caSecretRef")), "{error}");
+}
+
+/// The secret is exchanged while the store is open: it says so once its token is over, and opens with the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchanged_secret_is_noticed() {
+    let backend = Keycloak::fresh().await;
+    backend.send(Method::PUT, "", json!({"accessTokenLifespan": 2})).await;
+    let secrets = SecretsOf::default();
+    secrets.set("client", "hush");
+    let place = KeycloakPlace { client_secret: Connection::Secret(secret("client")), ..backend.place() };
+    let store = KeycloakStore::open(&place, &secrets).await.unwrap();
+    let client = super::id(&backend.get("/clients?clientId=roster").await[0]);
+    backend.send(Method::PUT, &format!("/clients/{client}"), json!({"clientId": "roster", "secret": "another"})).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let denied = loop {
+        match store.accounts().await {
+            Ok(_) => assert!(Instant::now() < deadline, "the former secret still works"),
+            Err(error) => break error,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(matches!(denied, StoreError::Denied(_)), "{denied}");
+    secrets.set("client", "another");
+    KeycloakStore::open(&place, &secrets).await.unwrap().accounts().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_unavailable_and_comes_back() {
+    let backend = Keycloak::fresh().await;
+    let proxy = Proxy::to(backend.server.port()).await;
+    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
+    let mut world = world("acme");
+    world.converge(&store).await;
+    proxy.cut_after(0);
+    world.members.insert(email("new@shop.example"), member(&[1, 1, 1]));
+    let error = store.observe(world.key(), &Scope::Account, world.policy.now).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(matches!(refusal(&place).await, StoreError::Unavailable(_)));
+    proxy.mend();
+    world.converge(&store).await;
+    world.assert_held(&world.observe(&store).await);
+    // One that never answers is away, too, and soon.
+    proxy.delay(Duration::from_secs(60));
+    let started = Instant::now();
+    let error = store.observe(world.key(), &Scope::Account, world.policy.now).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_taken_away_while_it_runs_are_told() {
+    let server = Server::shared().await;
+    let backend = Keycloak::on(server, &ROLES).await;
+    backend.send(Method::PUT, "", json!({"accessTokenLifespan": 2})).await;
+    let store = backend.store().await;
+    let mut world = world("acme");
+    world.converge(&store).await;
+    let user = super::id(&backend.get("/users?exact=true&username=service-account-roster").await[0]);
+    let management = super::id(&backend.get("/clients?clientId=realm-management").await[0]);
+    let role = backend.get(&format!("/clients/{management}/roles/manage-users")).await;
+    let path = format!("/users/{user}/role-mappings/clients/{management}");
+    backend.send(Method::DELETE, &path, json!([role])).await;
+    world.members.insert(email("new@shop.example"), member(&[1, 1, 1]));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let error = match store.observe(world.key(), &Scope::Account, world.policy.now).await {
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        match error {
+            Some(StoreError::Denied(_)) => break,
+            other => assert!(Instant::now() < deadline, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! Whose address it is: who may be attached to a user that was there, and what becomes of users.
+
+use reqwest::Method;
+use roster::{model::Email, plan::ObjectKey, resolve::Scope, store::StoreError};
+use serde_json::{Value, json};
+
+use super::{Keycloak, id};
+use crate::contract::{
+    Backend as _,
+    world::{World, email, member, member_key, members, world},
+};
+
+const DANA: &str = "dana@shop.example";
+
+impl Keycloak<'_> {
+    async fn make_user(&self, email: &str, verified: bool) -> String {
+        let user = json!({
+            "username": email, "email": email, "emailVerified": verified, "enabled": true,
+            "firstName": "Dana", "lastName": "Own",
+        });
+        self.send(Method::POST, "/users", user).await
+    }
+
+    async fn user_by_id(&self, id: &str) -> Value {
+        self.get(&format!("/users/{id}")).await
+    }
+}
+
+/// An account with one member more.
+fn with(world: &World, who: &Email) -> World {
+    let mut world = world.clone();
+    world.members.insert(who.clone(), member(&[1, 0, 0]));
+    world
+}
+
+/// Tries to make one more member; what is said about that one. The others are made.
+async fn refused(backend: &Keycloak<'_>, who: &Email) -> String {
+    let store = backend.open().await;
+    let world = with(&world("acme"), who);
+    let plan = world.plan(&*store, Scope::Account).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    let mut said = String::new();
+    for (change, outcome) in plan.changes.iter().zip(outcomes) {
+        match outcome {
+            Err(StoreError::Invalid(why)) if change.object == member_key(who) => said = why,
+            Ok(()) if change.object != member_key(who) => {}
+            other => panic!("{}: {other:?}", change.object),
+        }
+    }
+    assert!(!world.observe(&*store).await.members.contains_key(who), "nothing of it is there");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_nobody_has_verified_is_nobodys() {
+    let backend = Keycloak::fresh().await;
+    backend.make_user(DANA, false).await;
+    let said = refused(&backend, &email(DANA)).await;
+    assert!(said.starts_with("IdentityUnverified") && said.contains(DANA), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_administers_the_realm_is_no_member() {
+    let backend = Keycloak::fresh().await;
+    let user = backend.make_user(DANA, true).await;
+    let management = id(&backend.get("/clients?clientId=realm-management").await[0]);
+    let role = backend.get(&format!("/clients/{management}/roles/view-users")).await;
+    // By a group, so that it is inherited.
+    let group = backend.send(Method::POST, "/groups", json!({"name": "staff"})).await;
+    backend.send(Method::POST, &format!("/groups/{group}/role-mappings/clients/{management}"), json!([role])).await;
+    backend.send(Method::PUT, &format!("/users/{user}/groups/{group}"), Value::Null).await;
+    let said = refused(&backend, &email(DANA)).await;
+    assert!(said.contains("administers it") && said.contains(DANA), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verified_user_is_pinned_and_left_as_they_are() {
+    let backend = Keycloak::fresh().await;
+    let dana = email(DANA);
+    let user = backend.make_user(DANA, true).await;
+    backend.send(Method::PUT, &format!("/users/{user}"), json!({"email": DANA, "enabled": false})).await;
+    let before = backend.user_by_id(&user).await;
+    let store = backend.open().await;
+    let one = with(&world("acme"), &dana);
+    one.converge(&*store).await;
+    one.assert_held(&one.observe(&*store).await);
+    // Their address in the realm changes: they are who they were, also for another account.
+    let mut moved = backend.user_by_id(&user).await;
+    assert_eq!(moved["enabled"], false);
+    moved["email"] = json!("elsewhere@shop.example");
+    backend.send(Method::PUT, &format!("/users/{user}"), moved).await;
+    one.assert_held(&one.observe(&*store).await);
+    let scoped = store.observe(one.key(), &members(&[&dana]), super::super::world::NOW).await.unwrap();
+    assert_eq!(scoped.members.len(), 1);
+    let mut two = with(&world("zeta"), &dana);
+    two.converge(&*store).await;
+    two.assert_held(&two.observe(&*store).await);
+    // Whoever has that address now is somebody else.
+    two.members.insert(email("elsewhere@shop.example"), member(&[1, 0, 0]));
+    let plan = two.plan(&*store, Scope::Account).await;
+    let outcomes = two.apply(&*store, &plan).await;
+    assert!(matches!(outcomes.as_slice(), [Err(StoreError::Invalid(why))] if why.contains("IdentityPinned")), "{outcomes:?}");
+    two.members.remove(&email("elsewhere@shop.example"));
+    for mut world in [one, two] {
+        world.members.remove(&dana);
+        world.converge(&*store).await;
+    }
+    // Nothing of Roster is left on them, and nothing else has changed.
+    let mut after = backend.user_by_id(&user).await;
+    after["email"] = json!(DANA);
+    assert_eq!(after, {
+        let mut before = before;
+        before["enabled"] = json!(false);
+        before
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_made_by_roster_goes_with_the_last_account() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.open().await;
+    let (mut one, mut two) = (world("acme"), world("zeta"));
+    one.converge(&*store).await;
+    two.converge(&*store).await;
+    let ann = email("ann@shop.example");
+    let user = id(&backend.user(&ann).await);
+    one.members.remove(&ann);
+    one.converge(&*store).await;
+    one.assert_held(&one.observe(&*store).await);
+    two.assert_held(&two.observe(&*store).await);
+    assert_eq!(id(&backend.user(&ann).await), user);
+    two.members.remove(&ann);
+    two.converge(&*store).await;
+    assert_eq!(backend.user(&ann).await, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_keycloak_has_no_room_for_is_said() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.open().await;
+    let long = email(&format!("{}@shop.example", "a".repeat(65)));
+    let world = with(&world("acme"), &long);
+    let plan = world.plan(&*store, Scope::Account).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    for (change, outcome) in plan.changes.iter().zip(outcomes) {
+        match &change.object {
+            ObjectKey::Member(who) if *who == long => {
+                assert!(matches!(&outcome, Err(StoreError::Unsupported(why)) if why.contains("64")), "{outcome:?}");
+            }
+            object => assert_eq!(outcome, Ok(()), "{object}"),
+        }
+    }
+}
