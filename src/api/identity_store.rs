@@ -306,4 +306,9 @@ pub struct IdentityStoreStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::status_names")]
     pub capabilities: Vec<String>,
+    /// For how many seconds what was taken from somebody may still stand in tokens that are out; absent where portals ask
+    /// the store each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
+    pub revocation_delay_seconds: Option<i64>,
 }

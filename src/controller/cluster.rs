@@ -1,6 +1,6 @@
 //! The two cluster-scoped kinds: what is said of a catalog and of a store, and their finalizers while in use.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::Client;
@@ -50,16 +50,17 @@ pub fn catalog_report(record: &Record<CatalogFacts>, users: u64) -> Report {
 pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
     let generation = look.record.facts.generation;
     let found = async {
-        let capabilities = look.handle.get().await?.capabilities().names();
+        let store = look.handle.get().await?;
+        let (capabilities, revocation_delay) = (store.capabilities().names(), store.revocation_delay());
         let totals = look.handle.call("totals", |store| async move { store.totals().await }).await?;
         let marks = look.handle.call("accounts", |store| async move { store.accounts().await }).await?;
         let blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
         let with_access = async move |store: Arc<dyn Store>| store.with_access(&blocked, Timestamp::now()).await;
         let with_access = look.handle.call("with-access", with_access).await?;
-        Ok::<_, StoreError>((capabilities, totals, marks, with_access))
+        Ok::<_, StoreError>((capabilities, revocation_delay, totals, marks, with_access))
     };
     match found.await {
-        Ok((capabilities, totals, marks, with_access)) => {
+        Ok((capabilities, revocation_delay, totals, marks, with_access)) => {
             let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
             let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
             let orphaned: BTreeSet<String> = orphaned.map(|mark| mark.account.to_string()).collect();
@@ -74,6 +75,7 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                     .map(|(account, email)| format!("{account} {email}"))
                     .collect(),
                 capabilities,
+                revocation_delay,
             };
             let mut report = Report::new(generation, detail);
             report.synced = Synced::Yes { applied: false };
@@ -91,10 +93,13 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                 blocked_in_force: None,
                 blocked_with_access: Vec::new(),
                 capabilities: Vec::new(),
+                revocation_delay: Duration::ZERO,
             };
             let reason = match &error {
                 StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
-                StoreError::Denied(_) | StoreError::Invalid(_) | StoreError::Unsupported(_) => SyncReason::StoreRejected,
+                StoreError::Denied(_) | StoreError::Invalid(_) | StoreError::Unsupported(_) => {
+                    SyncReason::StoreRejected
+                }
             };
             (waiting(look, Report::new(generation, detail).unsynced(reason, error.to_string())), Some(error))
         }

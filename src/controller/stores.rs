@@ -26,6 +26,10 @@ use crate::{
 /// A store that does not answer within this time is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same for a store that does not answer in one piece: a large account is thousands of requests, each of which the
+/// store bounds by itself.
+const PATIENCE_WITH_MANY: Duration = Duration::from_mins(10);
+
 /// Time between two attempts to listen to a store.
 const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 
@@ -126,7 +130,7 @@ impl StoreHandle {
         }
         let started = Instant::now();
         let opened = tokio::time::timeout(PATIENCE, slot.place.open(&*self.secrets)).await;
-        let store = self.noted(opened.unwrap_or_else(|_| Err(no_answer())))?;
+        let store = self.noted(opened.unwrap_or_else(|_| Err(no_answer(PATIENCE))))?;
         self.metrics.store_call(&self.name, "open", started.elapsed());
         // From before the first look, so that nothing is missed between the two.
         let listening = self.listen(&store).await;
@@ -149,10 +153,11 @@ impl StoreHandle {
         F: Future<Output = Result<T, StoreError>>,
     {
         let store = self.get().await?;
+        let patience = if store.capabilities().transactions { PATIENCE } else { PATIENCE_WITH_MANY };
         let started = Instant::now();
-        let result = match tokio::time::timeout(PATIENCE, call(store)).await {
+        let result = match tokio::time::timeout(patience, call(store)).await {
             Ok(result) => result,
-            Err(_) => Err(no_answer()),
+            Err(_) => Err(no_answer(patience)),
         };
         self.metrics.store_call(&self.name, what, started.elapsed());
         self.open_afresh_after(result.as_ref().err()).await;
@@ -246,6 +251,6 @@ async fn announce(
     }
 }
 
-fn no_answer() -> StoreError {
-    StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))
+fn no_answer(within: Duration) -> StoreError {
+    StoreError::Unavailable(format!("no answer within {} s", within.as_secs()))
 }

@@ -44,18 +44,25 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
         Detail::Catalog(accounts) => {
             finish(&api::PermissionCatalogStatus { observed_generation, conditions, accounts: Some(count(*accounts)) })
         }
-        Detail::Store { accounts, members, orphaned, blocked_in_force, blocked_with_access, capabilities } => {
-            finish(&api::IdentityStoreStatus {
-                observed_generation,
-                conditions,
-                accounts: accounts.map(count),
-                members: members.map(count),
-                orphaned_accounts: orphaned.clone(),
-                blocked_in_force: *blocked_in_force,
-                blocked_with_access: blocked_with_access.clone(),
-                capabilities: capabilities.clone(),
-            })
-        }
+        Detail::Store {
+            accounts,
+            members,
+            orphaned,
+            blocked_in_force,
+            blocked_with_access,
+            capabilities,
+            revocation_delay,
+        } => finish(&api::IdentityStoreStatus {
+            observed_generation,
+            conditions,
+            accounts: accounts.map(count),
+            members: members.map(count),
+            orphaned_accounts: orphaned.clone(),
+            blocked_in_force: *blocked_in_force,
+            blocked_with_access: blocked_with_access.clone(),
+            capabilities: capabilities.clone(),
+            revocation_delay_seconds: Some(count(revocation_delay.as_secs())).filter(|seconds| *seconds > 0),
+        }),
         Detail::Account { members, roles, groups, pending_invitations, managed_accounts, checked } => {
             finish(&api::AccountStatus {
                 observed_generation,

@@ -1,6 +1,6 @@
 //! What is to be said of one object, before it is written down: small, so that very many can wait.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Seconds;
 use crate::{
@@ -70,6 +70,8 @@ pub enum Detail {
         blocked_with_access: Vec<String>,
         /// What the backend can do.
         capabilities: Vec<String>,
+        /// How long what was taken may still be in force outside of the store.
+        revocation_delay: Duration,
     },
     /// Account.
     Account {

@@ -32,7 +32,11 @@ pub(super) enum Wanted {
     /// These members.
     Members(BTreeSet<Email>),
     /// What a batch names: these members, all roles and groups, and what the account consists of.
-    Batch(BTreeSet<Email>),
+    Batch {
+        members: BTreeSet<Email>,
+        /// Whether the account itself is named.
+        account: bool,
+    },
 }
 
 impl Wanted {
@@ -44,18 +48,19 @@ impl Wanted {
     }
 
     pub(super) fn batch<'a>(objects: impl Iterator<Item = &'a ObjectKey>) -> Self {
-        let (mut emails, mut others) = (BTreeSet::new(), false);
+        let (mut members, mut others, mut account) = (BTreeSet::new(), false, false);
         for object in objects {
             match object {
-                ObjectKey::Member(email) => drop(emails.insert(email.clone())),
-                _ => others = true,
+                ObjectKey::Member(email) => drop(members.insert(email.clone())),
+                ObjectKey::Account => account = true,
+                ObjectKey::Role(_) | ObjectKey::Group(_) => others = true,
             }
         }
-        if others { Self::Batch(emails) } else { Self::Members(emails) }
+        if others || account { Self::Batch { members, account } } else { Self::Members(members) }
     }
 
     const fn definitions(&self) -> bool {
-        matches!(self, Self::Whole | Self::Batch(_))
+        matches!(self, Self::Whole | Self::Batch { .. })
     }
 }
 
@@ -134,8 +139,7 @@ impl Person {
             defined.map(|defined| self.groups.contains(&defined.id))
         };
         // What the realm has no group for is what it was declared to be.
-        let mut groups: Vec<Name> =
-            content.groups.iter().filter(|name| is_in(name).unwrap_or(true)).cloned().collect();
+        let mut groups: Vec<Name> = content.groups.iter().filter(|name| is_in(name).unwrap_or(true)).cloned().collect();
         let ours = definitions.iter().filter(|(_, defined)| self.groups.contains(&defined.id));
         let ours = ours.filter_map(|(name, _)| match Definition::parse(name)? {
             Definition::Group(name) => Some(name),
@@ -173,8 +177,10 @@ impl Realm {
         let note = look.note.clone().unwrap_or_default();
         look.parts = note.parts.clone();
         let anomalies = match wanted {
-            Wanted::Whole => self.anomalies(client, &note, &mut look.parts).await?,
-            Wanted::Batch(_) => {
+            Wanted::Whole | Wanted::Batch { account: true, .. } => {
+                self.anomalies(client, &note, &mut look.parts).await?
+            }
+            Wanted::Batch { .. } => {
                 self.existing(&mut look.parts).await?;
                 Vec::new()
             }
@@ -236,9 +242,8 @@ impl Realm {
         layout: &Layout,
         wanted: &Wanted,
     ) -> Result<(), StoreError> {
-        let seen = look.people.iter().map(|(email, person)| {
-            (email.clone(), person.seen(account, layout, &look.definitions))
-        });
+        let seen =
+            look.people.iter().map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions)));
         look.observed.members = seen.collect();
         look.observed.member_count = match wanted {
             Wanted::Whole => look.observed.members.values().filter(|seen| seen.content.is_some()).count() as u64,
@@ -299,8 +304,8 @@ impl Realm {
     ) -> Result<BTreeMap<Email, Person>, StoreError> {
         let (named, whole) = match wanted {
             Wanted::Whole => (None, true),
-            Wanted::Members(named) | Wanted::Batch(named) if named.len() > MANY => (Some(named), false),
-            Wanted::Members(named) | Wanted::Batch(named) => {
+            Wanted::Members(named) | Wanted::Batch { members: named, .. } if named.len() > MANY => (Some(named), false),
+            Wanted::Members(named) | Wanted::Batch { members: named, .. } => {
                 let found = stream::iter(named.iter().cloned())
                     .map(|email| async move { self.person(client_id, client, look, &email).await.map(|p| (email, p)) })
                     .buffer_unordered(CONCURRENCY)

@@ -142,7 +142,12 @@ impl Removals {
     }
 
     /// The same and these, without what is older than `since`.
-    pub(super) fn with<'a>(&self, emails: impl IntoIterator<Item = &'a Email>, now: Timestamp, since: Timestamp) -> Self {
+    pub(super) fn with<'a>(
+        &self,
+        emails: impl IntoIterator<Item = &'a Email>,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Self {
         let new: Vec<_> = emails.into_iter().map(|email| (email.to_string(), now)).collect();
         let kept = self.0.iter().filter(|old| old.1 >= since && !new.contains(old));
         Self(kept.cloned().chain(new.iter().cloned()).collect())
@@ -212,7 +217,8 @@ impl Entry {
 
     /// What it says, without permissions.
     pub(super) fn content(&self) -> MemberContent {
-        let instant = |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
+        let instant =
+            |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
         let ended = self.ended.as_deref().map(|ended| End::parse(ended).unwrap_or(End::Suspended));
         MemberContent {
             display_name: self.display_name.as_deref().map(Into::into),

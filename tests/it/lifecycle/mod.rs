@@ -10,6 +10,8 @@ mod ends;
 mod file;
 mod gone;
 mod guard;
+#[cfg(feature = "keycloak")]
+mod keycloak;
 mod many;
 mod namespaces;
 mod outage;

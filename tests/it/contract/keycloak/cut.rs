@@ -27,7 +27,9 @@ fn states() -> (World, World) {
     to.members.insert(email("dora@shop.example"), member(&[2, 1, 1, 1]));
     to.roles.remove(&RoleName::custom("admin"));
     to.roles.values_mut().for_each(|role| role.ranks = ranks(&[1, 1, 1, 1]));
-    to.groups.values_mut().for_each(|group| *group = roster::resolve::GroupContent { title: "Counter".into(), ranks: ranks(&[0, 0, 0, 1]) });
+    to.groups.values_mut().for_each(|group| {
+        *group = roster::resolve::GroupContent { title: "Counter".into(), ranks: ranks(&[0, 0, 0, 1]) }
+    });
     (from, to)
 }
 

@@ -8,10 +8,7 @@ use roster::{model::AccountKey, store::Store};
 use serde_json::{Value, json};
 
 use super::{Keycloak, ROLES, id, server::Server};
-use crate::contract::{
-    Backend as _,
-    world::{email, world},
-};
+use crate::contract::world::{email, world};
 
 async fn announced(stream: &mut (impl futures::Stream<Item = AccountKey> + Unpin)) -> Option<AccountKey> {
     tokio::time::timeout(Duration::from_secs(15), stream.next()).await.expect("something is announced")

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::{Keycloak, ROLES, server::Server};
 use crate::contract::{
-    Backend as _,
     postgres::{SecretsOf, proxy::Proxy, secret, server::Authority},
     world::{email, member, world},
 };

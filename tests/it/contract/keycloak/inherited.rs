@@ -24,7 +24,8 @@ async fn hand_on(backend: &Keycloak<'_>, way: Way, user: &str, role: Value, clie
             let group = backend.send(Method::POST, "/groups", json!({"name": "staff"})).await;
             backend.send(Method::POST, &format!("/groups/{group}/role-mappings/clients/{client}"), json!([role])).await;
             // In a group below it.
-            let below = backend.send(Method::POST, &format!("/groups/{group}/children"), json!({"name": "night"})).await;
+            let below =
+                backend.send(Method::POST, &format!("/groups/{group}/children"), json!({"name": "night"})).await;
             backend.send(Method::PUT, &format!("/users/{user}/groups/{below}"), Value::Null).await;
         }
         Way::Composite => {

@@ -19,7 +19,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::contract::postgres::server::Authority;
+use crate::contract::postgres::server::{Authority, forget_dead};
 
 /// A server.
 pub struct Server {
@@ -50,6 +50,7 @@ impl Server {
         let home = std::env::var_os("ROSTER_KEYCLOAK").map_or_else(fetched, PathBuf::from);
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keycloak");
         fs::create_dir_all(&parent).unwrap();
+        forget_dead(&parent);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let data = parent.join(format!("{}-{number}", std::process::id()));
@@ -66,15 +67,30 @@ impl Server {
     pub async fn up(&self) {
         let log = fs::File::options().create(true).append(true).open(self.data.join("log")).unwrap();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(self.home.join("bin/kc.sh"));
-        command.args(["start", "--optimized", "--http-enabled=true", "--http-host=127.0.0.1", "--hostname-strict=false", "--cache=local"]);
+        // As kc.sh does, which is not used since it outlives nobody: Java would be its child. Compiled just well enough:
+        // it lives for minutes.
+        command.args(["--pdeathsig", "KILL", "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m"]);
+        command.args(["-Dfile.encoding=UTF-8", "-Djava.util.logging.manager=org.jboss.logmanager.LogManager"]);
+        command.args(
+            ["java.util", "java.util.concurrent", "java.security"]
+                .map(|it| format!("--add-opens=java.base/{it}=ALL-UNNAMED")),
+        );
+        command.arg(format!("-Dkc.home.dir={}", self.home.display()));
+        command.arg("-cp").arg(self.home.join("lib/quarkus-run.jar"));
+        command.arg("io.quarkus.bootstrap.runner.QuarkusEntryPoint");
+        command.args([
+            "start",
+            "--optimized",
+            "--http-enabled=true",
+            "--http-host=127.0.0.1",
+            "--hostname-strict=false",
+            "--cache=local",
+        ]);
         command.arg(format!("--http-port={}", self.http)).arg(format!("--https-port={}", self.https));
         command.arg(format!("--https-certificate-file={}", self.data.join("tls.crt").display()));
         command.arg(format!("--https-certificate-key-file={}", self.data.join("tls.key").display()));
         command.arg("--log-level=warn");
         command.env("KC_BOOTSTRAP_ADMIN_USERNAME", "root").env("KC_BOOTSTRAP_ADMIN_PASSWORD", "pw");
-        // Compiled just well enough: it lives for minutes.
-        command.env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1").env("JAVA_OPTS_KC_HEAP", "-Xmx768m");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let (says, heard) = mpsc::channel();
         // It ends with the thread that started it, so that thread ends with the process.
@@ -156,7 +172,8 @@ impl Server {
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = request.send().await.unwrap();
         let status = answer.status();
-        let made = answer.headers().get("location").map(|at| at.to_str().unwrap().rsplit('/').next().unwrap().to_owned());
+        let made =
+            answer.headers().get("location").map(|at| at.to_str().unwrap().rsplit('/').next().unwrap().to_owned());
         assert!(status.is_success(), "{method} {path}: {status} {}", answer.text().await.unwrap());
         made.unwrap_or_default()
     }
@@ -166,6 +183,8 @@ impl Server {
         let realm = json!({
             "realm": name, "enabled": true, "sslRequired": "none", "organizationsEnabled": true,
             "adminEventsEnabled": true, "accessTokenLifespan": 120,
+            // Hashing is not what is tested.
+            "passwordPolicy": "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)",
             "clients": [
                 {"clientId": "roster", "secret": "hush", "serviceAccountsEnabled": true, "standardFlowEnabled": false},
                 {"clientId": "portal", "secret": "portal", "directAccessGrantsEnabled": true, "fullScopeAllowed": false},

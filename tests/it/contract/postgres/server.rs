@@ -188,7 +188,7 @@ impl Drop for Server {
 }
 
 /// What earlier processes left.
-fn forget_dead(parent: &Path) {
+pub fn forget_dead(parent: &Path) {
     for old in fs::read_dir(parent).unwrap().flatten() {
         let name = old.file_name().into_string().unwrap_or_default();
         let process = name.split('-').next().unwrap_or_default();
