@@ -124,7 +124,7 @@ async fn client(
         .https_only(url.scheme() == "https")
         .dns_resolver(Arc::new(NotLinkLocal))
         .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls(ca.as_ref().map(|pem| pem.expose_secret()), said)?);
+        .tls_backend_preconfigured(tls(ca.as_ref().map(ExposeSecret::expose_secret), said)?);
     builder.build().map_err(|error| StoreError::Invalid(format!("{said}: {error}")))
 }
 
