@@ -15,6 +15,7 @@ use tokio::{
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
+use tracing::Instrument as _;
 
 use crate::{
     api::IdentityStoreSpec,
@@ -150,7 +151,9 @@ impl StoreHandle {
     {
         let store = self.get().await?;
         let started = Instant::now();
-        let result = match tokio::time::timeout(PATIENCE, call(store)).await {
+        // In a trace it is named for what it does.
+        let span = tracing::debug_span!("store", otel.name = what, store = %self.name);
+        let result = match tokio::time::timeout(PATIENCE, call(store)).instrument(span).await {
             Ok(result) => result,
             Err(_) => Err(no_answer()),
         };

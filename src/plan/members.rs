@@ -186,7 +186,8 @@ impl Planner<'_> {
                 Some(content)
             }
             None => {
-                let mut content = translated(held.filter(|held| waits(held))?.clone(), self.layouts.observed, self.layouts.desired);
+                let mut content =
+                    translated(held.filter(|held| waits(held))?.clone(), self.layouts.observed, self.layouts.desired);
                 content.ranks.clear();
                 Some(Cow::Owned(content))
             }
@@ -229,7 +230,11 @@ impl Planner<'_> {
         let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
         self.plan.changes.push(Change {
             object,
-            counted: had_access && allows_nothing(&written) && !has_ended(&written, now) && !begins && cause != Cause::Drift,
+            counted: had_access
+                && allows_nothing(&written)
+                && !has_ended(&written, now)
+                && !begins
+                && cause != Cause::Drift,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin: origin.cloned(),

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::{
-    ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, OrganizationRepresentation, RoleRepresentation,
+    ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, OrganizationRepresentation,
+    RoleRepresentation,
 };
 
 use super::{
@@ -61,14 +62,16 @@ impl Work<'_> {
             ..OrganizationRepresentation::default()
         };
         if parts.organization.is_empty() {
-            let made = self.realm.wire.create("making an organization", || {
-                admin.realm_organizations_post(realm, organization.clone())
-            });
+            let made = self
+                .realm
+                .wire
+                .create("making an organization", || admin.realm_organizations_post(realm, organization.clone()));
             match made.await? {
                 Some(made) => parts.organization = made_id(&made),
                 None => {
                     let there = self.realm.organization(&self.client_id).await?;
-                    let there = there.filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
+                    let there = there
+                        .filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
                     parts.organization = there.and_then(|there| there.id).ok_or_else(|| self.taken("organization"))?;
                 }
             }
@@ -93,7 +96,8 @@ impl Work<'_> {
                 Some(made) => parts.group = made_id(&made),
                 None => {
                     let there = self.realm.top_group(&self.client_id).await?;
-                    let there = there.filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
+                    let there = there
+                        .filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
                     parts.group = there.and_then(|there| there.id).ok_or_else(|| self.taken("group"))?;
                 }
             }
@@ -117,7 +121,8 @@ impl Work<'_> {
             attributes: Some(attributes),
             ..ClientScopeRepresentation::default()
         };
-        let made = self.realm.wire.create("making a client scope", || admin.realm_client_scopes_post(realm, scope.clone()));
+        let made =
+            self.realm.wire.create("making a client scope", || admin.realm_client_scopes_post(realm, scope.clone()));
         if let Some(made) = made.await? {
             return Ok(made_id(&made));
         }
@@ -173,7 +178,8 @@ impl Work<'_> {
             self.realm.wire.call("writing a client", put).await?;
             return Ok(uuid.to_owned());
         }
-        let made = self.realm.wire.create("making a client", || admin.realm_clients_post(realm, client.clone())).await?;
+        let made =
+            self.realm.wire.create("making a client", || admin.realm_clients_post(realm, client.clone())).await?;
         made.map(|made| made_id(&made)).ok_or_else(|| self.taken("client"))
     }
 
@@ -218,7 +224,12 @@ impl Work<'_> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         for user in self.realm.users_with(uuid, role).await?.into_iter().filter_map(|user| user.id) {
             let grant = || {
-                admin.realm_users_with_user_id_role_mappings_clients_with_client_id_post(realm, &user, uuid, roles.clone())
+                admin.realm_users_with_user_id_role_mappings_clients_with_client_id_post(
+                    realm,
+                    &user,
+                    uuid,
+                    roles.clone(),
+                )
             };
             self.realm.remove("translating a permission", grant).await?;
         }
@@ -245,7 +256,9 @@ impl Work<'_> {
         }
         for portal in &self.realm.portals {
             let put = || {
-                admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_put(realm, portal, scope)
+                admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_put(
+                    realm, portal, scope,
+                )
             };
             self.realm.wire.call("giving a portal the account's scope", put).await?;
         }

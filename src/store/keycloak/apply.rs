@@ -118,17 +118,18 @@ impl Work<'_> {
             ..Default::default()
         };
         let (admin, realm) = (&self.realm.wire.admin, &self.realm.wire.realm);
-        let written = self.realm.wire.call("writing a client", || {
-            admin.realm_clients_with_client_uuid_put(realm, uuid, client.clone())
-        });
+        let written = self
+            .realm
+            .wire
+            .call("writing a client", || admin.realm_clients_with_client_uuid_put(realm, uuid, client.clone()));
         written.await.map(drop)
     }
 
     /// The id of the account's client.
     pub(super) fn client(&self) -> Result<&str, StoreError> {
-        self.look.client_uuid().ok_or_else(|| {
-            StoreError::Conflict(format!("account {} has no client", self.batch.mark.account))
-        })
+        self.look
+            .client_uuid()
+            .ok_or_else(|| StoreError::Conflict(format!("account {} has no client", self.batch.mark.account)))
     }
 
     async fn members(&mut self, run: &[(usize, &Change)]) -> Vec<(usize, Outcome)> {
@@ -168,16 +169,20 @@ impl Work<'_> {
         let mut changed = false;
         for (place, change, result) in done {
             let Some(name) = definition_key(&change.object).map(|definition| definition.group_name()) else { continue };
-            outcomes.push((place, result.map(|defined| {
-                changed = true;
-                match defined {
-                    Some(defined) => self.look.definitions.insert(name, defined),
-                    None => self.look.definitions.remove(&name),
-                };
-            })));
+            outcomes.push((
+                place,
+                result.map(|defined| {
+                    changed = true;
+                    match defined {
+                        Some(defined) => self.look.definitions.insert(name, defined),
+                        None => self.look.definitions.remove(&name),
+                    };
+                }),
+            ));
         }
         // The account goes with this, or is gone.
-        if changed && self.look.client.is_some()
+        if changed
+            && self.look.client.is_some()
             && let Err(error) = self.write_attribute(DEFINITIONS, &self.look.definitions).await
         {
             outcomes.iter_mut().filter(|(_, outcome)| outcome.is_ok()).for_each(|(_, slot)| *slot = Err(error.clone()));
@@ -185,7 +190,11 @@ impl Work<'_> {
         outcomes
     }
 
-    async fn placed_definition<'c>(&self, place: usize, change: &'c Change) -> (usize, &'c Change, Result<Option<Defined>, StoreError>) {
+    async fn placed_definition<'c>(
+        &self,
+        place: usize,
+        change: &'c Change,
+    ) -> (usize, &'c Change, Result<Option<Defined>, StoreError>) {
         (place, change, self.definition(change).await)
     }
 
@@ -221,9 +230,10 @@ impl Work<'_> {
     async fn new_group(&self, definition: &Definition, group: GroupRepresentation) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let parent = self.look.parts.group.as_str();
-        let made = self.realm.wire.create("making a group", || {
-            admin.realm_groups_with_group_id_children_post(realm, parent, group.clone())
-        });
+        let made = self
+            .realm
+            .wire
+            .create("making a group", || admin.realm_groups_with_group_id_children_post(realm, parent, group.clone()));
         let Some(made) = made.await? else {
             return Err(StoreError::Conflict(format!("group {:?} is there by now", definition.group_name())));
         };

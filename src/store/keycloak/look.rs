@@ -234,9 +234,8 @@ impl Realm {
         layout: &Layout,
         wanted: &Wanted,
     ) -> Result<(), StoreError> {
-        let seen = look.people.iter().map(|(email, person)| {
-            (email.clone(), person.seen(account, layout, &look.definitions))
-        });
+        let seen =
+            look.people.iter().map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions)));
         look.observed.members = seen.collect();
         look.observed.member_count = match wanted {
             Wanted::Whole => look.observed.members.values().filter(|seen| seen.content.is_some()).count() as u64,

@@ -27,9 +27,7 @@ use self::{
     realm::Realm,
     wire::CONCURRENCY,
 };
-use super::{
-    Batch, Capabilities, Epoch, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals,
-};
+use super::{Batch, Capabilities, Epoch, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
     model::AccountKey,
     plan::{Mark, Observed},

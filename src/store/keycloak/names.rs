@@ -66,8 +66,7 @@ pub(super) fn client_roles(layout: &Layout) -> impl Iterator<Item = String> + '_
 
 /// The client roles of `ranks`.
 pub(super) fn granted(layout: &Layout, ranks: &Ranks) -> Vec<String> {
-    let mut granted: Vec<String> =
-        layout.named(ranks).map(|(section, level)| client_role(section, level)).collect();
+    let mut granted: Vec<String> = layout.named(ranks).map(|(section, level)| client_role(section, level)).collect();
     granted.sort_unstable();
     granted
 }

@@ -138,7 +138,12 @@ impl Removals {
     }
 
     /// The same and these, without what is older than `since`.
-    pub(super) fn with<'a>(&self, emails: impl IntoIterator<Item = &'a Email>, now: Timestamp, since: Timestamp) -> Self {
+    pub(super) fn with<'a>(
+        &self,
+        emails: impl IntoIterator<Item = &'a Email>,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Self {
         let new: Vec<_> = emails.into_iter().map(|email| (email.to_string(), now)).collect();
         let kept = self.0.iter().filter(|old| old.1 >= since && !new.contains(old));
         Self(kept.cloned().chain(new.iter().cloned()).collect())
@@ -175,7 +180,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(account: &str, stamp: Stamp, email: &Email, content: &MemberContent, granted: Vec<String>) -> Self {
+    pub(super) fn new(
+        account: &str,
+        stamp: Stamp,
+        email: &Email,
+        content: &MemberContent,
+        granted: Vec<String>,
+    ) -> Self {
         let second = |at: Option<Timestamp>| at.map(Timestamp::as_second);
         Self {
             account: account.to_owned(),
@@ -203,7 +214,8 @@ impl Entry {
 
     /// What it says, without permissions.
     pub(super) fn content(&self) -> MemberContent {
-        let instant = |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
+        let instant =
+            |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
         let ended = self.ended.as_deref().map(|ended| End::parse(ended).unwrap_or(End::Suspended));
         MemberContent {
             display_name: self.display_name.as_deref().map(Into::into),

@@ -225,7 +225,10 @@ fn has_organizations(wire: &Wire, realm: &RealmRepresentation) -> Result<(), Sto
 async fn id_of(realm: &Realm, client_id: &str) -> Result<String, StoreError> {
     let client = realm.client(client_id).await?;
     client.and_then(|client| client.id).ok_or_else(|| {
-        StoreError::Invalid(format!("{}: there is no client {client_id:?} in realm {:?}", realm.wire.said, realm.wire.realm))
+        StoreError::Invalid(format!(
+            "{}: there is no client {client_id:?} in realm {:?}",
+            realm.wire.said, realm.wire.realm
+        ))
     })
 }
 
@@ -233,8 +236,10 @@ async fn id_of(realm: &Realm, client_id: &str) -> Result<String, StoreError> {
 /// since whoever could write them could make themselves somebody else.
 async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
     let admin = &realm.wire.admin;
-    let mut profile =
-        realm.wire.call("reading the realm's user profile", || admin.realm_users_profile_get(&realm.wire.realm)).await?;
+    let mut profile = realm
+        .wire
+        .call("reading the realm's user profile", || admin.realm_users_profile_get(&realm.wire.realm))
+        .await?;
     let mut attributes = profile.attributes.take().unwrap_or_default();
     let mut changed = false;
     for name in USER_ATTRIBUTES {
@@ -277,7 +282,13 @@ mod tests {
 
     #[test]
     fn urls_are_safe_or_refused() {
-        for fine in ["https://id.example", "https://id.example/auth", "http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:2"] {
+        for fine in [
+            "https://id.example",
+            "https://id.example/auth",
+            "http://127.0.0.1:8080",
+            "http://localhost:1",
+            "http://[::1]:2",
+        ] {
             assert!(valid_url(fine).is_ok(), "{fine}");
         }
         for (bad, why) in [
@@ -297,7 +308,8 @@ mod tests {
 
     #[test]
     fn roles_are_read_from_a_token() {
-        let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"resource_access":{"realm-management":{"roles":["manage-users"]}}}"#);
+        let payload =
+            BASE64_URL_SAFE_NO_PAD.encode(r#"{"resource_access":{"realm-management":{"roles":["manage-users"]}}}"#);
         assert_eq!(management_roles(&format!("x.{payload}.y")), ["manage-users"]);
         for rubbish in ["", "a.b.c", "x.e30.y"] {
             assert!(management_roles(rubbish).is_empty());

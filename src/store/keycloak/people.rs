@@ -84,9 +84,9 @@ impl Work<'_> {
             let user = self.user(person.id()).await?;
             let attributes = user.and_then(|user| user.attributes).unwrap_or_default();
             let values = |key: &str| attributes.get(key).cloned().unwrap_or_default();
-            let others = values(ENTRIES).iter().any(|value| {
-                Entry::parse(value).is_none_or(|entry| entry.account != self.client_id)
-            });
+            let others = values(ENTRIES)
+                .iter()
+                .any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
             if !others && values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str()) {
                 let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
                 return self.realm.remove("removing a user", gone).await;
@@ -184,9 +184,12 @@ impl Work<'_> {
                  or set Email verified"
             ));
         }
-        let pinned = user.attributes.as_ref().and_then(|attributes| attributes.get(ADDRESS)).and_then(|all| all.first());
+        let pinned =
+            user.attributes.as_ref().and_then(|attributes| attributes.get(ADDRESS)).and_then(|all| all.first());
         if let Some(other) = pinned.filter(|other| other.as_str() != email.as_str()) {
-            return refuse(format!("IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"));
+            return refuse(format!(
+                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
+            ));
         }
         let id = user.id.as_deref().unwrap_or_default();
         if user.service_account_client_id.is_some() {
@@ -194,7 +197,9 @@ impl Work<'_> {
         }
         let manages = self.realm.effective(id, &self.realm.management).await?;
         if let Some(role) = manages.first().and_then(|role| role.name.as_deref()) {
-            return refuse(format!("user {name} of the realm administers it (realm-management {role}), and cannot be a member"));
+            return refuse(format!(
+                "user {name} of the realm administers it (realm-management {role}), and cannot be a member"
+            ));
         }
         Ok(())
     }
@@ -213,9 +218,8 @@ impl Work<'_> {
             };
         };
         let mut attributes = user.attributes.take().unwrap_or_default();
-        let values = |attributes: &HashMap<String, Vec<String>>, key: &str| {
-            attributes.get(key).cloned().unwrap_or_default()
-        };
+        let values =
+            |attributes: &HashMap<String, Vec<String>>, key: &str| attributes.get(key).cloned().unwrap_or_default();
         let mut entries = values(&attributes, ENTRIES);
         entries.retain(|value| Entry::parse(value).is_none_or(|other| other.account != self.client_id));
         let mut accounts = values(&attributes, ACCOUNTS);
@@ -297,7 +301,8 @@ impl Work<'_> {
         let left = self.realm.effective(person.id(), client).await?;
         let direct = self.realm.direct(person.id(), client).await?;
         let is_direct = |name: &str| direct.iter().any(|role| role.name.as_deref() == Some(name));
-        match left.iter().filter_map(|role| role.name.as_deref()).find(|name| names.contains(name) && !is_direct(name)) {
+        match left.iter().filter_map(|role| role.name.as_deref()).find(|name| names.contains(name) && !is_direct(name))
+        {
             Some(name) => Err(StoreError::Invalid(format!(
                 "client role {name} still reaches {} by a composite of some client's role; take it out there",
                 person.user.username.as_deref().unwrap_or_default()

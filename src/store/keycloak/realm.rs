@@ -6,8 +6,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::{
     DefaultResponse,
     types::{
-        ClientRepresentation, GroupRepresentation, MemberRepresentation, OrganizationRepresentation, RoleRepresentation,
-        UserRepresentation,
+        ClientRepresentation, GroupRepresentation, MemberRepresentation, OrganizationRepresentation,
+        RoleRepresentation, UserRepresentation,
     },
 };
 
@@ -115,14 +115,15 @@ impl Realm {
         let (admin, realm) = (&self.wire.admin, self.name());
         let organization = async {
             let id = parts.organization.as_str();
-            let found = self.wire.find("reading an organization", || admin.realm_organizations_with_org_id_get(realm, id));
+            let found =
+                self.wire.find("reading an organization", || admin.realm_organizations_with_org_id_get(realm, id));
             Ok::<_, StoreError>(id.is_empty() || found.await?.is_none())
         };
         let scope = async {
             let id = parts.scope.as_str();
-            let found = self.wire.find("reading a client scope", || {
-                admin.realm_client_scopes_with_client_scope_id_get(realm, id)
-            });
+            let found = self
+                .wire
+                .find("reading a client scope", || admin.realm_client_scopes_with_client_scope_id_get(realm, id));
             Ok(id.is_empty() || found.await?.is_none())
         };
         let group = async {
@@ -452,11 +453,7 @@ impl Realm {
     /// Client roles that somebody has directly.
     pub(super) async fn direct(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
         let found = self.wire.find("reading client roles", || {
-            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_get(
-                self.name(),
-                user,
-                client,
-            )
+            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_get(self.name(), user, client)
         });
         Ok(found.await?.unwrap_or_default())
     }

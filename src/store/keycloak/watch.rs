@@ -111,7 +111,8 @@ impl Watching {
         }
         let ours = self.realm.wire.user().await;
         let others = newest.iter().filter(|event| {
-            is_new(event, &before) && event.auth_details.as_ref().and_then(|by| by.user_id.as_deref()) != ours.as_deref()
+            is_new(event, &before)
+                && event.auth_details.as_ref().and_then(|by| by.user_id.as_deref()) != ours.as_deref()
         });
         for event in others {
             if !self.take(event.resource_path.as_deref().unwrap_or_default()).await? {

@@ -99,7 +99,11 @@ impl Wire {
     }
 
     /// Makes something; `None` where there is one of that name already.
-    pub(super) async fn create<T, F>(&self, doing: &str, mut request: impl FnMut() -> F) -> Result<Option<T>, StoreError>
+    pub(super) async fn create<T, F>(
+        &self,
+        doing: &str,
+        mut request: impl FnMut() -> F,
+    ) -> Result<Option<T>, StoreError>
     where
         F: Future<Output = Result<T, KeycloakError>>,
     {
@@ -112,7 +116,11 @@ impl Wire {
     }
 
     /// All pages of a list.
-    pub(super) async fn pages<T, F>(&self, doing: &str, mut page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
+    pub(super) async fn pages<T, F>(
+        &self,
+        doing: &str,
+        mut page: impl FnMut(i32, i32) -> F,
+    ) -> Result<Vec<T>, StoreError>
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
     {

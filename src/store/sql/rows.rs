@@ -8,9 +8,9 @@ use super::{
     record::hex,
 };
 use crate::{
-    store::decide::Translation,
     plan::{Change, Content, Fingerprint, ObjectKey},
     resolve::{End, MemberContent},
+    store::decide::Translation,
 };
 
 /// The name of an object within its kind, as rows have it.

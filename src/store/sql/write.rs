@@ -2,7 +2,6 @@
 
 use super::{
     Audited, RankRows, Rows, Trail, account_mark, audit_append,
-
     read::{self, Wanted},
     session::{Cells, Read, Session, Table, Write},
 };

@@ -69,7 +69,14 @@ impl Server {
         let log = fs::File::options().create(true).append(true).open(self.data.join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(self.home.join("bin/kc.sh"));
-        command.args(["start", "--optimized", "--http-enabled=true", "--http-host=127.0.0.1", "--hostname-strict=false", "--cache=local"]);
+        command.args([
+            "start",
+            "--optimized",
+            "--http-enabled=true",
+            "--http-host=127.0.0.1",
+            "--hostname-strict=false",
+            "--cache=local",
+        ]);
         command.arg(format!("--http-port={}", self.http)).arg(format!("--https-port={}", self.https));
         command.arg(format!("--https-certificate-file={}", self.data.join("tls.crt").display()));
         command.arg(format!("--https-certificate-key-file={}", self.data.join("tls.key").display()));
@@ -158,7 +165,8 @@ impl Server {
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = request.send().await.unwrap();
         let status = answer.status();
-        let made = answer.headers().get("location").map(|at| at.to_str().unwrap().rsplit('/').next().unwrap().to_owned());
+        let made =
+            answer.headers().get("location").map(|at| at.to_str().unwrap().rsplit('/').next().unwrap().to_owned());
         assert!(status.is_success(), "{method} {path}: {status} {}", answer.text().await.unwrap());
         made.unwrap_or_default()
     }
