@@ -100,7 +100,7 @@ async fn a_trace_tells_what_a_pass_did_and_a_receiver_that_hangs_stops_nobody() 
         let found: Vec<_> = of_pass.iter().filter(|span| span.name == part).collect();
         assert_eq!(found.len(), 1, "{part}: {of_pass:#?}");
         assert_eq!(found[0].parent_span_id, pass.span_id, "{part}");
-        assert!(found[0].end_time_unix_nano <= pass.end_time_unix_nano, "{part}");
+        assert!(found[0].end_time_unix_nano <= pass.end_time_unix_nano, "{part}: {:#?} {pass:#?}", found[0]);
     }
     assert_eq!(received.services(), ["roster"]);
     // The log names it alike.

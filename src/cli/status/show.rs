@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::gather::{Controller, Status};
-use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint};
+use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
-/// Objects that are not ready and are shown; `-o json` has all.
-const SHOWN: usize = 50;
+/// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
+const SHOWN: usize = 20;
 
 /// As text of at most 100 columns.
 pub fn text(status: &Status, now: Timestamp) -> String {
@@ -18,14 +18,22 @@ pub fn text(status: &Status, now: Timestamp) -> String {
     section("Stores", &stores(status), "none");
     section("Catalogs", &catalogs(status), "none");
     section("Accounts", &accounts(status, now), "none");
+    if status.accounts.len() > SHOWN {
+        text = format!("{text}and {} more; -o json has all\n", status.accounts.len() - SHOWN);
+    }
+    let mut section = |title: &str, table: &Table, none: &str| {
+        let body = if table.is_empty() { format!("{none}\n") } else { table.text() };
+        text = format!("{text}\n{}\n{body}", paint(BOLD, title));
+    };
     section("Objects", &objects(status), "none");
     let total = status.not_ready.len();
     if total > 0 {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
-        text = format!("{text}\n{title}\n{}", not_ready(status).text());
+        text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
         if total > SHOWN {
             text = format!("{text}and {} more; -o json has all\n", total - SHOWN);
         }
+        text = format!("{text}\n{}\n{}", paint(BOLD, "What to do"), what_to_do(status));
     }
     for guarded in &status.guarded {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
@@ -110,7 +118,10 @@ fn catalogs(status: &Status) -> Table {
 
 fn accounts(status: &Status, now: Timestamp) -> Table {
     let mut table = Table::new(["account", "ready", "members", "drift", "checked"]).numbers(&[2, 3]);
-    for account in &status.accounts {
+    // Those that somebody should look at come first.
+    let mut accounts: Vec<_> = status.accounts.iter().collect();
+    accounts.sort_by_key(|account| account.ready == "True");
+    for account in accounts.into_iter().take(SHOWN) {
         let checked = account.last_checked.map(|at| format!("{} ago", age(now.duration_since(at))));
         table.row([
             account.account.clone(),
@@ -131,13 +142,28 @@ fn objects(status: &Status) -> Table {
     table
 }
 
-fn not_ready(status: &Status) -> Table {
-    let mut table = Table::new(["object", "reason", "message"]);
+fn not_ready(status: &Status, now: Timestamp) -> Table {
+    let mut table = Table::new(["object", "reason", "since", "message"]).whole(&[2]);
     for one in status.not_ready.iter().take(SHOWN) {
         let place = one.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
-        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), one.message.clone()]);
+        let since = one.since.map_or_else(|| "?".to_owned(), |since| age(now.duration_since(since)));
+        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), since, one.message.clone()]);
     }
     table
+}
+
+/// A line for each reason, once.
+fn what_to_do(status: &Status) -> String {
+    let mut reasons: Vec<(&str, &str)> = Vec::new();
+    for one in &status.not_ready {
+        let Some(remedy) = &one.remedy else { continue };
+        if !reasons.iter().any(|(reason, _)| *reason == one.reason) {
+            reasons.push((&one.reason, remedy));
+        }
+    }
+    let width = reasons.iter().map(|(reason, _)| reason.len()).max().unwrap_or_default();
+    let lines = reasons.iter().map(|(reason, remedy)| wrap(&format!("{reason:width$}  "), width + 2, remedy));
+    lines.collect::<String>() + "docs/runbook.md says more about each reason.\n"
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod file;
 mod gone;
 mod guard;
 mod many;
+mod moving;
 mod namespaces;
 mod outage;
 mod parents;
@@ -19,6 +20,7 @@ mod portals;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod replicas;
+mod restore;
 mod site;
 mod stores;
 
