@@ -124,7 +124,7 @@ pub struct Counts {
 pub struct PassOutcome {
     /// Its name in logs and traces.
     pub id: PassId,
-    /// The pass's span; in a trace it ends with the last status that somebody waits for.
+    /// The pass's span; in a trace the statuses that somebody waits for hang on it.
     pub span: Span,
     /// The account.
     pub key: AccountKey,

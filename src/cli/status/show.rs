@@ -11,28 +11,16 @@ const SHOWN: usize = 20;
 /// As text of at most 100 columns.
 pub fn text(status: &Status, now: Timestamp) -> String {
     let mut text = controller(&status.controller, now);
-    let mut section = |title: &str, table: &Table, none: &str| {
-        let body = if table.is_empty() { format!("{none}\n") } else { table.text() };
-        text = format!("{text}\n{}\n{body}", paint(BOLD, title));
-    };
-    section("Stores", &stores(status), "none");
-    section("Catalogs", &catalogs(status), "none");
-    section("Accounts", &accounts(status, now), "none");
-    if status.accounts.len() > SHOWN {
-        text = format!("{text}and {} more; -o json has all\n", status.accounts.len() - SHOWN);
-    }
-    let mut section = |title: &str, table: &Table, none: &str| {
-        let body = if table.is_empty() { format!("{none}\n") } else { table.text() };
-        text = format!("{text}\n{}\n{body}", paint(BOLD, title));
-    };
-    section("Objects", &objects(status), "none");
+    text += &section("Stores", &stores(status));
+    text += &section("Catalogs", &catalogs(status));
+    text += &section("Accounts", &accounts(status, now));
+    text += &more(status.accounts.len());
+    text += &section("Objects", &objects(status));
     let total = status.not_ready.len();
     if total > 0 {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
         text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
-        if total > SHOWN {
-            text = format!("{text}and {} more; -o json has all\n", total - SHOWN);
-        }
+        text += &more(total);
         text = format!("{text}\n{}\n{}", paint(BOLD, "What to do"), what_to_do(status));
     }
     for guarded in &status.guarded {
@@ -42,6 +30,15 @@ pub fn text(status: &Status, now: Timestamp) -> String {
     let verdict =
         if status.is_ready() { paint(GOOD, "Everything is ready.") } else { paint(BAD, "Not everything is ready.") };
     format!("{text}\n{verdict}\n")
+}
+
+fn section(title: &str, table: &Table) -> String {
+    let body = if table.is_empty() { "none\n".to_owned() } else { table.text() };
+    format!("\n{}\n{body}", paint(BOLD, title))
+}
+
+fn more(total: usize) -> String {
+    if total > SHOWN { format!("and {} more; -o json has all\n", total - SHOWN) } else { String::new() }
 }
 
 fn controller(controller: &Controller, now: Timestamp) -> String {
