@@ -135,9 +135,8 @@ mod otel {
                 .map_err(|error| fails(error.to_string()))?;
             // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say otherwise, where they are set.
             let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
-            let resource = Resource::builder().with_attributes(
-                [opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))].into_iter(),
-            );
+            let resource = Resource::builder()
+                .with_attributes([opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))]);
             let resource = if named { resource } else { resource.with_service_name("roster") };
             let provider =
                 SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build();
