@@ -180,11 +180,19 @@ pub struct Guarded {
     pub command: String,
 }
 
+impl Controller {
+    /// Whether nobody leads, as far as one can see.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.state, "Expired" | "Absent")
+    }
+}
+
 impl Status {
     /// Whether everything is ready, and somebody leads.
     pub fn is_ready(&self) -> bool {
-        let leads = !matches!(self.controller.state, "Expired" | "Absent");
-        leads && self.not_ready.is_empty() && self.stores.iter().all(|store| store.blocked_in_force)
+        !self.controller.is_missing()
+            && self.not_ready.is_empty()
+            && self.stores.iter().all(|store| store.blocked_in_force)
     }
 }
 

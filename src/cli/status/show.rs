@@ -6,7 +6,7 @@ use super::gather::{Controller, Status};
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
 /// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
-const SHOWN: usize = 20;
+const SHOWN: usize = 10;
 
 /// As text of at most 100 columns.
 pub fn text(status: &Status, now: Timestamp) -> String {
@@ -21,15 +21,35 @@ pub fn text(status: &Status, now: Timestamp) -> String {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
         text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
         text += &more(total);
-        text = format!("{text}\n{}\n{}", paint(BOLD, "What to do"), what_to_do(status));
     }
+    text += &what_to_do(status);
     for guarded in &status.guarded {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
     }
-    let verdict =
-        if status.is_ready() { paint(GOOD, "Everything is ready.") } else { paint(BAD, "Not everything is ready.") };
-    format!("{text}\n{verdict}\n")
+    format!("{text}\n{}\n", verdict(status, now))
+}
+
+/// What is wrong, in a line, and for how long at most.
+fn verdict(status: &Status, now: Timestamp) -> String {
+    if status.is_ready() {
+        return paint(GOOD, "Everything is ready.");
+    }
+    let mut wrong = Vec::new();
+    if status.controller.is_missing() {
+        wrong.push("nobody leads".to_owned());
+    }
+    let open = status.stores.iter().filter(|store| !store.blocked_in_force).count();
+    if open > 0 {
+        wrong.push(format!("blocks are not in force in {}", counted(open, "store")));
+    }
+    if !status.not_ready.is_empty() {
+        let longest = status.not_ready.iter().filter_map(|one| one.since).min();
+        let longest = longest.map(|since| format!(", the longest for {}", age(now.duration_since(since))));
+        let count = counted(status.not_ready.len(), "object");
+        wrong.push(format!("{count} not ready{}", longest.unwrap_or_default()));
+    }
+    paint(BAD, format!("Not everything is ready: {}.", wrong.join("; ")))
 }
 
 fn section(title: &str, table: &Table) -> String {
@@ -149,18 +169,27 @@ fn not_ready(status: &Status, now: Timestamp) -> Table {
     table
 }
 
-/// A line for each reason, once.
+/// A line for each thing that is wrong, once; nothing where nothing is.
 fn what_to_do(status: &Status) -> String {
-    let mut reasons: Vec<(&str, &str)> = Vec::new();
+    let mut lines: Vec<(&str, &str)> = Vec::new();
+    if status.controller.is_missing() {
+        lines.push(("nobody leads", "start a controller, or see in its log why it cannot have the lease"));
+    }
+    if status.stores.iter().any(|store| !store.blocked_in_force) {
+        lines.push(("not in force", "see blockedWithAccess in the store's status: who still has access, and where"));
+    }
     for one in &status.not_ready {
         let Some(remedy) = &one.remedy else { continue };
-        if !reasons.iter().any(|(reason, _)| *reason == one.reason) {
-            reasons.push((&one.reason, remedy));
+        if !lines.iter().any(|(reason, _)| *reason == one.reason) {
+            lines.push((&one.reason, remedy));
         }
     }
-    let width = reasons.iter().map(|(reason, _)| reason.len()).max().unwrap_or_default();
-    let lines = reasons.iter().map(|(reason, remedy)| wrap(&format!("{reason:width$}  "), width + 2, remedy));
-    lines.collect::<String>() + "docs/runbook.md says more about each reason.\n"
+    if lines.is_empty() {
+        return String::new();
+    }
+    let width = lines.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
+    let body: String = lines.iter().map(|(what, do_)| wrap(&format!("{what:width$}  "), width + 2, do_)).collect();
+    format!("\n{}\n{body}docs/runbook.md says more about each reason.\n", paint(BOLD, "What to do"))
 }
 
 #[cfg(test)]
