@@ -260,12 +260,7 @@ impl Work<'_> {
             self.realm.wire.call("writing a client scope", post).await?;
         }
         for portal in &self.realm.portals {
-            let put = || {
-                admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_put(
-                    realm, portal, scope,
-                )
-            };
-            self.realm.wire.call("giving a portal the account's scope", put).await?;
+            self.realm.let_ask(portal, scope).await?;
         }
         Ok(())
     }

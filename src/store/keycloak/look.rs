@@ -289,6 +289,11 @@ impl Realm {
             let mapped: BTreeSet<String> = self.scope_roles(&parts.scope, uuid).await?;
             let missing = wanted.intersection(&there).filter(|role| !mapped.contains(*role));
             anomalies.extend(missing.map(|role| Name::from(format!("client role {role} is not in the client scope"))));
+            for portal in &self.portals {
+                if !self.may_ask(portal, &parts.scope).await? {
+                    anomalies.push("a portal lacks its client scope".into());
+                }
+            }
         }
         Ok(anomalies)
     }

@@ -15,6 +15,7 @@ use reqwest::dns::{Addrs, Name as HostName, Resolve, Resolving};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use super::{
@@ -73,8 +74,13 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
             representation.access_token_lifespan.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0),
         ),
     };
-    let mut realm =
-        Realm { wire, prefix: Prefix(place.prefix.clone()), portals: Vec::new(), management: String::new() };
+    let mut realm = Realm {
+        wire,
+        prefix: Prefix(place.prefix.clone()),
+        portals: Vec::new(),
+        management: String::new(),
+        asked_for: Mutex::default(),
+    };
     realm.management = id_of(&realm, "realm-management").await?;
     for portal in &place.portals {
         let id = id_of(&realm, portal).await?;

@@ -89,7 +89,9 @@ impl Work<'_> {
             let others = values(ENTRIES)
                 .iter()
                 .any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
-            if !others && values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str()) {
+            let ours = !others && values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
+            // Who has become an administrator meanwhile only ceases to be a member.
+            if ours && self.realm.effective(person.id(), &self.realm.management).await?.is_empty() {
                 let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
                 return self.realm.remove("removing a user", gone).await;
             }

@@ -1,6 +1,9 @@
 //! The realm: each thing that is asked of Keycloak, once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::{
@@ -10,6 +13,8 @@ use keycloak::{
         RoleRepresentation, UserRepresentation,
     },
 };
+
+use tokio::sync::Mutex;
 
 use super::{
     look::definition_named,
@@ -30,7 +35,12 @@ pub(super) struct Realm {
     pub(super) portals: Vec<String>,
     /// Id of the client `realm-management`, whose roles administer the realm.
     pub(super) management: String,
+    /// Client scopes that a portal may ask for, and when they were listed: one list serves many accounts.
+    pub(super) asked_for: Mutex<HashMap<String, (Instant, HashSet<String>)>>,
 }
+
+/// How long a list of a portal's scopes is good: about as long as a round of checks takes.
+const GOOD_FOR: Duration = Duration::from_secs(30);
 
 impl Realm {
     fn name(&self) -> &str {
@@ -182,6 +192,23 @@ impl Realm {
         };
         let children = self.wire.pages("listing groups", page).await?;
         Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
+    }
+
+    /// Whether a portal may ask for tokens with a client scope.
+    pub(super) async fn may_ask(&self, portal: &str, scope: &str) -> Result<bool, StoreError> {
+        let mut asked_for = self.asked_for.lock().await;
+        if let Some((at, scopes)) = asked_for.get(portal)
+            && at.elapsed() < GOOD_FOR
+        {
+            return Ok(scopes.contains(scope));
+        }
+        let listed = self.wire.call("listing a portal's client scopes", || {
+            self.wire.lists.realm_clients_with_client_uuid_optional_client_scopes_get(self.name(), portal)
+        });
+        let scopes: HashSet<String> = listed.await?.into_iter().filter_map(|scope| scope.id).collect();
+        let may = scopes.contains(scope);
+        asked_for.insert(portal.to_owned(), (Instant::now(), scopes));
+        Ok(may)
     }
 
     // People.
@@ -465,6 +492,19 @@ impl Realm {
     }
 
     // Changing.
+
+    /// Lets a portal ask for tokens with a client scope.
+    pub(super) async fn let_ask(&self, portal: &str, scope: &str) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.wire.admin, self.name());
+        let put = || {
+            admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_put(realm, portal, scope)
+        };
+        self.wire.call("giving a portal the account's scope", put).await?;
+        if let Some((_, scopes)) = self.asked_for.lock().await.get_mut(portal) {
+            scopes.insert(scope.to_owned());
+        }
+        Ok(())
+    }
 
     /// Takes a client role out of groups and of composites of realm roles.
     pub(super) async fn cut_off(&self, client: &str, role: &RoleRepresentation) -> Result<(), StoreError> {

@@ -135,6 +135,25 @@ async fn who_was_made_by_roster_goes_with_the_last_account() {
     assert_eq!(backend.user(&ann).await, Value::Null);
 }
 
+/// Somebody has made an administrator of whom Roster once made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_become_an_administrator_ceases_to_be_a_member_and_stays() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.open().await;
+    let mut world = world("acme");
+    world.converge(&*store).await;
+    let ann = email("ann@shop.example");
+    let user = id(&backend.user(&ann).await);
+    let management = id(&backend.get("/clients?clientId=realm-management").await[0]);
+    let role = backend.get(&format!("/clients/{management}/roles/view-users")).await;
+    backend.send(Method::POST, &format!("/users/{user}/role-mappings/clients/{management}"), json!([role])).await;
+    world.members.remove(&ann);
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+    let held = backend.get(&format!("/users/{user}/role-mappings")).await;
+    assert_eq!(held["clientMappings"].as_object().unwrap().keys().collect::<Vec<_>>(), ["realm-management"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_keycloak_has_no_room_for_is_said() {
     let backend = Keycloak::fresh().await;
