@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Everything CI checks, from a fresh clone: its own set-up, the lints, the tests on one shared control plane.
-# Nothing but the package registries of Rust and Go is asked for, by cargo and go.
+# Nothing but the package registries of Rust, Go and Maven is asked for, by cargo, go and mvn.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
-need setpriv "setpriv (util-linux); it ends PostgreSQL with the tests"
+need setpriv "setpriv (util-linux); it ends PostgreSQL and Keycloak with the tests"
+need java "Java 17 or newer; Keycloak runs on it"
+need mvn "Maven; it fetches Keycloak"
 need_postgres
 stop_if_missing
 
@@ -24,11 +26,11 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Kubernetes and our own dependencies build side by side. It is a process group of its own (set -m), so that stopping
+# Kubernetes and our own dependencies build side by side; Keycloak is fetched behind it. It is a process group of its own (set -m), so that stopping
 # it stops its compilers, too.
 mkdir -p target
 set -m
-tests/controlplane/build.sh >target/controlplane-path </dev/null &
+(tests/controlplane/build.sh >target/controlplane-path && tests/keycloak/build.sh >target/keycloak-path) </dev/null &
 builder=$!
 set +m
 
@@ -37,7 +39,7 @@ scripts/lint.sh
 step "build of the tests"
 cargo test --locked --all-features --no-run
 
-step "control plane"
+step "control plane and Keycloak"
 wait "$builder"
 builder=""
 binary=$(<target/controlplane-path)
