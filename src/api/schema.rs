@@ -179,7 +179,7 @@ pub(super) fn portal_clients(generator: &mut SchemaGenerator) -> Schema {
 
 /// What client ids begin with; nothing by default.
 pub(super) fn client_id_prefix(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 64, "pattern": "^[a-zA-Z0-9._:-]*$"})
+    json_schema!({"type": "string", "maxLength": 64, "pattern": "^([a-zA-Z0-9._-]*[.:])?$"})
 }
 
 /// An https address without user, query and fragment; http only on this machine; never link-local.

@@ -11,6 +11,7 @@ use keycloak::types::{
 
 use super::{
     apply::Work,
+    look::FOREIGN_SCOPE,
     names::{self, CLUSTER, FINGERPRINT, KIND, NOTE, UID},
     note::{Note, Parts, Stamp},
     realm::made_id,
@@ -37,8 +38,8 @@ impl Work<'_> {
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let parts = self.put_parts(content, &stamp, cause).await?;
         let note = Note::new(stamp, content, parts.clone());
-        let uuid = self.put_client(content, &note).await?;
-        self.look.note = Some(note);
+        // The fingerprint comes last: what is half done is not what somebody else has changed.
+        let uuid = self.put_client(content, &note.clone().unfinished()).await?;
         self.look.parts = parts;
         self.look.client = Some(ClientRepresentation {
             id: Some(uuid.clone()),
@@ -47,13 +48,20 @@ impl Work<'_> {
         });
         self.read_roles().await?;
         self.put_client_roles(&content.layout).await?;
-        self.put_scope(&uuid).await
+        self.put_scope(&uuid).await?;
+        self.write_attribute(NOTE, &note).await
     }
 
     /// Organization, client scope and group.
     async fn put_parts(&self, content: &AccountContent, stamp: &Stamp, cause: Cause) -> Result<Parts, StoreError> {
         let mut parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let there = self.look.observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+        if there.is_some_and(|there| there.anomalies.iter().any(|anomaly| anomaly == FOREIGN_SCOPE)) {
+            let gone = || admin.realm_client_scopes_with_client_scope_id_delete(realm, &parts.scope);
+            self.realm.remove("removing a client scope", gone).await?;
+            parts.scope.clear();
+        }
         let mut attributes: HashMap<String, Vec<String>> = stamp.attributes().collect();
         attributes.insert(KIND.0.to_owned(), vec![KIND.1.to_owned()]);
         let organization = OrganizationRepresentation {
@@ -78,8 +86,14 @@ impl Work<'_> {
                 }
             };
         } else {
+            // With what somebody else has added: domains, say. An alias never changes.
             let id = parts.organization.as_str();
-            let organization = OrganizationRepresentation { id: Some(id.to_owned()), ..organization };
+            let read = || admin.realm_organizations_with_org_id_get(realm, id);
+            let mut there = self.realm.wire.call("reading an organization", read).await?;
+            let mut kept = there.attributes.take().unwrap_or_default();
+            kept.extend(attributes.clone());
+            (there.description, there.enabled, there.attributes) = (organization.description, Some(true), Some(kept));
+            let organization = there;
             self.realm
                 .wire
                 .call("writing an organization", || {
@@ -130,6 +144,16 @@ impl Work<'_> {
             let one = |key: &str| (key.to_owned(), attributes.get(key).cloned().into_iter().collect());
             (Stamp::of(&[CLUSTER, UID, FINGERPRINT].map(one).into_iter().collect()), there.id)
         })
+    }
+
+    /// The client scope of our name, where it is ours: its id is lost with the client.
+    async fn own_scope_by_name(&self) -> Result<String, StoreError> {
+        let there = self.scope_by_name().await?;
+        let ours = there.filter(|there| {
+            let cluster = there.attributes.as_ref().and_then(|attributes| attributes.get(CLUSTER));
+            cluster.is_some_and(|cluster| cluster == self.batch.mark.cluster.as_str())
+        });
+        Ok(ours.and_then(|scope| scope.id).unwrap_or_default())
     }
 
     async fn scope_by_name(&self) -> Result<Option<ClientScopeRepresentation>, StoreError> {
@@ -200,6 +224,24 @@ impl Work<'_> {
             stream::iter(made).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
             self.read_roles().await?;
         }
+        let composite: Vec<String> =
+            self.roles.iter().filter(|(_, role)| role.composite == Some(true)).map(|(name, _)| name.clone()).collect();
+        for role in composite {
+            let read = || admin.realm_clients_with_client_uuid_roles_with_role_name_composites_get(realm, &uuid, &role);
+            let parts = self.realm.wire.call("reading a client role", read).await?;
+            let delete = || {
+                admin.realm_clients_with_client_uuid_roles_with_role_name_composites_delete(
+                    realm,
+                    &uuid,
+                    &role,
+                    parts.clone(),
+                )
+            };
+            self.realm.remove("taking roles out of a client role", delete).await?;
+        }
+        for (_, role) in self.realm.handed_on(&uuid).await? {
+            self.realm.cut_off(&uuid, &role).await?;
+        }
         let obsolete: Vec<String> = self.roles.keys().filter(|role| !wanted.contains(*role)).cloned().collect();
         for role in obsolete {
             self.translate_holders(&uuid, &role, layout).await?;
@@ -265,7 +307,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes the account, if nobody is left in it. Its client comes last: by it the rest is found again.
+    /// Removes the account, if nobody is left in it. Its organization comes last: by it what is left is found again.
     pub(super) async fn remove_account(&mut self) -> Outcome {
         let parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -278,7 +320,7 @@ impl Work<'_> {
             return Err(StoreError::Conflict(format!("account {account} cannot go: a member is left in it")));
         }
         let scope = match parts.scope.as_str() {
-            "" => self.scope_by_name().await?.and_then(|scope| scope.id).unwrap_or_default(),
+            "" => self.own_scope_by_name().await?,
             scope => scope.to_owned(),
         };
         if !scope.is_empty() {
@@ -289,13 +331,13 @@ impl Work<'_> {
             let gone = || admin.realm_groups_with_group_id_delete(realm, &parts.group);
             self.realm.remove("removing a group", gone).await?;
         }
-        if !parts.organization.is_empty() {
-            let gone = || admin.realm_organizations_with_org_id_delete(realm, &parts.organization);
-            self.realm.remove("removing an organization", gone).await?;
-        }
         if let Some(uuid) = self.look.client_uuid() {
             let gone = || admin.realm_clients_with_client_uuid_delete(realm, uuid);
             self.realm.remove("removing a client", gone).await?;
+        }
+        if !parts.organization.is_empty() {
+            let gone = || admin.realm_organizations_with_org_id_delete(realm, &parts.organization);
+            self.realm.remove("removing an organization", gone).await?;
         }
         Ok(())
     }

@@ -5,14 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream, stream::FuturesUnordered};
 use keycloak::types::{GroupRepresentation, RoleRepresentation};
 
 use super::{
     look::{Look, Wanted},
     names::{DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
     note::{Defined, Stamp},
-    people::Locks,
     realm::{Realm, made_id},
     wire::CONCURRENCY,
 };
@@ -28,7 +27,6 @@ use crate::{
 /// A batch being written.
 pub(super) struct Work<'a> {
     pub(super) realm: &'a Realm,
-    pub(super) locks: &'a Locks,
     pub(super) batch: &'a Batch<'a>,
     pub(super) client_id: String,
     pub(super) look: Look,
@@ -37,7 +35,7 @@ pub(super) struct Work<'a> {
 }
 
 /// Makes the changes of a batch; one outcome for each.
-pub(super) async fn apply(realm: &Realm, locks: &Locks, batch: &Batch<'_>) -> Vec<Outcome> {
+pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let account = &batch.mark.account;
     let wanted = Wanted::batch(batch.changes.iter().map(|change| &change.object));
     let all = |error: StoreError| batch.changes.iter().map(|_| Err(error.clone())).collect();
@@ -53,9 +51,15 @@ pub(super) async fn apply(realm: &Realm, locks: &Locks, batch: &Batch<'_>) -> Ve
         .filter_map(|(place, _)| Some((place, batch.changes.get(place)?)))
         .collect();
     let client_id = realm.prefix.client_id(account);
-    let mut writing = Work { realm, locks, batch, client_id, look, roles: HashMap::new() };
+    let mut writing = Work { realm, batch, client_id, look, roles: HashMap::new() };
+    let mut work = work;
     if let Err(error) = writing.remember_removals(&work).await {
-        return all(error);
+        // What the guard counts waits until it can be counted; all else goes on.
+        work.retain(|(place, change)| {
+            let Some(slot) = outcomes.get_mut(*place).filter(|_| change.counted) else { return true };
+            *slot = Err(error.clone());
+            false
+        });
     }
     let mut early: Vec<(usize, &Change)> = Vec::new();
     for run in work.chunk_by(|(_, a), (_, b)| part(a) == part(b)) {
@@ -119,7 +123,7 @@ impl Work<'_> {
         self.write_attribute(REMOVALS, &removals).await
     }
 
-    async fn write_attribute(&self, key: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
+    pub(super) async fn write_attribute(&self, key: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
         let uuid = self.client()?;
         let text = serde_json::to_string(value).map_err(|error| StoreError::Invalid(error.to_string()))?;
         let client = keycloak::types::ClientRepresentation {
@@ -152,8 +156,19 @@ impl Work<'_> {
             return fail(error);
         }
         let this = &*self;
-        let done: Vec<_> = run.iter().map(|(place, change)| this.member(*place, change)).collect();
-        stream::iter(done).buffer_unordered(CONCURRENCY).collect().await
+        let (mut waiting, mut under_way, mut done) = (run.iter(), FuturesUnordered::new(), Vec::new());
+        loop {
+            // No more of them than are under way: each holds what its requests need.
+            while under_way.len() < CONCURRENCY
+                && let Some((place, change)) = waiting.next()
+            {
+                under_way.push(this.member(*place, change));
+            }
+            match under_way.next().await {
+                Some(outcome) => done.push(outcome),
+                None => return done,
+            }
+        }
     }
 
     async fn member(&self, place: usize, change: &Change) -> (usize, Outcome) {

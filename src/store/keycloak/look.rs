@@ -24,6 +24,9 @@ use crate::{
 /// Above this many members the whole list is read, and not each of them.
 const MANY: usize = 24;
 
+/// Said of an account whose client scope somebody has put something into.
+pub(super) const FOREIGN_SCOPE: &str = "its client scope lets other things into tokens";
+
 /// What to look at besides the account itself.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
@@ -98,11 +101,22 @@ pub(super) struct Person {
     pub(super) direct: Vec<RoleRepresentation>,
     /// Ids of groups they are in, where that was looked at.
     pub(super) groups: HashSet<String>,
+    /// We have just made them, and nobody else knows them.
+    pub(super) made: bool,
 }
 
 impl Person {
     pub(super) fn id(&self) -> &str {
         self.user.id.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the attributes by which they are found say what their entry says.
+    pub(super) fn is_indexed(&self, client_id: &str) -> bool {
+        let has = |key: &str, value: &str| {
+            let values = self.user.attributes.as_ref().and_then(|attributes| attributes.get(key));
+            values.is_some_and(|values| values.iter().any(|one| one == value))
+        };
+        self.entry.as_ref().is_none_or(|entry| has(ACCOUNTS, client_id) && has(ADDRESS, &entry.address))
     }
 
     /// Names of their direct client roles.
@@ -121,6 +135,11 @@ impl Person {
         let own = self.user.email.as_deref().or(self.user.username.as_deref()).unwrap_or_default();
         let own = || Email::parse(own).unwrap_or_else(|_| Email::as_stored(own));
         self.entry.as_ref().map_or_else(own, |entry| Email::as_stored(&entry.address))
+    }
+
+    /// How somebody is called whose address is another user's, too.
+    fn told_apart(&self) -> Email {
+        Email::as_stored(&format!("{} ({})", self.user.username.as_deref().unwrap_or_default(), self.id()))
     }
 
     fn seen(&self, account: &AccountKey, layout: &Layout, definitions: &Definitions) -> Seen<MemberContent> {
@@ -154,8 +173,13 @@ impl Person {
                 .filter_map(|role| role.name.as_deref())
                 .map(|role| Name::from(format!("{role} is inherited"))),
         );
-        if self.entry.is_some() && !self.in_organization {
-            anomalies.push("not in the organization".into());
+        if let Some(entry) = &self.entry {
+            if !self.in_organization {
+                anomalies.push("not in the organization".into());
+            }
+            if !self.is_indexed(&entry.account) {
+                anomalies.push("Roster's attributes have been changed".into());
+            }
         }
         content.anomalies = anomalies.into();
         content
@@ -282,6 +306,16 @@ impl Realm {
         let layout = note.content("", Vec::new()).layout;
         let wanted: BTreeSet<String> = names::client_roles(&layout).collect();
         let there = self.client_roles(uuid).await?;
+        let composite =
+            there.iter().filter(|role| role.composite == Some(true)).filter_map(|role| role.name.as_deref());
+        anomalies.extend(composite.map(|role| Name::from(format!("client role {role} contains others"))));
+        let handed_on = self.handed_on(uuid).await?;
+        anomalies.extend(handed_on.iter().map(|(parent, role)| {
+            Name::from(format!("realm role {parent} hands on {}", role.name.as_deref().unwrap_or_default()))
+        }));
+        if !parts.scope.is_empty() && self.lets_others_pass(&parts.scope, uuid).await? {
+            anomalies.push(FOREIGN_SCOPE.into());
+        }
         let there: BTreeSet<String> = there.into_iter().filter_map(|role| role.name).collect();
         anomalies.extend(wanted.difference(&there).map(|role| Name::from(format!("client role {role} is missing"))));
         anomalies.extend(there.difference(&wanted).map(|role| Name::from(format!("client role {role} is not ours"))));
@@ -307,9 +341,9 @@ impl Realm {
         look: &Look,
         wanted: &Wanted,
     ) -> Result<BTreeMap<Email, Person>, StoreError> {
-        let (named, whole) = match wanted {
-            Wanted::Whole => (None, true),
-            Wanted::Members(named) | Wanted::Batch { members: named, .. } if named.len() > MANY => (Some(named), false),
+        let named = match wanted {
+            Wanted::Whole => None,
+            Wanted::Members(named) | Wanted::Batch { members: named, .. } if named.len() > MANY => Some(named),
             Wanted::Members(named) | Wanted::Batch { members: named, .. } => {
                 let found = stream::iter(named.iter().cloned())
                     .map(|email| async move { self.person(client_id, client, look, &email).await.map(|p| (email, p)) })
@@ -323,7 +357,7 @@ impl Realm {
         let mut users: HashMap<String, UserRepresentation> = HashMap::new();
         let marked = self.users_by(ACCOUNTS, client_id).await?;
         let mut holders = Vec::new();
-        if whole && !client.is_empty() {
+        if !client.is_empty() {
             holders = self.holders(client, layout).await?;
         }
         for user in holders.into_iter().chain(members).chain(marked) {
@@ -359,8 +393,7 @@ impl Realm {
                 None => all.insert(email, person),
             };
             if let Some(other) = other {
-                let name = Email::as_stored(other.user.username.as_deref().unwrap_or(other.id()));
-                all.entry(name).or_insert(other);
+                all.insert(other.told_apart(), other);
             }
         }
         Ok(all)
@@ -378,7 +411,7 @@ impl Realm {
         let ours = pinned.into_iter().find(|user| entry_of(user, client_id).is_some());
         let user = match ours {
             Some(user) => Some(user),
-            None => self.user_by_email(email).await?,
+            None => self.user_called(email).await?,
         };
         let Some(user) = user else { return Ok(None) };
         let entry = entry_of(&user, client_id);
@@ -394,6 +427,18 @@ impl Realm {
         }
         person.groups = self.groups_of(person.id()).await?;
         Ok(Some(person))
+    }
+
+    /// Who is called so where no pin says it: by their address, or as [`Person::told_apart`] says, or by their name where
+    /// they have no address.
+    async fn user_called(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
+        if let Some((_, id)) = email.as_str().strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+            return self.user(id).await;
+        }
+        match self.user_by_email(email).await? {
+            Some(user) => Ok(Some(user)),
+            None => Ok(self.user_by_name(email.as_str()).await?.filter(|user| user.email.is_none())),
+        }
     }
 
     /// With the client roles that reach them.

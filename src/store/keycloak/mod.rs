@@ -23,7 +23,6 @@ use jiff::Timestamp;
 
 use self::{
     look::{Wanted, mark_of},
-    people::Locks,
     realm::Realm,
     wire::CONCURRENCY,
 };
@@ -37,7 +36,6 @@ use crate::{
 /// A store in a realm of a Keycloak.
 pub struct KeycloakStore {
     realm: std::sync::Arc<Realm>,
-    locks: Locks,
     facts: Facts,
     /// Opened to look: nothing is applied.
     read_only: bool,
@@ -138,7 +136,7 @@ impl Store for KeycloakStore {
             let denied = StoreError::Denied(format!("{}: it was opened only to look", self.realm.wire.said));
             return batch.changes.iter().map(|_| Err(denied.clone())).collect();
         }
-        apply::apply(&self.realm, &self.locks, batch).await
+        apply::apply(&self.realm, batch).await
     }
 
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {

@@ -37,6 +37,11 @@ impl Stamp {
         }
     }
 
+    /// Whether both are of one owner.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        (&self.cluster, &self.uid) == (&other.cluster, &other.uid)
+    }
+
     /// Of attributes of an organization or a group.
     pub(super) fn of(attributes: &HashMap<String, Vec<String>>) -> Self {
         let one = |key: &str| attributes.get(key).and_then(|values| values.first()).cloned();
@@ -102,6 +107,12 @@ impl Note {
             layout: content.layout.ladders().to_vec(),
             parts,
         }
+    }
+
+    /// The same while what it says is not all there yet.
+    pub(super) fn unfinished(mut self) -> Self {
+        self.stamp.fingerprint = None;
+        self
     }
 
     pub(super) fn content(&self, display_name: &str, anomalies: Vec<Name>) -> AccountContent {
@@ -204,6 +215,12 @@ impl Entry {
     /// Whether just these client roles were granted; in order.
     pub(super) fn granted<'a>(&self, roles: impl Iterator<Item = &'a str>) -> bool {
         digest(roles) == self.granted
+    }
+
+    /// The same while what it says is not all there yet.
+    pub(super) fn unfinished(mut self) -> Self {
+        self.stamp.fingerprint = None;
+        self
     }
 
     /// The entry among a user's values that is of this account.

@@ -9,7 +9,7 @@ use std::{
 
 use keycloak::{
     KeycloakServiceAccountAdminTokenRetriever as Retriever, KeycloakTokenSupplier as _,
-    types::{RealmRepresentation, UPAttribute, UPAttributePermissions, UPConfig},
+    types::{RealmRepresentation, UPAttribute, UPAttributePermissions, UPConfig, UnmanagedAttributePolicy},
 };
 use reqwest::dns::{Addrs, Name as HostName, Resolve, Resolving};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -20,7 +20,7 @@ use url::{Host, Url};
 
 use super::{
     Facts, KeycloakStore,
-    names::{Prefix, USER_ATTRIBUTES},
+    names::{ENTRIES, Prefix, USER_ATTRIBUTES},
     realm::Realm,
     wire::{self, LISTING, TIMEOUT, Tokens, Wire},
 };
@@ -39,7 +39,7 @@ pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result
         let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
         realm.wire.call("declaring Roster's attributes in the realm's user profile", put).await?;
     }
-    Ok(KeycloakStore { realm: Arc::new(realm), locks: super::Locks::default(), facts, read_only: false })
+    Ok(KeycloakStore { realm: Arc::new(realm), facts, read_only: false })
 }
 
 pub(super) async fn open_to_read(
@@ -50,7 +50,7 @@ pub(super) async fn open_to_read(
     if undeclared(&realm).await?.is_some() {
         return Ok(None);
     }
-    Ok(Some(KeycloakStore { realm: Arc::new(realm), locks: super::Locks::default(), facts, read_only: true }))
+    Ok(Some(KeycloakStore { realm: Arc::new(realm), facts, read_only: true }))
 }
 
 async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts), StoreError> {
@@ -94,8 +94,8 @@ fn valid_url(text: &str) -> Result<Url, StoreError> {
     let invalid = |why: &str| StoreError::Invalid(format!("Keycloak's url {text:?} {why}"));
     let url = Url::parse(text).map_err(|error| invalid(&format!("is none: {error}")))?;
     let local = match url.host() {
-        Some(Host::Ipv4(ip)) if ip.is_link_local() => return Err(invalid("is a link-local address")),
-        Some(Host::Ipv6(ip)) if ip.is_unicast_link_local() => return Err(invalid("is a link-local address")),
+        Some(Host::Ipv4(ip)) if is_link_local(ip.into()) => return Err(invalid("is a link-local address")),
+        Some(Host::Ipv6(ip)) if is_link_local(ip.into()) => return Err(invalid("is a link-local address")),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
@@ -255,6 +255,14 @@ async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
         .await?;
     let mut attributes = profile.attributes.take().unwrap_or_default();
     let mut changed = false;
+    let declared_here = attributes.iter().any(|attribute| attribute.name.as_deref() == Some(ENTRIES));
+    if !declared_here && matches!(profile.unmanaged_attribute_policy, Some(UnmanagedAttributePolicy::Enabled)) {
+        return Err(StoreError::Invalid(format!(
+            "{}: in realm {:?} users may write attributes of their own, Roster's among them; set Unmanaged attributes to \
+             anything but Enabled in its settings before Roster uses it",
+            realm.wire.said, realm.wire.realm
+        )));
+    }
     for name in USER_ATTRIBUTES {
         let wanted = declared(name);
         let fits = |there: &UPAttribute| {
@@ -316,6 +324,7 @@ mod tests {
             ("ftp://id.example", "https"),
             ("https://169.254.169.254", "link-local"),
             ("https://[fe80::1]", "link-local"),
+            ("https://[::ffff:169.254.169.254]", "link-local"),
             ("https://u:p@id.example", "without user"),
             ("https://id.example?x", "without user"),
             ("id.example", "is none"),

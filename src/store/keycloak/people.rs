@@ -19,7 +19,7 @@ use super::{
     look::{Person, entry_of},
     names::{self, ACCOUNTS, ADDRESS, ENTRIES, MADE_BY},
     note::{Entry, Stamp},
-    realm::made_id,
+    realm::{Realm, made_id},
 };
 use crate::{
     model::Email,
@@ -29,49 +29,51 @@ use crate::{
 };
 
 /// One user's attributes are read and written back as a whole: by one pass at a time, also where a person is in several
-/// accounts.
-pub(super) struct Locks([Mutex<()>; 64]);
+/// accounts, and where a store was opened afresh while passes of the former one still go on. So they are this process's,
+/// and not a store's.
+static LOCKS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
 
-impl Default for Locks {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(())))
-    }
-}
-
-impl Locks {
-    fn of(&self, email: &Email) -> &Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        email.hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() % 64).unwrap_or(0);
-        &self.0[place]
-    }
+fn lock_of(realm: &Realm, email: &Email) -> &'static Mutex<()> {
+    let mut hasher = DefaultHasher::new();
+    (&realm.wire.realm, email).hash(&mut hasher);
+    let place = usize::try_from(hasher.finish() % 64).unwrap_or(0);
+    &LOCKS[place]
 }
 
 impl Work<'_> {
-    /// Makes somebody a member with just these permissions.
+    /// Makes somebody a member with just these permissions: first what is taken, then the mark, then what is given, and at
+    /// last the fingerprint, so that nothing half done is ever taken for what somebody else has changed.
     pub(super) async fn put_member(&self, email: &Email, content: &MemberContent, fingerprint: Fingerprint) -> Outcome {
-        let _alone = self.locks.of(email).lock().await;
+        let _alone = lock_of(self.realm, email).lock().await;
         let granted = names::granted(self.batch.layout, &content.ranks);
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let entry = Entry::new(&self.client_id, stamp, email, content, &granted);
+        let unfinished = entry.clone().unfinished();
         let person = match self.look.people.get(email) {
             Some(person) => self.kept(person),
-            None => self.new_person(email, content, &entry).await?,
+            None => self.new_person(email, content, &unfinished).await?,
         };
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let (surplus, missing) = differences(&person.holds(), &wanted);
-        let mut narrowed = self.revoke(&person, |role| surplus.contains(role)).await?;
-        narrowed |= self.cut_off_inherited(&person).await?;
-        if person.entry.as_ref() != Some(&entry) {
-            self.write_entry(person.id(), Some(&entry), email).await?;
+        if !person.made && (person.entry.is_none() || !missing.is_empty()) {
+            self.may_be_member(email, &person.user).await?;
+        }
+        let narrowed = self.revoke(&person, |role| surplus.contains(role)).await?;
+        if self.cut_off_rest(&person, &wanted, narrowed).await? || narrowed {
+            self.log_out(person.id()).await?;
+        }
+        let is_ours = person.entry.as_ref().is_some_and(|old| old.stamp.is_of(&entry.stamp));
+        let gains = !missing.is_empty() || !person.in_organization;
+        if gains && !is_ours {
+            self.write_entry(&person, Some(&unfinished), email).await?;
         }
         if !person.in_organization {
             self.join(person.id()).await?;
         }
         self.grant(person.id(), &missing).await?;
         self.put_groups(&person, &group_ids(&self.look, &content.groups)).await?;
-        if narrowed {
-            self.log_out(person.id()).await?;
+        if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
+            self.write_entry(&person, Some(&entry), email).await?;
         }
         Ok(())
     }
@@ -79,11 +81,11 @@ impl Work<'_> {
     /// Ends somebody's membership: they keep nothing of this account. Who has no other account and was made by this
     /// cluster's Roster goes.
     pub(super) async fn remove_member(&self, email: &Email) -> Outcome {
-        let _alone = self.locks.of(email).lock().await;
+        let _alone = lock_of(self.realm, email).lock().await;
         let Some(person) = self.look.people.get(email) else { return Ok(()) };
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         if person.entry.is_some() {
-            let user = self.user(person.id()).await?;
+            let user = self.realm.user(person.id()).await?;
             let attributes = user.and_then(|user| user.attributes).unwrap_or_default();
             let values = |key: &str| attributes.get(key).cloned().unwrap_or_default();
             let others = values(ENTRIES)
@@ -91,13 +93,15 @@ impl Work<'_> {
                 .any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
             let ours = !others && values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
             // Who has become an administrator meanwhile only ceases to be a member.
-            if ours && self.realm.effective(person.id(), &self.realm.management).await?.is_empty() {
+            if ours && self.realm.administers(person.id()).await?.is_none() {
                 let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
                 return self.realm.remove("removing a user", gone).await;
             }
         }
-        let mut narrowed = self.revoke(person, |_| true).await?;
-        narrowed |= self.cut_off_inherited(person).await?;
+        let narrowed = self.revoke(person, |_| true).await?;
+        if self.cut_off_rest(person, &BTreeSet::new(), narrowed).await? || narrowed {
+            self.log_out(person.id()).await?;
+        }
         self.put_groups(person, &HashSet::new()).await?;
         if person.in_organization {
             let organization = self.look.parts.organization.as_str();
@@ -107,10 +111,7 @@ impl Work<'_> {
             self.realm.remove("removing a member", gone).await?;
         }
         if person.entry.is_some() {
-            self.write_entry(person.id(), None, email).await?;
-        }
-        if narrowed {
-            self.log_out(person.id()).await?;
+            self.write_entry(person, None, email).await?;
         }
         Ok(())
     }
@@ -129,8 +130,7 @@ impl Work<'_> {
 
     /// Finds the user of an address, or makes one.
     async fn new_person(&self, email: &Email, content: &MemberContent, entry: &Entry) -> Result<Person, StoreError> {
-        let pinned = self.realm.users_by(ADDRESS, email.as_str()).await?;
-        if let Some(user) = pinned.into_iter().next() {
+        if let Some(user) = self.pinned(email).await? {
             return self.known(user).await;
         }
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -159,15 +159,35 @@ impl Work<'_> {
         let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
         if let Some(made) = made {
             let user = UserRepresentation { id: Some(made_id(&made)), ..user };
-            return Ok(Person { user, entry: Some(entry.clone()), ..Person::default() });
+            return Ok(Person { user, entry: Some(entry.clone()), made: true, ..Person::default() });
+        }
+        // Made by us after all, where the answer to a first try was lost.
+        if let Some(user) = self.pinned(email).await? {
+            return self.known(user).await;
         }
         let there = match self.realm.user_by_email(email).await? {
             Some(user) => Some(user),
             None => self.realm.user_by_name(email.as_str()).await?,
         };
         let user = there.ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
-        self.may_pin(email, &user).await?;
         self.known(user).await
+    }
+
+    /// The one user who is pinned to an address.
+    async fn pinned(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
+        let mut pinned = self.realm.users_by(ADDRESS, email.as_str()).await?.into_iter();
+        match (pinned.next(), pinned.next()) {
+            (Some(one), Some(two)) => {
+                let name = |user: UserRepresentation| user.username.unwrap_or_default();
+                Err(StoreError::Invalid(format!(
+                    "IdentityPinned: users {} and {} of the realm are both {email} to Roster; take the attribute {ADDRESS} \
+                     from the wrong one",
+                    name(one),
+                    name(two)
+                )))
+            }
+            (one, _) => Ok(one),
+        }
     }
 
     /// A user who was there. What they hold in this account was nobody's word, unless it was adopted.
@@ -182,30 +202,33 @@ impl Work<'_> {
         Ok(person)
     }
 
-    /// Whether this user is who the address means, and may be a member.
-    async fn may_pin(&self, email: &Email, user: &UserRepresentation) -> Result<(), StoreError> {
+    /// Whether this user is who the address means, and may be a member. Whom Roster has pinned to the address already, in
+    /// whichever account, is.
+    async fn may_be_member(&self, email: &Email, user: &UserRepresentation) -> Result<(), StoreError> {
         let name = user.username.as_deref().unwrap_or_default();
         let refuse = |why: String| Err(StoreError::Invalid(why));
+        let values = |key: &str| user.attributes.as_ref().and_then(|all| all.get(key)).cloned().unwrap_or_default();
+        let address = values(ADDRESS).into_iter().next();
+        if let Some(other) = address.as_deref().filter(|other| *other != email.as_str()) {
+            return refuse(format!(
+                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
+            ));
+        }
+        let entries = values(ENTRIES);
+        let known = entries.iter().filter_map(|entry| Entry::parse(entry)).any(|entry| entry.address == email.as_str());
         let own = user.email.as_deref().and_then(|own| Email::parse(own).ok());
-        if own.as_ref() != Some(email) || user.email_verified != Some(true) {
+        let verified = own.as_ref() == Some(email) && user.email_verified == Some(true);
+        let pinned = known && address.is_some();
+        if !verified && !pinned {
             return refuse(format!(
                 "IdentityUnverified: user {name} of the realm has not verified the address {email}; have them verify it, \
                  or set Email verified"
             ));
         }
-        let pinned =
-            user.attributes.as_ref().and_then(|attributes| attributes.get(ADDRESS)).and_then(|all| all.first());
-        if let Some(other) = pinned.filter(|other| other.as_str() != email.as_str()) {
-            return refuse(format!(
-                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
-            ));
-        }
-        let id = user.id.as_deref().unwrap_or_default();
         if user.service_account_client_id.is_some() {
             return refuse(format!("user {name} of the realm is a service account"));
         }
-        let manages = self.realm.effective(id, &self.realm.management).await?;
-        if let Some(role) = manages.first().and_then(|role| role.name.as_deref()) {
+        if let Some(role) = self.realm.administers(user.id.as_deref().unwrap_or_default()).await? {
             return refuse(format!(
                 "user {name} of the realm administers it (realm-management {role}), and cannot be a member"
             ));
@@ -213,19 +236,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn user(&self, id: &str) -> Result<Option<UserRepresentation>, StoreError> {
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        self.realm.wire.find("reading a user", || admin.realm_users_with_user_id_get(realm, id, None)).await
-    }
-
     /// Writes the entry of this account, or takes it out; the rest of the user stays as it is at this moment.
-    async fn write_entry(&self, id: &str, entry: Option<&Entry>, email: &Email) -> Outcome {
-        let Some(mut user) = self.user(id).await? else {
+    async fn write_entry(&self, person: &Person, entry: Option<&Entry>, email: &Email) -> Outcome {
+        // Nobody else knows yet whom we have just made.
+        let found = if person.made { Some(person.user.clone()) } else { self.realm.user(person.id()).await? };
+        let Some(mut user) = found else {
             return match entry {
                 Some(_) => Err(StoreError::Conflict(format!("the user of {email} is gone"))),
                 None => Ok(()),
             };
         };
+        // Left out, they stay as they are by then.
+        (user.enabled, user.email_verified, user.totp, user.required_actions) = (None, None, None, None);
         let mut attributes = user.attributes.take().unwrap_or_default();
         let values =
             |attributes: &HashMap<String, Vec<String>>, key: &str| attributes.get(key).cloned().unwrap_or_default();
@@ -245,7 +267,7 @@ impl Work<'_> {
         attributes.retain(|_, values| !values.is_empty());
         user.attributes = Some(attributes);
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let put = || admin.realm_users_with_user_id_put(realm, id, user.clone());
+        let put = || admin.realm_users_with_user_id_put(realm, person.id(), user.clone());
         self.realm.wire.call("writing a user's attributes", put).await.map(drop)
     }
 
@@ -296,22 +318,24 @@ impl Work<'_> {
     }
 
     /// Ends the ways by which client roles of the account reach somebody without being theirs: from groups and from
-    /// composites of realm roles, the default role among them. Those belong to others, but what they hand on is ours.
-    async fn cut_off_inherited(&self, person: &Person) -> Result<bool, StoreError> {
-        let inherited: Vec<RoleRepresentation> = person.inherited().cloned().collect();
-        if inherited.is_empty() {
+    /// composites of realm roles, the default role among them. Those belong to others, but what they hand on is ours. Where
+    /// something was revoked it may still reach them so, and is looked for.
+    async fn cut_off_rest(&self, person: &Person, wanted: &BTreeSet<&str>, revoked: bool) -> Result<bool, StoreError> {
+        let mut rest: Vec<RoleRepresentation> = person.inherited().cloned().collect();
+        let is_wanted = |role: &RoleRepresentation| wanted.contains(role.name.as_deref().unwrap_or_default());
+        let client = self.client()?;
+        if revoked {
+            let left = self.realm.effective(person.id(), client).await?;
+            rest.extend(left.into_iter().filter(|role| !is_wanted(role)));
+        }
+        if rest.is_empty() {
             return Ok(false);
         }
-        let client = self.client()?;
-        for role in &inherited {
+        for role in &rest {
             self.realm.cut_off(client, role).await?;
         }
-        let names: BTreeSet<&str> = inherited.iter().filter_map(|role| role.name.as_deref()).collect();
         let left = self.realm.effective(person.id(), client).await?;
-        let direct = self.realm.direct(person.id(), client).await?;
-        let is_direct = |name: &str| direct.iter().any(|role| role.name.as_deref() == Some(name));
-        match left.iter().filter_map(|role| role.name.as_deref()).find(|name| names.contains(name) && !is_direct(name))
-        {
+        match left.iter().find(|role| !is_wanted(role)).and_then(|role| role.name.as_deref()) {
             Some(name) => Err(StoreError::Invalid(format!(
                 "client role {name} still reaches {} by a composite of some client's role; take it out there",
                 person.user.username.as_deref().unwrap_or_default()

@@ -1,6 +1,10 @@
 //! Changes by others, from the realm's admin events.
 
-use std::{collections::HashMap, collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt, stream, stream::BoxStream};
 use keycloak::types::AdminEventRepresentation;
@@ -10,15 +14,18 @@ use crate::{model::AccountKey, store::StoreError};
 
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(2);
-/// Events of one look at most; where there were more, some may have been missed.
-const AT_ONCE: i32 = 500;
+/// Events of one page.
+const AT_ONCE: i32 = 100;
+/// Pages of one look at most: where there were more, some may have been missed. Roster's own are among them.
+const PAGES: i32 = 50;
 /// Where an account keeps its name: what the path of an event begins with.
 const USERS: &str = "users";
 
 /// Accounts that somebody else changes, from now on. Ends when some may have been missed: too many events at once, or
 /// one of which nobody can tell whose it was.
 pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, AccountKey>, StoreError> {
-    let seen = latest(&realm).await?;
+    let mut seen = Seen::default();
+    seen.note(&events(&realm, 0).await?);
     let watching = Watching { realm, seen, accounts: HashMap::new(), found: VecDeque::new() };
     Ok(stream::unfold(watching, |mut watching| async {
         loop {
@@ -36,11 +43,30 @@ pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, Accoun
     .boxed())
 }
 
-/// Up to where events have been seen: the time of the newest, and the ids of all of that time.
+/// What has been seen: ids of events not much older than the newest. Events come a little late, and a cluster's clocks
+/// are not quite one.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    time: i64,
-    ids: Vec<String>,
+    newest: i64,
+    ids: HashMap<String, i64>,
+}
+
+/// How much later than its time an event may come.
+const LATE: i64 = 60_000;
+
+impl Seen {
+    fn is_new(&self, event: &AdminEventRepresentation) -> bool {
+        let known = event.id.as_ref().is_some_and(|id| self.ids.contains_key(id));
+        !known && event.time.unwrap_or(0) > self.newest - LATE
+    }
+
+    fn note(&mut self, events: &[AdminEventRepresentation]) {
+        let newest = events.iter().filter_map(|event| event.time).max().unwrap_or(0);
+        self.newest = self.newest.max(newest);
+        self.ids.extend(events.iter().filter_map(|event| Some((event.id.clone()?, event.time?))));
+        let since = self.newest - LATE;
+        self.ids.retain(|_, time| *time > since);
+    }
 }
 
 struct Watching {
@@ -51,13 +77,14 @@ struct Watching {
     found: VecDeque<AccountKey>,
 }
 
-async fn events(realm: &Realm, max: i32) -> Result<Vec<AdminEventRepresentation>, StoreError> {
-    let (admin, name) = (&realm.wire.admin, realm.wire.realm.as_str());
+/// Events by whomever, newest first: some of them, from `first` on.
+async fn events(realm: &Realm, first: i32) -> Result<Vec<AdminEventRepresentation>, StoreError> {
+    let (lists, name) = (&realm.wire.lists, realm.wire.realm.as_str());
     let newest = Some("desc".to_owned());
     realm
         .wire
         .call("reading admin events", || {
-            admin.realm_admin_events_get(
+            lists.realm_admin_events_get(
                 name,
                 None,
                 None,
@@ -66,8 +93,8 @@ async fn events(realm: &Realm, max: i32) -> Result<Vec<AdminEventRepresentation>
                 None,
                 None,
                 newest.clone(),
-                None,
-                Some(max),
+                Some(first),
+                Some(AT_ONCE),
                 None,
                 None,
                 None,
@@ -76,49 +103,37 @@ async fn events(realm: &Realm, max: i32) -> Result<Vec<AdminEventRepresentation>
         .await
 }
 
-async fn latest(realm: &Realm) -> Result<Seen, StoreError> {
-    Ok(seen(&events(realm, 20).await?).unwrap_or_default())
-}
-
-fn seen(events: &[AdminEventRepresentation]) -> Option<Seen> {
-    let time = events.iter().filter_map(|event| event.time).max()?;
-    let ids = events.iter().filter(|event| event.time == Some(time)).filter_map(|event| event.id.clone());
-    Some(Seen { time, ids: ids.collect() })
+/// Everything that may be new, back to what has been seen; `None` where that is too much.
+async fn new_events(realm: &Realm, seen: &Seen) -> Result<Option<Vec<AdminEventRepresentation>>, StoreError> {
+    let mut all = Vec::new();
+    for page in 0..PAGES {
+        let some = events(realm, page * AT_ONCE).await?;
+        let last = some.len() < usize::try_from(AT_ONCE).unwrap_or(0);
+        let old = some.iter().any(|event| event.time.unwrap_or(0) <= seen.newest - LATE);
+        let known = some.iter().all(|event| !seen.is_new(event));
+        all.extend(some);
+        if last || old || known {
+            return Ok(Some(all));
+        }
+    }
+    Ok(None)
 }
 
 impl Watching {
     /// Looks once; whether nothing can have been missed.
     async fn look(&mut self) -> Result<bool, StoreError> {
-        let newest = events(&self.realm, 20).await?;
-        let is_new = |event: &AdminEventRepresentation, seen: &Seen| {
-            let time = event.time.unwrap_or(0);
-            time > seen.time || (time == seen.time && !event.id.as_ref().is_some_and(|id| seen.ids.contains(id)))
-        };
-        let before = self.seen.clone();
-        let all_new = !newest.is_empty() && newest.iter().all(|event| is_new(event, &before));
-        let newest = if all_new { events(&self.realm, AT_ONCE).await? } else { newest };
-        let full = newest.len() >= usize::try_from(AT_ONCE).unwrap_or(0);
-        let missed = full && newest.iter().all(|event| is_new(event, &before));
-        if let Some(mut seen) = seen(&newest) {
-            if seen.time == before.time {
-                seen.ids.extend(before.ids.iter().cloned());
-                seen.ids.dedup();
-            }
-            self.seen = seen;
-        }
-        if missed {
-            return Ok(false);
-        }
+        let Some(events) = new_events(&self.realm, &self.seen).await? else { return Ok(false) };
         let ours = self.realm.wire.user().await;
-        let others = newest.iter().filter(|event| {
-            is_new(event, &before)
-                && event.auth_details.as_ref().and_then(|by| by.user_id.as_deref()) != ours.as_deref()
-        });
-        for event in others {
-            if !self.take(event.resource_path.as_deref().unwrap_or_default()).await? {
+        let by = |event: &AdminEventRepresentation| event.auth_details.as_ref().and_then(|by| by.user_id.clone());
+        let others = events.iter().filter(|event| self.seen.is_new(event) && by(event) != ours);
+        let paths: HashSet<String> = others.filter_map(|event| event.resource_path.clone()).collect();
+        for path in paths {
+            if !self.take(&path).await? {
                 return Ok(false);
             }
         }
+        // Last, so that nothing is lost where Keycloak is away in between.
+        self.seen.note(&events);
         Ok(true)
     }
 

@@ -99,7 +99,7 @@ impl Wire {
     {
         match self.attempt(request).await {
             Ok(found) => Ok(Some(found)),
-            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) if missing(&error) == Some(Missing::Object) => Ok(None),
             Err(error) => Err(self.failed(doing, &error)),
         }
     }
@@ -197,6 +197,28 @@ pub(super) fn status(error: &KeycloakError) -> Option<u16> {
     }
 }
 
+/// What is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    /// What was asked for.
+    Object,
+    /// The realm, or organizations in it: nothing can be said of what was asked for.
+    Realm,
+    /// Keycloak itself: somebody before it has answered.
+    Keycloak,
+}
+
+fn missing(error: &KeycloakError) -> Option<Missing> {
+    let KeycloakError::HttpFailure { status: 404, body, text } = error else { return None };
+    Some(match body {
+        _ if ["Realm not found", "Realm does not exist", "not enabled"].iter().any(|said| text.contains(said)) => {
+            Missing::Realm
+        }
+        Some(body) if body.error.is_some() || body.error_message.is_some() => Missing::Object,
+        _ => Missing::Keycloak,
+    })
+}
+
 /// Whether the same request may succeed a little later: two changes at once, or a server that is not quite there.
 fn may_heal(error: &KeycloakError) -> bool {
     match error {
@@ -215,7 +237,12 @@ pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
             let code = body.as_ref().and_then(|body| body.error.as_deref()).unwrap_or_default();
             match (status, code) {
                 (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(said),
-                (404 | 409, _) => StoreError::Conflict(said),
+                (404, _) => match missing(error) {
+                    Some(Missing::Realm) => StoreError::Invalid(said),
+                    Some(Missing::Object) => StoreError::Conflict(said),
+                    Some(Missing::Keycloak) | None => StoreError::Unavailable(said),
+                },
+                (409, _) => StoreError::Conflict(said),
                 (400..=499, _) if *status != 429 => StoreError::Invalid(said),
                 _ => StoreError::Unavailable(said),
             }
