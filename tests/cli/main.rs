@@ -18,5 +18,6 @@ mod keep;
 #[cfg(feature = "sqlite")]
 mod look;
 mod offline;
+mod retell;
 mod support;
 mod validate;

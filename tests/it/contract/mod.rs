@@ -17,6 +17,10 @@ mod planning;
 pub mod portals;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[path = "../../cli/retell.rs"]
+mod retell;
+#[cfg(any(feature = "postgres", feature = "keycloak"))]
+mod round;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod world;
