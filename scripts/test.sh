@@ -9,6 +9,10 @@ need go "Go; it builds the control plane the tests run on"
 need make "make"
 need setpriv "setpriv (util-linux); it ends PostgreSQL with the tests"
 need_postgres
+need java "Java 17 or newer; Keycloak runs on it"
+need mvn "Maven; it fetches Keycloak, once"
+need node "Node 20 or newer; it runs what the tutorials give to portals"
+need curl "curl; the tutorials' commands use it"
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.
