@@ -100,6 +100,6 @@ cat <<TEXT
     kubectl create namespace roster-system
     target/release/roster controller --sqlite-dir roster-data
     kubectl apply -f examples/store.yaml -f examples/$portal/
-  What every condition means, and what to do: docs/operations/conditions.md
+  What every condition means, and what to do: docs/runbook.md
 TEXT
 if [[ -n $keep ]]; then stay; fi

@@ -56,7 +56,7 @@ pub async fn fill(client: &Client, namespace: &str, members: Vec<Membership>) ->
     Ok(started.elapsed())
 }
 
-async fn create<K>(client: &Client, namespace: &str, objects: Vec<K>) -> Result<()>
+pub async fn create<K>(client: &Client, namespace: &str, objects: Vec<K>) -> Result<()>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {

@@ -13,6 +13,10 @@ mod support;
 #[allow(dead_code, reason = "the tests need more of it")]
 mod postgres;
 
+#[path = "../../tests/it/contract/keycloak/server.rs"]
+#[allow(dead_code, reason = "the tests need more of it")]
+mod keycloak;
+
 mod cluster;
 mod controller;
 mod eyes;
@@ -68,6 +72,8 @@ enum Part {
     Converge,
     /// Many memberships at once, in a PostgreSQL store
     Postgres,
+    /// Many groups and users in a Keycloak store
+    Keycloak,
     /// One large account: memory, restart, single changes
     Large,
 }
@@ -101,13 +107,16 @@ async fn measure(args: &Args) -> Result<Report> {
     if wants(Part::Files) {
         report.extend(rows::files::measure(&size)?);
     }
-    if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Large) {
+    if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Keycloak) || wants(Part::Large) {
         let stage = Stage::set().await?;
         if wants(Part::Converge) {
             report.extend(rows::converge::measure(&stage, &size).await?);
         }
         if wants(Part::Postgres) {
             report.extend(rows::postgres::measure(&stage, &size).await?);
+        }
+        if wants(Part::Keycloak) {
+            report.extend(rows::keycloak::measure(&stage, &size).await?);
         }
         if wants(Part::Large) {
             report.extend(rows::large::measure(&stage, &size).await?);

@@ -71,6 +71,34 @@ pub fn postgres(name: &str, schema: &str) -> IdentityStore {
     resource(name, None, json!({"postgres": {"connectionSecretRef": secret, "schema": schema}}))
 }
 
+/// A store in a realm of a Keycloak, whose Secret has the same name.
+pub fn keycloak(name: &str, url: &str, realm: &str) -> IdentityStore {
+    let secret = json!({"name": name, "key": "secret"});
+    let keycloak = json!({"url": url, "realm": realm, "clientId": "roster", "clientSecretRef": secret});
+    let never = json!({"drift": {"checkEvery": "24h"}});
+    resource(name, None, json!({"keycloak": keycloak, "accountDefaults": never}))
+}
+
+/// The name of one of very many groups.
+pub fn group_name(number: u32) -> String {
+    format!("group-{number:05}")
+}
+
+/// One of very many groups.
+pub fn group(namespace: &str, account: &str, number: u32) -> UserGroup {
+    let permissions = permissions(number as usize, 2, "View");
+    let title = format!("Group {number}");
+    let spec = json!({"accountRef": {"name": account}, "title": title, "permissions": permissions});
+    resource(&group_name(number), Some(namespace), spec)
+}
+
+/// One of the people in those groups, each in one of their own.
+pub fn member_in(namespace: &str, account: &str, number: u32) -> Membership {
+    let mut member = member(namespace, account, number, 0);
+    member.spec.group_refs = vec![NameRef { name: group_name(number) }];
+    member
+}
+
 pub fn account(namespace: &str, name: &str, store: &str) -> Account {
     let owner = json!({"email": format!("owner@{name}.example"), "displayName": "Owner"});
     let store = json!({"name": store});

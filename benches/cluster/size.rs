@@ -31,6 +31,8 @@ pub struct Size {
     pub rounds: u32,
     /// Single changes in each account.
     pub changes: u32,
+    /// Groups, and as many users, in a Keycloak.
+    pub keycloak: u32,
 }
 
 impl Size {
@@ -43,11 +45,14 @@ impl Size {
             holders: 20_000,
             rounds: 3,
             changes: 40,
+            keycloak: 500,
         };
         match name {
             SizeName::Full => full,
             SizeName::Middle => Self { memberships: 3_000, large: 15_000, holders: 6_000, ..full },
-            SizeName::Small => Self { memberships: 1_000, large: 5_000, holders: 2_000, changes: 30, ..full },
+            SizeName::Small => {
+                Self { memberships: 1_000, large: 5_000, holders: 2_000, changes: 30, keycloak: 100, ..full }
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod invitation;
 pub mod limits;
 mod membership;
 mod permission_catalog;
+mod remedies;
 mod role;
 mod schema;
 mod user_group;

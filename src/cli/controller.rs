@@ -21,7 +21,7 @@ use crate::telemetry::{Health, Metrics, serve_http};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster controller --sqlite-dir /var/lib/roster\n  roster controller --context kind-dev \
-                  --http 127.0.0.1:9090 --log info,roster=debug"
+                  --http 127.0.0.1:9090 --log info,roster=debug\n  roster controller --otlp-endpoint http://localhost:4318"
 )]
 pub struct Args {
     /// Folder of the databases that `IdentityStore.spec.sqlite.file` names
@@ -53,6 +53,17 @@ pub struct Args {
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
+
+    /// Where traces of passes are sent, by OTLP over HTTP: the address of a collector, without /v1/traces
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+impl Args {
+    /// Where traces go, if anywhere.
+    pub fn otlp_endpoint(&self) -> Option<&str> {
+        self.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty())
+    }
 }
 
 /// A cluster id becomes part of every mark, so it is short and printable.

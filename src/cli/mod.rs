@@ -37,7 +37,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::Timestamp;
 
-use crate::telemetry::init_logging;
+use crate::telemetry::{Traces, init_logging};
 
 /// A command did what it was asked to, and the answer is yes.
 const OK: u8 = 0;
@@ -110,11 +110,7 @@ fn now() -> anyhow::Result<Timestamp> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&named(command()).get_matches()).unwrap_or_else(|error| error.exit());
-    let done = init_logging(cli.log.as_deref()).map_err(anyhow::Error::from).and_then(|()| {
-        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-        runtime.block_on(run(cli.command))
-    });
-    match done {
+    match start(cli) {
         Ok(code) => code.into(),
         Err(error) => {
             // One line, each cause once: the outer ones often repeat the inner ones.
@@ -122,6 +118,22 @@ pub fn main() -> ExitCode {
             FAILED.into()
         }
     }
+}
+
+/// Traces begin before the runtime and end after it: what sends them must not share the threads that work.
+fn start(cli: Cli) -> anyhow::Result<u8> {
+    let endpoint = match &cli.command {
+        Command::Controller(args) => args.otlp_endpoint(),
+        _ => None,
+    };
+    let traces = endpoint.map(Traces::to).transpose()?;
+    init_logging(cli.log.as_deref(), traces.as_ref())?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let done = runtime.block_on(run(cli.command));
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    done
 }
 
 async fn run(command: Command) -> anyhow::Result<u8> {

@@ -20,7 +20,7 @@ use crate::{
 pub struct Target {
     /// The database of this store, for all accounts, instead of those that each IdentityStore names: an SQLite file,
     /// `postgres://USER@HOST/DATABASE` with the password in it or in PGPASSWORD or PGPASSFILE, or
-    /// `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in ROSTER_KEYCLOAK_CLIENT_SECRET (and, where the
+    /// `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in `ROSTER_KEYCLOAK_CLIENT_SECRET` (and, where the
     /// IdentityStore has them, `?portalClients=a,b&clientIdPrefix=p`)
     #[arg(long, value_name = "FILE|URL")]
     pub store: Option<PathBuf>,

@@ -2,12 +2,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
+    hash::{BuildHasher as _, RandomState},
     sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
+use tracing::Span;
 
 use super::{
     events::Notice,
@@ -28,8 +31,39 @@ use crate::{
 /// The memberships of one address.
 pub type Memberships = SmallVec<[Arc<Record<MemberFacts>>; 1]>;
 
+/// Tells a pass from others in logs and traces: short, and hardly the same twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassId(u32);
+
+impl fmt::Display for PassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// Gives out ids.
+#[derive(Default)]
+pub struct PassIds {
+    /// Its keys are this process's own, so that two processes do not give out the same ones in turn.
+    random: RandomState,
+    given: u64,
+}
+
+impl PassIds {
+    /// The next one.
+    pub fn give(&mut self) -> PassId {
+        self.given += 1;
+        // The upper half would do as well.
+        PassId(u32::try_from(self.random.hash_one(self.given) & u64::from(u32::MAX)).unwrap_or_default())
+    }
+}
+
 /// Everything one pass over an account works on, taken out of the index at one moment.
 pub struct Pass {
+    /// Its name in logs and traces.
+    pub id: PassId,
+    /// Where its log lines and its trace belong.
+    pub span: Span,
     /// The account.
     pub key: AccountKey,
     /// What is looked at.
@@ -88,6 +122,10 @@ pub struct Counts {
 
 /// What became of a pass.
 pub struct PassOutcome {
+    /// Its name in logs and traces.
+    pub id: PassId,
+    /// The pass's span; in a trace the statuses that somebody waits for hang on it.
+    pub span: Span,
     /// The account.
     pub key: AccountKey,
     /// What was looked at.

@@ -48,7 +48,8 @@ pub struct Pending {
     pub trigger: Option<Origin>,
     /// When the first of it was asked for.
     pub since: Option<Instant>,
-    urgent: bool,
+    /// Whether something changed, or it is a check only.
+    pub urgent: bool,
 }
 
 #[derive(Default)]

@@ -37,7 +37,7 @@ pub(super) struct Done {
 /// outcome: with the object they concern, or with the account.
 pub async fn reconcile(pass: Pass, client: &Client) -> PassOutcome {
     let started = Instant::now();
-    let resolved = resolve(&pass);
+    let resolved = tracing::debug_span!("resolve").in_scope(|| resolve(&pass));
     let result = match &pass.store {
         None => Ok(None),
         Some(store) => match make_so(&pass, &resolved, store, client).await {
@@ -72,7 +72,7 @@ async fn make_so(
     let observed: Observed =
         store.call("observe", |store| async move { store.observe(&pass.key, &pass.scope, since).await }).await?;
     let policy = policy_of(pass, &resolved.definitions);
-    let mut plan = plan::plan(&resolved.desired, &observed, &policy);
+    let mut plan = tracing::debug_span!("plan").in_scope(|| plan::plan(&resolved.desired, &observed, &policy));
     drop(observed);
     // An account that is not ours is said of all of it.
     plan.needs_account |= pass.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);

@@ -15,6 +15,7 @@ use tokio::{
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
+use tracing::Instrument as _;
 
 use crate::{
     api::IdentityStoreSpec,
@@ -155,7 +156,9 @@ impl StoreHandle {
         let store = self.get().await?;
         let patience = if store.capabilities().transactions { PATIENCE } else { PATIENCE_WITH_MANY };
         let started = Instant::now();
-        let result = match tokio::time::timeout(patience, call(store)).await {
+        // In a trace it is named for what it does.
+        let span = tracing::debug_span!("store", otel.name = what, store = %self.name);
+        let result = match tokio::time::timeout(patience, call(store)).instrument(span).await {
             Ok(result) => result,
             Err(_) => Err(no_answer(patience)),
         };

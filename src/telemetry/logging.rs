@@ -3,7 +3,9 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use super::Traces;
 
 /// What is logged when nobody says otherwise.
 const DEFAULT_FILTER: &str = "info";
@@ -16,22 +18,25 @@ pub struct LogFilterError {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Starts logging. `filter` is written as in `RUST_LOG`, for example `info,roster=debug`. Later calls change nothing.
+/// Starts logging, and tracing where there is somewhere to send traces to. `filter` is written as in `RUST_LOG`, for
+/// example `info,roster=debug`, and is about the log alone. Later calls change nothing.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn init_logging(filter: Option<&str>) -> Result<(), LogFilterError> {
+pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(), LogFilterError> {
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
     let env_filter =
         EnvFilter::try_new(filter).map_err(|source| LogFilterError { filter: filter.to_owned(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(env_filter).with_writer(std::io::stderr);
-    // An error means that somebody else (a test) logs already.
-    let _ = if std::io::stderr().is_terminal() {
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = if std::io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        builder.with_ansi(colours).with_target(false).try_init()
+        layer.with_ansi(colours).with_target(false).boxed()
     } else {
-        builder.json().flatten_event(true).with_span_list(false).try_init()
+        layer.json().flatten_event(true).with_span_list(false).boxed()
     };
+    let log = tracing_subscriber::registry().with(log.with_filter(env_filter));
+    // An error means that somebody else (a test) logs already.
+    let _ = log.with(traces.map(Traces::layer)).try_init();
     Ok(())
 }
 
@@ -41,12 +46,12 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_named() {
-        let error = init_logging(Some("roster=loud")).unwrap_err();
+        let error = init_logging(Some("roster=loud"), None).unwrap_err();
         assert!(error.to_string().starts_with("cannot read the log filter \"roster=loud\": "), "{error}");
     }
 
     #[test]
     fn an_empty_filter_is_none() {
-        init_logging(Some(" ")).unwrap();
+        init_logging(Some(" "), None).unwrap();
     }
 }

@@ -19,5 +19,6 @@ mod keep;
 mod look;
 mod offline;
 mod retell;
+mod runbook;
 mod support;
 mod validate;

@@ -18,3 +18,5 @@ mod harness;
 mod lease;
 mod lifecycle;
 mod support;
+#[cfg(feature = "otel")]
+mod traces;

@@ -4,6 +4,7 @@ pub mod changes;
 pub mod converge;
 pub mod engine;
 pub mod files;
+pub mod keycloak;
 pub mod large;
 pub mod postgres;
 pub mod quiet;

@@ -46,7 +46,7 @@ Exit codes: 0 done, and it plans to no change; 1 done, and something is told tha
 pub struct Args {
     /// The store: an SQLite file, `postgres://USER@HOST/DATABASE` with `#SCHEMA` where it is not `roster` and the password in
     /// it or in PGPASSWORD or PGPASSFILE, or `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in
-    /// ROSTER_KEYCLOAK_CLIENT_SECRET
+    /// `ROSTER_KEYCLOAK_CLIENT_SECRET`
     #[arg(long, value_name = "FILE|URL")]
     store: PathBuf,
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
-        Role, SyncReason, UserGroup,
+        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, InvalidReason, Invitation, Membership,
+        PermissionCatalog, Role, SyncReason, UserGroup,
     },
     cli::{
         input::{list, list_all},
@@ -19,6 +19,9 @@ use crate::{
     },
     controller::lease,
 };
+
+/// The reason where no controller has said anything.
+const NOT_LOOKED_AT: &str = "NotLookedAt";
 
 /// How a cluster is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -156,6 +159,13 @@ pub struct NotReady {
     pub reason: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// Since when it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// What to do about the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
     /// Whether somebody must act, as far as the status says.
     pub stalled: bool,
 }
@@ -170,11 +180,19 @@ pub struct Guarded {
     pub command: String,
 }
 
+impl Controller {
+    /// Whether nobody leads, as far as one can see.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.state, "Expired" | "Absent")
+    }
+}
+
 impl Status {
     /// Whether everything is ready, and somebody leads.
     pub fn is_ready(&self) -> bool {
-        let leads = !matches!(self.controller.state, "Expired" | "Absent");
-        leads && self.not_ready.is_empty() && self.stores.iter().all(|store| store.blocked_in_force)
+        !self.controller.is_missing()
+            && self.not_ready.is_empty()
+            && self.stores.iter().all(|store| store.blocked_in_force)
     }
 }
 
@@ -349,18 +367,35 @@ impl Tally {
         if is_ready {
             return;
         }
-        let (reason, message) = match found {
-            Some(ready) if current => (ready.reason.clone(), ready.message.clone()),
-            _ => ("NotLookedAt".to_owned(), "no controller has looked at it since it changed".to_owned()),
+        let (reason, message, since) = match found {
+            Some(ready) if current => (ready.reason.clone(), ready.message.clone(), Some(ready.last_transition_time.0)),
+            _ => {
+                let message = "no controller has looked at it since it changed".to_owned();
+                (NOT_LOOKED_AT.to_owned(), message, None)
+            }
         };
         self.not_ready.push(NotReady {
             kind,
             namespace: object.meta().namespace.clone(),
             name: object.name_any(),
+            remedy: remedy(&reason).map(str::to_owned),
             reason,
             message,
+            since,
             stalled: find(conditions, ConditionType::Stalled).is_some(),
         });
+    }
+}
+
+/// What to do about a reason of `Ready=False`; the runbook says more.
+fn remedy(reason: &str) -> Option<&'static str> {
+    match reason {
+        NOT_LOOKED_AT => Some("see that a controller leads, and that it can reach the API server"),
+        "ManagedAccountsExist" => Some("delete its managed accounts first"),
+        "InUse" => Some("delete the accounts that use it, or let it be"),
+        reason => InvalidReason::parse(reason)
+            .map(InvalidReason::remedy)
+            .or_else(|| SyncReason::parse(reason).and_then(SyncReason::remedy)),
     }
 }
 

@@ -3,37 +3,62 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::gather::{Controller, Status};
-use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint};
+use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
-/// Objects that are not ready and are shown; `-o json` has all.
-const SHOWN: usize = 50;
+/// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
+const SHOWN: usize = 10;
 
 /// As text of at most 100 columns.
 pub fn text(status: &Status, now: Timestamp) -> String {
     let mut text = controller(&status.controller, now);
-    let mut section = |title: &str, table: &Table, none: &str| {
-        let body = if table.is_empty() { format!("{none}\n") } else { table.text() };
-        text = format!("{text}\n{}\n{body}", paint(BOLD, title));
-    };
-    section("Stores", &stores(status), "none");
-    section("Catalogs", &catalogs(status), "none");
-    section("Accounts", &accounts(status, now), "none");
-    section("Objects", &objects(status), "none");
+    text += &section("Stores", &stores(status));
+    text += &section("Catalogs", &catalogs(status));
+    text += &section("Accounts", &accounts(status, now));
+    text += &more(status.accounts.len());
+    text += &section("Objects", &objects(status));
     let total = status.not_ready.len();
     if total > 0 {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
-        text = format!("{text}\n{title}\n{}", not_ready(status).text());
-        if total > SHOWN {
-            text = format!("{text}and {} more; -o json has all\n", total - SHOWN);
-        }
+        text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
+        text += &more(total);
     }
+    text += &what_to_do(status);
     for guarded in &status.guarded {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
     }
-    let verdict =
-        if status.is_ready() { paint(GOOD, "Everything is ready.") } else { paint(BAD, "Not everything is ready.") };
-    format!("{text}\n{verdict}\n")
+    format!("{text}\n{}\n", verdict(status, now))
+}
+
+/// What is wrong, in a line, and for how long at most.
+fn verdict(status: &Status, now: Timestamp) -> String {
+    if status.is_ready() {
+        return paint(GOOD, "Everything is ready.");
+    }
+    let mut wrong = Vec::new();
+    if status.controller.is_missing() {
+        wrong.push("nobody leads".to_owned());
+    }
+    let open = status.stores.iter().filter(|store| !store.blocked_in_force).count();
+    if open > 0 {
+        wrong.push(format!("blocks are not in force in {}", counted(open, "store")));
+    }
+    if !status.not_ready.is_empty() {
+        let longest = status.not_ready.iter().filter_map(|one| one.since).min();
+        let longest = longest.map(|since| format!(", the longest for {}", age(now.duration_since(since))));
+        let count = counted(status.not_ready.len(), "object");
+        wrong.push(format!("{count} not ready{}", longest.unwrap_or_default()));
+    }
+    paint(BAD, format!("Not everything is ready: {}.", wrong.join("; ")))
+}
+
+fn section(title: &str, table: &Table) -> String {
+    let body = if table.is_empty() { "none\n".to_owned() } else { table.text() };
+    format!("\n{}\n{body}", paint(BOLD, title))
+}
+
+fn more(total: usize) -> String {
+    if total > SHOWN { format!("and {} more; -o json has all\n", total - SHOWN) } else { String::new() }
 }
 
 fn controller(controller: &Controller, now: Timestamp) -> String {
@@ -110,7 +135,10 @@ fn catalogs(status: &Status) -> Table {
 
 fn accounts(status: &Status, now: Timestamp) -> Table {
     let mut table = Table::new(["account", "ready", "members", "drift", "checked"]).numbers(&[2, 3]);
-    for account in &status.accounts {
+    // Those that somebody should look at come first.
+    let mut accounts: Vec<_> = status.accounts.iter().collect();
+    accounts.sort_by_key(|account| account.ready == "True");
+    for account in accounts.into_iter().take(SHOWN) {
         let checked = account.last_checked.map(|at| format!("{} ago", age(now.duration_since(at))));
         table.row([
             account.account.clone(),
@@ -131,13 +159,37 @@ fn objects(status: &Status) -> Table {
     table
 }
 
-fn not_ready(status: &Status) -> Table {
-    let mut table = Table::new(["object", "reason", "message"]);
+fn not_ready(status: &Status, now: Timestamp) -> Table {
+    let mut table = Table::new(["object", "reason", "since", "message"]).whole(&[2]);
     for one in status.not_ready.iter().take(SHOWN) {
         let place = one.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
-        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), one.message.clone()]);
+        let since = one.since.map_or_else(|| "?".to_owned(), |since| age(now.duration_since(since)));
+        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), since, one.message.clone()]);
     }
     table
+}
+
+/// A line for each thing that is wrong, once; nothing where nothing is.
+fn what_to_do(status: &Status) -> String {
+    let mut lines: Vec<(&str, &str)> = Vec::new();
+    if status.controller.is_missing() {
+        lines.push(("nobody leads", "start a controller, or see in its log why it cannot have the lease"));
+    }
+    if status.stores.iter().any(|store| !store.blocked_in_force) {
+        lines.push(("not in force", "see blockedWithAccess in the store's status: who still has access, and where"));
+    }
+    for one in &status.not_ready {
+        let Some(remedy) = &one.remedy else { continue };
+        if !lines.iter().any(|(reason, _)| *reason == one.reason) {
+            lines.push((&one.reason, remedy));
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let width = lines.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
+    let body: String = lines.iter().map(|(what, do_)| wrap(&format!("{what:width$}  "), width + 2, do_)).collect();
+    format!("\n{}\n{body}docs/runbook.md says more about each reason.\n", paint(BOLD, "What to do"))
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::{
 };
 
 use tokio::task::Id;
+use tracing::Span;
 
 use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, runtime::Task};
 use crate::{
     api::SyncReason,
     controller::{
         deletion::Deleted,
-        pass::{End, PassOutcome},
+        pass::{End, PassId, PassOutcome},
         queue::{Urgency, Want},
         record::{KindName, Record},
         reports,
@@ -20,6 +21,7 @@ use crate::{
     },
     model::{AccountKey, Name},
     resolve::{self, AccountFacts, Definitions, Scope},
+    telemetry::traces::{failed, note},
 };
 
 impl Dispatcher {
@@ -88,9 +90,25 @@ impl Dispatcher {
     }
 
     fn pass_finished(&mut self, outcome: PassOutcome) {
-        let PassOutcome { key, scope, definitions, reports, shown, notices, end, changes, drift, wakes, took } =
-            outcome;
-        let failed = self.note_end(&key, &scope, &end, took);
+        let PassOutcome {
+            id,
+            span,
+            key,
+            scope,
+            definitions,
+            reports,
+            shown,
+            notices,
+            end,
+            changes,
+            drift,
+            wakes,
+            took,
+        } = outcome;
+        note(&span, "changes", changes.values().sum::<u64>());
+        note(&span, "drift", drift.0);
+        note(&span, "statuses", reports.len());
+        let failed = self.note_end(id, &span, &key, &scope, &end, took);
         for ((object, cause), count) in &changes {
             self.setting.metrics.changes(object, cause.as_str(), *count);
         }
@@ -102,7 +120,7 @@ impl Dispatcher {
         self.remember(&key, &scope, definitions, &end);
         let lane = if matches!(scope, Scope::Account) { Lane::Bulk } else { Lane::Changes };
         for (reference, report) in reports {
-            self.writer.put(reference, report, lane, Duration::ZERO);
+            self.writer.put_within(&span, reference, report, lane);
         }
         self.runtime.entry(key.clone()).or_default().reports.extend(shown);
         self.recount(&key, lane == Lane::Bulk);
@@ -173,7 +191,15 @@ impl Dispatcher {
         of_members.next()
     }
 
-    fn note_end(&mut self, key: &AccountKey, scope: &Scope, end: &End, took: Duration) -> bool {
+    fn note_end(
+        &mut self,
+        pass: PassId,
+        span: &Span,
+        key: &AccountKey,
+        scope: &Scope,
+        end: &End,
+        took: Duration,
+    ) -> bool {
         let scope_word = if matches!(scope, Scope::Account) { "account" } else { "members" };
         let word = match end {
             End::Done => "ok",
@@ -181,9 +207,10 @@ impl Dispatcher {
             End::Retry(_) => "failed",
         };
         self.setting.metrics.pass(scope_word, word, took);
+        note(span, "outcome", word);
         match end {
             End::Done => {
-                tracing::debug!(account = %key, scope = scope_word, ?took, "pass done");
+                tracing::debug!(%pass, account = %key, scope = scope_word, ?took, "pass done");
                 false
             }
             End::NeedsAccount => {
@@ -191,7 +218,8 @@ impl Dispatcher {
                 false
             }
             End::Retry(why) => {
-                tracing::warn!(account = %key, scope = scope_word, why, "pass failed, trying again");
+                failed(span, why);
+                tracing::warn!(%pass, account = %key, scope = scope_word, why, "pass failed, trying again");
                 self.queue.want(key, Want::Account, Urgency::Change, None);
                 true
             }

@@ -28,6 +28,7 @@ use super::{
     Error,
     events::Events,
     index::{Impact, Index},
+    pass::PassIds,
     queue::{Queue, Urgency, Want},
     record::{KindName, ObjectRef, Seen},
     status::StatusWriter,
@@ -92,6 +93,7 @@ pub(super) struct Dispatcher {
     looks: HashMap<ObjectRef, Look>,
     blocks: Blocks,
     gauges: Instant,
+    pass_ids: PassIds,
 }
 
 /// When a cluster-scoped object is to be looked at.
@@ -118,6 +120,7 @@ impl Dispatcher {
             looks: HashMap::new(),
             blocks: Blocks::default(),
             gauges: Instant::now(),
+            pass_ids: PassIds::default(),
         }
     }
 

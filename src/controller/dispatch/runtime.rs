@@ -7,11 +7,12 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tracing::Span;
 
 use super::Dispatcher;
 use crate::controller::{
     deletion::Deleted,
-    pass::{Counts, Memberships, Pass, PassOutcome},
+    pass::{Counts, Memberships, Pass, PassId, PassOutcome},
     queue::Pending,
     record::{KindName, ObjectRef, Record},
     status::Report,
@@ -19,7 +20,8 @@ use crate::controller::{
 use crate::{
     model::{AccountKey, Email, Name},
     plan::Mark,
-    resolve::{AccountFacts, Scope},
+    resolve::{AccountFacts, Origin, Scope},
+    telemetry::traces::note,
 };
 
 /// What is kept of an account.
@@ -82,7 +84,10 @@ impl Dispatcher {
             names.iter().filter_map(|name| self.index.member(&key.namespace, name).cloned()).collect()
         };
         let spec = snapshot.store.as_ref().map(|store| store.spec.clone());
+        let id = self.pass_ids.give();
         let mut pass = Pass {
+            id,
+            span: span(id, key, &scope, pending, &account.facts.spec.store_ref.name),
             key: key.clone(),
             scope,
             known: entry.definitions.clone(),
@@ -137,4 +142,25 @@ impl Dispatcher {
             children: with_children.then(|| self.index.admitted_children(key).len() as u64),
         }
     }
+}
+
+/// The span of a pass. Lines of the log name the first three; the rest is for the trace.
+fn span(id: PassId, key: &AccountKey, scope: &Scope, pending: &Pending, store: &str) -> Span {
+    let (scope, members) = match scope {
+        Scope::Account => ("account", None),
+        Scope::Members(emails) => ("members", Some(emails.len())),
+    };
+    let span = tracing::info_span!(parent: None, "pass", pass = %id, account = %key, scope);
+    note(&span, "store", store);
+    note(&span, "cause", if pending.urgent { "change" } else { "check" });
+    if let Some(Origin { kind, name, generation }) = &pending.trigger {
+        note(&span, "trigger", format!("{kind}/{name}@{generation}"));
+    }
+    if let Some(members) = members {
+        note(&span, "members", members);
+    }
+    if let Some(since) = pending.since {
+        note(&span, "waited_ms", u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+    }
+    span
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use super::{Dispatcher, ORPHAN_DELAY, runtime::Task};
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     model::{AccountKey, Name},
     plan::Mark,
     resolve::AccountFacts,
+    telemetry::traces::note,
 };
 
 impl Dispatcher {
@@ -77,10 +79,14 @@ impl Dispatcher {
                 epoch: self.setting.epoch,
                 now: Timestamp::now(),
             };
-            self.spawn(store, reference, async move {
+            let id = self.pass_ids.give();
+            let span = tracing::info_span!(parent: None, "deletion", pass = %id, account = %key);
+            note(&span, "store", store.as_ref());
+            let work = async move {
                 let deleted = deletion::delete(&deletion, &client).await;
                 Task::Deletion(deletion.mark.account.clone(), deletion.account, deleted)
-            });
+            };
+            self.spawn(store, reference, work.instrument(span));
         } else if let Some(missing) = self.missing_finalizers(&record) {
             // First of all, so that nothing can be left behind; their events bring the pass about.
             let key = key.clone();
@@ -92,7 +98,9 @@ impl Dispatcher {
                 Task::Finalizer(key, result)
             });
         } else if let Some(pass) = self.pass(key, pending, record, mark) {
-            self.spawn(store, reference, async move { Task::Pass(Box::new(reconcile(pass, &client).await)) });
+            let span = pass.span.clone();
+            let work = async move { Task::Pass(Box::new(reconcile(pass, &client).await)) };
+            self.spawn(store, reference, work.instrument(span));
         } else {
             self.gone_over(key, None);
             self.queue.finished(key, false);

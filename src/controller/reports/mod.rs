@@ -38,6 +38,8 @@ pub(super) fn outcome(
     result: &Result<Option<Done>, StoreError>,
 ) -> PassOutcome {
     let mut outcome = PassOutcome {
+        id: pass.id,
+        span: pass.span.clone(),
         key: pass.key.clone(),
         scope: pass.scope.clone(),
         definitions: Some(resolved.definitions.clone()),

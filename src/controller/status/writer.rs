@@ -16,6 +16,7 @@ use kube::{
 };
 use serde::Deserialize;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span};
 
 use super::{Rendered, Report, StatusDigest, render};
 use crate::{
@@ -52,6 +53,8 @@ struct Waiting {
     report: Report,
     lane: Lane,
     attempts: u32,
+    /// The pass that says it, where somebody waits for it: one of many is not worth a span.
+    pass: Option<Box<Span>>,
 }
 
 /// What became of one patch.
@@ -110,7 +113,18 @@ impl StatusWriter {
 
     /// Says something of an object, instead of what waits to be said of it; not before `delay` has passed.
     pub fn put(&mut self, reference: ObjectRef, report: Report, lane: Lane, delay: Duration) {
-        let known = self.waiting.insert(reference.clone(), Waiting { report, lane, attempts: 0 });
+        self.place(reference, Waiting { report, lane, attempts: 0, pass: None }, delay);
+    }
+
+    /// As [`Self::put`], at once, and as a part of the pass that says it.
+    pub fn put_within(&mut self, pass: &Span, reference: ObjectRef, report: Report, lane: Lane) {
+        let pass = (lane == Lane::Changes).then(|| Box::new(pass.clone()));
+        self.place(reference, Waiting { report, lane, attempts: 0, pass }, Duration::ZERO);
+    }
+
+    fn place(&mut self, reference: ObjectRef, waiting: Waiting, delay: Duration) {
+        let lane = waiting.lane;
+        let known = self.waiting.insert(reference.clone(), waiting);
         if delay > Duration::ZERO {
             if known.is_none() {
                 self.later.entry(Instant::now() + delay).or_default().push(reference);
@@ -220,7 +234,10 @@ impl StatusWriter {
         };
         self.in_flight.insert(reference.clone(), digest.hash);
         let client = self.client.clone();
-        self.patches.spawn(async move {
+        let span = waiting.pass.as_ref().map_or_else(Span::none, |pass| {
+            tracing::debug_span!(parent: pass.as_ref(), "status", kind = reference.kind.as_str(), name = %reference.name)
+        });
+        let patch = async move {
             let answer = match request {
                 Ok(mut request) => {
                     if let Ok(accept) = METADATA_ONLY.parse() {
@@ -231,7 +248,8 @@ impl StatusWriter {
                 Err(error) => Err(kube::Error::BuildRequest(error)),
             };
             Sent { reference, waiting, digest, answer }
-        });
+        };
+        self.patches.spawn(patch.instrument(span));
     }
 
     /// The next patch that has landed; pending for ever when none is in flight.

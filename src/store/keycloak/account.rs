@@ -69,15 +69,14 @@ impl Work<'_> {
                 .realm
                 .wire
                 .create("making an organization", || admin.realm_organizations_post(realm, organization.clone()));
-            match made.await? {
-                Some(made) => parts.organization = made_id(&made),
+            parts.organization = match made.await? {
+                Some(made) => made_id(&made),
                 None => {
-                    let there = self.realm.organization(&self.client_id).await?;
-                    let there = there
-                        .filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
-                    parts.organization = there.and_then(|there| there.id).ok_or_else(|| self.taken("organization"))?;
+                    self.taken_over("organization", self.realm.organization(&self.client_id).await?, cause, |there| {
+                        (Stamp::of(&there.attributes.unwrap_or_default()), there.id)
+                    })?
                 }
-            }
+            };
         } else {
             let id = parts.organization.as_str();
             let organization = OrganizationRepresentation { id: Some(id.to_owned()), ..organization };
@@ -95,15 +94,12 @@ impl Work<'_> {
                 ..GroupRepresentation::default()
             };
             let made = self.realm.wire.create("making a group", || admin.realm_groups_post(realm, group.clone()));
-            match made.await? {
-                Some(made) => parts.group = made_id(&made),
-                None => {
-                    let there = self.realm.top_group(&self.client_id).await?;
-                    let there = there
-                        .filter(|there| self.may_take(Stamp::of(&there.attributes.clone().unwrap_or_default()), cause));
-                    parts.group = there.and_then(|there| there.id).ok_or_else(|| self.taken("group"))?;
-                }
-            }
+            parts.group = match made.await? {
+                Some(made) => made_id(&made),
+                None => self.taken_over("group", self.realm.top_group(&self.client_id).await?, cause, |there| {
+                    (Stamp::of(&there.attributes.unwrap_or_default()), there.id)
+                })?,
+            };
         }
         if parts.scope.is_empty() {
             parts.scope = self.make_scope(stamp, cause).await?;
@@ -129,12 +125,11 @@ impl Work<'_> {
         if let Some(made) = made.await? {
             return Ok(made_id(&made));
         }
-        let there = self.scope_by_name().await?.filter(|there| {
-            let attributes = there.attributes.clone().unwrap_or_default();
+        self.taken_over("client scope", self.scope_by_name().await?, cause, |there| {
+            let attributes = there.attributes.unwrap_or_default();
             let one = |key: &str| (key.to_owned(), attributes.get(key).cloned().into_iter().collect());
-            self.may_take(Stamp::of(&[CLUSTER, UID, FINGERPRINT].map(one).into_iter().collect()), cause)
-        });
-        there.and_then(|there| there.id).ok_or_else(|| self.taken("client scope"))
+            (Stamp::of(&[CLUSTER, UID, FINGERPRINT].map(one).into_iter().collect()), there.id)
+        })
     }
 
     async fn scope_by_name(&self) -> Result<Option<ClientScopeRepresentation>, StoreError> {
@@ -143,13 +138,20 @@ impl Work<'_> {
         Ok(scopes.into_iter().find(|scope| scope.name.as_deref() == Some(&self.client_id)))
     }
 
-    /// Whether something of our name, which is there already, may become part of the account: we began to make it, or it
-    /// is adopted.
-    fn may_take(&self, stamp: Stamp, cause: Cause) -> bool {
-        match stamp.mark(&self.batch.mark.account) {
+    /// The id of something of our name that is there already, where it may become part of the account: we began to make
+    /// it, or it is adopted.
+    fn taken_over<T>(
+        &self,
+        what: &str,
+        there: Option<T>,
+        cause: Cause,
+        stamp_and_id: impl FnOnce(T) -> (Stamp, Option<String>),
+    ) -> Result<String, StoreError> {
+        let found = there.map(stamp_and_id).filter(|(stamp, _)| match stamp.mark(&self.batch.mark.account) {
             Some(mark) => mark.cluster == self.batch.mark.cluster,
             None => cause == Cause::Adoption,
-        }
+        });
+        found.and_then(|(_, id)| id).ok_or_else(|| self.taken(what))
     }
 
     fn taken(&self, what: &str) -> StoreError {

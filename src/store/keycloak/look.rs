@@ -381,7 +381,7 @@ impl Realm {
         if entry.as_ref().is_some_and(|entry| entry.address != email.as_str()) {
             return Ok(None);
         }
-        let person = Person { entry, user, ..Person::default() };
+        let person = Person { user, entry, ..Person::default() };
         let mut person = self.with_roles(client, person).await?;
         person.in_organization = self.is_in_organization(&look.parts.organization, person.id()).await?;
         if person.entry.is_none() && !person.in_organization && person.effective.is_empty() {

@@ -21,7 +21,7 @@ use super::{
     Facts, KeycloakStore,
     names::{Prefix, USER_ATTRIBUTES},
     realm::Realm,
-    wire::{self, TIMEOUT, Tokens, Wire},
+    wire::{self, LISTING, TIMEOUT, Tokens, Wire},
 };
 use crate::store::{KeycloakPlace, Secrets, StoreError};
 
@@ -58,11 +58,12 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
     if place.realm == "master" {
         return Err(StoreError::Invalid(format!("{said}: the realm master administers all others; use another")));
     }
-    let client = client(place, &url, secrets, &said).await?;
+    let [client, lists] = clients(place, &url, secrets, &said).await?;
     let secret = place.client_secret.read(secrets).await?;
     let retriever =
         Retriever::create_with_custom_realm(&place.client_id, secret.expose_secret(), &place.realm, client.clone());
-    let wire = Wire::new(url.as_str().trim_end_matches('/'), &place.realm, Tokens::new(retriever), client, said);
+    let wire =
+        Wire::new(url.as_str().trim_end_matches('/'), &place.realm, Tokens::new(retriever), [client, lists], said);
     let held = log_in(&wire, place).await?;
     let representation = wire.call("reading the realm", || wire.admin.realm_get(&place.realm)).await?;
     has_organizations(&wire, &representation)?;
@@ -105,27 +106,32 @@ fn valid_url(text: &str) -> Result<Url, StoreError> {
     Ok(url)
 }
 
-async fn client(
+/// The client for all requests, and the one for lists.
+async fn clients(
     place: &KeycloakPlace,
     url: &Url,
     secrets: &dyn Secrets,
     said: &str,
-) -> Result<reqwest::Client, StoreError> {
+) -> Result<[reqwest::Client; 2], StoreError> {
     let ca = match &place.ca {
         Some(ca) => Some(ca.read(secrets).await?),
         None => None,
     };
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(CONNECT)
-        .timeout(TIMEOUT)
-        .pool_max_idle_per_host(wire::CONCURRENCY)
-        .https_only(url.scheme() == "https")
-        .dns_resolver(Arc::new(NotLinkLocal))
-        .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls(ca.as_ref().map(|pem| pem.expose_secret()), said)?);
-    builder.build().map_err(|error| StoreError::Invalid(format!("{said}: {error}")))
+    let tls = tls(ca.as_ref().map(ExposeSecret::expose_secret), said)?;
+    let client = |timeout| {
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .timeout(timeout)
+            .pool_max_idle_per_host(wire::CONCURRENCY)
+            .https_only(url.scheme() == "https")
+            .dns_resolver(Arc::new(NotLinkLocal))
+            .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(tls.clone());
+        builder.build().map_err(|error| StoreError::Invalid(format!("{said}: {error}")))
+    };
+    Ok([client(TIMEOUT)?, client(LISTING)?])
 }
 
 /// TLS that verifies: by these authorities, or else by those that the system trusts.

@@ -47,9 +47,15 @@ impl Realm {
     }
 
     pub(super) async fn client_roles(&self, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
-        let admin = &self.wire.admin;
         let page = |first, max| {
-            admin.realm_clients_with_client_uuid_roles_get(self.name(), client, None, Some(first), Some(max), None)
+            self.wire.lists.realm_clients_with_client_uuid_roles_get(
+                self.name(),
+                client,
+                None,
+                Some(first),
+                Some(max),
+                None,
+            )
         };
         self.wire.pages("listing client roles", page).await
     }
@@ -77,7 +83,7 @@ impl Realm {
         let query = format!("{}:{}", KIND.0, KIND.1);
         let page = |first, max| {
             let query = Some(query.clone());
-            self.wire.admin.realm_organizations_get(
+            self.wire.lists.realm_organizations_get(
                 self.name(),
                 Some(false),
                 None,
@@ -163,7 +169,7 @@ impl Realm {
             return Ok(std::collections::BTreeMap::new());
         }
         let page = |first, max| {
-            self.wire.admin.realm_groups_with_group_id_children_get(
+            self.wire.lists.realm_groups_with_group_id_children_get(
                 self.name(),
                 &parts.group,
                 Some(false),
@@ -185,7 +191,7 @@ impl Realm {
         let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
         let query = format!("{attribute}:\"{quoted}\"");
         let page = |first, max| {
-            self.wire.admin.realm_users_get(
+            self.wire.lists.realm_users_get(
                 self.name(),
                 Some(false),
                 None,
@@ -275,7 +281,7 @@ impl Realm {
             return Ok(Vec::new());
         }
         let page = |first, max| {
-            self.wire.admin.realm_organizations_with_org_id_members_get(
+            self.wire.lists.realm_organizations_with_org_id_members_get(
                 self.name(),
                 organization,
                 Some(false),
@@ -310,7 +316,7 @@ impl Realm {
     /// Ids of the groups somebody is in.
     pub(super) async fn groups_of(&self, user: &str) -> Result<HashSet<String>, StoreError> {
         let page = |first, max| {
-            self.wire.admin.realm_users_with_user_id_groups_get(
+            self.wire.lists.realm_users_with_user_id_groups_get(
                 self.name(),
                 user,
                 Some(true),
@@ -347,7 +353,7 @@ impl Realm {
     /// Members of a group; none where there is no such group.
     async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
-            self.wire.admin.realm_groups_with_group_id_members_get(
+            self.wire.lists.realm_groups_with_group_id_members_get(
                 self.name(),
                 group,
                 Some(false),
@@ -384,7 +390,7 @@ impl Realm {
             users.extend(self.group_members(&id).await?);
             let page = |first, max| {
                 let (brief, first, max) = (Some(true), Some(first), Some(max));
-                self.wire.admin.realm_groups_with_group_id_children_get(
+                self.wire.lists.realm_groups_with_group_id_children_get(
                     self.name(),
                     &id,
                     brief,
@@ -404,7 +410,7 @@ impl Realm {
     /// Who holds a client role directly.
     pub(super) async fn users_with(&self, client: &str, role: &str) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
-            self.wire.admin.realm_clients_with_client_uuid_roles_with_role_name_users_get(
+            self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_users_get(
                 self.name(),
                 client,
                 role,
@@ -422,7 +428,7 @@ impl Realm {
     /// Groups that hand a client role on.
     pub(super) async fn groups_with(&self, client: &str, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
         let page = |first, max| {
-            self.wire.admin.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
+            self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
                 self.name(),
                 client,
                 role,
@@ -475,7 +481,7 @@ impl Realm {
             };
             self.remove("taking a client role from a group", delete).await?;
         }
-        let page = |first, max| admin.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
+        let page = |first, max| self.wire.lists.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
         let roles = self.wire.pages("listing realm roles", page).await?;
         for parent in roles.into_iter().filter(|role| role.composite == Some(true)).filter_map(|role| role.name) {
             let parts = self.wire.find("reading a composite role", || {

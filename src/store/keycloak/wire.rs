@@ -26,8 +26,10 @@ pub(super) const CONCURRENCY: usize = 16;
 /// A request that takes longer has failed. Less than the time that a leader leaves its successor
 /// (`controller::lease::Timing`), so that no write of a former leader comes late.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
+/// The same of one that only lists: it does no harm late, and a page is much work.
+pub(super) const LISTING: Duration = Duration::from_secs(20);
 /// Entries of one page.
-const PAGE: i32 = 200;
+const PAGE: i32 = 100;
 /// Pauses before further tries.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(600)];
 /// A token is renewed this long before it ends.
@@ -36,6 +38,8 @@ const SLACK: Duration = Duration::from_secs(10);
 /// The realm, as everything else sees it.
 pub(super) struct Wire {
     pub(super) admin: KeycloakAdmin<Shared>,
+    /// The same for lists.
+    pub(super) lists: KeycloakAdmin<Shared>,
     pub(super) realm: String,
     tokens: Shared,
     url: String,
@@ -46,10 +50,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(url: &str, realm: &str, tokens: Tokens, client: reqwest::Client, said: String) -> Self {
+    pub(super) fn new(url: &str, realm: &str, tokens: Tokens, clients: [reqwest::Client; 2], said: String) -> Self {
+        let [client, lists] = clients;
         let tokens = Shared(Arc::new(tokens));
         Self {
             admin: KeycloakAdmin::new(url, tokens.clone(), client),
+            lists: KeycloakAdmin::new(url, tokens.clone(), lists),
             realm: realm.to_owned(),
             tokens,
             url: url.to_owned(),

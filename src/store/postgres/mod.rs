@@ -8,6 +8,8 @@ mod open;
 mod session;
 mod statements;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
@@ -28,6 +30,11 @@ use crate::{
 /// Nobody else of Roster writes meanwhile, and what is written is not announced to ourselves. The lock comes before the
 /// first query, whose picture the transaction keeps.
 const ALONE: &str = "LOCK TABLE fence IN EXCLUSIVE MODE; SET LOCAL roster.writer = 'on'";
+
+/// A listener on which nothing is said for so long is asked whether it is alive.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long it may take to say so.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A store in a schema of a PostgreSQL database.
 #[derive(Debug)]
@@ -82,6 +89,12 @@ impl PostgresStore {
         }
         Ok(applied.outcomes)
     }
+}
+
+/// Nothing where a connection on which nothing is said has died without a word, as by a firewall that forgot it.
+async fn is_alive(listener: &mut PgListener) -> Option<()> {
+    let asked = tokio::time::timeout(ANSWER, sqlx::query("SELECT 1").execute(listener));
+    matches!(asked.await, Ok(Ok(_))).then_some(())
 }
 
 /// Checks the audit of a store, from its first record to its last; also while the controller runs.
@@ -160,10 +173,15 @@ impl Store for PostgresStore {
         listener.listen(&self.schema).await.map_err(failed)?;
         let keys = futures::stream::unfold(listener, |mut listener| async {
             loop {
-                // None and errors: the connection is lost, and with it what was said meanwhile.
-                let Ok(Some(said)) = listener.try_recv().await else { return None };
-                if let Some(key) = AccountKey::parse(said.payload()) {
-                    return Some((key, listener));
+                match tokio::time::timeout(QUIET, listener.try_recv()).await {
+                    Ok(Ok(Some(said))) => {
+                        if let Some(key) = AccountKey::parse(said.payload()) {
+                            return Some((key, listener));
+                        }
+                    }
+                    // The connection is lost, and with it what was said meanwhile.
+                    Ok(Ok(None) | Err(_)) => return None,
+                    Err(_) => is_alive(&mut listener).await?,
                 }
             }
         });

@@ -85,6 +85,10 @@ async fn a_healthy_corner_is_ready_and_a_sick_one_says_why() {
     assert_eq!(code, 1, "{out}");
     assert!(out.contains(&format!("Membership {}/eve", scene.name())) || out.contains("RoleNotFound"), "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+    assert!(out.lines().count() <= 50, "more than a screen: {out}");
+    let (_, after) = out.split_once("What to do").unwrap_or_else(|| panic!("{out}"));
+    assert!(after.contains("RoleNotFound  apply the role, or correct its name"), "{out}");
+    assert!(after.contains("Not everything is ready: 1 object not ready, the longest for "), "{out}");
     let (code, out, _) = roster(&["status", "-n", scene.name(), "-o", "json"]).await;
     let status: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &status["apiVersion"]), (1, &json!("cli.roster.dev/v1")));
@@ -93,6 +97,7 @@ async fn a_healthy_corner_is_ready_and_a_sick_one_says_why() {
         (&eve["kind"], &eve["name"], &eve["reason"]),
         (&json!("Membership"), &json!("eve"), &json!("RoleNotFound"))
     );
+    assert!(eve["since"].is_string() && eve["remedy"].is_string(), "{eve:#}");
     let members = status["objects"].as_array().unwrap().iter().find(|kind| kind["kind"] == "Membership").unwrap();
     assert_eq!((&members["total"], &members["ready"]), (&json!(3), &json!(2)), "{status:#}");
     assert_eq!(status["stores"].as_array().unwrap().len(), 1, "only what the namespace uses: {status:#}");

@@ -13,6 +13,7 @@ mod guard;
 #[cfg(feature = "keycloak")]
 mod keycloak;
 mod many;
+mod moving;
 mod namespaces;
 mod outage;
 mod parents;
@@ -21,6 +22,7 @@ mod portals;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod replicas;
+mod restore;
 mod site;
 mod stores;
 

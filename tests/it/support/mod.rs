@@ -18,6 +18,7 @@ mod look;
 mod objects;
 mod process;
 mod scene;
+mod servers;
 mod wait;
 
 pub use cluster::{Namespace, install_crds};
@@ -27,4 +28,5 @@ pub use look::{View, api, condition, find, status, try_view, view, wait_conditio
 pub use objects::{apply_yaml, parse_yaml, try_apply_yaml};
 pub use process::{ControllerProcess, LEADING, forget_leader};
 pub use scene::Scene;
+pub use servers::{Authority, forget_dead};
 pub use wait::{PATIENCE, eventually, eventually_or};

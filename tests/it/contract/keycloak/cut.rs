@@ -72,8 +72,8 @@ async fn a_connection_cut_after_any_request_is_made_good_by_a_repeat() {
         if done {
             break;
         }
-        // Every one of the first, where things are taken and made, and then every third.
-        requests += if requests < 24 { 1 } else { 3 };
+        // Every one of the first, where things are taken, and then every fourth.
+        requests += if requests < 10 { 1 } else { 4 };
     }
     assert!(requests > 30, "{requests}");
 }

@@ -11,9 +11,10 @@ use serde_json::json;
 
 use super::{Keycloak, ROLES, server::Server};
 use crate::contract::{
-    postgres::{SecretsOf, proxy::Proxy, secret, server::Authority},
+    postgres::{SecretsOf, proxy::Proxy, secret},
     world::{email, member, world},
 };
+use crate::support::Authority;
 
 async fn refusal(place: &KeycloakPlace) -> StoreError {
     KeycloakStore::open(place, &NoSecrets).await.map(drop).unwrap_err()
@@ -140,11 +141,7 @@ async fn roles_taken_away_while_it_runs_are_told() {
     world.members.insert(email("new@shop.example"), member(&[1, 1, 1]));
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let error = match store.observe(world.key(), &Scope::Account, world.policy.now).await {
-            Ok(_) => None,
-            Err(error) => Some(error),
-        };
-        match error {
+        match store.observe(world.key(), &Scope::Account, world.policy.now).await.err() {
             Some(StoreError::Denied(_)) => break,
             other => assert!(Instant::now() < deadline, "{other:?}"),
         }

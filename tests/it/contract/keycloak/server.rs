@@ -19,7 +19,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::contract::postgres::server::{Authority, forget_dead};
+use crate::support::{Authority, forget_dead};
 
 /// A server.
 pub struct Server {
@@ -67,9 +67,8 @@ impl Server {
     pub async fn up(&self) {
         let log = fs::File::options().create(true).append(true).open(self.data.join("log")).unwrap();
         let mut command = Command::new("setpriv");
-        // As kc.sh does, which is not used since it outlives nobody: Java would be its child. Compiled just well enough:
-        // it lives for minutes.
-        command.args(["--pdeathsig", "KILL", "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m"]);
+        // As kc.sh does, which is not used since it outlives nobody: Java would be its child.
+        command.args(["--pdeathsig", "KILL", "java", "-XX:+UseSerialGC", "-Xmx768m"]);
         command.args(["-Dfile.encoding=UTF-8", "-Djava.util.logging.manager=org.jboss.logmanager.LogManager"]);
         command.args(
             ["java.util", "java.util.concurrent", "java.security"]

@@ -8,14 +8,12 @@ use roster::{
 };
 use sqlx::Connection as _;
 
-use super::{
-    Postgres, SecretsOf, secret,
-    server::{Authority, Server},
-};
+use super::{Postgres, SecretsOf, secret, server::Server};
 use crate::contract::{
     Backend,
     world::{email, member, world},
 };
+use crate::support::Authority;
 
 async fn open(place: &PostgresPlace) -> Result<PostgresStore, StoreError> {
     PostgresStore::open(place, &SecretsOf::default()).await

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use roster::{model::AccountKey, resolve::Scope, store::Store as _};
+use roster::{
+    model::AccountKey,
+    resolve::Scope,
+    store::{Store as _, postgres::PostgresStore},
+};
 
-use super::Postgres;
+use super::{Postgres, SecretsOf, proxy::Proxy};
 use crate::contract::{
     Backend as _,
     world::{email, member, members, world},
@@ -75,4 +79,22 @@ async fn a_lost_connection_ends_the_stream() {
     let mut changes = store.watch().await.unwrap().unwrap();
     backend.run("DELETE FROM members").await.unwrap();
     assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap(), Some(AccountKey::new("shop", "acme")));
+}
+
+/// A connection that died without a word is no connection: whoever listens learns that something may have been missed.
+#[tokio::test]
+async fn a_listener_that_hears_nothing_any_more_ends() {
+    let backend = Postgres::fresh().await;
+    let proxy = Proxy::to(backend.server.port()).await;
+    let place = backend.place_at(&backend.owner, proxy.port());
+    let store = PostgresStore::open(&place, &SecretsOf::default()).await.unwrap();
+    world("acme").converge(&store).await;
+    let mut changes = store.watch().await.unwrap().unwrap();
+    // It is quiet for longer than it is trusted, and still alive.
+    let quiet = tokio::time::timeout(Duration::from_secs(12), changes.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    backend.run("UPDATE members SET ranks = '000'").await.unwrap();
+    assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap().unwrap().to_string(), "shop/acme");
+    proxy.delay(Duration::from_secs(600));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), changes.next()).await.unwrap(), None);
 }
