@@ -11,6 +11,10 @@ need setpriv "setpriv (util-linux); it ends PostgreSQL and Keycloak with the tes
 need java "Java 17 or newer; Keycloak runs on it"
 need mvn "Maven; it fetches Keycloak"
 need_postgres
+need java "Java 17 or newer; Keycloak runs on it"
+need mvn "Maven; it fetches Keycloak, once"
+need node "Node 20 or newer; it runs what the tutorials give to portals"
+need curl "curl; the tutorials' commands use it"
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.

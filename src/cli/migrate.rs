@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let place = Place::given(&args.store);
+    let place = Place::given(&args.store)?;
     place.open(&NoSecrets).await?;
     println!("{place}: up to date");
     Ok(super::OK)

@@ -18,8 +18,10 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that each IdentityStore names: an SQLite file or
-    /// `postgres://USER@HOST/DATABASE`, with the password in it or in PGPASSWORD or PGPASSFILE
+    /// The database of this store, for all accounts, instead of those that each IdentityStore names: an SQLite file,
+    /// `postgres://USER@HOST/DATABASE` with the password in it or in PGPASSWORD or PGPASSFILE, or
+    /// `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in `ROSTER_KEYCLOAK_CLIENT_SECRET` (and, where the
+    /// IdentityStore has them, `?portalClients=a,b&clientIdPrefix=p`)
     #[arg(long, value_name = "FILE|URL")]
     pub store: Option<PathBuf>,
 
@@ -55,7 +57,7 @@ impl Target {
     /// When its `IdentityStore` is missing or names none.
     pub fn place(&self, estate: &Estate, account: &AccountKey) -> anyhow::Result<Place> {
         if let Some(file) = &self.store {
-            return Ok(Place::given(file));
+            return Ok(Place::given(file)?);
         }
         let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;

@@ -16,6 +16,7 @@ use crate::{
 mod audit;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 mod decide;
+mod given;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
 mod place;
@@ -30,6 +31,7 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use audit::AuditCheck;
 pub use audit::{AuditQuery, AuditRecord};
+pub use given::NoPlace;
 pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
 pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

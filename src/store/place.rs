@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Given, SecretRef, Secrets, Store, StoreError};
-use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SecretKeyRef, SqliteBackend, postgres_schema};
+use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SecretKeyRef, SqliteBackend};
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,7 @@ pub struct PostgresPlace {
 pub enum Connection {
     /// In a Secret.
     Secret(SecretRef),
-    /// On the command line.
+    /// On the command line, or in the environment of a command.
     Given(Given),
 }
 
@@ -72,22 +72,6 @@ impl Place {
             (None, Some(postgres), None) => Ok(Self::Postgres(PostgresPlace::of(name, postgres))),
             (None, None, Some(keycloak)) => Ok(Self::Keycloak(KeycloakPlace::of(name, keycloak))),
             _ => Err(StoreError::Invalid(format!("IdentityStore {name:?} names more than one backend"))),
-        }
-    }
-
-    /// What somebody wrote on the command line: `postgres://…`, with `#schema` where it is another, or an SQLite file.
-    #[must_use]
-    pub fn given(text: &Path) -> Self {
-        let url = text.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
-        match url {
-            Some(url) => {
-                let (url, schema) = match url.split_once('#') {
-                    Some((url, schema)) => (url, schema.to_owned()),
-                    None => (url, postgres_schema()),
-                };
-                Self::Postgres(PostgresPlace { connection: Connection::Given(Given::new(url)), schema, ca: None })
-            }
-            None => Self::Sqlite(text.to_owned()),
         }
     }
 
@@ -324,18 +308,5 @@ mod tests {
         let [a, b] = ["a", "b"].map(|store| Place::of(store, &spec, Path::new("/")).unwrap());
         assert_ne!(a, b);
         assert_eq!(a.to_string(), "PostgreSQL (Secret pg, key uri), schema roster");
-    }
-
-    #[test]
-    fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
-        assert_eq!(Place::given(Path::new("a.db")), Place::Sqlite("a.db".into()));
-        assert_eq!(Place::given(Path::new("postgres://db/x#other")).to_string(), "PostgreSQL, schema other");
-        for text in ["postgres://u:hush@db/x", "postgresql://db/x?password=hush"] {
-            let place = Place::given(Path::new(text));
-            assert!(matches!(place, Place::Postgres(_)) && place.file().is_none());
-            let shown = format!("{place} {place:?}");
-            assert!(!shown.contains("hush"), "{shown}");
-            assert!(shown.starts_with("PostgreSQL, schema roster"), "{shown}");
-        }
     }
 }

@@ -18,6 +18,7 @@ mod keep;
 #[cfg(feature = "sqlite")]
 mod look;
 mod offline;
+mod retell;
 mod runbook;
 mod support;
 mod validate;

@@ -80,8 +80,13 @@ fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
 
 #[test]
 fn links_lead_somewhere() {
-    let documents = documents();
-    for name in documents.iter().chain(&["README.md".to_owned(), "CONTRIBUTING.md".to_owned()]) {
+    let mut documents = documents();
+    documents.extend(["README.md", "CONTRIBUTING.md", "examples/README.md"].map(str::to_owned));
+    for folder in ["docs/decisions", "docs/stores", "docs/tutorials"] {
+        let files = fs::read_dir(repository(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        documents.extend(files.map(|file| format!("{folder}/{}", file.to_str().unwrap())));
+    }
+    for name in &documents {
         let document = text(name);
         for link in document.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {

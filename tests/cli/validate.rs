@@ -89,3 +89,20 @@ fn every_portal_of_the_examples_is_valid() {
         insta::assert_snapshot!(format!("example_{portal}"), said);
     }
 }
+
+/// Each backend's store as an example, and as its document shows it.
+#[test]
+fn every_store_of_the_examples_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    for backend in ["postgres", "keycloak"] {
+        let document = if backend == "postgres" { "postgresql" } else { backend };
+        let text = fs::read_to_string(repository(&format!("docs/stores/{document}.md"))).unwrap();
+        let shown = text.split("```yaml\n").nth(1).and_then(|after| after.split("```").next()).unwrap();
+        let path = folder.path().join(format!("{backend}.yaml"));
+        fs::write(&path, shown).unwrap();
+        for file in [format!("examples/stores/{backend}.yaml"), path.display().to_string()] {
+            let said = roster(&format!("validate -f {file}")).said();
+            assert!(said.contains("1 object in 1 file: valid") && said.contains("skipped: Secret"), "{file}: {said}");
+        }
+    }
+}

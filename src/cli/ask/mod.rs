@@ -29,7 +29,8 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Where only the store knows")]
 pub struct Lookup {
-    /// Look into this database, where the objects alone do not say what somebody may do: an SQLite file or `postgres://…`
+    /// Look into this database, where the objects alone do not say what somebody may do: an SQLite file,
+    /// `postgres://…` or `keycloak+https://…`
     #[arg(long, value_name = "FILE|URL")]
     store: Option<PathBuf>,
 

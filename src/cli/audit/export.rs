@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::super::output::{Table, complain, counted};
-use crate::store::{AuditQuery, AuditRecord};
+use crate::store::{AuditQuery, AuditRecord, Place};
 
 /// Records that are in memory at a time.
 const PAGE: u32 = 5_000;
@@ -43,7 +43,7 @@ enum Format {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let store = super::open(&args.store).await?;
+    let store = super::open(&Place::given(&args.store)?).await?;
     if let Some(to) = args.to.as_deref().filter(|to| is_part_of(to, &args.store)) {
         anyhow::bail!("--to {}: that is the store itself", to.display());
     }

@@ -7,7 +7,7 @@ pub mod query;
 mod verify;
 
 use anyhow::Context as _;
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use clap::Subcommand;
 
@@ -43,8 +43,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 /// The store that somebody named, which must be there.
-async fn open(store: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let place = Place::given(store);
+async fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
     let store = place.open_if_there(&NoSecrets).await?;
     let what = if place.file().is_some() { "file" } else { "store" };
     store.with_context(|| format!("{place}: there is no such {what}"))

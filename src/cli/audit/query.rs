@@ -129,9 +129,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         newest: true,
         ..AuditQuery::default()
     };
-    let store = super::open(&args.store).await?;
-    let mut records =
-        store.audit(&query).await.with_context(|| format!("cannot read {}", Place::given(&args.store)))?;
+    let place = Place::given(&args.store)?;
+    let store = super::open(&place).await?;
+    let mut records = store.audit(&query).await.with_context(|| format!("cannot read {place}"))?;
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let more = records.len() > most;
     if more {

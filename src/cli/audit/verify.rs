@@ -39,7 +39,7 @@ fn head(text: &str) -> Result<String, String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let place = Place::given(&args.file);
+    let place = Place::given(&args.file)?;
     let report = if place.file().is_none() || is_database(&args.file)? {
         place.verify_audit(&NoSecrets).await?
     } else if args.file == Path::new("-") {

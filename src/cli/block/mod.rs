@@ -44,7 +44,7 @@ pub struct Where {
     #[arg(long, conflicts_with = "store")]
     all_stores: bool,
 
-    /// A database kept from files, instead of a cluster: an SQLite file or `postgres://…`
+    /// A database kept from files, instead of a cluster: an SQLite file, `postgres://…` or `keycloak+https://…`
     #[arg(long, value_name = "FILE|URL", conflicts_with = "context")]
     store: Option<PathBuf>,
 
@@ -63,7 +63,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     if let Some(file) = &args.place.store {
-        return file::block(&Place::given(file), &args.who, &args.reason).await;
+        return file::block(&Place::given(file)?, &args.who, &args.reason).await;
     }
     let (client, _) = connect(args.place.context.as_deref()).await?;
     cluster::change(&client, &args.place, &args.who, Some(&args.reason)).await
@@ -75,7 +75,7 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
         anyhow::bail!(
             "{}: a store kept from files holds what they say: take {who} out of IdentityStore.spec.blocked there, and \
              `roster apply` gives back what the other objects say",
-            Place::given(file)
+            Place::given(file)?
         );
     }
     let (client, _) = connect(place.context.as_deref()).await?;

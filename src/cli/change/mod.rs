@@ -108,7 +108,7 @@ pub async fn gather(
     if let (true, Some(file)) = (is_files, &target.store) {
         for name in stores_named(&estate.objects) {
             if !estate.objects.stores.contains_key(&name) {
-                assume_store(&mut estate.objects, name, &Place::given(file));
+                assume_store(&mut estate.objects, name, &Place::given(file)?);
             }
         }
     }
@@ -127,7 +127,7 @@ pub async fn gather(
     }
     if is_files {
         if let Some(file) = &target.store {
-            stores.get(target, estate, &Place::given(file)).await?;
+            stores.get(target, estate, &Place::given(file)?).await?;
         }
         for (place, store) in &stores.0 {
             let Some(store) = store else { continue };

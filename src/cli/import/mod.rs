@@ -44,8 +44,9 @@ Examples:
 
 Exit codes: 0 done, and it plans to no change; 1 done, and something is told that cannot be said just so; 2 not done.")]
 pub struct Args {
-    /// The store: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not `roster`, and the
-    /// password in it or in PGPASSWORD or PGPASSFILE
+    /// The store: an SQLite file, `postgres://USER@HOST/DATABASE` with `#SCHEMA` where it is not `roster` and the password in
+    /// it or in PGPASSWORD or PGPASSFILE, or `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in
+    /// `ROSTER_KEYCLOAK_CLIENT_SECRET`
     #[arg(long, value_name = "FILE|URL")]
     store: PathBuf,
 
@@ -79,7 +80,7 @@ fn object(kind: &str, metadata: &Value, spec: &Value) -> Value {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     check_folder(&args.output, args.force)?;
-    let place = Place::given(&args.store);
+    let place = Place::given(&args.store)?;
     let mut notes = Vec::new();
     let taken = take(&place, args.account.as_deref(), now, &mut notes).await?;
     let manifests = manifests(&taken, &place, &mut notes);
@@ -184,9 +185,10 @@ fn store_of(taken: &[Taken], place: &Place) -> Value {
     let blocked = members.filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended == Some(End::Blocked)));
     let blocked: BTreeSet<&Email> = blocked.map(|(email, _)| email).collect();
     let place = place.spec();
-    let mut spec = match (place.sqlite, place.postgres) {
-        (Some(sqlite), _) => json!({"sqlite": sqlite}),
-        (None, postgres) => json!({"postgres": postgres}),
+    let mut spec = match (place.sqlite, place.postgres, place.keycloak) {
+        (Some(sqlite), ..) => json!({"sqlite": sqlite}),
+        (_, Some(postgres), _) => json!({"postgres": postgres}),
+        (.., keycloak) => json!({"keycloak": keycloak}),
     };
     if !blocked.is_empty() {
         let list: Vec<Value> =

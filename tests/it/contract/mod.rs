@@ -17,6 +17,11 @@ mod planning;
 pub mod portals;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "keycloak"))]
+#[path = "../../cli/retell.rs"]
+mod retell;
+#[cfg(any(feature = "postgres", feature = "keycloak"))]
+mod round;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod world;

@@ -1,6 +1,8 @@
 //! Keycloak: the contract, and what only a server can show.
 
+mod cli;
 mod cut;
+mod docs;
 mod events;
 mod failure;
 mod identity;

@@ -129,6 +129,11 @@ impl Server {
         format!("http://127.0.0.1:{}", self.http)
     }
 
+    /// The folder it is installed in.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Where it is, encrypted.
     pub fn https_url(&self) -> String {
         format!("https://127.0.0.1:{}", self.https)

@@ -1,24 +1,36 @@
 //! The command line on a PostgreSQL store, with the password from where PostgreSQL's own programs have it.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use super::Postgres;
-use crate::contract::{Backend as _, world::world};
+use crate::contract::{
+    Backend as _,
+    round::{self, said, there_and_back},
+    world::world,
+};
 
 fn roster(arguments: &[&str], password: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
-    command.args(arguments).env_remove("PGPASSFILE").env("PGPASSWORD", password).output().unwrap()
+    round::roster(arguments, &[("PGPASSWORD", password)])
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).trim().to_owned()
+impl Postgres<'_> {
+    /// The store without its password.
+    fn given(&self) -> String {
+        format!("{}#{}", self.server.url(&self.owner).replace(":pw@", "@"), self.schema)
+    }
+}
+
+#[tokio::test]
+async fn files_are_applied_to_a_schema_and_come_back() {
+    for portal in ["secondary-users", "partner-accounts"] {
+        there_and_back(portal, &Postgres::fresh().await.given(), &[("PGPASSWORD", "pw")]);
+    }
 }
 
 #[tokio::test]
 async fn a_store_is_made_and_its_audit_checked() {
     let backend = Postgres::fresh().await;
-    let url = backend.server.url(&backend.owner).replace(":pw@", "@");
-    let store = format!("{url}#{}", backend.schema);
+    let store = backend.given();
     let refused = roster(&["migrate", "--store", &store], "hush");
     assert_eq!(refused.status.code(), Some(2));
     assert!(

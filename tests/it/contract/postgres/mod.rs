@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod cut;
+mod docs;
 mod failure;
 mod notify;
 pub mod proxy;

@@ -1,0 +1,166 @@
+//! Stores as somebody names them on the command line.
+
+use std::path::Path;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::{Connection, Given, KeycloakPlace, Place, PostgresPlace};
+use crate::api::postgres_schema;
+
+/// Holds the secret of the client by which `keycloak+https://…` logs in: a command line can be read by everybody.
+pub const KEYCLOAK_SECRET: &str = "ROSTER_KEYCLOAK_CLIENT_SECRET";
+
+/// What is given names no store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--store keycloak+…: {0}")]
+pub struct NoPlace(String);
+
+impl Place {
+    /// What somebody wrote on the command line: `postgres://…`, with `#schema` where it is another,
+    /// `keycloak+https://client@host/realms/realm`, or an SQLite file.
+    ///
+    /// # Errors
+    /// When it begins as a Keycloak's and is none, or the secret is not in [`KEYCLOAK_SECRET`].
+    pub fn given(text: &Path) -> Result<Self, NoPlace> {
+        given(text, |name| std::env::var(name).ok())
+    }
+}
+
+fn given(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Place, NoPlace> {
+    let Some(url) = text.to_str() else { return Ok(Place::Sqlite(text.to_owned())) };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Place::Postgres(postgres(url)));
+    }
+    match url.strip_prefix("keycloak+") {
+        Some(url) if url.contains("://") => keycloak(url, variable).map(Place::Keycloak).map_err(NoPlace),
+        _ => Ok(Place::Sqlite(text.to_owned())),
+    }
+}
+
+fn postgres(url: &str) -> PostgresPlace {
+    let (url, schema) = match url.split_once('#') {
+        Some((url, schema)) => (url, schema.to_owned()),
+        None => (url, postgres_schema()),
+    };
+    PostgresPlace { connection: Connection::Given(Given::new(url)), schema, ca: None }
+}
+
+/// `https://client@host/realms/realm?portalClients=portal,desk&clientIdPrefix=prod.`
+fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<KeycloakPlace, String> {
+    const FORM: &str = "it is keycloak+https://CLIENT@HOST/realms/REALM";
+    let mut url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
+    // Never repeated in an error: it may hold a password.
+    if url.password().is_some() {
+        return Err(format!("no secret here, where everybody can read it; it is in {KEYCLOAK_SECRET}"));
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from).map_err(|e| e.to_string());
+    let client_id = decoded(url.username())?;
+    if client_id.is_empty() {
+        return Err(format!("no client to log in by; {FORM}"));
+    }
+    let (before, realm) = url.path().rsplit_once("/realms/").ok_or_else(|| format!("no realm; {FORM}"))?;
+    let (before, realm) = (before.to_owned(), decoded(realm.trim_end_matches('/'))?);
+    if realm.is_empty() || realm.contains('/') {
+        return Err(format!("{realm:?} is no realm; {FORM}"));
+    }
+    let (mut portals, mut prefix) = (Vec::new(), String::new());
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "portalClients" => portals = value.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect(),
+            "clientIdPrefix" => prefix = value.into_owned(),
+            name => return Err(format!("there is no {name:?}; there are portalClients and clientIdPrefix")),
+        }
+    }
+    let secret = variable(KEYCLOAK_SECRET).filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or_else(|| format!("the secret of client {client_id:?} must be in {KEYCLOAK_SECRET}"))?;
+    url.set_path(&before);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.set_username("").map_err(|()| format!("no host; {FORM}"))?;
+    Ok(KeycloakPlace {
+        url: url.as_str().trim_end_matches('/').to_owned(),
+        realm,
+        client_id,
+        client_secret: Connection::Given(Given::new(&secret)),
+        ca: None,
+        portals,
+        prefix,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(text: &str) -> Result<Place, String> {
+        let secret = |name: &str| (name == KEYCLOAK_SECRET).then(|| "hush".to_owned());
+        super::given(Path::new(text), secret).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
+        for file in ["a.db", "keycloak+a.db", "./postgres:/x"] {
+            assert_eq!(given(file), Ok(Place::Sqlite(file.into())));
+        }
+        assert_eq!(given("postgres://db/x#other").unwrap().to_string(), "PostgreSQL, schema other");
+        for text in ["postgres://u:hush@db/x", "postgresql://db/x?password=hush"] {
+            let place = given(text).unwrap();
+            assert!(matches!(place, Place::Postgres(_)) && place.file().is_none());
+            let shown = format!("{place} {place:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+            assert!(shown.starts_with("PostgreSQL, schema roster"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_realm_of_a_keycloak_is_given_by_its_address() {
+        let place = |url: &str, realm: &str, client: &str, portals: &[&str], prefix: &str| {
+            Ok(Place::Keycloak(KeycloakPlace {
+                url: url.into(),
+                realm: realm.into(),
+                client_id: client.into(),
+                client_secret: Connection::Given(Given::new("hush")),
+                ca: None,
+                portals: portals.iter().map(|&one| one.into()).collect(),
+                prefix: prefix.into(),
+            }))
+        };
+        for (text, expected) in [
+            ("keycloak+https://roster@id.example/realms/shop", place("https://id.example", "shop", "roster", &[], "")),
+            (
+                "keycloak+https://ops%2Froster@id.example:8443/auth/realms/a%20b/",
+                place("https://id.example:8443/auth", "a b", "ops/roster", &[], ""),
+            ),
+            (
+                "keycloak+http://roster@127.0.0.1:8080/realms/shop?portalClients=portal,desk&clientIdPrefix=prod.",
+                place("http://127.0.0.1:8080", "shop", "roster", &["portal", "desk"], "prod."),
+            ),
+        ] {
+            assert_eq!(given(text), expected, "{text}");
+            let shown = format!("{0} {0:?}", expected.unwrap());
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_keycloak_is_told_and_its_password_is_not() {
+        for (text, why) in [
+            ("keycloak+https://roster:hush@id.example/realms/shop", "no secret here"),
+            ("keycloak+https://id.example/realms/shop", "no client to log in by"),
+            ("keycloak+https://roster@id.example/shop", "no realm"),
+            ("keycloak+https://roster@id.example/realms/", "is no realm"),
+            ("keycloak+https://roster@id.example/realms/a%2Fb", "is no realm"),
+            ("keycloak+https://roster@id.example/realms/shop?portals=x", "there is no \"portals\""),
+            ("keycloak+https://", "keycloak+https://CLIENT@HOST/realms/REALM"),
+        ] {
+            let error = given(text).unwrap_err();
+            assert!(error.contains(why) && !error.contains("hush"), "{text}: {error}");
+        }
+        let text = Path::new("keycloak+https://roster@id.example/realms/shop");
+        for unset in [None, Some(String::new())] {
+            let error = super::given(text, |_| unset.clone()).unwrap_err().to_string();
+            assert!(error.contains("must be in ROSTER_KEYCLOAK_CLIENT_SECRET"), "{error}");
+        }
+    }
+}

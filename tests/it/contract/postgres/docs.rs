@@ -1,0 +1,19 @@
+//! What the tutorial says a portal does with the tables: run as it stands.
+
+use super::server::Server;
+use crate::contract::retell::{Setting, assert_retold};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_can_read_what_the_tutorial_says() {
+    let server = Server::start().await;
+    server.run("ALTER ROLE postgres PASSWORD 'administrator'").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let setting = Setting {
+        folder: folder.path(),
+        programs: None,
+        environment: vec![],
+        names: vec![("db.example", format!("127.0.0.1:{}", server.port()))],
+        without: &[],
+    };
+    assert_retold("docs/tutorials/postgresql.md", &setting);
+}
