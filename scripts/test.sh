@@ -28,7 +28,7 @@ trap 'exit 143' TERM
 # it stops its compilers, too.
 mkdir -p target
 set -m
-tests/controlplane/build.sh >target/controlplane-path </dev/null &
+{ tests/controlplane/build.sh >target/controlplane-path && tests/helm/build.sh >target/helm-path; } </dev/null &
 builder=$!
 set +m
 
@@ -41,6 +41,8 @@ step "control plane"
 wait "$builder"
 builder=""
 binary=$(<target/controlplane-path)
+ROSTER_HELM=$(<target/helm-path)
+export ROSTER_HELM
 (cd tests/controlplane && go vet ./internal/... && go test ./internal/...)
 [[ -e $data ]] && "$binary" down --data "$data" --purge
 "$binary" up --data "$data"
