@@ -29,7 +29,8 @@ fn what_is_rendered_is_what_was_looked_at() {
 #[test]
 fn the_definitions_are_this_builds() {
     let rendered: Vec<Value> = parse_yaml(&template(CHART, &["-s", "templates/crds.yaml"]));
-    let ours: Vec<Value> = roster::api::crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    let files = roster::api::crds_files().unwrap();
+    let ours: Vec<Value> = files.into_iter().flat_map(|(_, content)| parse_yaml(content.as_ref())).collect();
     assert_eq!(rendered.len(), ours.len());
     for crd in ours {
         let found = rendered.iter().find(|one| one["metadata"]["name"] == crd["metadata"]["name"]).expect("rendered");
@@ -68,4 +69,18 @@ fn alerts_ring_when_they_should_and_not_otherwise() {
     std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     std::fs::copy(repository("tests/helm/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();
     said(tool("promtool").current_dir(folder.path()).args(["test", "rules", "alerts.yaml"]));
+}
+
+#[test]
+fn kube_score_finds_nothing_that_is_not_meant_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rendered.yaml");
+    let plain =
+        ["--no-hooks", "--set", "crds.install=false,metrics.rules.enabled=false,metrics.serviceMonitor.enabled=false"];
+    for values in ["charts/roster/values.yaml", "charts/roster/ci/postgres.yaml"] {
+        std::fs::write(&file, template(CHART, &[&plain[..], &["-f", values]].concat())).unwrap();
+        // Not meant: a limit of CPU, pulling what is there, a Service without an address.
+        let ignored = "container-image-pull-policy,statefulset-has-servicename";
+        said(tool("kube-score").args(["score", "--ignore-container-cpu-limit", "--ignore-test", ignored]).arg(&file));
+    }
 }

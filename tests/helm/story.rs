@@ -68,7 +68,8 @@ fn given(rules: &Value) -> BTreeSet<String> {
     rights
 }
 
-#[tokio::test]
+// helm blocks its thread, and the proxy must go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_it_needs() {
     let plane = ControlPlane::own("helm").await;
     let client = plane.client().await;
