@@ -8,8 +8,6 @@ need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
 need setpriv "setpriv (util-linux); it ends PostgreSQL and Keycloak with the tests"
-need java "Java 17 or newer; Keycloak runs on it"
-need mvn "Maven; it fetches Keycloak"
 need_postgres
 need java "Java 17 or newer; Keycloak runs on it"
 need mvn "Maven; it fetches Keycloak, once"
@@ -30,11 +28,15 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Kubernetes and our own dependencies build side by side; Keycloak is fetched behind it. It is a process group of its own (set -m), so that stopping
-# it stops its compilers, too.
+# Kubernetes and our own dependencies build side by side; Keycloak and helm come behind it. It is a process group of its
+# own (set -m), so that stopping it stops its compilers, too.
 mkdir -p target
 set -m
-(tests/controlplane/build.sh >target/controlplane-path && tests/keycloak/build.sh >target/keycloak-path) </dev/null &
+{
+  tests/controlplane/build.sh >target/controlplane-path &&
+    tests/keycloak/build.sh >target/keycloak-path &&
+    tests/helm/build.sh >target/helm-path
+} </dev/null &
 builder=$!
 set +m
 
@@ -43,10 +45,12 @@ scripts/lint.sh
 step "build of the tests"
 cargo test --locked --all-features --no-run
 
-step "control plane and Keycloak"
+step "control plane, Keycloak, helm"
 wait "$builder"
 builder=""
 binary=$(<target/controlplane-path)
+ROSTER_HELM=$(<target/helm-path)
+export ROSTER_HELM
 (cd tests/controlplane && go vet ./internal/... && go test ./internal/...)
 [[ -e $data ]] && "$binary" down --data "$data" --purge
 "$binary" up --data "$data"

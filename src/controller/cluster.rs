@@ -131,5 +131,9 @@ pub async fn keep_finalizer<F>(
         // What is watched has fallen behind; what is on its way asks again.
         return Ok(());
     }
-    finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await
+    let set = finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await;
+    if let Err(error) = &set {
+        tracing::warn!(kind = kind.as_str(), name = %record.name, %error, "finalizer not written, trying again");
+    }
+    set
 }

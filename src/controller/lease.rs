@@ -46,6 +46,8 @@ impl Default for Timing {
 pub struct LeaseError {
     namespace: String,
     why: String,
+    /// Whether a right is missing, which may be given later.
+    pub forbidden: bool,
 }
 
 /// This process leads, until [`Leadership::lost`]. Dropping it ends that without telling a successor.
@@ -129,7 +131,12 @@ pub async fn acquire_with(
             Ok(Ok(None)) => may = true,
             // Whoever may wait for it may not for a moment after the API server has started: it knows no rights yet.
             Ok(Err(error)) if is_final(&error) && !may => {
-                return Err(LeaseError { namespace: namespace.to_owned(), why: with_hint(&error, namespace) });
+                let forbidden = code(&error) == Some(403);
+                return Err(LeaseError {
+                    namespace: namespace.to_owned(),
+                    why: with_hint(&error, namespace),
+                    forbidden,
+                });
             }
             Ok(Err(error)) if !is_conflict(&error) => {
                 tracing::warn!(error = said(&error), "cannot reach the lease; trying again");
@@ -348,6 +355,7 @@ fn said(error: &kube::Error) -> String {
 fn with_hint(error: &kube::Error, namespace: &str) -> String {
     match code(error) {
         Some(404) => format!("{}; make it with `kubectl create namespace {namespace}`", said(error)),
+        Some(403) => format!("{}; {}", said(error), super::RIGHTS),
         _ => said(error),
     }
 }

@@ -47,6 +47,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Time between two attempts to reach the API server, or to lead again.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// What to do about a refusal.
+const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
+
 /// How the controller runs.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -110,9 +113,12 @@ pub async fn run(
         };
         let leadership = match leadership {
             Ok(leadership) => leadership,
-            // An API server that has just started knows no rights yet.
-            Err(error) if has_led => {
-                tracing::warn!(%error, "refused although this process has led before; trying again");
+            // An API server that has just started knows no rights yet; one that is to be given some may get them later.
+            Err(error) if has_led || error.forbidden => {
+                tracing::warn!(%error, "not leading; trying again");
+                if !has_led {
+                    health.set_ready(Err(error.to_string()));
+                }
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => continue,
                     () = stop.cancelled() => return Ok(()),
@@ -121,6 +127,7 @@ pub async fn run(
             Err(error) => return Err(error.into()),
         };
         has_led = true;
+        health.set_ready(Ok(()));
         tracing::info!(epoch = leadership.epoch.0, %cluster, "leading");
         metrics.leader(true);
         let ended = lead(&client, &config, &cluster, &metrics, &health, &leadership, &stop).await;
@@ -131,6 +138,7 @@ pub async fn run(
                 return Ok(());
             }
             Err(error) => {
+                metrics.lease_lost();
                 tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
                 // Whatever was found out so far may be out of date by then.
                 drop(leadership);
@@ -183,6 +191,12 @@ async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Re
             Ok(namespace) => {
                 health.set_ready(Ok(()));
                 return Ok(Name::from(namespace.metadata.uid.unwrap_or_default()));
+            }
+            // A right may be given later; until then this says which one.
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::warn!(why = status.message, "{RIGHTS}");
+                health.set_ready(Err(format!("{}; {RIGHTS}", status.message)));
+                tokio::time::sleep(AGAIN).await;
             }
             Err(error @ kube::Error::Api(_)) => return Err(Error::ClusterId(Box::new(error))),
             Err(error) => {

@@ -218,6 +218,8 @@ pub enum Seen {
     Listed(KindName),
     /// The server does not know the kind.
     Absent(KindName),
+    /// This process may not list or watch a kind; why.
+    Refused(KindName, String),
     /// An object as it is now.
     Object(Object),
     /// An object is gone.

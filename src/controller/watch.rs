@@ -99,7 +99,8 @@ where
                 if is_absent(&error) {
                     return Ended::Absent;
                 }
-                continue;
+                let Some(why) = refusal(&error) else { continue };
+                Seen::Refused(kind, why)
             }
         };
         if into.send(seen).await.is_err() {
@@ -114,4 +115,17 @@ fn is_absent(error: &watcher::Error) -> bool {
         return false;
     };
     matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// What the server says to one who may not list or watch a kind.
+fn refusal(error: &watcher::Error) -> Option<String> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            if status.code == 403 =>
+        {
+            Some(status.message.clone())
+        }
+        _ => None,
+    }
 }

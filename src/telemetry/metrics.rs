@@ -38,6 +38,8 @@ struct Inner {
     oldest_check: Family<StoreName, Seconds>,
     api_writes: Family<ApiWrite, Counter>,
     leader: Gauge,
+    lease_losses: Counter,
+    drifted: Family<Kind, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +80,11 @@ struct StoreName {
 struct Objects {
     kind: &'static str,
     ready: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -127,6 +134,8 @@ impl Metrics {
             oldest_check: Family::default(),
             api_writes: Family::default(),
             leader: Gauge::default(),
+            lease_losses: Counter::default(),
+            drifted: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -200,6 +209,16 @@ impl Metrics {
         self.0.leader.set(leading.into());
     }
 
+    /// This process led and does no longer, without having given the lease back.
+    pub fn lease_lost(&self) {
+        self.0.lease_losses.inc();
+    }
+
+    /// How many objects of a kind report that the store differs.
+    pub fn drifted(&self, kind: &'static str, count: i64) {
+        self.0.drifted.get_or_create(&Kind { kind }).set(count);
+    }
+
     /// A store is gone: an age that nobody renews any more would be an alarm about nothing.
     pub fn forget_store(&self, store: &str) {
         self.0.oldest_check.remove(&StoreName { store: store.to_owned() });
@@ -243,6 +262,8 @@ impl Inner {
         );
         registry.register("api_writes", "Writes to the API server, by what and outcome", self.api_writes.clone());
         registry.register("leader", "1 in the process that leads, otherwise 0", self.leader.clone());
+        registry.register("lease_losses", "Terms that ended by losing the lease", self.lease_losses.clone());
+        registry.register("drifted_objects", "Objects that report drift, by kind", self.drifted.clone());
     }
 }
 
@@ -270,6 +291,8 @@ mod tests {
         metrics.oldest_check("default", 250 * MS);
         metrics.api_write("status", "ok");
         metrics.leader(true);
+        metrics.lease_lost();
+        metrics.drifted("Membership", 3);
         let lines = lines(&metrics);
         for line in [
             concat!("roster_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -288,6 +311,8 @@ mod tests {
             "roster_oldest_check_age_seconds{store=\"default\"} 0.25",
             "roster_api_writes_total{what=\"status\",outcome=\"ok\"} 1",
             "roster_leader 1",
+            "roster_lease_losses_total 1",
+            "roster_drifted_objects{kind=\"Membership\"} 3",
             "# EOF",
         ] {
             assert!(lines.iter().any(|have| have == line), "{line}\nis not in\n{}", lines.join("\n"));

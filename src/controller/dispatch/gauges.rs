@@ -6,7 +6,13 @@ use std::{
 };
 
 use super::{Dispatcher, ListState, TICK};
-use crate::{controller::record::KindName, model::Name};
+use crate::{
+    controller::{RIGHTS, record::KindName},
+    model::Name,
+};
+
+/// How long a refusal counts: watches ask again within half a minute.
+const REFUSED: Duration = Duration::from_secs(45);
 
 impl Dispatcher {
     pub(super) fn readiness(&self) -> Result<(), String> {
@@ -14,6 +20,10 @@ impl Dispatcher {
         let pending: Vec<&str> = self.kinds_in(ListState::Pending);
         if !absent.is_empty() {
             return Err(format!("the server does not know {}: install the CRDs (`roster crds`)", absent.join(", ")));
+        }
+        let refused = self.refused.values().find(|(at, _)| at.elapsed() < REFUSED);
+        if let Some((_, why)) = refused {
+            return Err(format!("{why}; {RIGHTS}"));
         }
         if !pending.is_empty() {
             return Err(format!("still listing {}", pending.join(", ")));
@@ -33,6 +43,12 @@ impl Dispatcher {
             return;
         }
         self.gauges = Instant::now();
+        // A refusal that is not repeated is over.
+        let before = self.refused.len();
+        self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED);
+        if self.refused.len() != before {
+            self.setting.health.set_ready(self.readiness());
+        }
         let metrics = &self.setting.metrics;
         let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (changes, checks) = self.queue.depths();
@@ -45,6 +61,7 @@ impl Dispatcher {
             for word in ["True", "False", "Unknown"] {
                 metrics.objects(kind.as_str(), word, readiness.get(&(kind, word)).copied().unwrap_or(0));
             }
+            metrics.drifted(kind.as_str(), readiness.get(&(kind, "Drifted")).copied().unwrap_or(0));
         }
         let mut oldest: HashMap<Name, Duration> = HashMap::new();
         for (key, runtime) in &self.runtime {

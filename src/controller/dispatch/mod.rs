@@ -84,6 +84,8 @@ pub(super) struct Dispatcher {
     queue: Queue,
     writer: StatusWriter,
     lists: HashMap<KindName, ListState>,
+    /// Kinds that may not be read, since when and why.
+    refused: HashMap<KindName, (Instant, String)>,
     runtime: HashMap<AccountKey, Runtime>,
     wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
     tasks: JoinSet<Task>,
@@ -112,6 +114,7 @@ impl Dispatcher {
             stores,
             queue: Queue::default(),
             lists: KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect(),
+            refused: HashMap::new(),
             runtime: HashMap::new(),
             wakes: BTreeSet::new(),
             tasks: JoinSet::new(),
@@ -195,6 +198,10 @@ impl Dispatcher {
                 // With its definition everything of a kind goes.
                 self.index.begin_list(kind);
                 self.list_ended(kind, ListState::Absent);
+            }
+            Seen::Refused(kind, why) => {
+                self.refused.insert(kind, (Instant::now(), why));
+                self.setting.health.set_ready(self.readiness());
             }
             Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
             Seen::Object(object) => {

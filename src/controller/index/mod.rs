@@ -255,6 +255,9 @@ impl Index {
                 (false, false) => "Unknown",
             };
             *counts.entry((kind, word)).or_insert(0) += 1;
+            if meta.status.is_true(crate::api::ConditionType::Drifted) {
+                *counts.entry((kind, "Drifted")).or_insert(0) += 1;
+            }
         };
         self.catalogs.values().for_each(|record| count(KindName::PermissionCatalog, &record.meta));
         self.stores.values().for_each(|record| count(KindName::IdentityStore, &record.meta));

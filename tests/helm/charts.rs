@@ -1,0 +1,86 @@
+//! What can be said of the charts without a cluster.
+
+use serde_json::Value;
+
+use crate::support::parse_yaml;
+use crate::tools::{complaint, repository, said, tool};
+
+const CHART: &str = "charts/roster";
+const ACCESS: &str = "charts/roster-access";
+
+fn template(chart: &str, args: &[&str]) -> String {
+    said(tool("helm").args(["template", "roster", chart, "-n", "roster-system"]).args(args))
+}
+
+#[test]
+fn the_charts_are_without_fault() {
+    said(tool("helm").args(["lint", "--strict", CHART]));
+    said(tool("helm").args(["lint", "--strict", CHART, "-f", "charts/roster/ci/postgres.yaml"]));
+    said(tool("helm").args(["lint", "--strict", ACCESS, "-f", "charts/roster-access/ci/portal.yaml"]));
+}
+
+#[test]
+fn what_is_rendered_is_what_was_looked_at() {
+    let postgres = template(CHART, &["--set", "crds.install=false", "-f", "charts/roster/ci/postgres.yaml"]);
+    insta::assert_snapshot!("postgres", postgres);
+    insta::assert_snapshot!("access", template(ACCESS, &["-f", "charts/roster-access/ci/portal.yaml"]));
+}
+
+#[test]
+fn the_definitions_are_this_builds() {
+    let rendered: Vec<Value> = parse_yaml(&template(CHART, &["-s", "templates/crds.yaml"]));
+    let files = roster::api::crds_files().unwrap();
+    let ours: Vec<Value> = files.into_iter().flat_map(|(_, content)| parse_yaml(content.as_ref())).collect();
+    assert_eq!(rendered.len(), ours.len());
+    for crd in ours {
+        let found = rendered.iter().find(|one| one["metadata"]["name"] == crd["metadata"]["name"]).expect("rendered");
+        assert_eq!(found["spec"], crd["spec"]);
+        assert_eq!(found["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_and_said() {
+    for (set, says) in [
+        ("sqlite.enabld=false", "additional properties 'enabld' not allowed"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("controller.maxConcurrentAccounts=0", "/controller/maxConcurrentAccounts"),
+        ("metrics.rules.driftFor=soon", "/metrics/rules/driftFor"),
+        ("terminationGracePeriodSeconds=5", "/terminationGracePeriodSeconds"),
+        ("sqlite.enabled=false,defaultStore.create=true", "missing property 'postgres'"),
+        ("sqlite.persistence.accessModes={ReadWriteMany}", "/sqlite/persistence/accessModes"),
+    ] {
+        let out = tool("helm").args(["template", "roster", CHART, "--set", set]).output().unwrap();
+        let says_instead = complaint(&out);
+        assert!(says_instead.contains(says), "{set}: {says_instead}");
+    }
+    let twice =
+        "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.name=one,accounts.a.members.v@y\\.z.name=one";
+    let out = tool("helm").args(["template", "x", ACCESS, "--set", twice]).output().unwrap();
+    assert!(complaint(&out).contains("give it another one with `name:`"));
+}
+
+#[test]
+fn alerts_ring_when_they_should_and_not_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule: Vec<Value> =
+        parse_yaml(&template(CHART, &["--set", "metrics.rules.enabled=true", "-s", "templates/monitoring.yaml"]));
+    let rules = serde_yaml_ng::to_string(&rule[0]["spec"]).unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    std::fs::copy(repository("tests/helm/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();
+    said(tool("promtool").current_dir(folder.path()).args(["test", "rules", "alerts.yaml"]));
+}
+
+#[test]
+fn kube_score_finds_nothing_that_is_not_meant_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rendered.yaml");
+    let plain =
+        ["--no-hooks", "--set", "crds.install=false,metrics.rules.enabled=false,metrics.serviceMonitor.enabled=false"];
+    for values in ["charts/roster/values.yaml", "charts/roster/ci/postgres.yaml"] {
+        std::fs::write(&file, template(CHART, &[&plain[..], &["-f", values]].concat())).unwrap();
+        // Not meant: a limit of CPU, pulling what is there, a Service without an address.
+        let ignored = "container-image-pull-policy,statefulset-has-servicename";
+        said(tool("kube-score").args(["score", "--ignore-container-cpu-limit", "--ignore-test", ignored]).arg(&file));
+    }
+}

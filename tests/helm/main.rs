@@ -1,0 +1,19 @@
+//! The charts, installed by helm on a real control plane, with the controller outside of it, as the chart's account: there
+//! are no nodes.
+//!
+//! `ROSTER_HELM` may name the folder of helm, promtool and kube-score, otherwise `tests/helm/build.sh` builds them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
+mod charts;
+mod proxy;
+mod story;
+#[path = "../it/support/mod.rs"]
+mod support;
+mod tools;
