@@ -49,13 +49,15 @@ impl Work<'_> {
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let entry = Entry::new(&self.client_id, stamp, email, content, &granted);
         let unfinished = entry.clone().unfinished();
-        let person = match self.look.people.get(email) {
+        let found = self.look.people.get(email);
+        let person = match found {
             Some(person) => self.kept(person),
             None => self.new_person(email, content, &unfinished).await?,
         };
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let (surplus, missing) = differences(&person.holds(), &wanted);
-        if !person.made && (person.entry.is_none() || !missing.is_empty()) {
+        let is_member = found.is_some() && person.entry.is_some();
+        if !person.made && !(is_member && missing.is_empty()) {
             self.may_be_member(email, &person.user).await?;
         }
         let narrowed = self.revoke(&person, |role| surplus.contains(role)).await?;

@@ -20,10 +20,10 @@ async fn a_portal_can_trust_what_the_tutorial_says() {
     fs::create_dir(&programs).unwrap();
     let kcadm = programs.join("kcadm.sh");
     let script = server.home().join("bin/kcadm.sh");
-    fs::write(&kcadm, format!("#!/bin/sh\nexec bash '{}' \"$@\"\n", script.display())).unwrap();
+    fs::write(&kcadm, format!("#!/bin/sh\nKC_OPTS=\"-Duser.home=$HOME\" exec bash '{}' \"$@\"\n", script.display())).unwrap();
     fs::set_permissions(&kcadm, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    // Nothing of the machine's own is used or changed: kcadm.sh keeps its session below HOME.
+    // Nothing of the machine's own is used or changed: kcadm.sh keeps its session below what Java takes for HOME.
     let steps = ["realm", "client", "portal"].map(documented).concat();
     let steps = steps.replace("https://id.example", &server.url()).replace("--user admin", "--user root --password pw");
     let mut bash = Command::new("bash");
