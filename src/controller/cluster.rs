@@ -17,7 +17,7 @@ use crate::{
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     model::{AccountKey, Email, Name},
-    resolve::{CatalogFacts, StoreFacts},
+    resolve::{CatalogFacts, Finding, StoreFacts},
     store::{Store, StoreError},
 };
 
@@ -57,10 +57,10 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
         let blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
         let with_access = async move |store: Arc<dyn Store>| store.with_access(&blocked, Timestamp::now()).await;
         let with_access = look.handle.call("with-access", with_access).await?;
-        Ok::<_, StoreError>((capabilities, revocation_delay, totals, marks, with_access))
+        Ok::<_, StoreError>((capabilities, revocation_delay, store.advice(), totals, marks, with_access))
     };
     match found.await {
-        Ok((capabilities, revocation_delay, totals, marks, with_access)) => {
+        Ok((capabilities, revocation_delay, advice, totals, marks, with_access)) => {
             let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
             let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
             let orphaned: BTreeSet<String> = orphaned.map(|mark| mark.account.to_string()).collect();
@@ -77,7 +77,11 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                 capabilities,
                 revocation_delay,
             };
-            let mut report = Report::new(generation, detail);
+            let mut finding = Finding::default();
+            for said in advice {
+                finding.advise(said);
+            }
+            let mut report = Report::new(generation, detail).with_finding(finding);
             report.synced = Synced::Yes { applied: false };
             if look.record.facts.spec.paused {
                 report =

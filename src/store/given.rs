@@ -13,7 +13,7 @@ pub const KEYCLOAK_SECRET: &str = "ROSTER_KEYCLOAK_CLIENT_SECRET";
 
 /// What is given names no store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--store keycloak+…: {0}")]
+#[error("--store: {0}")]
 pub struct NoPlace(String);
 
 impl Place {
@@ -34,6 +34,13 @@ fn given(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Place
     }
     match url.strip_prefix("keycloak+") {
         Some(url) if url.contains("://") => keycloak(url, variable).map(Place::Keycloak).map_err(NoPlace),
+        // A file of that name would be nobody's wish.
+        _ if url.contains("://") => {
+            let scheme = url.split("://").next().unwrap_or_default();
+            Err(NoPlace(format!(
+                "{scheme}:// is no store; there are postgres://…, keycloak+https://…, and files by their path"
+            )))
+        }
         _ => Ok(Place::Sqlite(text.to_owned())),
     }
 }

@@ -214,6 +214,11 @@ pub trait Store: Send + Sync {
         Duration::ZERO
     }
 
+    /// What whoever keeps the store should mend, though it works: shown as advice on the `IdentityStore`.
+    fn advice(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Ends what is open; what is under way ends first. Nothing works afterwards. Whoever ends without it loses nothing,
     /// but may leave files behind that the next one has to clean up.
     async fn close(&self) {}

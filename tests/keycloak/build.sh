@@ -25,7 +25,7 @@ if [[ ! -e $home/.prepared ]]; then
   mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
     -Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip" -DoutputDirectory="$work" >&2
   (cd "$work" && jar xf "keycloak-quarkus-dist-$version.zip")
-  chmod +x "$work/keycloak-$version/bin/kc.sh"
+  chmod +x "$work/keycloak-$version"/bin/*.sh
   echo "Keycloak $version: preparing" >&2
   "$work/keycloak-$version/bin/kc.sh" build --db=dev-mem --health-enabled=false >&2
   touch "$work/keycloak-$version/.prepared"

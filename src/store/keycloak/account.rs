@@ -37,7 +37,7 @@ impl Work<'_> {
     ) -> Outcome {
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let parts = self.put_parts(content, &stamp, cause).await?;
-        let note = Note::new(stamp, content, parts.clone());
+        let note = Note::new(stamp, content, parts.clone(), self.realm.portals.clone());
         // The fingerprint comes last: what is half done is not what somebody else has changed.
         let uuid = self.put_client(content, &note.clone().unfinished()).await?;
         self.look.parts = parts;
@@ -303,6 +303,15 @@ impl Work<'_> {
         }
         for portal in &self.realm.portals {
             self.realm.let_ask(portal, scope).await?;
+        }
+        let former = self.look.note.iter().flat_map(|note| &note.portals);
+        for portal in former.filter(|portal| !self.realm.portals.contains(portal)) {
+            let gone = || {
+                admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_delete(
+                    realm, portal, scope,
+                )
+            };
+            self.realm.remove("taking the account's scope from a portal", gone).await?;
         }
         Ok(())
     }

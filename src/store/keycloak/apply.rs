@@ -62,11 +62,21 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
         });
     }
     let mut early: Vec<(usize, &Change)> = Vec::new();
+    let mut without_account = None;
     for run in work.chunk_by(|(_, a), (_, b)| part(a) == part(b)) {
-        let done = writing.run(run).await;
+        let done = match &without_account {
+            // What would be put into an account that is not there fails by the same cause.
+            Some(error) if run.iter().all(|(_, change)| change.put.is_some()) => {
+                run.iter().map(|(place, _)| (*place, Err(StoreError::clone(error)))).collect()
+            }
+            _ => writing.run(run).await,
+        };
         let is_account = run.iter().any(|(_, change)| change.object == ObjectKey::Account);
         // What they lose they have lost; what they gain at the same time may be a permission that the account gets now.
         let again = if is_account { writing.run(&std::mem::take(&mut early)).await } else { Vec::new() };
+        if is_account && writing.look.client.is_none() {
+            without_account = done.iter().find_map(|(_, outcome)| outcome.as_ref().err().cloned());
+        }
         for (place, outcome) in done.into_iter().chain(again) {
             let waits = matches!(outcome, Err(StoreError::Conflict(_)));
             early.extend(

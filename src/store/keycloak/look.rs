@@ -62,6 +62,11 @@ impl Wanted {
         if others || account { Self::Batch { members, account } } else { Self::Members(members) }
     }
 
+    /// Whether all of the account itself is looked at.
+    const fn account(&self) -> bool {
+        matches!(self, Self::Whole | Self::Batch { account: true, .. })
+    }
+
     const fn definitions(&self) -> bool {
         matches!(self, Self::Whole | Self::Batch { .. })
     }
@@ -142,9 +147,17 @@ impl Person {
         Email::as_stored(&format!("{} ({})", self.user.username.as_deref().unwrap_or_default(), self.id()))
     }
 
-    fn seen(&self, account: &AccountKey, layout: &Layout, definitions: &Definitions) -> Seen<MemberContent> {
+    fn seen(
+        &self,
+        account: &AccountKey,
+        layout: &Layout,
+        definitions: &Definitions,
+        has_organization: bool,
+    ) -> Seen<MemberContent> {
         let stamp = self.entry.as_ref().map(|entry| entry.stamp.clone()).unwrap_or_default();
-        let there = self.in_organization || !self.effective.is_empty();
+        // Where the organization is gone, the entry alone tells who was in it.
+        let left = self.entry.is_some() && !has_organization;
+        let there = self.in_organization || !self.effective.is_empty() || left;
         let content = there.then(|| self.content(layout, definitions));
         Seen { content, mark: stamp.mark(account), fingerprint: stamp.fingerprint() }
     }
@@ -201,14 +214,12 @@ impl Realm {
         let note = look.note.clone().unwrap_or_default();
         look.parts = note.parts.clone();
         let anomalies = match wanted {
-            Wanted::Whole | Wanted::Batch { account: true, .. } => {
-                self.anomalies(client, &note, &mut look.parts).await?
-            }
+            _ if wanted.account() => self.anomalies(client, &note, &mut look.parts).await?,
             Wanted::Batch { .. } => {
                 self.existing(&mut look.parts).await?;
                 Vec::new()
             }
-            Wanted::Members(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let content: AccountContent = note.content(client.name.as_deref().unwrap_or_default(), anomalies);
         let layout = content.layout.clone();
@@ -216,7 +227,8 @@ impl Realm {
         look.observed.account = Some(Seen {
             content: Some(content),
             mark: note.stamp.mark(account),
-            fingerprint: note.stamp.fingerprint(),
+            // Other portals than it was made for: that is the store's spec, and nobody's doing.
+            fingerprint: note.stamp.fingerprint().filter(|_| !wanted.account() || note.portals == self.portals),
         });
         if wanted.definitions() {
             look.groups = self.definitions(&look.parts).await?;
@@ -266,8 +278,11 @@ impl Realm {
         layout: &Layout,
         wanted: &Wanted,
     ) -> Result<(), StoreError> {
-        let seen =
-            look.people.iter().map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions)));
+        let has_organization = !look.parts.organization.is_empty();
+        let seen = look
+            .people
+            .iter()
+            .map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions, has_organization)));
         look.observed.members = seen.collect();
         look.observed.member_count = match wanted {
             Wanted::Whole => look.observed.members.values().filter(|seen| seen.content.is_some()).count() as u64,
@@ -323,7 +338,8 @@ impl Realm {
             let mapped: BTreeSet<String> = self.scope_roles(&parts.scope, uuid).await?;
             let missing = wanted.intersection(&there).filter(|role| !mapped.contains(*role));
             anomalies.extend(missing.map(|role| Name::from(format!("client role {role} is not in the client scope"))));
-            for portal in &self.portals {
+            // One that never had it is no difference that somebody made.
+            for portal in self.portals.iter().filter(|portal| note.portals.contains(portal)) {
                 if !self.may_ask(portal, &parts.scope).await? {
                     anomalies.push("a portal lacks its client scope".into());
                 }

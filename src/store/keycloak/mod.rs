@@ -37,6 +37,7 @@ use crate::{
 pub struct KeycloakStore {
     realm: std::sync::Arc<Realm>,
     facts: Facts,
+    advice: Vec<String>,
     /// Opened to look: nothing is applied.
     read_only: bool,
 }
@@ -90,6 +91,10 @@ impl Store for KeycloakStore {
 
     fn revocation_delay(&self) -> Duration {
         self.facts.token_lifetime
+    }
+
+    fn advice(&self) -> Vec<String> {
+        self.advice.clone()
     }
 
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError> {

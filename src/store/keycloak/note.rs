@@ -86,6 +86,8 @@ pub(super) struct Note {
     layout: Vec<Ladder>,
     #[serde(flatten)]
     pub(super) parts: Parts,
+    /// Ids of the portals' clients that have the account's scope, sorted.
+    pub(super) portals: Vec<String>,
 }
 
 /// Ids of what an account consists of besides its client.
@@ -98,7 +100,7 @@ pub(super) struct Parts {
 }
 
 impl Note {
-    pub(super) fn new(stamp: Stamp, content: &AccountContent, parts: Parts) -> Self {
+    pub(super) fn new(stamp: Stamp, content: &AccountContent, parts: Parts, portals: Vec<String>) -> Self {
         Self {
             stamp,
             catalog: content.catalog.to_string(),
@@ -106,6 +108,7 @@ impl Note {
             parent: content.parent.as_ref().map(ToString::to_string),
             layout: content.layout.ladders().to_vec(),
             parts,
+            portals,
         }
     }
 

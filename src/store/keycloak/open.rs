@@ -34,26 +34,26 @@ const NEEDED: [&str; 3] = ["manage-clients", "manage-realm", "manage-users"];
 const EVENTS: &str = "view-events";
 
 pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
-    let (realm, facts) = connect(place, secrets).await?;
+    let (realm, facts, advice) = connect(place, secrets).await?;
     if let Some(profile) = undeclared(&realm).await? {
         let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
         realm.wire.call("declaring Roster's attributes in the realm's user profile", put).await?;
     }
-    Ok(KeycloakStore { realm: Arc::new(realm), facts, read_only: false })
+    Ok(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: false })
 }
 
 pub(super) async fn open_to_read(
     place: &KeycloakPlace,
     secrets: &dyn Secrets,
 ) -> Result<Option<KeycloakStore>, StoreError> {
-    let (realm, facts) = connect(place, secrets).await?;
+    let (realm, facts, advice) = connect(place, secrets).await?;
     if undeclared(&realm).await?.is_some() {
         return Ok(None);
     }
-    Ok(Some(KeycloakStore { realm: Arc::new(realm), facts, read_only: true }))
+    Ok(Some(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: true }))
 }
 
-async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts), StoreError> {
+async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts, Vec<String>), StoreError> {
     let said = place.said();
     let url = valid_url(&place.url)?;
     if place.realm == "master" {
@@ -68,12 +68,6 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
     let held = log_in(&wire, place).await?;
     let representation = wire.call("reading the realm", || wire.admin.realm_get(&place.realm)).await?;
     has_organizations(&wire, &representation)?;
-    let facts = Facts {
-        events: representation.admin_events_enabled == Some(true) && held.iter().any(|role| role == EVENTS),
-        token_lifetime: Duration::from_secs(
-            representation.access_token_lifespan.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0),
-        ),
-    };
     let mut realm = Realm {
         wire,
         prefix: Prefix(place.prefix.clone()),
@@ -81,12 +75,35 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
         management: String::new(),
         asked_for: Mutex::default(),
     };
-    realm.management = id_of(&realm, "realm-management").await?;
-    for portal in &place.portals {
-        let id = id_of(&realm, portal).await?;
-        realm.portals.push(id);
+    realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {
+        Some(id) => id,
+        None => return Err(StoreError::Invalid(format!("{}: it has no client realm-management", realm.wire.said))),
+    };
+    let seconds = |number: Option<i32>| number.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let mut facts = Facts {
+        events: representation.admin_events_enabled == Some(true) && held.iter().any(|role| role == EVENTS),
+        token_lifetime: Duration::from_secs(seconds(representation.access_token_lifespan)),
+    };
+    // A portal that is not as it should be must not keep anybody's access from being taken.
+    let mut advice = Vec::new();
+    for name in &place.portals {
+        let Some(portal) = realm.client(name).await? else {
+            advice.push(format!("spec.keycloak.portalClients: there is no client {name:?} in the realm"));
+            continue;
+        };
+        if portal.full_scope_allowed != Some(false) {
+            advice.push(format!(
+                "client {name:?} of the realm allows its full scope, so that its tokens show every account; turn off Full \
+                 scope allowed in its dedicated scope"
+            ));
+        }
+        let own = portal.attributes.as_ref().and_then(|all| all.get("access.token.lifespan"));
+        let own = Duration::from_secs(seconds(own.and_then(|text| text.parse().ok())));
+        facts.token_lifetime = facts.token_lifetime.max(own);
+        realm.portals.extend(portal.id);
     }
-    Ok((realm, facts))
+    realm.portals.sort();
+    Ok((realm, facts, advice))
 }
 
 /// https, but for this machine; no host that no Keycloak has.
@@ -233,16 +250,6 @@ fn has_organizations(wire: &Wire, realm: &RealmRepresentation) -> Result<(), Sto
         "{}: organizations are off in realm {:?}; turn on Organizations in its settings",
         wire.said, wire.realm
     )))
-}
-
-async fn id_of(realm: &Realm, client_id: &str) -> Result<String, StoreError> {
-    let client = realm.client(client_id).await?;
-    client.and_then(|client| client.id).ok_or_else(|| {
-        StoreError::Invalid(format!(
-            "{}: there is no client {client_id:?} in realm {:?}",
-            realm.wire.said, realm.wire.realm
-        ))
-    })
 }
 
 /// The realm's user profile with Roster's attributes; `None` where it has them as they must be: for administrators only,

@@ -57,7 +57,8 @@ impl Work<'_> {
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let (surplus, missing) = differences(&person.holds(), &wanted);
         let is_member = found.is_some() && person.entry.is_some();
-        if !person.made && !(is_member && missing.is_empty()) {
+        let is_new = !is_member || !missing.is_empty();
+        if is_new && !person.made {
             self.may_be_member(email, &person.user).await?;
         }
         let narrowed = self.revoke(&person, |role| surplus.contains(role)).await?;

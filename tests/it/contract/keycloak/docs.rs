@@ -20,7 +20,8 @@ async fn a_portal_can_trust_what_the_tutorial_says() {
     fs::create_dir(&programs).unwrap();
     let kcadm = programs.join("kcadm.sh");
     let script = server.home().join("bin/kcadm.sh");
-    fs::write(&kcadm, format!("#!/bin/sh\nKC_OPTS=\"-Duser.home=$HOME\" exec bash '{}' \"$@\"\n", script.display())).unwrap();
+    fs::write(&kcadm, format!("#!/bin/sh\nKC_OPTS=\"-Duser.home=$HOME\" exec bash '{}' \"$@\"\n", script.display()))
+        .unwrap();
     fs::set_permissions(&kcadm, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     // Nothing of the machine's own is used or changed: kcadm.sh keeps its session below what Java takes for HOME.

@@ -47,7 +47,6 @@ async fn what_cannot_be_meant_is_invalid() {
         (KeycloakPlace { realm: "master".to_owned(), ..place.clone() }, "the realm master"),
         (KeycloakPlace { url: "http://keycloak.example".to_owned(), ..place.clone() }, "must begin with https://"),
         (KeycloakPlace { url: "https://169.254.169.254".to_owned(), ..place.clone() }, "link-local"),
-        (KeycloakPlace { portals: vec!["shop".to_owned()], ..place.clone() }, "there is no client \"shop\""),
     ] {
         let error = refusal(&place).await;
         assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{why}: {error}");
@@ -55,6 +54,44 @@ async fn what_cannot_be_meant_is_invalid() {
     backend.send(Method::PUT, "", json!({"organizationsEnabled": false})).await;
     let error = refusal(&place).await;
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("organizations are off")), "{error}");
+}
+
+/// Nobody's access waits for a portal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_that_is_not_as_it_should_be_is_told() {
+    let backend = Keycloak::fresh().await;
+    backend.send(Method::POST, "/clients", json!({"clientId": "open", "fullScopeAllowed": true})).await;
+    let portals = ["portal", "shop", "open"].map(str::to_owned).to_vec();
+    let store = KeycloakStore::open(&KeycloakPlace { portals, ..backend.place() }, &NoSecrets).await.unwrap();
+    let advice = store.advice();
+    assert!(advice.len() == 2 && advice[0].contains("there is no client \"shop\""), "{advice:?}");
+    assert!(advice[1].contains("client \"open\"") && advice[1].contains("full scope"), "{advice:?}");
+    let world = world("acme");
+    world.converge(&store).await;
+    world.assert_held(&world.observe(&store).await);
+    // Other portals are a change of the store's spec, and the former ones may not ask any more.
+    let store = backend.store().await;
+    let plan = world.converge(&store).await;
+    let causes: Vec<_> = plan.changes.iter().map(|change| change.cause).collect();
+    assert_eq!((causes, plan.drift.len()), (vec![roster::plan::Cause::Spec], 0));
+    let open = super::id(&backend.get("/clients?clientId=open").await[0]);
+    let scopes = backend.get(&format!("/clients/{open}/optional-client-scopes")).await;
+    assert!(!scopes.as_array().unwrap().iter().any(|scope| scope["name"] == "shop/acme"), "{scopes}");
+    assert_eq!(world.plan(&store, Scope::Account).await.changes, []);
+}
+
+/// Something of somebody else's in the account's place: said once, and the same of all that would be in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_is_taken_is_said_with_its_cause() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    backend.send(Method::POST, "/groups", json!({"name": "shop/acme"})).await;
+    let world = world("acme");
+    let plan = world.plan(&store, Scope::Account).await;
+    let taken = "group \"shop/acme\" is there, and not ours";
+    for outcome in world.apply(&store, &plan).await {
+        assert!(matches!(&outcome, Err(StoreError::Conflict(why)) if why.contains(taken)), "{outcome:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
