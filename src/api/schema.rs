@@ -30,6 +30,7 @@ const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
 const LABEL_KEY: &str = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$";
 const LABEL_VALUE: &str = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$";
 const URL: &str = r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$";
+const PREFIX: &str = r"^([a-zA-Z0-9._:-]*[.:])?$";
 const REALM: &str = "^[A-Za-z0-9][-._A-Za-z0-9]*$";
 const SCHEMA: &str = "^[a-z_][a-z0-9_]*$";
 const KEY: &str = "^[-._a-zA-Z0-9]+$";
@@ -50,6 +51,7 @@ pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
         KEY => "a key of a Secret: letters, digits, '-', '_' and '.'",
         SCHEMA => "the name of a schema: lower-case letters, digits and '_', not beginning with a digit",
         REALM => "the name of a realm: letters, digits, '-', '.' and '_', beginning with a letter or digit",
+        PREFIX => "letters, digits, '-', '_', '.' and ':', with '.' or ':' at its end",
         URL => "an address such as https://keycloak.example, without user, query and fragment",
         _ => return None,
     })
@@ -179,7 +181,7 @@ pub(super) fn portal_clients(generator: &mut SchemaGenerator) -> Schema {
 
 /// What client ids begin with; nothing by default.
 pub(super) fn client_id_prefix(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 64, "pattern": "^([a-zA-Z0-9._-]*[.:])?$"})
+    json_schema!({"type": "string", "maxLength": 64, "pattern": PREFIX})
 }
 
 /// An https address without user, query and fragment; http only on this machine; never link-local.

@@ -171,6 +171,9 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        if who.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut sorted = who.to_vec();
         sorted.sort();
         sorted.dedup();

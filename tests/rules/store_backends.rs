@@ -94,6 +94,15 @@ async fn a_keycloak_store_is_reached_safely() {
             ("spec: {keycloak: {realm: master}}", Refused(master)),
             ("spec: {keycloak: {realm: Master}}", Refused(master)),
             ("spec: {keycloak: {realm: 'a/b'}}", Refused("spec.keycloak.realm in body should match")),
+            ("spec: {keycloak: {clientIdPrefix: 'prod.eu:'}}", Accepted),
+            ("spec: {keycloak: {clientIdPrefix: prod}}", Refused("spec.keycloak.clientIdPrefix in body should match")),
+            (
+                "spec: {keycloak: {clientIdPrefix: 'a/b.'}}",
+                Refused("spec.keycloak.clientIdPrefix in body should match"),
+            ),
+            ("spec: {keycloak: {portalClients: [portal, desk]}}", Accepted),
+            ("spec: {keycloak: {portalClients: [portal, portal]}}", Refused("Duplicate value")),
+            ("spec: {keycloak: {portalClients: ['']}}", Refused("spec.keycloak.portalClients[0]")),
             ("spec: {keycloak: {clientId: ''}}", Refused("spec.keycloak.clientId")),
             ("spec: {keycloak: {clientId: null}}", Refused("spec.keycloak.clientId: Required value")),
             ("spec: {keycloak: {clientSecretRef: null}}", Refused("clientSecretRef: Required value")),
@@ -104,8 +113,13 @@ async fn a_keycloak_store_is_reached_safely() {
             "",
             &[
                 ("spec: {keycloak: {clientId: other, clientSecretRef: {name: other}}}", Accepted),
-                ("spec: {keycloak: {url: 'https://other.example'}}", Refused("keycloak (url, realm) is immutable")),
-                ("spec: {keycloak: {realm: other}}", Refused("keycloak (url, realm) is immutable")),
+                (
+                    "spec: {keycloak: {url: 'https://other.example'}}",
+                    Refused("keycloak (url, realm, clientIdPrefix) is immutable"),
+                ),
+                ("spec: {keycloak: {clientIdPrefix: 'prod.'}}", Refused("clientIdPrefix) is immutable")),
+                ("spec: {keycloak: {portalClients: [other]}}", Accepted),
+                ("spec: {keycloak: {realm: other}}", Refused("keycloak (url, realm, clientIdPrefix) is immutable")),
                 ("spec: {keycloak: null, sqlite: {file: a.db}}", Refused("is immutable")),
             ],
         )

@@ -163,7 +163,10 @@ mod tests {
         assert_eq!(paths("Account"), ["storeRef", "parentRef"]);
         assert_eq!(paths("Membership"), ["accountRef", "user.email", "invitationRef"]);
         assert_eq!(paths("Role"), ["accountRef", "basedOn", "overrides"]);
-        assert_eq!(paths("IdentityStore"), ["sqlite", "postgres.schema", "keycloak.url", "keycloak.realm"]);
+        assert_eq!(
+            paths("IdentityStore"),
+            ["sqlite", "postgres.schema", "keycloak.url", "keycloak.realm", "keycloak.clientIdPrefix"]
+        );
     }
 
     #[test]
