@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use super::{
-    AuditFault, AuditReport,
-    sql::{Audited, Chain, Record, hex},
+    AuditFault, AuditReport, hex,
+    sql::{Audited, Chain, Record},
 };
 use crate::model::{AccountKey, Email};
 

@@ -17,6 +17,8 @@ mod audit;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 mod decide;
 mod given;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
+mod hex;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
 mod place;
@@ -32,6 +34,8 @@ pub mod sqlite;
 pub use audit::AuditCheck;
 pub use audit::{AuditQuery, AuditRecord};
 pub use given::NoPlace;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
+use hex::hex;
 pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
 pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -121,6 +125,14 @@ pub struct Batch<'a> {
     pub changes: &'a [Change],
     /// The time, for the audit.
     pub now: Timestamp,
+}
+
+impl Batch<'_> {
+    /// What becomes of it where all of it fails alike.
+    #[must_use]
+    pub fn refused(&self, error: &StoreError) -> Vec<Outcome> {
+        self.changes.iter().map(|_| Err(error.clone())).collect()
+    }
 }
 
 /// Numbers of a whole store.

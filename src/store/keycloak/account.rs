@@ -11,7 +11,6 @@ use keycloak::types::{
 
 use super::{
     apply::Work,
-    look::FOREIGN_SCOPE,
     names::{self, CLUSTER, FINGERPRINT, KIND, NOTE, UID},
     note::{Note, Parts, Stamp},
     realm::made_id,
@@ -56,8 +55,7 @@ impl Work<'_> {
     async fn put_parts(&self, content: &AccountContent, stamp: &Stamp, cause: Cause) -> Result<Parts, StoreError> {
         let mut parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let there = self.look.observed.account.as_ref().and_then(|seen| seen.content.as_ref());
-        if there.is_some_and(|there| there.anomalies.iter().any(|anomaly| anomaly == FOREIGN_SCOPE)) {
+        if self.look.wrong.foreign_scope {
             let gone = || admin.realm_client_scopes_with_client_scope_id_delete(realm, &parts.scope);
             self.realm.remove("removing a client scope", gone).await?;
             parts.scope.clear();
@@ -239,8 +237,8 @@ impl Work<'_> {
             };
             self.realm.remove("taking roles out of a client role", delete).await?;
         }
-        for (_, role) in self.realm.handed_on(&uuid).await? {
-            self.realm.cut_off(&uuid, &role).await?;
+        if !self.look.wrong.handed_on.is_empty() {
+            self.realm.cut_off(&uuid, &self.look.wrong.handed_on).await?;
         }
         let obsolete: Vec<String> = self.roles.keys().filter(|role| !wanted.contains(*role)).cloned().collect();
         for role in obsolete {

@@ -3,7 +3,7 @@
 //! Keycloak has no transactions: each change is a row of requests that leaves things no wider than they were or than they
 //! shall be, wherever it ends, and that may be repeated. What is granted is marked first, what is taken is taken first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 
 use futures::{StreamExt, stream, stream::FuturesUnordered};
 use keycloak::types::{GroupRepresentation, RoleRepresentation};
@@ -38,10 +38,9 @@ pub(super) struct Work<'a> {
 pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let account = &batch.mark.account;
     let wanted = Wanted::batch(batch.changes.iter().map(|change| &change.object));
-    let all = |error: StoreError| batch.changes.iter().map(|_| Err(error.clone())).collect();
     let look = match realm.look(account, &wanted).await {
         Ok(look) => look,
-        Err(error) => return all(error),
+        Err(error) => return batch.refused(&error),
     };
     let decision = decide(batch, &look.observed);
     let mut outcomes: Vec<Outcome> = decision.steps.iter().map(|step| step.clone().map(|_| ())).collect();
@@ -280,8 +279,7 @@ impl Work<'_> {
             for user in self.realm.users_by(super::names::ACCOUNTS, &self.client_id).await? {
                 let entry = super::look::entry_of(&user, &self.client_id);
                 if let Some(user) = user.id.filter(|_| entry.is_some_and(|entry| entry.groups.contains(name))) {
-                    let put = || admin.realm_users_with_user_id_groups_with_group_id_put(realm, &user, &id);
-                    self.realm.wire.call("adding to a group", put).await?;
+                    self.realm.join_group(&user, &id).await?;
                 }
             }
         }
@@ -304,23 +302,4 @@ fn definition_key(object: &ObjectKey) -> Option<Definition> {
         ObjectKey::Group(name) => Some(Definition::Group(name.clone())),
         ObjectKey::Account | ObjectKey::Member(_) => None,
     }
-}
-
-/// What of `has` is not in `wants`, and what of `wants` is not in `has`.
-pub(super) fn differences<'a>(
-    has: &BTreeSet<&'a str>,
-    wants: &BTreeSet<&'a str>,
-) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
-    (has.difference(wants).copied().collect(), wants.difference(has).copied().collect())
-}
-
-/// Groups of the account that a member should be in, by id.
-pub(super) fn group_ids(look: &Look, groups: &[crate::model::Name]) -> HashSet<String> {
-    let named = groups.iter().filter_map(|name| look.definitions.get(&Definition::Group(name.clone()).group_name()));
-    named.map(|defined| defined.id.clone()).filter(|id| !id.is_empty()).collect()
-}
-
-/// The ids of all groups of the account.
-pub(super) fn own_groups(look: &Look) -> BTreeMap<&str, &str> {
-    look.definitions.iter().map(|(name, defined)| (defined.id.as_str(), name.as_str())).collect()
 }

@@ -24,8 +24,16 @@ use crate::{
 /// Above this many members the whole list is read, and not each of them.
 const MANY: usize = 24;
 
-/// Said of an account whose client scope somebody has put something into.
-pub(super) const FOREIGN_SCOPE: &str = "its client scope lets other things into tokens";
+/// What is wrong with an account besides what it says.
+#[derive(Debug, Default)]
+pub(super) struct Wrong {
+    /// All of it, in words.
+    said: Vec<Name>,
+    /// Its client scope lets more into tokens than the account's roles.
+    pub(super) foreign_scope: bool,
+    /// Its client roles that realm roles hand on.
+    pub(super) handed_on: Vec<RoleRepresentation>,
+}
 
 /// What to look at besides the account itself.
 #[derive(Clone, Debug)]
@@ -79,6 +87,8 @@ pub(super) struct Look {
     /// The account's client, as it is.
     pub(super) client: Option<ClientRepresentation>,
     pub(super) note: Option<Note>,
+    /// Where all of the account was looked at.
+    pub(super) wrong: Wrong,
     /// Of what there is: an organization is also known without its client.
     pub(super) parts: Parts,
     pub(super) definitions: Definitions,
@@ -213,15 +223,13 @@ impl Realm {
         look.removals = read(attributes, REMOVALS).unwrap_or_default();
         let note = look.note.clone().unwrap_or_default();
         look.parts = note.parts.clone();
-        let anomalies = match wanted {
-            _ if wanted.account() => self.anomalies(client, &note, &mut look.parts).await?,
-            Wanted::Batch { .. } => {
-                self.existing(&mut look.parts).await?;
-                Vec::new()
-            }
-            _ => Vec::new(),
-        };
-        let content: AccountContent = note.content(client.name.as_deref().unwrap_or_default(), anomalies);
+        if wanted.account() {
+            look.wrong = self.wrong(client, &note, &mut look.parts).await?;
+        } else if wanted.definitions() {
+            self.existing(&mut look.parts).await?;
+        }
+        let said = look.wrong.said.clone();
+        let content: AccountContent = note.content(client.name.as_deref().unwrap_or_default(), said);
         let layout = content.layout.clone();
         look.observed.layout = layout.clone();
         look.observed.account = Some(Seen {
@@ -293,12 +301,7 @@ impl Realm {
     }
 
     /// What of an account's parts is there, and what is wrong with them.
-    async fn anomalies(
-        &self,
-        client: &ClientRepresentation,
-        note: &Note,
-        parts: &mut Parts,
-    ) -> Result<Vec<Name>, StoreError> {
+    async fn wrong(&self, client: &ClientRepresentation, note: &Note, parts: &mut Parts) -> Result<Wrong, StoreError> {
         self.existing(parts).await?;
         let mut anomalies = Vec::new();
         let on = |flag: Option<bool>| flag.unwrap_or(false);
@@ -328,8 +331,9 @@ impl Realm {
         anomalies.extend(handed_on.iter().map(|(parent, role)| {
             Name::from(format!("realm role {parent} hands on {}", role.name.as_deref().unwrap_or_default()))
         }));
-        if !parts.scope.is_empty() && self.lets_others_pass(&parts.scope, uuid).await? {
-            anomalies.push(FOREIGN_SCOPE.into());
+        let foreign_scope = !parts.scope.is_empty() && self.lets_others_pass(&parts.scope, uuid).await?;
+        if foreign_scope {
+            anomalies.push("its client scope lets other things into tokens".into());
         }
         let there: BTreeSet<String> = there.into_iter().filter_map(|role| role.name).collect();
         anomalies.extend(wanted.difference(&there).map(|role| Name::from(format!("client role {role} is missing"))));
@@ -345,7 +349,8 @@ impl Realm {
                 }
             }
         }
-        Ok(anomalies)
+        let handed_on = handed_on.into_iter().map(|(_, role)| role).collect();
+        Ok(Wrong { said: anomalies, foreign_scope, handed_on })
     }
 
     /// People who have to do with an account, as far as is wanted.

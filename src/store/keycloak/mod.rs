@@ -69,12 +69,6 @@ impl KeycloakStore {
     pub async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
         open::open_to_read(place, secrets).await
     }
-
-    /// Requests sent so far, those for tokens not counted: what `make bench` compares.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.realm.wire.requests()
-    }
 }
 
 #[async_trait]
@@ -139,7 +133,7 @@ impl Store for KeycloakStore {
     async fn apply(&self, batch: &Batch<'_>, _: Epoch) -> Vec<Outcome> {
         if self.read_only {
             let denied = StoreError::Denied(format!("{}: it was opened only to look", self.realm.wire.said));
-            return batch.changes.iter().map(|_| Err(denied.clone())).collect();
+            return batch.refused(&denied);
         }
         apply::apply(&self.realm, batch).await
     }

@@ -3,10 +3,7 @@
 //! Reading never fails: what somebody wrote by hand and nobody can understand is no mark, and differs from everything
 //! desired.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +14,7 @@ use crate::{
     model::{AccountKey, Email, Ladder, Layout, Name},
     plan::{Fingerprint, Mark, RecentRemoval},
     resolve::{AccountContent, End, MemberContent, RoleName, Window},
+    store::hex,
 };
 
 /// Whose something is, and what was last applied to it.
@@ -33,7 +31,7 @@ impl Stamp {
         Self {
             cluster: Some(mark.cluster.to_string()),
             uid: Some(mark.uid.to_string()),
-            fingerprint: Some(format!("{fingerprint:?}")),
+            fingerprint: Some(hex(&fingerprint.0)),
         }
     }
 
@@ -258,10 +256,7 @@ fn digest<'a>(roles: impl Iterator<Item = &'a str>) -> String {
         hash.update(role);
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash.finalize()[..16])
 }
 
 #[cfg(test)]

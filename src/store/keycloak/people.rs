@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
-    fmt::Write as _,
     hash::{Hash, Hasher},
 };
 
@@ -15,17 +14,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::{
-    apply::{Work, differences, group_ids, own_groups},
+    apply::Work,
     look::{Person, entry_of},
-    names::{self, ACCOUNTS, ADDRESS, ENTRIES, MADE_BY},
+    names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES, MADE_BY},
     note::{Entry, Stamp},
     realm::{Realm, made_id},
 };
 use crate::{
-    model::Email,
+    model::{Email, Name},
     plan::Fingerprint,
     resolve::MemberContent,
-    store::{Outcome, StoreError},
+    store::{Outcome, StoreError, hex},
 };
 
 /// One user's attributes are read and written back as a whole: by one pass at a time, also where a person is in several
@@ -55,13 +54,14 @@ impl Work<'_> {
             None => self.new_person(email, content, &unfinished).await?,
         };
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
-        let (surplus, missing) = differences(&person.holds(), &wanted);
+        let held = person.holds();
+        let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
         let is_member = found.is_some() && person.entry.is_some();
         let is_new = !is_member || !missing.is_empty();
         if is_new && !person.made {
             self.may_be_member(email, &person.user).await?;
         }
-        let narrowed = self.revoke(&person, |role| surplus.contains(role)).await?;
+        let narrowed = self.revoke(&person, |role| !wanted.contains(role)).await?;
         if self.cut_off_rest(&person, &wanted, narrowed).await? || narrowed {
             self.log_out(person.id()).await?;
         }
@@ -74,7 +74,7 @@ impl Work<'_> {
             self.join(person.id()).await?;
         }
         self.grant(person.id(), &missing).await?;
-        self.put_groups(&person, &group_ids(&self.look, &content.groups)).await?;
+        self.put_groups(&person, &self.group_ids(&content.groups)).await?;
         if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
             self.write_entry(&person, Some(&entry), email).await?;
         }
@@ -334,9 +334,7 @@ impl Work<'_> {
         if rest.is_empty() {
             return Ok(false);
         }
-        for role in &rest {
-            self.realm.cut_off(client, role).await?;
-        }
+        self.realm.cut_off(client, &rest).await?;
         let left = self.realm.effective(person.id(), client).await?;
         match left.iter().find(|role| !is_wanted(role)).and_then(|role| role.name.as_deref()) {
             Some(name) => Err(StoreError::Invalid(format!(
@@ -347,15 +345,21 @@ impl Work<'_> {
         }
     }
 
+    /// Groups of the account that a member should be in, by id.
+    fn group_ids(&self, groups: &[Name]) -> HashSet<String> {
+        let key = |name: &Name| Definition::Group(name.clone()).group_name();
+        let named = groups.iter().filter_map(|name| self.look.definitions.get(&key(name)));
+        named.map(|defined| defined.id.clone()).filter(|id| !id.is_empty()).collect()
+    }
+
     /// Puts somebody into just these groups of the account.
     async fn put_groups(&self, person: &Person, wanted: &HashSet<String>) -> Outcome {
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         for group in wanted.difference(&person.groups) {
-            let put = || admin.realm_users_with_user_id_groups_with_group_id_put(realm, person.id(), group);
-            self.realm.wire.call("adding to a group", put).await?;
+            self.realm.join_group(person.id(), group).await?;
         }
-        let own = own_groups(&self.look);
-        for group in person.groups.difference(wanted).filter(|id| own.contains_key(id.as_str())) {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let is_own = |id: &str| self.look.definitions.values().any(|defined| defined.id == id);
+        for group in person.groups.difference(wanted).filter(|id| is_own(id)) {
             let delete = || admin.realm_users_with_user_id_groups_with_group_id_delete(realm, person.id(), group);
             self.realm.remove("removing from a group", delete).await?;
         }
@@ -376,11 +380,7 @@ fn username(email: &Email) -> String {
     if email.as_str().chars().all(fine) {
         return email.to_string();
     }
-    let digest = Sha256::digest(email.as_str());
-    digest.iter().take(16).fold("user-".to_owned(), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    format!("user-{}", hex(&Sha256::digest(email.as_str())[..16]))
 }
 
 /// A name for people, taken apart as realms want it; without what they do not take. The user can write it better; what was

@@ -7,7 +7,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::{
-    DefaultResponse,
+    DefaultResponse, KeycloakError,
     types::{
         ClientRepresentation, GroupRepresentation, MemberRepresentation, OrganizationRepresentation,
         RoleRepresentation, UserRepresentation,
@@ -193,11 +193,17 @@ impl Realm {
         if parts.group.is_empty() {
             return Ok(std::collections::BTreeMap::new());
         }
+        let children = self.children(&parts.group, false).await?;
+        Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
+    }
+
+    /// Groups right below a group; without their attributes where `brief`.
+    async fn children(&self, group: &str, brief: bool) -> Result<Vec<GroupRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_children_get(
                 self.name(),
-                &parts.group,
-                Some(false),
+                group,
+                Some(brief),
                 None,
                 Some(first),
                 Some(max),
@@ -205,8 +211,7 @@ impl Realm {
                 None,
             )
         };
-        let children = self.wire.pages("listing groups", page).await?;
-        Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
+        self.wire.pages("listing groups", page).await
     }
 
     /// Whether a portal may ask for tokens with a client scope.
@@ -266,31 +271,10 @@ impl Realm {
 
     /// The user with this address.
     pub(super) async fn user_by_email(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
-        let found = self.wire.call("looking for a user", || {
-            self.wire.admin.realm_users_get(
-                self.name(),
-                Some(false),
-                None,
-                None,
-                Some(email.to_string()),
-                None,
-                None,
-                Some(true),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-            )
-        });
         let is = |user: &UserRepresentation| {
             user.email.as_deref().and_then(|own| Email::parse(own).ok()).is_some_and(|own| own == *email)
         };
-        Ok(found.await?.into_iter().find(is))
+        Ok(self.users_exactly(Some(email.as_str()), None).await?.into_iter().find(is))
     }
 
     /// A user by their id.
@@ -301,13 +285,23 @@ impl Realm {
 
     /// The user with this name.
     pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRepresentation>, StoreError> {
+        let users = self.users_exactly(None, Some(name)).await?;
+        Ok(users.into_iter().find(|user| user.username.as_deref() == Some(name)))
+    }
+
+    /// Users whom Keycloak finds by just this address or name.
+    async fn users_exactly(
+        &self,
+        email: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Vec<UserRepresentation>, StoreError> {
         let found = self.wire.call("looking for a user", || {
             self.wire.admin.realm_users_get(
                 self.name(),
                 Some(false),
                 None,
                 None,
-                None,
+                email.map(str::to_owned),
                 None,
                 None,
                 Some(true),
@@ -319,10 +313,10 @@ impl Realm {
                 None,
                 None,
                 None,
-                Some(name.to_owned()),
+                name.map(str::to_owned),
             )
         });
-        Ok(found.await?.into_iter().find(|user| user.username.as_deref() == Some(name)))
+        found.await
     }
 
     /// Members of an organization.
@@ -411,10 +405,7 @@ impl Realm {
                 Some(max),
             )
         };
-        match self.wire.pages("listing members of a group", page).await {
-            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
-            found => found,
-        }
+        self.wire.pages_if_there("listing members of a group", page).await
     }
 
     /// Who holds a client role of the account, directly or by a group.
@@ -438,20 +429,7 @@ impl Realm {
         let mut users = Vec::new();
         while let Some(id) = waiting.pop() {
             users.extend(self.group_members(&id).await?);
-            let page = |first, max| {
-                let (brief, first, max) = (Some(true), Some(first), Some(max));
-                self.wire.lists.realm_groups_with_group_id_children_get(
-                    self.name(),
-                    &id,
-                    brief,
-                    None,
-                    first,
-                    max,
-                    None,
-                    None,
-                )
-            };
-            let below = self.wire.pages("listing groups", page).await?;
+            let below = self.children(&id, true).await?;
             waiting.extend(below.into_iter().filter_map(|group| group.id));
         }
         Ok(users)
@@ -469,10 +447,7 @@ impl Realm {
                 Some(max),
             )
         };
-        match self.wire.pages("listing users with a client role", page).await {
-            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
-            found => found,
-        }
+        self.wire.pages_if_there("listing users with a client role", page).await
     }
 
     /// Groups that hand a client role on.
@@ -487,36 +462,33 @@ impl Realm {
                 Some(max),
             )
         };
-        match self.wire.pages("listing groups with a client role", page).await {
-            Err(StoreError::Conflict(_)) => Ok(Vec::new()),
-            found => found,
-        }
+        self.wire.pages_if_there("listing groups with a client role", page).await
     }
 
     /// Client roles that reach somebody, by whatever way.
     pub(super) async fn effective(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
-        let found = self.wire.find("reading effective client roles", || {
-            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_composite_get(
-                self.name(),
-                user,
-                client,
-                Some(true),
-            )
-        });
+        let found = self.wire.find("reading effective client roles", || self.composite(user, client));
         Ok(found.await?.unwrap_or_default())
     }
 
-    /// A role by which somebody administers the realm.
+    /// A role by which somebody administers the realm; who is not there is no answer here.
     pub(super) async fn administers(&self, user: &str) -> Result<Option<String>, StoreError> {
-        let held = self.wire.call("reading who administers the realm", || {
-            self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_composite_get(
-                self.name(),
-                user,
-                &self.management,
-                Some(true),
-            )
-        });
-        Ok(held.await?.into_iter().find_map(|role| role.name))
+        let held =
+            self.wire.call("reading who administers the realm", || self.composite(user, &self.management)).await?;
+        Ok(held.into_iter().find_map(|role| role.name))
+    }
+
+    fn composite<'a>(
+        &'a self,
+        user: &'a str,
+        client: &'a str,
+    ) -> impl Future<Output = Result<Vec<RoleRepresentation>, KeycloakError>> + Send + 'a {
+        self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_composite_get(
+            self.name(),
+            user,
+            client,
+            Some(true),
+        )
     }
 
     /// Client roles that somebody has directly.
@@ -561,34 +533,43 @@ impl Realm {
         Ok(())
     }
 
-    /// Takes a client role out of groups and of composites of realm roles.
-    pub(super) async fn cut_off(&self, client: &str, role: &RoleRepresentation) -> Result<(), StoreError> {
+    /// Takes client roles out of groups and of composites of realm roles.
+    pub(super) async fn cut_off(&self, client: &str, roles: &[RoleRepresentation]) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
-        let (name, one) = (role.name.as_deref().unwrap_or_default(), vec![role.clone()]);
-        for group in self.groups_with(client, name).await?.into_iter().filter_map(|group| group.id) {
-            let delete = || {
-                admin.realm_groups_with_group_id_role_mappings_clients_with_client_id_delete(
-                    realm,
-                    &group,
-                    client,
-                    one.clone(),
-                )
-            };
-            self.remove("taking a client role from a group", delete).await?;
+        for role in roles {
+            let (name, one) = (role.name.as_deref().unwrap_or_default(), vec![role.clone()]);
+            for group in self.groups_with(client, name).await?.into_iter().filter_map(|group| group.id) {
+                let delete = || {
+                    admin.realm_groups_with_group_id_role_mappings_clients_with_client_id_delete(
+                        realm,
+                        &group,
+                        client,
+                        one.clone(),
+                    )
+                };
+                self.remove("taking a client role from a group", delete).await?;
+            }
         }
         for (parent, part) in self.handed_on(client).await? {
-            if part.id == role.id {
-                let delete = || admin.realm_roles_with_role_name_composites_delete(realm, &parent, one.clone());
+            if roles.iter().any(|role| role.id == part.id) {
+                let delete = || admin.realm_roles_with_role_name_composites_delete(realm, &parent, vec![part.clone()]);
                 self.remove("taking a client role out of a composite", delete).await?;
             }
         }
         Ok(())
     }
 
+    /// Puts somebody into a group.
+    pub(super) async fn join_group(&self, user: &str, group: &str) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.wire.admin, self.name());
+        let put = || admin.realm_users_with_user_id_groups_with_group_id_put(realm, user, group);
+        self.wire.call("adding to a group", put).await.map(drop)
+    }
+
     /// A request whose answer says nothing; it is done, too, where what it removes is gone already.
     pub(super) async fn remove<F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<(), StoreError>
     where
-        F: Future<Output = Result<DefaultResponse, keycloak::KeycloakError>>,
+        F: Future<Output = Result<DefaultResponse, KeycloakError>>,
     {
         self.wire.find(doing, request).await.map(drop)
     }

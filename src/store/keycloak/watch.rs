@@ -18,8 +18,6 @@ const EVERY: Duration = Duration::from_secs(2);
 const AT_ONCE: i32 = 100;
 /// Pages of one look at most: where there were more, some may have been missed. Roster's own are among them.
 const PAGES: i32 = 50;
-/// Where an account keeps its name: what the path of an event begins with.
-const USERS: &str = "users";
 
 /// Accounts that somebody else changes, from now on. Ends when some may have been missed: too many events at once, or
 /// one of which nobody can tell whose it was.
@@ -153,7 +151,7 @@ impl Watching {
             }
         }
         match parts.as_slice() {
-            [USERS, user, ..] if ids.is_empty() || parts.get(2) == Some(&"groups") => self.user(user).await,
+            ["users", user, ..] if ids.is_empty() || parts.get(2) == Some(&"groups") => self.user(user).await,
             // A realm role or a role by its id may hand on what is ours.
             ["roles" | "roles-by-id", ..] => Ok(false),
             _ => Ok(true),

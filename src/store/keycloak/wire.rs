@@ -4,10 +4,7 @@
 use std::{
     error::Error as _,
     fmt::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -44,7 +41,6 @@ pub(super) struct Wire {
     tokens: Shared,
     url: String,
     permits: Semaphore,
-    requests: AtomicU64,
     /// What the store is called in errors.
     pub(super) said: String,
 }
@@ -60,7 +56,6 @@ impl Wire {
             tokens,
             url: url.to_owned(),
             permits: Semaphore::new(CONCURRENCY),
-            requests: AtomicU64::new(0),
             said,
         }
     }
@@ -77,11 +72,6 @@ impl Wire {
     pub(super) async fn user(&self) -> Option<String> {
         let token = self.tokens.get(&self.url).await.ok()?;
         claims(&token).get("sub")?.as_str().map(str::to_owned)
-    }
-
-    /// Requests sent so far, those for tokens not counted.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// A request, tried again where that may help.
@@ -122,18 +112,36 @@ impl Wire {
     }
 
     /// All pages of a list.
-    pub(super) async fn pages<T, F>(
+    pub(super) async fn pages<T, F>(&self, doing: &str, page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
+    where
+        F: Future<Output = Result<Vec<T>, KeycloakError>>,
+    {
+        self.gather(page).await.map_err(|error| self.failed(doing, &error))
+    }
+
+    /// The same of something that may be gone, and then has none.
+    pub(super) async fn pages_if_there<T, F>(
         &self,
         doing: &str,
-        mut page: impl FnMut(i32, i32) -> F,
+        page: impl FnMut(i32, i32) -> F,
     ) -> Result<Vec<T>, StoreError>
+    where
+        F: Future<Output = Result<Vec<T>, KeycloakError>>,
+    {
+        match self.gather(page).await {
+            Err(error) if missing(&error) == Some(Missing::Object) => Ok(Vec::new()),
+            found => found.map_err(|error| self.failed(doing, &error)),
+        }
+    }
+
+    async fn gather<T, F>(&self, mut page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, KeycloakError>
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
     {
         let mut all = Vec::new();
         loop {
             let first = i32::try_from(all.len()).unwrap_or(i32::MAX);
-            let found = self.call(doing, || page(first, PAGE)).await?;
+            let found = self.attempt(|| page(first, PAGE)).await?;
             let last = found.len() < usize::try_from(PAGE).unwrap_or(0);
             all.extend(found);
             if last {
@@ -171,7 +179,6 @@ impl Wire {
     async fn once<T>(&self, request: impl Future<Output = Result<T, KeycloakError>>) -> Result<T, KeycloakError> {
         // It is never closed; without it nothing is lost but the bound.
         let permit = self.permits.acquire().await;
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let result = request.await;
         drop(permit);
         result

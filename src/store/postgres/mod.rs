@@ -157,14 +157,14 @@ impl Store for PostgresStore {
         }
         if self.read_only {
             let denied = StoreError::Denied(format!("{}: it was opened only to look", self.said));
-            return batch.changes.iter().map(|_| Err(denied.clone())).collect();
+            return batch.refused(&denied);
         }
         let error = match self.try_apply(batch, epoch).await {
             Ok(outcomes) => return outcomes,
             Err(Failed::Refused(refused)) => refused,
             Err(Failed::Sql(error)) => self.failed(&format!("writing account {}", batch.mark.account), &error),
         };
-        batch.changes.iter().map(|_| Err(error.clone())).collect()
+        batch.refused(&error)
     }
 
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    record::{AuditFault, AuditReport, Audited, Chain, Record, hex},
+    record::{AuditFault, AuditReport, Audited, Chain, Record},
     session::{Cells, Read, Session, Write},
 };
-use crate::store::{AuditQuery, AuditRecord};
+use crate::store::{AuditQuery, AuditRecord, hex};
 
 /// Records written by one statement.
 const CHUNK: usize = 2_000;

@@ -19,7 +19,7 @@ use self::{
 pub(super) use self::{
     audit::{query, verify},
     read::{accounts, keys, observe, totals, with_access},
-    record::{Audited, Chain, Record, hex},
+    record::{Audited, Chain, Record},
     session::{Cells, Read, Session, Table, Take, Write},
     write::{Failed, apply},
 };

@@ -8,6 +8,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::store::hex;
+
 /// What a record tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Audited {
@@ -186,10 +188,4 @@ impl fmt::Display for AuditReport {
             }
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(in crate::store) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }

@@ -3,14 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    content::{names_of_groups, ranks_text, second_of},
-    record::hex,
-};
+use super::content::{names_of_groups, ranks_text, second_of};
 use crate::{
     plan::{Change, Content, Fingerprint, ObjectKey},
     resolve::{End, MemberContent},
-    store::decide::Translation,
+    store::{decide::Translation, hex},
 };
 
 /// The name of an object within its kind, as rows have it.

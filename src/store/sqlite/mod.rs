@@ -132,7 +132,7 @@ impl Store for SqliteStore {
                 Failed::Sql(error) => failed(error),
             })
         };
-        applied.await.unwrap_or_else(|error| batch.changes.iter().map(|_| Err(error.clone())).collect())
+        applied.await.unwrap_or_else(|error| batch.refused(&error))
     }
 
     async fn close(&self) {
