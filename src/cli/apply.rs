@@ -20,7 +20,7 @@ use super::{
     plan::Format,
     target::Target,
 };
-use crate::store::{Batch, Epoch, Place, Store};
+use crate::store::{Batch, Claim, Epoch, Place, Store};
 
 /// Make the identity store hold what files say, without a cluster
 ///
@@ -164,7 +164,7 @@ async fn apply(
     changes: &Changes,
     now: Timestamp,
 ) -> anyhow::Result<(usize, Vec<Failed>)> {
-    let epoch = Epoch(now.as_microsecond());
+    let claim = Claim::whole(Epoch(now.as_microsecond()));
     let works: Vec<&Work> = changes.works.iter().filter(|work| !work.plan.changes.is_empty()).collect();
     let mut stores: BTreeMap<Place, Arc<dyn Store>> = BTreeMap::new();
     let (mut applied, mut failed) = (0, Vec::new());
@@ -177,7 +177,7 @@ async fn apply(
         let Some(store) = stores.get(place) else { continue };
         let plan = &work.plan;
         let batch = Batch { mark: &work.mark, layout: &plan.layout, changes: &plan.changes, now };
-        let outcomes = store.apply(&batch, epoch).await;
+        let outcomes = store.apply(&batch, claim).await;
         for (change, outcome) in std::iter::zip(&plan.changes, outcomes) {
             match outcome {
                 Ok(()) => applied += 1,

@@ -16,7 +16,8 @@ use crate::telemetry::{Health, Metrics, serve_http};
 /// Keep the identity stores as the objects in the cluster say
 ///
 /// Reads the kubeconfig as kubectl does, or, in a pod, the service account. Several may run: one leads, by the lease
-/// `roster` in the store namespace, and the others wait. SIGTERM or Ctrl-C lets the pass under way end and gives the
+/// `roster` in the store namespace, and the others wait; or, with `--shards`, each looks after a share of the accounts.
+/// SIGTERM or Ctrl-C lets the pass under way end and gives the
 /// lease back; a second one ends at once.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -50,6 +51,10 @@ pub struct Args {
     )]
     max_concurrent_accounts: usize,
 
+    /// Over how many shards the accounts are shared out: several replicas hold some each. The same in all of them
+    #[arg(long, env = "ROSTER_SHARDS", value_name = "N", default_value = "1", value_parser = shards)]
+    shards: u16,
+
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
@@ -75,6 +80,13 @@ fn cluster_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn shards(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(number @ 1..=controller::sharing::MAX_SHARDS) => Ok(number),
+        _ => Err(format!("a number from 1 to {} is needed", controller::sharing::MAX_SHARDS)),
+    }
+}
+
 fn concurrency(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=256) => Ok(number),
@@ -97,6 +109,7 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         store_namespace: args.store_namespace,
         max_concurrent_accounts: args.max_concurrent_accounts,
         identity: identity(),
+        shards: args.shards,
     };
     let (metrics, health, controller_ended) = (Metrics::new(), Health::new(), CancellationToken::new());
     let http = async {

@@ -8,6 +8,7 @@ use kube::Client;
 use super::{
     finalizer, fresh,
     record::{KindName, Record},
+    reports::failure,
     status::{Detail, Report, Synced},
     stores::StoreHandle,
 };
@@ -99,13 +100,8 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                 capabilities: Vec::new(),
                 revocation_delay: Duration::ZERO,
             };
-            let reason = match &error {
-                StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
-                StoreError::Denied(_) | StoreError::Invalid(_) | StoreError::Unsupported(_) => {
-                    SyncReason::StoreRejected
-                }
-            };
-            (waiting(look, Report::new(generation, detail).unsynced(reason, error.to_string())), Some(error))
+            let (reason, why) = failure(&error);
+            (waiting(look, Report::new(generation, detail).unsynced(reason, why)), Some(error))
         }
     }
 }

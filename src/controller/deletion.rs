@@ -8,6 +8,7 @@ use kube::Client;
 use super::{
     finalizer,
     record::{KindName, Record},
+    shares::Grip,
     stores::StoreHandle,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     model::AccountKey,
     plan::{self, Mark},
     resolve::{AccountFacts, Scope},
-    store::{Batch, Epoch, StoreError},
+    store::{Batch, StoreError},
 };
 
 /// An account that is being deleted.
@@ -28,8 +29,8 @@ pub struct Deletion {
     pub store: Option<StoreHandle>,
     /// Our mark.
     pub mark: Mark,
-    /// The leader's term.
-    pub epoch: Epoch,
+    /// The right to write it.
+    pub grip: Grip,
     /// The time.
     pub now: Timestamp,
 }
@@ -71,12 +72,13 @@ pub async fn delete(deletion: &Deletion, client: &Client) -> Deleted {
 async fn remove_all(deletion: &Deletion, store: &StoreHandle) -> Result<u64, StoreError> {
     let key = &deletion.mark.account;
     let now = deletion.now;
+    store.claim(&deletion.mark.cluster, &deletion.grip).await?;
     let observed = store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
     let plan = plan::deletion(&observed, &deletion.mark);
     if plan.changes.is_empty() {
         return Ok(0);
     }
     let batch = Batch { mark: &deletion.mark, layout: &plan.layout, changes: &plan.changes, now };
-    let outcomes = store.apply(&batch, deletion.epoch).await?;
+    let outcomes = store.apply(&batch, &deletion.grip).await?;
     outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map(|done| done.len() as u64)
 }

@@ -22,6 +22,8 @@ pub mod reconcile;
 mod record;
 mod reports;
 mod secrets;
+mod shares;
+pub mod sharing;
 mod status;
 mod stores;
 mod watch;
@@ -61,8 +63,11 @@ pub struct Config {
     pub store_namespace: String,
     /// Accounts worked on at once in each store.
     pub max_concurrent_accounts: usize,
-    /// Name of this process among those that may lead.
+    /// Name of this process; of no other, now or ever.
     pub identity: String,
+    /// Over how many shards accounts are shared out, 1 to [`sharing::MAX_SHARDS`]; the same in all replicas, or those that
+    /// come later wait for the others to end.
+    pub shards: u16,
 }
 
 /// Why the controller ended.
@@ -71,9 +76,6 @@ pub enum Error {
     /// Somebody else may lead by now, so nothing more is written. Ends a term, not the process.
     #[error("the leader lease is lost; another replica may lead by now")]
     LeaseLost,
-    /// The lease could not be had.
-    #[error("leader lease: {0}")]
-    Lease(#[from] lease::LeaseError),
     /// The cluster's id could not be read.
     #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
     ClusterId(#[source] Box<kube::Error>),
@@ -104,59 +106,86 @@ pub async fn run(
         cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster?,
         () = stop.cancelled() => return Ok(()),
     };
-    let mut has_led = false;
+    metrics.shards(0, config.shards);
     loop {
-        let acquiring = lease::acquire(client.clone(), &config.store_namespace, &config.identity);
-        let leadership = tokio::select! {
-            leadership = acquiring => leadership,
-            () = stop.cancelled() => return Ok(()),
+        let mut share = sharing::Share::join(sharing::Party {
+            client: client.clone(),
+            namespace: config.store_namespace.clone(),
+            identity: config.identity.clone(),
+            shards: config.shards,
+            timing: lease::Timing::default(),
+        });
+        let Some(shares) = first(&mut share, &config, &health, &stop).await else {
+            share.leave().await;
+            return Ok(());
         };
-        let leadership = match leadership {
-            Ok(leadership) => leadership,
-            // An API server that has just started knows no rights yet; one that is to be given some may get them later.
-            Err(error) if has_led || error.forbidden => {
-                tracing::warn!(%error, "not leading; trying again");
-                if !has_led {
-                    health.set_ready(Err(error.to_string()));
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => continue,
-                    () = stop.cancelled() => return Ok(()),
-                }
-            }
-            Err(error) => return Err(error.into()),
-        };
-        has_led = true;
         health.set_ready(Ok(()));
-        tracing::info!(epoch = leadership.epoch.0, %cluster, "leading");
+        tracing::info!(%cluster, "leading");
         metrics.leader(true);
-        let ended = lead(&client, &config, &cluster, &metrics, &health, &leadership, &stop).await;
+        let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, shares, &stop).await;
         metrics.leader(false);
+        metrics.shards(0, config.shards);
         match ended {
-            Ok(()) => {
-                leadership.release().await;
-                return Ok(());
+            Ok(held) => {
+                // Together: each waits for the API server.
+                futures::future::join_all(held.into_iter().map(lease::Leadership::release)).await;
+                share.leave().await;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                tracing::info!("standing by: other replicas hold all shards");
             }
             Err(error) => {
                 metrics.lease_lost();
                 tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
                 // Whatever was found out so far may be out of date by then.
-                drop(leadership);
             }
         }
     }
 }
 
-/// Keeps the stores as the objects say, for one term.
+/// Waits until a part of the accounts is ours; nothing when this process is to stop.
+async fn first(
+    share: &mut sharing::Share,
+    config: &Config,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Option<shares::Shares> {
+    let mut shares = shares::Shares::new(config.shards);
+    loop {
+        let event = tokio::select! {
+            event = share.events.recv() => event?,
+            () = stop.cancelled() => return None,
+        };
+        match event {
+            sharing::Event::Taken(shard, leadership) => {
+                shares.take(shard, leadership);
+                return Some(shares);
+            }
+            // What may heal by itself is tried again: rights may be given, a namespace be made.
+            sharing::Event::Refused(why) => {
+                tracing::warn!(why, "not leading; trying again");
+                health.set_ready(Err(why));
+            }
+            sharing::Event::Waiting => health.set_ready(Ok(())),
+            sharing::Event::Told(told) => drop(shares.hear(&told)),
+            sharing::Event::GiveBack(_) => {}
+        }
+    }
+}
+
+/// Keeps the stores as the objects say, for one term; what is still held at its end.
+#[allow(clippy::too_many_arguments, reason = "everything a term needs, once")]
 async fn lead(
     client: &Client,
     config: &Config,
     cluster: &Name,
     metrics: &Metrics,
     health: &Health,
-    leadership: &lease::Leadership,
+    share: &mut sharing::Share,
+    shares: shares::Shares,
     stop: &CancellationToken,
-) -> Result<(), Error> {
+) -> Result<Vec<lease::Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
     let (seen, from_watches) = mpsc::channel(AHEAD);
     let _watches = watch::start(client, &seen);
@@ -164,7 +193,7 @@ async fn lead(
     let setting = dispatch::Setting {
         client: client.clone(),
         cluster: cluster.clone(),
-        epoch: leadership.epoch,
+        shards: config.shards,
         max_concurrent_accounts: config.max_concurrent_accounts.max(1),
         metrics: metrics.clone(),
         health: health.clone(),
@@ -173,11 +202,12 @@ async fn lead(
     let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
     let (announced, from_stores) = mpsc::unbounded_channel();
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
-    let dispatcher = dispatch::Dispatcher::new(setting, stores);
-    dispatcher.run(from_watches, from_stores, leadership.lost.clone(), stop.clone()).await?;
+    metrics.shards(shares.count(), config.shards);
+    let dispatcher = dispatch::Dispatcher::new(setting, stores, shares);
+    let held = dispatcher.run(from_watches, from_stores, share, stop.clone()).await?;
     // What is left to tell is told, but nobody waits long for it.
     let _ = tokio::time::timeout(LAST_WORDS, events_task).await;
-    Ok(())
+    Ok(held)
 }
 
 /// The id of this cluster; the API server may be a while in coming.

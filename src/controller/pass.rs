@@ -15,6 +15,7 @@ use tracing::Span;
 use super::{
     events::Notice,
     record::{KindName, ObjectRef, Record},
+    shares::Grip,
     status::{Report, render},
     stores::StoreHandle,
 };
@@ -25,7 +26,6 @@ use crate::{
         AccountFacts, AccountSnapshot, Definitions, GroupFacts, InvitationFacts, MemberFacts, Origin, RoleFacts,
         RoleRefs, Scope,
     },
-    store::Epoch,
 };
 
 /// The memberships of one address.
@@ -93,8 +93,8 @@ pub struct Pass {
     pub trigger: Option<Origin>,
     /// Our mark.
     pub mark: Mark,
-    /// The leader's term.
-    pub epoch: Epoch,
+    /// The right to write it.
+    pub grip: Grip,
     /// The time.
     pub now: Timestamp,
     /// The store; absent where the IdentityStore is.

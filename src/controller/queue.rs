@@ -71,6 +71,8 @@ pub enum Admit {
     Full(Name),
     /// Not before more is known of the cluster.
     NotYet,
+    /// Another replica looks after it.
+    Elsewhere,
 }
 
 enum Due {
@@ -144,6 +146,8 @@ impl Queue {
                     work.parked = true;
                     self.not_yet.push(key);
                 }
+                // Whoever takes it over looks at all of it.
+                Admit::Elsewhere => work.pending = None,
             }
         }
     }
@@ -218,6 +222,11 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Accounts over which a pass runs.
+    pub fn running(&self) -> impl Iterator<Item = &AccountKey> {
+        self.work.iter().filter(|(_, work)| work.running).map(|(key, _)| key)
     }
 
     /// Whether a pass over the account runs.

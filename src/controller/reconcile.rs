@@ -69,6 +69,7 @@ async fn make_so(
     client: &Client,
 ) -> Result<Done, StoreError> {
     let since = pass.now - GUARD_WINDOW;
+    store.claim(&pass.mark.cluster, &pass.grip).await?;
     let observed: Observed =
         store.call("observe", |store| async move { store.observe(&pass.key, &pass.scope, since).await }).await?;
     let policy = policy_of(pass, &resolved.definitions);
@@ -95,7 +96,7 @@ async fn make_so(
         return Ok(Done { plan, outcomes: Vec::new(), unsettled });
     }
     let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now: pass.now };
-    let outcomes = store.apply(&batch, pass.epoch).await?;
+    let outcomes = store.apply(&batch, &pass.grip).await?;
     Ok(Done { plan, outcomes, unsettled })
 }
 

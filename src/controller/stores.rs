@@ -1,7 +1,7 @@
 //! The identity stores in use: opened when first needed, opened again after they failed.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,10 +17,11 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
+use super::shares::Grip;
 use crate::{
     api::IdentityStoreSpec,
     model::{AccountKey, Name},
-    store::{Batch, Epoch, Outcome, Place, Secrets, Store, StoreError},
+    store::{Batch, Claim, Outcome, Place, Secrets, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -56,6 +57,8 @@ pub struct Stores {
 struct Slot {
     place: Place,
     store: Mutex<Option<Open>>,
+    /// What it has been told of our claims.
+    claimed: Mutex<BTreeSet<Claim>>,
 }
 
 /// An open store, and who listens to it.
@@ -106,7 +109,7 @@ impl Stores {
     pub fn handle(&mut self, name: &Name, spec: &IdentityStoreSpec) -> StoreHandle {
         let slot = Place::of(name, spec, &self.directory).map(|place| {
             let slot = self.open.entry(place.clone());
-            slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None) })).clone()
+            slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None), claimed: Mutex::default() })).clone()
         });
         StoreHandle {
             name: name.clone(),
@@ -167,12 +170,35 @@ impl StoreHandle {
         self.noted(result)
     }
 
+    /// Before anything is read: keeps out whoever had these accounts before, should that one be about to write.
+    ///
+    /// # Errors
+    /// When the store cannot be told.
+    pub async fn claim(&self, cluster: &str, grip: &Grip) -> Result<(), StoreError> {
+        if grip.clean {
+            return Ok(());
+        }
+        let slot = self.slot.as_ref().map_err(Clone::clone)?;
+        let mut claimed = slot.claimed.lock().await;
+        if claimed.contains(&grip.claim) {
+            return Ok(());
+        }
+        let claim = grip.claim;
+        self.call("claim", |store| async move { store.claim(cluster, claim).await }).await?;
+        claimed.insert(claim);
+        Ok(())
+    }
+
     /// Makes the changes of a pass, within bounded time; one outcome for each.
     ///
     /// # Errors
     /// When the store cannot be opened or does not answer.
-    pub async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, StoreError> {
-        let outcomes = self.call("apply", |store| async move { Ok(store.apply(batch, epoch).await) }).await?;
+    pub async fn apply(&self, batch: &Batch<'_>, grip: &Grip) -> Result<Vec<Outcome>, StoreError> {
+        if !grip.term.holds() {
+            return Err(StoreError::Unavailable("the lease is lost; another replica may write by now".to_owned()));
+        }
+        let claim = grip.claim;
+        let outcomes = self.call("apply", |store| async move { Ok(store.apply(batch, claim).await) }).await?;
         let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
         let failed = failed.inspect(|error| self.metrics.store_error(&self.name, error.kind()));
         let away = failed.fold(None, |away, error| match error {

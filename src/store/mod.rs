@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod audit;
+mod claim;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 mod decide;
 mod given;
@@ -33,6 +34,7 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use audit::AuditCheck;
 pub use audit::{AuditQuery, AuditRecord};
+pub use claim::{Claim, Epoch, Slot, Slots, slot, slot_of};
 pub use given::NoPlace;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 use hex::hex;
@@ -40,11 +42,6 @@ pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
 pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{AuditFault, AuditReport};
-
-/// The leader's term: when it took the lease, in microseconds since 1970, and always more than the leader before it
-/// (docs/decisions/0007). A store that can refuses anything from a lower one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub i64);
 
 /// What a backend can do.
 #[allow(clippy::struct_excessive_bools, reason = "each says something of its own")]
@@ -212,7 +209,16 @@ pub trait Store: Send + Sync {
 
     /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
-    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome>;
+    async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome>;
+
+    /// From now on, nobody writes for this cluster in these slots who claimed them in an earlier term. Asked of whoever
+    /// takes over from one who has not given up: that one may be about to write. A store that cannot fence does nothing.
+    ///
+    /// # Errors
+    /// `Conflict` where somebody claimed them in a later term; else when the store cannot be written.
+    async fn claim(&self, _cluster: &str, _claim: Claim) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Accounts that somebody else changes, from now on, where the store can say so. The stream ends when it may have
     /// missed some.

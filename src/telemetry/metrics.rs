@@ -38,6 +38,8 @@ struct Inner {
     oldest_check: Family<StoreName, Seconds>,
     api_writes: Family<ApiWrite, Counter>,
     leader: Gauge,
+    shards_held: Gauge,
+    shards: Gauge,
     lease_losses: Counter,
     drifted: Family<Kind, Gauge>,
 }
@@ -134,6 +136,8 @@ impl Metrics {
             oldest_check: Family::default(),
             api_writes: Family::default(),
             leader: Gauge::default(),
+            shards_held: Gauge::default(),
+            shards: Gauge::default(),
             lease_losses: Counter::default(),
             drifted: Family::default(),
         };
@@ -209,6 +213,12 @@ impl Metrics {
         self.0.leader.set(leading.into());
     }
 
+    /// How many of the shards this process holds.
+    pub fn shards(&self, held: usize, of: u16) {
+        self.0.shards_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.0.shards.set(of.into());
+    }
+
     /// This process led and does no longer, without having given the lease back.
     pub fn lease_lost(&self) {
         self.0.lease_losses.inc();
@@ -261,7 +271,9 @@ impl Inner {
             self.oldest_check.clone(),
         );
         registry.register("api_writes", "Writes to the API server, by what and outcome", self.api_writes.clone());
-        registry.register("leader", "1 in the process that leads, otherwise 0", self.leader.clone());
+        registry.register("leader", "1 in a process that holds a shard of the accounts, otherwise 0", self.leader.clone());
+        registry.register("shards_held", "Shards of the accounts that this process holds", self.shards_held.clone());
+        registry.register("shards", "Shards that the accounts are shared out over", self.shards.clone());
         registry.register("lease_losses", "Terms that ended by losing the lease", self.lease_losses.clone());
         registry.register("drifted_objects", "Objects that report drift, by kind", self.drifted.clone());
     }

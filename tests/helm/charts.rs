@@ -45,6 +45,7 @@ fn wrong_values_are_refused_and_said() {
         ("sqlite.enabld=false", "additional properties 'enabld' not allowed"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
         ("controller.maxConcurrentAccounts=0", "/controller/maxConcurrentAccounts"),
+        ("controller.shards=65", "/controller/shards"),
         ("metrics.rules.driftFor=soon", "/metrics/rules/driftFor"),
         ("terminationGracePeriodSeconds=5", "/terminationGracePeriodSeconds"),
         ("sqlite.enabled=false,defaultStore.create=true", "missing property 'postgres'"),

@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use roster::controller::lease::{Leadership, NAME, Timing, acquire, acquire_with};
+use roster::controller::lease::{Leadership, NAME, Timing};
+use roster::controller::sharing::{Event, Party, Share};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,10 +45,12 @@ impl Setup {
         self.contend(identity).await.unwrap()
     }
 
+    fn party(&self, identity: &str, timing: Timing) -> Party {
+        party(self.client.clone(), self.namespace.name(), identity, timing)
+    }
+
     fn contend(&self, identity: &str) -> JoinHandle<Leadership> {
-        let (client, namespace, identity) =
-            (self.client.clone(), self.namespace.name().to_owned(), identity.to_owned());
-        tokio::spawn(async move { acquire_with(client, &namespace, &identity, QUICK).await.unwrap() })
+        tokio::spawn(acquire(self.party(identity, QUICK)))
     }
 
     async fn spec(&self) -> LeaseSpec {
@@ -59,6 +62,30 @@ impl Setup {
     }
 }
 
+fn party(client: Client, namespace: &str, identity: &str, timing: Timing) -> Party {
+    Party { client, namespace: namespace.to_owned(), identity: identity.to_owned(), shards: 1, timing }
+}
+
+/// Waits until all is ours.
+async fn acquire(party: Party) -> Leadership {
+    let mut share = Share::join(party);
+    loop {
+        if let Event::Taken(0, leadership) = share.events.recv().await.unwrap() {
+            return leadership;
+        }
+    }
+}
+
+/// Waits until it is refused.
+async fn refusal(party: Party) -> String {
+    let mut share = Share::join(party);
+    loop {
+        if let Event::Refused(why) = share.events.recv().await.unwrap() {
+            return why;
+        }
+    }
+}
+
 async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for: {what}"))
 }
@@ -67,9 +94,8 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn a_successor_takes_over_at_once_when_the_leader_stops() {
     let setup = Setup::new("lease-release").await;
     // With the real times: a successor that waited for expiry would come after 15 seconds.
-    let first = acquire(setup.client.clone(), setup.namespace.name(), "first").await.unwrap();
-    let (client, namespace) = (setup.client.clone(), setup.namespace.name().to_owned());
-    let second = tokio::spawn(async move { acquire(client, &namespace, "second").await.unwrap() });
+    let first = acquire(setup.party("first", Timing::default())).await;
+    let second = tokio::spawn(acquire(setup.party("second", Timing::default())));
     assert!(first.term().holds());
     let (epoch, lost, stopped) = (first.epoch, first.lost.clone(), Instant::now());
     first.release().await;
@@ -111,7 +137,7 @@ async fn the_same_identity_gets_a_new_epoch() {
 async fn a_leader_that_is_cut_off_knows_before_anybody_takes_over() {
     let setup = Setup::new("lease-cut").await;
     let line = Line::to(ControlPlane::shared().await).await;
-    let first = acquire_with(line.client.clone(), setup.namespace.name(), "first", QUICK).await.unwrap();
+    let first = acquire(party(line.client.clone(), setup.namespace.name(), "first", QUICK)).await;
     let second = setup.contend("second");
     eventually(PATIENCE, "it is renewed over the line", async || {
         let spec = setup.spec().await;
@@ -137,7 +163,7 @@ async fn a_leader_whose_process_stood_still_writes_nothing() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let client = ControlPlane::shared().await.client().await;
-            let first = acquire_with(client, &namespace, "first", QUICK).await.unwrap();
+            let first = acquire(party(client, &namespace, "first", QUICK)).await;
             freeze.store(true, Ordering::Release);
             while !thaw.load(Ordering::Acquire) {
                 std::thread::sleep(Duration::from_millis(10));
@@ -222,13 +248,13 @@ async fn an_annotation_on_the_lease_is_no_loss() {
 #[tokio::test]
 async fn a_refusal_is_said_at_once() {
     let plane = ControlPlane::shared().await;
-    let missing = acquire(plane.client().await, "no-such-namespace", "one").await.unwrap_err().to_string();
-    assert!(missing.starts_with("cannot take the lease no-such-namespace/roster: "), "{missing}");
-    assert!(missing.contains("\"no-such-namespace\" not found"), "{missing}");
+    let missing = refusal(party(plane.client().await, "no-such-namespace", "one", QUICK)).await;
+    assert!(missing.starts_with("cannot take a lease in no-such-namespace: "), "{missing}");
+    assert!(missing.contains("`kubectl create namespace no-such-namespace`"), "{missing}");
     let setup = Setup::new("lease-right").await;
     let stranger = plane.client_as("stranger", &[]).await;
-    let refused = acquire(stranger, setup.namespace.name(), "one").await.unwrap_err().to_string();
-    assert!(refused.contains("cannot get resource \"leases\""), "{refused}");
+    let refused = refusal(party(stranger, setup.namespace.name(), "one", QUICK)).await;
+    assert!(refused.contains("cannot list resource \"leases\""), "{refused}");
 }
 
 async fn put(setup: &Setup, holder: Option<&str>, taken: Timestamp, renewed: Timestamp) {

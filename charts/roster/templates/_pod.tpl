@@ -31,6 +31,7 @@ spec:
     - --store-namespace={{ .Release.Namespace }}
     - --sqlite-dir=/var/lib/roster
     - --max-concurrent-accounts={{ .Values.controller.maxConcurrentAccounts }}
+    - --shards={{ .Values.controller.shards }}
     - --log={{ .Values.controller.logLevel }}
     {{- with .Values.controller.clusterId }}
     - --cluster-id={{ . }}

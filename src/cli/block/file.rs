@@ -19,7 +19,7 @@ use crate::{
     model::{AccountKey, Email, Name, Ranks},
     plan::{self, Mark, Orders, Policy},
     resolve::{Access, Desired, DesiredMember, End, Ends, Origin, Scope, StoreFacts},
-    store::{Batch, Epoch, NoSecrets, Place, Store, StoreError},
+    store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
 };
 
 /// Ends every access of `who` in the store.
@@ -121,6 +121,6 @@ async fn end(
     }
     let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
     // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
-    let outcomes = store.apply(&batch, Epoch(now.as_microsecond())).await;
+    let outcomes = store.apply(&batch, Claim::whole(Epoch(now.as_microsecond()))).await;
     outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }

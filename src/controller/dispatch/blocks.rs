@@ -19,6 +19,22 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Blocks(HashMap<Name, (i64, BTreeSet<AccountKey>)>);
 
+impl Blocks {
+    /// An account is to be gone over with a store as it is now.
+    pub(super) fn wait_for(&mut self, store: &Name, generation: i64, key: &AccountKey) {
+        let (current, awaited) = self.0.entry(store.clone()).or_default();
+        *current = generation.max(*current);
+        awaited.insert(key.clone());
+    }
+
+    /// An account is another replica's to go over.
+    pub(super) fn forget(&mut self, key: &AccountKey) {
+        for (_, awaited) in self.0.values_mut() {
+            awaited.remove(key);
+        }
+    }
+}
+
 impl Dispatcher {
     /// The store, if the object is one whose spec has changed.
     pub(super) fn changed_store(&self, object: &Object) -> Option<Name> {
@@ -40,11 +56,17 @@ impl Dispatcher {
         awaited.extend(earlier.into_iter().flatten());
         let running = self.index.accounts.keys().filter(|key| self.queue.is_running(key));
         awaited.extend(running.filter(|key| self.store_of(key).as_ref() == Some(store)).cloned());
+        awaited.retain(|key| self.is_ours(key));
         self.blocks.0.insert(store.clone(), (generation, awaited));
     }
 
-    /// Whether every account was gone over since.
-    pub(super) fn is_settled(&self, store: &Name) -> bool {
+    /// Whether every account was gone over since, by whichever replica.
+    pub(super) fn is_settled(&self, store: &Name, generation: i64) -> bool {
+        self.is_settled_here(store) && self.shares.others_went_over(store, generation)
+    }
+
+    /// Whether every account of ours was gone over since.
+    pub(super) fn is_settled_here(&self, store: &Name) -> bool {
         self.blocks.0.get(store).is_none_or(|(_, awaited)| awaited.is_empty())
     }
 
@@ -59,6 +81,10 @@ impl Dispatcher {
                 settled.push(store.clone());
             }
         }
+        if settled.is_empty() {
+            return;
+        }
+        self.tell_others();
         for store in settled {
             self.look(KindName::IdentityStore, store, Duration::ZERO);
         }

@@ -75,6 +75,7 @@ impl Dispatcher {
                 }
                 self.queue.finished(&key, result.is_err());
             }
+            Task::Released(shard) => tracing::info!(shard, held = self.shares.count(), "gave a shard back"),
             Task::Look { reference, report, again } => {
                 if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;

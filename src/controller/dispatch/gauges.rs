@@ -56,7 +56,10 @@ impl Dispatcher {
         metrics.queue("checks", depth(checks));
         metrics.queue("status", depth(self.writer.depth()));
         metrics.oldest_pending_revocation(self.queue.oldest_change().map_or(Duration::ZERO, |since| since.elapsed()));
-        let readiness = self.index.readiness();
+        let readiness = match self.setting.shards {
+            1 => self.index.readiness(true, |_| true),
+            _ => self.index.readiness(self.shares.leads(), |key| self.is_ours(key)),
+        };
         for kind in KindName::ALL.into_iter().filter(|kind| *kind != KindName::Namespace) {
             for word in ["True", "False", "Unknown"] {
                 metrics.objects(kind.as_str(), word, readiness.get(&(kind, word)).copied().unwrap_or(0));

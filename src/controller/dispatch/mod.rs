@@ -5,6 +5,7 @@ mod blocks;
 mod finish;
 mod gauges;
 mod runtime;
+mod share;
 mod start;
 
 use std::{
@@ -28,16 +29,18 @@ use super::{
     Error,
     events::Events,
     index::{Impact, Index},
+    lease::Leadership,
     pass::PassIds,
     queue::{Queue, Urgency, Want},
     record::{KindName, ObjectRef, Seen},
+    shares::Shares,
+    sharing::Share,
     status::StatusWriter,
     stores::{Announced, Stores},
 };
 use crate::{
     model::{AccountKey, Email, Name},
     resolve::Origin,
-    store::Epoch,
     telemetry::{Health, Metrics},
 };
 
@@ -58,7 +61,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Setting {
     pub client: Client,
     pub cluster: Name,
-    pub epoch: Epoch,
+    /// Over how many shards accounts are shared out.
+    pub shards: u16,
     pub max_concurrent_accounts: usize,
     pub metrics: Metrics,
     pub health: Health,
@@ -79,6 +83,7 @@ enum ListState {
 /// The loop's state.
 pub(super) struct Dispatcher {
     setting: Setting,
+    shares: Shares,
     index: Index,
     stores: Stores,
     queue: Queue,
@@ -106,10 +111,11 @@ struct Look {
 }
 
 impl Dispatcher {
-    pub(super) fn new(setting: Setting, stores: Stores) -> Self {
+    pub(super) fn new(setting: Setting, stores: Stores, shares: Shares) -> Self {
         Self {
             writer: StatusWriter::new(setting.client.clone()),
             setting,
+            shares,
             index: Index::default(),
             stores,
             queue: Queue::default(),
@@ -127,18 +133,23 @@ impl Dispatcher {
         }
     }
 
-    /// Runs until `stop`, or until the lease is lost.
+    /// Runs until `stop`, until nothing is ours any more, or until a lease is lost. What is still held then is returned:
+    /// nothing of it is under way.
     pub(super) async fn run(
         mut self,
         mut seen: mpsc::Receiver<Seen>,
         mut announced: mpsc::UnboundedReceiver<Announced>,
-        lost: CancellationToken,
+        share: &mut Share,
         stop: CancellationToken,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Leadership>, Error> {
         let mut intake = Vec::with_capacity(INTAKE);
         self.setting.health.set_ready(self.readiness());
         loop {
             self.setting.health.beat();
+            self.hand_over();
+            if self.shares.count() == 0 && self.tasks.is_empty() {
+                return Ok(Vec::new());
+            }
             self.wake();
             self.start_tasks();
             let index = &self.index;
@@ -147,8 +158,9 @@ impl Dispatcher {
             let sleep = self.sleep();
             tokio::select! {
                 biased;
-                () = lost.cancelled() => return Err(Error::LeaseLost),
+                () = share.ended.cancelled() => return Err(Error::LeaseLost),
                 () = stop.cancelled() => break,
+                Some(event) = share.events.recv() => self.shared(event),
                 written = self.writer.landed() => self.landed(written),
                 Some(done) = self.tasks.join_next_with_id() => self.joined(done),
                 count = seen.recv_many(&mut intake, INTAKE) => {
@@ -161,17 +173,17 @@ impl Dispatcher {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
-        self.wind_down(&lost).await
+        self.wind_down(&share.ended).await
     }
 
     /// Passes that run may end, and what they have to say is said; nothing new begins.
-    async fn wind_down(mut self, lost: &CancellationToken) -> Result<(), Error> {
+    async fn wind_down(mut self, lost: &CancellationToken) -> Result<Vec<Leadership>, Error> {
         let deadline = Instant::now() + GRACE;
         loop {
             let index = &self.index;
             self.writer.pump(|reference| index.meta(reference), Timestamp::now());
             if (self.tasks.is_empty() && self.writer.is_idle()) || Instant::now() >= deadline {
-                return Ok(());
+                return Ok(self.shares.all());
             }
             tokio::select! {
                 () = lost.cancelled() => return Err(Error::LeaseLost),
@@ -266,6 +278,9 @@ impl Dispatcher {
 
     /// Somebody else wrote a status of ours: it is worked out, and so written, again.
     fn restate(&mut self, reference: &ObjectRef) {
+        if self.shard_of_object(reference).is_none_or(|shard| !self.shares.has(shard)) {
+            return;
+        }
         self.writer.was_touched(reference);
         match reference.kind {
             KindName::PermissionCatalog | KindName::IdentityStore => {

@@ -15,6 +15,7 @@ use crate::controller::{
     pass::{Counts, Memberships, Pass, PassId, PassOutcome},
     queue::Pending,
     record::{KindName, ObjectRef, Record},
+    shares::Grip,
     status::Report,
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(super) enum Task {
     Deletion(AccountKey, Arc<Record<AccountFacts>>, Deleted),
     /// An account's finalizer.
     Finalizer(AccountKey, Result<(), kube::Error>),
+    /// A shard was given back.
+    Released(u16),
     /// A look at a catalog or a store; whether it is to be repeated soon.
     Look { reference: ObjectRef, report: Option<Report>, again: bool },
 }
@@ -59,6 +62,7 @@ impl Dispatcher {
         pending: &Pending,
         account: Arc<Record<AccountFacts>>,
         mark: Mark,
+        grip: Grip,
     ) -> Option<Pass> {
         let snapshot = self.index.snapshot(key)?;
         let entry = self.index.accounts.get(key)?;
@@ -100,7 +104,7 @@ impl Dispatcher {
             counts: self.counts(key, whole),
             trigger: pending.trigger.clone(),
             mark,
-            epoch: self.setting.epoch,
+            grip,
             now: Timestamp::now(),
             store: spec.map(|spec| self.stores.handle(&Name::new(&account.facts.spec.store_ref.name), &spec)),
             snapshot,

@@ -31,9 +31,14 @@ impl Dispatcher {
         let (complete, may_delete) = (self.is_complete(), self.may_delete());
         self.start_looks(complete);
         loop {
-            let (index, busy, most) = (&self.index, &self.busy, self.setting.max_concurrent_accounts);
+            let (index, shares, busy) = (&self.index, &self.shares, &self.busy);
+            let most = self.setting.max_concurrent_accounts;
             let taken = self.queue.take(|key| {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+                let spec = object.and_then(|object| index.stores.get(object.facts.spec.store_ref.name.as_str()));
+                if !shares.has(shares.shard(key, spec.map(|record| &record.facts.spec))) {
+                    return Admit::Elsewhere;
+                }
                 let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
                 if !complete && !deletes {
                     return Admit::NotYet;
@@ -60,6 +65,10 @@ impl Dispatcher {
             return;
         };
         let store = Name::new(&record.facts.spec.store_ref.name);
+        let Some(grip) = self.shares.grip(self.shard_of(key)) else {
+            self.queue.finished(key, false);
+            return;
+        };
         let client = self.setting.client.clone();
         let reference = record.reference(KindName::Account);
         let mark = Mark { cluster: self.setting.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
@@ -76,7 +85,7 @@ impl Dispatcher {
                 children,
                 store: facts.map(|facts| self.stores.handle(&store, &facts.spec)),
                 mark,
-                epoch: self.setting.epoch,
+                grip,
                 now: Timestamp::now(),
             };
             let id = self.pass_ids.give();
@@ -97,7 +106,7 @@ impl Dispatcher {
                 }
                 Task::Finalizer(key, result)
             });
-        } else if let Some(pass) = self.pass(key, pending, record, mark) {
+        } else if let Some(pass) = self.pass(key, pending, record, mark, grip) {
             let span = pass.span.clone();
             let work = async move { Task::Pass(Box::new(reconcile(pass, &client).await)) };
             self.spawn(store, reference, work.instrument(span));
@@ -131,6 +140,10 @@ impl Dispatcher {
 
     /// A catalog or store that is being deleted needs only its accounts to be known; the other kinds may be gone already.
     fn start_looks(&mut self, complete: bool) {
+        if !self.shares.leads() {
+            self.looks.retain(|_, look| look.running);
+            return;
+        }
         let now = Instant::now();
         let may_let_go = self.knows_accounts();
         let deleting = |reference| self.index.meta(reference).is_some_and(|meta| meta.deleting);
@@ -174,7 +187,7 @@ impl Dispatcher {
             .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
             .collect::<BTreeSet<_>>();
         let handle = self.stores.handle(&record.name, &record.facts.spec);
-        let settled = self.is_settled(&record.name);
+        let settled = self.is_settled(&record.name, record.facts.generation);
         let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone(), settled };
         let client = self.setting.client.clone();
         let reference = reference.clone();

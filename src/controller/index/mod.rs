@@ -243,9 +243,14 @@ impl Index {
         }
     }
 
-    /// How many objects of each kind there are, by what their `Ready` condition says.
+    /// How many objects of each kind there are, by what their `Ready` condition says: of the accounts that are `ours`, and
+    /// catalogs and stores where we speak of them.
     #[must_use]
-    pub fn readiness(&self) -> BTreeMap<(KindName, &'static str), i64> {
+    pub fn readiness(
+        &self,
+        leads: bool,
+        ours: impl Fn(&AccountKey) -> bool,
+    ) -> BTreeMap<(KindName, &'static str), i64> {
         let mut counts = BTreeMap::new();
         let mut count = |kind: KindName, meta: &Meta| {
             let ready = crate::api::ConditionType::Ready;
@@ -259,14 +264,19 @@ impl Index {
                 *counts.entry((kind, "Drifted")).or_insert(0) += 1;
             }
         };
-        self.catalogs.values().for_each(|record| count(KindName::PermissionCatalog, &record.meta));
-        self.stores.values().for_each(|record| count(KindName::IdentityStore, &record.meta));
-        let accounts = self.accounts.values().filter_map(|entry| entry.object.as_ref());
-        accounts.for_each(|record| count(KindName::Account, &record.meta));
-        self.roles.values().for_each(|record| count(KindName::Role, &record.meta));
-        self.groups.values().for_each(|record| count(KindName::UserGroup, &record.meta));
-        self.members.values().for_each(|record| count(KindName::Membership, &record.meta));
-        self.invitations.values().for_each(|record| count(KindName::Invitation, &record.meta));
+        if leads {
+            self.catalogs.values().for_each(|record| count(KindName::PermissionCatalog, &record.meta));
+            self.stores.values().for_each(|record| count(KindName::IdentityStore, &record.meta));
+        }
+        for (key, entry) in self.accounts.iter().filter(|(key, _)| ours(key)) {
+            entry.object.iter().for_each(|record| count(KindName::Account, &record.meta));
+            self.roles_of(key).for_each(|record| count(KindName::Role, &record.meta));
+            self.groups_of(key).for_each(|record| count(KindName::UserGroup, &record.meta));
+            self.invitations_of(key).for_each(|record| count(KindName::Invitation, &record.meta));
+            let names = entry.addresses.values().flatten().chain(&entry.unaddressed);
+            let members = names.filter_map(|name| self.member(&key.namespace, name));
+            members.for_each(|record| count(KindName::Membership, &record.meta));
+        }
         counts
     }
 

@@ -290,8 +290,8 @@ impl<'a> Deeds<'a> {
     }
 }
 
-/// What a failure of the store means to an object.
-fn failure(error: &StoreError) -> (SyncReason, String) {
+/// What a failure of the store means to an object, the IdentityStore itself included.
+pub(super) fn failure(error: &StoreError) -> (SyncReason, String) {
     let reason = match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
         StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,

@@ -149,6 +149,22 @@ impl StatusWriter {
         self.touched.insert(reference.clone());
     }
 
+    /// Of what something is still to be said.
+    pub fn waiting(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.waiting.keys()
+    }
+
+    /// Of what something is being said.
+    pub fn in_flight(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.in_flight.keys()
+    }
+
+    /// Says nothing of an object after all.
+    pub fn forget(&mut self, reference: &ObjectRef) {
+        self.waiting.remove(reference);
+        self.touched.remove(reference);
+    }
+
     /// Whether something is to be said of an object, or is being said.
     #[must_use]
     pub fn concerns(&self, reference: &ObjectRef) -> bool {

@@ -26,7 +26,7 @@ use self::{
     realm::Realm,
     wire::CONCURRENCY,
 };
-use super::{Batch, Capabilities, Epoch, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
+use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
     model::AccountKey,
     plan::{Mark, Observed},
@@ -130,7 +130,7 @@ impl Store for KeycloakStore {
         Ok(observed)
     }
 
-    async fn apply(&self, batch: &Batch<'_>, _: Epoch) -> Vec<Outcome> {
+    async fn apply(&self, batch: &Batch<'_>, _: Claim) -> Vec<Outcome> {
         if self.read_only {
             let denied = StoreError::Denied(format!("{}: it was opened only to look", self.realm.wire.said));
             return batch.refused(&denied);

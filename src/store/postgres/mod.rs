@@ -17,7 +17,7 @@ use sqlx::{Executor, PgPool, postgres::PgListener};
 
 use self::{error::classify, session::PostgresSession};
 use super::{
-    AuditQuery, AuditRecord, AuditReport, Batch, Capabilities, Epoch, Outcome, PostgresPlace, Secrets, Store,
+    AuditQuery, AuditRecord, AuditReport, Batch, Capabilities, Claim, Outcome, PostgresPlace, Secrets, Store,
     StoreError, Totals,
     sql::{self, Failed},
 };
@@ -78,10 +78,10 @@ impl PostgresStore {
         classify(&format!("{}: {doing}", self.said), error)
     }
 
-    async fn try_apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, Failed> {
+    async fn try_apply(&self, batch: &Batch<'_>, claim: Claim) -> Result<Vec<Outcome>, Failed> {
         let mut transaction = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
         transaction.execute(sqlx::raw_sql(ALONE)).await?;
-        let applied = sql::apply(&mut PostgresSession(&mut transaction), batch, epoch).await?;
+        let applied = sql::apply(&mut PostgresSession(&mut transaction), batch, claim).await?;
         if applied.wrote {
             transaction.commit().await?;
         } else {
@@ -151,7 +151,7 @@ impl Store for PostgresStore {
         records.await.map_err(|error| self.failed("reading the audit", &error))
     }
 
-    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
+    async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome> {
         if batch.changes.is_empty() {
             return Vec::new();
         }
@@ -159,12 +159,26 @@ impl Store for PostgresStore {
             let denied = StoreError::Denied(format!("{}: it was opened only to look", self.said));
             return batch.refused(&denied);
         }
-        let error = match self.try_apply(batch, epoch).await {
+        let error = match self.try_apply(batch, claim).await {
             Ok(outcomes) => return outcomes,
             Err(Failed::Refused(refused)) => refused,
             Err(Failed::Sql(error)) => self.failed(&format!("writing account {}", batch.mark.account), &error),
         };
         batch.refused(&error)
+    }
+
+    async fn claim(&self, cluster: &str, claim: Claim) -> Result<(), StoreError> {
+        let claimed = async {
+            let mut transaction = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+            transaction.execute(sqlx::raw_sql(ALONE)).await?;
+            sql::raise_fence(&mut PostgresSession(&mut transaction), cluster, claim).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        claimed.await.map_err(|error| match error {
+            Failed::Refused(refused) => refused,
+            Failed::Sql(error) => self.failed("claiming its accounts", &error),
+        })
     }
 
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {

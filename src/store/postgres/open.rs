@@ -18,7 +18,7 @@ const CONNECTIONS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// Longest statement, and longest wait for a lock that somebody else holds.
 const TIMEOUTS: [(&str, &str); 3] =
-    [("statement_timeout", "60s"), ("lock_timeout", "15s"), ("idle_in_transaction_session_timeout", "60s")];
+    [("statement_timeout", "60s"), ("lock_timeout", "15s"), ("idle_in_transaction_session_timeout", "10s")];
 /// The first version whose views can have the rights of who asks.
 const OLDEST: i32 = 15;
 

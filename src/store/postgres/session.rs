@@ -69,7 +69,12 @@ impl Session for PostgresSession<'_> {
                 let query = sqlx::query(sql::PUT_LAYOUT).bind(layout.digest().as_slice()).bind(sections);
                 return self.number(query).await;
             }
-            Write::Fence(epoch) => self.run(sqlx::query(sql::PUT_FENCE).bind(epoch)).await?,
+            Write::Fence(cluster, claim) => {
+                for sql in sql::PUT_FENCE {
+                    let query = sqlx::query(sql).bind(cluster).bind(i64::from(claim.slots.first));
+                    self.run(query.bind(i64::from(claim.slots.last)).bind(claim.epoch.0)).await?;
+                }
+            }
             Write::Savepoint => self.run(sqlx::query("SAVEPOINT piece")).await?,
             Write::Undo => self.run(sqlx::query("ROLLBACK TO SAVEPOINT piece")).await?,
             Write::Release => self.run(sqlx::query("RELEASE SAVEPOINT piece")).await?,
@@ -133,7 +138,7 @@ impl PostgresSession<'_> {
 
 fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
     match *read {
-        Read::Fence => sqlx::query(sql::FENCE),
+        Read::Fence(cluster, at) => sqlx::query(sql::FENCE).bind(cluster).bind(i64::from(at)),
         Read::Accounts => sqlx::query(sql::ACCOUNTS),
         Read::Keys => sqlx::query(sql::KEYS),
         Read::WithAccess(who, now) => sqlx::query(sql::WITH_ACCESS).bind(who).bind(now),

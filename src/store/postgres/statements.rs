@@ -12,7 +12,7 @@ macro_rules! ladders {
     };
 }
 
-pub(super) const FENCE: &str = "SELECT epoch FROM fence";
+pub(super) const FENCE: &str = "SELECT max(epoch) FROM fence WHERE cluster = $1 AND $2 BETWEEN first AND last";
 pub(super) const ACCOUNTS: &str = "
     SELECT o.cluster, o.account, o.uid FROM account_ids i
     JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
@@ -130,8 +130,11 @@ macro_rules! asked {
 /// The oldest first, and the newest.
 pub(super) const ASKED: [&str; 2] = [asked!("ASC"), asked!("DESC")];
 
-pub(super) const PUT_FENCE: &str =
-    "INSERT INTO fence (id, epoch) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch";
+/// What an earlier term claimed within these slots is of no use any more.
+pub(super) const PUT_FENCE: [&str; 2] = [
+    "DELETE FROM fence WHERE cluster = $1 AND first >= $2 AND last <= $3 AND epoch <= $4",
+    "INSERT INTO fence (cluster, first, last, epoch) VALUES ($1, $2, $3, $4)",
+];
 pub(super) const NEW_ACCOUNT: &str = "INSERT INTO account_ids (key) VALUES ($1) RETURNING id";
 pub(super) const NEW_OWNER: &str = "INSERT INTO owners (cluster, account, uid) VALUES ($1, $2, $3) RETURNING id";
 pub(super) const PUT_ACCOUNT: &str = "

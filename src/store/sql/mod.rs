@@ -21,5 +21,5 @@ pub(super) use self::{
     read::{accounts, keys, observe, totals, with_access},
     record::{Audited, Chain, Record},
     session::{Cells, Read, Session, Table, Take, Write},
-    write::{Failed, apply},
+    write::{Failed, apply, raise_fence},
 };

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::{AuditQuery, StoreError};
+use super::super::{AuditQuery, Claim, Slot, StoreError};
 use crate::{model::Layout, plan::Mark, resolve::AccountContent};
 
 /// The cells of a row, by column. What somebody else wrote must be seen, too, whatever it is.
@@ -33,8 +33,8 @@ pub(in crate::store) enum Table {
 /// What is read; after each, the columns of its rows.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum Read<'a> {
-    /// The highest epoch that has written: epoch.
-    Fence,
+    /// The highest epoch that has claimed a slot for a cluster: epoch.
+    Fence(&'a str, Slot),
     /// The marks of all accounts, by key: cluster, account, uid.
     Accounts,
     /// All accounts of which anything is there, by key: key.
@@ -72,8 +72,8 @@ pub(in crate::store) enum Read<'a> {
 /// What is written. Rows are JSON arrays of columns.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum Write<'a> {
-    /// The highest epoch that has written.
-    Fence(i64),
+    /// A cluster's claim, in place of earlier ones within its slots.
+    Fence(&'a str, Claim),
     /// A number for an account; returned.
     NewAccount(&'a str),
     /// A number for an owner; returned.

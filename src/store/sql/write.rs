@@ -10,8 +10,9 @@ use crate::{
     plan::{Content, Fingerprint, ObjectKey},
     resolve::AccountContent,
     store::{
-        Batch, Epoch, Outcome, StoreError,
+        Batch, Claim, Outcome, Slot, StoreError,
         decide::{Decision, Step, decide, translations},
+        slot,
     },
 };
 
@@ -52,9 +53,10 @@ pub(in crate::store) struct Applied {
 pub(in crate::store) async fn apply(
     session: &mut dyn Session,
     batch: &Batch<'_>,
-    epoch: Epoch,
+    claim: Claim,
 ) -> Result<Applied, Failed> {
-    let rises = fence(session, epoch).await?;
+    let cluster = batch.mark.cluster.as_str();
+    let rises = fence(session, cluster, claim, slot(&batch.mark.account)).await?;
     let objects = batch.changes.iter().map(|change| &change.object);
     let key = &batch.mark.account;
     let (mut id, mut there) = read::observed(session, key, &Wanted::named(objects)).await?;
@@ -65,24 +67,40 @@ pub(in crate::store) async fn apply(
     }
     let wrote = decision.steps.iter().any(|step| matches!(step, Ok(Step::Put | Step::Remove)));
     let outcomes = if wrote {
-        Writing::new(session, Trail { batch, there: &there, epoch }, id).await?.run(decision).await?
+        Writing::new(session, Trail { batch, there: &there, epoch: claim.epoch }, id).await?.run(decision).await?
     } else {
         decision.steps.into_iter().map(|step| step.map(|_| ())).collect()
     };
     if rises {
-        session.write(Write::Fence(epoch.0)).await?;
+        session.write(Write::Fence(cluster, claim)).await?;
     }
     Ok(Applied { outcomes, wrote: wrote || rises })
 }
 
-/// Whether `epoch` is higher than any that has written here.
-async fn fence(session: &mut dyn Session, epoch: Epoch) -> Result<bool, Failed> {
-    match read::number(session, Read::Fence).await? {
-        Some(highest) if highest > epoch.0 => Err(Failed::Refused(StoreError::Conflict(format!(
-            "a newer leader has written here (term {highest}, this one is {})",
-            epoch.0
+/// Raises the fence without writing anything else; whether it was lower. The session is as for [`apply`].
+pub(in crate::store) async fn raise_fence(
+    session: &mut dyn Session,
+    cluster: &str,
+    claim: Claim,
+) -> Result<bool, Failed> {
+    // Its ends are where a later claim to some of it would overlap.
+    let first = fence(session, cluster, claim, claim.slots.first).await?;
+    let last = fence(session, cluster, claim, claim.slots.last).await?;
+    if first || last {
+        session.write(Write::Fence(cluster, claim)).await?;
+    }
+    Ok(first || last)
+}
+
+/// Whether the claim's epoch is higher than any that has written for this cluster at this place. Other clusters, and
+/// `roster apply`, may keep accounts here, too; their terms say nothing about ours.
+async fn fence(session: &mut dyn Session, cluster: &str, claim: Claim, at: Slot) -> Result<bool, Failed> {
+    let epoch = claim.epoch.0;
+    match read::number(session, Read::Fence(cluster, at)).await? {
+        Some(highest) if highest > epoch => Err(Failed::Refused(StoreError::Conflict(format!(
+            "a newer leader has written here (term {highest}, this one is {epoch})"
         )))),
-        highest => Ok(highest != Some(epoch.0)),
+        highest => Ok(highest != Some(epoch)),
     }
 }
 

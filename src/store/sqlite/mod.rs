@@ -21,7 +21,7 @@ pub use audit::verify_audit;
 
 use self::{open::FileId, session::SqliteSession};
 use super::sql::{self, Failed};
-use super::{AuditQuery, AuditRecord, Batch, Capabilities, Epoch, Outcome, Store, StoreError, Totals};
+use super::{AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals};
 use crate::{
     model::{AccountKey, Email},
     plan::{Mark, Observed},
@@ -114,7 +114,22 @@ impl Store for SqliteStore {
         records.await.map_err(|error| self.file.failed("reading the audit", &error))
     }
 
-    async fn apply(&self, batch: &Batch<'_>, epoch: Epoch) -> Vec<Outcome> {
+    async fn claim(&self, cluster: &str, claim: Claim) -> Result<(), StoreError> {
+        let claimed = async {
+            let mut writer = self.writer.acquire().await?;
+            self.file.check()?;
+            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+            sql::raise_fence(&mut SqliteSession(&mut transaction), cluster, claim).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        claimed.await.map_err(|error| match error {
+            Failed::Refused(refused) => refused,
+            Failed::Sql(error) => self.file.failed("claiming its accounts", &error),
+        })
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome> {
         if batch.changes.is_empty() {
             return Vec::new();
         }
@@ -122,7 +137,7 @@ impl Store for SqliteStore {
         let applied = async {
             let mut writer = self.writer.acquire().await.map_err(failed)?;
             self.file.check()?;
-            let applied = apply(&mut writer, batch, epoch).await;
+            let applied = apply(&mut writer, batch, claim).await;
             if let Err(Failed::Sql(_)) = applied {
                 // SQLite ends a transaction itself when the disk is full, and the connection would wait for its end.
                 writer.close_on_drop();
@@ -140,10 +155,10 @@ impl Store for SqliteStore {
     }
 }
 
-async fn apply(writer: &mut SqliteConnection, batch: &Batch<'_>, epoch: Epoch) -> Result<Vec<Outcome>, Failed> {
+async fn apply(writer: &mut SqliteConnection, batch: &Batch<'_>, claim: Claim) -> Result<Vec<Outcome>, Failed> {
     // IMMEDIATE: a transaction that reads first could not always become one that writes.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let applied = sql::apply(&mut SqliteSession(&mut transaction), batch, epoch).await?;
+    let applied = sql::apply(&mut SqliteSession(&mut transaction), batch, claim).await?;
     if applied.wrote {
         transaction.commit().await?;
     } else {

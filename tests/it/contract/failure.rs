@@ -6,12 +6,12 @@ use roster::{
     model::Layout,
     plan::{Content, ObjectKey, Observed, RecentRemoval},
     resolve::{RoleName, Scope},
-    store::{Batch, Epoch, Outcome, StoreError},
+    store::{Outcome, StoreError},
 };
 
 use super::{
     Backend,
-    world::{NOW, TERM, email, ladder, member, member_key, members, ranks, world},
+    world::{NOW, email, ladder, member, member_key, members, ranks, world},
 };
 
 fn is_invalid(outcome: &Outcome) -> bool {
@@ -74,40 +74,6 @@ pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
     assert!(outcomes.iter().all(is_invalid), "{outcomes:?}");
     assert_eq!(world.observe(&*store).await, Observed::default());
     assert_eq!(store.totals().await.unwrap(), roster::store::Totals::default());
-}
-
-pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
-    let (store, mut world) = (backend.open().await, world("acme"));
-    if !store.capabilities().fencing {
-        return;
-    }
-    world.converge(&*store).await;
-    let ann = email("ann@shop.example");
-    world.members.get_mut(&ann).unwrap().ranks = ranks(&[0, 0, 1]);
-    let plan = world.plan(&*store, members(&[&ann])).await;
-    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
-    let next = Epoch(TERM.0 + 1);
-    // The new leader's first batch changes nothing, or is refused, and still shuts the former one out.
-    let same = super::world::world("acme");
-    let blind = roster::plan::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
-    let repeated = Batch { mark: same.mark(), layout: &blind.layout, changes: &blind.changes, now: NOW };
-    assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
-    let before = world.observe(&*store).await;
-    for store in [store, backend.open().await] {
-        let outcomes = store.apply(&batch, TERM).await;
-        assert!(
-            matches!(outcomes.as_slice(), [Err(StoreError::Conflict(why))] if why.contains("newer leader")),
-            "{outcomes:?}"
-        );
-        assert_eq!(world.observe(&*store).await, before);
-    }
-    let store = backend.open().await;
-    let foreign = world.of_cluster("cluster-b");
-    let refused = Batch { mark: foreign.mark(), ..repeated };
-    assert!(store.apply(&refused, Epoch(next.0 + 1)).await.iter().all(Result::is_err));
-    assert!(store.apply(&batch, next).await.iter().all(Result::is_err));
-    assert_eq!(store.apply(&batch, Epoch(next.0 + 1)).await, [Ok(())]);
-    world.assert_held(&world.observe(&*store).await);
 }
 
 pub async fn accounts_do_not_disturb_each_other(backend: &dyn Backend) {

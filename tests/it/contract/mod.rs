@@ -8,6 +8,7 @@ mod asked;
 mod basics;
 mod extremes;
 mod failure;
+mod fencing;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
 mod looking;
@@ -70,9 +71,10 @@ macro_rules! contract_suite {
                 another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_is_adopted_only,
                 what_appears_meanwhile_is_not_overwritten, what_is_no_longer_ours_is_not_removed;
             failure: a_batch_for_other_sections_is_refused, one_refused_member_stands_alone,
-                nothing_is_in_force_without_its_account, a_former_leader_is_refused,
-                accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
+                nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered;
+            fencing: a_former_leader_is_refused, a_claim_alone_shuts_the_former_leader_out,
+                another_clusters_terms_say_nothing, shards_do_not_shut_each_other_out;
             looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;
             access: who_has_access_is_told;
             planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,

@@ -14,13 +14,13 @@ use roster::{
         Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
         RoleContent, RoleName, Scope,
     },
-    store::{Batch, Epoch, Outcome, Store},
+    store::{Batch, Claim, Epoch, Outcome, Slots, Store},
 };
 
 /// The time of every pass.
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 123_456_000);
 /// The term of the leader who runs them.
-pub const TERM: Epoch = Epoch(7);
+pub const TERM: Claim = Claim { epoch: Epoch(7), slots: Slots::ALL };
 
 /// One account as it should be, and the policy under which it is made so.
 #[derive(Clone)]

@@ -229,8 +229,11 @@ async fn statuses_that_are_lost_are_written_again_and_the_store_is_not_touched()
         }
         statuses
     };
-    let settled = async || site.status("Account", "acme").await["members"] == 3;
-    eventually(PATIENCE, "the account counts its members", async || settled().await.then_some(())).await;
+    // Each says its numbers in a write of its own, and in no order.
+    for (kind, name, members) in [("Account", "acme", 3), ("Role", "night-shift", 1)] {
+        let counted = async || (site.status(kind, name).await["members"] == members).then_some(());
+        eventually(PATIENCE, "the members are counted", counted).await;
+    }
     let before = statuses().await;
     for (kind, name) in all() {
         let resource = format!("{kind}.roster.dev/{name}").to_lowercase();

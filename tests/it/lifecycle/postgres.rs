@@ -21,7 +21,7 @@ use crate::{
 const NEVER: &str = "accountDefaults: {drift: {checkEvery: 24h}}";
 
 /// Puts the connection string into the Secret `$it`, for that store.
-async fn secret(site: &Site<'_>, url: &str, store: &str) {
+pub(super) async fn secret(site: &Site<'_>, url: &str, store: &str) {
     let secrets: Api<Secret> = Api::namespaced(site.client.clone(), SYSTEM);
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
@@ -32,7 +32,7 @@ async fn secret(site: &Site<'_>, url: &str, store: &str) {
 }
 
 /// The IdentityStore `$it`.
-async fn store(site: &Site<'_>, backend: &Postgres<'_>, spec: &str) {
+pub(super) async fn store(site: &Site<'_>, backend: &Postgres<'_>, spec: &str) {
     site.apply(&format!(
         "{{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {{name: $it}}, spec: {{postgres: \
          {{connectionSecretRef: {{name: $it, key: uri}}, schema: {}}}, {spec}}}}}",
@@ -42,11 +42,11 @@ async fn store(site: &Site<'_>, backend: &Postgres<'_>, spec: &str) {
 }
 
 /// Waits for what the view says of a member of the account `acme`.
-async fn view(site: &Site<'_>, backend: &Postgres<'_>, name: &str, wanted: &str) {
+pub(super) async fn view(site: &Site<'_>, backend: &Postgres<'_>, name: &str, wanted: &str) {
     view_of(site, backend, "acme", name, wanted).await;
 }
 
-async fn view_of(site: &Site<'_>, backend: &Postgres<'_>, account: &str, name: &str, wanted: &str) {
+pub(super) async fn view_of(site: &Site<'_>, backend: &Postgres<'_>, account: &str, name: &str, wanted: &str) {
     let sql = format!(
         "SELECT coalesce(string_agg(section || '=' || level, ' ' ORDER BY section), '') FROM effective_permissions
          WHERE account = '{}' AND email = '{name}@acme.example'",

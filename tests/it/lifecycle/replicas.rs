@@ -86,6 +86,60 @@ async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothin
     file.verify().await;
 }
 
+/// The leader is frozen within its transaction, with the lock on PostgreSQL's tables in its hand.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn one_who_was_frozen_in_a_transaction_neither_keeps_its_successor_waiting_nor_writes() {
+    use super::postgres;
+    use crate::contract::postgres::Postgres;
+
+    let plane = ControlPlane::own("replicas-pg").await;
+    let folder = plane.data().join("stores");
+    let mut first = Controller::process(&plane, &folder).await;
+    first.leading().await;
+    let (site, backend) = (Site::on(&plane, &folder, "replicas-pg").await, Postgres::fresh().await);
+    let mut second = standby(&plane, &site).await;
+    postgres::secret(&site, &backend.server.url(&backend.owner), site.name()).await;
+    postgres::store(&site, &backend, "accountDefaults: {drift: {checkEvery: 24h}}").await;
+    site.account("acme", "").await;
+    site.members(&["ann", "bob"], "viewer").await;
+    site.members_ready(&["ann", "bob"]).await;
+    site.ready("Account", "acme").await;
+    let written = backend.number("SELECT count(*) FROM audit").await;
+
+    let mut lock = backend.connect().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE fence IN EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    site.member("bob", "admin").await;
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'fence'::regclass";
+    eventually(PATIENCE, "the leader waits in its transaction", async || {
+        (backend.number(waits).await == 1).then_some(())
+    })
+    .await;
+    first.signal("STOP");
+    // From here on the lock is the frozen leader's.
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    site.member("bob", "viewer").await;
+    site.member("ann", "admin").await;
+    second.leading().await;
+    postgres::view(&site, &backend, "ann", ADMIN).await;
+    site.members_ready(&["ann", "bob"]).await;
+    let (dump, statuses) = (backend.number("SELECT count(*) FROM audit").await, bob(&site).await);
+    assert_eq!(dump, written + 1, "one change was made, by the successor");
+    let fences = "SELECT count(*) FROM fence WHERE first = 0 AND last = 65535";
+    assert_eq!(backend.number(fences).await, 1, "the successor has claimed everything");
+    first.signal("CONT");
+    first.logged("no longer leading").await;
+    first.logged(WAITING).await;
+    assert_eq!(backend.number("SELECT count(*) FROM audit").await, written + 1);
+    assert_eq!(bob(&site).await, statuses);
+    postgres::view(&site, &backend, "bob", VIEWER).await;
+    assert_eq!(second.stop().await.code(), Some(0));
+}
+
+async fn bob(site: &Site<'_>) -> serde_json::Value {
+    site.status("Membership", "bob").await
+}
+
 async fn statuses(site: &Site<'_>) -> Vec<serde_json::Value> {
     let objects = [("Account", "acme"), ("Membership", "ann"), ("Membership", "bob"), ("Membership", "cid")];
     let mut statuses = Vec::new();

@@ -49,6 +49,7 @@ impl Controller {
             store_namespace: SYSTEM.to_owned(),
             max_concurrent_accounts: 8,
             identity: identity(std::process::id()),
+            shards: 1,
         };
         let kubeconfig = plane.kubeconfig().to_owned();
         let ended = Arc::new(Mutex::new(None));

@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 use super::{Postgres, SecretsOf, secret, server::Server};
 use crate::contract::{
     Backend,
-    world::{email, member, world},
+    world::{email, member, ranks, world},
 };
 use crate::support::Authority;
 
@@ -58,6 +58,29 @@ async fn a_newer_store_is_left_alone() {
     backend.run("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 0)").await.unwrap();
     let error = open(&backend.place()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("a newer Roster")), "{error}");
+}
+
+/// Takes a store back to the schema of the first release.
+const FIRST_RELEASE: &str = "DROP TABLE fence; CREATE TABLE fence (id bigint PRIMARY KEY CHECK (id = 1), epoch bigint NOT NULL);
+    INSERT INTO fence VALUES (1, 9000000000000000); DELETE FROM _sqlx_migrations WHERE version = 2";
+
+#[tokio::test]
+async fn a_store_of_the_first_release_is_brought_up_to_date() {
+    let (backend, world) = (Postgres::fresh().await, world("acme"));
+    let store = backend.open().await;
+    world.converge(&*store).await;
+    let before = world.observe(&*store).await;
+    store.close().await;
+    backend.run(FIRST_RELEASE).await.unwrap();
+    let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("roster migrate")), "{error}");
+    let store = backend.open().await;
+    assert_eq!(world.observe(&*store).await, before);
+    assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
+    // Its one number was of no cluster in particular, and shuts nobody out.
+    let mut world = world;
+    world.members.get_mut(&email("ann@shop.example")).unwrap().ranks = ranks(&[0, 0, 1]);
+    world.converge(&*store).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use roster::{
 use super::Sqlite;
 use crate::contract::{
     Backend,
-    world::{NOW, email, member, world},
+    world::{NOW, email, member, ranks, world},
 };
 
 async fn refusal(file: &Path) -> StoreError {
@@ -253,11 +253,37 @@ async fn looking_makes_nothing() {
     assert_eq!(fs::read(backend.file()).unwrap(), before);
 }
 
+/// Takes a store back to the schema of the first release.
+const FIRST_RELEASE: &str = "DROP TABLE fence;
+    CREATE TABLE fence (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL) STRICT;
+    INSERT INTO fence VALUES (1, 9000000000000000);
+    DELETE FROM _sqlx_migrations WHERE version = 2";
+
+#[tokio::test]
+async fn a_store_of_the_first_release_is_brought_up_to_date() {
+    let (backend, world) = (Sqlite::fresh(), world("acme"));
+    let store = backend.open().await;
+    world.converge(&*store).await;
+    let before = world.observe(&*store).await;
+    store.close().await;
+    for sql in FIRST_RELEASE.split(';') {
+        backend.run(sql).await.unwrap();
+    }
+    let store = backend.open().await;
+    assert_eq!(world.observe(&*store).await, before);
+    assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
+    assert!(backend.verify_audit().await.fault.is_none());
+    // Its one number was of no cluster in particular, and shuts nobody out.
+    let mut world = world;
+    world.members.get_mut(&email("ann@shop.example")).unwrap().ranks = ranks(&[0, 0, 1]);
+    world.converge(&*store).await;
+}
+
 #[tokio::test]
 async fn who_looks_refuses_what_is_of_another_make() {
     let looked = async |backend: &Sqlite| SqliteStore::open_to_read(&backend.file()).await.expect_err("it opened");
     let newer = "INSERT INTO _sqlx_migrations VALUES (9000, 'later', '2030-01-01', 1, x'00', 1)";
-    let older = "UPDATE _sqlx_migrations SET version = 0";
+    let older = "DELETE FROM _sqlx_migrations WHERE version = 2";
     for (sql, words) in [(newer, "a newer Roster has written it (schema 9000"), (older, "an older Roster")] {
         let backend = Sqlite::fresh();
         backend.open().await;

@@ -1,0 +1,139 @@
+//! Who should hold what. No I/O: every replica works it out by itself, from the same Leases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one replica should do about its share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// To be taken; they are free.
+    pub take: Vec<u16>,
+    /// To be given back; another one has too few.
+    pub give: Vec<u16>,
+}
+
+/// What `me` should do, where `holders` says who holds each shard and `replicas` who is there. Everybody gets as many as
+/// everybody else, or one more; what somebody holds stays where it is unless another one has too few.
+#[must_use]
+pub fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> Moves {
+    let mut counts: BTreeMap<&str, usize> = replicas.iter().map(|replica| (replica.as_str(), 0)).collect();
+    counts.entry(me).or_default();
+    for holder in holders.iter().flatten() {
+        // Whoever holds something is there, whatever is known of it otherwise.
+        *counts.entry(holder).or_default() += 1;
+    }
+    let least = holders.len() / counts.len();
+    let most = holders.len().div_ceil(counts.len());
+    let mine: Vec<u16> = shards(holders, |holder| holder.is_some_and(|holder| holder == me));
+    let free: Vec<u16> = shards(holders, |holder| holder.is_none());
+    let lacking = |count: usize| least.saturating_sub(count);
+    let others_lack: usize = counts.iter().filter(|(who, _)| **who != me).map(|(_, count)| lacking(*count)).sum();
+    let all_lack = others_lack + lacking(mine.len());
+
+    let surplus = mine.len().saturating_sub(most);
+    if surplus > 0 {
+        return Moves { give: mine.into_iter().rev().take(surplus).collect(), take: Vec::new() };
+    }
+    if mine.len() < least {
+        return Moves { take: free.into_iter().take(least - mine.len()).collect(), give: Vec::new() };
+    }
+    // What those who lack some get: what is free, what others have too much of, then one each of whoever has one more
+    // than the least.
+    let too_many: usize = counts.values().map(|count| count.saturating_sub(most)).sum();
+    let wanted = all_lack.saturating_sub(free.len() + too_many);
+    if mine.len() > least {
+        let before = counts.iter().take_while(|(who, _)| **who != me).filter(|(_, count)| **count == most).count();
+        let give = mine.last().filter(|_| before < wanted).copied();
+        return Moves { give: give.into_iter().collect(), take: Vec::new() };
+    }
+    // One more than the least, of what nobody lacks.
+    let spare = if mine.len() < most { free.len().saturating_sub(others_lack) } else { 0 };
+    Moves { take: free.into_iter().rev().take(spare.min(1)).collect(), give: Vec::new() }
+}
+
+fn shards(holders: &[Option<String>], wanted: impl Fn(Option<&String>) -> bool) -> Vec<u16> {
+    let wanted = holders.iter().enumerate().filter(|(_, holder)| wanted(holder.as_ref()));
+    wanted.filter_map(|(shard, _)| u16::try_from(shard).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counts(holders: &[Option<String>], replicas: &BTreeSet<String>) -> Vec<usize> {
+        let held = |who: &String| holders.iter().flatten().filter(|holder| *holder == who).count();
+        replicas.iter().map(held).collect()
+    }
+
+    /// One round of one replica, as it would go on a cluster.
+    fn round(who: &str, holders: &mut [Option<String>], replicas: &BTreeSet<String>) -> usize {
+        let moves = moves(who, holders, replicas);
+        for shard in &moves.take {
+            let place = &mut holders[usize::from(*shard)];
+            assert_eq!(*place, None, "{who} takes {shard}");
+            *place = Some(who.to_owned());
+        }
+        for shard in &moves.give {
+            let place = &mut holders[usize::from(*shard)];
+            assert_eq!(place.as_deref(), Some(who), "{who} gives {shard}");
+            *place = None;
+        }
+        moves.take.len() + moves.give.len()
+    }
+
+    fn settle(holders: &mut [Option<String>], replicas: &BTreeSet<String>) -> usize {
+        let mut moved = 0;
+        for _ in 0..200 {
+            let now: usize = replicas.iter().map(|who| round(who, holders, replicas)).sum();
+            if now == 0 {
+                return moved;
+            }
+            moved += now;
+        }
+        panic!("it never settles: {holders:?}");
+    }
+
+    fn replicas(count: usize) -> BTreeSet<String> {
+        (0..count).map(|number| format!("replica-{number}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_comes_to_have_a_fair_share(
+            shards in 1_usize..40,
+            first in 1_usize..8,
+            then in 1_usize..8,
+            order in any::<bool>(),
+        ) {
+            let mut holders = vec![None; shards];
+            settle(&mut holders, &replicas(first));
+            // Some come or go; what those who went held is free.
+            let there = if order { replicas(then) } else { (0..then).map(|number| format!("a-{number}")).collect() };
+            for holder in &mut holders {
+                *holder = holder.take().filter(|holder| there.contains(holder));
+            }
+            settle(&mut holders, &there);
+            prop_assert!(holders.iter().all(Option::is_some));
+            let counts = counts(&holders, &there);
+            prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn one_who_joins_gets_its_share_and_nothing_else_moves() {
+        let mut holders = vec![None; 8];
+        settle(&mut holders, &replicas(2));
+        // Three of eight, given and taken once each: 4 + 4 becomes 3 + 3 + 2.
+        assert_eq!(settle(&mut holders, &replicas(3)), 4);
+    }
+
+    #[test]
+    fn a_single_shard_stays_where_it_is() {
+        let holders = [Some("b".to_owned())];
+        let there = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(moves("a", &holders, &there), Moves::default());
+        assert_eq!(moves("b", &holders, &there), Moves::default());
+        assert_eq!(moves("a", &[None], &there).take, [0]);
+    }
+}

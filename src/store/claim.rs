@@ -1,0 +1,118 @@
+//! Who may write: a leader's term, and the accounts it extends to (design/architecture.md "Fencing" and "Scale").
+
+use crate::model::AccountKey;
+
+/// The leader's term: when it took the lease, in microseconds since 1970, and always more than the leader before it
+/// (docs/decisions/0007). A store that can refuses anything from a lower one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub i64);
+
+/// One of 65,536 places that accounts are shared out by.
+pub type Slot = u16;
+
+/// How many there are.
+const ALL_SLOTS: u32 = Slot::MAX as u32 + 1;
+
+/// Where an account stands. The same in every process and every release: replicas that saw it differently would write
+/// one account together.
+#[must_use]
+pub fn slot(key: &AccountKey) -> Slot {
+    slot_of(&format!("{}/{}", key.namespace, key.name))
+}
+
+/// Where whatever has this name stands.
+#[must_use]
+pub fn slot_of(name: &str) -> Slot {
+    // 32-bit FNV-1a, folded: short, even enough, and fixed.
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let [first, second, third, fourth] = hash.to_be_bytes();
+    u16::from_be_bytes([first ^ third, second ^ fourth])
+}
+
+/// Slots that follow each other, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slots {
+    /// The first.
+    pub first: Slot,
+    /// The last.
+    pub last: Slot,
+}
+
+impl Slots {
+    /// All there are.
+    pub const ALL: Self = Self { first: 0, last: Slot::MAX };
+
+    /// One of `of` parts of about the same size; `part` counts from 0 and is less than `of`, which is at least 1.
+    #[must_use]
+    pub fn part(part: u16, of: u16) -> Self {
+        let start = |part: u32| (part * ALL_SLOTS).div_ceil(u32::from(of.max(1)));
+        let narrow = |slot: u32| Slot::try_from(slot).unwrap_or(Slot::MAX);
+        let part = u32::from(part);
+        Self { first: narrow(start(part)), last: narrow(start(part + 1).saturating_sub(1)) }
+    }
+
+    /// Which of `of` parts a slot is in.
+    #[must_use]
+    pub fn part_of(slot: Slot, of: u16) -> u16 {
+        // Less than `of`, so it always fits.
+        u16::try_from(u32::from(slot) * u32::from(of.max(1)) / ALL_SLOTS).unwrap_or(0)
+    }
+
+    /// Whether a slot is among them.
+    #[must_use]
+    pub fn contains(&self, slot: Slot) -> bool {
+        (self.first..=self.last).contains(&slot)
+    }
+}
+
+/// A leader's claim: in its term, nobody of an earlier one writes what stands in its slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Claim {
+    /// Its term.
+    pub epoch: Epoch,
+    /// What it extends to.
+    pub slots: Slots,
+}
+
+impl Claim {
+    /// A claim to everything.
+    #[must_use]
+    pub fn whole(epoch: Epoch) -> Self {
+        Self { epoch, slots: Slots::ALL }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_every_slot_once() {
+        for of in [1, 2, 3, 7, 64, 256] {
+            let parts: Vec<Slots> = (0..of).map(|part| Slots::part(part, of)).collect();
+            assert_eq!((parts[0].first, parts[parts.len() - 1].last), (0, Slot::MAX), "{of}");
+            let meet = |pair: &[Slots]| u32::from(pair[0].last) + 1 == u32::from(pair[1].first);
+            assert!(parts.windows(2).all(meet), "{of}: {parts:?}");
+            for slot in 0..=Slot::MAX {
+                assert!(parts[usize::from(Slots::part_of(slot, of))].contains(slot), "{slot} of {of}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_account_stands_where_it_always_stood() {
+        // Another answer means that replicas of two releases share accounts.
+        assert_eq!(slot(&AccountKey::new("acme", "acme")), 0);
+        assert_eq!(slot_of(""), 0);
+    }
+
+    #[test]
+    fn accounts_are_spread() {
+        let mut counts = [0; 8];
+        for number in 0..8_000 {
+            let slot = slot(&AccountKey::new(&format!("customer-{number}"), "portal"));
+            counts[usize::from(slot) / 8_192] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Who may write: a claim of a later term shuts out whoever claimed the same before, and nobody else.
+
+use roster::{
+    plan::Observed,
+    resolve::Scope,
+    store::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
+};
+
+use super::{
+    Backend,
+    world::{NOW, TERM, World, email, members, ranks, world},
+};
+
+fn is_former(outcomes: &[Outcome]) -> bool {
+    matches!(outcomes, [Err(StoreError::Conflict(why))] if why.contains("newer leader"))
+}
+
+/// A store that holds an account, and somebody's new access that is still to be written, as one change.
+async fn with_something_to_write(store: &dyn Store, world: &mut World) -> roster::plan::Plan {
+    world.converge(store).await;
+    let ann = email("ann@shop.example");
+    world.members.get_mut(&ann).unwrap().ranks = ranks(&[0, 0, 1]);
+    world.plan(store, members(&[&ann])).await
+}
+
+fn later(by: i64) -> Epoch {
+    Epoch(TERM.epoch.0 + by)
+}
+
+pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    if !store.capabilities().fencing {
+        return;
+    }
+    let plan = with_something_to_write(&*store, &mut world).await;
+    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let next = Claim::whole(later(1));
+    // The new leader's first batch changes nothing, and still shuts the former one out.
+    let same = super::world::world("acme");
+    let blind = roster::plan::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
+    let repeated = Batch { mark: same.mark(), layout: &blind.layout, changes: &blind.changes, now: NOW };
+    assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
+    let before = world.observe(&*store).await;
+    for store in [store, backend.open().await] {
+        let outcomes = store.apply(&batch, TERM).await;
+        assert!(is_former(&outcomes), "{outcomes:?}");
+        assert_eq!(world.observe(&*store).await, before);
+    }
+    let store = backend.open().await;
+    assert_eq!(store.apply(&batch, next).await, [Ok(())]);
+    world.assert_held(&world.observe(&*store).await);
+}
+
+pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    if !store.capabilities().fencing {
+        return;
+    }
+    let plan = with_something_to_write(&*store, &mut world).await;
+    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let claim = Claim::whole(later(1));
+    for _ in 0..2 {
+        store.claim("cluster-a", claim).await.unwrap();
+    }
+    assert!(is_former(&store.apply(&batch, TERM).await));
+    let refused = store.claim("cluster-a", TERM).await;
+    assert!(matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("newer leader")), "{refused:?}");
+    assert_eq!(store.apply(&batch, claim).await, [Ok(())]);
+}
+
+pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    if !store.capabilities().fencing {
+        return;
+    }
+    let plan = with_something_to_write(&*store, &mut world).await;
+    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    store.claim("cluster-b", Claim::whole(later(1_000))).await.unwrap();
+    let foreign = super::world::world("other").of_cluster("cluster-b");
+    let theirs = foreign.plan(&*store, Scope::Account).await;
+    let first = Batch { mark: foreign.mark(), layout: &theirs.layout, changes: &theirs.changes, now: NOW };
+    let outcomes = store.apply(&first, Claim::whole(later(1_000))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(store.apply(&batch, TERM).await, [Ok(())]);
+}
+
+pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    if !store.capabilities().fencing {
+        return;
+    }
+    let plan = with_something_to_write(&*store, &mut world).await;
+    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let at = slot(world.key());
+    let ours = Claim { epoch: later(1), slots: Slots::part(Slots::part_of(at, 4), 4) };
+    // Every other shard has a later term.
+    for part in (0..4).filter(|part| *part != Slots::part_of(at, 4)) {
+        store.claim("cluster-a", Claim { epoch: later(9), slots: Slots::part(part, 4) }).await.unwrap();
+    }
+    store.claim("cluster-a", ours).await.unwrap();
+    assert!(is_former(&store.apply(&batch, TERM).await), "whoever had everything before is shut out");
+    // Shared out anew, in other pieces: three cover four, and none of the former holders may go on.
+    for part in 0..3 {
+        store.claim("cluster-a", Claim { epoch: later(20), slots: Slots::part(part, 3) }).await.unwrap();
+    }
+    assert!(is_former(&store.apply(&batch, ours).await));
+    let now = Claim { epoch: later(20), slots: Slots::part(Slots::part_of(at, 3), 3) };
+    assert_eq!(store.apply(&batch, now).await, [Ok(())]);
+    // And back to one: its claim takes the place of all others.
+    store.claim("cluster-a", Claim::whole(later(30))).await.unwrap();
+    assert!(is_former(&store.apply(&batch, now).await));
+    world.assert_held(&world.observe(&*store).await);
+}

@@ -1,0 +1,161 @@
+//! Several replicas that are active together: each looks after its share of the accounts.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, api::ListParams};
+use serde_json::json;
+
+use super::{ADMIN, NONE, Site, VIEWER};
+use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, SYSTEM, eventually, eventually_or};
+
+const ACCOUNTS: [&str; 8] = ["north", "east", "south", "west", "up", "down", "left", "right"];
+
+fn replica(plane: &ControlPlane, shards: u16) -> ControllerProcess {
+    let shards = shards.to_string();
+    Controller::spawn(plane, &plane.data().join("stores"), |command| {
+        command.args(["--shards", &shards]);
+    })
+}
+
+/// Waits until the replicas hold so many shards.
+async fn hold(replicas: &mut [&mut ControllerProcess], wanted: &[u32]) {
+    eventually_or(PATIENCE, format!("{wanted:?} shards to be held"), async || {
+        let mut held = Vec::new();
+        for replica in &mut *replicas {
+            held.push(replica.metric("roster_shards_held ").await);
+        }
+        held.sort_by(f64::total_cmp);
+        if held == wanted.iter().copied().map(f64::from).collect::<Vec<_>>() { Ok(()) } else { Err(format!("{held:?}")) }
+    })
+    .await;
+}
+
+/// Gives the member of every account a role.
+async fn everywhere(site: &Site<'_>, role: &str) {
+    for account in ACCOUNTS {
+        site.member_of(account, &format!("m-{account}"), &format!("roleRef: {{name: {role}}}")).await;
+    }
+}
+
+/// Waits until the store has it, and everybody is told.
+async fn is_everywhere(site: &Site<'_>, wanted: &str) {
+    for account in ACCOUNTS {
+        site.view_of(account, &format!("m-{account}"), wanted).await;
+        site.ready("Membership", &format!("m-{account}")).await;
+        site.ready("Account", account).await;
+    }
+}
+
+async fn leases(site: &Site<'_>) -> Vec<String> {
+    let leases: Api<Lease> = Api::namespaced(site.client.clone(), SYSTEM);
+    let leases = leases.list(&ListParams::default()).await.unwrap().items;
+    leases.into_iter().filter_map(|lease| lease.metadata.name).collect()
+}
+
+#[tokio::test]
+async fn accounts_are_shared_out_and_move_with_the_replicas() {
+    let plane = ControlPlane::own("shards").await;
+    Controller::prepare(&plane).await;
+    let mut first = replica(&plane, 4);
+    first.leading().await;
+    let site = Site::on(&plane, &plane.data().join("stores"), "shards").await;
+    site.store("").await;
+    for account in ACCOUNTS {
+        site.account(account, "").await;
+    }
+    everywhere(&site, "viewer").await;
+    is_everywhere(&site, VIEWER).await;
+    hold(&mut [&mut first], &[4]).await;
+
+    // One joins: half is its own, and each change is made once, by one of them.
+    let mut second = replica(&plane, 4);
+    hold(&mut [&mut first, &mut second], &[2, 2]).await;
+    let before = site.file().audit_length().await;
+    let passes = "roster_changes_total{object=\"member\"";
+    let (one, two) = (first.metric(passes).await, second.metric(passes).await);
+    everywhere(&site, "admin").await;
+    is_everywhere(&site, ADMIN).await;
+    assert_eq!(site.file().audit_length().await, before + 8, "each change is made once");
+    let (one, two) = (first.metric(passes).await - one, second.metric(passes).await - two);
+    assert!(one > 0.0 && two > 0.0 && one + two == 8.0, "{one} and {two}");
+    let accounts = "roster_objects{kind=\"Account\"";
+    assert_eq!(first.metric(accounts).await + second.metric(accounts).await, 8.0, "each account is counted once");
+
+    // Who is blocked is said to be cut off when all of them have gone over their accounts.
+    let email = |account: &str| format!("m-{account}@acme.example");
+    let blocked: Vec<_> = ACCOUNTS.iter().map(|account| json!({"email": email(account), "reason": "left"})).collect();
+    site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": blocked}})).await;
+    eventually_or(PATIENCE, "the block to be in force".to_owned(), async || {
+        let store = site.get("IdentityStore", site.name()).await;
+        let generation = store.metadata.generation;
+        let status = store.data["status"].clone();
+        if status["blockedInForce"].as_i64() == generation { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    for account in ACCOUNTS {
+        site.view_of(account, &format!("m-{account}"), NONE).await;
+    }
+    site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": []}})).await;
+    is_everywhere(&site, ADMIN).await;
+
+    // A third one joins, and one is killed: nobody is left without.
+    let mut third = replica(&plane, 4);
+    hold(&mut [&mut first, &mut second, &mut third], &[1, 1, 2]).await;
+    second.kill().await;
+    everywhere(&site, "viewer").await;
+    hold(&mut [&mut first, &mut third], &[2, 2]).await;
+    is_everywhere(&site, VIEWER).await;
+
+    // A rolling upgrade: a new one comes, an old one goes, and its accounts are not left waiting for its lease to expire.
+    first.signal("TERM");
+    first.logged("gave the lease back").await;
+    assert_eq!(first.stop().await.code(), Some(0));
+    everywhere(&site, "admin").await;
+    is_everywhere(&site, ADMIN).await;
+    hold(&mut [&mut third], &[4]).await;
+    site.file().verify().await;
+
+    // Another number of shards: it waits for the last one of the former, and then has everything.
+    let mut fourth = replica(&plane, 1);
+    fourth.logged("waiting for replicas of another number of shards").await;
+    assert!(fourth.metric("roster_shards_held ").await == 0.0);
+    assert!(fourth.get("/readyz").await.starts_with("HTTP/1.1 200"), "a rolling upgrade must not wait for it");
+    assert_eq!(third.stop().await.code(), Some(0));
+    fourth.leading().await;
+    everywhere(&site, "viewer").await;
+    is_everywhere(&site, VIEWER).await;
+    eventually(PATIENCE, "leases of the former number are gone", async || {
+        (leases(&site).await == ["roster"]).then_some(())
+    })
+    .await;
+    assert_eq!(fourth.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_more() {
+    let plane = ControlPlane::own("shards-frozen").await;
+    Controller::prepare(&plane).await;
+    let mut first = replica(&plane, 2);
+    first.leading().await;
+    let site = Site::on(&plane, &plane.data().join("stores"), "shards-frozen").await;
+    site.store("").await;
+    for account in ACCOUNTS {
+        site.account(account, "").await;
+    }
+    everywhere(&site, "viewer").await;
+    is_everywhere(&site, VIEWER).await;
+    let mut second = replica(&plane, 2);
+    hold(&mut [&mut first, &mut second], &[1, 1]).await;
+    first.signal("STOP");
+    everywhere(&site, "admin").await;
+    hold(&mut [&mut second], &[2]).await;
+    is_everywhere(&site, ADMIN).await;
+    let dump = site.file().dump().await;
+    first.signal("CONT");
+    first.logged("no longer leading").await;
+    // It comes back, and gets a share again.
+    hold(&mut [&mut first, &mut second], &[1, 1]).await;
+    is_everywhere(&site, ADMIN).await;
+    assert_eq!(site.file().dump().await, dump, "nothing was to be written");
+    everywhere(&site, "viewer").await;
+    is_everywhere(&site, VIEWER).await;
+}
