@@ -24,7 +24,7 @@ pub use account::*;
 pub use catalog_parts::*;
 pub use common::*;
 pub use conditions::*;
-pub use crds::{crds, crds_files, crds_yaml};
+pub use crds::{RELEASE_ANNOTATION, crd_names, crds, crds_files, crds_yaml};
 pub use identity_store::*;
 pub use invitation::*;
 pub use membership::*;

@@ -9,6 +9,7 @@
 //! Start reading at [`reconcile`](mod@reconcile): it is the picture of design/architecture.md in one screen.
 
 mod cluster;
+mod definitions;
 mod deletion;
 mod dispatch;
 mod events;
@@ -79,6 +80,9 @@ pub enum Error {
     /// The cluster's id could not be read.
     #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
     ClusterId(#[source] Box<kube::Error>),
+    /// What is written would be lost. Ends a term, not the process.
+    #[error("{0}")]
+    Definitions(String),
     /// Nothing is watched any more.
     #[error("all watches have ended")]
     WatchesEnded,
@@ -108,6 +112,9 @@ pub async fn run(
     };
     metrics.shards(0, config.shards);
     loop {
+        if !definitions::await_current(&client, &health, &stop).await {
+            return Ok(());
+        }
         let mut share = sharing::Share::join(sharing::Party {
             client: client.clone(),
             namespace: config.store_namespace.clone(),
@@ -125,6 +132,7 @@ pub async fn run(
         let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, shares, &stop).await;
         metrics.leader(false);
         metrics.shards(0, config.shards);
+        health.rest();
         match ended {
             Ok(held) => {
                 // Together: each waits for the API server.
@@ -136,7 +144,9 @@ pub async fn run(
                 tracing::info!("standing by: other replicas hold all shards");
             }
             Err(error) => {
-                metrics.lease_lost();
+                if matches!(error, Error::LeaseLost) {
+                    metrics.lease_lost();
+                }
                 tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
                 // Whatever was found out so far may be out of date by then.
             }
@@ -204,7 +214,10 @@ async fn lead(
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
     metrics.shards(shares.count(), config.shards);
     let dispatcher = dispatch::Dispatcher::new(setting, stores, shares);
-    let held = dispatcher.run(from_watches, from_stores, share, stop.clone()).await?;
+    let held = tokio::select! {
+        held = dispatcher.run(from_watches, from_stores, share, stop.clone()) => held?,
+        why = definitions::until_outdated(client) => return Err(Error::Definitions(why)),
+    };
     // What is left to tell is told, but nobody waits long for it.
     let _ = tokio::time::timeout(LAST_WORDS, events_task).await;
     Ok(held)

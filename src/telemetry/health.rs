@@ -42,6 +42,11 @@ impl Health {
         self.with(|state| state.beat = Some(Instant::now()));
     }
 
+    /// The main loop has ended, and may begin again: from now on silence is no illness.
+    pub fn rest(&self) {
+        self.with(|state| state.beat = None);
+    }
+
     /// What `/readyz` answers.
     ///
     /// # Errors
@@ -77,6 +82,14 @@ mod tests {
     #[test]
     fn before_the_first_beat_silence_is_no_illness() {
         let health = Health::new();
+        assert_eq!(health.alive(Instant::now() + 10 * MAX_SILENCE), Ok(()));
+    }
+
+    #[test]
+    fn one_that_led_and_waits_again_is_well() {
+        let health = Health::new();
+        health.beat();
+        health.rest();
         assert_eq!(health.alive(Instant::now() + 10 * MAX_SILENCE), Ok(()));
     }
 

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::proxy::Proxy;
 use crate::support::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually_or, wait_condition, wait_view};
-use crate::tools::{complaint, repository, said, tool};
+use crate::tools::{complaint, said, tool};
 
 fn helm(plane: &ControlPlane, args: &[&str]) -> Command {
     let mut command = tool("helm");
@@ -20,15 +20,8 @@ fn helm(plane: &ControlPlane, args: &[&str]) -> Command {
     command
 }
 
-/// The chart as an earlier release would have it: without one of the definitions. No release is there yet to keep.
-fn former_chart(folder: &Path) -> String {
-    let chart = folder.join("roster");
-    said(Command::new("cp").arg("-r").arg(repository("charts/roster")).arg(&chart));
-    fs::remove_file(chart.join("files/crds/invitations.yaml")).unwrap();
-    let about = fs::read_to_string(chart.join("Chart.yaml")).unwrap();
-    fs::write(chart.join("Chart.yaml"), about.replace("ersion: 0.1.0", "ersion: 0.0.9")).unwrap();
-    chart.to_str().unwrap().to_owned()
-}
+/// The chart of the release before this one, as it was packaged.
+const FORMER: &str = "tests/helm/former/roster-0.1.0.tgz";
 
 async fn ready(roster: &mut crate::support::ControllerProcess, says: &str) {
     eventually_or(PATIENCE, format!("/readyz to say {says}"), async || {
@@ -78,9 +71,8 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     let dry = "charts/roster/ci/postgres.yaml";
 
     // An earlier release.
-    let former = former_chart(&folder);
     let store = ["--set", "defaultStore.create=true"];
-    said(helm(&plane, &["install", "roster", &former, "-n", SYSTEM, "--create-namespace"]).args(store));
+    said(helm(&plane, &["install", "roster", FORMER, "-n", SYSTEM, "--create-namespace"]).args(store));
     let container =
         ["get", "-n", SYSTEM, "statefulset/roster", "-o", "jsonpath={.spec.template.spec.containers[0].args}"];
     let args: Vec<String> = serde_json::from_str(&plane.kubectl_ok(&container, None).await).unwrap();
@@ -94,7 +86,7 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     let mut roster = Controller::spawn(&plane, &folder, |command| {
         command.args(&more).env("KUBECONFIG", &proxy.kubeconfig);
     });
-    ready(&mut roster, "the server does not know Invitation: install the CRDs").await;
+    ready(&mut roster, "is of an earlier release (0.1.0; this is 0.2.0)").await;
 
     // An upgrade brings what the definitions lack, and a rollback takes none of it away.
     said(helm(&plane, &["upgrade", "roster", "charts/roster", "-n", SYSTEM]).args(store));
@@ -102,6 +94,13 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     said(&mut helm(&plane, &["rollback", "roster", "1", "-n", SYSTEM]));
     plane.kubectl_ok(&["get", "crd", "invitations.roster.dev"], None).await;
     said(helm(&plane, &["upgrade", "roster", "charts/roster", "-n", SYSTEM]).args(store));
+    ready(&mut roster, "200 OK").await;
+    // Under the former release's roles it was refused what that one did not need.
+    proxy.asked.lock().unwrap().refused.clear();
+    // What another number of shards has left behind goes.
+    let stale = "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: roster-0-of-2, namespace: roster-system}}";
+    plane.kubectl_ok(&["apply", "-f", "-"], Some(stale)).await;
+    plane.kubectl_ok(&["wait", "--for=delete", "-n", SYSTEM, "lease/roster-0-of-2", "--timeout=60s"], None).await;
 
     // Access by the other chart: helm waits until it is in the store.
     let access = ["charts/roster-access", "-n", "acme", "-f", "charts/roster-access/ci/portal.yaml", "--wait"];
@@ -227,4 +226,37 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     plane.kubectl_ok(&["get", "-n", "acme", "membership/acme-eve-acme-example"], None).await;
     plane.kubectl_ok(&["get", "identitystore/default"], None).await;
     said(helm(&plane, &["install", "roster", "charts/roster", "-n", SYSTEM]).args(store));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_active_replicas_have_the_rights_they_need() {
+    let plane = ControlPlane::own("helm-shards").await;
+    let folder = plane.data().join("roster");
+    fs::create_dir_all(&folder).unwrap();
+    let values = ["--set", "controller.shards=2,sqlite.enabled=false,replicas=2"];
+    said(helm(&plane, &["install", "roster", "charts/roster", "-n", SYSTEM, "--create-namespace"]).args(values));
+    let token = plane.kubectl_ok(&["create", "token", "roster", "-n", SYSTEM, "--duration=1h"], None).await;
+    let proxy = Proxy::start(&plane, token.trim(), &folder).await;
+    let spawn = || {
+        Controller::spawn(&plane, &folder, |command| {
+            command.args(["--shards=2"]).env("KUBECONFIG", &proxy.kubeconfig);
+        })
+    };
+    let (mut first, mut second) = (spawn(), spawn());
+    for replica in [&mut first, &mut second] {
+        ready(replica, "200 OK").await;
+        replica.leading().await;
+    }
+    // One goes, and the other has all.
+    assert_eq!(first.stop().await.code(), Some(0));
+    eventually_or(PATIENCE, "the other to have both".to_owned(), async || {
+        let held = second.metric("roster_shards_held ").await;
+        if held == 2.0 { Ok(()) } else { Err(held.to_string()) }
+    })
+    .await;
+    assert_eq!(proxy.asked.lock().unwrap().refused, Vec::<String>::new());
+    let leases = proxy.asked.lock().unwrap().rights.clone();
+    for verb in ["create", "delete", "get", "list", "update"] {
+        assert!(leases.iter().any(|right| right.starts_with(&format!("coordination.k8s.io/leases {verb}"))), "{verb}");
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
         deletion::Deleted,
         pass::{End, PassId, PassOutcome},
         queue::{Urgency, Want},
-        record::{KindName, Record},
+        record::{KindName, ObjectRef, Record},
         reports,
         status::{Lane, Report, Synced, WriteResult},
     },
@@ -52,6 +52,21 @@ impl Dispatcher {
         }
     }
 
+    /// Whether a store could be reached; once is enough.
+    fn note_reached(&mut self, reference: &ObjectRef, report: &Report) {
+        if reference.kind != KindName::IdentityStore || self.reached.get(&reference.name) == Some(&Ok(())) {
+            return;
+        }
+        let reached = match &report.synced {
+            Synced::No(no) if matches!(no.0, SyncReason::StoreUnavailable | SyncReason::StoreRejected) => {
+                Err(no.1.clone())
+            }
+            _ => Ok(()),
+        };
+        self.reached.insert(reference.name.clone(), reached);
+        self.setting.health.set_ready(self.readiness());
+    }
+
     fn release(&mut self, store: &Name) {
         if let Some(count) = self.busy.get_mut(store) {
             *count = count.saturating_sub(1);
@@ -81,6 +96,7 @@ impl Dispatcher {
                     look.running = false;
                 }
                 if let Some(report) = report {
+                    self.note_reached(&reference, &report);
                     self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
                 }
                 if again {

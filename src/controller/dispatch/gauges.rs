@@ -28,6 +28,13 @@ impl Dispatcher {
         if !pending.is_empty() {
             return Err(format!("still listing {}", pending.join(", ")));
         }
+        // One store of several is its own affair; but an installation that never reached any is set up wrongly.
+        let stores = self.index.stores.keys().filter_map(|name| Some((name, self.reached.get(name)?)));
+        let failed: Vec<(&Name, &String)> =
+            stores.filter_map(|(name, reached)| Some((name, reached.as_ref().err()?))).collect();
+        if let Some((name, why)) = failed.first().filter(|_| failed.len() == self.index.stores.len()) {
+            return Err(format!("no IdentityStore could be reached yet; {name}: {why}"));
+        }
         Ok(())
     }
 

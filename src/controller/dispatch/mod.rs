@@ -98,6 +98,8 @@ pub(super) struct Dispatcher {
     owners: HashMap<Id, ObjectRef>,
     busy: HashMap<Name, usize>,
     looks: HashMap<ObjectRef, Look>,
+    /// Stores that were looked at: why one could not be reached, unless it could be at some time.
+    reached: HashMap<Name, Result<(), String>>,
     blocks: Blocks,
     gauges: Instant,
     pass_ids: PassIds,
@@ -127,6 +129,7 @@ impl Dispatcher {
             owners: HashMap::new(),
             busy: HashMap::new(),
             looks: HashMap::new(),
+            reached: HashMap::new(),
             blocks: Blocks::default(),
             gauges: Instant::now(),
             pass_ids: PassIds::default(),

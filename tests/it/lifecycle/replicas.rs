@@ -40,8 +40,8 @@ async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothin
     // One is killed: what is asked for meanwhile is done by the other.
     first.kill().await;
     site.member("ann", "admin").await;
-    let mut third = standby(&plane, &site).await;
     second.leading().await;
+    let mut third = standby(&plane, &site).await;
     site.view("ann", ADMIN).await;
     site.ready("Membership", "ann").await;
     assert!(second.metric("roster_leader").await == 1.0);

@@ -1,0 +1,84 @@
+//! Are the definitions of our kinds those of this release? An earlier one does not know every field that we write, and an
+//! API server drops what it does not know: statuses would never read as they were written, and be written for ever.
+
+use std::time::Duration;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{Api, Client, ResourceExt as _};
+use semver::Version;
+use tokio_util::sync::CancellationToken;
+
+use super::AGAIN;
+use crate::{
+    api::{self, RELEASE_ANNOTATION},
+    telemetry::Health,
+};
+
+/// Time between two looks while this process leads: somebody may install an earlier release over this one.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Waits until no definition is of an earlier release; one that is missing, or may not be read, is said by the watches.
+/// `false` when this process is to stop.
+pub async fn await_current(client: &Client, health: &Health, stop: &CancellationToken) -> bool {
+    while let Some(why) = outdated(client).await {
+        tracing::warn!(why, "not leading");
+        health.set_ready(Err(why));
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = stop.cancelled() => return false,
+        }
+    }
+    true
+}
+
+/// Waits until one is of an earlier release, and says which.
+pub async fn until_outdated(client: &Client) -> String {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if let Some(why) = outdated(client).await {
+            return why;
+        }
+    }
+}
+
+async fn outdated(client: &Client) -> Option<String> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for name in api::crd_names() {
+        // What cannot be read now is read the next time.
+        let Ok(Some(definition)) = definitions.get_metadata_opt(name).await else { continue };
+        if let Some(why) = is_outdated(name, definition.annotations().get(RELEASE_ANNOTATION).map(String::as_str)) {
+            return Some(why);
+        }
+    }
+    None
+}
+
+/// Why the definition of a release will not do. Those of a later one know all that this one writes (docs/api-versioning.md).
+fn is_outdated(name: &str, release: Option<&str>) -> Option<String> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let parse = |version: &str| Version::parse(version).ok();
+    if release.and_then(parse) >= parse(ours) {
+        return None;
+    }
+    let theirs = release.unwrap_or("0.1.0");
+    Some(format!(
+        "the definition {name} is of an earlier release ({theirs}; this is {ours}), and does not know all that this one \
+         writes: bring the definitions up to date with the chart, or with `roster crds | kubectl apply --server-side -f -`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_release_will_not_do() {
+        for release in [None, Some("0.0.9"), Some("none"), Some("0.1.0")] {
+            let why = is_outdated("accounts.roster.dev", release).unwrap();
+            assert!(why.contains("accounts.roster.dev is of an earlier release ("), "{why}");
+        }
+        for release in [env!("CARGO_PKG_VERSION"), "99.0.0"] {
+            assert_eq!(is_outdated("accounts.roster.dev", Some(release)), None);
+        }
+    }
+}
