@@ -78,22 +78,27 @@ impl<'a> Flux<'a> {
 
     /// Waits until a Kustomization is ready at a revision.
     pub async fn ready(&self, name: &str, revision: &str) -> Value {
-        self.wait(name, "True", revision, "").await
+        self.wait(name, "Ready", "True", revision, "").await
     }
 
     /// Waits until a Kustomization has failed at a revision, saying this; its message.
     pub async fn failed(&self, name: &str, revision: &str, says: &str) -> String {
-        let found = self.wait(name, "False", revision, says).await;
+        let found = self.wait(name, "Ready", "False", revision, says).await;
         condition(&found, "Ready").unwrap()["message"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until `Ready` is as wanted at a revision, with a message that has this in it.
-    pub async fn wait(&self, name: &str, status: &str, revision: &str, says: &str) -> Value {
-        let what = format!("{name} to be Ready={status} at {revision}, saying {says:?}");
+    /// Waits until a Kustomization has applied a revision and waits for the health of it.
+    pub async fn checking(&self, name: &str, revision: &str) {
+        self.wait(name, "Healthy", "Unknown", revision, &format!("Running health checks for revision {revision}"))
+            .await;
+    }
+
+    async fn wait(&self, name: &str, of: &str, status: &str, revision: &str, says: &str) -> Value {
+        let what = format!("{name} to be {of}={status} at {revision}, saying {says:?}");
         eventually_or(PATIENCE, what, async || {
             let found = self.get(&format!("kustomization/{name}")).await;
             let tried = &found["status"]["lastAttemptedRevision"];
-            let fits = condition(&found, "Ready").is_some_and(|ready| {
+            let fits = condition(&found, of).is_some_and(|ready| {
                 ready["status"] == status
                     && ready["message"].as_str().unwrap().contains(says)
                     && ready["observedGeneration"] == found["metadata"]["generation"]

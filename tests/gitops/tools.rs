@@ -54,10 +54,12 @@ pub async fn kubeconfig_of(plane: &ControlPlane, namespace: &str, account: &str)
     file
 }
 
-/// Everything of Roster's in a namespace, or everywhere.
-pub async fn roster_objects(plane: &ControlPlane, args: &[&str]) -> Vec<Value> {
-    let list = plane.kubectl_ok(&[&["get", "roster", "-o", "json"][..], args].concat(), None).await;
-    serde_json::from_str::<Value>(&list).unwrap()["items"].as_array().unwrap().clone()
+/// Everything of Roster's in a namespace; without one, everything.
+pub async fn roster_objects(plane: &ControlPlane, namespace: &str) -> Vec<Value> {
+    let list = plane.kubectl_ok(&["get", "roster", "--all-namespaces", "-o", "json"], None).await;
+    let mut list: Value = serde_json::from_str(&list).unwrap();
+    let all = std::mem::take(list["items"].as_array_mut().unwrap());
+    all.into_iter().filter(|object| namespace.is_empty() || object["metadata"]["namespace"] == namespace).collect()
 }
 
 /// What tells one writing of an object from the next, by kind and name.

@@ -12,15 +12,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/argoproj/argo-cd/v3/util/lua"
 	"github.com/argoproj/argo-cd/v3/util/settings"
 	"github.com/argoproj/gitops-engine/pkg/cache"
-	"github.com/argoproj/gitops-engine/pkg/engine"
 	"github.com/argoproj/gitops-engine/pkg/health"
 	"github.com/argoproj/gitops-engine/pkg/sync"
+	"github.com/argoproj/gitops-engine/pkg/sync/common"
 	"github.com/argoproj/gitops-engine/pkg/utils/kube"
+	"github.com/argoproj/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -29,6 +32,9 @@ import (
 
 // What Argo CD writes on the objects of an Application, so that it knows them again.
 const tracking = "argocd.argoproj.io/tracking-id"
+
+// What a round changed must have come back by the watch before the next one; Argo CD waits 2 s between waves.
+const roundEvery = time.Second
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -45,6 +51,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	// Argo CD's own.
+	config.QPS, config.Burst = 50, 100
 	input, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		return err
@@ -107,18 +115,43 @@ func apply(ctx context.Context, config *rest.Config, name string, objects []*uns
 			owner := object.GetAnnotations()[tracking]
 			return owner, owner != ""
 		}))
-	agent := engine.NewEngine(config, live, engine.WithLogr(logr.Discard()))
-	stop, err := agent.Run()
-	if err != nil {
+	if err := live.EnsureSynced(); err != nil {
 		return err
 	}
-	defer stop()
+	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 	ours := func(resource *cache.Resource) bool { return resource.Info == name }
-	results, err := agent.Sync(ctx, objects, ours, "revision", "default",
-		sync.WithLogr(logr.Discard()), sync.WithHealthOverride(overrides), sync.WithPrune(true),
-		sync.WithPruneLast(true), sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
+	// As its application controller does: each round compares anew, and goes on where the one before ended.
+	var (
+		phase   = common.OperationRunning
+		message string
+		results []common.ResourceSyncResult
+		started = metav1.Now()
+	)
+	for !phase.Completed() {
+		managed, err := live.GetManagedLiveObjs(objects, ours)
+		if err != nil {
+			return err
+		}
+		compared := sync.Reconcile(objects, managed, "default", live)
+		round, cleanup, err := sync.NewSyncContext("revision", compared, config, config, kubectl, "default",
+			live.GetOpenAPISchema(), sync.WithInitialState(phase, message, results, started),
+			sync.WithHealthOverride(overrides), sync.WithOperationSettings(false, true, false, false),
+			sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"),
+			sync.WithLogr(logr.Discard()))
+		if err != nil {
+			return err
+		}
+		round.Sync()
+		phase, message, results = round.GetState()
+		cleanup()
+		time.Sleep(roundEvery)
+	}
 	for _, result := range results {
 		fmt.Printf("%s %s: %s %s\n", result.ResourceKey.Kind, result.ResourceKey.Name, result.HookPhase, result.Message)
 	}
-	return err
+	fmt.Printf("%s: %s\n", phase, message)
+	if !phase.Successful() {
+		return fmt.Errorf("%s: %s", phase, message)
+	}
+	return nil
 }
