@@ -126,6 +126,8 @@ async fn argo_cd_waits_in_waves_and_judges_all_seven_kinds() {
     // A second portal has what this one lacks: an invitation.
     let second = crate::helm::repository("examples/developer-platform");
     plane.kubectl_ok(&["apply", "-f", second.to_str().unwrap()], None).await;
+    // The one that is not eligible there, and says so.
+    plane.kubectl_ok(&["delete", "-n", "developer-platform", "invitation/hobby-mika"], None).await;
     let all = eventually_or(PATIENCE, "all to be ready".to_owned(), async || {
         let all = roster_objects(&plane, "").await;
         let waits = all.iter().find(|object| !is_ready(object));
@@ -212,8 +214,9 @@ async fn argo_sees_what_is_wrong(argo: &Argo<'_>, roster: &crate::support::Contr
     wait_condition(&client, "IdentityStore", "", "default", "Ready", "True").await;
 
     // The store differs, and is only reported on.
-    patch(&["-n", PORTAL, "account/tidewater"], json!({"spec": {"drift": {"policy": "Report"}}})).await;
-    wait_condition(&client, "Account", PORTAL, "tidewater", "Ready", "True").await;
+    let policy = |policy: &str| json!({"spec": {"accountDefaults": {"drift": {"policy": policy}}}});
+    patch(&["identitystore/default"], policy("Report")).await;
+    wait_condition(&client, "IdentityStore", "", "default", "Ready", "True").await;
     let mut connection = SqliteConnectOptions::new().filename(data.join("roster.db")).connect().await.unwrap();
     let sql = "UPDATE members SET ranks = '00' WHERE email = 'sam@tidewater.example'";
     assert_eq!(sqlx::raw_sql(sql).execute(&mut connection).await.unwrap().rows_affected(), 1);
@@ -222,7 +225,7 @@ async fn argo_sees_what_is_wrong(argo: &Argo<'_>, roster: &crate::support::Contr
     wait_condition(&client, "Membership", PORTAL, "sam", "Ready", "False DriftReported").await;
     let drifted = argo.health_of(&sam).await;
     assert!(drifted.starts_with("Degraded DriftReported: "), "{drifted}");
-    patch(&["-n", PORTAL, "account/tidewater"], json!({"spec": {"drift": null}})).await;
+    patch(&["identitystore/default"], policy("Correct")).await;
     wait_condition(&client, "Membership", PORTAL, "sam", "Ready", "True").await;
 
     // A deletion that waits.
