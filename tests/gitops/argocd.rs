@@ -140,7 +140,12 @@ async fn argo_cd_waits_in_waves_and_judges_all_seven_kinds() {
     assert_eq!(argo.health(&all), vec!["Healthy"; all.len()]);
     argo_sees_what_is_wrong(&argo, &roster, &data).await;
 
-    // At rest a sync writes nothing; and what goes from git goes.
+    // At rest a sync writes nothing; and what goes from git goes. It rests when the Account has counted what went last.
+    eventually_or(PATIENCE, "the account to have counted".to_owned(), async || {
+        let status = argo.object(&["-n", PORTAL, "account/tidewater"]).await["status"].take();
+        if status["roles"] == 1 && status["members"] == 10 { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
     let before = versions(&roster_objects(&plane, PORTAL).await);
     argo.sync(&objects).await;
     assert_eq!(before, versions(&roster_objects(&plane, PORTAL).await));
