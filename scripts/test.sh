@@ -7,7 +7,8 @@ source scripts/lib.sh
 need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
-need setpriv "setpriv (util-linux); it ends PostgreSQL and Keycloak with the tests"
+need git "git; it serves the repository that Flux reads"
+need setpriv "setpriv (util-linux); it ends PostgreSQL, Keycloak and Flux with the tests"
 need_postgres
 need java "Java 17 or newer; Keycloak runs on it"
 need mvn "Maven; it fetches Keycloak, once"
@@ -28,14 +29,15 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Kubernetes and our own dependencies build side by side; Keycloak and helm come behind it. It is a process group of its
+# Kubernetes and our own dependencies build side by side; Keycloak, helm and Flux come behind it. It is a process group of its
 # own (set -m), so that stopping it stops its compilers, too.
 mkdir -p target
 set -m
 {
   tests/controlplane/build.sh >target/controlplane-path &&
     tests/keycloak/build.sh >target/keycloak-path &&
-    tests/helm/build.sh >target/helm-path
+    tests/helm/build.sh >target/helm-path &&
+    tests/gitops/build.sh >target/gitops-path
 } </dev/null &
 builder=$!
 set +m
@@ -45,12 +47,13 @@ scripts/lint.sh
 step "build of the tests"
 cargo test --locked --all-features --no-run
 
-step "control plane, Keycloak, helm"
+step "control plane, Keycloak, helm, Flux"
 wait "$builder"
 builder=""
 binary=$(<target/controlplane-path)
 ROSTER_HELM=$(<target/helm-path)
-export ROSTER_HELM
+ROSTER_GITOPS=$(<target/gitops-path)
+export ROSTER_HELM ROSTER_GITOPS
 (cd tests/controlplane && go vet ./internal/... && go test ./internal/...)
 [[ -e $data ]] && "$binary" down --data "$data" --purge
 "$binary" up --data "$data"

@@ -42,6 +42,7 @@ pub fn said(command: &mut Command) -> String {
 }
 
 /// What a program that fails says.
+#[allow(dead_code, reason = "not every test of this file has something that fails")]
 pub fn complaint(out: &Output) -> String {
     assert!(!out.status.success(), "it should fail: {}", text(&out.stdout));
     text(&out.stderr)

@@ -1,0 +1,23 @@
+//! Roster under GitOps: what `examples/gitops` ships, run by Flux's own controllers and by Argo CD's own engine on a real
+//! control plane, with a real git repository behind it.
+//!
+//! `ROSTER_GITOPS` may name the folder of their programs, otherwise `tests/gitops/build.sh` builds them; `ROSTER_HELM` as
+//! for the charts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
+mod argocd;
+mod flux;
+mod git;
+#[path = "../helm/tools.rs"]
+mod helm;
+mod story;
+#[path = "../it/support/mod.rs"]
+mod support;
+mod tools;
