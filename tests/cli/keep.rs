@@ -8,7 +8,7 @@ use roster::{
     cli::input::Input,
     plan::{self, GUARD_WINDOW, Observed, Orders, Policy},
     resolve::Scope,
-    store::{Batch, Epoch, Store as _, sqlite::SqliteStore},
+    store::{Batch, Claim, Epoch, Store as _, sqlite::SqliteStore},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -26,7 +26,7 @@ pub async fn apply(store: &Path, manifests: &Path, now: Timestamp) {
         let policy = Policy::new(mark.clone(), &spec, &account.spec, Orders::default(), BTreeSet::new(), now);
         let plan = plan::plan(&resolved.desired, &observed, &policy);
         let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
-        let outcomes = store.apply(&batch, Epoch::default()).await;
+        let outcomes = store.apply(&batch, Claim::whole(Epoch::default())).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     }
     store.close().await;

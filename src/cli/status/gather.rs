@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Client, Resource, ResourceExt};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,8 +16,8 @@ use crate::{
     cli::{
         input::{list, list_all},
         output::API_VERSION,
+        status::leases::{Controller, controller},
     },
-    controller::lease,
 };
 
 /// The reason where no controller has said anything.
@@ -48,30 +48,6 @@ pub struct Status {
     pub not_ready: Vec<NotReady>,
     /// Removals that wait for somebody's word.
     pub guarded: Vec<Guarded>,
-}
-
-/// Who leads.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Controller {
-    /// `Leading`, `Expired`, `Absent` or `Unknown`.
-    pub state: &'static str,
-    /// Namespace of the lease.
-    pub namespace: String,
-    /// Who holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub holder: Option<String>,
-    /// Since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub since: Option<Timestamp>,
-    /// When it was last renewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub renewed: Option<Timestamp>,
-    /// Why it is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
 }
 
 /// An identity store.
@@ -178,13 +154,6 @@ pub struct Guarded {
     pub account: String,
     /// What lets them pass.
     pub command: String,
-}
-
-impl Controller {
-    /// Whether nobody leads, as far as one can see.
-    pub fn is_missing(&self) -> bool {
-        matches!(self.state, "Expired" | "Absent")
-    }
 }
 
 impl Status {
@@ -299,41 +268,6 @@ fn guarded(account: &Account) -> Option<Guarded> {
         account: format!("{namespace}/{name}"),
         command: format!("kubectl annotate -n {namespace} acct {name} {APPROVE_REMOVAL_ANNOTATION}={hash}"),
     })
-}
-
-async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Controller {
-    let mut controller = Controller {
-        state: "Absent",
-        namespace: namespace.to_owned(),
-        holder: None,
-        since: None,
-        renewed: None,
-        message: None,
-    };
-    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    match leases.get_opt(lease::NAME).await {
-        // Whoever may not look there can still see how everything else is.
-        Err(error) => {
-            controller.state = "Unknown";
-            controller.message = Some(error.to_string());
-        }
-        Ok(None) => {}
-        Ok(Some(lease)) => {
-            let spec = lease.spec.unwrap_or_default();
-            controller.holder = spec.holder_identity.filter(|holder| !holder.is_empty());
-            controller.since = spec.acquire_time.map(|time| time.0);
-            controller.renewed = spec.renew_time.map(|time| time.0);
-            let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
-            let age = controller.renewed.map(|renewed| now.duration_since(renewed).as_secs());
-            controller.state = match (&controller.holder, age) {
-                (None, _) => "Absent",
-                // This machine's clock may be off by a little; nothing is decided by it.
-                (Some(_), Some(age)) if age > 2 * lasts => "Expired",
-                _ => "Leading",
-            };
-        }
-    }
-    controller
 }
 
 /// Numbers and what is not ready, gathered as objects come.

@@ -1,6 +1,7 @@
 //! `roster status`: how a cluster is, at one glance: who leads, what the stores hold, and what is not ready and why.
 
 mod gather;
+mod leases;
 mod show;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gather::{Controller, Status};
+use super::{gather::Status, leases::Controller};
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
 /// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
@@ -62,25 +62,37 @@ fn more(total: usize) -> String {
 }
 
 fn controller(controller: &Controller, now: Timestamp) -> String {
-    let holder = controller.holder.as_deref().unwrap_or_default();
     let age = |at: Option<Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| age(now.duration_since(at)));
-    let said = match controller.state {
-        "Leading" => format!(
-            "{} leads since {} (renewed {} ago)",
+    let oldest = controller.held.iter().min_by_key(|held| held.renewed);
+    let renewed = age(oldest.and_then(|held| held.renewed));
+    let holder = oldest.map_or("", |held| held.holder.as_str());
+    let said = match (controller.state, controller.shards) {
+        ("Leading", 1) => format!(
+            "{} leads since {} (renewed {renewed} ago)",
             paint(GOOD, holder),
-            controller
-                .since
+            oldest
+                .and_then(|held| held.since)
                 .map_or_else(|| "?".to_owned(), |since| since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
-            age(controller.renewed)
         ),
-        "Expired" => {
-            format!("{}: {holder} last renewed its lease {} ago", paint(BAD, "nobody leads"), age(controller.renewed))
+        ("Leading", shards) => {
+            let replicas = controller.replicas();
+            let names = replicas.iter().copied().collect::<Vec<_>>().join(", ");
+            let said = match replicas.len() {
+                1 => format!("one replica looks after all {shards} shards"),
+                count => format!("{count} replicas look after {shards} shards"),
+            };
+            format!("{} (renewed {renewed} ago): {names}", paint(GOOD, &said))
         }
-        "Absent" => format!(
-            "{}: nobody holds the lease roster in namespace {}",
-            paint(BAD, "nobody leads"),
-            controller.namespace
-        ),
+        ("Partial", shards) => {
+            let missing = controller.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("{}: nobody looks after shard {missing} of {shards}", paint(BAD, "incomplete"))
+        }
+        ("Expired", _) => {
+            format!("{}: {holder} last renewed its lease {renewed} ago", paint(BAD, "nobody leads"))
+        }
+        ("Absent", _) => {
+            format!("{}: nobody holds a lease in namespace {}", paint(BAD, "nobody leads"), controller.namespace)
+        }
         _ => format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default()),
     };
     format!("{} {said}\n", paint(BOLD, "Controller"))

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::names::LeaseName;
+pub use self::names::LeaseName;
 use super::lease::{self, Contender, Leadership, Sightings, Timing, code, holder, is_conflict, is_gone, said};
 use crate::store::Epoch;
 

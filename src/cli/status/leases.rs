@@ -1,0 +1,155 @@
+//! Who leads, or looks after which accounts: what the controller's Leases say.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client, api::ListParams};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::controller::{lease, sharing::LeaseName};
+
+/// Who leads.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Controller {
+    /// `Leading`; `Partial`, where some shards are nobody's; `Expired`, `Absent` or `Unknown`.
+    pub state: &'static str,
+    /// Namespace of the leases.
+    pub namespace: String,
+    /// Over how many shards the accounts are shared out.
+    pub shards: u16,
+    /// Who holds each of them, in order.
+    pub held: Vec<Held>,
+    /// Shards that nobody holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u16>,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Who holds a shard.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Which, from 0.
+    pub shard: u16,
+    /// The replica.
+    pub holder: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// When its lease was last renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub renewed: Option<Timestamp>,
+    /// Whether that was so long ago that it holds it no more.
+    pub expired: bool,
+}
+
+impl Controller {
+    /// Whether some accounts are nobody's.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.state, "Absent" | "Expired" | "Partial")
+    }
+
+    /// The replicas that hold something.
+    pub fn replicas(&self) -> BTreeSet<&str> {
+        self.held.iter().filter(|held| !held.expired).map(|held| held.holder.as_str()).collect()
+    }
+}
+
+/// Reads the Leases.
+pub async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Controller {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    match leases.list(&ListParams::default()).await {
+        Ok(leases) => of(leases.items, namespace, now),
+        // Whoever may not look there can still see how everything else is.
+        Err(error) => Controller { state: "Unknown", message: Some(error.to_string()), ..of(Vec::new(), namespace, now) },
+    }
+}
+
+fn of(leases: Vec<Lease>, namespace: &str, now: Timestamp) -> Controller {
+    let shards = leases.iter().filter_map(|lease| match LeaseName::parse(lease.metadata.name.as_deref()?)? {
+        LeaseName::Shard { shard, of } => Some((of, held(lease, shard, now)?)),
+        LeaseName::Replica => None,
+    });
+    let mut all: Vec<(u16, Held)> = shards.collect();
+    // Of two numbers, as in a rolling upgrade from one to another, it is the one that is held.
+    all.sort_by_key(|(of, held)| (held.expired, *of, held.shard));
+    let number = all.first().map_or(1, |(of, _)| *of);
+    let held: Vec<Held> = all.into_iter().filter(|(of, _)| *of == number).map(|(_, held)| held).collect();
+    let fresh: BTreeSet<u16> = held.iter().filter(|held| !held.expired).map(|held| held.shard).collect();
+    let missing: Vec<u16> = (0..number).filter(|shard| !fresh.contains(shard)).collect();
+    let state = match (held.is_empty(), fresh.is_empty(), missing.is_empty()) {
+        (true, ..) => "Absent",
+        (_, true, _) => "Expired",
+        (_, _, false) => "Partial",
+        _ => "Leading",
+    };
+    Controller { state, namespace: namespace.to_owned(), shards: number, held, missing, message: None }
+}
+
+fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {
+    let holder = lease::holder(lease)?.clone();
+    let spec = lease.spec.as_ref()?;
+    let (since, renewed) = (spec.acquire_time.as_ref().map(|time| time.0), spec.renew_time.as_ref().map(|time| time.0));
+    let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
+    // This machine's clock may be off by a little; nothing is decided by it.
+    let expired = renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() > 2 * lasts);
+    Some(Held { shard, holder, since, renewed, expired })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{
+        api::coordination::v1::LeaseSpec,
+        apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    };
+
+    use super::*;
+
+    fn lease(name: &str, holder: Option<&str>, age: i64) -> Lease {
+        let renewed = Timestamp::from_second(1_800_000_000 - age).unwrap();
+        Lease {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            spec: Some(LeaseSpec {
+                holder_identity: holder.map(str::to_owned),
+                renew_time: Some(MicroTime(renewed)),
+                lease_duration_seconds: Some(15),
+                ..LeaseSpec::default()
+            }),
+        }
+    }
+
+    fn looked(leases: Vec<Lease>) -> Controller {
+        of(leases, "roster-system", Timestamp::from_second(1_800_000_000).unwrap())
+    }
+
+    #[test]
+    fn one_that_leads_is_told_from_one_that_led() {
+        assert_eq!(looked(vec![]).state, "Absent");
+        assert_eq!(looked(vec![lease("roster", None, 1)]).state, "Absent");
+        assert_eq!(looked(vec![lease("roster", Some("a"), 1)]).state, "Leading");
+        assert_eq!(looked(vec![lease("roster", Some("a"), 31)]).state, "Expired");
+    }
+
+    #[test]
+    fn each_of_several_shards_is_to_be_held() {
+        let mut leases = vec![
+            lease("roster-replica-a", Some("a"), 1),
+            lease("roster-1-of-2", Some("b"), 1),
+            lease("roster-0-of-2", Some("a"), 2),
+            // What a former number left behind.
+            lease("roster-0-of-4", Some("z"), 900),
+        ];
+        let all = looked(leases.clone());
+        assert_eq!((all.state, all.shards, all.replicas().len()), ("Leading", 2, 2));
+        leases.remove(1);
+        let some = looked(leases);
+        assert_eq!((some.state, some.missing.as_slice()), ("Partial", [1_u16].as_slice()));
+    }
+}
