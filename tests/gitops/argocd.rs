@@ -196,7 +196,7 @@ async fn argo_sees_what_is_wrong(argo: &Argo<'_>, roster: &crate::support::Contr
     assert!(waits.starts_with("Progressing RoleNotFound: "), "{waits}");
 
     // Nobody looks: an object that was ready is edited, and a new one comes.
-    roster.signal("STOP");
+    roster.freeze().await;
     let sam = ["-n", PORTAL, "membership/sam"];
     assert_eq!(argo.health_of(&sam).await, "Healthy");
     patch(&sam, json!({"spec": {"restrictions": {"apply": ["payments"]}}})).await;

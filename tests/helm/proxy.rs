@@ -85,8 +85,14 @@ fn right(method: &str, path: &str, query: &str) -> String {
         ("POST", _) => "create",
         ("PUT", _) => "update",
         ("PATCH", _) => "patch",
+        ("DELETE", _) => "delete",
         _ => method,
     };
-    let bound = ["leases", "customresourcedefinitions"].contains(&resource.as_str()) && verb != "create";
+    // Those rights that the chart binds to names.
+    let bound = match resource.as_str() {
+        "leases" => name == "roster" && ["get", "update"].contains(&verb),
+        "customresourcedefinitions" => true,
+        _ => false,
+    };
     format!("{group}/{resource} {verb}{}{}", if bound { " " } else { "" }, if bound { name } else { "" })
 }

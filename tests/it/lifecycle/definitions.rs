@@ -1,6 +1,9 @@
 //! The definitions of our kinds deleted, and with them every object there is: while the controller runs, and while not.
 
-use super::gone::{Left, StaffedSite};
+use super::{
+    Site,
+    gone::{Left, StaffedSite},
+};
 use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, eventually_or};
 
 /// Deletes the definitions of all our kinds; they go once their objects have.
@@ -85,4 +88,42 @@ fn adopted(before: &Left, now: &Left) {
     assert_eq!(now.content, before.content);
     let since = &now.audit[before.audit.len()..];
     assert!(since.iter().all(|change| change.starts_with("adoption")), "{since:#?}");
+}
+
+#[tokio::test]
+async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_never_reached_is_told() {
+    let plane = ControlPlane::own("earlier").await;
+    let folder = plane.data().join("stores");
+    Controller::prepare(&plane).await;
+    let release = async |release: &str| {
+        let annotation = format!("roster.dev/release={release}");
+        plane.kubectl_ok(&["annotate", "--overwrite", "crd/accounts.roster.dev", &annotation], None).await;
+    };
+    release("0.1.0").await;
+    let mut roster = Controller::spawn(&plane, &folder, |_| {});
+    ready(&mut roster, "accounts.roster.dev is of an earlier release (0.1.0").await;
+    let site = Site::on(&plane, &folder, "earlier").await;
+    site.account("acme", "").await;
+    site.member("ann", "viewer").await;
+    assert!(roster.metric("roster_leader").await == 0.0);
+    release("99.0.0").await;
+    roster.leading().await;
+    ready(&mut roster, "200 OK").await;
+
+    // The only store there is cannot be reached; a second one can.
+    site.store_as("$it", "postgres: {connectionSecretRef: {name: none, key: uri}}").await;
+    ready(&mut roster, "no IdentityStore could be reached yet").await;
+    site.store_as("second", "sqlite: {file: second.db}").await;
+    site.ready("IdentityStore", "second").await;
+    ready(&mut roster, "200 OK").await;
+
+    // Installed over a controller that leads: it stops until they are back.
+    release("0.1.0").await;
+    roster.logged("no longer leading").await;
+    ready(&mut roster, "is of an earlier release").await;
+    release(env!("CARGO_PKG_VERSION")).await;
+    roster.logged_after("\"message\":\"leading\"", 1).await;
+    ready(&mut roster, "200 OK").await;
+    assert!(roster.get("/healthz").await.starts_with("HTTP/1.1 200"));
+    plane.kubectl_ok(&["delete", "identitystore/second"], None).await;
 }

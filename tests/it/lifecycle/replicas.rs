@@ -55,7 +55,7 @@ async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothin
     let before = second.metric(&observed).await;
     site.member("bob", "admin").await;
     eventually(PATIENCE, "the pass has read", async || (second.metric(&observed).await > before).then_some(())).await;
-    second.signal("STOP");
+    second.freeze().await;
     sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap();
     // What it was about to write is not wanted any more, so for the other there is nothing to write.
     site.member("bob", "viewer").await;
@@ -115,7 +115,7 @@ async fn one_who_was_frozen_in_a_transaction_neither_keeps_its_successor_waiting
         (backend.number(waits).await == 1).then_some(())
     })
     .await;
-    first.signal("STOP");
+    first.freeze().await;
     // From here on the lock is the frozen leader's.
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
     site.member("bob", "viewer").await;

@@ -122,7 +122,7 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     // A rolling upgrade: a new one comes, an old one goes, and its accounts are not left waiting for its lease to expire.
     first.signal("TERM");
     first.logged("gave the lease back").await;
-    assert_eq!(first.stop().await.code(), Some(0));
+    assert_eq!(first.end().await.code(), Some(0));
     everywhere(&site, "admin").await;
     is_everywhere(&site, ADMIN).await;
     hold(&mut [&mut third], &[4]).await;
@@ -159,7 +159,7 @@ async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_mo
     is_everywhere(&site, VIEWER).await;
     let mut second = replica(&plane, 2);
     hold(&mut [&mut first, &mut second], &[1, 1]).await;
-    first.signal("STOP");
+    first.freeze().await;
     everywhere(&site, "admin").await;
     hold(&mut [&mut second], &[2]).await;
     is_everywhere(&site, ADMIN).await;

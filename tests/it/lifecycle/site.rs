@@ -102,6 +102,14 @@ impl<'p> Site<'p> {
         .await;
     }
 
+    /// A store of any kind, under a name.
+    pub async fn store_as(&self, name: &str, spec: &str) {
+        self.apply(&format!(
+            "{{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {{name: {name}}}, spec: {{{spec}}}}}"
+        ))
+        .await;
+    }
+
     /// An account in its store, with more of a spec.
     pub async fn account(&self, name: &str, spec: &str) {
         let separator = if spec.is_empty() { "" } else { ", " };

@@ -140,8 +140,13 @@ impl ControllerProcess {
     }
 
     /// SIGTERM, and waits for its end.
-    pub async fn stop(mut self) -> ExitStatus {
+    pub async fn stop(self) -> ExitStatus {
         self.signal("TERM");
+        self.end().await
+    }
+
+    /// Waits for its end.
+    pub async fn end(mut self) -> ExitStatus {
         eventually(Duration::from_secs(20), "roster ends after SIGTERM", async || self.ended()).await
     }
 
@@ -151,7 +156,23 @@ impl ControllerProcess {
         eventually(Duration::from_secs(5), "roster is dead", async || self.ended()).await;
     }
 
-    /// Sends a signal: `TERM`, `STOP`, `CONT`.
+    /// SIGSTOP, and waits until none of its threads runs: they go on for a moment after the signal was sent, and may take
+    /// just what they were waiting for.
+    pub async fn freeze(&self) {
+        self.signal("STOP");
+        let threads = format!("/proc/{}/task", self.child.id());
+        eventually(Duration::from_secs(20), "roster stands still", async || {
+            let stats = fs::read_dir(&threads).ok()?.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
+            // The state follows the name, which stands in brackets.
+            let stands = |stat: std::io::Result<String>| {
+                stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+            };
+            stats.map(stands).all(|stands| stands).then_some(())
+        })
+        .await;
+    }
+
+    /// Sends a signal: `TERM`, `CONT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success(), "signal {name}: {sent}");
