@@ -6,7 +6,6 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
 use semver::Version;
-use tokio_util::sync::CancellationToken;
 
 use super::AGAIN;
 use crate::{
@@ -16,19 +15,16 @@ use crate::{
 
 /// Time between two looks while this process leads: somebody may install an earlier release over this one.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// An answer that takes longer is none.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Waits until no definition is of an earlier release; one that is missing, or may not be read, is said by the watches.
-/// `false` when this process is to stop.
-pub async fn await_current(client: &Client, health: &Health, stop: &CancellationToken) -> bool {
+pub async fn await_current(client: &Client, health: &Health) {
     while let Some(why) = outdated(client).await {
         tracing::warn!(why, "not leading");
         health.set_ready(Err(why));
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = stop.cancelled() => return false,
-        }
+        tokio::time::sleep(AGAIN).await;
     }
-    true
 }
 
 /// Waits until one is of an earlier release, and says which.
@@ -45,7 +41,8 @@ async fn outdated(client: &Client) -> Option<String> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for name in api::crd_names() {
         // What cannot be read now is read the next time.
-        let Ok(Some(definition)) = definitions.get_metadata_opt(name).await else { continue };
+        let read = tokio::time::timeout(ANSWER, definitions.get_metadata_opt(name)).await;
+        let Ok(Ok(Some(definition))) = read else { continue };
         if let Some(why) = is_outdated(name, definition.annotations().get(RELEASE_ANNOTATION).map(String::as_str)) {
             return Some(why);
         }

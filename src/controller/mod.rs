@@ -43,8 +43,6 @@ use crate::{
     telemetry::{Health, Metrics},
 };
 
-/// What watches may say ahead of the loop.
-const AHEAD: usize = 4_096;
 /// Time for the last events on a graceful stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Time between two attempts to reach the API server, or to lead again.
@@ -112,8 +110,9 @@ pub async fn run(
     };
     metrics.shards(0, config.shards);
     loop {
-        if !definitions::await_current(&client, &health, &stop).await {
-            return Ok(());
+        tokio::select! {
+            () = definitions::await_current(&client, &health) => {}
+            () = stop.cancelled() => return Ok(()),
         }
         let mut share = sharing::Share::join(sharing::Party {
             client: client.clone(),
@@ -122,13 +121,21 @@ pub async fn run(
             shards: config.shards,
             timing: lease::Timing::default(),
         });
-        let Some(shares) = first(&mut share, &config, &health, &stop).await else {
-            share.leave().await;
-            return Ok(());
+        let shares = if config.shards == 1 {
+            let first = first(&mut share, &health, &stop).await;
+            let Some(shares) = first else {
+                share.leave().await;
+                return Ok(());
+            };
+            health.set_ready(Ok(()));
+            tracing::info!(%cluster, "leading");
+            metrics.leader(true);
+            shares
+        } else {
+            // Whoever takes part knows all accounts before it takes any.
+            tracing::info!(%cluster, shards = config.shards, "taking part");
+            shares::Shares::new(config.shards)
         };
-        health.set_ready(Ok(()));
-        tracing::info!(%cluster, "leading");
-        metrics.leader(true);
         let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, shares, &stop).await;
         metrics.leader(false);
         metrics.shards(0, config.shards);
@@ -138,10 +145,7 @@ pub async fn run(
                 // Together: each waits for the API server.
                 futures::future::join_all(held.into_iter().map(lease::Leadership::release)).await;
                 share.leave().await;
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-                tracing::info!("standing by: other replicas hold all shards");
+                return Ok(());
             }
             Err(error) => {
                 if matches!(error, Error::LeaseLost) {
@@ -154,14 +158,13 @@ pub async fn run(
     }
 }
 
-/// Waits until a part of the accounts is ours; nothing when this process is to stop.
+/// Waits until all accounts are ours; nothing when this process is to stop.
 async fn first(
     share: &mut sharing::Share,
-    config: &Config,
     health: &Health,
     stop: &CancellationToken,
 ) -> Option<shares::Shares> {
-    let mut shares = shares::Shares::new(config.shards);
+    let mut shares = shares::Shares::new(1);
     loop {
         let event = tokio::select! {
             event = share.events.recv() => event?,
@@ -169,7 +172,7 @@ async fn first(
         };
         match event {
             sharing::Event::Taken(shard, leadership) => {
-                shares.take(shard, leadership);
+                shares.take(shard, leadership, false);
                 return Some(shares);
             }
             // What may heal by itself is tried again: rights may be given, a namespace be made.
@@ -178,8 +181,7 @@ async fn first(
                 health.set_ready(Err(why));
             }
             sharing::Event::Waiting => health.set_ready(Ok(())),
-            sharing::Event::Told(told) => drop(shares.hear(&told)),
-            sharing::Event::GiveBack(_) => {}
+            sharing::Event::Told(_) | sharing::Event::GiveBack(_) => {}
         }
     }
 }
@@ -197,9 +199,6 @@ async fn lead(
     stop: &CancellationToken,
 ) -> Result<Vec<lease::Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
-    let (seen, from_watches) = mpsc::channel(AHEAD);
-    let _watches = watch::start(client, &seen);
-    drop(seen);
     let setting = dispatch::Setting {
         client: client.clone(),
         cluster: cluster.clone(),
@@ -215,7 +214,7 @@ async fn lead(
     metrics.shards(shares.count(), config.shards);
     let dispatcher = dispatch::Dispatcher::new(setting, stores, shares);
     let held = tokio::select! {
-        held = dispatcher.run(from_watches, from_stores, share, stop.clone()) => held?,
+        held = dispatcher.run(from_stores, share, stop.clone()) => held?,
         why = definitions::until_outdated(client) => return Err(Error::Definitions(why)),
     };
     // What is left to tell is told, but nobody waits long for it.

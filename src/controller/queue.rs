@@ -147,7 +147,9 @@ impl Queue {
                     self.not_yet.push(key);
                 }
                 // Whoever takes it over looks at all of it.
-                Admit::Elsewhere => work.pending = None,
+                Admit::Elsewhere => {
+                    self.work.remove(&key);
+                }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! What of the accounts is ours, as the loop sees it: the shards this replica holds, and what it may write in each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use super::lease::{Leadership, Term};
 use crate::{
     api::IdentityStoreSpec,
-    model::{AccountKey, Name},
+    model::AccountKey,
     store::{Claim, Slot, Slots, slot, slot_of},
 };
 
@@ -24,46 +27,64 @@ pub struct Grip {
 pub struct Shares {
     of: u16,
     held: BTreeMap<u16, Leadership>,
-    /// Shards that are being given back: nothing of them begins any more.
-    leaving: BTreeSet<u16>,
+    /// Shards that are being given back, and since when: nothing of them begins any more.
+    leaving: BTreeMap<u16, Instant>,
+    /// Shards that were taken while something else was looked after: nothing of them begins before everything has been
+    /// listed afresh, since what is known may be older than what the one before did.
+    unlisted: BTreeSet<u16>,
     /// What the holders of the others say.
-    told: BTreeMap<u16, BTreeMap<Name, i64>>,
+    told: BTreeMap<u16, BTreeMap<String, i64>>,
 }
 
 impl Shares {
     /// Shares of so many shards.
     #[must_use]
     pub fn new(of: u16) -> Self {
-        Self { of, held: BTreeMap::new(), leaving: BTreeSet::new(), told: BTreeMap::new() }
+        Self { of, held: BTreeMap::new(), leaving: BTreeMap::new(), unlisted: BTreeSet::new(), told: BTreeMap::new() }
     }
 
     /// The shard an account is in.
     #[must_use]
     pub fn shard(&self, account: &AccountKey, store: Option<&IdentityStoreSpec>) -> u16 {
-        Slots::part_of(place(account, store), self.of)
+        if self.of == 1 { 0 } else { Slots::part_of(place(account, store), self.of) }
     }
 
-    /// Takes a shard.
-    pub fn take(&mut self, shard: u16, leadership: Leadership) {
+    /// Takes a shard; where something is known of its accounts already, it is to be [listed](Self::listed) afresh.
+    pub fn take(&mut self, shard: u16, leadership: Leadership, known: bool) {
         self.leaving.remove(&shard);
         self.held.insert(shard, leadership);
+        if known {
+            self.unlisted.insert(shard);
+        }
+    }
+
+    /// Shards that wait for a list.
+    #[must_use]
+    pub fn unlisted(&self) -> BTreeSet<u16> {
+        self.unlisted.clone()
+    }
+
+    /// Everything was listed after this shard was taken.
+    pub fn listed(&mut self, shard: u16) {
+        self.unlisted.remove(&shard);
     }
 
     /// Begins to give a shard back.
     pub fn leave(&mut self, shard: u16) {
         if self.held.contains_key(&shard) {
-            self.leaving.insert(shard);
+            self.leaving.entry(shard).or_insert_with(Instant::now);
         }
     }
 
-    /// Shards that are being given back.
-    pub fn leaving(&self) -> impl Iterator<Item = u16> {
-        self.leaving.iter().copied()
+    /// Shards that are being given back, and since when.
+    pub fn leaving(&self) -> impl Iterator<Item = (u16, Instant)> {
+        self.leaving.iter().map(|(shard, since)| (*shard, *since))
     }
 
     /// A shard whose last write has ended: to be released.
     pub fn left(&mut self, shard: u16) -> Option<Leadership> {
         self.leaving.remove(&shard);
+        self.unlisted.remove(&shard);
         self.held.remove(&shard)
     }
 
@@ -76,15 +97,20 @@ impl Shares {
     /// What may be written of the accounts in a shard, if it is ours.
     #[must_use]
     pub fn grip(&self, shard: u16) -> Option<Grip> {
-        let leadership = self.held.get(&shard).filter(|_| !self.leaving.contains(&shard))?;
+        let leadership = self.held.get(&shard).filter(|_| self.has(shard))?;
         let claim = Claim { epoch: leadership.epoch, slots: Slots::part(shard, self.of) };
-        Some(Grip { claim, clean: leadership.clean, term: leadership.term() })
+        Some(Grip { claim, clean: leadership.is_clean(), term: leadership.term() })
     }
 
-    /// Whether a shard is ours and stays so.
+    /// Whether a shard is ours, stays so, and can be looked after.
     #[must_use]
     pub fn has(&self, shard: u16) -> bool {
-        self.held.contains_key(&shard) && !self.leaving.contains(&shard)
+        self.held.contains_key(&shard) && !self.leaving.contains_key(&shard) && !self.unlisted.contains(&shard)
+    }
+
+    /// Shards of which not every store knows that they are ours, though whoever had them before may still write.
+    pub fn unclean(&self) -> impl Iterator<Item = (u16, &Leadership)> {
+        self.held.iter().filter(|(_, leadership)| !leadership.is_clean()).map(|(shard, held)| (*shard, held))
     }
 
     /// Whether catalogs and stores, which belong to no account, are ours to speak of.
@@ -99,29 +125,26 @@ impl Shares {
         self.held.len()
     }
 
-    /// Tells the others with which generation of each store all our accounts have been gone over.
-    pub fn say(&self, gone_over: &BTreeMap<Name, i64>) {
-        if self.of == 1 {
-            return;
-        }
-        let words: BTreeMap<&str, i64> = gone_over.iter().map(|(store, at)| (store.as_str(), *at)).collect();
+    /// Tells the others with which generation of each store, by its UID, all our accounts have been gone over.
+    pub fn say(&self, gone_over: &BTreeMap<&str, i64>) {
         // A map of names to numbers can always be written.
-        let note = serde_json::to_string(&words).unwrap_or_default();
-        self.held.values().for_each(|leadership| leadership.say(&note));
+        let note = serde_json::to_string(gone_over).unwrap_or_default();
+        let ours = self.held.iter().filter(|(shard, _)| self.has(**shard));
+        ours.for_each(|(_, leadership)| leadership.say(&note));
     }
 
     /// Takes in what the others say; whether it is new.
     pub fn hear(&mut self, told: &BTreeMap<u16, String>) -> bool {
-        let parse = |note: &String| serde_json::from_str::<BTreeMap<String, i64>>(note).unwrap_or_default();
-        let named = |note| parse(note).into_iter().map(|(store, at)| (Name::from(store), at)).collect();
-        let told = told.iter().map(|(shard, note)| (*shard, named(note))).collect();
+        let parse = |note: &String| serde_json::from_str(note).unwrap_or_default();
+        let told = told.iter().map(|(shard, note)| (*shard, parse(note))).collect();
         std::mem::replace(&mut self.told, told) != self.told
     }
 
-    /// Whether all others have gone over their accounts with this generation of a store, or a later one.
+    /// Whether all others have gone over their accounts with this generation of the store of this UID, or a later one. A
+    /// shard that is ours and cannot be looked after yet has been gone over by nobody.
     #[must_use]
-    pub fn others_went_over(&self, store: &Name, generation: i64) -> bool {
-        let theirs = (0..self.of).filter(|shard| !self.held.contains_key(shard));
+    pub fn others_went_over(&self, store: &str, generation: i64) -> bool {
+        let theirs = (0..self.of).filter(|shard| !self.has(*shard));
         let said = |shard: u16| self.told.get(&shard).and_then(|said| said.get(store)).copied();
         theirs.map(said).all(|said| said.is_some_and(|at| at >= generation))
     }
@@ -131,7 +154,11 @@ impl Shares {
 /// in however many accounts), all of them stand in one place.
 fn place(account: &AccountKey, store: Option<&IdentityStoreSpec>) -> Slot {
     match store.and_then(|spec| spec.keycloak.as_ref()) {
-        Some(keycloak) => slot_of(&format!("{} {}", keycloak.url, keycloak.realm)),
+        Some(keycloak) => {
+            // However it is written.
+            let url = url::Url::parse(&keycloak.url).map_or_else(|_| keycloak.url.clone(), String::from);
+            slot_of(&format!("{} {}", url.trim_end_matches('/'), keycloak.realm))
+        }
         None => slot(account),
     }
 }

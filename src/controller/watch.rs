@@ -26,8 +26,16 @@ const PAGE: u32 = 1_000;
 /// Time between two looks for a kind that the server does not know.
 const ABSENT: Duration = Duration::from_secs(2);
 
-/// Starts all watches; what they say arrives in order for each kind. They end when the receiver does.
-pub fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
+/// What watches may say ahead of the loop.
+const AHEAD: usize = 4_096;
+
+/// Starts all watches, each with a list; what they say arrives in order for each kind. They end with the tasks.
+pub fn open(client: &Client) -> (mpsc::Receiver<Seen>, JoinSet<()>) {
+    let (into, seen) = mpsc::channel(AHEAD);
+    (seen, start(client, &into))
+}
+
+fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     tasks.spawn(forward(namespaces, KindName::Namespace, namespace, into.clone()));

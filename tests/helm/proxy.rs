@@ -89,10 +89,6 @@ fn right(method: &str, path: &str, query: &str) -> String {
         _ => method,
     };
     // Those rights that the chart binds to names.
-    let bound = match resource.as_str() {
-        "leases" => name == "roster" && ["get", "update"].contains(&verb),
-        "customresourcedefinitions" => true,
-        _ => false,
-    };
+    let bound = resource == "customresourcedefinitions";
     format!("{group}/{resource} {verb}{}{}", if bound { " " } else { "" }, if bound { name } else { "" })
 }

@@ -245,7 +245,6 @@ async fn several_active_replicas_have_the_rights_they_need() {
     let (mut first, mut second) = (spawn(), spawn());
     for replica in [&mut first, &mut second] {
         ready(replica, "200 OK").await;
-        replica.leading().await;
     }
     // One goes, and the other has all.
     assert_eq!(first.stop().await.code(), Some(0));

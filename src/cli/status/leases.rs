@@ -75,7 +75,7 @@ pub async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Con
 fn of(leases: Vec<Lease>, namespace: &str, now: Timestamp) -> Controller {
     let shards = leases.iter().filter_map(|lease| match LeaseName::parse(lease.metadata.name.as_deref()?)? {
         LeaseName::Shard { shard, of } => Some((of, held(lease, shard, now)?)),
-        LeaseName::Replica => None,
+        LeaseName::Replica { .. } => None,
     });
     let mut all: Vec<(u16, Held)> = shards.collect();
     // Of two numbers, as in a rolling upgrade from one to another, it is the one that is held.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn each_of_several_shards_is_to_be_held() {
         let mut leases = vec![
-            lease("roster-replica-a", Some("a"), 1),
+            lease("roster-replica-of-2-a", Some("a"), 1),
             lease("roster-1-of-2", Some("b"), 1),
             lease("roster-0-of-2", Some("a"), 2),
             // What a former number left behind.

@@ -10,9 +10,10 @@ use super::Dispatcher;
 use crate::{
     controller::{
         index::Impact,
-        record::{KindName, Object},
+        record::{KindName, Object, Record},
     },
     model::{AccountKey, Name},
+    resolve::StoreFacts,
 };
 
 /// By store: its generation, and the accounts that are still to be gone over.
@@ -61,8 +62,9 @@ impl Dispatcher {
     }
 
     /// Whether every account was gone over since, by whichever replica.
-    pub(super) fn is_settled(&self, store: &Name, generation: i64) -> bool {
-        self.is_settled_here(store) && self.shares.others_went_over(store, generation)
+    pub(super) fn is_settled(&self, store: &Record<StoreFacts>) -> bool {
+        self.is_settled_here(&store.name)
+            && self.shares.others_went_over(store.meta.uid.as_str(), store.facts.generation)
     }
 
     /// Whether every account of ours was gone over since.
@@ -81,10 +83,6 @@ impl Dispatcher {
                 settled.push(store.clone());
             }
         }
-        if settled.is_empty() {
-            return;
-        }
-        self.tell_others();
         for store in settled {
             self.look(KindName::IdentityStore, store, Duration::ZERO);
         }

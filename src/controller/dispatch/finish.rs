@@ -33,8 +33,10 @@ impl Dispatcher {
             }
             Err(error) => {
                 // A defect of ours stays with the account it concerns; it is tried again, with backoff.
-                let Some(reference) = self.owners.remove(&error.id()) else { return };
-                tracing::error!(?reference, %error, "a pass broke off");
+                let Some((reference, _)) = self.owners.remove(&error.id()) else { return };
+                if !error.is_cancelled() {
+                    tracing::error!(?reference, %error, "a pass broke off");
+                }
                 if reference.kind == KindName::Account {
                     let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
                     let store = self.index.accounts.get(&key).and_then(|entry| entry.object.as_ref());

@@ -28,6 +28,9 @@ impl Dispatcher {
         if !pending.is_empty() {
             return Err(format!("still listing {}", pending.join(", ")));
         }
+        if let Some(why) = &self.no_lease {
+            return Err(why.clone());
+        }
         // One store of several is its own affair; but an installation that never reached any is set up wrongly.
         let stores = self.index.stores.keys().filter_map(|name| Some((name, self.reached.get(name)?)));
         let failed: Vec<(&Name, &String)> =
@@ -50,12 +53,12 @@ impl Dispatcher {
             return;
         }
         self.gauges = Instant::now();
+        self.tell_others();
+        self.note_clean();
         // A refusal that is not repeated is over.
-        let before = self.refused.len();
         self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED);
-        if self.refused.len() != before {
-            self.setting.health.set_ready(self.readiness());
-        }
+        self.setting.health.set_ready(self.readiness());
+        self.setting.metrics.leader(self.shares.count() > 0);
         let metrics = &self.setting.metrics;
         let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (changes, checks) = self.queue.depths();
@@ -74,7 +77,7 @@ impl Dispatcher {
             metrics.drifted(kind.as_str(), readiness.get(&(kind, "Drifted")).copied().unwrap_or(0));
         }
         let mut oldest: HashMap<Name, Duration> = HashMap::new();
-        for (key, runtime) in &self.runtime {
+        for (key, runtime) in self.runtime.iter().filter(|(key, _)| self.is_ours(key)) {
             let Some((store, checked)) = self.store_of(key).zip(runtime.checked) else { continue };
             let age = oldest.entry(store).or_default();
             *age = (*age).max(checked.elapsed());

@@ -17,12 +17,13 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::{
     sync::mpsc,
-    task::{Id, JoinSet},
+    task::{AbortHandle, Id, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
     blocks::Blocks,
+    share::Relist,
     runtime::{Runtime, Task},
 };
 use super::{
@@ -37,6 +38,7 @@ use super::{
     sharing::Share,
     status::StatusWriter,
     stores::{Announced, Stores},
+    watch,
 };
 use crate::{
     model::{AccountKey, Email, Name},
@@ -95,12 +97,15 @@ pub(super) struct Dispatcher {
     wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
     tasks: JoinSet<Task>,
     /// Whose task each is, for one that panics.
-    owners: HashMap<Id, ObjectRef>,
+    owners: HashMap<Id, (ObjectRef, AbortHandle)>,
     busy: HashMap<Name, usize>,
     looks: HashMap<ObjectRef, Look>,
     /// Stores that were looked at: why one could not be reached, unless it could be at some time.
     reached: HashMap<Name, Result<(), String>>,
     blocks: Blocks,
+    relist: Relist,
+    /// Why no lease can be had.
+    no_lease: Option<String>,
     gauges: Instant,
     pass_ids: PassIds,
 }
@@ -131,6 +136,8 @@ impl Dispatcher {
             looks: HashMap::new(),
             reached: HashMap::new(),
             blocks: Blocks::default(),
+            relist: Relist::default(),
+            no_lease: None,
             gauges: Instant::now(),
             pass_ids: PassIds::default(),
         }
@@ -140,18 +147,21 @@ impl Dispatcher {
     /// nothing of it is under way.
     pub(super) async fn run(
         mut self,
-        mut seen: mpsc::Receiver<Seen>,
         mut announced: mpsc::UnboundedReceiver<Announced>,
         share: &mut Share,
         stop: CancellationToken,
     ) -> Result<Vec<Leadership>, Error> {
         let mut intake = Vec::with_capacity(INTAKE);
         self.setting.health.set_ready(self.readiness());
+        let (mut seen, mut _watches) = watch::open(&self.setting.client);
         loop {
             self.setting.health.beat();
             self.hand_over();
-            if self.shares.count() == 0 && self.tasks.is_empty() {
-                return Ok(Vec::new());
+            if self.is_complete() {
+                share.serve();
+            }
+            if self.begins_relist() {
+                (seen, _watches) = watch::open(&self.setting.client);
             }
             self.wake();
             self.start_tasks();
@@ -176,6 +186,7 @@ impl Dispatcher {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+        share.rest().await;
         self.wind_down(&share.ended).await
     }
 
@@ -185,8 +196,12 @@ impl Dispatcher {
         loop {
             let index = &self.index;
             self.writer.pump(|reference| index.meta(reference), Timestamp::now());
-            if (self.tasks.is_empty() && self.writer.is_idle()) || Instant::now() >= deadline {
+            if self.tasks.is_empty() && self.writer.is_idle() {
                 return Ok(self.shares.all());
+            }
+            if Instant::now() >= deadline {
+                // What is still under way may write after this: nothing is given back, and others wait as for one that died.
+                return Ok(Vec::new());
             }
             tokio::select! {
                 () = lost.cancelled() => return Err(Error::LeaseLost),
@@ -242,6 +257,7 @@ impl Dispatcher {
     fn list_ended(&mut self, kind: KindName, state: ListState) {
         let gone = self.index.end_list(kind);
         self.touch(gone, None);
+        self.relisted(kind);
         if self.lists.insert(kind, state) != Some(state) {
             self.queue.more_known();
             self.setting.health.set_ready(self.readiness());

@@ -1,6 +1,9 @@
 //! Which accounts are ours, and how that changes while the loop runs.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{Dispatcher, runtime::Task};
 use crate::{
@@ -11,6 +14,18 @@ use crate::{
     },
     model::{AccountKey, Name},
 };
+
+/// How long what is under way in a shard may take before it is cut short, so that nobody's revocation waits for it.
+const HANDOVER: Duration = Duration::from_secs(10);
+
+/// A list of everything, made since some shards were taken.
+#[derive(Default)]
+pub(super) struct Relist {
+    /// The shards that were taken before it began.
+    shards: BTreeSet<u16>,
+    /// What is still to be listed.
+    kinds: BTreeSet<KindName>,
+}
 
 impl Dispatcher {
     /// The shard an account is in.
@@ -36,22 +51,54 @@ impl Dispatcher {
     pub(super) fn shared(&mut self, event: Event) {
         match event {
             Event::Taken(shard, leadership) => {
-                self.shares.take(shard, leadership);
-                self.taken(shard);
+                // Its accounts are looked after once everything has been listed afresh.
+                self.shares.take(shard, leadership, true);
+                self.setting.metrics.leader(true);
             }
             Event::GiveBack(shard) => {
                 tracing::info!(shard, "giving a shard to another replica");
                 self.shares.leave(shard);
+                if shard == 0 {
+                    self.reached.clear();
+                }
             }
             Event::Told(told) => {
                 if self.shares.hear(&told) {
                     self.look_at_stores();
                 }
             }
-            Event::Refused(why) => tracing::warn!(why, "no more accounts can be taken"),
-            Event::Waiting => {}
+            Event::Refused(why) => {
+                tracing::warn!(why, "no accounts can be taken; trying again");
+                self.no_lease = Some(why);
+            }
+            Event::Waiting => self.no_lease = None,
         }
         self.setting.metrics.shards(self.shares.count(), self.setting.shards);
+    }
+
+    /// Whether everything is to be listed now: a shard was taken, and what is known may be older than what the one before
+    /// did there.
+    pub(super) fn begins_relist(&mut self) -> bool {
+        let shards = self.shares.unlisted();
+        if !self.relist.kinds.is_empty() || shards.is_empty() {
+            return false;
+        }
+        self.relist = Relist { shards, kinds: KindName::ALL.into_iter().collect() };
+        true
+    }
+
+    /// A kind was listed.
+    pub(super) fn relisted(&mut self, kind: KindName) {
+        self.relist.kinds.remove(&kind);
+        if !self.relist.kinds.is_empty() {
+            return;
+        }
+        for shard in std::mem::take(&mut self.relist.shards) {
+            self.shares.listed(shard);
+            if self.shares.has(shard) {
+                self.taken(shard);
+            }
+        }
     }
 
     /// All that is in a shard is gone over: nobody can say what happened before.
@@ -73,7 +120,6 @@ impl Dispatcher {
                 self.look(KindName::PermissionCatalog, name, Duration::ZERO);
             }
         }
-        self.tell_others();
     }
 
     fn look_at_stores(&mut self) {
@@ -85,24 +131,44 @@ impl Dispatcher {
 
     /// Tells the other replicas which generation of each store all accounts of ours have been gone over with.
     pub(super) fn tell_others(&self) {
-        let settled = self.index.stores.iter().filter(|(name, _)| self.is_settled_here(name));
-        self.shares.say(&settled.map(|(name, record)| (name.clone(), record.facts.generation)).collect());
+        if self.setting.shards == 1 || !self.is_complete() {
+            return;
+        }
+        let settled = self.index.stores.values().filter(|record| self.is_settled_here(&record.name));
+        self.shares.say(&settled.map(|record| (record.meta.uid.as_str(), record.facts.generation)).collect());
+    }
+
+    /// Notes of which shards every store knows that they are ours: all their accounts have been gone over, and no pass
+    /// observes before the store is told.
+    pub(super) fn note_clean(&self) {
+        for (shard, leadership) in self.shares.unclean().filter(|(shard, _)| self.shares.has(*shard)) {
+            let accounts = self.index.accounts.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key);
+            let mut ours = accounts.filter(|key| self.shard_of(key) == shard);
+            if self.is_complete() && ours.all(|key| self.runtime.get(key).is_some_and(|known| known.checked.is_some())) {
+                leadership.every_store_knows();
+            }
+        }
     }
 
     /// Releases what is being given back once nothing of it is under way. What waits to be said of it is left to whoever
     /// takes it, who looks at all of it.
     pub(super) fn hand_over(&mut self) {
-        let leaving: Vec<u16> = self.shares.leaving().collect();
-        for shard in leaving {
+        let leaving: Vec<(u16, Instant)> = self.shares.leaving().collect();
+        for (shard, since) in leaving {
             let in_shard = |reference: &ObjectRef| self.shard_of_object(reference).is_none_or(|of| of == shard);
             let waiting: Vec<ObjectRef> = self.writer.waiting().filter(|it| in_shard(it)).cloned().collect();
             let sends = self.writer.in_flight().any(in_shard);
             let runs = self.queue.running().any(|key| self.shard_of(key) == shard);
             let looks = shard == 0 && self.looks.values().any(|look| look.running);
+            let is_late = since.elapsed() > HANDOVER;
+            if is_late {
+                let late = self.owners.values().filter(|(reference, _)| in_shard(reference));
+                late.for_each(|(_, task)| task.abort());
+            }
             for reference in &waiting {
                 self.writer.forget(reference);
             }
-            if sends || runs || looks {
+            if (sends || runs || looks) && !is_late {
                 continue;
             }
             let gone: Vec<AccountKey> =
@@ -111,7 +177,10 @@ impl Dispatcher {
                 self.runtime.remove(key);
                 self.blocks.forget(key);
             }
-            if let Some(leadership) = self.shares.left(shard) {
+            let leadership = self.shares.left(shard);
+            if is_late {
+                tracing::warn!(shard, "what is under way takes long and is cut short; others wait until its lease expires");
+            } else if let Some(leadership) = leadership {
                 self.tasks.spawn(async move {
                     leadership.release().await;
                     Task::Released(shard)

@@ -135,7 +135,7 @@ impl Dispatcher {
     fn spawn(&mut self, store: Name, reference: ObjectRef, task: impl Future<Output = Task> + Send + 'static) {
         *self.busy.entry(store.clone()).or_default() += 1;
         let handle = self.tasks.spawn(async move { Task::OfStore(store, Box::new(task.await)) });
-        self.owners.insert(handle.id(), reference);
+        self.owners.insert(handle.id(), (reference, handle));
     }
 
     /// A catalog or store that is being deleted needs only its accounts to be known; the other kinds may be gone already.
@@ -187,7 +187,7 @@ impl Dispatcher {
             .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
             .collect::<BTreeSet<_>>();
         let handle = self.stores.handle(&record.name, &record.facts.spec);
-        let settled = self.is_settled(&record.name, record.facts.generation);
+        let settled = self.is_settled(&record);
         let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone(), settled };
         let client = self.setting.client.clone();
         let reference = reference.clone();
@@ -201,7 +201,7 @@ impl Dispatcher {
             let (report, error) = cluster::look(&look).await;
             Task::Look { reference, report: Some(report), again: !kept || error.is_some() }
         });
-        self.owners.insert(task.id(), owner);
+        self.owners.insert(task.id(), (owner, task));
     }
 
     fn spawn_look(&mut self, reference: &ObjectRef, work: impl Future<Output = bool> + Send + 'static) {
@@ -211,7 +211,7 @@ impl Dispatcher {
         let owner = reference.clone();
         let reference = reference.clone();
         let task = self.tasks.spawn(async move { Task::Look { reference, report: None, again: !work.await } });
-        self.owners.insert(task.id(), owner);
+        self.owners.insert(task.id(), (owner, task));
     }
 
     fn report_orphans(&mut self, key: &AccountKey, pending: &Pending) {

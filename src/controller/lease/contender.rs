@@ -13,7 +13,7 @@ use k8s_openapi::{
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
-use super::{Leadership, NOTE, Timing, epoch, holder, now, params};
+use super::{Leadership, NOTE, Timing, UNCLEAN, epoch, holder, now, params};
 use crate::store::Epoch;
 
 /// Leases as they last changed while somebody held them, and when that was seen here.
@@ -38,6 +38,11 @@ impl Sightings {
         let is_news = before.and_then(holder) != holder(lease);
         self.0.insert(name, (lease.clone(), Instant::now()));
         is_news
+    }
+
+    /// A Lease is gone for good.
+    pub fn forget(&mut self, name: &str) {
+        self.0.remove(name);
     }
 
     /// Whether the Lease of this name has not changed for as long as it says; `otherwise` where it does not say. One that
@@ -99,8 +104,10 @@ impl Contender {
         if !given_back && !seen.is_expired(&self.name, self.timing.duration) {
             return Ok(None);
         }
-        // One that was never seen held is new, or was deleted; by then nobody can say.
-        let clean = given_back || (found.is_none() && seen.epoch(&self.name) == Epoch(0));
+        // Of one that is new nobody can say what was before: it may have been deleted under its holder, or be the first of
+        // another number of shards.
+        let annotated = |lease: &Lease| lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNCLEAN));
+        let clean = given_back && !found.as_ref().is_some_and(annotated);
         let mut lease = found.unwrap_or_else(|| Lease {
             metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
             spec: None,
@@ -111,6 +118,7 @@ impl Contender {
         // What the one before has said is not our word.
         if let Some(annotations) = &mut lease.metadata.annotations {
             annotations.remove(NOTE);
+            annotations.remove(UNCLEAN);
         }
         let lease = if new {
             self.api.create(&params(), &lease).await

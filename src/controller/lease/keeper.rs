@@ -1,6 +1,13 @@
 //! Keeping a Lease that was taken, and giving it back.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -9,7 +16,7 @@ use k8s_openapi::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Contender, NOTE, Note, Until, epoch, holder, is_conflict, is_gone, locked, now, params, said};
+use super::{Contender, NOTE, Note, UNCLEAN, Until, epoch, holder, is_conflict, is_gone, locked, now, params, said};
 
 /// Renews the Lease while this process holds it.
 pub(super) struct Keeper {
@@ -17,6 +24,7 @@ pub(super) struct Keeper {
     pub lease: Lease,
     pub until: Until,
     pub note: Note,
+    pub clean: Arc<AtomicBool>,
     pub lost: CancellationToken,
     pub ended: CancellationToken,
     pub stop: CancellationToken,
@@ -76,6 +84,10 @@ impl Keeper {
         self.lost.cancel();
         let spec = LeaseSpec { holder_identity: None, renew_time: Some(MicroTime(now())), ..self.spec() };
         let name = self.contender.name().to_owned();
+        if !self.clean.load(Ordering::Relaxed) {
+            let annotations = self.lease.metadata.annotations.get_or_insert_with(BTreeMap::new);
+            annotations.insert(UNCLEAN.to_owned(), "true".to_owned());
+        }
         match timeout(self.contender.timing().retry, self.put(spec)).await {
             Ok(Ok(())) => tracing::info!(lease = name, "gave the lease back"),
             Ok(Err(error)) => {

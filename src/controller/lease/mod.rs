@@ -7,6 +7,7 @@
 mod contender;
 mod keeper;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ pub const NAME: &str = "roster";
 
 /// What a holder says on its Lease: the generations of the stores that it has gone over all its accounts with, as JSON.
 const NOTE: &str = "roster.dev/gone-over";
+
+/// On a Lease that was given back: whoever held it before may not have ended its writes yet, and not every store knows.
+const UNCLEAN: &str = "roster.dev/unclean";
 
 /// How a lease is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +54,9 @@ impl Default for Timing {
 pub struct Leadership {
     /// Higher than that of every earlier leader.
     pub epoch: Epoch,
-    /// Whether whoever led before has ended its writes: it gave the lease back, or there was nobody.
-    pub clean: bool,
     /// Cancelled when leading has ended; nothing may be written any more.
     pub lost: CancellationToken,
+    clean: Arc<AtomicBool>,
     until: Until,
     note: Note,
     stop: CancellationToken,
@@ -87,23 +90,37 @@ impl Leadership {
         let epoch = epoch(&lease);
         let until = Arc::new(Mutex::new(asked + contender.timing().deadline));
         let (lost, stop, note) = (CancellationToken::new(), CancellationToken::new(), Note::default());
+        let clean = Arc::new(AtomicBool::new(clean));
         tracing::info!(lease = contender.name(), identity = contender.identity(), epoch = epoch.0, "took the lease");
         let keeper = Keeper {
             contender,
             lease,
             until: Arc::clone(&until),
             note: Arc::clone(&note),
+            clean: Arc::clone(&clean),
             lost: lost.clone(),
             ended,
             stop: stop.clone(),
         };
-        Self { epoch, clean, lost, until, note, stop, keeper: tokio::spawn(keeper.run()) }
+        Self { epoch, lost, clean, until, note, stop, keeper: tokio::spawn(keeper.run()) }
     }
 
     /// What writers ask.
     #[must_use]
     pub fn term(&self) -> Term {
         Term { lost: self.lost.clone(), until: Arc::clone(&self.until) }
+    }
+
+    /// Whether whoever led before has ended its writes, or can write nothing more: it gave the lease back, or every store
+    /// knows of this term.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.clean.load(Ordering::Relaxed)
+    }
+
+    /// Every store knows of this term.
+    pub fn every_store_knows(&self) {
+        self.clean.store(true, Ordering::Relaxed);
     }
 
     /// Says something to whoever holds the other Leases; they read it when it has been renewed the next time.

@@ -9,6 +9,10 @@ mod names;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -74,8 +78,9 @@ pub struct Share {
     pub events: mpsc::Receiver<Event>,
     /// Cancelled when something was lost without being given back.
     pub ended: CancellationToken,
+    serves: Arc<AtomicBool>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Share {
@@ -83,6 +88,8 @@ impl Share {
     #[must_use]
     pub fn join(party: Party) -> Self {
         let (ended, stop) = (CancellationToken::new(), CancellationToken::new());
+        // One that stands by for everything needs nothing but to be there.
+        let serves = Arc::new(AtomicBool::new(party.shards == 1));
         let (out, events) = mpsc::channel(usize::from(MAX_SHARDS));
         let api = Api::namespaced(party.client.clone(), &party.namespace);
         let sharer = Sharer {
@@ -90,20 +97,33 @@ impl Share {
             held: BTreeMap::new(),
             seen: Sightings::default(),
             present: None,
-            told: BTreeMap::new(),
             may: false,
+            conflicts: 0,
+            serves: Arc::clone(&serves),
             ended: ended.clone(),
             out,
             party,
         };
         let task = tokio::spawn(sharer.run(stop.clone()));
-        Self { events, ended, stop, task }
+        Self { events, ended, serves, stop, task: Some(task) }
+    }
+
+    /// From now on accounts can be looked after: shards are taken. With a single one, they are from the start.
+    pub fn serve(&self) {
+        self.serves.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes nothing any more. What is being taken just now still comes.
+    pub async fn rest(&mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
     }
 
     /// Takes no part any more, and says so; what was taken and not yet heard of is given back.
     pub async fn leave(mut self) {
-        self.stop.cancel();
-        let _ = (&mut self.task).await;
+        self.rest().await;
         while let Ok(event) = self.events.try_recv() {
             if let Event::Taken(_, leadership) = event {
                 leadership.release().await;
@@ -114,7 +134,9 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -131,9 +153,12 @@ struct Sharer {
     seen: Sightings,
     /// When this replica last said that it is there.
     present: Option<Instant>,
-    told: BTreeMap<u16, String>,
     /// Whether all was allowed once: an API server that has just started knows no rights for a moment.
     may: bool,
+    /// Rounds in a row in which somebody held one of another number of shards while we held ours.
+    conflicts: u32,
+    /// Whether this replica can look after accounts.
+    serves: Arc<AtomicBool>,
     ended: CancellationToken,
     out: mpsc::Sender<Event>,
 }
@@ -158,21 +183,18 @@ struct Picture {
 impl Sharer {
     async fn run(mut self, stop: CancellationToken) {
         loop {
-            let round = timeout(self.party.timing.deadline, self.round());
-            let event = tokio::select! {
-                () = stop.cancelled() => break,
-                round = round => match round {
-                    Ok(Ok(event)) => {
-                        self.may = true;
-                        Some(event)
-                    }
-                    Ok(Err(error)) if is_conflict(&error) => None,
-                    Ok(Err(error)) => self.failed(&error),
-                    Err(_) => {
-                        tracing::warn!("no answer about the leases; trying again");
-                        None
-                    }
-                },
+            // A round ends also when this process is to stop: a Lease taken by somebody who has gone is nobody's for long.
+            let event = match timeout(self.party.timing.deadline, self.round()).await {
+                Ok(Ok(event)) => {
+                    self.may = true;
+                    Some(event)
+                }
+                Ok(Err(error)) if is_conflict(&error) => None,
+                Ok(Err(error)) => self.failed(&error),
+                Err(_) => {
+                    tracing::warn!("no answer about the leases; trying again");
+                    None
+                }
             };
             if let Some(event) = event
                 && self.out.send(event).await.is_err()
@@ -186,7 +208,7 @@ impl Sharer {
         }
         if self.present.is_some() {
             // Others need not wait until it expires.
-            let name = LeaseName::replica(&self.party.identity);
+            let name = LeaseName::replica(self.party.shards, &self.party.identity);
             let _ = timeout(self.party.timing.retry, self.api.delete(&name, &DeleteParams::default())).await;
         }
     }
@@ -200,18 +222,29 @@ impl Sharer {
     /// Looks at all Leases once, and does what is to be done about our share.
     async fn round(&mut self) -> Result<Event, kube::Error> {
         self.held.retain(|_, held| !held.lost.is_cancelled());
-        self.be_present().await?;
+        let serves = self.serves.load(Ordering::Relaxed);
+        if serves {
+            self.be_present().await?;
+        }
         let picture = self.look().await?;
-        self.clear(&picture.stale).await?;
-        for shard in self.moves(&picture).give {
+        self.clear(&picture.stale).await;
+        // One that was there before us, and does not look at others: a pod of the first release.
+        self.conflicts = if picture.others.is_empty() { 0 } else { self.conflicts + 1 };
+        let give = match self.conflicts {
+            0 | 1 => self.moves(&picture).give,
+            _ => self.held.keys().copied().collect(),
+        };
+        for shard in give {
             if let Some(held) = self.held.get_mut(&shard).filter(|held| !held.giving) {
                 held.giving = true;
                 self.say(Event::GiveBack(shard)).await;
             }
         }
-        if picture.told != self.told {
-            self.told.clone_from(&picture.told);
+        if self.party.shards > 1 {
             self.say(Event::Told(picture.told.clone())).await;
+        }
+        if !serves {
+            return Ok(Event::Waiting);
         }
         if !picture.others.is_empty() {
             tracing::info!(leases = ?picture.others, "waiting for replicas of another number of shards");
@@ -263,13 +296,15 @@ impl Sharer {
             let name = lease.metadata.name.clone().unwrap_or_default();
             let Some(kind) = LeaseName::parse(&name) else { continue };
             let is_news = self.seen.look(&lease);
-            if is_news && self.held.is_empty() && kind != LeaseName::Replica {
+            if is_news && self.held.is_empty() && !matches!(kind, LeaseName::Replica { .. }) {
                 tracing::info!(lease = name, leader = lease::holder(&lease), "waiting for the lease");
             }
             let holder = holder(&lease).filter(|_| !self.seen.is_expired(&name, timing.duration)).cloned();
+            if let LeaseName::Shard { .. } = kind {
+                picture.highest = picture.highest.max(lease::epoch(&lease));
+            }
             match (kind, holder) {
                 (LeaseName::Shard { shard, of }, holder) if of == *shards => {
-                    picture.highest = picture.highest.max(lease::epoch(&lease));
                     if let Some(note) = lease::note(&lease) {
                         picture.told.insert(shard, note.clone());
                     }
@@ -279,13 +314,15 @@ impl Sharer {
                 }
                 (LeaseName::Shard { .. }, Some(_)) => picture.others.push(name),
                 (LeaseName::Shard { .. }, None) => {
-                    picture.highest = picture.highest.max(lease::epoch(&lease));
                     picture.stale.push(lease);
                 }
-                (LeaseName::Replica, Some(replica)) => {
-                    picture.replicas.insert(replica);
+                (LeaseName::Replica { of }, Some(replica)) => {
+                    // Whoever shares out another number waits for us, and we need not wait for them.
+                    if of == *shards {
+                        picture.replicas.insert(replica);
+                    }
                 }
-                (LeaseName::Replica, None) => picture.stale.push(lease),
+                (LeaseName::Replica { .. }, None) => picture.stale.push(lease),
             }
         }
         picture.replicas.insert(identity.clone());
@@ -293,19 +330,20 @@ impl Sharer {
     }
 
     /// Deletes what is of no use. One who held it and was only slow finds it gone, and has lost it.
-    async fn clear(&self, stale: &[Lease]) -> Result<(), kube::Error> {
+    async fn clear(&mut self, stale: &[Lease]) {
         for lease in stale {
             let meta = &lease.metadata;
             let preconditions =
                 Preconditions { uid: meta.uid.clone(), resource_version: meta.resource_version.clone() };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-            match self.api.delete(meta.name.as_deref().unwrap_or_default(), &params).await {
-                Ok(_) => {}
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
+            let name = meta.name.as_deref().unwrap_or_default();
+            match self.api.delete(name, &params).await {
+                Ok(_) => self.seen.forget(name),
+                Err(error) if is_gone(&error) => self.seen.forget(name),
+                // Somebody was quicker, or will have to.
+                Err(error) => tracing::warn!(lease = name, error = said(&error), "a lease of no use stays"),
             }
         }
-        Ok(())
     }
 
     /// Says that this replica is there. Where there is one shard, nobody asks.
@@ -314,7 +352,7 @@ impl Sharer {
         if self.party.shards == 1 || !due {
             return Ok(());
         }
-        let name = LeaseName::replica(&self.party.identity);
+        let name = LeaseName::replica(self.party.shards, &self.party.identity);
         let found = self.api.get_opt(&name).await?;
         let seconds = i32::try_from(self.party.timing.duration.as_secs()).ok();
         let spec = LeaseSpec {

@@ -1,5 +1,5 @@
 //! Names of the Leases: `roster` where one has everything, `roster-0-of-4` for each of several shards,
-//! `roster-replica-…` for each replica.
+//! `roster-replica-of-4-…` for each replica that takes part.
 
 use std::fmt;
 
@@ -16,7 +16,10 @@ pub enum LeaseName {
         of: u16,
     },
     /// A replica that takes part.
-    Replica,
+    Replica {
+        /// In sharing out so many.
+        of: u16,
+    },
 }
 
 impl LeaseName {
@@ -27,8 +30,9 @@ impl LeaseName {
             return Some(Self::Shard { shard: 0, of: 1 });
         }
         let rest = name.strip_prefix(NAME)?.strip_prefix('-')?;
-        if rest.starts_with("replica-") {
-            return Some(Self::Replica);
+        if let Some(rest) = rest.strip_prefix("replica-of-") {
+            let (of, _) = rest.split_once('-')?;
+            return Some(Self::Replica { of: of.parse().ok()? });
         }
         let (shard, of) = rest.split_once("-of-")?;
         let name = Self::Shard { shard: shard.parse().ok()?, of: of.parse().ok()? };
@@ -36,12 +40,12 @@ impl LeaseName {
         (name.to_string() == format!("{NAME}-{rest}")).then_some(name)
     }
 
-    /// The name of a replica's own Lease.
+    /// The name of a replica's own Lease, where `of` shards are shared out.
     #[must_use]
-    pub fn replica(identity: &str) -> String {
+    pub fn replica(of: u16, identity: &str) -> String {
         let fits = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
         let identity: String = identity.chars().map(fits).collect();
-        format!("{NAME}-replica-{identity}")
+        format!("{NAME}-replica-of-{of}-{identity}")
     }
 }
 
@@ -50,7 +54,7 @@ impl fmt::Display for LeaseName {
         match self {
             Self::Shard { of: 1, .. } => f.write_str(NAME),
             Self::Shard { shard, of } => write!(f, "{NAME}-{shard}-of-{of}"),
-            Self::Replica => write!(f, "{NAME}-replica"),
+            Self::Replica { of } => write!(f, "{NAME}-replica-of-{of}"),
         }
     }
 }
@@ -64,8 +68,8 @@ mod tests {
         for name in [LeaseName::Shard { shard: 0, of: 1 }, LeaseName::Shard { shard: 3, of: 16 }] {
             assert_eq!(LeaseName::parse(&name.to_string()), Some(name));
         }
-        assert_eq!(LeaseName::parse(&LeaseName::replica("Roster-1-ab")), Some(LeaseName::Replica));
-        for other in ["roster-1-of-01", "roster-webhook", "rosters", "roster-1", "other"] {
+        assert_eq!(LeaseName::parse(&LeaseName::replica(4, "Roster_1-ab")), Some(LeaseName::Replica { of: 4 }));
+        for other in ["roster-1-of-01", "roster-webhook", "rosters", "roster-1", "roster-replica-a", "other"] {
             assert_eq!(LeaseName::parse(other), None, "{other}");
         }
     }

@@ -60,6 +60,17 @@ async fn is_everywhere(site: &Site<'_>, wanted: &str) {
     }
 }
 
+/// Waits until who is blocked is said to be cut off, as the store is now.
+async fn in_force(site: &Site<'_>) {
+    eventually_or(PATIENCE, "the block to be in force".to_owned(), async || {
+        let store = site.get("IdentityStore", site.name()).await;
+        let generation = store.metadata.generation;
+        let status = store.data["status"].clone();
+        if status["blockedInForce"].as_i64() == generation { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+}
+
 async fn leases(site: &Site<'_>) -> Vec<String> {
     let leases: Api<Lease> = Api::namespaced(site.client.clone(), SYSTEM);
     let leases = leases.list(&ListParams::default()).await.unwrap().items;
@@ -71,7 +82,7 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     let plane = ControlPlane::own("shards").await;
     Controller::prepare(&plane).await;
     let mut first = replica(&plane, 4);
-    first.leading().await;
+    hold(&mut [&mut first], &[4]).await;
     let site = Site::on(&plane, &plane.data().join("stores"), "shards").await;
     site.store("").await;
     for account in &accounts(&site) {
@@ -96,18 +107,19 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     assert_eq!(first.metric(counted).await + second.metric(counted).await, 8.0, "each account is counted once");
 
     // Who is blocked is said to be cut off when all of them have gone over their accounts.
-    let blocked = [json!({"email": "m@acme.example", "reason": "left"})];
+    // One of those is in a single account, which one of them looks after.
+    let some = &accounts(&site)[0];
+    site.member_of(some, "n", "roleRef: {name: viewer}").await;
+    site.view_of(some, "n", VIEWER).await;
+    let blocked = ["m@acme.example", "n@acme.example"].map(|email| json!({"email": email, "reason": "left"}));
     site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": blocked}})).await;
-    eventually_or(PATIENCE, "the block to be in force".to_owned(), async || {
-        let store = site.get("IdentityStore", site.name()).await;
-        let generation = store.metadata.generation;
-        let status = store.data["status"].clone();
-        if status["blockedInForce"].as_i64() == generation { Ok(()) } else { Err(status.to_string()) }
-    })
-    .await;
+    in_force(&site).await;
     for account in &accounts(&site) {
         site.view_of(account, "m", NONE).await;
     }
+    site.view_of(some, "n", NONE).await;
+    site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": [blocked[0]]}})).await;
+    in_force(&site).await;
     site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": []}})).await;
     is_everywhere(&site, ADMIN).await;
 
@@ -128,15 +140,21 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     hold(&mut [&mut third], &[4]).await;
     site.file().verify().await;
 
-    // Another number of shards: it waits for the last one of the former, and then has everything.
+    // Another number of shards: it waits for the last one of the former, who misses nothing meanwhile, and then has everything.
+    let mut other = replica(&plane, 8);
+    other.logged("waiting for replicas of another number of shards").await;
+    everywhere(&site, "viewer").await;
+    is_everywhere(&site, VIEWER).await;
+    hold(&mut [&mut third, &mut other], &[0, 4]).await;
+    assert_eq!(other.stop().await.code(), Some(0));
     let mut fourth = replica(&plane, 1);
     fourth.logged("waiting for replicas of another number of shards").await;
     assert!(fourth.metric("roster_shards_held ").await == 0.0);
     assert!(fourth.get("/readyz").await.starts_with("HTTP/1.1 200"), "a rolling upgrade must not wait for it");
     assert_eq!(third.stop().await.code(), Some(0));
     fourth.leading().await;
-    everywhere(&site, "viewer").await;
-    is_everywhere(&site, VIEWER).await;
+    everywhere(&site, "admin").await;
+    is_everywhere(&site, ADMIN).await;
     eventually(PATIENCE, "leases of the former number are gone", async || {
         (leases(&site).await == ["roster"]).then_some(())
     })
@@ -149,7 +167,7 @@ async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_mo
     let plane = ControlPlane::own("shards-frozen").await;
     Controller::prepare(&plane).await;
     let mut first = replica(&plane, 2);
-    first.leading().await;
+    hold(&mut [&mut first], &[2]).await;
     let site = Site::on(&plane, &plane.data().join("stores"), "shards-frozen").await;
     site.store("").await;
     for account in &accounts(&site) {
