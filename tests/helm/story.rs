@@ -31,6 +31,14 @@ async fn ready(roster: &mut crate::support::ControllerProcess, says: &str) {
     .await;
 }
 
+async fn hold(roster: &mut crate::support::ControllerProcess, shards: f64) {
+    eventually_or(PATIENCE, format!("{shards} shards to be held"), async || {
+        let held = roster.metric("roster_shards_held ").await;
+        if held == shards { Ok(()) } else { Err(held.to_string()) }
+    })
+    .await;
+}
+
 async fn tamper(file: &Path) {
     let mut connection =
         SqliteConnectOptions::new().filename(file).disable_statement_logging().connect().await.unwrap();
@@ -246,13 +254,12 @@ async fn several_active_replicas_have_the_rights_they_need() {
     for replica in [&mut first, &mut second] {
         ready(replica, "200 OK").await;
     }
+    for replica in [&mut first, &mut second] {
+        hold(replica, 1.0).await;
+    }
     // One goes, and the other has all.
     assert_eq!(first.stop().await.code(), Some(0));
-    eventually_or(PATIENCE, "the other to have both".to_owned(), async || {
-        let held = second.metric("roster_shards_held ").await;
-        if held == 2.0 { Ok(()) } else { Err(held.to_string()) }
-    })
-    .await;
+    hold(&mut second, 2.0).await;
     assert_eq!(proxy.asked.lock().unwrap().refused, Vec::<String>::new());
     let leases = proxy.asked.lock().unwrap().rights.clone();
     for verb in ["create", "delete", "get", "list", "update"] {
