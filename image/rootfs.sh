@@ -2,6 +2,7 @@
 # rootfs.sh DIRECTORY: builds everything that is in the image into an empty folder. Used by scripts/image.sh and by
 # Containerfile, so that both make the same files. SOURCE_DATE_EPOCH must be set.
 set -euo pipefail
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 : "${SOURCE_DATE_EPOCH:?seconds since 1970 that the image is dated by}"
