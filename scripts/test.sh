@@ -16,7 +16,7 @@ need node "Node 20 or newer; it runs what the tutorials give to portals"
 need curl "curl; the tutorials' commands use it"
 need npm "npm; it fetches the schema that the image's bill of materials is checked against"
 need_image
-need_package crun crun "crun, an OCI runtime; it runs the image"
+need_package runc runc "runc; it runs the image"
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.

@@ -66,7 +66,11 @@ fn the_containerfile_makes_the_same_image() {
 
 #[test]
 fn the_image_has_every_store() {
-    let about = said(Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(repository("")));
+    let about = said(
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .current_dir(repository("")),
+    );
     let about: Value = serde_json::from_str(&about).unwrap();
     let mut features = about["packages"][0]["features"].as_object().unwrap().clone();
     let default = features.remove("default").unwrap();

@@ -1,4 +1,4 @@
-//! A container of the image, run by crun as a kubelet would have it run for a pod.
+//! A container of the image, run by runc as a kubelet would have it run for a pod.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -57,14 +57,14 @@ impl Pod {
     pub fn output(&self) -> Output {
         let bundle = self.bundle();
         let id = id(&bundle);
-        crun(&bundle).args(["run", "--bundle"]).arg(bundle.path()).arg(id).stdin(Stdio::null()).output().unwrap()
+        runc(&bundle).args(["run", "--bundle"]).arg(bundle.path()).arg(id).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Starts it; its log goes to a file.
     pub fn start(&self, log: &Path) -> Container {
         let bundle = self.bundle();
         let file = File::create(log).unwrap();
-        let mut command = crun(&bundle);
+        let mut command = runc(&bundle);
         command.args(["run", "--bundle"]).arg(bundle.path()).arg(id(&bundle));
         let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         Container { bundle, child, log: log.to_owned() }
@@ -116,10 +116,10 @@ fn id(bundle: &TempDir) -> String {
     bundle.path().file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The runtime, with a state of this bundle's own and without control groups, which a test need not be given.
-fn crun(bundle: &TempDir) -> Command {
-    let mut command = Command::new("crun");
-    command.arg("--root").arg(bundle.path().join("state")).args(["--cgroup-manager", "disabled"]);
+/// The runtime, with a state of this bundle's own.
+fn runc(bundle: &TempDir) -> Command {
+    let mut command = Command::new("runc");
+    command.arg("--root").arg(bundle.path().join("state"));
     command
 }
 
@@ -147,12 +147,12 @@ impl Container {
     }
 
     fn signal(&self, signal: &str) {
-        let _ = crun(&self.bundle).args(["kill", &id(&self.bundle), signal]).output();
+        let _ = runc(&self.bundle).args(["kill", &id(&self.bundle), signal]).output();
     }
 
     /// What the first process of the container is, as the machine sees it: a line of `/proc/PID/status`.
     pub fn status(&self, name: &str) -> String {
-        let state = crun(&self.bundle).args(["state", &id(&self.bundle)]).output().unwrap();
+        let state = runc(&self.bundle).args(["state", &id(&self.bundle)]).output().unwrap();
         let state: Value = serde_json::from_slice(&state.stdout).unwrap();
         let status = fs::read_to_string(format!("/proc/{}/status", state["pid"])).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap();
@@ -166,6 +166,6 @@ impl Drop for Container {
             self.signal("KILL");
             let _ = self.child.wait();
         }
-        let _ = crun(&self.bundle).args(["delete", "--force", &id(&self.bundle)]).output();
+        let _ = runc(&self.bundle).args(["delete", "--force", &id(&self.bundle)]).output();
     }
 }

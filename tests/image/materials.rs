@@ -65,7 +65,8 @@ fn it_names_the_crates_that_cargo_links_for_this_target_and_no_other() {
     assert!(linked.remove(concat!("roster ", env!("CARGO_PKG_VERSION"))));
     let said: BTreeSet<_> = components().iter().filter(|one| is_crate(one)).map(key).collect();
     assert_eq!(said, linked);
-    for (name, is_linked) in [("ring", true), ("kube", true), ("insta", false), ("serde_derive", false), ("cc", false)] {
+    for (name, is_linked) in [("ring", true), ("kube", true), ("insta", false), ("serde_derive", false), ("cc", false)]
+    {
         assert_eq!(said.iter().any(|one| one.starts_with(&format!("{name} "))), is_linked, "{name}");
     }
 }

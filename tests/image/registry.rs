@@ -27,7 +27,9 @@ impl Registry {
             .unwrap();
         let port = eventually(PATIENCE, "the registry to listen", async || {
             let said = fs::read_to_string(&log).unwrap();
-            said.split_once("serving on port ").filter(|(_, port)| port.ends_with('\n')).map(|(_, port)| port.trim().to_owned())
+            said.split_once("serving on port ")
+                .filter(|(_, port)| port.ends_with('\n'))
+                .map(|(_, port)| port.trim().to_owned())
         })
         .await;
         Self { child, address: format!("127.0.0.1:{port}") }
@@ -46,7 +48,8 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
     let registry = Registry::start().await;
     let (image, charts) = (format!("{}/a/roster", registry.address), format!("{}/a/charts", registry.address));
     let helm = tool("helm").get_program().to_owned();
-    let path = format!("{}:{}", std::path::Path::new(&helm).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}", std::path::Path::new(&helm).parent().unwrap().display(), std::env::var("PATH").unwrap());
     let published = said(
         Command::new(repository("scripts/publish.sh"))
             .args([&image, &charts, "--plain-http"])
@@ -73,7 +76,14 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
         assert_eq!(line, format!("chart {charts}/{chart}@{}", crane(&["digest", &reference])));
         said(
             tool("helm")
-                .args(["pull", &format!("oci://{charts}/{chart}"), "--version", version, "--plain-http", "--destination"])
+                .args([
+                    "pull",
+                    &format!("oci://{charts}/{chart}"),
+                    "--version",
+                    version,
+                    "--plain-http",
+                    "--destination",
+                ])
                 .arg(folder.path()),
         );
     }

@@ -128,8 +128,7 @@ async fn ready(container: &mut Container, port: u16) {
 async fn the_controller_keeps_the_embedded_store_as_the_charts_pod() {
     let plane = ControlPlane::own("image").await;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (pod, port, spec) =
-        chart(&plane, "statefulset", &["--set", "defaultStore.create=true"], folder.path()).await;
+    let (pod, port, spec) = chart(&plane, "statefulset", &["--set", "defaultStore.create=true"], folder.path()).await;
     let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
     assert_eq!(mounts.len(), 1, "the store's volume is all that is writable");
     let volume = folder.path().join("volume");
