@@ -29,12 +29,13 @@ sqlite=$(sed -n 's/^#define SQLITE_VERSION *"\(.*\)"/\1/p' "$(crate libsqlite3-s
 musl=$(strings "$(rustc --print sysroot)/lib/rustlib/$target/lib/self-contained/libc.a" | grep -xE '[0-9]+\.[0-9]+\.[0-9]+')
 rust=$(rustc --version | cut -d ' ' -f 2)
 
-# cargo-cyclonedx writes beside Cargo.toml; it knows licences and checksums, the binary knows what is in it.
+# cargo-cyclonedx knows licences and checksums, cargo tree knows what is linked. The former writes beside Cargo.toml.
+linked=$(cargo tree --locked --target "$target" --edges normal,no-proc-macro --prefix none --format '{p}')
 name=roster.$target.$$
 trap 'rm -f "$name.json"' EXIT
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$name"
 install -d -m 0755 "$out"/{etc/ssl/certs,usr/share/doc/roster,var/lib}
-jq --slurpfile binary <(rust-audit-info "$binary") --arg target "$target" --arg sqlite "$sqlite" --arg musl "$musl" \
+jq --arg linked "$linked" --arg target "$target" --arg sqlite "$sqlite" --arg musl "$musl" \
   --arg rust "$rust" --from-file image/sbom.jq "$name.json" >"$out/usr/share/doc/roster/roster.cdx.json"
 
 install -m 0755 "$binary" "$out/roster"

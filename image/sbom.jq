@@ -1,10 +1,11 @@
-# From what cargo-cyclonedx says of Cargo.lock to what is in the binary: $binary is cargo-auditable's list out of it.
-# Procedural macros and what else only the compiler runs are left out, and so are paths of the machine.
+# From what cargo-cyclonedx says of Cargo.lock to what is in the binary: $linked is cargo's tree of what is linked, a line
+# `name v1.2.3` for each crate. Procedural macros and what else only the compiler runs are left out, and so are paths of
+# the machine.
 
 def key: "\(.name)@\(.version)";
 def identity: .purl // "pkg:cargo/\(key)" | split("?")[0];
 
-([$binary[0].packages[] | select((.kind // "runtime") == "runtime") | key]) as $linked
+([$linked | splits("\n") | capture("^(?<name>[^ ]+) v(?<version>[^ ]+)") | key] | unique) as $linked
 | [
     {name: "sqlite", version: $sqlite, cpe: "cpe:2.3:a:sqlite:sqlite:\($sqlite):*:*:*:*:*:*:*",
      licenses: [{license: {name: "Public Domain"}}], description: "Bundled by libsqlite3-sys"},

@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=${ROSTER_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/roster}/tools
-crates=(cargo-auditable@0.7.7 rust-audit-info@0.5.4 cargo-cyclonedx@0.5.9)
+crates=(cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9)
 hash=$(cat "${BASH_SOURCE[0]}" "$here"/go.{mod,sum} "$here"/roots/main.go | sha256sum | cut -c1-16)
 folder=$root/image-$hash
 if [[ ! -e $folder/.built ]]; then
@@ -25,10 +25,8 @@ if [[ ! -e $folder/.built ]]; then
     CGO_ENABLED=0 go build -p 2 -trimpath -ldflags "-s -w" -o "$folder/" \
       github.com/opencontainers/umoci/cmd/umoci github.com/google/go-containerregistry/cmd/crane ./roots
   ) >&2
-  # What a caller says of flags and targets is meant for Roster. Elsewhere than here, so that rust-toolchain.toml is the
-  # same for all.
   CARGO_TARGET_DIR=$folder/build cargo install --quiet --locked --root "$folder/cargo" "${crates[@]}" >&2
-  ln -sf cargo/bin/{cargo-auditable,rust-audit-info,cargo-cyclonedx} "$folder/"
+  ln -sf cargo/bin/{cargo-auditable,cargo-cyclonedx} "$folder/"
   rm -rf "$folder/build"
   touch "$folder/.built"
 fi
