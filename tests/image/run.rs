@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::container::{Container, Pod};
-use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, wait_condition, wait_view};
+use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, view, wait_condition};
 use crate::tools::{said, tool};
 
 /// The strictest pod there is, with nothing of a volume.
@@ -46,22 +46,24 @@ fn the_embedded_store_takes_a_large_account_with_one_writable_folder() {
     fs::create_dir(&access).unwrap();
     let mut text = String::from(
         "{apiVersion: roster.dev/v1alpha1, kind: PermissionCatalog, metadata: {name: large}, \
-         spec: {sections: [{name: orders, levels: [View, Edit]}]}}\n---\n\
+         spec: {sections: [{name: orders, levels: [Denied, View, Edit]}]}}\n---\n\
          {apiVersion: roster.dev/v1alpha1, kind: Account, metadata: {name: large, namespace: large}, \
-         spec: {catalogRef: {name: large}, owner: {email: owner@large.example}}}\n",
+         spec: {catalogRef: {name: large}, owner: {email: owner@large.example}}}\n---\n\
+         {apiVersion: roster.dev/v1alpha1, kind: Role, metadata: {name: editor, namespace: large}, \
+         spec: {accountRef: {name: large}, permissions: {orders: Edit}}}\n",
     );
     const MEMBERS: usize = 3000;
     for number in 0..MEMBERS {
         text += &format!(
             "---\n{{apiVersion: roster.dev/v1alpha1, kind: Membership, metadata: {{name: m{number}, namespace: large}}, \
              spec: {{accountRef: {{name: large}}, user: {{email: m{number}@large.example}}, \
-             permissions: {{orders: Edit}}}}}}\n"
+             roleRef: {{kind: Role, name: editor}}}}}}\n"
         );
     }
     fs::write(access.join("large.yaml"), text).unwrap();
     let volume = folder.path().join("volume");
     let run = |args: &[&str]| pod(args).mount("/access", &access).volume("/var/lib/roster", &volume).output();
-    let out = run(&["apply", "-f", "/access", "--store", "/var/lib/roster/large.db"]);
+    let out = run(&["apply", "--yes", "-f", "/access", "--store", "/var/lib/roster/large.db"]);
     let (text, error) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success(), "{text}{error}");
     let out = run(&["audit", "verify", "/var/lib/roster/large.db"]);
@@ -148,8 +150,8 @@ async fn the_controller_keeps_the_embedded_store_as_the_charts_pod() {
     plane.kubectl_ok(&["apply", "-f", "examples/secondary-users/"], None).await;
     let client = plane.client().await;
     wait_condition(&client, "Account", "secondary-users", "tidewater", "Ready", "True").await;
-    let (file, who) = (volume.join("roster.db"), "nadia@tidewater.example");
-    wait_view(file.clone(), "secondary-users/tidewater".to_owned(), who.to_owned(), "payments=Allowed").await;
+    let seen = view(&volume.join("roster.db"), "secondary-users/tidewater", "nadia@tidewater.example").await;
+    assert_eq!((seen["payments"].as_str(), seen["api-keys"].as_str()), ("Allowed", "Denied"));
 
     // Stopped, it gives its lease back: the next one leads at once, and goes on with what is there.
     assert_eq!(container.stop().code(), Some(0), "{}", container.log());
