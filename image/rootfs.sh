@@ -18,9 +18,8 @@ declare -x "CARGO_TARGET_${variable^^}_RUSTFLAGS=--remap-path-prefix=$PWD=/src -
 declare -x "CFLAGS_$variable=-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$cargo_home=/cargo"
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 
-# The list of what it was built from is in the binary, too; scanners find it there.
 # A date of its own, always the same: the commit's would compile all parts in C anew for each commit.
-SOURCE_DATE_EPOCH=0 cargo auditable build --quiet --release --locked --target "$target" --bin roster
+SOURCE_DATE_EPOCH=0 cargo build --quiet --release --locked --target "$target" --bin roster
 binary=${CARGO_TARGET_DIR:-target}/$target/release/roster
 
 # What is not Rust, and what comes with the toolchain: no lock file names it.

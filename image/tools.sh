@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=${ROSTER_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/roster}/tools
-crates=(cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9)
+cyclonedx=0.5.9
 hash=$(cat "${BASH_SOURCE[0]}" "$here"/go.{mod,sum} "$here"/roots/main.go | sha256sum | cut -c1-16)
 folder=$root/image-$hash
 if [[ ! -e $folder/.built ]]; then
@@ -19,14 +19,14 @@ if [[ ! -e $folder/.built ]]; then
   command -v flock >/dev/null && flock 9
 fi
 if [[ ! -e $folder/.built ]]; then
-  echo "image: building umoci, crane and ${crates[*]} (once)" >&2
+  echo "image: building umoci, crane and cargo-cyclonedx $cyclonedx (once)" >&2
   (
     cd "$here"
     CGO_ENABLED=0 go build -p 2 -trimpath -ldflags "-s -w" -o "$folder/" \
       github.com/opencontainers/umoci/cmd/umoci github.com/google/go-containerregistry/cmd/crane ./roots
   ) >&2
-  CARGO_TARGET_DIR=$folder/build cargo install --quiet --locked --root "$folder/cargo" "${crates[@]}" >&2
-  ln -sf cargo/bin/{cargo-auditable,cargo-cyclonedx} "$folder/"
+  CARGO_TARGET_DIR=$folder/build cargo install --quiet --locked --root "$folder/cargo" "cargo-cyclonedx@$cyclonedx" >&2
+  ln -sf cargo/bin/cargo-cyclonedx "$folder/"
   rm -rf "$folder/build"
   touch "$folder/.built"
 fi
