@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate build audit clean
+.PHONY: help demo test bench lint generate build image audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ generate: ## Write crds/ and the chart's from the Rust types, and docs/cli.md fr
 
 build: ## Build the binary for use: target/release/roster
 	@cargo build --release --locked
+
+image: ## Build the container image without an engine, and its bill of materials: target/image/
+	@scripts/image.sh
 
 audit: ## Check licences, sources and known vulnerabilities of the dependencies (needs cargo-deny)
 	@scripts/audit.sh

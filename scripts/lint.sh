@@ -11,6 +11,8 @@ cargo fmt --check
 
 step "lints"
 cargo clippy --locked --all-targets --all-features -- -D warnings
+# Not among the targets that cargo takes by itself; see Cargo.toml.
+cargo clippy --locked --all-features --test image -- -D warnings
 
 step "generated files"
 generated=$(mktemp -d)
@@ -25,5 +27,5 @@ fi
 # Not everywhere; nothing is downloaded for it.
 if command -v shellcheck >/dev/null; then
   step "scripts"
-  shellcheck -x .ci/run demo/*.sh scripts/*.sh tests/controlplane/build.sh tests/keycloak/build.sh tests/helm/build.sh tests/gitops/build.sh
+  shellcheck -x .ci/run demo/*.sh scripts/*.sh tests/controlplane/build.sh tests/keycloak/build.sh tests/helm/build.sh tests/gitops/build.sh image/*.sh tests/image/build.sh
 fi

@@ -14,6 +14,9 @@ need java "Java 17 or newer; Keycloak runs on it"
 need mvn "Maven; it fetches Keycloak, once"
 need node "Node 20 or newer; it runs what the tutorials give to portals"
 need curl "curl; the tutorials' commands use it"
+need npm "npm; it fetches the schema that the image's bill of materials is checked against"
+need_image
+need_package runc runc "runc; it runs the image"
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.
@@ -37,7 +40,9 @@ set -m
   tests/controlplane/build.sh >target/controlplane-path &&
     tests/keycloak/build.sh >target/keycloak-path &&
     tests/helm/build.sh >target/helm-path &&
-    tests/gitops/build.sh >target/gitops-path
+    tests/gitops/build.sh >target/gitops-path &&
+    image/tools.sh >/dev/null &&
+    tests/image/build.sh >/dev/null
 } </dev/null &
 builder=$!
 set +m
@@ -47,7 +52,7 @@ scripts/lint.sh
 step "build of the tests"
 cargo test --locked --all-features --no-run
 
-step "control plane, Keycloak, helm, Flux"
+step "control plane, Keycloak, helm, Flux, tools of the image"
 wait "$builder"
 builder=""
 binary=$(<target/controlplane-path)
@@ -55,12 +60,32 @@ ROSTER_HELM=$(<target/helm-path)
 ROSTER_GITOPS=$(<target/gitops-path)
 export ROSTER_HELM ROSTER_GITOPS
 (cd tests/controlplane && go vet ./internal/... && go test ./internal/...)
+(cd image && go vet ./roots)
+(cd tests/image/lint && go vet ./containerfile)
 [[ -e $data ]] && "$binary" down --data "$data" --purge
 "$binary" up --data "$data"
 
+# What is shipped is what is tested: the release build, for the image's target.
+untested=""
+if ! have_image_target; then
+  untested="the image was neither built nor tested: Rust's target $(image_target) is not installed, and rustup cannot fetch it here"
+elif ((EUID != 0)); then
+  untested="the image was not tested: that takes root, to run it as the user that it names"
+else
+  step "image"
+  scripts/image.sh
+fi
+
 step "tests"
 # A scenario that comes to something else fails; nothing is written beside it.
-INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data cargo test --locked --all-features --no-fail-fast
+export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
+failed=0
+cargo test --locked --all-features --no-fail-fast || failed=1
+if [[ -z $untested ]]; then
+  ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast || failed=1
+fi
+((failed == 0)) || exit 1
 
 echo
+[[ -n $untested ]] && echo "make test: $untested"
 echo "make test: all passed in $SECONDS s"
