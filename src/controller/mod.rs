@@ -159,11 +159,7 @@ pub async fn run(
 }
 
 /// Waits until all accounts are ours; nothing when this process is to stop.
-async fn first(
-    share: &mut sharing::Share,
-    health: &Health,
-    stop: &CancellationToken,
-) -> Option<shares::Shares> {
+async fn first(share: &mut sharing::Share, health: &Health, stop: &CancellationToken) -> Option<shares::Shares> {
     let mut shares = shares::Shares::new(1);
     loop {
         let event = tokio::select! {

@@ -271,7 +271,11 @@ impl Inner {
             self.oldest_check.clone(),
         );
         registry.register("api_writes", "Writes to the API server, by what and outcome", self.api_writes.clone());
-        registry.register("leader", "1 in a process that holds a shard of the accounts, otherwise 0", self.leader.clone());
+        registry.register(
+            "leader",
+            "1 in a process that holds a shard of the accounts, otherwise 0",
+            self.leader.clone(),
+        );
         registry.register("shards_held", "Shards of the accounts that this process holds", self.shards_held.clone());
         registry.register("shards", "Shards that the accounts are shared out over", self.shards.clone());
         registry.register("lease_losses", "Terms that ended by losing the lease", self.lease_losses.clone());

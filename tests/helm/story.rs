@@ -106,7 +106,8 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     // Under the former release's roles it was refused what that one did not need.
     proxy.asked.lock().unwrap().refused.clear();
     // What another number of shards has left behind goes.
-    let stale = "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: roster-0-of-2, namespace: roster-system}}";
+    let stale =
+        "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: roster-0-of-2, namespace: roster-system}}";
     plane.kubectl_ok(&["apply", "-f", "-"], Some(stale)).await;
     plane.kubectl_ok(&["wait", "--for=delete", "-n", SYSTEM, "lease/roster-0-of-2", "--timeout=60s"], None).await;
 

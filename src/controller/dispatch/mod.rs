@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     blocks::Blocks,
-    share::Relist,
     runtime::{Runtime, Task},
+    share::Relist,
 };
 use super::{
     Error,

@@ -144,7 +144,8 @@ impl Dispatcher {
         for (shard, leadership) in self.shares.unclean().filter(|(shard, _)| self.shares.has(*shard)) {
             let accounts = self.index.accounts.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key);
             let mut ours = accounts.filter(|key| self.shard_of(key) == shard);
-            if self.is_complete() && ours.all(|key| self.runtime.get(key).is_some_and(|known| known.checked.is_some())) {
+            if self.is_complete() && ours.all(|key| self.runtime.get(key).is_some_and(|known| known.checked.is_some()))
+            {
                 leadership.every_store_knows();
             }
         }
@@ -179,7 +180,10 @@ impl Dispatcher {
             }
             let leadership = self.shares.left(shard);
             if is_late {
-                tracing::warn!(shard, "what is under way takes long and is cut short; others wait until its lease expires");
+                tracing::warn!(
+                    shard,
+                    "what is under way takes long and is cut short; others wait until its lease expires"
+                );
             } else if let Some(leadership) = leadership {
                 self.tasks.spawn(async move {
                     leadership.release().await;

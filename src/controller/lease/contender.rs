@@ -75,12 +75,7 @@ impl Contender {
     /// One who contends for the Lease `name`; `identity` must be of this process only.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str, identity: &str, timing: Timing) -> Self {
-        Self {
-            api: Api::namespaced(client, namespace),
-            name: name.to_owned(),
-            identity: identity.to_owned(),
-            timing,
-        }
+        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), identity: identity.to_owned(), timing }
     }
 
     /// Takes the Lease if it is free, in an epoch higher than `after`. `seen` is what was seen of it so far; `ended` is
@@ -106,7 +101,8 @@ impl Contender {
         }
         // Of one that is new nobody can say what was before: it may have been deleted under its holder, or be the first of
         // another number of shards.
-        let annotated = |lease: &Lease| lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNCLEAN));
+        let annotated =
+            |lease: &Lease| lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNCLEAN));
         let clean = given_back && !found.as_ref().is_some_and(annotated);
         let mut lease = found.unwrap_or_else(|| Lease {
             metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },

@@ -39,7 +39,11 @@ async fn hold(replicas: &mut [&mut ControllerProcess], wanted: &[u32]) {
             held.push(replica.metric("roster_shards_held ").await);
         }
         held.sort_by(f64::total_cmp);
-        if held == wanted.iter().copied().map(f64::from).collect::<Vec<_>>() { Ok(()) } else { Err(format!("{held:?}")) }
+        if held == wanted.iter().copied().map(f64::from).collect::<Vec<_>>() {
+            Ok(())
+        } else {
+            Err(format!("{held:?}"))
+        }
     })
     .await;
 }

@@ -162,7 +162,8 @@ impl ControllerProcess {
         self.signal("STOP");
         let threads = format!("/proc/{}/task", self.child.id());
         eventually(Duration::from_secs(20), "roster stands still", async || {
-            let stats = fs::read_dir(&threads).ok()?.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
+            let stats =
+                fs::read_dir(&threads).ok()?.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
             // The state follows the name, which stands in brackets.
             let stands = |stat: std::io::Result<String>| {
                 stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))

@@ -61,7 +61,8 @@ async fn a_newer_store_is_left_alone() {
 }
 
 /// Takes a store back to the schema of the first release.
-const FIRST_RELEASE: &str = "DROP TABLE fence; CREATE TABLE fence (id bigint PRIMARY KEY CHECK (id = 1), epoch bigint NOT NULL);
+const FIRST_RELEASE: &str =
+    "DROP TABLE fence; CREATE TABLE fence (id bigint PRIMARY KEY CHECK (id = 1), epoch bigint NOT NULL);
     INSERT INTO fence VALUES (1, 9000000000000000); DELETE FROM _sqlx_migrations WHERE version = 2";
 
 #[tokio::test]
