@@ -66,15 +66,15 @@ impl Controller {
 pub async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Controller {
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     match leases.list(&ListParams::default()).await {
-        Ok(leases) => of(leases.items, namespace, now),
+        Ok(leases) => of(&leases.items, namespace, now),
         // Whoever may not look there can still see how everything else is.
         Err(error) => {
-            Controller { state: "Unknown", message: Some(error.to_string()), ..of(Vec::new(), namespace, now) }
+            Controller { state: "Unknown", message: Some(error.to_string()), ..of(&[], namespace, now) }
         }
     }
 }
 
-fn of(leases: Vec<Lease>, namespace: &str, now: Timestamp) -> Controller {
+fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
     let shards = leases.iter().filter_map(|lease| match LeaseName::parse(lease.metadata.name.as_deref()?)? {
         LeaseName::Shard { shard, of } => Some((of, held(lease, shard, now)?)),
         LeaseName::Replica { .. } => None,
@@ -127,16 +127,16 @@ mod tests {
         }
     }
 
-    fn looked(leases: Vec<Lease>) -> Controller {
+    fn looked(leases: &[Lease]) -> Controller {
         of(leases, "roster-system", Timestamp::from_second(1_800_000_000).unwrap())
     }
 
     #[test]
     fn one_that_leads_is_told_from_one_that_led() {
-        assert_eq!(looked(vec![]).state, "Absent");
-        assert_eq!(looked(vec![lease("roster", None, 1)]).state, "Absent");
-        assert_eq!(looked(vec![lease("roster", Some("a"), 1)]).state, "Leading");
-        assert_eq!(looked(vec![lease("roster", Some("a"), 31)]).state, "Expired");
+        assert_eq!(looked(&[]).state, "Absent");
+        assert_eq!(looked(&[lease("roster", None, 1)]).state, "Absent");
+        assert_eq!(looked(&[lease("roster", Some("a"), 1)]).state, "Leading");
+        assert_eq!(looked(&[lease("roster", Some("a"), 31)]).state, "Expired");
     }
 
     #[test]
@@ -148,10 +148,10 @@ mod tests {
             // What a former number left behind.
             lease("roster-0-of-4", Some("z"), 900),
         ];
-        let all = looked(leases.clone());
+        let all = looked(&leases);
         assert_eq!((all.state, all.shards, all.replicas().len()), ("Leading", 2, 2));
         leases.remove(1);
-        let some = looked(leases);
+        let some = looked(&leases);
         assert_eq!((some.state, some.missing.as_slice()), ("Partial", [1_u16].as_slice()));
     }
 }

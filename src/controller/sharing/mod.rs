@@ -361,14 +361,11 @@ impl Sharer {
             renew_time: Some(MicroTime(lease::now())),
             ..LeaseSpec::default()
         };
-        match found {
-            Some(found) => {
-                self.api.replace(&name, &lease::params(), &Lease { spec: Some(spec), ..found }).await?;
-            }
-            None => {
-                let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
-                self.api.create(&lease::params(), &Lease { metadata, spec: Some(spec) }).await?;
-            }
+        if let Some(found) = found {
+            self.api.replace(&name, &lease::params(), &Lease { spec: Some(spec), ..found }).await?;
+        } else {
+            let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
+            self.api.create(&lease::params(), &Lease { metadata, spec: Some(spec) }).await?;
         }
         self.present = Some(Instant::now());
         Ok(())

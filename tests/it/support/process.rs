@@ -168,7 +168,7 @@ impl ControllerProcess {
             let stands = |stat: std::io::Result<String>| {
                 stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
             };
-            stats.map(stands).all(|stands| stands).then_some(())
+            stats.all(stands).then_some(())
         })
         .await;
     }
