@@ -68,9 +68,7 @@ pub async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Con
     match leases.list(&ListParams::default()).await {
         Ok(leases) => of(&leases.items, namespace, now),
         // Whoever may not look there can still see how everything else is.
-        Err(error) => {
-            Controller { state: "Unknown", message: Some(error.to_string()), ..of(&[], namespace, now) }
-        }
+        Err(error) => Controller { state: "Unknown", message: Some(error.to_string()), ..of(&[], namespace, now) },
     }
 }
 

@@ -162,7 +162,7 @@ impl ControllerProcess {
         self.signal("STOP");
         let threads = format!("/proc/{}/task", self.child.id());
         eventually(Duration::from_secs(20), "roster stands still", async || {
-            let stats =
+            let mut stats =
                 fs::read_dir(&threads).ok()?.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
             // The state follows the name, which stands in brackets.
             let stands = |stat: std::io::Result<String>| {
