@@ -122,7 +122,7 @@ async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
         Reason::Applied | Reason::DriftCorrected => EventType::Normal,
         Reason::DriftDetected | Reason::RemovalGuarded | Reason::Rejected | Reason::RolloutStopped => {
             EventType::Warning
-        },
+        }
     };
     let mut note = match notice.reason {
         Reason::Applied => format!("{} changes made in the store", notice.count),

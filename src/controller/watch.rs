@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    rollout,
     record::{FromWire, KindName, NamespaceRecord, Object, ObjectRef, Seen},
+    rollout,
     wire::{Kind, Wire},
 };
 use crate::api;
@@ -68,13 +68,8 @@ fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender
 
 /// Forwards what a watch says. A kind that the server does not know is listed afresh once it does: what was watched
 /// before its definition went says nothing about what is there afterwards.
-async fn forward<K>(
-    api: Api<K>,
-    config: Config,
-    kind: KindName,
-    object: fn(K) -> Object,
-    into: mpsc::Sender<Seen>,
-) where
+async fn forward<K>(api: Api<K>, config: Config, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
+where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     loop {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, InvalidReason, Invitation, Membership, RolloutReason,
-        PermissionCatalog, Role, SyncReason, UserGroup,
+        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, InvalidReason, Invitation, Membership,
+        PermissionCatalog, Role, RolloutReason, SyncReason, UserGroup,
     },
     cli::{
         input::{list, list_all},

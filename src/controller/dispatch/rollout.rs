@@ -86,7 +86,9 @@ impl Dispatcher {
         if known != Some(stop) && !said {
             tracing::warn!(catalog = %catalog.name, %account, %reason, "the rollout of the catalog stops");
             let about = about(&catalog.reference(KindName::PermissionCatalog), &catalog.meta);
-            let note = progress.map(|progress| cluster::rollout_message(catalog.facts.generation, progress)).unwrap_or_default();
+            let note = progress
+                .map(|progress| cluster::rollout_message(catalog.facts.generation, progress))
+                .unwrap_or_default();
             self.setting.events.tell(Notice { about, reason: Reason::RolloutStopped, count: 0, note });
         }
     }

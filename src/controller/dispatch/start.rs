@@ -1,9 +1,6 @@
 //! Starts what is due: passes, deletions, finalizers, looks at catalogs and stores. Each runs beside the loop.
 
-use std::{
-    collections::BTreeSet,
-    time::Instant,
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use jiff::Timestamp;
 use tracing::Instrument as _;

@@ -13,8 +13,8 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::rollout::CatalogRecord;
 use super::record::{KindName, Meta, NamespaceRecord, ObjectRef, Record};
+use super::rollout::CatalogRecord;
 use crate::{
     model::{AccountKey, Email, Name},
     resolve::{
@@ -185,10 +185,9 @@ impl Index {
             KindName::UserGroup => self.groups.get(&key()).map(|record| record.account_key()),
             KindName::Membership => self.members.get(&key()).map(|record| record.account_key()),
             KindName::Invitation => self.invitations.get(&key()).map(|record| record.account_key()),
-            KindName::Namespace
-            | KindName::PermissionCatalog
-            | KindName::IdentityStore
-            | KindName::CatalogRecord => None,
+            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => {
+                None
+            }
         }
     }
 

@@ -137,9 +137,7 @@ impl Index {
         let after = self.revisions(catalog);
         let uses = |account: &crate::resolve::AccountFacts| account.spec.catalog_ref.name == **catalog;
         self.users(
-            |account| {
-                uses(account) && (all || revision(&before, &account.key()) != revision(&after, &account.key()))
-            },
+            |account| uses(account) && (all || revision(&before, &account.key()) != revision(&after, &account.key())),
             impacts,
         );
     }
