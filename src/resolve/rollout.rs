@@ -142,11 +142,5 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
     } else {
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
-    Progress {
-        accounts: accounts.len(),
-        updated,
-        next: waiting.first().map(|(key, _)| key.clone()),
-        stopped,
-        step,
-    }
+    Progress { accounts: accounts.len(), updated, next: waiting.first().map(|(key, _)| key.clone()), stopped, step }
 }
