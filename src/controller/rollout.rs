@@ -26,6 +26,8 @@ pub const SELECTOR: &str = "app.kubernetes.io/managed-by=roster";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Longest name that the API server takes.
 const LONGEST_NAME: usize = 253;
+/// Most bytes of a revision: a ConfigMap holds a mebibyte.
+const MOST_BYTES: usize = 1_000_000;
 
 /// What a record says.
 #[derive(Clone, Debug)]
@@ -94,10 +96,14 @@ pub enum Write {
 }
 
 impl Write {
-    /// All follow the present revision.
-    pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Self {
+    /// All follow the present revision. One that is too big for a record has none: then all go on to follow it.
+    pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Option<Self> {
+        let bytes = serde_json::to_vec(&present.facts.spec).map_or(usize::MAX, |json| json.len());
+        if bytes > MOST_BYTES {
+            return known.map(Self::forget);
+        }
         let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None };
-        Self::say(last, known)
+        Some(Self::say(last, known))
     }
 
     /// So many follow the present revision, the others the last one.
@@ -225,6 +231,23 @@ mod tests {
         let mut other = whole;
         other.metadata.name = Some("somebody-elses".to_owned());
         assert_eq!(reread(other).catalog, None);
+    }
+
+    #[test]
+    fn what_is_too_big_has_no_record() {
+        let mut spec = last(None).facts.spec.clone();
+        let present = |spec| PresentRevision {
+            uid: Name::new("0-1"),
+            facts: Arc::new(CatalogFacts::new(Name::new("portal"), 8, spec)),
+            deleting: false,
+            all_at_once: false,
+        };
+        let portal = config_map(name("portal"), &Name::new("portal"), &last(None), Some("12")).unwrap();
+        let Object::CatalogRecord(known) = object(portal) else { panic!("a record") };
+        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Say { .. })));
+        spec.sections[0].title = Some("x".repeat(MOST_BYTES));
+        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Forget { .. })));
+        assert!(Write::present(&present(spec), None).is_none());
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl Dispatcher {
                     self.look(reference.kind, reference.name, LOOK_DELAY);
                 }
                 if let Some(seen) = seen {
-                    self.recorded(*seen);
+                    // Ahead of its watch.
+                    self.take_in(*seen);
                 }
             }
         }

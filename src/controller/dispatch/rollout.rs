@@ -10,7 +10,7 @@ use crate::{
         cluster,
         events::{Notice, Reason, about},
         index::Revisions,
-        record::{KindName, Meta, ObjectRef, Record, Seen},
+        record::{KindName, Meta, ObjectRef, Record},
         rollout::{self, Write},
         status::{Held, Lane},
     },
@@ -129,11 +129,6 @@ impl Dispatcher {
         });
         self.owners.insert(task.id(), owner);
     }
-
-    /// Takes in what a record has become, ahead of its watch.
-    pub(super) fn recorded(&mut self, seen: Seen) {
-        self.take_in(seen);
-    }
 }
 
 /// What becomes of the record.
@@ -145,8 +140,9 @@ fn next_write(revisions: &Revisions, unused: bool, progress: Option<&Progress>) 
     let rollout = revisions.rollout();
     match (rollout, progress.map(|progress| &progress.step)) {
         (Rollout::Under(last), Some(Step::Admit(key))) => Some(Write::up_to(last, key.clone(), record)),
-        (Rollout::Under(_), Some(Step::Finish)) => Some(Write::present(present, record)),
-        _ => rollout.is_to_be_noted(present, revisions.last()).then(|| Write::present(present, record)),
+        (Rollout::Under(_), Some(Step::Finish)) => Write::present(present, record),
+        _ if rollout.is_to_be_noted(present, revisions.last()) => Write::present(present, record),
+        _ => None,
     }
 }
 

@@ -214,7 +214,7 @@ async fn stop_event(site: &Site<'_>) -> String {
             event.regarding.as_ref().is_some_and(|of| of.name.as_deref() == Some(site.name()))
                 && event.reason.as_deref() == Some("RolloutStopped")
         };
-        all.into_iter().find(ours).and_then(|event| event.note).ok_or("no such event")
+        all.into_iter().find(ours).and_then(|event| event.note).ok_or_else(|| "no such event".to_owned())
     })
     .await
 }
