@@ -30,7 +30,8 @@ const ABSENT: Duration = Duration::from_secs(2);
 /// What watches may say ahead of the loop.
 const AHEAD: usize = 4_096;
 
-/// Starts all watches, that of our own records in the namespace `own`, each with a list; what they say arrives in order for each kind. They end with the tasks.
+/// Starts all watches, that of our own records in the namespace `own`, each with a list; what they say arrives in order
+/// for each kind. They end with the tasks.
 pub fn open(client: &Client, own: &str) -> (mpsc::Receiver<Seen>, JoinSet<()>) {
     let (into, seen) = mpsc::channel(AHEAD);
     (seen, start(client, own, &into))

@@ -192,7 +192,8 @@ spec: {catalogRef: {name: brief}}
     let reached = |wanted: &'static str| {
         let record = ["get", "configmap", "-n", SYSTEM, "--ignore-not-found", "roster-catalog-brief"];
         let plane = &plane;
-        eventually_or(PATIENCE, format!("generation {wanted:?} of the catalog to have reached everybody"), async move || {
+        let what = format!("generation {wanted:?} of the catalog to have reached everybody");
+        eventually_or(PATIENCE, what, async move || {
             let args = [&record[..], &["-o", "jsonpath={.data.generation}"]].concat();
             let said = plane.kubectl_ok(&args, None).await;
             if said == wanted { Ok(()) } else { Err(said) }

@@ -127,7 +127,7 @@ impl Dispatcher {
             }
             Task::Look { reference, report: None, again, seen: seen.map(Box::new) }
         });
-        self.owners.insert(task.id(), owner);
+        self.owners.insert(task.id(), (owner, task));
     }
 }
 

@@ -107,8 +107,10 @@ impl Index {
     pub(super) fn catalog_record(&mut self, record: Record<CatalogRecord>, impacts: &mut Vec<Impact>) {
         // Somebody else's, with our label.
         let Some(catalog) = record.facts.catalog.clone() else { return };
-        let known = self.records.get(&catalog);
-        if known.is_some_and(|known| known.meta.resource_version == record.meta.resource_version) {
+        // A list under way may be older than the answer to a write of our own, and nobody is to be carried back by it.
+        let version = |record: &Record<CatalogRecord>| record.meta.resource_version.parse::<u64>().ok();
+        let known = self.records.get(&catalog).filter(|known| known.meta.uid == record.meta.uid);
+        if known.is_some_and(|known| version(&record) <= version(known)) {
             return;
         }
         self.change_of(&catalog, false, impacts, |index| {
