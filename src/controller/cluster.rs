@@ -44,7 +44,7 @@ pub fn catalog_report(record: &Record<CatalogFacts>, users: u64, progress: Optio
     let detail = Detail::Catalog { accounts: users, updated };
     let mut report = Report::new(record.facts.generation, detail).with_finding(record.facts.finding());
     if record.meta.deleting && users > 0 {
-        report.waits = Some(in_use(format!("{users} accounts still use this catalog")));
+        report.waits = Some(Box::new(in_use(format!("{users} accounts still use this catalog"))));
     } else if let Some(progress) = progress {
         let stalled = progress.stopped.is_some();
         let reason = if stalled { RolloutReason::RolloutStopped } else { RolloutReason::RollingOut };
@@ -75,8 +75,8 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
     }
 }
 
-fn in_use(message: String) -> Box<Waits> {
-    Box::new(Waits { reason: "InUse", message, stalled: false })
+fn in_use(message: String) -> Waits {
+    Waits { reason: "InUse", message, stalled: false }
 }
 
 /// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
@@ -141,7 +141,7 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
 fn waiting(look: &StoreLook, mut report: Report) -> Report {
     let users = look.users.len();
     if look.record.meta.deleting && users > 0 {
-        report.waits = Some(in_use(format!("{users} accounts are still kept in this store")));
+        report.waits = Some(Box::new(in_use(format!("{users} accounts are still kept in this store"))));
     }
     report
 }
