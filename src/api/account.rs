@@ -248,6 +248,10 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub managed_accounts: Option<i64>,
+    /// Generation of the catalog that its access follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
+    pub catalog_generation: Option<i64>,
     /// When the whole account was last compared with the store; written at most once an hour by a clean check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked_time: Option<Time>,

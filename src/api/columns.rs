@@ -19,7 +19,10 @@ const COMMON: [Column; 3] = [
 /// The columns of a kind.
 pub(super) fn of(kind: &str) -> Vec<CustomResourceColumnDefinition> {
     let own: &[Column] = match kind {
-        "PermissionCatalog" => &[("Accounts", "integer", ".status.accounts", "Accounts that use it.")],
+        "PermissionCatalog" => &[
+            ("Accounts", "integer", ".status.accounts", "Accounts that use it."),
+            ("Updated", "integer", ".status.updatedAccounts", "Accounts that follow its present generation."),
+        ],
         "IdentityStore" => &[
             ("File", "string", ".spec.sqlite.file", "File of the embedded store."),
             ("Accounts", "integer", ".status.accounts", "Accounts kept in it."),

@@ -154,6 +154,26 @@ impl fmt::Display for SyncReason {
     }
 }
 
+/// Reasons of `Ready=False` of a catalog whose change goes from account to account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RolloutReason {
+    /// Some accounts follow the present generation, the others wait for their turn.
+    RollingOut,
+    /// An account that follows it holds removals back, or its store refuses them; those that come after it wait.
+    RolloutStopped,
+}
+
+impl RolloutReason {
+    /// The name as it stands in status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RollingOut => "RollingOut",
+            Self::RolloutStopped => "RolloutStopped",
+        }
+    }
+}
+
 /// Differences between the store and what was applied to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -45,5 +45,9 @@ pub const FINALIZER: &str = "roster.dev/store";
 pub const PAUSED_ANNOTATION: &str = "roster.dev/paused";
 /// Annotation on an Account: the hash from the `RemovalGuarded` message lets exactly those removals pass.
 pub const APPROVE_REMOVAL_ANNOTATION: &str = "roster.dev/approve-removal";
+/// Annotation on a PermissionCatalog: `AllAtOnce` lets a change reach all accounts at once, instead of one after another.
+pub const ROLLOUT_ANNOTATION: &str = "roster.dev/rollout";
+/// Annotation on the record of a catalog's revision (a ConfigMap of the controller's): the catalog.
+pub const CATALOG_ANNOTATION: &str = "roster.dev/catalog";
 /// Annotation on an Account: any new value asks for a whole check now.
 pub const RECONCILE_AT_ANNOTATION: &str = "roster.dev/reconcile-at";

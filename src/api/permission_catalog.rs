@@ -240,4 +240,8 @@ pub struct PermissionCatalogStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
+    /// Accounts that follow the present generation; the others follow the last one that reached everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
+    pub updated_accounts: Option<i64>,
 }

@@ -1,6 +1,6 @@
 //! What to do about a reason, in a line: what `roster status` says, and what the runbook says at more length.
 
-use super::{InvalidReason, SyncReason};
+use super::{InvalidReason, RolloutReason, SyncReason};
 
 impl InvalidReason {
     /// All reasons, in the order in which the first that applies is shown.
@@ -107,6 +107,26 @@ impl SyncReason {
     }
 }
 
+impl RolloutReason {
+    /// All reasons.
+    pub const ALL: [Self; 2] = [Self::RollingOut, Self::RolloutStopped];
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::RollingOut => "wait: each account has its turn when those before it are done",
+            Self::RolloutStopped => "look at the account it names; approve its removals, or change the catalog again",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,12 +141,15 @@ mod tests {
         };
         assert_eq!(variants("InvalidReason"), InvalidReason::ALL.map(|reason| reason.to_string()));
         assert_eq!(variants("SyncReason"), SyncReason::ALL.map(|reason| reason.to_string()));
+        assert_eq!(variants("RolloutReason"), RolloutReason::ALL.map(|reason| reason.as_str().to_owned()));
     }
 
     #[test]
     fn a_reason_is_read_back() {
         assert_eq!(InvalidReason::parse("NameTaken"), Some(InvalidReason::NameTaken));
         assert_eq!(SyncReason::parse("Paused"), Some(SyncReason::Paused));
+        assert_eq!(RolloutReason::parse("RollingOut"), Some(RolloutReason::RollingOut));
+        assert_eq!(RolloutReason::parse("rollingOut"), None);
         assert_eq!((InvalidReason::parse("Paused"), SyncReason::parse("nameTaken")), (None, None));
     }
 }

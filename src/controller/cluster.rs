@@ -9,16 +9,16 @@ use super::{
     finalizer, fresh,
     record::{KindName, Record},
     reports::failure,
-    status::{Detail, Report, Synced},
+    status::{Detail, Report, Synced, Waits},
     stores::StoreHandle,
 };
 use crate::{
     api::{
-        SyncReason,
+        ROLLOUT_ANNOTATION, RolloutReason, SyncReason,
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     model::{AccountKey, Email, Name},
-    resolve::{CatalogFacts, Finding, StoreFacts},
+    resolve::{CatalogFacts, Finding, Progress, StoreFacts},
     store::{Store, StoreError},
 };
 
@@ -39,12 +39,44 @@ pub struct StoreLook {
 
 /// What is to be said of a catalog.
 #[must_use]
-pub fn catalog_report(record: &Record<CatalogFacts>, users: u64) -> Report {
-    let mut report = Report::new(record.facts.generation, Detail::Catalog(users)).with_finding(record.facts.finding());
+pub fn catalog_report(record: &Record<CatalogFacts>, users: u64, progress: Option<&Progress>) -> Report {
+    let updated = progress.map_or(users, |progress| progress.updated as u64);
+    let detail = Detail::Catalog { accounts: users, updated };
+    let mut report = Report::new(record.facts.generation, detail).with_finding(record.facts.finding());
     if record.meta.deleting && users > 0 {
-        report.waits = Some(Box::new(("InUse", format!("{users} accounts still use this catalog"))));
+        report.waits = Some(Box::new(in_use(format!("{users} accounts still use this catalog"))));
+    } else if let Some(progress) = progress {
+        let stalled = progress.stopped.is_some();
+        let reason = if stalled { RolloutReason::RolloutStopped } else { RolloutReason::RollingOut };
+        let message = rollout_message(record.facts.generation, progress);
+        report.waits = Some(Box::new(Waits { reason: reason.as_str(), message, stalled }));
     }
     report
+}
+
+/// How far a change of a catalog has come, and what to do where it has stopped.
+#[must_use]
+pub fn rollout_message(generation: i64, progress: &Progress) -> String {
+    let Progress { accounts, updated, next, stopped, .. } = progress;
+    let so_far = format!("{updated} of {accounts} accounts follow generation {generation}");
+    match (stopped, next) {
+        (Some((account, reason)), _) => {
+            let approve = match reason {
+                SyncReason::RemovalGuarded => "approve the removals on that Account",
+                _ => "mend what that Account says",
+            };
+            format!(
+                "{so_far}; stopped at {account}: {reason}. To go on, {approve}, or change the catalog again, or set the \
+                 annotation {ROLLOUT_ANNOTATION}=AllAtOnce on it"
+            )
+        }
+        (None, Some(next)) => format!("{so_far}; next {next}"),
+        (None, None) => format!("{so_far}; the last of them are at it"),
+    }
+}
+
+fn in_use(message: String) -> Waits {
+    Waits { reason: "InUse", message, stalled: false }
 }
 
 /// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
@@ -109,7 +141,7 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
 fn waiting(look: &StoreLook, mut report: Report) -> Report {
     let users = look.users.len();
     if look.record.meta.deleting && users > 0 {
-        report.waits = Some(Box::new(("InUse", format!("{users} accounts are still kept in this store"))));
+        report.waits = Some(Box::new(in_use(format!("{users} accounts are still kept in this store"))));
     }
     report
 }

@@ -33,6 +33,8 @@ pub enum Reason {
     RemovalGuarded,
     /// The store refused something.
     Rejected,
+    /// A catalog's change goes no further.
+    RolloutStopped,
 }
 
 /// Something to tell about an object.
@@ -118,7 +120,9 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
 async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     let type_ = match notice.reason {
         Reason::Applied | Reason::DriftCorrected => EventType::Normal,
-        Reason::DriftDetected | Reason::RemovalGuarded | Reason::Rejected => EventType::Warning,
+        Reason::DriftDetected | Reason::RemovalGuarded | Reason::Rejected | Reason::RolloutStopped => {
+            EventType::Warning
+        }
     };
     let mut note = match notice.reason {
         Reason::Applied => format!("{} changes made in the store", notice.count),

@@ -22,6 +22,7 @@ mod queue;
 pub mod reconcile;
 mod record;
 mod reports;
+mod rollout;
 mod secrets;
 mod shares;
 pub mod sharing;
@@ -58,7 +59,7 @@ pub struct Config {
     pub sqlite_dir: PathBuf,
     /// Id of this cluster in every mark; by default the UID of the namespace `kube-system`.
     pub cluster_id: Option<String>,
-    /// Namespace of the lease, and of stores' secrets.
+    /// Namespace of the lease, of stores' secrets, and of the records of catalogs' revisions.
     pub store_namespace: String,
     /// Accounts worked on at once in each store.
     pub max_concurrent_accounts: usize,
@@ -197,6 +198,7 @@ async fn lead(
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
     let setting = dispatch::Setting {
         client: client.clone(),
+        namespace: Name::new(&config.store_namespace),
         cluster: cluster.clone(),
         shards: config.shards,
         max_concurrent_accounts: config.max_concurrent_accounts.max(1),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
+    rollout::CatalogRecord,
     status::{StatusDigest, digest},
     wire::Wire,
 };
@@ -14,7 +15,7 @@ use crate::{
     resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 
-/// One of the seven kinds, or a namespace, which admits or not by its labels.
+/// One of the seven kinds; a namespace, which admits or not by its labels; or a record of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KindName {
     /// A core namespace.
@@ -33,11 +34,13 @@ pub enum KindName {
     Membership,
     /// `Invitation`
     Invitation,
+    /// The record of a catalog's last revision: a ConfigMap of ours.
+    CatalogRecord,
 }
 
 impl KindName {
     /// All kinds that are watched.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::PermissionCatalog,
         Self::IdentityStore,
@@ -46,6 +49,7 @@ impl KindName {
         Self::UserGroup,
         Self::Membership,
         Self::Invitation,
+        Self::CatalogRecord,
     ];
 
     /// The kind's name.
@@ -60,6 +64,7 @@ impl KindName {
             Self::UserGroup => "UserGroup",
             Self::Membership => "Membership",
             Self::Invitation => "Invitation",
+            Self::CatalogRecord => "ConfigMap",
         }
     }
 }
@@ -104,7 +109,9 @@ pub struct Meta {
 }
 
 impl Meta {
-    fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
+    /// What matters of an object's metadata.
+    #[must_use]
+    pub fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
         Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
@@ -190,6 +197,8 @@ pub enum Object {
     Member(Record<MemberFacts>),
     /// An invitation.
     Invitation(Record<InvitationFacts>),
+    /// The record of a catalog's last revision.
+    CatalogRecord(Record<CatalogRecord>),
 }
 
 impl Object {
@@ -205,6 +214,7 @@ impl Object {
             Self::Group(record) => (KindName::UserGroup, record.name.clone(), record.meta.generation),
             Self::Member(record) => (KindName::Membership, record.name.clone(), record.meta.generation),
             Self::Invitation(record) => (KindName::Invitation, record.name.clone(), record.meta.generation),
+            Self::CatalogRecord(record) => (KindName::CatalogRecord, record.name.clone(), 0),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::PartialObjectMeta,
@@ -17,6 +17,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     record::{FromWire, KindName, NamespaceRecord, Object, ObjectRef, Seen},
+    rollout,
     wire::{Kind, Wire},
 };
 use crate::api;
@@ -29,16 +30,20 @@ const ABSENT: Duration = Duration::from_secs(2);
 /// What watches may say ahead of the loop.
 const AHEAD: usize = 4_096;
 
-/// Starts all watches, each with a list; what they say arrives in order for each kind. They end with the tasks.
-pub fn open(client: &Client) -> (mpsc::Receiver<Seen>, JoinSet<()>) {
+/// Starts all watches, that of our own records in the namespace `own`, each with a list; what they say arrives in order
+/// for each kind. They end with the tasks.
+pub fn open(client: &Client, own: &str) -> (mpsc::Receiver<Seen>, JoinSet<()>) {
     let (into, seen) = mpsc::channel(AHEAD);
-    (seen, start(client, &into))
+    (seen, start(client, own, &into))
 }
 
-fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
+fn start(client: &Client, own: &str, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    tasks.spawn(forward(namespaces, KindName::Namespace, namespace, into.clone()));
+    tasks.spawn(forward(namespaces, config(), KindName::Namespace, namespace, into.clone()));
+    let records = Api::<ConfigMap>::namespaced(client.clone(), own);
+    let ours = config().labels(rollout::SELECTOR);
+    tasks.spawn(forward(records, ours, KindName::CatalogRecord, rollout::object, into.clone()));
     kind::<api::PermissionCatalog>(client, KindName::PermissionCatalog, into, &mut tasks);
     kind::<api::IdentityStore>(client, KindName::IdentityStore, into, &mut tasks);
     kind::<api::Account>(client, KindName::Account, into, &mut tasks);
@@ -49,23 +54,27 @@ fn start(client: &Client, into: &mpsc::Sender<Seen>) -> JoinSet<()> {
     tasks
 }
 
+fn config() -> Config {
+    Config::default().page_size(PAGE)
+}
+
 fn namespace(object: PartialObjectMeta<Namespace>) -> Object {
     Object::Namespace(NamespaceRecord::new(object.metadata))
 }
 
 fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<Seen>, tasks: &mut JoinSet<()>) {
     let api = Api::<Wire<K>>::all(client.clone());
-    tasks.spawn(forward(api, kind, K::object, into.clone()));
+    tasks.spawn(forward(api, config(), kind, K::object, into.clone()));
 }
 
 /// Forwards what a watch says. A kind that the server does not know is listed afresh once it does: what was watched
 /// before its definition went says nothing about what is there afterwards.
-async fn forward<K>(api: Api<K>, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
+async fn forward<K>(api: Api<K>, config: Config, kind: KindName, object: fn(K) -> Object, into: mpsc::Sender<Seen>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     loop {
-        match forward_until_absent(&api, kind, object, &into).await {
+        match forward_until_absent(&api, &config, kind, object, &into).await {
             Ended::Closed => return,
             Ended::Absent if into.send(Seen::Absent(kind)).await.is_err() => return,
             Ended::Absent => tokio::time::sleep(ABSENT).await,
@@ -82,6 +91,7 @@ enum Ended {
 
 async fn forward_until_absent<K>(
     api: &Api<K>,
+    config: &Config,
     kind: KindName,
     object: fn(K) -> Object,
     into: &mpsc::Sender<Seen>,
@@ -89,7 +99,7 @@ async fn forward_until_absent<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let stream = watcher(api.clone(), Config::default().page_size(PAGE)).default_backoff();
+    let stream = watcher(api.clone(), config.clone()).default_backoff();
     let mut stream = std::pin::pin!(stream);
     loop {
         let seen = match stream.try_next().await {

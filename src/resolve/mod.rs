@@ -17,6 +17,7 @@ mod invitation;
 mod member;
 mod objects;
 mod role;
+mod rollout;
 mod settings;
 
 pub use account::ResolvedAccount;
@@ -33,4 +34,5 @@ pub use finding::{Fault, Finding};
 pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
 pub use objects::{AccountObjects, Labels, Objects};
+pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, Standing, Step, progress};
 pub use settings::{Settings, check_every, duration, looser};

@@ -177,6 +177,35 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     plane.kubectl_ok(&["delete", "-n", "acme", "membership/acme-fay-acme-example"], None).await;
     view("fay@acme.example", "").await;
 
+    // A catalog comes into use, is changed, and goes out of use.
+    let brief = "
+apiVersion: roster.dev/v1alpha1
+kind: PermissionCatalog
+metadata: {name: brief}
+spec: {sections: [{name: orders}]}
+---
+apiVersion: roster.dev/v1alpha1
+kind: Account
+metadata: {name: brief, namespace: acme}
+spec: {catalogRef: {name: brief}}
+";
+    let reached = |wanted: &'static str| {
+        let record = ["get", "configmap", "-n", SYSTEM, "--ignore-not-found", "roster-catalog-brief"];
+        let plane = &plane;
+        let what = format!("generation {wanted:?} of the catalog to have reached everybody");
+        eventually_or(PATIENCE, what, async move || {
+            let args = [&record[..], &["-o", "jsonpath={.data.generation}"]].concat();
+            let said = plane.kubectl_ok(&args, None).await;
+            if said == wanted { Ok(()) } else { Err(said) }
+        })
+    };
+    plane.kubectl_ok(&["apply", "-f", "-"], Some(brief)).await;
+    reached("1").await;
+    plane.kubectl_ok(&["apply", "-f", "-"], Some(&brief.replace("name: orders", "name: sales"))).await;
+    reached("2").await;
+    plane.kubectl_ok(&["delete", "-n", "acme", "account/brief"], None).await;
+    reached("").await;
+
     // Exactly the rights that it has.
     let mut rights = BTreeSet::new();
     for role in [["clusterrole", "roster-system-roster-controller"], ["role", "roster-controller"]] {

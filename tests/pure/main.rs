@@ -21,6 +21,7 @@ mod plan_properties;
 mod portals;
 mod resolve_properties;
 mod roles;
+mod rollout;
 mod rooms;
 mod scenarios;
 mod strategies;

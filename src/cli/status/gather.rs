@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     api::{
         APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, InvalidReason, Invitation, Membership,
-        PermissionCatalog, Role, SyncReason, UserGroup,
+        PermissionCatalog, Role, RolloutReason, SyncReason, UserGroup,
     },
     cli::{
         input::{list, list_all},
@@ -329,7 +329,8 @@ fn remedy(reason: &str) -> Option<&'static str> {
         "InUse" => Some("delete the accounts that use it, or let it be"),
         reason => InvalidReason::parse(reason)
             .map(InvalidReason::remedy)
-            .or_else(|| SyncReason::parse(reason).and_then(SyncReason::remedy)),
+            .or_else(|| SyncReason::parse(reason).and_then(SyncReason::remedy))
+            .or_else(|| RolloutReason::parse(reason).map(RolloutReason::remedy)),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         queue::{Urgency, Want},
         record::{KindName, ObjectRef, Record},
         reports,
-        status::{Lane, Report, Synced, WriteResult},
+        status::{Lane, Report, Synced, Waits, WriteResult},
     },
     model::{AccountKey, Name},
     resolve::{self, AccountFacts, Definitions, Scope},
@@ -93,7 +93,7 @@ impl Dispatcher {
                 self.queue.finished(&key, result.is_err());
             }
             Task::Released(shard) => tracing::info!(shard, held = self.shares.count(), "gave a shard back"),
-            Task::Look { reference, report, again } => {
+            Task::Look { reference, report, again, seen } => {
                 if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
                 }
@@ -103,6 +103,10 @@ impl Dispatcher {
                 }
                 if again {
                     self.look(reference.kind, reference.name, LOOK_DELAY);
+                }
+                if let Some(seen) = seen {
+                    // Ahead of its watch.
+                    self.take_in(*seen);
                 }
             }
         }
@@ -167,9 +171,10 @@ impl Dispatcher {
     fn deletion_finished(&mut self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, deleted: Deleted) {
         let reference = account.reference(KindName::Account);
         let counts = self.counts(key, true);
+        let catalog = self.index.followed(key).map(|catalog| catalog.generation);
         let mut report = Report::new(
             account.facts.generation,
-            reports::account_detail(&counts, account.facts.spec.owner.is_some(), None),
+            reports::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None),
         );
         self.gone_over(key, None);
         let failed = match deleted {
@@ -181,7 +186,7 @@ impl Dispatcher {
             Deleted::Waits(children) => {
                 let names = children.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("deletion waits for {} managed accounts: {names}", children.len());
-                report.waits = Some(Box::new(("ManagedAccountsExist", message)));
+                report.waits = Some(Box::new(Waits { reason: "ManagedAccountsExist", message, stalled: false }));
                 report.synced = Synced::Yes { applied: false };
                 false
             }
@@ -292,6 +297,7 @@ impl Dispatcher {
         {
             meta.resource_version = version.into();
             meta.status = digest;
+            self.account_said(&written.reference);
         }
     }
 }

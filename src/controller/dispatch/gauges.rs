@@ -70,7 +70,10 @@ impl Dispatcher {
             1 => self.index.readiness(true, |_| true),
             _ => self.index.readiness(self.shares.leads(), |key| self.is_ours(key)),
         };
-        for kind in KindName::ALL.into_iter().filter(|kind| *kind != KindName::Namespace) {
+        for kind in KindName::ALL {
+            if matches!(kind, KindName::Namespace | KindName::CatalogRecord) {
+                continue;
+            }
             for word in ["True", "False", "Unknown"] {
                 metrics.objects(kind.as_str(), word, readiness.get(&(kind, word)).copied().unwrap_or(0));
             }

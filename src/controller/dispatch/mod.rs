@@ -4,6 +4,7 @@
 mod blocks;
 mod finish;
 mod gauges;
+mod rollout;
 mod runtime;
 mod share;
 mod start;
@@ -33,7 +34,7 @@ use super::{
     lease::Leadership,
     pass::PassIds,
     queue::{Queue, Urgency, Want},
-    record::{KindName, ObjectRef, Seen},
+    record::{KindName, Object, ObjectRef, Seen},
     shares::Shares,
     sharing::Share,
     status::StatusWriter,
@@ -62,6 +63,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// What does not change while the controller runs.
 pub(super) struct Setting {
     pub client: Client,
+    /// The controller's own namespace.
+    pub namespace: Name,
     pub cluster: Name,
     /// Over how many shards accounts are shared out.
     pub shards: u16,
@@ -106,6 +109,8 @@ pub(super) struct Dispatcher {
     relist: Relist,
     /// Why no lease can be had.
     no_lease: Option<String>,
+    /// By catalog: the generation and the account at which its rollout stands still, as it was told.
+    stops: HashMap<Name, (i64, AccountKey)>,
     gauges: Instant,
     pass_ids: PassIds,
 }
@@ -138,6 +143,7 @@ impl Dispatcher {
             blocks: Blocks::default(),
             relist: Relist::default(),
             no_lease: None,
+            stops: HashMap::new(),
             gauges: Instant::now(),
             pass_ids: PassIds::default(),
         }
@@ -153,7 +159,7 @@ impl Dispatcher {
     ) -> Result<Vec<Leadership>, Error> {
         let mut intake = Vec::with_capacity(INTAKE);
         self.setting.health.set_ready(self.readiness());
-        let (mut seen, mut _watches) = watch::open(&self.setting.client);
+        let (mut seen, mut _watches) = watch::open(&self.setting.client, &self.setting.namespace);
         loop {
             self.setting.health.beat();
             self.hand_over();
@@ -161,7 +167,7 @@ impl Dispatcher {
                 share.serve();
             }
             if self.begins_relist() {
-                (seen, _watches) = watch::open(&self.setting.client);
+                (seen, _watches) = watch::open(&self.setting.client, &self.setting.namespace);
             }
             self.wake();
             self.start_tasks();
@@ -235,9 +241,9 @@ impl Dispatcher {
             }
             Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
             Seen::Object(object) => {
-                let (kind, name, generation) = object.identity();
+                let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
-                let origin = Origin { kind: kind.as_str(), name, generation };
+                let origin = self.origin(&object);
                 let writer = &self.writer;
                 let impacts = self.index.apply(object, |reference| writer.being_sent(reference));
                 if let Some(store) = store {
@@ -252,6 +258,18 @@ impl Dispatcher {
                 self.touch(impacts, Some(&origin));
             }
         }
+    }
+
+    /// What an object brings about. What the record of a catalog does is the catalog's doing.
+    fn origin(&self, object: &Object) -> Origin {
+        if let Object::CatalogRecord(record) = object
+            && let Some(catalog) = &record.facts.catalog
+        {
+            let generation = self.index.catalogs.get(catalog).map_or(0, |catalog| catalog.meta.generation);
+            return Origin { kind: KindName::PermissionCatalog.as_str(), name: catalog.clone(), generation };
+        }
+        let (kind, name, generation) = object.identity();
+        Origin { kind: kind.as_str(), name, generation }
     }
 
     fn list_ended(&mut self, kind: KindName, state: ListState) {
@@ -297,6 +315,7 @@ impl Dispatcher {
 
     /// Somebody else wrote a status of ours: it is worked out, and so written, again.
     fn restate(&mut self, reference: &ObjectRef) {
+        self.account_said(reference);
         if self.shard_of_object(reference).is_none_or(|shard| !self.shares.has(shard)) {
             return;
         }

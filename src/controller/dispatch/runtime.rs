@@ -14,7 +14,7 @@ use crate::controller::{
     deletion::Deleted,
     pass::{Counts, Memberships, Pass, PassId, PassOutcome},
     queue::Pending,
-    record::{KindName, ObjectRef, Record},
+    record::{KindName, ObjectRef, Record, Seen},
     shares::Grip,
     status::Report,
 };
@@ -50,8 +50,8 @@ pub(super) enum Task {
     Finalizer(AccountKey, Result<(), kube::Error>),
     /// A shard was given back.
     Released(u16),
-    /// A look at a catalog or a store; whether it is to be repeated soon.
-    Look { reference: ObjectRef, report: Option<Report>, again: bool },
+    /// A look at a catalog or a store; whether it is to be repeated soon, and what its record has become.
+    Look { reference: ObjectRef, report: Option<Report>, again: bool, seen: Option<Box<Seen>> },
 }
 
 impl Dispatcher {

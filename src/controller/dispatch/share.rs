@@ -43,7 +43,7 @@ impl Dispatcher {
     /// The shard an object is in; nothing where it is gone.
     pub(super) fn shard_of_object(&self, reference: &ObjectRef) -> Option<u16> {
         match reference.kind {
-            KindName::PermissionCatalog | KindName::IdentityStore => Some(0),
+            KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => Some(0),
             _ => self.index.account_of(reference).map(|key| self.shard_of(&key)),
         }
     }
@@ -115,7 +115,7 @@ impl Dispatcher {
         }
         if shard == 0 {
             self.look_at_stores();
-            let catalogs: Vec<Name> = self.index.catalogs.keys().cloned().collect();
+            let catalogs: Vec<Name> = self.index.all_catalogs().cloned().collect();
             for name in catalogs {
                 self.look(KindName::PermissionCatalog, name, Duration::ZERO);
             }

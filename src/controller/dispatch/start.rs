@@ -1,9 +1,6 @@
 //! Starts what is due: passes, deletions, finalizers, looks at catalogs and stores. Each runs beside the loop.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use jiff::Timestamp;
 use tracing::Instrument as _;
@@ -159,23 +156,9 @@ impl Dispatcher {
                 look.due = None;
             }
             match reference.kind {
-                KindName::PermissionCatalog => self.look_at_catalog(&reference),
+                KindName::PermissionCatalog => self.look_at_catalog(&reference, complete),
                 _ => self.look_at_store(&reference),
             }
-        }
-    }
-
-    fn look_at_catalog(&mut self, reference: &ObjectRef) {
-        let Some(record) = self.index.catalogs.get(&reference.name).cloned() else { return };
-        let accounts = self.index.accounts.values().filter_map(|entry| entry.object.as_ref());
-        let users = accounts.filter(|account| account.facts.spec.catalog_ref.name == *record.name).count() as u64;
-        let report = cluster::catalog_report(&record, users);
-        self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
-        if record.meta.finalizer != (users > 0) {
-            let client = self.setting.client.clone();
-            self.spawn_look(reference, async move {
-                cluster::keep_finalizer(&client, KindName::PermissionCatalog, &record, users > 0).await.is_ok()
-            });
         }
     }
 
@@ -199,18 +182,8 @@ impl Dispatcher {
             let used = !look.users.is_empty();
             let kept = cluster::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.is_ok();
             let (report, error) = cluster::look(&look).await;
-            Task::Look { reference, report: Some(report), again: !kept || error.is_some() }
+            Task::Look { reference, report: Some(report), again: !kept || error.is_some(), seen: None }
         });
-        self.owners.insert(task.id(), (owner, task));
-    }
-
-    fn spawn_look(&mut self, reference: &ObjectRef, work: impl Future<Output = bool> + Send + 'static) {
-        if let Some(look) = self.looks.get_mut(reference) {
-            look.running = true;
-        }
-        let owner = reference.clone();
-        let reference = reference.clone();
-        let task = self.tasks.spawn(async move { Task::Look { reference, report: None, again: !work.await } });
         self.owners.insert(task.id(), (owner, task));
     }
 

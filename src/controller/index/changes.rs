@@ -28,15 +28,10 @@ impl Index {
             Object::Namespace(record) => self.namespace(&record, &mut impacts),
             Object::Catalog(record) => {
                 let before = self.catalogs.get(&record.name).cloned();
-                let name = record.name.clone();
-                if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
-                    impacts.push(Impact::Catalog(name.clone()));
-                    self.catalogs.insert(name.clone(), Arc::new(record));
-                    self.users(|account| account.spec.catalog_ref.name == *name, &mut impacts);
-                } else {
-                    self.catalogs.insert(name, Arc::new(record));
-                }
+                let is_news = news(before.as_deref(), &record, &reference, &written, &mut impacts);
+                self.catalog(record, is_news, &mut impacts);
             }
+            Object::CatalogRecord(record) => self.catalog_record(record, &mut impacts),
             Object::Store(record) => self.store(record, &reference, &written, &mut impacts),
             Object::Account(record) => self.account(record, &reference, &written, &mut impacts),
             Object::Role(record) => {
@@ -86,6 +81,7 @@ impl Index {
     fn is_stale(&self, reference: &ObjectRef, object: &Object) -> bool {
         let meta = match object {
             Object::Namespace(_) => return false,
+            Object::CatalogRecord(record) => &record.meta,
             Object::Catalog(record) => &record.meta,
             Object::Store(record) => &record.meta,
             Object::Account(record) => &record.meta,
@@ -108,10 +104,8 @@ impl Index {
             KindName::Namespace => {
                 self.namespaces.remove(name);
             }
-            KindName::PermissionCatalog => {
-                self.catalogs.remove(name);
-                self.users(|account| account.spec.catalog_ref.name == **name, &mut impacts);
-            }
+            KindName::PermissionCatalog => self.catalog_gone(name, &mut impacts),
+            KindName::CatalogRecord => self.catalog_record_gone(name, &mut impacts),
             KindName::IdentityStore => {
                 self.stores.remove(name);
                 impacts.push(Impact::Store(name.clone()));
@@ -147,6 +141,9 @@ impl Index {
             KindName::UserGroup => self.groups.keys().cloned().collect(),
             KindName::Membership => self.members.keys().cloned().collect(),
             KindName::Invitation => self.invitations.keys().cloned().collect(),
+            KindName::CatalogRecord => {
+                self.records.values().map(|record| (record.namespace.clone(), record.name.clone())).collect()
+            }
         };
         known
             .into_iter()
@@ -156,7 +153,7 @@ impl Index {
     }
 
     /// The accounts that `uses` picks are to be worked out afresh.
-    fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
+    pub(super) fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
         for (key, entry) in &mut self.accounts {
             if entry.object.as_ref().is_some_and(|record| uses(&record.facts)) {
                 entry.redefine();
@@ -316,7 +313,11 @@ impl Index {
                 touch(&account, record.facts.email.as_ref().ok(), impacts);
                 self.drop_if_empty(&account);
             }
-            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore | KindName::Account => {}
+            KindName::Namespace
+            | KindName::PermissionCatalog
+            | KindName::IdentityStore
+            | KindName::Account
+            | KindName::CatalogRecord => {}
         }
     }
 
@@ -425,5 +426,6 @@ fn reference_of(object: &Object) -> ObjectRef {
         Object::Group(record) => record.reference(KindName::UserGroup),
         Object::Member(record) => record.reference(KindName::Membership),
         Object::Invitation(record) => record.reference(KindName::Invitation),
+        Object::CatalogRecord(record) => record.reference(KindName::CatalogRecord),
     }
 }

@@ -3,6 +3,8 @@
 //! Owned by the controller's one loop, so there is no lock; a pass takes shared pointers out of it.
 
 mod changes;
+mod revisions;
+pub use revisions::Revisions;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -12,6 +14,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::record::{KindName, Meta, NamespaceRecord, ObjectRef, Record};
+use super::rollout::CatalogRecord;
 use crate::{
     model::{AccountKey, Email, Name},
     resolve::{
@@ -40,6 +43,8 @@ pub struct Index {
     groups: HashMap<Key, Arc<Record<GroupFacts>>>,
     members: HashMap<Key, Arc<Record<MemberFacts>>>,
     invitations: HashMap<Key, Arc<Record<InvitationFacts>>>,
+    /// Records of catalogs' last revisions, by catalog.
+    records: HashMap<Name, Arc<Record<CatalogRecord>>>,
     /// What a list under way has named so far.
     listing: HashMap<KindName, HashSet<Key>>,
 }
@@ -119,12 +124,12 @@ impl Index {
         let entry = self.accounts.get(key)?;
         let account = entry.object.as_ref()?.facts.clone();
         let labels = self.namespaces.get(&key.namespace).map(|record| record.labels.clone()).unwrap_or_default();
-        let catalog = self.catalogs.get(account.spec.catalog_ref.name.as_str());
+        let catalog = self.followed(key);
         let store = self.stores.get(account.spec.store_ref.name.as_str());
         let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.object.clone());
         Some(AccountSnapshot {
             namespace_labels: labels,
-            catalog: catalog.map(|record| record.facts.clone()),
+            catalog,
             store: store.map(|record| record.facts.clone()),
             parent: parent.filter(|parent| !parent.meta.deleting).map(|parent| parent.facts.clone()),
             roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
@@ -180,7 +185,9 @@ impl Index {
             KindName::UserGroup => self.groups.get(&key()).map(|record| record.account_key()),
             KindName::Membership => self.members.get(&key()).map(|record| record.account_key()),
             KindName::Invitation => self.invitations.get(&key()).map(|record| record.account_key()),
-            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore => None,
+            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => {
+                None
+            }
         }
     }
 
@@ -218,6 +225,7 @@ impl Index {
             KindName::UserGroup => self.groups.get(&key()).map(|record| &record.meta),
             KindName::Membership => self.members.get(&key()).map(|record| &record.meta),
             KindName::Invitation => self.invitations.get(&key()).map(|record| &record.meta),
+            KindName::CatalogRecord => self.record_named(&reference.name).map(|record| &record.meta),
         }
     }
 
@@ -225,7 +233,7 @@ impl Index {
     pub fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
         let key = || (reference.namespace.clone(), reference.name.clone());
         match reference.kind {
-            KindName::Namespace => None,
+            KindName::Namespace | KindName::CatalogRecord => None,
             KindName::PermissionCatalog => {
                 self.catalogs.get_mut(&reference.name).map(|record| &mut Arc::make_mut(record).meta)
             }

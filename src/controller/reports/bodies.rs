@@ -62,7 +62,8 @@ pub(super) fn account_report(
 ) -> Report {
     let mut finding = definitions.finding.clone();
     finding.advice = definitions.account_advice(&record.facts, &pass.counts.role_refs);
-    let detail = account_detail(&pass.counts, definitions.owner.is_some(), checked);
+    let catalog = pass.snapshot.catalog.as_ref().map(|catalog| catalog.generation);
+    let detail = account_detail(&pass.counts, definitions.owner.is_some(), catalog, checked);
     Report::new(record.facts.generation, detail).with_finding(finding)
 }
 
@@ -82,13 +83,19 @@ pub(in crate::controller) fn readvise(
 }
 
 /// The numbers an Account shows.
-pub(in crate::controller) fn account_detail(counts: &Counts, has_owner: bool, checked: Option<Timestamp>) -> Detail {
+pub(in crate::controller) fn account_detail(
+    counts: &Counts,
+    has_owner: bool,
+    catalog: Option<i64>,
+    checked: Option<Timestamp>,
+) -> Detail {
     Detail::Account {
         members: counts.memberships + u64::from(has_owner),
         roles: counts.roles,
         groups: counts.groups,
         pending_invitations: counts.invitations,
         managed_accounts: counts.children.unwrap_or(0),
+        catalog,
         checked: checked.map(Seconds::of),
     }
 }

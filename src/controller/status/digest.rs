@@ -1,7 +1,7 @@
 //! What is kept of an object's status: a digest that tells whether it is as we would write it, and the times that must
 //! not change when nothing else does. Nothing here decides anything about access.
 
-use std::hash::Hasher;
+use std::{hash::Hasher, num::NonZeroU32};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -27,6 +27,21 @@ pub struct StatusDigest {
     pub drift_corrected: Option<Seconds>,
     /// When the account was last compared whole.
     pub last_checked: Option<Seconds>,
+    /// The generation of the catalog that the account follows.
+    pub catalog_generation: Option<NonZeroU32>,
+    /// Why it is not in sync, as far as others wait for it.
+    pub held: Option<Held>,
+}
+
+/// Why an account is not in sync, as far as the rollout of a catalog cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Removals are held back.
+    Guarded,
+    /// The store refuses something.
+    Rejected,
+    /// The store is away.
+    Away,
 }
 
 /// Seconds since the epoch; Kubernetes keeps no more.
@@ -92,6 +107,10 @@ pub trait Digestible: Serialize {
     fn last_checked(&self) -> Option<Timestamp> {
         None
     }
+    /// The generation of the catalog that is followed.
+    fn catalog_generation(&self) -> Option<i64> {
+        None
+    }
 }
 
 macro_rules! digestible {
@@ -129,6 +148,9 @@ digestible! {
         fn last_checked(&self) -> Option<Timestamp> {
             self.last_checked_time.as_ref().map(|time| time.0)
         }
+        fn catalog_generation(&self) -> Option<i64> {
+            self.catalog_generation
+        }
     }
 }
 with_drift! { RoleStatus UserGroupStatus MembershipStatus }
@@ -159,6 +181,17 @@ pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
         drift_detected: status.drift().and_then(|drift| drift.detected_at.as_ref().map(second)),
         drift_corrected: status.drift().and_then(|drift| drift.last_corrected_time.as_ref().map(second)),
         last_checked: status.last_checked().map(Seconds::of),
+        catalog_generation: status.catalog_generation().and_then(|at| NonZeroU32::new(u32::try_from(at).ok()?)),
+        held: synced.filter(|condition| condition.status == "False").and_then(held),
+    }
+}
+
+fn held(synced: &Condition) -> Option<Held> {
+    match api::SyncReason::parse(&synced.reason)? {
+        api::SyncReason::RemovalGuarded => Some(Held::Guarded),
+        api::SyncReason::StoreRejected => Some(Held::Rejected),
+        api::SyncReason::StoreUnavailable => Some(Held::Away),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ mod render;
 mod report;
 mod writer;
 
-pub use digest::{Digestible, Seconds, StatusDigest, digest};
+pub use digest::{Digestible, Held, Seconds, StatusDigest, digest};
 pub use render::{Rendered, render};
-pub use report::{Detail, DriftReport, Report, Synced};
+pub use report::{Detail, DriftReport, Report, Synced, Waits};
 pub use writer::{Lane, StatusWriter, WriteResult};

@@ -41,9 +41,12 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
     let observed_generation = Some(report.generation);
     let conditions = writer.conditions();
     match &report.detail {
-        Detail::Catalog(accounts) => {
-            finish(&api::PermissionCatalogStatus { observed_generation, conditions, accounts: Some(count(*accounts)) })
-        }
+        Detail::Catalog { accounts, updated } => finish(&api::PermissionCatalogStatus {
+            observed_generation,
+            conditions,
+            accounts: Some(count(*accounts)),
+            updated_accounts: Some(count(*updated)),
+        }),
         Detail::Store {
             accounts,
             members,
@@ -63,7 +66,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             capabilities: capabilities.clone(),
             revocation_delay_seconds: Some(count(revocation_delay.as_secs())).filter(|seconds| *seconds > 0),
         }),
-        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, checked } => {
+        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, catalog, checked } => {
             finish(&api::AccountStatus {
                 observed_generation,
                 conditions,
@@ -72,6 +75,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
                 groups: Some(count(*groups)),
                 pending_invitations: Some(count(*pending_invitations)),
                 managed_accounts: Some(count(*managed_accounts)),
+                catalog_generation: *catalog,
                 last_checked_time: writer.last_checked(*checked).map(time),
                 drift: writer.drift_status(),
             })
@@ -237,7 +241,7 @@ impl Writer<'_> {
     fn ready(&self, valid: &Said, synced: Option<&Said>, drifted: Option<&Said>) -> Said {
         let kind = ConditionType::Ready;
         if let Some(waits) = &self.report.waits {
-            return Said { kind, is_true: false, reason: waits.0.to_owned(), message: waits.1.clone() };
+            return Said { kind, is_true: false, reason: waits.reason.to_owned(), message: waits.message.clone() };
         }
         let bad = [Some(valid), synced].into_iter().flatten().find(|said| !said.is_true);
         let bad = bad.or_else(|| drifted.filter(|said| said.is_true));
@@ -250,7 +254,8 @@ impl Writer<'_> {
     /// Waiting heals it by itself.
     fn reconciling(&self) -> Option<Said> {
         let (reason, message) = match (self.faulty(), &self.report.synced, &self.report.waits) {
-            (_, _, Some(waits)) => (waits.0.to_owned(), waits.1.clone()),
+            (_, _, Some(waits)) if waits.stalled => return None,
+            (_, _, Some(waits)) => (waits.reason.to_owned(), waits.message.clone()),
             (Some((reason, message)), _, _) if reason.heals_by_waiting() => (reason.to_string(), message),
             (None, Synced::No(no), _) if no.0 == SyncReason::StoreUnavailable => (no.0.to_string(), no.1.clone()),
             _ => return None,
@@ -260,6 +265,10 @@ impl Writer<'_> {
 
     /// Somebody must act.
     fn stalled(&self) -> Option<Said> {
+        if let Some(waits) = self.report.waits.as_ref().filter(|waits| waits.stalled) {
+            let (reason, message) = (waits.reason.to_owned(), waits.message.clone());
+            return Some(Said { kind: ConditionType::Stalled, is_true: true, reason, message });
+        }
         let (reason, message) = match (self.faulty(), &self.report.synced) {
             (Some((reason, message)), _) if !reason.heals_by_waiting() => (reason.to_string(), message),
             (None, Synced::No(no)) => match no.0 {

@@ -20,10 +20,21 @@ pub struct Report {
     pub synced: Synced,
     /// Drift.
     pub drift: DriftReport,
-    /// Why it waits, besides: reason and message of `Ready=False`, `Reconciling`.
-    pub waits: Option<Box<(&'static str, String)>>,
+    /// Why it waits, besides.
+    pub waits: Option<Box<Waits>>,
     /// What its kind shows.
     pub detail: Detail,
+}
+
+/// Why an object waits for others: reason and message of `Ready=False`, and of `Reconciling` or `Stalled`.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// Reason.
+    pub reason: &'static str,
+    /// In words.
+    pub message: String,
+    /// Whether somebody must act.
+    pub stalled: bool,
 }
 
 /// Whether the store holds what the spec says.
@@ -54,8 +65,13 @@ pub enum DriftReport {
 /// What a kind shows.
 #[derive(Clone, Debug)]
 pub enum Detail {
-    /// PermissionCatalog: accounts.
-    Catalog(u64),
+    /// PermissionCatalog.
+    Catalog {
+        /// Accounts that use it.
+        accounts: u64,
+        /// Those of them that follow its present generation.
+        updated: u64,
+    },
     /// IdentityStore.
     Store {
         /// Accounts kept in it.
@@ -85,6 +101,8 @@ pub enum Detail {
         pending_invitations: u64,
         /// Accounts that name it as their parent.
         managed_accounts: u64,
+        /// The generation of the catalog that it follows.
+        catalog: Option<i64>,
         /// When it was just compared whole.
         checked: Option<Seconds>,
     },

@@ -330,6 +330,8 @@ fn url(reference: &ObjectRef) -> String {
         KindName::UserGroup => "usergroups",
         KindName::Membership => "memberships",
         KindName::Invitation => "invitations",
+        // Nothing is said of it.
+        KindName::CatalogRecord => "configmaps",
     };
     let base = format!("/apis/{}/{}", api::GROUP, api::VERSION);
     if reference.namespace.is_empty() {

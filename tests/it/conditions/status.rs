@@ -174,7 +174,7 @@ async fn kubectl_shows_sorts_and_waits() {
         ("arole", "NAME ACCOUNT OVERRIDES MEMBERS READY REASON AGE"),
         ("ugrp", "NAME ACCOUNT MEMBERS READY REASON AGE"),
         ("mship", "NAME ACCOUNT USER ROLE READY REASON AGE"),
-        ("pcat", "NAME ACCOUNTS READY REASON AGE"),
+        ("pcat", "NAME ACCOUNTS UPDATED READY REASON AGE"),
         ("idstore", "NAME FILE ACCOUNTS MEMBERS READY REASON AGE"),
     ];
     for (kind, header) in headers {

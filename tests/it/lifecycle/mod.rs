@@ -23,6 +23,7 @@ mod portals;
 mod postgres;
 mod replicas;
 mod restore;
+mod rollout;
 mod shards;
 mod site;
 mod stores;

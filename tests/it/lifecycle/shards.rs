@@ -24,7 +24,7 @@ fn accounts(site: &Site<'_>) -> Vec<String> {
     names.take(8).collect()
 }
 
-fn replica(plane: &ControlPlane, shards: u16) -> ControllerProcess {
+pub(super) fn replica(plane: &ControlPlane, shards: u16) -> ControllerProcess {
     let shards = shards.to_string();
     Controller::spawn(plane, &plane.data().join("stores"), |command| {
         command.args(["--shards", &shards]);
@@ -32,7 +32,7 @@ fn replica(plane: &ControlPlane, shards: u16) -> ControllerProcess {
 }
 
 /// Waits until the replicas hold so many shards.
-async fn hold(replicas: &mut [&mut ControllerProcess], wanted: &[u32]) {
+pub(super) async fn hold(replicas: &mut [&mut ControllerProcess], wanted: &[u32]) {
     eventually_or(PATIENCE, format!("{wanted:?} shards to be held"), async || {
         let mut held = Vec::new();
         for replica in &mut *replicas {
