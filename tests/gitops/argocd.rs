@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::helm::said;
+use crate::support::tools::said;
 use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, parse_yaml, wait_condition, wait_view};
 use crate::tools::{as_documented, bound, built, roster_objects, text, versions};
 
@@ -28,7 +28,7 @@ impl<'a> Argo<'a> {
              {{apiVersion: v1, kind: Secret, metadata: {{name: argocd-secret, namespace: argocd, {labels}}}}}\n"
         );
         plane.kubectl_ok(&["apply", "-f", "-"], Some(&own)).await;
-        let file = crate::helm::repository("examples/gitops/argocd/argocd-cm.yaml");
+        let file = crate::support::tools::repository("examples/gitops/argocd/argocd-cm.yaml");
         let document = text("docs/operations/gitops.md");
         let command = document.lines().find(|line| line.starts_with("kubectl patch -n argocd")).unwrap();
         let words: Vec<&str> = command.split_whitespace().skip(1).collect();
@@ -41,7 +41,7 @@ impl<'a> Argo<'a> {
         let definitions = built("argocd-crds");
         plane.kubectl_ok(&["apply", "--server-side", "-f", definitions.to_str().unwrap()], None).await;
         plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], None).await;
-        let application = crate::helm::repository("examples/gitops/argocd/application.yaml");
+        let application = crate::support::tools::repository("examples/gitops/argocd/application.yaml");
         let check = ["apply", "--dry-run=server", "--validate=strict", "-f", application.to_str().unwrap()];
         plane.kubectl_ok(&check, None).await;
         Self { plane }
@@ -124,7 +124,7 @@ async fn argo_cd_waits_in_waves_and_judges_all_seven_kinds() {
     }
 
     // A second portal has what this one lacks: an invitation.
-    let second = crate::helm::repository("examples/developer-platform");
+    let second = crate::support::tools::repository("examples/developer-platform");
     plane.kubectl_ok(&["apply", "-f", second.to_str().unwrap()], None).await;
     // The one that is not eligible there, and says so.
     plane.kubectl_ok(&["delete", "-n", "developer-platform", "invitation/hobby-mika"], None).await;

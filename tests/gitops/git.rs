@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use tokio::net::TcpListener;
 
-use crate::helm::said;
+use crate::support::tools::said;
 
 /// A work tree, and the repository it pushes to.
 pub struct Repository {

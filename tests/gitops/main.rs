@@ -15,8 +15,6 @@
 mod argocd;
 mod flux;
 mod git;
-#[path = "../helm/tools.rs"]
-mod helm;
 mod story;
 #[path = "../it/support/mod.rs"]
 mod support;

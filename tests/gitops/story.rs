@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::flux::{Flux, NAMESPACE, condition};
 use crate::git::Repository;
-use crate::helm::{said, tool};
+use crate::support::tools::{said, tool};
 use crate::support::{
     ControlPlane, Controller, PATIENCE, SYSTEM, eventually, eventually_or, try_view, wait_condition, wait_view,
 };

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 
-use crate::helm::{repository, said};
 use crate::support::ControlPlane;
+use crate::support::tools::{repository, said};
 
 /// The folder of the programs.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("ROSTER_GITOPS") {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::parse_yaml;
-use crate::tools::{complaint, repository, said, tool};
+use crate::support::tools::{complaint, repository, said, tool};
 
 const CHART: &str = "charts/roster";
 const ACCESS: &str = "charts/roster-access";

@@ -16,4 +16,3 @@ mod proxy;
 mod story;
 #[path = "../it/support/mod.rs"]
 mod support;
-mod tools;

@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::proxy::Proxy;
+use crate::support::tools::{complaint, said, tool};
 use crate::support::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually_or, wait_condition, wait_view};
-use crate::tools::{complaint, said, tool};
 
 fn helm(plane: &ControlPlane, args: &[&str]) -> Command {
     let mut command = tool("helm");

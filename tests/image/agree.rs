@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::built::{IMAGE, judging};
 use crate::support::parse_yaml;
-use crate::tools::{complaint, repository, said, tool};
+use crate::support::tools::{complaint, repository, said, tool};
 
 fn containerfile() -> Value {
     serde_json::from_str(&said(judging("containerfile").arg("Containerfile"))).unwrap()

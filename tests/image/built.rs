@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::tools::{repository, said};
+use crate::support::tools::{repository, said};
 
 /// The image.
 pub static IMAGE: LazyLock<Image> = LazyLock::new(|| {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::built::{IMAGE, Image, blob};
-use crate::tools::{repository, said};
+use crate::support::tools::{repository, said};
 
 #[test]
 fn nothing_is_in_it_but_what_roster_needs() {

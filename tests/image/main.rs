@@ -20,5 +20,3 @@ mod registry;
 mod run;
 #[path = "../it/support/mod.rs"]
 mod support;
-#[path = "../helm/tools.rs"]
-mod tools;

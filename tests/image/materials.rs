@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::built::{IMAGE, json, judging_materials};
-use crate::tools::{complaint, repository, said};
+use crate::support::tools::{complaint, repository, said};
 
 fn key(component: &Value) -> String {
     format!("{} {}", component["name"].as_str().unwrap(), component["version"].as_str().unwrap())

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::built::{ARCHITECTURE, IMAGE, making};
+use crate::support::tools::{repository, said, tool};
 use crate::support::{PATIENCE, eventually};
-use crate::tools::{repository, said, tool};
 
 /// A registry, ended when it is dropped.
 struct Registry {

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::container::{Container, Pod};
+use crate::support::tools::{said, tool};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, view, wait_condition};
-use crate::tools::{said, tool};
 
 /// The strictest pod there is, with nothing of a volume.
 fn pod(args: &[&str]) -> Pod {

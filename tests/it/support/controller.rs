@@ -40,7 +40,7 @@ impl Controller {
 
     async fn start(plane: &ControlPlane) -> Self {
         let client = plane.client().await;
-        prepare(&client).await;
+        prepare(plane).await;
         forget_dead_leader(&client).await;
         let directory = fresh_directory(&plane.data().join("sqlite"));
         let config = Config {
@@ -51,7 +51,7 @@ impl Controller {
             identity: identity(std::process::id()),
             shards: 1,
         };
-        let kubeconfig = plane.kubeconfig().to_owned();
+        let kubeconfig = super::account::path(plane);
         let ended = Arc::new(Mutex::new(None));
         let says = Arc::clone(&ended);
         // A thread and a runtime of its own: that of a test ends with the test.
@@ -78,15 +78,17 @@ impl Controller {
     }
 }
 
-/// The kinds, and the controller's namespace.
-pub(super) async fn prepare(client: &Client) {
-    install_crds(client).await;
+/// The kinds, the controller's namespace, and its account.
+pub(super) async fn prepare(plane: &ControlPlane) {
+    let client = plane.client().await;
+    install_crds(&client).await;
     let namespace: Namespace = serde_json::from_value(serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}
     }))
     .expect("a namespace");
-    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespaces: Api<Namespace> = Api::all(client);
     namespaces.patch(SYSTEM, &PatchParams::apply("tests"), &Patch::Apply(&namespace)).await.expect("roster-system");
+    super::account::grant(plane).await;
 }
 
 fn identity(process: u32) -> String {

@@ -11,6 +11,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test takes what it needs of the harness")]
 
+mod account;
 mod cluster;
 mod control_plane;
 mod controller;
@@ -19,6 +20,7 @@ mod objects;
 mod process;
 mod scene;
 mod servers;
+pub mod tools;
 mod wait;
 
 pub use cluster::{Namespace, install_crds};

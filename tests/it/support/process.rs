@@ -26,7 +26,7 @@ impl Controller {
 
     /// Makes a control plane ready for a controller: our kinds, and its namespace.
     pub async fn prepare(plane: &ControlPlane) {
-        prepare(&plane.client().await).await;
+        prepare(plane).await;
     }
 
     /// As [`Self::process`] on a control plane that is ready, or is to do without, and with more said of the process.
@@ -38,7 +38,7 @@ impl Controller {
         command
             .args(["controller", "--http", "127.0.0.1:0", "--store-namespace", SYSTEM, "--sqlite-dir"])
             .arg(directory)
-            .env("KUBECONFIG", plane.kubeconfig())
+            .env("KUBECONFIG", super::account::path(plane))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create_new(&log).expect("a log file"));

@@ -1,4 +1,4 @@
-//! helm and its friends.
+//! helm and its friends. `ROSTER_HELM` may name their folder, otherwise `tests/helm/build.sh` builds them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

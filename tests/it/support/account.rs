@@ -1,0 +1,48 @@
+//! The controller's own account: with the rights that the chart gives it and no others, whatever a test is about.
+
+use std::fs;
+use std::path::PathBuf;
+
+use kube::config::Kubeconfig;
+use tokio::sync::OnceCell;
+
+use super::tools::{said, tool};
+use super::{ControlPlane, SYSTEM};
+
+/// Gives the account what the chart gives it; it is there at once.
+pub(super) async fn grant(plane: &ControlPlane) {
+    static RIGHTS: OnceCell<String> = OnceCell::const_new();
+    let rights = RIGHTS
+        .get_or_init(|| async {
+            let rendered = tokio::task::spawn_blocking(|| {
+                said(tool("helm").args([
+                    "template",
+                    "roster",
+                    "charts/roster",
+                    "-n",
+                    SYSTEM,
+                    "--show-only",
+                    "templates/rbac.yaml",
+                ]))
+            });
+            rendered.await.expect("helm ends")
+        })
+        .await;
+    plane.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", "-"], Some(rights)).await;
+    let token = plane.kubectl_ok(&["create", "token", "roster", "-n", SYSTEM, "--duration=12h"], None).await;
+    let mut kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("the kubeconfig can be read");
+    for user in &mut kubeconfig.auth_infos {
+        user.auth_info =
+            Some(kube::config::AuthInfo { token: Some(token.trim().to_owned().into()), ..Default::default() });
+    }
+    let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig");
+    // Whole, or not at all: another test may read it just now.
+    let (path, new) = (path(plane), path(plane).with_extension(format!("{}.new", std::process::id())));
+    fs::write(&new, text).expect("it can be written");
+    fs::rename(&new, path).expect("it can be put in its place");
+}
+
+/// Its kubeconfig.
+pub(super) fn path(plane: &ControlPlane) -> PathBuf {
+    plane.data().join("controller.kubeconfig")
+}
