@@ -221,7 +221,12 @@ mod tests {
     fn what_cannot_be_read_whole_says_nothing() {
         let portal = Name::new("portal");
         let whole = config_map(name("portal"), &portal, &last(Some("acme/shop")), None).unwrap();
-        for (key, value) in [("spec", "{}"), ("spec", "{\"sections\": []}"), ("generation", "x"), ("upTo", "acme")] {
+        for (key, value) in [
+            ("spec", "{}"),
+            ("spec", "{\"sections\": [{\"name\": \"orders\"}], \"defaultRole\": \"nobody\"}"),
+            ("generation", "x"),
+            ("upTo", "acme"),
+        ] {
             let mut broken = whole.clone();
             broken.data.as_mut().unwrap().insert(key.to_owned(), value.to_owned());
             let read = reread(broken);
