@@ -57,9 +57,9 @@ pub fn catalog_report(record: &Record<CatalogFacts>, users: u64, progress: Optio
 /// How far a change of a catalog has come, and what to do where it has stopped.
 #[must_use]
 pub fn rollout_message(generation: i64, progress: &Progress) -> String {
-    let Progress { accounts, updated, next, stopped, .. } = progress;
+    let Progress { accounts, updated, next, waits, stopped, .. } = progress;
     let so_far = format!("{updated} of {accounts} accounts follow generation {generation}");
-    match (stopped, next) {
+    match (stopped, waits.as_ref().or(next.as_ref())) {
         (Some((account, reason)), _) => {
             let approve = match reason {
                 SyncReason::RemovalGuarded => "approve the removals on that Account",
@@ -70,7 +70,7 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
                  annotation {ROLLOUT_ANNOTATION}=AllAtOnce on it"
             )
         }
-        (None, Some(next)) => format!("{so_far}; next {next}"),
+        (None, Some(account)) => format!("{so_far}; now {account}"),
         (None, None) => format!("{so_far}; the last of them are at it"),
     }
 }

@@ -26,7 +26,7 @@ pub struct PresentRevision {
 }
 
 impl PresentRevision {
-    /// Whether it can be waited for: what is invalid or on its way out is said of all accounts as it is.
+    /// Whether it is worth a record: what is invalid or on its way out is not.
     fn counts(&self) -> bool {
         !self.deleting && self.facts.compiled.is_ok()
     }
@@ -61,7 +61,7 @@ impl<'a> Rollout<'a> {
         let Some(last) = last.filter(|last| last.uid == present.uid) else { return Self::Done };
         match last.facts.generation.cmp(&present.facts.generation) {
             Ordering::Greater => Self::Ahead(last),
-            Ordering::Less if present.counts() && !present.all_at_once => Self::Under(last),
+            Ordering::Less if present.facts.compiled.is_ok() && !present.all_at_once => Self::Under(last),
             Ordering::Less | Ordering::Equal => Self::Done,
         }
     }
@@ -80,7 +80,10 @@ impl<'a> Rollout<'a> {
     #[must_use]
     pub fn is_to_be_noted(self, present: &PresentRevision, last: Option<&LastRevision>) -> bool {
         let noted = |last: &LastRevision| {
-            last.uid == present.uid && last.facts.generation == present.facts.generation && last.up_to.is_none()
+            last.uid == present.uid
+                && last.facts.generation == present.facts.generation
+                && last.facts.spec == present.facts.spec
+                && last.up_to.is_none()
         };
         matches!(self, Self::Done) && present.counts() && !last.is_some_and(noted)
     }
@@ -106,6 +109,8 @@ pub struct Progress {
     pub updated: usize,
     /// The account that comes next.
     pub next: Option<AccountKey>,
+    /// The first account that others wait for.
+    pub waits: Option<AccountKey>,
     /// The first account that stops it, and why.
     pub stopped: Option<(AccountKey, SyncReason)>,
     /// What is to be done now.
@@ -133,6 +138,7 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         Standing::Stopped(reason) => Some((key.clone(), *reason)),
         Standing::Done | Standing::Waits => None,
     });
+    let waits = admitted.iter().find(|(_, standing)| *standing == Standing::Waits).map(|(key, _)| key.clone());
     // 1, 2, 4, …: as many as there are already, and one.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
     let step = if admitted.iter().any(|(_, standing)| *standing != Standing::Done) {
@@ -142,5 +148,6 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
     } else {
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
-    Progress { accounts: accounts.len(), updated, next: waiting.first().map(|(key, _)| key.clone()), stopped, step }
+    let next = waiting.first().map(|(key, _)| key.clone());
+    Progress { accounts: accounts.len(), updated, next, waits, stopped, step }
 }

@@ -49,6 +49,7 @@ impl Dispatcher {
                     self.queue.finished(&key, true);
                 } else if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
+                    self.look(reference.kind, reference.name, LOOK_DELAY);
                 }
             }
         }

@@ -48,7 +48,7 @@ impl Dispatcher {
         };
         let Some(catalog) = self.index.catalogs.get(name).cloned() else { return };
         let users = self.users_of(name);
-        let accounts = standings(&users, &revisions);
+        let accounts = self.standings(&users, &revisions);
         let progress = match revisions.rollout() {
             Rollout::Under(last) => Some(progress(last.up_to.as_ref(), &accounts)),
             Rollout::Done | Rollout::Ahead(_) => None,
@@ -71,6 +71,20 @@ impl Dispatcher {
         let mut users: Vec<_> = users.map(|(key, account)| (key.clone(), account.clone())).collect();
         users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         users
+    }
+
+    fn standings(
+        &self,
+        users: &[(AccountKey, Arc<Record<AccountFacts>>)],
+        revisions: &Revisions,
+    ) -> Vec<(AccountKey, Standing)> {
+        let generation = revisions.present.facts.generation;
+        let is_away = |account: &AccountFacts| {
+            let store = self.index.stores.get(account.spec.store_ref.name.as_str());
+            store.is_none_or(|store| !store.meta.status.is_true(ConditionType::Ready))
+        };
+        let standing = |account: &Record<AccountFacts>| standing(&account.meta, generation, is_away(&account.facts));
+        users.iter().map(|(key, account)| (key.clone(), standing(account))).collect()
     }
 
     /// An event, once for each stop.
@@ -146,22 +160,19 @@ fn next_write(revisions: &Revisions, unused: bool, progress: Option<&Progress>) 
     }
 }
 
-fn standings(users: &[(AccountKey, Arc<Record<AccountFacts>>)], revisions: &Revisions) -> Vec<(AccountKey, Standing)> {
-    let generation = revisions.present.facts.generation;
-    users.iter().map(|(key, account)| (key.clone(), standing(&account.meta, generation))).collect()
-}
-
-/// What an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting.
-fn standing(account: &Meta, generation: i64) -> Standing {
+/// What an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting; one pass
+/// that failed does.
+fn standing(account: &Meta, generation: i64, store_is_away: bool) -> Standing {
     let status = &account.status;
     let follows = status.catalog_generation.is_some_and(|at| i64::from(at.get()) == generation);
     let is_current = follows && status.observed_generation == account.generation;
     match status.held {
-        Some(Held::Away) => Standing::Done,
+        Some(Held::Away) if store_is_away => Standing::Done,
         _ if account.deleting => Standing::Done,
         _ if !is_current => Standing::Waits,
         Some(Held::Guarded) => Standing::Stopped(SyncReason::RemovalGuarded),
         Some(Held::Rejected) => Standing::Stopped(SyncReason::StoreRejected),
+        Some(Held::Away) => Standing::Waits,
         None => Standing::Done,
     }
 }
