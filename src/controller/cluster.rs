@@ -67,7 +67,7 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
             };
             format!(
                 "{so_far}; stopped at {account}: {reason}. To go on, {approve}, or change the catalog again, or set the \
-                 annotation {ROLLOUT_ANNOTATION}=AllAtOnce on it"
+                 annotation {ROLLOUT_ANNOTATION}=AllAtOnce on the catalog"
             )
         }
         (None, Some(account)) => format!("{so_far}; now {account}"),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Time between two looks while this process leads: somebody may install an earlier release over this one.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// An answer that takes longer is none.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -29,11 +29,12 @@ pub async fn await_current(client: &Client, health: &Health) {
 
 /// Waits until one is of an earlier release, and says which.
 pub async fn until_outdated(client: &Client) -> String {
+    // Also at once: whoever has stood by for long may find others than it began with.
     loop {
-        tokio::time::sleep(LOOK_AGAIN).await;
         if let Some(why) = outdated(client).await {
             return why;
         }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -60,7 +61,8 @@ fn is_outdated(name: &str, release: Option<&str>) -> Option<String> {
     let theirs = release.unwrap_or("0.1.0");
     Some(format!(
         "the definition {name} is of an earlier release ({theirs}; this is {ours}), and does not know all that this one \
-         writes: bring the definitions up to date with the chart, or with `roster crds | kubectl apply --server-side -f -`"
+         writes: bring the definitions up to date by `helm upgrade`, or, where no chart keeps \
+         them, by `roster crds | kubectl apply --server-side --force-conflicts -f -`"
     ))
 }
 

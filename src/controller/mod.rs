@@ -79,9 +79,6 @@ pub enum Error {
     /// The cluster's id could not be read.
     #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
     ClusterId(#[source] Box<kube::Error>),
-    /// What is written would be lost. Ends a term, not the process.
-    #[error("{0}")]
-    Definitions(String),
     /// Nothing is watched any more.
     #[error("all watches have ended")]
     WatchesEnded,
@@ -146,12 +143,12 @@ pub async fn run(
                 // Together: each waits for the API server.
                 futures::future::join_all(held.into_iter().map(lease::Leadership::release)).await;
                 share.leave().await;
-                return Ok(());
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
             }
             Err(error) => {
-                if matches!(error, Error::LeaseLost) {
-                    metrics.lease_lost();
-                }
+                metrics.lease_lost();
                 tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
                 // Whatever was found out so far may be out of date by then.
             }
@@ -211,9 +208,17 @@ async fn lead(
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
     metrics.shards(shares.count(), config.shards);
     let dispatcher = dispatch::Dispatcher::new(setting, stores, shares);
+    // Under definitions of an earlier release it ends as it does when it is asked to: what is held is given back.
+    let ending = stop.child_token();
+    let watched = async {
+        let why = definitions::until_outdated(client).await;
+        tracing::warn!(why, "no longer leading; nothing is written until this process leads again");
+        ending.cancel();
+        std::future::pending::<()>().await;
+    };
     let held = tokio::select! {
-        held = dispatcher.run(from_stores, share, stop.clone()) => held?,
-        why = definitions::until_outdated(client) => return Err(Error::Definitions(why)),
+        held = dispatcher.run(from_stores, share, ending.clone()) => held?,
+        () = watched => Vec::new(),
     };
     // What is left to tell is told, but nobody waits long for it.
     let _ = tokio::time::timeout(LAST_WORDS, events_task).await;

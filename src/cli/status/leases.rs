@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::controller::{lease, sharing::LeaseName};
 
+/// This machine's clock may be off by so many seconds; nothing is decided by it.
+const CLOCKS: i64 = 5;
+
 /// Who leads.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -98,8 +101,8 @@ fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {
     let spec = lease.spec.as_ref()?;
     let (since, renewed) = (spec.acquire_time.as_ref().map(|time| time.0), spec.renew_time.as_ref().map(|time| time.0));
     let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
-    // This machine's clock may be off by a little; nothing is decided by it.
-    let expired = renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() > 2 * lasts);
+
+    let expired = renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() > lasts + CLOCKS);
     Some(Held { shard, holder, since, renewed, expired })
 }
 

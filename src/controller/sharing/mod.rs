@@ -38,6 +38,9 @@ use crate::store::Epoch;
 /// The most shards there can be: each is a Lease that is renewed every other second.
 pub const MAX_SHARDS: u16 = 64;
 
+/// Refusals in a row after which it is said of one that was allowed before.
+const REFUSALS: u32 = 5;
+
 /// How often a replica says that it is there.
 const PRESENCE: Duration = Duration::from_secs(5);
 
@@ -98,6 +101,7 @@ impl Share {
             seen: Sightings::default(),
             present: None,
             may: false,
+            refused: 0,
             conflicts: 0,
             serves: Arc::clone(&serves),
             ended: ended.clone(),
@@ -155,6 +159,8 @@ struct Sharer {
     present: Option<Instant>,
     /// Whether all was allowed once: an API server that has just started knows no rights for a moment.
     may: bool,
+    /// Refusals since.
+    refused: u32,
     /// Rounds in a row in which somebody held one of another number of shards while we held ours.
     conflicts: u32,
     /// Whether this replica can look after accounts.
@@ -187,6 +193,7 @@ impl Sharer {
             let event = match timeout(self.party.timing.deadline, self.round()).await {
                 Ok(Ok(event)) => {
                     self.may = true;
+                    self.refused = 0;
                     Some(event)
                 }
                 Ok(Err(error)) if is_conflict(&error) => None,
@@ -216,7 +223,9 @@ impl Sharer {
     fn failed(&mut self, error: &kube::Error) -> Option<Event> {
         tracing::warn!(error = said(error), "cannot reach the leases; trying again");
         let refused = code(error).is_some_and(|code| (400..500).contains(&code) && ![408, 429].contains(&code));
-        (refused && !self.may).then(|| Event::Refused(with_hint(error, &self.party.namespace)))
+        self.refused += u32::from(refused);
+        let is_told = refused && (!self.may || self.refused >= REFUSALS);
+        is_told.then(|| Event::Refused(with_hint(error, &self.party.namespace)))
     }
 
     /// Looks at all Leases once, and does what is to be done about our share.
@@ -296,7 +305,8 @@ impl Sharer {
             let name = lease.metadata.name.clone().unwrap_or_default();
             let Some(kind) = LeaseName::parse(&name) else { continue };
             let is_news = self.seen.look(&lease);
-            if is_news && self.held.is_empty() && !matches!(kind, LeaseName::Replica { .. }) {
+            let by_another = lease::holder(&lease) != Some(identity);
+            if is_news && by_another && self.held.is_empty() && !matches!(kind, LeaseName::Replica { .. }) {
                 tracing::info!(lease = name, leader = lease::holder(&lease), "waiting for the lease");
             }
             let holder = holder(&lease).filter(|_| !self.seen.is_expired(&name, timing.duration)).cloned();
