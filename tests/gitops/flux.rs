@@ -108,11 +108,6 @@ impl<'a> Flux<'a> {
         .await
     }
 
-    /// Waits until a Kustomization says that it waits for another one.
-    pub async fn wait_dependency(&self, name: &str, on: &str) {
-        self.wait_message(name, "False", &format!("dependency '{NAMESPACE}/{on}' is not ready")).await;
-    }
-
     /// Waits until a Kustomization says that there is nothing to be had from the source; its message.
     pub async fn failed_to_build(&self, name: &str) -> String {
         self.wait_message(name, "False", "path not found").await
