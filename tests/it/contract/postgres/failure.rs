@@ -262,7 +262,7 @@ async fn many_open_it_at_once() {
     for store in opened {
         assert_eq!(store.unwrap().totals().await.unwrap(), Totals::default());
     }
-    assert_eq!(backend.number("SELECT count(*) FROM _sqlx_migrations").await, 1);
+    assert_eq!(backend.number("SELECT count(*) FROM _sqlx_migrations").await, 2, "each migration once");
 }
 
 /// One person in many accounts is a row in each, and leaves one without leaving the others.
