@@ -189,7 +189,7 @@ async fn kubectl_answers_at_a_glance() {
     assert_eq!(cells[0], ["NAME", "ACCOUNT", "USER", "ROLE", "READY", "REASON", "AGE"]);
     assert_eq!(cells[1][..6], ["dana", "acme", "dana@acme.example", "admin", "True", "InSync"]);
     for (short, header) in [
-        ("pcat", "NAME ACCOUNTS READY REASON AGE"),
+        ("pcat", "NAME ACCOUNTS UPDATED READY REASON AGE"),
         ("idstore", "NAME FILE ACCOUNTS MEMBERS READY REASON AGE"),
         ("acct", "NAME CATALOG STORE MEMBERS DRIFTED READY REASON AGE"),
         ("arole", "NAME ACCOUNT OVERRIDES MEMBERS READY REASON AGE"),
