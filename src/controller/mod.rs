@@ -31,7 +31,7 @@ mod stores;
 mod watch;
 mod wire;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -127,7 +127,6 @@ pub async fn run(
             };
             health.set_ready(Ok(()));
             tracing::info!(%cluster, "leading");
-            metrics.leader(true);
             shares
         } else {
             // Whoever takes part knows all accounts before it takes any.
@@ -135,7 +134,6 @@ pub async fn run(
             shares::Shares::new(config.shards)
         };
         let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, shares, &stop).await;
-        metrics.leader(false);
         metrics.shards(0, config.shards);
         health.rest();
         match ended {
@@ -214,11 +212,11 @@ async fn lead(
         let why = definitions::until_outdated(client).await;
         tracing::warn!(why, "no longer leading; nothing is written until this process leads again");
         ending.cancel();
-        std::future::pending::<()>().await;
+        std::future::pending::<Infallible>().await
     };
     let held = tokio::select! {
         held = dispatcher.run(from_stores, share, ending.clone()) => held?,
-        () = watched => Vec::new(),
+        never = watched => match never {},
     };
     // What is left to tell is told, but nobody waits long for it.
     let _ = tokio::time::timeout(LAST_WORDS, events_task).await;

@@ -60,8 +60,8 @@ impl Shares {
 
     /// Shards that wait for a list.
     #[must_use]
-    pub fn unlisted(&self) -> BTreeSet<u16> {
-        self.unlisted.clone()
+    pub fn unlisted(&self) -> &BTreeSet<u16> {
+        &self.unlisted
     }
 
     /// Everything was listed after this shard was taken.

@@ -208,13 +208,9 @@ impl Metrics {
         self.0.api_writes.get_or_create(&ApiWrite { what, outcome }).inc();
     }
 
-    /// Whether this process leads.
-    pub fn leader(&self, leading: bool) {
-        self.0.leader.set(leading.into());
-    }
-
-    /// How many of the shards this process holds.
+    /// How many of the shards this process holds; it leads while it holds any.
     pub fn shards(&self, held: usize, of: u16) {
+        self.0.leader.set((held > 0).into());
         self.0.shards_held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.0.shards.set(of.into());
     }
@@ -306,7 +302,7 @@ mod tests {
         metrics.oldest_pending_revocation(1500 * MS);
         metrics.oldest_check("default", 250 * MS);
         metrics.api_write("status", "ok");
-        metrics.leader(true);
+        metrics.shards(1, 1);
         metrics.lease_lost();
         metrics.drifted("Membership", 3);
         let lines = lines(&metrics);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,17 +14,17 @@ use crate::support::tools::{said, tool};
 use crate::support::{
     ControlPlane, Controller, PATIENCE, SYSTEM, eventually, eventually_or, try_view, wait_condition, wait_view,
 };
-use crate::tools::{as_documented, kubeconfig_of, roster_objects, text, versions};
+use crate::tools::{as_documented, roster_objects, text, versions};
 
 const PORTAL: &str = "secondary-users";
 const ACCOUNT: &str = "secondary-users/tidewater";
 
-/// The chart as a user installs it, and the kubeconfig of its account: there are no nodes, the controller runs outside.
-async fn install(plane: &ControlPlane) -> PathBuf {
+/// The chart as a user installs it; controllers log in as its account: there are no nodes, they run outside.
+async fn install(plane: &ControlPlane) {
     let mut helm = tool("helm");
     helm.args(["install", "roster", "charts/roster", "-n", SYSTEM, "--create-namespace"]);
     said(helm.env("KUBECONFIG", plane.kubeconfig()));
-    kubeconfig_of(plane, SYSTEM, "roster").await
+    crate::support::account::log_in(plane).await;
 }
 
 /// What the store must show, by the table of an example.
@@ -63,7 +62,7 @@ async fn wait_level(file: &std::path::Path, email: &str, section: &str, level: O
 async fn a_portal_under_flux_from_its_first_commit_to_its_last() {
     let plane = ControlPlane::own("flux").await;
     let client = plane.client().await;
-    let kubeconfig = install(&plane).await;
+    install(&plane).await;
     let flux = Flux::start(&plane).await;
     let folder = plane.data().join("git");
     as_documented("Lay out the repository", &folder);
@@ -85,9 +84,7 @@ async fn a_portal_under_flux_from_its_first_commit_to_its_last() {
 
     // Ready in order, and once it is, everything is ready and in the store.
     let data = plane.data().join("roster");
-    let roster = Controller::spawn(&plane, &data, |command| {
-        command.env("KUBECONFIG", &kubeconfig);
-    });
+    let roster = Controller::spawn(&plane, &data, |_| {});
     let file = data.join("roster.db");
     let since = |found: &Value| condition(found, "Ready").unwrap()["lastTransitionTime"].as_str().unwrap().to_owned();
     let platform = since(&flux.ready("access-platform", &first).await);

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use kube::config::Kubeconfig;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::ControlPlane;
 use crate::support::tools::{repository, said};
@@ -42,16 +41,6 @@ pub fn as_documented(heading: &str, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     said(Command::new("cp").arg("-r").arg(repository("examples")).arg(folder));
     said(Command::new("bash").args(["-euo", "pipefail", "-c", commands]).current_dir(folder));
-}
-
-/// A kubeconfig of a service account.
-pub async fn kubeconfig_of(plane: &ControlPlane, namespace: &str, account: &str) -> PathBuf {
-    let token = plane.kubectl_ok(&["create", "token", account, "-n", namespace, "--duration=1h"], None).await;
-    let mut config = serde_json::to_value(Kubeconfig::read_from(plane.kubeconfig()).unwrap()).unwrap();
-    config["users"][0]["user"] = json!({"token": token.trim()});
-    let file = plane.data().join(format!("{account}.kubeconfig"));
-    std::fs::write(&file, serde_yaml_ng::to_string(&config).unwrap()).unwrap();
-    file
 }
 
 /// Everything of Roster's in a namespace; without one, everything.

@@ -101,7 +101,6 @@ fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {
     let spec = lease.spec.as_ref()?;
     let (since, renewed) = (spec.acquire_time.as_ref().map(|time| time.0), spec.renew_time.as_ref().map(|time| time.0));
     let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
-
     let expired = renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() > lasts + CLOCKS);
     Some(Held { shard, holder, since, renewed, expired })
 }

@@ -58,7 +58,7 @@ impl Dispatcher {
         // A refusal that is not repeated is over.
         self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED);
         self.setting.health.set_ready(self.readiness());
-        self.setting.metrics.leader(self.shares.count() > 0);
+        self.setting.metrics.shards(self.shares.count(), self.setting.shards);
         let metrics = &self.setting.metrics;
         let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (changes, checks) = self.queue.depths();

@@ -149,8 +149,8 @@ impl Dispatcher {
         }
     }
 
-    /// Runs until `stop`, until nothing is ours any more, or until a lease is lost. What is still held then is returned:
-    /// nothing of it is under way.
+    /// Runs until `stop`, or until a lease is lost. What is still held after `stop` is returned, if nothing of it is under
+    /// way any more.
     pub(super) async fn run(
         mut self,
         mut announced: mpsc::UnboundedReceiver<Announced>,

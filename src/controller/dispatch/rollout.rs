@@ -47,44 +47,39 @@ impl Dispatcher {
             return;
         };
         let Some(catalog) = self.index.catalogs.get(name).cloned() else { return };
-        let users = self.users_of(name);
-        let accounts = self.standings(&users, &revisions);
+        let users = self.users_of(name).count();
         let progress = match revisions.rollout() {
-            Rollout::Under(last) => Some(progress(last.up_to.as_ref(), &accounts)),
+            Rollout::Under(last) => Some(progress(last.up_to.as_ref(), &self.standings(name, &revisions))),
             Rollout::Done | Rollout::Ahead(_) => None,
         };
-        let report = cluster::catalog_report(&catalog, users.len() as u64, progress.as_ref());
+        let report = cluster::catalog_report(&catalog, users as u64, progress.as_ref());
         self.tell_of_stop(&catalog, progress.as_ref());
         self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
         // Who uses it is not known before everything is.
-        let write = complete.then(|| next_write(&revisions, users.is_empty(), progress.as_ref())).flatten();
-        let finalizer = (catalog.meta.finalizer == users.is_empty()).then_some((catalog, !users.is_empty()));
+        let write = complete.then(|| next_write(&revisions, users == 0, progress.as_ref())).flatten();
+        let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
         if finalizer.is_some() || write.is_some() {
             self.spawn_catalog_look(reference, finalizer, write);
         }
     }
 
-    /// The accounts that use a catalog, in the order of their keys.
-    fn users_of(&self, catalog: &Name) -> Vec<(AccountKey, Arc<Record<AccountFacts>>)> {
+    /// The accounts that use a catalog.
+    fn users_of(&self, catalog: &Name) -> impl Iterator<Item = (&AccountKey, &Arc<Record<AccountFacts>>)> {
         let objects = self.index.accounts.iter().filter_map(|(key, entry)| Some((key, entry.object.as_ref()?)));
-        let users = objects.filter(|(_, account)| account.facts.spec.catalog_ref.name == **catalog);
-        let mut users: Vec<_> = users.map(|(key, account)| (key.clone(), account.clone())).collect();
-        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        users
+        objects.filter(move |(_, account)| account.facts.spec.catalog_ref.name == **catalog)
     }
 
-    fn standings(
-        &self,
-        users: &[(AccountKey, Arc<Record<AccountFacts>>)],
-        revisions: &Revisions,
-    ) -> Vec<(AccountKey, Standing)> {
+    /// What each of them says of the present revision, in the order of their keys.
+    fn standings(&self, catalog: &Name, revisions: &Revisions) -> Vec<(AccountKey, Standing)> {
         let generation = revisions.present.facts.generation;
         let is_away = |account: &AccountFacts| {
             let store = self.index.stores.get(account.spec.store_ref.name.as_str());
             store.is_none_or(|store| !store.meta.status.is_true(ConditionType::Ready))
         };
         let standing = |account: &Record<AccountFacts>| standing(&account.meta, generation, is_away(&account.facts));
-        users.iter().map(|(key, account)| (key.clone(), standing(account))).collect()
+        let mut all: Vec<_> = self.users_of(catalog).map(|(key, account)| (key.clone(), standing(account))).collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all
     }
 
     /// An event, once for each stop.

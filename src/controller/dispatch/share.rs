@@ -53,7 +53,6 @@ impl Dispatcher {
             Event::Taken(shard, leadership) => {
                 // Its accounts are looked after once everything has been listed afresh.
                 self.shares.take(shard, leadership, true);
-                self.setting.metrics.leader(true);
             }
             Event::GiveBack(shard) => {
                 tracing::info!(shard, "giving a shard to another replica");
@@ -79,10 +78,10 @@ impl Dispatcher {
     /// Whether everything is to be listed now: a shard was taken, and what is known may be older than what the one before
     /// did there.
     pub(super) fn begins_relist(&mut self) -> bool {
-        let shards = self.shares.unlisted();
-        if !self.relist.kinds.is_empty() || shards.is_empty() {
+        if !self.relist.kinds.is_empty() || self.shares.unlisted().is_empty() {
             return false;
         }
+        let shards = self.shares.unlisted().clone();
         self.relist = Relist { shards, kinds: KindName::ALL.into_iter().collect() };
         true
     }

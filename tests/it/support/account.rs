@@ -29,6 +29,11 @@ pub(super) async fn grant(plane: &ControlPlane) {
         })
         .await;
     plane.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", "-"], Some(rights)).await;
+    log_in(plane).await;
+}
+
+/// Writes the kubeconfig by which controllers of this control plane are started; its account is there.
+pub async fn log_in(plane: &ControlPlane) {
     let token = plane.kubectl_ok(&["create", "token", "roster", "-n", SYSTEM, "--duration=12h"], None).await;
     let mut kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("the kubeconfig can be read");
     for user in &mut kubeconfig.auth_infos {

@@ -11,7 +11,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test takes what it needs of the harness")]
 
-mod account;
+pub mod account;
 mod cluster;
 mod control_plane;
 mod controller;
