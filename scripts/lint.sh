@@ -27,5 +27,5 @@ fi
 # Not everywhere; nothing is downloaded for it.
 if command -v shellcheck >/dev/null; then
   step "scripts"
-  shellcheck -x .ci/run demo/*.sh scripts/*.sh tests/controlplane/build.sh tests/keycloak/build.sh tests/helm/build.sh tests/gitops/build.sh image/*.sh tests/image/build.sh
+  shellcheck -x .ci/run demo/*.sh scripts/*.sh image/*.sh tests/*/build.sh
 fi

@@ -1,25 +1,20 @@
 #!/usr/bin/env bash
-# Builds helm, promtool and kube-score if they are not built yet, and prints the folder they are in. By the Go proxy only;
-# the first time takes about 8 minutes, mostly promtool.
+# Builds helm and what charts are checked with, unless that is done, and prints the folder they are in, with the Prometheus
+# operator's definitions in crds/. By the Go proxy only; the first time takes about 8 minutes, mostly promtool.
 set -euo pipefail
-root=${ROSTER_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/roster}/tools
-helm=v4.3.1 promtool=v0.305.0 score=v1.20.0
-folder=$root/helm-$helm-promtool-$promtool-score-$score
-if [[ ! -e $folder/.built ]]; then
-  command -v go >/dev/null || {
-    echo "helm: the Go toolchain (command 'go') is missing; it is needed once, to build helm and promtool" >&2
-    exit 2
-  }
-  mkdir -p "$folder"
-  exec 9>"$folder/lock"
-  command -v flock >/dev/null && flock 9
-fi
-if [[ ! -e $folder/.built ]]; then
-  echo "helm: building helm $helm, promtool $promtool and kube-score $score (once)" >&2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/once.sh
+source "$here/../../scripts/once.sh"
+helm=v4.3.1 promtool=v0.305.0 score=v1.20.0 conform=v0.7.0 operator=v0.85.0
+folder=$(cached "tools/helm-$helm-promtool-$promtool-score-$score-conform-$conform-operator-$operator")
+
+build() {
+  echo "helm: building helm $helm, promtool $promtool, kube-score $score and kubeconform $conform (once)" >&2
   export GOBIN=$folder CGO_ENABLED=0
   go install -p 2 -trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$helm" \
     "helm.sh/helm/v4/cmd/helm@$helm" >&2
   go install -p 2 -trimpath -ldflags "-s -w" "github.com/zegl/kube-score/cmd/kube-score@$score" >&2
+  go install -p 2 -trimpath -ldflags "-s -w" "github.com/yannh/kubeconform/cmd/kubeconform@$conform" >&2
   # Its go.mod has replacements, which `go install` refuses; as a dependency it builds without them.
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -29,6 +24,10 @@ if [[ ! -e $folder/.built ]]; then
     go get "github.com/prometheus/prometheus/cmd/promtool@$promtool"
     go build -p 2 -trimpath -ldflags "-s -w" -o "$folder/promtool" github.com/prometheus/prometheus/cmd/promtool
   ) >&2
-  touch "$folder/.built"
-fi
+  local published
+  published=$(cd "$work" && go mod download -json "github.com/prometheus-operator/prometheus-operator@$operator" |
+    sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  install -D -m 0644 -t "$folder/crds" "$published"/example/prometheus-operator-crd/*_{servicemonitors,prometheusrules}.yaml
+}
+once helm "$folder" build go
 echo "$folder"
