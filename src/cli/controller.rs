@@ -119,12 +119,11 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         served.map_err(anyhow::Error::from)
     };
     let controller = async {
-        let ended = controller::run(client, config, metrics.clone(), health.clone(), stop.clone()).await;
+        controller::run(client, config, metrics.clone(), health.clone(), stop.clone()).await;
         controller_ended.cancel();
-        ended.map_err(anyhow::Error::from)
     };
-    let (served, ended) = tokio::join!(http, controller);
-    ended.and(served)
+    let (served, ()) = tokio::join!(http, controller);
+    served
 }
 
 /// Tells this process from every other one, also from an earlier one in the same pod.

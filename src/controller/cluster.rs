@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 use super::{
+    answer::said,
     finalizer, fresh,
     record::{KindName, Record},
     reports::failure,
@@ -165,7 +166,7 @@ pub async fn keep_finalizer<F>(
     }
     let set = finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await;
     if let Err(error) = &set {
-        tracing::warn!(kind = kind.as_str(), name = %record.name, %error, "finalizer not written, trying again");
+        tracing::warn!(kind = kind.as_str(), name = %record.name, error = said(error), "finalizer not written, trying again");
     }
     set
 }

@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Client, ResourceExt as _};
 use semver::Version;
 
-use super::AGAIN;
+use super::{AGAIN, answer};
 use crate::{
     api::{self, RELEASE_ANNOTATION},
     telemetry::Health,
@@ -18,37 +18,52 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// An answer that takes longer is none.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Waits until no definition is of an earlier release; one that is missing, or may not be read, is said by the watches.
+/// Waits until every definition was read, and none is of an earlier release; one that is missing is said by the watches.
 pub async fn await_current(client: &Client, health: &Health) {
-    while let Some(why) = outdated(client).await {
+    loop {
+        let why = match outdated(client).await {
+            Ok(None) => return,
+            Ok(Some(why)) | Err(why) => why,
+        };
         tracing::warn!(why, "not leading");
         health.set_ready(Err(why));
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-/// Waits until one is of an earlier release, and says which.
+/// Waits until one is of an earlier release, and says which. What cannot be read now is read the next time.
 pub async fn until_outdated(client: &Client) -> String {
     // Also at once: whoever has stood by for long may find others than it began with.
     loop {
-        if let Some(why) = outdated(client).await {
+        if let Ok(Some(why)) = outdated(client).await {
             return why;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-async fn outdated(client: &Client) -> Option<String> {
+/// What is wrong with a definition, if anything is.
+///
+/// # Errors
+/// Why one cannot be read, where nothing is known to be wrong with the others.
+async fn outdated(client: &Client) -> Result<Option<String>, String> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut unread = None;
     for name in api::crd_names() {
-        // What cannot be read now is read the next time.
-        let read = tokio::time::timeout(ANSWER, definitions.get_metadata_opt(name)).await;
-        let Ok(Ok(Some(definition))) = read else { continue };
-        if let Some(why) = is_outdated(name, definition.annotations().get(RELEASE_ANNOTATION).map(String::as_str)) {
-            return Some(why);
+        match tokio::time::timeout(ANSWER, definitions.get_metadata_opt(name)).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(definition))) => {
+                let release = definition.annotations().get(RELEASE_ANNOTATION).map(String::as_str);
+                if let Some(why) = is_outdated(name, release) {
+                    return Ok(Some(why));
+                }
+            }
+            Ok(Err(error)) => unread = Some(answer::advised(&error)),
+            // Neither would it about the others.
+            Err(_) => return Err("the API server does not answer".to_owned()),
         }
     }
-    None
+    unread.map_or(Ok(None), Err)
 }
 
 /// Why the definition of a release will not do. Those of a later one know all that this one writes (docs/api-versioning.md).

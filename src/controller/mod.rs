@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`reconcile`](mod@reconcile): it is the picture of design/architecture.md in one screen.
 
+mod answer;
 mod cluster;
 mod definitions;
 mod deletion;
@@ -49,9 +50,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Time between two attempts to reach the API server, or to lead again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// What to do about a refusal.
-const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
-
 /// How the controller runs.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -70,47 +68,33 @@ pub struct Config {
     pub shards: u16,
 }
 
-/// Why the controller ended.
+/// Why a term ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else may lead by now, so nothing more is written. Ends a term, not the process.
+    /// Somebody else may lead by now, so nothing more is written.
     #[error("the leader lease is lost; another replica may lead by now")]
     LeaseLost,
-    /// The cluster's id could not be read.
-    #[error("the namespace kube-system cannot be read, and its UID is this cluster's id (or set --cluster-id): {0}")]
-    ClusterId(#[source] Box<kube::Error>),
     /// Nothing is watched any more.
     #[error("all watches have ended")]
     WatchesEnded,
 }
 
 /// Keeps the stores as the objects say, whenever this process leads, until `stop`. Whoever loses the lease stops writing
-/// at once, forgets everything, and waits to lead again.
-///
-/// # Errors
-/// When this process can never lead: what may heal by itself is tried again instead.
-pub async fn run(
-    client: Client,
-    config: Config,
-    metrics: Metrics,
-    health: Health,
-    stop: CancellationToken,
-) -> Result<(), Error> {
-    // One that stands by is ready to.
-    health.set_ready(Ok(()));
+/// at once, forgets everything, and waits to lead again. What keeps it from leading is said by `health` and tried again.
+pub async fn run(client: Client, config: Config, metrics: Metrics, health: Health, stop: CancellationToken) {
+    metrics.shards(0, config.shards);
     if let Err(error) = tokio::fs::create_dir_all(&config.sqlite_dir).await {
         // Whoever needs a file there says so in status.
         tracing::warn!(folder = %config.sqlite_dir.display(), %error, "the folder of the embedded stores cannot be made");
     }
     let cluster = tokio::select! {
-        cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster?,
-        () = stop.cancelled() => return Ok(()),
+        cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster,
+        () = stop.cancelled() => return,
     };
-    metrics.shards(0, config.shards);
     loop {
         tokio::select! {
             () = definitions::await_current(&client, &health) => {}
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return,
         }
         let mut share = sharing::Share::join(sharing::Party {
             client: client.clone(),
@@ -123,7 +107,7 @@ pub async fn run(
             let first = first(&mut share, &health, &stop).await;
             let Some(shares) = first else {
                 share.leave().await;
-                return Ok(());
+                return;
             };
             health.set_ready(Ok(()));
             tracing::info!(%cluster, "leading");
@@ -142,7 +126,7 @@ pub async fn run(
                 futures::future::join_all(held.into_iter().map(lease::Leadership::release)).await;
                 share.leave().await;
                 if stop.is_cancelled() {
-                    return Ok(());
+                    return;
                 }
             }
             Err(error) => {
@@ -168,10 +152,11 @@ async fn first(share: &mut sharing::Share, health: &Health, stop: &CancellationT
                 return Some(shares);
             }
             // What may heal by itself is tried again: rights may be given, a namespace be made.
-            sharing::Event::Refused(why) => {
+            sharing::Event::Unable(why) => {
                 tracing::warn!(why, "not leading; trying again");
                 health.set_ready(Err(why));
             }
+            // One that stands by is ready to.
             sharing::Event::Waiting => health.set_ready(Ok(())),
             sharing::Event::Told(_) | sharing::Event::GiveBack(_) => {}
         }
@@ -223,30 +208,20 @@ async fn lead(
     Ok(held)
 }
 
-/// The id of this cluster; the API server may be a while in coming.
-async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Result<Name, Error> {
+/// The id of this cluster. What keeps it from being read may heal by itself, or by somebody's hand; until then readiness
+/// says what it is.
+async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Name {
     if let Some(id) = given {
-        return Ok(Name::new(id));
+        return Name::new(id);
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     loop {
-        match namespaces.get_metadata("kube-system").await {
-            Ok(namespace) => {
-                health.set_ready(Ok(()));
-                return Ok(Name::from(namespace.metadata.uid.unwrap_or_default()));
-            }
-            // A right may be given later; until then this says which one.
-            Err(kube::Error::Api(status)) if status.code == 403 => {
-                tracing::warn!(why = status.message, "{RIGHTS}");
-                health.set_ready(Err(format!("{}; {RIGHTS}", status.message)));
-                tokio::time::sleep(AGAIN).await;
-            }
-            Err(error @ kube::Error::Api(_)) => return Err(Error::ClusterId(Box::new(error))),
-            Err(error) => {
-                tracing::warn!(%error, "the API server does not answer, trying again");
-                health.set_ready(Err(format!("the API server does not answer: {error}")));
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
+        let why = match namespaces.get_metadata("kube-system").await {
+            Ok(namespace) => return Name::from(namespace.metadata.uid.unwrap_or_default()),
+            Err(error) => answer::advised(&error),
+        };
+        tracing::warn!(why, "this cluster's id, the UID of the namespace kube-system, cannot be read; trying again");
+        health.set_ready(Err(why));
+        tokio::time::sleep(AGAIN).await;
     }
 }

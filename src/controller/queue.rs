@@ -48,14 +48,29 @@ pub struct Pending {
     pub trigger: Option<Origin>,
     /// When the first of it was asked for.
     pub since: Option<Instant>,
-    /// Whether something changed, or it is a check only.
+    /// Whether it goes ahead of checks: something changed, or a pass failed.
     pub urgent: bool,
+    /// Since when a change has been waiting to be carried out, if there is any. A pass that fails has not done it.
+    pub changed: Option<Instant>,
+}
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All that was to be done is done.
+    Done,
+    /// The whole account is to be looked at for the rest of it, at once.
+    Partly,
+    /// It is to be done again, after a while.
+    Failed,
 }
 
 #[derive(Default)]
 struct Work {
     pending: Option<Pending>,
     running: bool,
+    /// Since when the change that the running pass carries out has been waiting.
+    open: Option<Instant>,
     failures: u32,
     held: bool,
     parked: bool,
@@ -100,7 +115,11 @@ impl Queue {
         let work = self.work.entry(key.clone()).or_default();
         let queued = work.pending.is_some();
         let pending = work.pending.get_or_insert_default();
-        pending.since.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        pending.since.get_or_insert(now);
+        if urgency == Urgency::Change {
+            pending.changed.get_or_insert(now);
+        }
         match want {
             Want::Account => pending.whole = true,
             Want::Member(email) => {
@@ -136,6 +155,7 @@ impl Queue {
                 Admit::Start => {
                     work.running = true;
                     let pending = work.pending.take().unwrap_or_default();
+                    work.open = pending.changed;
                     return Some((key, pending));
                 }
                 Admit::Full(store) => {
@@ -178,11 +198,21 @@ impl Queue {
         parked
     }
 
-    /// A pass is over. After a failure the account waits before anything of it is looked at again.
-    pub fn finished(&mut self, key: &AccountKey, failed: bool) {
+    /// A pass is over. What it has left undone is to be done by one over the whole account; after a failure, not before a
+    /// while has passed.
+    pub fn finished(&mut self, key: &AccountKey, ended: Ended) {
         let Some(work) = self.work.get_mut(key) else { return };
         work.running = false;
-        if !failed {
+        let open = work.open.take();
+        if ended != Ended::Done {
+            let now = Instant::now();
+            let pending = work.pending.get_or_insert_default();
+            pending.whole = true;
+            pending.urgent = true;
+            pending.since.get_or_insert(now);
+            pending.changed = open.into_iter().chain(pending.changed).min();
+        }
+        if ended != Ended::Failed {
             work.failures = 0;
             self.requeue(key);
             return;
@@ -263,10 +293,13 @@ impl Queue {
         (self.changes.len() + parked + self.not_yet.len(), self.checks.len())
     }
 
-    /// Since when the oldest change has been waiting.
+    /// Since when the oldest change has been waiting to be carried out, also if passes over it run, or fail. What it will
+    /// turn out to take away is not known before.
     #[must_use]
     pub fn oldest_change(&self) -> Option<Instant> {
-        self.work.values().filter_map(|work| work.pending.as_ref().filter(|pending| pending.urgent)?.since).min()
+        let waiting =
+            |work: &Work| work.open.into_iter().chain(work.pending.as_ref().and_then(|all| all.changed)).min();
+        self.work.values().filter_map(waiting).min()
     }
 
     fn requeue(&mut self, key: &AccountKey) {
@@ -276,5 +309,59 @@ impl Queue {
             Some(_) => self.checks.push_back(key.clone()),
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acme() -> AccountKey {
+        AccountKey { namespace: Name::new("acme"), name: Name::new("acme") }
+    }
+
+    fn next(queue: &mut Queue) -> Option<Pending> {
+        queue.take(|_| Admit::Start).map(|(_, pending)| pending)
+    }
+
+    /// Takes up what is due, however far off it is.
+    fn wake(queue: &mut Queue) {
+        queue.wake(Instant::now() + 2 * LONGEST_WAIT);
+    }
+
+    #[test]
+    fn a_change_waits_until_a_pass_has_carried_it_out() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.oldest_change(), None);
+        queue.want(&acme(), Want::Member(Email::parse("eve@acme.example").unwrap()), Urgency::Change, None);
+        let since = queue.oldest_change();
+        assert!(since.is_some());
+        for _ in 0..3 {
+            assert_eq!(next(&mut queue).unwrap().changed, since);
+            assert_eq!(queue.oldest_change(), since, "while its pass runs");
+            queue.want(&acme(), Want::Account, Urgency::Change, None);
+            queue.finished(&acme(), Ended::Failed);
+            assert_eq!(queue.oldest_change(), since, "a pass that failed has not done it");
+            assert!(next(&mut queue).is_none(), "not before a while has passed");
+            wake(&mut queue);
+        }
+        assert!(next(&mut queue).unwrap().whole);
+        queue.finished(&acme(), Ended::Partly);
+        assert_eq!(queue.oldest_change(), since, "the rest of it is to be done");
+        assert!(next(&mut queue).is_some());
+        queue.finished(&acme(), Ended::Done);
+        assert_eq!(queue.oldest_change(), None);
+    }
+
+    #[test]
+    fn a_check_that_fails_is_repeated_and_is_no_change() {
+        let mut queue = Queue::default();
+        queue.want(&acme(), Want::Account, Urgency::Check, None);
+        assert!(!next(&mut queue).unwrap().urgent);
+        queue.finished(&acme(), Ended::Failed);
+        wake(&mut queue);
+        let again = next(&mut queue).unwrap();
+        assert!(again.whole && again.urgent, "it goes ahead of other checks");
+        assert_eq!(queue.oldest_change(), None);
     }
 }

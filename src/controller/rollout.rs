@@ -11,6 +11,7 @@ use kube::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    answer::is_gone,
     lease::Term,
     record::{Meta, Object, Record, Seen},
     status::StatusDigest,
@@ -149,9 +150,12 @@ pub async fn write(
         }
         Write::Forget { uid, version } => {
             let only = Preconditions { uid: Some(uid.to_string()), resource_version: Some(version.to_string()) };
-            api.delete(&name, &DeleteParams::default().preconditions(only)).await?;
             // Its watch says so, in the order of what becomes of the name.
-            return Ok(None);
+            return match api.delete(&name, &DeleteParams::default().preconditions(only)).await {
+                Ok(_) => Ok(None),
+                Err(error) if is_gone(&error) => Ok(None),
+                Err(error) => Err(error),
+            };
         }
     };
     Ok(Some(seen))

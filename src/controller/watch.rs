@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
+    answer,
     record::{FromWire, KindName, NamespaceRecord, Object, ObjectRef, Seen},
     rollout,
     wire::{Kind, Wire},
@@ -138,12 +139,7 @@ fn is_absent(error: &watcher::Error) -> bool {
 /// What the server says to one who may not list or watch a kind.
 fn refusal(error: &watcher::Error) -> Option<String> {
     match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            if status.code == 403 =>
-        {
-            Some(status.message.clone())
-        }
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => answer::refusal(error),
         _ => None,
     }
 }

@@ -42,6 +42,8 @@ struct Inner {
     shards: Gauge,
     lease_losses: Counter,
     drifted: Family<Kind, Gauge>,
+    guarded: Gauge,
+    stopped_rollouts: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -140,6 +142,8 @@ impl Metrics {
             shards: Gauge::default(),
             lease_losses: Counter::default(),
             drifted: Family::default(),
+            guarded: Gauge::default(),
+            stopped_rollouts: Gauge::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -193,7 +197,7 @@ impl Metrics {
         self.0.queue.get_or_create(&Lane { lane }).set(depth);
     }
 
-    /// For how long the oldest access that must go has been waiting to go; zero when none waits.
+    /// For how long the oldest change, which may take access away, has been waiting to be carried out; zero when none waits.
     pub fn oldest_pending_revocation(&self, age: Duration) {
         self.0.oldest_pending_revocation.set(age.as_secs_f64());
     }
@@ -203,7 +207,7 @@ impl Metrics {
         self.0.oldest_check.get_or_create(&StoreName { store: store.to_owned() }).set(age.as_secs_f64());
     }
 
-    /// A write to the API server ended. What: `status`, `finalizer`, `event`.
+    /// A write to the API server ended. What: `status`, `finalizer`, `record`, `event`.
     pub fn api_write(&self, what: &'static str, outcome: &'static str) {
         self.0.api_writes.get_or_create(&ApiWrite { what, outcome }).inc();
     }
@@ -223,6 +227,16 @@ impl Metrics {
     /// How many objects of a kind report that the store differs.
     pub fn drifted(&self, kind: &'static str, count: i64) {
         self.0.drifted.get_or_create(&Kind { kind }).set(count);
+    }
+
+    /// In how many accounts removals wait for somebody to approve them.
+    pub fn guarded(&self, count: i64) {
+        self.0.guarded.set(count);
+    }
+
+    /// At how many catalogs the rollout of a change stands still.
+    pub fn stopped_rollouts(&self, count: usize) {
+        self.0.stopped_rollouts.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A store is gone: an age that nobody renews any more would be an alarm about nothing.
@@ -256,7 +270,7 @@ impl Inner {
         registry.register("queue_depth", "What waits, by lane", self.queue.clone());
         registry.register_with_unit(
             "oldest_pending_revocation_age",
-            "For how long the oldest access that must go has been waiting to go",
+            "For how long the oldest change, which may take access away, has been waiting to be carried out",
             Unit::Seconds,
             self.oldest_pending_revocation.clone(),
         );
@@ -276,6 +290,12 @@ impl Inner {
         registry.register("shards", "Shards that the accounts are shared out over", self.shards.clone());
         registry.register("lease_losses", "Terms that ended by losing the lease", self.lease_losses.clone());
         registry.register("drifted_objects", "Objects that report drift, by kind", self.drifted.clone());
+        registry.register("guarded_accounts", "Accounts in which removals wait to be approved", self.guarded.clone());
+        registry.register(
+            "stopped_rollouts",
+            "Catalogs of which a change has stopped at an account",
+            self.stopped_rollouts.clone(),
+        );
     }
 }
 
@@ -305,6 +325,8 @@ mod tests {
         metrics.shards(1, 1);
         metrics.lease_lost();
         metrics.drifted("Membership", 3);
+        metrics.guarded(2);
+        metrics.stopped_rollouts(1);
         let lines = lines(&metrics);
         for line in [
             concat!("roster_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -325,6 +347,8 @@ mod tests {
             "roster_leader 1",
             "roster_lease_losses_total 1",
             "roster_drifted_objects{kind=\"Membership\"} 3",
+            "roster_guarded_accounts 2",
+            "roster_stopped_rollouts 1",
             "# EOF",
         ] {
             assert!(lines.iter().any(|have| have == line), "{line}\nis not in\n{}", lines.join("\n"));

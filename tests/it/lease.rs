@@ -80,7 +80,7 @@ async fn acquire(party: Party) -> Leadership {
 async fn refusal(party: Party) -> String {
     let mut share = Share::join(party);
     loop {
-        if let Event::Refused(why) = share.events.recv().await.unwrap() {
+        if let Event::Unable(why) = share.events.recv().await.unwrap() {
             return why;
         }
     }

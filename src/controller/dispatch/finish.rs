@@ -12,9 +12,10 @@ use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, runtime::Task};
 use crate::{
     api::SyncReason,
     controller::{
+        answer::{refusal, said},
         deletion::Deleted,
         pass::{End, PassId, PassOutcome},
-        queue::{Urgency, Want},
+        queue::{Ended, Urgency, Want},
         record::{KindName, ObjectRef, Record},
         reports,
         status::{Lane, Report, Synced, Waits, WriteResult},
@@ -46,7 +47,7 @@ impl Dispatcher {
                     }
                     let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
                     self.gone_over(&key, known);
-                    self.queue.finished(&key, true);
+                    self.queue.finished(&key, Ended::Failed);
                 } else if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
                     self.look(reference.kind, reference.name, LOOK_DELAY);
@@ -87,14 +88,19 @@ impl Dispatcher {
             Task::Deletion(key, account, deleted) => self.deletion_finished(&key, &account, deleted),
             Task::Finalizer(key, result) => {
                 self.setting.metrics.api_write("finalizer", if result.is_ok() { "ok" } else { "failed" });
-                if let Err(error) = &result {
-                    tracing::warn!(account = %key, %error, "finalizer not written, trying again");
-                    self.queue.want(&key, Want::Account, Urgency::Change, None);
-                }
-                self.queue.finished(&key, result.is_err());
+                let ended = match &result {
+                    Ok(()) => Ended::Done,
+                    Err(error) => {
+                        tracing::warn!(account = %key, error = said(error), "finalizer not written, trying again");
+                        self.refused(KindName::Account, refusal(error));
+                        Ended::Failed
+                    }
+                };
+                self.queue.finished(&key, ended);
             }
             Task::Released(shard) => tracing::info!(shard, held = self.shares.count(), "gave a shard back"),
-            Task::Look { reference, report, again, seen } => {
+            Task::Look { reference, report, again, seen, refused } => {
+                self.refused(reference.kind, refused);
                 if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
                 }
@@ -132,7 +138,7 @@ impl Dispatcher {
         note(&span, "changes", changes.values().sum::<u64>());
         note(&span, "drift", drift.0);
         note(&span, "statuses", reports.len());
-        let failed = self.note_end(id, &span, &key, &scope, &end, took);
+        let ended = self.note_end(id, &span, &key, &scope, &end, took);
         for ((object, cause), count) in &changes {
             self.setting.metrics.changes(object, cause.as_str(), *count);
         }
@@ -159,14 +165,14 @@ impl Dispatcher {
             Some(_) if !changes.is_empty() => self.queue.want(&key, Want::Account, Urgency::Check, None),
             _ => {}
         }
-        if let Some(store) = self.store_of(&key).filter(|_| failed || !changes.is_empty()) {
+        if let Some(store) = self.store_of(&key).filter(|_| ended == Ended::Failed || !changes.is_empty()) {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
         }
         if end != End::NeedsAccount {
             let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
             self.gone_over(&key, known);
         }
-        self.queue.finished(&key, failed);
+        self.queue.finished(&key, ended);
     }
 
     fn deletion_finished(&mut self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, deleted: Deleted) {
@@ -178,10 +184,10 @@ impl Dispatcher {
             reports::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None),
         );
         self.gone_over(key, None);
-        let failed = match deleted {
+        let ended = match deleted {
             Deleted::Done(removed) => {
                 tracing::info!(account = %key, removed, policy = ?account.facts.spec.deletion_policy, "account deleted");
-                self.queue.finished(key, false);
+                self.queue.finished(key, Ended::Done);
                 return;
             }
             Deleted::Waits(children) => {
@@ -189,17 +195,16 @@ impl Dispatcher {
                 let message = format!("deletion waits for {} managed accounts: {names}", children.len());
                 report.waits = Some(Box::new(Waits { reason: "ManagedAccountsExist", message, stalled: false }));
                 report.synced = Synced::Yes { applied: false };
-                false
+                Ended::Done
             }
             Deleted::Retry(error) => {
                 tracing::warn!(account = %key, %error, "account not deleted yet, trying again");
                 report = report.unsynced(SyncReason::StoreUnavailable, error.to_string());
-                self.queue.want(key, Want::Account, Urgency::Change, None);
-                true
+                Ended::Failed
             }
         };
         self.writer.put(reference, report, Lane::Changes, Duration::ZERO);
-        self.queue.finished(key, failed);
+        self.queue.finished(key, ended);
     }
 
     /// Why the Account is not in sync, where that may be because of a member.
@@ -224,7 +229,7 @@ impl Dispatcher {
         scope: &Scope,
         end: &End,
         took: Duration,
-    ) -> bool {
+    ) -> Ended {
         let scope_word = if matches!(scope, Scope::Account) { "account" } else { "members" };
         let word = match end {
             End::Done => "ok",
@@ -236,17 +241,13 @@ impl Dispatcher {
         match end {
             End::Done => {
                 tracing::debug!(%pass, account = %key, scope = scope_word, ?took, "pass done");
-                false
+                Ended::Done
             }
-            End::NeedsAccount => {
-                self.queue.want(key, Want::Account, Urgency::Change, None);
-                false
-            }
+            End::NeedsAccount => Ended::Partly,
             End::Retry(why) => {
                 failed(span, why);
                 tracing::warn!(%pass, account = %key, scope = scope_word, why, "pass failed, trying again");
-                self.queue.want(key, Want::Account, Urgency::Change, None);
-                true
+                Ended::Failed
             }
         }
     }
@@ -290,9 +291,18 @@ impl Dispatcher {
         }
     }
 
+    /// Something may not be done to objects of a kind; nothing where all may.
+    pub(super) fn refused(&mut self, kind: KindName, why: Option<String>) {
+        if let Some(why) = why {
+            self.refused.insert(kind, (Instant::now(), why));
+            self.setting.health.set_ready(self.readiness());
+        }
+    }
+
     pub(super) fn landed(&mut self, written: WriteResult) {
         let outcome = if written.written.is_some() { "ok" } else { "failed" };
         self.setting.metrics.api_write("status", outcome);
+        self.refused(written.reference.kind, written.refused);
         if let Some((version, digest)) = written.written
             && let Some(meta) = self.index.meta_mut(&written.reference)
         {

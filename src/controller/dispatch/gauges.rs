@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::{Dispatcher, ListState, TICK};
-use crate::{
-    controller::{RIGHTS, record::KindName},
-    model::Name,
-};
+use crate::{controller::record::KindName, model::Name};
 
 /// How long a refusal counts: watches ask again within half a minute.
 const REFUSED: Duration = Duration::from_secs(45);
@@ -23,7 +20,7 @@ impl Dispatcher {
         }
         let refused = self.refused.values().find(|(at, _)| at.elapsed() < REFUSED);
         if let Some((_, why)) = refused {
-            return Err(format!("{why}; {RIGHTS}"));
+            return Err(why.clone());
         }
         if !pending.is_empty() {
             return Err(format!("still listing {}", pending.join(", ")));
@@ -66,19 +63,21 @@ impl Dispatcher {
         metrics.queue("checks", depth(checks));
         metrics.queue("status", depth(self.writer.depth()));
         metrics.oldest_pending_revocation(self.queue.oldest_change().map_or(Duration::ZERO, |since| since.elapsed()));
-        let readiness = match self.setting.shards {
-            1 => self.index.readiness(true, |_| true),
-            _ => self.index.readiness(self.shares.leads(), |key| self.is_ours(key)),
+        let tally = match self.setting.shards {
+            1 => self.index.tally(true, |_| true),
+            _ => self.index.tally(self.shares.leads(), |key| self.is_ours(key)),
         };
         for kind in KindName::ALL {
             if matches!(kind, KindName::Namespace | KindName::CatalogRecord) {
                 continue;
             }
             for word in ["True", "False", "Unknown"] {
-                metrics.objects(kind.as_str(), word, readiness.get(&(kind, word)).copied().unwrap_or(0));
+                metrics.objects(kind.as_str(), word, tally.ready.get(&(kind, word)).copied().unwrap_or(0));
             }
-            metrics.drifted(kind.as_str(), readiness.get(&(kind, "Drifted")).copied().unwrap_or(0));
+            metrics.drifted(kind.as_str(), tally.drifted.get(&kind).copied().unwrap_or(0));
         }
+        metrics.guarded(tally.guarded);
+        metrics.stopped_rollouts(if self.shares.leads() { self.stops.len() } else { 0 });
         let mut oldest: HashMap<Name, Duration> = HashMap::new();
         for (key, runtime) in self.runtime.iter().filter(|(key, _)| self.is_ours(key)) {
             let Some((store, checked)) = self.store_of(key).zip(runtime.checked) else { continue };

@@ -235,10 +235,7 @@ impl Dispatcher {
                 self.index.begin_list(kind);
                 self.list_ended(kind, ListState::Absent);
             }
-            Seen::Refused(kind, why) => {
-                self.refused.insert(kind, (Instant::now(), why));
-                self.setting.health.set_ready(self.readiness());
-            }
+            Seen::Refused(kind, why) => self.refused(kind, Some(why)),
             Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
             Seen::Object(object) => {
                 let (_, _, generation) = object.identity();

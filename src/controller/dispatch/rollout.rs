@@ -7,6 +7,7 @@ use super::{Dispatcher, runtime::Task};
 use crate::{
     api::{ConditionType, SyncReason},
     controller::{
+        answer::{refusal, said},
         cluster,
         events::{Notice, Reason, about},
         index::Revisions,
@@ -40,6 +41,7 @@ impl Dispatcher {
     pub(super) fn look_at_catalog(&mut self, reference: &ObjectRef, complete: bool) {
         let name = &reference.name;
         let Some(revisions) = self.index.revisions(name) else {
+            self.stops.remove(name);
             if let Some(record) = self.index.record(name).filter(|_| complete) {
                 let write = Write::forget(record);
                 self.spawn_catalog_look(reference, None, Some(write));
@@ -116,10 +118,10 @@ impl Dispatcher {
         let (client, namespace) = (self.setting.client.clone(), self.setting.namespace.clone());
         let (owner, reference, metrics) = (reference.clone(), reference.clone(), self.setting.metrics.clone());
         let task = self.tasks.spawn(async move {
-            let mut again = false;
+            let mut failure = None;
             if let Some((catalog, used)) = finalizer {
                 let kind = KindName::PermissionCatalog;
-                again = cluster::keep_finalizer(&client, kind, &catalog, used).await.is_err();
+                failure = cluster::keep_finalizer(&client, kind, &catalog, used).await.err();
             }
             let mut seen = None;
             if let Some(write) = write {
@@ -129,12 +131,13 @@ impl Dispatcher {
                     Ok(written) => seen = written,
                     Err(error) => {
                         // After a conflict what is on its way asks again, sooner.
-                        tracing::warn!(catalog = %reference.name, %error, "record not written, trying again");
-                        again = true;
+                        tracing::warn!(catalog = %reference.name, error = said(&error), "record not written, trying again");
+                        failure = Some(error);
                     }
                 }
             }
-            Task::Look { reference, report: None, again, seen: seen.map(Box::new) }
+            let refused = failure.as_ref().and_then(refusal);
+            Task::Look { reference, report: None, again: failure.is_some(), seen: seen.map(Box::new), refused }
         });
         self.owners.insert(task.id(), (owner, task));
     }
@@ -159,8 +162,7 @@ fn next_write(revisions: &Revisions, unused: bool, progress: Option<&Progress>) 
 /// that failed does.
 fn standing(account: &Meta, generation: i64, store_is_away: bool) -> Standing {
     let status = &account.status;
-    let follows = status.catalog_generation.is_some_and(|at| i64::from(at.get()) == generation);
-    let is_current = follows && status.observed_generation == account.generation;
+    let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;
     match status.held {
         Some(Held::Away) if store_is_away => Standing::Done,
         _ if account.deleting => Standing::Done,

@@ -50,8 +50,9 @@ pub(super) enum Task {
     Finalizer(AccountKey, Result<(), kube::Error>),
     /// A shard was given back.
     Released(u16),
-    /// A look at a catalog or a store; whether it is to be repeated soon, and what its record has become.
-    Look { reference: ObjectRef, report: Option<Report>, again: bool, seen: Option<Box<Seen>> },
+    /// A look at a catalog or a store; whether it is to be repeated soon, what its record has become, and what could not be
+    /// written for want of a right.
+    Look { reference: ObjectRef, report: Option<Report>, again: bool, seen: Option<Box<Seen>>, refused: Option<String> },
 }
 
 impl Dispatcher {

@@ -66,7 +66,7 @@ impl Dispatcher {
                     self.look_at_stores();
                 }
             }
-            Event::Refused(why) => {
+            Event::Unable(why) => {
                 tracing::warn!(why, "no accounts can be taken; trying again");
                 self.no_lease = Some(why);
             }

@@ -8,10 +8,11 @@ use tracing::Instrument as _;
 use super::{Dispatcher, ORPHAN_DELAY, runtime::Task};
 use crate::{
     controller::{
+        answer::refusal,
         cluster::{self, StoreLook},
         deletion::{self, Deletion},
         finalizer,
-        queue::{Admit, Pending},
+        queue::{Admit, Ended, Pending},
         reconcile::reconcile,
         record::{KindName, ObjectRef, Record},
         reports,
@@ -54,7 +55,7 @@ impl Dispatcher {
         let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
             self.report_orphans(key, pending);
             self.gone_over(key, None);
-            self.queue.finished(key, false);
+            self.queue.finished(key, Ended::Done);
             if !self.index.accounts.contains_key(key) {
                 self.queue.forget(key);
                 self.runtime.remove(key);
@@ -63,7 +64,7 @@ impl Dispatcher {
         };
         let store = Name::new(&record.facts.spec.store_ref.name);
         let Some(grip) = self.shares.grip(self.shard_of(key)) else {
-            self.queue.finished(key, false);
+            self.queue.finished(key, Ended::Done);
             return;
         };
         let client = self.setting.client.clone();
@@ -72,7 +73,7 @@ impl Dispatcher {
         if record.meta.deleting {
             if !record.meta.finalizer {
                 self.gone_over(key, None);
-                self.queue.finished(key, false);
+                self.queue.finished(key, Ended::Done);
                 return;
             }
             let children = self.index.admitted_children(key);
@@ -109,7 +110,7 @@ impl Dispatcher {
             self.spawn(store, reference, work.instrument(span));
         } else {
             self.gone_over(key, None);
-            self.queue.finished(key, false);
+            self.queue.finished(key, Ended::Done);
         }
     }
 
@@ -170,7 +171,8 @@ impl Dispatcher {
             .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
             .collect::<BTreeSet<_>>();
         let handle = self.stores.handle(&record.name, &record.facts.spec);
-        let settled = self.is_settled(&record);
+        // What was said of this generation was so; whoever was gone over then, is gone over with it ever since.
+        let settled = self.is_settled(&record) || record.meta.status.is_in_force(record.facts.generation);
         let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone(), settled };
         let client = self.setting.client.clone();
         let reference = reference.clone();
@@ -180,9 +182,11 @@ impl Dispatcher {
         let owner = reference.clone();
         let task = self.tasks.spawn(async move {
             let used = !look.users.is_empty();
-            let kept = cluster::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.is_ok();
+            let kept = cluster::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err();
             let (report, error) = cluster::look(&look).await;
-            Task::Look { reference, report: Some(report), again: !kept || error.is_some(), seen: None }
+            let again = kept.is_some() || error.is_some();
+            let refused = kept.as_ref().and_then(refusal);
+            Task::Look { reference, report: Some(report), again, seen: None, refused }
         });
         self.owners.insert(task.id(), (owner, task));
     }

@@ -4,10 +4,11 @@
 
 mod changes;
 mod revisions;
+mod tally;
 pub use revisions::Revisions;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -249,43 +250,6 @@ impl Index {
             KindName::Membership => self.members.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
             KindName::Invitation => self.invitations.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
         }
-    }
-
-    /// How many objects of each kind there are, by what their `Ready` condition says: of the accounts that are `ours`, and
-    /// catalogs and stores where we speak of them.
-    #[must_use]
-    pub fn readiness(
-        &self,
-        leads: bool,
-        ours: impl Fn(&AccountKey) -> bool,
-    ) -> BTreeMap<(KindName, &'static str), i64> {
-        let mut counts = BTreeMap::new();
-        let mut count = |kind: KindName, meta: &Meta| {
-            let ready = crate::api::ConditionType::Ready;
-            let word = match (meta.status.is_true(ready), meta.status.has(ready)) {
-                (true, _) => "True",
-                (false, true) => "False",
-                (false, false) => "Unknown",
-            };
-            *counts.entry((kind, word)).or_insert(0) += 1;
-            if meta.status.is_true(crate::api::ConditionType::Drifted) {
-                *counts.entry((kind, "Drifted")).or_insert(0) += 1;
-            }
-        };
-        if leads {
-            self.catalogs.values().for_each(|record| count(KindName::PermissionCatalog, &record.meta));
-            self.stores.values().for_each(|record| count(KindName::IdentityStore, &record.meta));
-        }
-        for (key, entry) in self.accounts.iter().filter(|(key, _)| ours(key)) {
-            entry.object.iter().for_each(|record| count(KindName::Account, &record.meta));
-            self.roles_of(key).for_each(|record| count(KindName::Role, &record.meta));
-            self.groups_of(key).for_each(|record| count(KindName::UserGroup, &record.meta));
-            self.invitations_of(key).for_each(|record| count(KindName::Invitation, &record.meta));
-            let names = entry.addresses.values().flatten().chain(&entry.unaddressed);
-            let members = names.filter_map(|name| self.member(&key.namespace, name));
-            members.for_each(|record| count(KindName::Membership, &record.meta));
-        }
-        counts
     }
 
     fn entry(&mut self, key: &AccountKey) -> &mut AccountEntry {

@@ -16,7 +16,8 @@ use k8s_openapi::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Contender, NOTE, Note, UNCLEAN, Until, epoch, holder, is_conflict, is_gone, locked, now, params, said};
+use super::{Contender, NOTE, Note, UNCLEAN, Until, epoch, holder, locked, now, params};
+use crate::controller::answer::{is_conflict, is_gone, said};
 
 /// Renews the Lease while this process holds it.
 pub(super) struct Keeper {

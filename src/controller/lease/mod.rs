@@ -173,26 +173,3 @@ pub(super) fn now() -> Timestamp {
 fn locked<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// What the API server said; `Display` adds a dump of the whole answer.
-pub(super) fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-pub(super) fn code(error: &kube::Error) -> Option<u16> {
-    match error {
-        kube::Error::Api(status) => Some(status.code),
-        _ => None,
-    }
-}
-
-pub(super) fn is_conflict(error: &kube::Error) -> bool {
-    code(error) == Some(409)
-}
-
-pub(super) fn is_gone(error: &kube::Error) -> bool {
-    code(error) == Some(404)
-}

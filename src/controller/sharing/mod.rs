@@ -32,14 +32,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::names::LeaseName;
-use super::lease::{self, Contender, Leadership, Sightings, Timing, code, holder, is_conflict, is_gone, said};
+use super::{
+    answer::{self, is_conflict, is_gone, said},
+    lease::{self, Contender, Leadership, Sightings, Timing, holder},
+};
 use crate::store::Epoch;
 
 /// The most shards there can be: each is a Lease that is renewed every other second.
 pub const MAX_SHARDS: u16 = 64;
 
-/// Refusals in a row after which it is said of one that was allowed before.
-const REFUSALS: u32 = 5;
+/// Failures in a row after which it is said of one who could take part before: an API server that has just started knows no
+/// rights for a moment, and a single answer may be lost.
+const FAILURES: u32 = 5;
 
 /// How often a replica says that it is there.
 const PRESENCE: Duration = Duration::from_secs(5);
@@ -54,7 +58,7 @@ pub enum Event {
     /// What the holders of all shards say, by shard.
     Told(BTreeMap<u16, String>),
     /// Nothing can be taken, and why.
-    Refused(String),
+    Unable(String),
     /// It can again; others hold what there is.
     Waiting,
 }
@@ -101,7 +105,7 @@ impl Share {
             seen: Sightings::default(),
             present: None,
             may: false,
-            refused: 0,
+            failures: 0,
             conflicts: 0,
             serves: Arc::clone(&serves),
             ended: ended.clone(),
@@ -157,10 +161,10 @@ struct Sharer {
     seen: Sightings,
     /// When this replica last said that it is there.
     present: Option<Instant>,
-    /// Whether all was allowed once: an API server that has just started knows no rights for a moment.
+    /// Whether all went well once.
     may: bool,
-    /// Refusals since.
-    refused: u32,
+    /// Failures since.
+    failures: u32,
     /// Rounds in a row in which somebody held one of another number of shards while we held ours.
     conflicts: u32,
     /// Whether this replica can look after accounts.
@@ -193,15 +197,12 @@ impl Sharer {
             let event = match timeout(self.party.timing.deadline, self.round()).await {
                 Ok(Ok(event)) => {
                     self.may = true;
-                    self.refused = 0;
+                    self.failures = 0;
                     Some(event)
                 }
                 Ok(Err(error)) if is_conflict(&error) => None,
-                Ok(Err(error)) => self.failed(&error),
-                Err(_) => {
-                    tracing::warn!("no answer about the leases; trying again");
-                    None
-                }
+                Ok(Err(error)) => self.failed(with_hint(&error, &self.party.namespace)),
+                Err(_) => self.failed("the API server does not answer about the leases".to_owned()),
             };
             if let Some(event) = event
                 && self.out.send(event).await.is_err()
@@ -220,12 +221,10 @@ impl Sharer {
         }
     }
 
-    fn failed(&mut self, error: &kube::Error) -> Option<Event> {
-        tracing::warn!(error = said(error), "cannot reach the leases; trying again");
-        let refused = code(error).is_some_and(|code| (400..500).contains(&code) && ![408, 429].contains(&code));
-        self.refused += u32::from(refused);
-        let is_told = refused && (!self.may || self.refused >= REFUSALS);
-        is_told.then(|| Event::Refused(with_hint(error, &self.party.namespace)))
+    fn failed(&mut self, why: String) -> Option<Event> {
+        tracing::warn!(error = why, "cannot reach the leases; trying again");
+        self.failures += 1;
+        (!self.may || self.failures >= FAILURES).then_some(Event::Unable(why))
     }
 
     /// Looks at all Leases once, and does what is to be done about our share.
@@ -384,12 +383,8 @@ impl Sharer {
 
 /// What was said, and what to do where that is plain.
 fn with_hint(error: &kube::Error, namespace: &str) -> String {
-    let said = said(error);
-    match code(error) {
-        Some(404) => {
-            format!("cannot take a lease in {namespace}: {said}; make it with `kubectl create namespace {namespace}`")
-        }
-        Some(403) => format!("cannot take a lease in {namespace}: {said}; {}", super::RIGHTS),
-        _ => format!("cannot take a lease in {namespace}: {said}"),
-    }
+    let why = answer::advised(error);
+    let hint =
+        if is_gone(error) { format!("; make it with `kubectl create namespace {namespace}`") } else { String::new() };
+    format!("cannot take a lease in {namespace}: {why}{hint}")
 }

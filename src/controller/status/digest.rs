@@ -27,8 +27,8 @@ pub struct StatusDigest {
     pub drift_corrected: Option<Seconds>,
     /// When the account was last compared whole.
     pub last_checked: Option<Seconds>,
-    /// The generation of the catalog that the account follows.
-    pub catalog_generation: Option<NonZeroU32>,
+    /// The generation that is in force: of the catalog that an Account follows, or of an IdentityStore's own blocks.
+    pub in_force: Option<NonZeroU32>,
     /// Why it is not in sync, as far as others wait for it.
     pub held: Option<Held>,
 }
@@ -74,6 +74,12 @@ pub struct Since {
 }
 
 impl StatusDigest {
+    /// Whether this generation is in force.
+    #[must_use]
+    pub fn is_in_force(&self, generation: i64) -> bool {
+        self.in_force.is_some_and(|at| i64::from(at.get()) == generation)
+    }
+
     /// Since when `condition` has been `is_true`, if it has.
     #[must_use]
     pub fn since(&self, condition: ConditionType, is_true: bool) -> Option<Seconds> {
@@ -107,8 +113,8 @@ pub trait Digestible: Serialize {
     fn last_checked(&self) -> Option<Timestamp> {
         None
     }
-    /// The generation of the catalog that is followed.
-    fn catalog_generation(&self) -> Option<i64> {
+    /// The generation that is in force.
+    fn in_force(&self) -> Option<i64> {
         None
     }
 }
@@ -139,7 +145,11 @@ macro_rules! with_drift {
 
 digestible! {
     PermissionCatalogStatus {}
-    IdentityStoreStatus {}
+    IdentityStoreStatus {
+        fn in_force(&self) -> Option<i64> {
+            self.blocked_in_force
+        }
+    }
     InvitationStatus {}
     AccountStatus {
         fn drift(&self) -> Option<&DriftStatus> {
@@ -148,7 +158,7 @@ digestible! {
         fn last_checked(&self) -> Option<Timestamp> {
             self.last_checked_time.as_ref().map(|time| time.0)
         }
-        fn catalog_generation(&self) -> Option<i64> {
+        fn in_force(&self) -> Option<i64> {
             self.catalog_generation
         }
     }
@@ -181,7 +191,7 @@ pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
         drift_detected: status.drift().and_then(|drift| drift.detected_at.as_ref().map(second)),
         drift_corrected: status.drift().and_then(|drift| drift.last_corrected_time.as_ref().map(second)),
         last_checked: status.last_checked().map(Seconds::of),
-        catalog_generation: status.catalog_generation().and_then(|at| NonZeroU32::new(u32::try_from(at).ok()?)),
+        in_force: status.in_force().and_then(|at| NonZeroU32::new(u32::try_from(at).ok()?)),
         held: synced.filter(|condition| condition.status == "False").and_then(held),
     }
 }

@@ -21,7 +21,10 @@ use tracing::{Instrument as _, Span};
 use super::{Rendered, Report, StatusDigest, render};
 use crate::{
     api,
-    controller::record::{KindName, Meta, ObjectRef},
+    controller::{
+        answer::{refusal, said},
+        record::{KindName, Meta, ObjectRef},
+    },
 };
 
 /// Patches in flight at once: enough to keep the API server busy, few enough to leave it air.
@@ -64,6 +67,8 @@ pub struct WriteResult {
     pub reference: ObjectRef,
     /// Its new version and what its status reads as; nothing where it could not be written.
     pub written: Option<(String, StatusDigest)>,
+    /// What the API server said, where that was for want of a right.
+    pub refused: Option<String>,
 }
 
 struct Sent {
@@ -284,14 +289,14 @@ impl StatusWriter {
             self.lanes[waiting.lane as usize].push_front(sent.reference.clone());
         }
         let reference = sent.reference.clone();
-        let written = match sent.answer {
-            Ok(answer) => Some((answer.metadata.resource_version, sent.digest)),
+        let (written, refused) = match sent.answer {
+            Ok(answer) => (Some((answer.metadata.resource_version, sent.digest)), None),
             Err(error) => {
                 self.failed(sent.reference, sent.waiting, &error);
-                None
+                (None, refusal(&error))
             }
         };
-        WriteResult { reference, written }
+        WriteResult { reference, written, refused }
     }
 
     /// After very many statuses there is room for as many more, which nobody needs.
@@ -307,7 +312,7 @@ impl StatusWriter {
             kube::Error::Api(status) if status.code == 404 => return,
             kube::Error::Api(status) if status.code == 409 => AFTER_CONFLICT,
             error => {
-                tracing::warn!(?reference, %error, "status not written, trying again");
+                tracing::warn!(?reference, error = said(error), "status not written, trying again");
                 waiting.attempts += 1;
                 (AFTER_CONFLICT * 2_u32.saturating_pow(waiting.attempts.min(10))).min(LONGEST_WAIT)
             }

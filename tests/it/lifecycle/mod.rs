@@ -15,6 +15,7 @@ mod keycloak;
 mod many;
 mod moving;
 mod namespaces;
+mod operator;
 mod outage;
 mod parents;
 mod pause;

@@ -13,16 +13,8 @@ const SIX: [&str; 6] = ["ann", "bob", "cid", "dan", "eva", "fay"];
 #[tokio::test]
 async fn while_the_api_server_or_etcd_is_away_the_store_serves_and_afterwards_everything_heals() {
     let plane = ControlPlane::own("outage").await;
-    Controller::prepare(&plane).await;
     let folder = plane.data().join("stores");
-    // An account as a pod has, not an administrator's certificate: what it may do is known only a moment after the API
-    // server is back.
-    plane
-        .kubectl_ok(&["create", "clusterrolebinding", "roster", "--clusterrole=cluster-admin", "--user=r"], None)
-        .await;
-    let kubeconfig = plane.data().join("roster.kubeconfig");
-    fs::write(&kubeconfig, plane.kubeconfig_of("r", &[]).await).unwrap();
-    let mut roster = Controller::spawn(&plane, &folder, |command| _ = command.env("KUBECONFIG", &kubeconfig));
+    let mut roster = Controller::process(&plane, &folder).await;
     let site = Site::on(&plane, &folder, "outage").await;
     site.store("").await;
     site.account("acme", "").await;
@@ -42,6 +34,7 @@ async fn while_the_api_server_or_etcd_is_away_the_store_serves_and_afterwards_ev
     site.view("ann", ADMIN).await;
     site.view("eva", VIEWER).await;
     assert!(roster.get("/healthz").await.starts_with("HTTP/1.1 200"), "it waits, and that is no fault of its own");
+    assert!(roster.metric("roster_lease_losses_total").await == 1.0);
     // The disk of the store is not well either.
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o400)).unwrap();
     assert_eq!(file.dump().await, away, "without the lease nothing is written");

@@ -153,6 +153,11 @@ async fn it_stops_at_the_first_guard_whatever_else_happens_and_goes_on_when_that
     assert!(message.starts_with("1 of 4 accounts follow generation 2;"), "{message}");
     assert!(message.contains("approve the removals") && message.contains(ROLLOUT), "{message}");
     site.wait("PermissionCatalog", site.name(), "Ready", "False RolloutStopped").await;
+    eventually_or(PATIENCE, "the alert's metric".to_owned(), async || {
+        let stopped = roster.metric("roster_stopped_rollouts ").await;
+        if stopped == 1.0 { Ok(()) } else { Err(stopped.to_string()) }
+    })
+    .await;
     let status = site.status("PermissionCatalog", site.name()).await;
     assert_eq!(find(&status, "Reconciling"), None, "{status:#}");
     assert_eq!(status["updatedAccounts"], json!(1), "{status:#}");

@@ -32,15 +32,20 @@ pub(super) async fn grant(plane: &ControlPlane) {
     log_in(plane).await;
 }
 
-/// Writes the kubeconfig by which controllers of this control plane are started; its account is there.
-pub async fn log_in(plane: &ControlPlane) {
-    let token = plane.kubectl_ok(&["create", "token", "roster", "-n", SYSTEM, "--duration=12h"], None).await;
+/// The kubeconfig of a ServiceAccount of the controller's namespace, which is there.
+pub async fn kubeconfig(plane: &ControlPlane, account: &str) -> String {
+    let token = plane.kubectl_ok(&["create", "token", account, "-n", SYSTEM, "--duration=12h"], None).await;
     let mut kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("the kubeconfig can be read");
     for user in &mut kubeconfig.auth_infos {
         user.auth_info =
             Some(kube::config::AuthInfo { token: Some(token.trim().to_owned().into()), ..Default::default() });
     }
-    let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig");
+    serde_json::to_string(&kubeconfig).expect("a kubeconfig")
+}
+
+/// Writes the kubeconfig by which controllers of this control plane are started; its account is there.
+pub async fn log_in(plane: &ControlPlane) {
+    let text = kubeconfig(plane, "roster").await;
     // Whole, or not at all: another test may read it just now.
     let (path, new) = (path(plane), path(plane).with_extension(format!("{}.new", std::process::id())));
     fs::write(&new, text).expect("it can be written");

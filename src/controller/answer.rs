@@ -1,0 +1,85 @@
+//! What an answer of the API server that is no success means: in words, and for what is to be done.
+
+use kube::{Error, core::Status};
+
+/// What to do about credentials that are not accepted.
+const CREDENTIALS: &str = "renew its token or kubeconfig";
+/// What to do about a right that is missing.
+const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
+
+/// What the API server said; `Display` adds a dump of the whole answer.
+pub fn said(error: &Error) -> String {
+    match error {
+        Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What it said, and what to do where that is plain.
+pub fn advised(error: &Error) -> String {
+    match error {
+        Error::Api(status) if status.code == 401 => {
+            format!("the API server does not accept this controller's credentials ({}); {CREDENTIALS}", status.message)
+        }
+        Error::Api(status) if lacks_right(status) => format!("{}; {RIGHTS}", status.message),
+        Error::Api(status) => status.message.clone(),
+        other => format!("the API server does not answer: {other}"),
+    }
+}
+
+/// What is said to one who lacks a right, or credentials; nothing for other answers. Those who decide about single objects
+/// refuse, too, but with rights that has nothing to do.
+pub fn refusal(error: &Error) -> Option<String> {
+    match error {
+        Error::Api(status) if status.code == 401 || lacks_right(status) => Some(advised(error)),
+        _ => None,
+    }
+}
+
+/// As the API server says it, whoever decides about rights: `… is forbidden: User "…" cannot list resource "…" in …`.
+fn lacks_right(status: &Status) -> bool {
+    status.code == 403 && status.message.contains(" cannot ")
+}
+
+/// The code of an answer; nothing where there was none.
+pub fn code(error: &Error) -> Option<u16> {
+    match error {
+        Error::Api(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+/// Somebody else was there before.
+pub fn is_conflict(error: &Error) -> bool {
+    code(error) == Some(409)
+}
+
+/// It is not there, or not any more.
+pub fn is_gone(error: &Error) -> bool {
+    code(error) == Some(404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, message: &str) -> Error {
+        Error::Api(Box::new(Status { code, message: message.to_owned(), ..Status::default() }))
+    }
+
+    #[test]
+    fn a_missing_right_is_told_from_a_webhooks_refusal() {
+        let right = answer(403, "accounts.roster.dev is forbidden: User \"r\" cannot list resource \"accounts\"");
+        assert!(refusal(&right).unwrap().ends_with(RIGHTS));
+        let webhook = answer(403, "admission webhook \"policy.example\" denied the request: not today");
+        assert_eq!(refusal(&webhook), None);
+        assert_eq!(advised(&webhook), said(&webhook));
+    }
+
+    #[test]
+    fn credentials_that_are_not_accepted_are_said_without_a_dump() {
+        let said = advised(&answer(401, "Unauthorized"));
+        assert!(said.contains("(Unauthorized); renew its token or kubeconfig"), "{said}");
+        assert!(!said.contains("Status {"), "{said}");
+    }
+}
