@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::Traces;
@@ -12,10 +13,26 @@ const DEFAULT_FILTER: &str = "info";
 
 /// The filter cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the log filter {filter:?}: {source}")]
-pub struct LogFilterError {
-    filter: String,
-    source: tracing_subscriber::filter::ParseError,
+pub enum LogFilterError {
+    /// It is not written as filters are.
+    #[error("cannot read the log filter {filter:?}: {source}")]
+    Syntax {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// A word alone that is no level would be taken for a target: everything else would be silent.
+    #[error(
+        "cannot read the log filter {filter:?}: {word:?} is none of off, error, warn, info, debug and trace; \
+         for a target, write {word}=debug"
+    )]
+    NoLevel {
+        /// The filter.
+        filter: String,
+        /// The word.
+        word: String,
+    },
 }
 
 /// Starts logging, and tracing where there is somewhere to send traces to. `filter` is written as in `RUST_LOG`, for
@@ -25,8 +42,7 @@ pub struct LogFilterError {
 /// When the filter cannot be read.
 pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(), LogFilterError> {
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
-    let env_filter =
-        EnvFilter::try_new(filter).map_err(|source| LogFilterError { filter: filter.to_owned(), source })?;
+    let env_filter = read(filter)?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let log = if std::io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -40,6 +56,15 @@ pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(),
     Ok(())
 }
 
+fn read(filter: &str) -> Result<EnvFilter, LogFilterError> {
+    // A filter of a span's fields may hold commas and words of its own.
+    let words = filter.split(',').map(str::trim).filter(|_| !filter.contains('['));
+    if let Some(word) = words.filter(|word| !word.contains('=')).find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(LogFilterError::NoLevel { filter: filter.to_owned(), word: word.to_owned() });
+    }
+    EnvFilter::try_new(filter).map_err(|source| LogFilterError::Syntax { filter: filter.to_owned(), source })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +73,21 @@ mod tests {
     fn a_filter_that_cannot_be_read_is_named() {
         let error = init_logging(Some("roster=loud"), None).unwrap_err();
         assert!(error.to_string().starts_with("cannot read the log filter \"roster=loud\": "), "{error}");
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_rest() {
+        let error = init_logging(Some("info,loud"), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the log filter \"info,loud\": \"loud\" is none of off, error, warn, info, debug and trace; \
+             for a target, write loud=debug"
+        );
+        for good in
+            ["warn", "INFO", "off", "info,roster=debug", "roster::controller=trace", "info,[pass{account=a}]=debug"]
+        {
+            read(good).unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 
     #[test]

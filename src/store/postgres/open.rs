@@ -129,9 +129,12 @@ async fn options(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConn
 
 /// The error does not say what it did not understand: that could be a part of the password.
 fn parse(text: &SecretString, from: &str) -> Result<PgConnectOptions, StoreError> {
-    text.expose_secret().trim().parse().map_err(|_: sqlx::Error| {
-        StoreError::Invalid(format!("{from}: it must read postgres://user:password@host:port/database"))
-    })
+    let text = text.expose_secret().trim();
+    // What is parsed takes any scheme, and would look for PostgreSQL where another database is.
+    let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    let parsed = if is_ours { text.parse().ok() } else { None };
+    parsed
+        .ok_or_else(|| StoreError::Invalid(format!("{from}: it must read postgres://user:password@host:port/database")))
 }
 
 /// Beyond this machine the server is always verified, unless the connection string says in so many words that there is no
@@ -311,7 +314,12 @@ mod tests {
 
     #[test]
     fn a_wrong_connection_string_is_not_repeated() {
-        for text in ["host=db password=hush", "postgres://u:hush@db:port/x", "postgres://u@db/x?sslmode=hush"] {
+        for text in [
+            "host=db password=hush",
+            "mysql://u:hush@db/x",
+            "postgres://u:hush@db:port/x",
+            "postgres://u@db/x?sslmode=hush",
+        ] {
             let error = parse(&SecretString::from(text), "Secret pg, key uri").unwrap_err();
             assert!(matches!(&error, StoreError::Invalid(said) if !said.contains("hush")), "{error}");
         }
