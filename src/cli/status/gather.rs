@@ -159,7 +159,7 @@ pub struct Guarded {
 impl Status {
     /// Whether everything is ready, and somebody leads.
     pub fn is_ready(&self) -> bool {
-        !self.controller.is_missing()
+        !(self.controller.is_missing() || self.controller.asked && self.controller.is_unknown())
             && self.not_ready.is_empty()
             && self.stores.iter().all(|store| store.blocked_in_force)
     }
@@ -169,7 +169,7 @@ impl Status {
 pub async fn status(
     client: &Client,
     within: Option<&str>,
-    store_namespace: &str,
+    store_namespace: Option<&str>,
     now: Timestamp,
 ) -> anyhow::Result<Status> {
     let accounts = list::<Account>(client, within).await?;

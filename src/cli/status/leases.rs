@@ -31,6 +31,9 @@ pub struct Controller {
     /// Why it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Whether somebody asked just for this: not to know it will not do then.
+    #[serde(skip)]
+    pub asked: bool,
 }
 
 /// Who holds a shard.
@@ -59,19 +62,35 @@ impl Controller {
         matches!(self.state, "Absent" | "Expired" | "Partial")
     }
 
+    /// Whether it cannot be seen who leads.
+    pub fn is_unknown(&self) -> bool {
+        self.state == "Unknown"
+    }
+
     /// The replicas that hold something.
     pub fn replicas(&self) -> BTreeSet<&str> {
         self.held.iter().filter(|held| !held.expired).map(|held| held.holder.as_str()).collect()
     }
 }
 
-/// Reads the Leases.
-pub async fn controller(client: &Client, namespace: &str, now: Timestamp) -> Controller {
+/// The controller's namespace, where nobody says another one.
+const NAMESPACE: &str = "roster-system";
+
+/// Reads the Leases of the namespace that somebody asked for, or else of the usual one.
+pub async fn controller(client: &Client, asked: Option<&str>, now: Timestamp) -> Controller {
+    let namespace = asked.unwrap_or(NAMESPACE);
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     match leases.list(&ListParams::default()).await {
         Ok(leases) => of(&leases.items, namespace, now),
         // Whoever may not look there can still see how everything else is.
-        Err(error) => Controller { state: "Unknown", message: Some(error.to_string()), ..of(&[], namespace, now) },
+        Err(error) => {
+            let why = match error {
+                kube::Error::Api(status) => status.message,
+                error => error.to_string(),
+            };
+            let asked = asked.is_some();
+            Controller { state: "Unknown", message: Some(why), asked, ..of(&[], namespace, now) }
+        }
     }
 }
 
@@ -93,7 +112,7 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
         (_, _, false) => "Partial",
         _ => "Leading",
     };
-    Controller { state, namespace: namespace.to_owned(), shards: number, held, missing, message: None }
+    Controller { state, namespace: namespace.to_owned(), shards: number, held, missing, message: None, asked: false }
 }
 
 fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {

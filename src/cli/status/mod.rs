@@ -28,9 +28,9 @@ pub struct Args {
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
 
-    /// The controller's own namespace, where its lease is
-    #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
-    store_namespace: String,
+    /// The controller's own namespace, where its leases are; whoever names it needs to see them [default: roster-system]
+    #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS")]
+    store_namespace: Option<String>,
 
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
@@ -46,7 +46,7 @@ enum Format {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let (client, _) = connect(args.context.as_deref()).await?;
-    let status = gather::status(&client, args.namespace.as_deref(), &args.store_namespace, now).await?;
+    let status = gather::status(&client, args.namespace.as_deref(), args.store_namespace.as_deref(), now).await?;
     match args.output {
         Format::Json => print_json(&status)?,
         Format::Text => print(&show::text(&status, now))?,

@@ -33,11 +33,18 @@ pub fn text(status: &Status, now: Timestamp) -> String {
 /// What is wrong, in a line, and for how long at most.
 fn verdict(status: &Status, now: Timestamp) -> String {
     if status.is_ready() {
-        return paint(GOOD, "Everything is ready.");
+        return if status.controller.is_unknown() {
+            paint(WARN, "Everything that can be seen is ready; who leads cannot be seen.")
+        } else {
+            paint(GOOD, "Everything is ready.")
+        };
     }
     let mut wrong = Vec::new();
     if status.controller.is_missing() {
         wrong.push("nobody leads".to_owned());
+    }
+    if status.controller.is_unknown() {
+        wrong.push("who leads cannot be seen".to_owned());
     }
     let open = status.stores.iter().filter(|store| !store.blocked_in_force).count();
     if open > 0 {

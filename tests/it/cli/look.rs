@@ -1,16 +1,20 @@
 //! status, block, unblock and review against the real controller.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, PATIENCE, Scene, eventually_or, find};
+use crate::support::{ControlPlane, PATIENCE, SYSTEM, Scene, eventually_or, find};
 
 /// What `roster` said: exit code, standard output, standard error.
 async fn roster(arguments: &[&str]) -> (i32, String, String) {
-    let plane = ControlPlane::shared().await;
+    roster_as(ControlPlane::shared().await.kubeconfig(), arguments).await
+}
+
+async fn roster_as(kubeconfig: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
-    command.args(arguments).env("KUBECONFIG", plane.kubeconfig()).stdin(Stdio::null());
+    command.args(arguments).env("KUBECONFIG", kubeconfig).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("roster runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().expect("not killed"), text(output.stdout), text(output.stderr))
@@ -104,6 +108,34 @@ async fn a_healthy_corner_is_ready_and_a_sick_one_says_why() {
 
     let (code, _, err) = roster(&["status", "--context", "nowhere"]).await;
     assert_eq!(code, 2, "{err}");
+}
+
+#[tokio::test]
+async fn who_may_not_see_the_leases_is_told_so_and_who_asks_for_them_does_not_hear_that_all_is_well() {
+    let scene = scene("cli-unseen").await;
+    let plane = ControlPlane::shared().await;
+    let (user, role) = (format!("{}-tina", scene.name()), format!("{}-reader", scene.name()));
+    let kinds = "permissioncatalogs,identitystores,accounts,accessroles,usergroups,memberships,invitations";
+    let create = ["create", "clusterrole", &role, "--verb=get,list", &format!("--resource={kinds}")];
+    plane.kubectl_ok(&create, None).await;
+    let bind = ["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &format!("--user={user}")];
+    plane.kubectl_ok(&bind, None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, plane.kubeconfig_of(&user, &[]).await).unwrap();
+    let (code, out, err) = roster_as(&kubeconfig, &["status", "-n", scene.name()]).await;
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("Everything that can be seen is ready; who leads cannot be seen."), "{out}");
+    let (code, out, _) = roster_as(&kubeconfig, &["status", "-n", scene.name(), "--store-namespace", SYSTEM]).await;
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("Not everything is ready: who leads cannot be seen.")
+            && out.contains("cannot list resource \"leases\""),
+        "{out}"
+    );
+    for kind in ["clusterrolebinding", "clusterrole"] {
+        plane.kubectl_ok(&["delete", kind, &role], None).await;
+    }
 }
 
 #[tokio::test]
