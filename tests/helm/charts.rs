@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::support::parse_yaml;
 use crate::support::tools::{complaint, repository, said, tool};
 
-const CHART: &str = "charts/roster";
-const ACCESS: &str = "charts/roster-access";
+pub const CHART: &str = "charts/roster";
+pub const ACCESS: &str = "charts/roster-access";
 
-fn template(chart: &str, args: &[&str]) -> String {
+pub fn template(chart: &str, args: &[&str]) -> String {
     said(tool("helm").args(["template", "roster", chart, "-n", "roster-system"]).args(args))
 }
 
@@ -47,6 +47,22 @@ fn wrong_values_are_refused_and_said() {
         ("controller.maxConcurrentAccounts=0", "/controller/maxConcurrentAccounts"),
         ("controller.shards=65", "/controller/shards"),
         ("metrics.rules.driftFor=soon", "/metrics/rules/driftFor"),
+        ("image.repository=images.example/Roster", "/image/repository"),
+        ("image.repository=images.example/roster:1", "/image/repository"),
+        ("image.tag=a/b", "/image/tag"),
+        ("http.address=everywhere", "/http/address"),
+        ("controller.logLevel=loud", "/controller/logLevel"),
+        ("http.address=127.0.0.1", "/http/address"),
+        ("controller.extraArgs={--log=debug}", "/controller/extraArgs/0"),
+        ("controller.shards=null", "missing property 'shards'"),
+        ("image.repository=null", "missing property 'repository'"),
+        ("fullnameOverride=Foo_Bar", "/fullnameOverride"),
+        ("livenessProbe.successThreshold=2", "/livenessProbe/successThreshold"),
+        (
+            "sqlite.enabled=false,defaultStore.create=true,rbac.secretNames={other},\
+             defaultStore.spec.postgres.connectionSecretRef.name=roster-postgres",
+            "rbac.secretNames: roster-postgres is missing, which defaultStore.spec names",
+        ),
         ("terminationGracePeriodSeconds=5", "/terminationGracePeriodSeconds"),
         ("sqlite.enabled=false,defaultStore.create=true", "missing property 'postgres'"),
         ("sqlite.persistence.accessModes={ReadWriteMany}", "/sqlite/persistence/accessModes"),
@@ -55,10 +71,22 @@ fn wrong_values_are_refused_and_said() {
         let says_instead = complaint(&out);
         assert!(says_instead.contains(says), "{set}: {says_instead}");
     }
-    let twice =
-        "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.name=one,accounts.a.members.v@y\\.z.name=one";
-    let out = tool("helm").args(["template", "x", ACCESS, "--set", twice]).output().unwrap();
-    assert!(complaint(&out).contains("give it another one with `name:`"));
+    for (of_a, of_b, says) in [
+        (
+            "members.x@y\\.z.name=one",
+            "members.x@y\\.z.name=one",
+            "accounts.b.members.x@y.z: a Membership \"one\" is there",
+        ),
+        ("roles.night.title=A", "roles.night.title=B", "accounts.b.roles.night: a Role \"night\" is there"),
+        ("groups.desk.title=A", "groups.desk.title=B", "accounts.b.groups.desk: a UserGroup \"desk\" is there"),
+    ] {
+        let twice = format!(
+            "accounts.a.{of_a},accounts.b.{of_b},accounts.a.spec.catalogRef.name=c,accounts.b.spec.catalogRef.name=c"
+        );
+        let out = tool("helm").args(["template", "x", ACCESS, "--set", &twice]).output().unwrap();
+        let says_instead = complaint(&out);
+        assert!(says_instead.contains(says), "{says_instead}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The charts, installed by helm on a real control plane, with the controller outside of it, as the chart's account: there
 //! are no nodes.
 //!
-//! `ROSTER_HELM` may name the folder of helm, promtool and kube-score, otherwise `tests/helm/build.sh` builds them.
+//! `ROSTER_HELM` may name the folder of helm and what charts are checked with, otherwise `tests/helm/build.sh` builds them.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,14 @@
 )]
 
 mod charts;
+mod conform;
+mod hook;
+mod people;
 mod proxy;
+mod release;
+mod rights;
+mod shards;
 mod story;
 #[path = "../it/support/mod.rs"]
 mod support;
+mod upgrades;

@@ -1,4 +1,4 @@
-//! A line to the API server that writes down what is asked for, as rights know it.
+//! A line to the API server that writes down what each request needs.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::net::TcpListener;
 
-use crate::support::ControlPlane;
+use crate::rights::Needed;
 
-/// What was asked for: `group/resource verb`, with the name where a right is bound to names.
+/// What was asked for.
 #[derive(Default)]
 pub struct Asked {
-    pub rights: BTreeSet<String>,
-    pub refused: Vec<String>,
+    pub needed: BTreeSet<Needed>,
+    pub refused: BTreeSet<String>,
 }
 
-/// Requests that come here go on to the API server as somebody with this token.
+/// Requests that come here go on to the API server as somebody else.
 pub struct Proxy {
     pub kubeconfig: PathBuf,
-    pub asked: Arc<Mutex<Asked>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 impl Proxy {
-    pub async fn start(plane: &ControlPlane, token: &str, folder: &Path) -> Self {
-        let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        config.auth_info = serde_json::from_value(serde_json::json!({"token": token})).unwrap();
+    /// As whom this kubeconfig is of; its own is written to `folder`.
+    pub async fn start(kubeconfig: &str, folder: &Path) -> Self {
+        let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let asked = Arc::new(Mutex::new(Asked::default()));
         let state = (Client::try_from(config).unwrap(), asked.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -46,11 +46,27 @@ impl Proxy {
         std::fs::write(&kubeconfig, text).unwrap();
         Self { kubeconfig, asked }
     }
+
+    /// What was needed so far in one namespace, and what elsewhere: in others, or cluster-wide.
+    pub fn needed(&self, namespace: &str) -> (BTreeSet<Needed>, BTreeSet<Needed>) {
+        let all = self.asked.lock().unwrap().needed.clone();
+        all.into_iter().partition(|needed| needed.namespace.as_deref() == Some(namespace))
+    }
+
+    /// What was refused so far.
+    pub fn refused(&self) -> BTreeSet<String> {
+        self.asked.lock().unwrap().refused.clone()
+    }
+
+    /// Forgets what was refused so far.
+    pub fn forgive(&self) {
+        self.asked.lock().unwrap().refused.clear();
+    }
 }
 
 async fn forward(State((client, asked)): State<(Client, Arc<Mutex<Asked>>)>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let right = right(parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let needed = Needed::of(parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default());
     parts.headers.remove("host");
     let path = parts.uri.path_and_query().unwrap().as_str().to_owned();
     parts.uri = path.parse().unwrap();
@@ -62,33 +78,8 @@ async fn forward(State((client, asked)): State<(Client, Arc<Mutex<Asked>>)>, req
     };
     let mut asked = asked.lock().unwrap();
     if answer.status() == 403 {
-        asked.refused.push(right.clone());
+        asked.refused.insert(needed.to_string());
     }
-    asked.rights.insert(right);
+    asked.needed.insert(needed);
     answer
-}
-
-fn right(method: &str, path: &str, query: &str) -> String {
-    let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let group = if parts[0] == "api" { "" } else { parts[1] };
-    parts.drain(..if parts[0] == "api" { 2 } else { 3 });
-    let namespaced = parts[0] == "namespaces" && parts.len() > 2;
-    if namespaced {
-        parts.drain(..2);
-    }
-    let name = parts.get(1).copied().unwrap_or_default();
-    let resource = parts.get(2).map_or_else(|| parts[0].to_owned(), |sub| format!("{}/{sub}", parts[0]));
-    let verb = match (method, name.is_empty()) {
-        ("GET", true) if query.contains("watch=true") || query.contains("watch=1") => "watch",
-        ("GET", true) => "list",
-        ("GET", false) => "get",
-        ("POST", _) => "create",
-        ("PUT", _) => "update",
-        ("PATCH", _) => "patch",
-        ("DELETE", _) => "delete",
-        _ => method,
-    };
-    // Those rights that the chart binds to names.
-    let bound = resource == "customresourcedefinitions";
-    format!("{group}/{resource} {verb}{}{}", if bound { " " } else { "" }, if bound { name } else { "" })
 }

@@ -77,6 +77,8 @@ async fn chart(plane: &ControlPlane, kind: &str, values: &[&str], folder: &Path)
     said(
         tool("helm")
             .args(["install", "roster", "charts/roster", "-n", SYSTEM, "--create-namespace", "--set", &http])
+            // Of the loopback, which no kubelet would reach.
+            .arg("--skip-schema-validation")
             .args(values)
             .env("KUBECONFIG", plane.kubeconfig()),
     );

@@ -16,15 +16,19 @@ metadata:
     {{- with $root.Values.commonLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- if or $root.Values.keepOnUninstall $root.Values.commonAnnotations }}
-  annotations:
-    {{- if $root.Values.keepOnUninstall }}
-    helm.sh/resource-policy: keep
-    {{- end }}
-    {{- with $root.Values.commonAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- with $root.Values.commonAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{- /* Two objects of one kind and name would be one, of one account only: (list $taken kind name where remedy). */ -}}
+{{- define "access.claim" -}}
+{{- $taken := index . 0 -}}
+{{- $key := printf "%s %q" (index . 1) (index . 2) -}}
+{{- if hasKey $taken $key -}}
+{{- fail (printf "%s: a %s is there already, as %s; %s" (index . 3) $key (get $taken $key) (index . 4)) -}}
+{{- end -}}
+{{- $_ := set $taken $key (index . 3) -}}
 {{- end -}}
 
 {{- /* An object's name from account and address: lower case, everything else a dash, and a hash where another address could
