@@ -204,7 +204,7 @@ async fn what_the_alerts_look_at_moves_when_it_should() {
 async fn a_start_with_nothing_to_do_writes_nothing() {
     let plane = ControlPlane::own("restart").await;
     let folder = plane.data().join("stores");
-    let mut roster = Controller::process(&plane, &folder).await;
+    let roster = Controller::process(&plane, &folder).await;
     let site = Site::on(&plane, &folder, "restart").await;
     site.store("blocked: [{email: mallory@acme.example}]").await;
     site.account("acme", "owner: {email: olga@acme.example}").await;
