@@ -12,7 +12,8 @@ digest() {
 }
 
 # once WHAT FOLDER BUILD COMMAND…: calls the function BUILD to fill FOLDER, unless that is done already. It needs the
-# commands. Of several who ask at a time one builds, and the others wait; a build that broke off is begun anew.
+# commands. Of several who ask at a time one builds, and the others wait, where there is flock; a build that broke off is
+# begun anew.
 once() {
   local what=$1 folder=$2 build=$3 command
   shift 3

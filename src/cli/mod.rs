@@ -37,7 +37,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::Timestamp;
 
-use crate::telemetry::{Traces, init_logging};
+use crate::telemetry::{Traces, check_levels, init_logging};
 
 /// A command did what it was asked to, and the answer is yes.
 const OK: u8 = 0;
@@ -126,6 +126,9 @@ fn start(cli: Cli) -> anyhow::Result<u8> {
         Command::Controller(args) => args.otlp_endpoint(),
         _ => None,
     };
+    if let (Command::Controller(_), Some(filter)) = (&cli.command, &cli.log) {
+        check_levels(filter)?;
+    }
     let traces = endpoint.map(Traces::to).transpose()?;
     init_logging(cli.log.as_deref(), traces.as_ref())?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;

@@ -7,6 +7,9 @@ const CREDENTIALS: &str = "renew its token or kubeconfig";
 /// What to do about a right that is missing.
 const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
 
+/// What is said when there is none.
+pub const NONE: &str = "the API server does not answer";
+
 /// What the API server said; `Display` adds a dump of the whole answer.
 pub fn said(error: &Error) -> String {
     match error {
@@ -23,7 +26,7 @@ pub fn advised(error: &Error) -> String {
         }
         Error::Api(status) if lacks_right(status) => format!("{}; {RIGHTS}", status.message),
         Error::Api(status) => status.message.clone(),
-        other => format!("the API server does not answer: {other}"),
+        other => format!("{NONE}: {other}"),
     }
 }
 
@@ -38,7 +41,7 @@ pub fn refusal(error: &Error) -> Option<String> {
 
 /// As the API server says it, whoever decides about rights: `… is forbidden: User "…" cannot list resource "…" in …`.
 fn lacks_right(status: &Status) -> bool {
-    status.code == 403 && status.message.contains(" cannot ")
+    status.code == 403 && status.message.contains("is forbidden: User ")
 }
 
 /// The code of an answer; nothing where there was none.
@@ -71,9 +74,14 @@ mod tests {
     fn a_missing_right_is_told_from_a_webhooks_refusal() {
         let right = answer(403, "accounts.roster.dev is forbidden: User \"r\" cannot list resource \"accounts\"");
         assert!(refusal(&right).unwrap().ends_with(RIGHTS));
-        let webhook = answer(403, "admission webhook \"policy.example\" denied the request: not today");
-        assert_eq!(refusal(&webhook), None);
-        assert_eq!(advised(&webhook), said(&webhook));
+        for message in [
+            "admission webhook \"policy.example\" denied the request: the label team cannot be empty",
+            "memberships.roster.dev \"ann\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no",
+        ] {
+            let webhook = answer(403, message);
+            assert_eq!(refusal(&webhook), None);
+            assert_eq!(advised(&webhook), message);
+        }
     }
 
     #[test]

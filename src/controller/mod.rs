@@ -36,7 +36,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::secrets::ClusterSecrets;
@@ -47,6 +47,8 @@ use crate::{
 
 /// Time for the last events on a graceful stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// An answer of the API server that takes longer is none.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Time between two attempts to reach the API server, or to lead again.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -204,7 +206,7 @@ async fn lead(
         never = watched => match never {},
     };
     // What is left to tell is told, but nobody waits long for it.
-    let _ = tokio::time::timeout(LAST_WORDS, events_task).await;
+    let _ = timeout(LAST_WORDS, events_task).await;
     Ok(held)
 }
 
@@ -216,9 +218,10 @@ async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Na
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     loop {
-        let why = match namespaces.get_metadata("kube-system").await {
-            Ok(namespace) => return Name::from(namespace.metadata.uid.unwrap_or_default()),
-            Err(error) => answer::advised(&error),
+        let why = match timeout(ANSWER, namespaces.get_metadata("kube-system")).await {
+            Ok(Ok(namespace)) => return Name::from(namespace.metadata.uid.unwrap_or_default()),
+            Ok(Err(error)) => answer::advised(&error),
+            Err(_) => answer::NONE.to_owned(),
         };
         tracing::warn!(why, "this cluster's id, the UID of the namespace kube-system, cannot be read; trying again");
         health.set_ready(Err(why));

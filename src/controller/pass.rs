@@ -172,8 +172,13 @@ impl PassOutcome {
 pub enum End {
     /// Everything is done that can be.
     Done,
-    /// Something failed that may succeed later: in words.
-    Retry(String),
+    /// Something failed that may succeed later.
+    Retry {
+        /// What, in words.
+        why: String,
+        /// Whether it may have taken something away from somebody.
+        revokes: bool,
+    },
     /// The whole account is to be looked at.
     NeedsAccount,
 }

@@ -50,7 +50,7 @@ pub struct Pending {
     pub since: Option<Instant>,
     /// Whether it goes ahead of checks: something changed, or a pass failed.
     pub urgent: bool,
-    /// Since when a change has been waiting to be carried out, if there is any. A pass that fails has not done it.
+    /// Since when a change that may take something away has been waiting, if there is any. A pass that fails has not done it.
     pub changed: Option<Instant>,
 }
 
@@ -62,7 +62,10 @@ pub enum Ended {
     /// The whole account is to be looked at for the rest of it, at once.
     Partly,
     /// It is to be done again, after a while.
-    Failed,
+    Failed {
+        /// Whether that may take something away from somebody.
+        revokes: bool,
+    },
 }
 
 #[derive(Default)]
@@ -203,7 +206,7 @@ impl Queue {
     pub fn finished(&mut self, key: &AccountKey, ended: Ended) {
         let Some(work) = self.work.get_mut(key) else { return };
         work.running = false;
-        let open = work.open.take();
+        let open = work.open.take().filter(|_| ended != Ended::Failed { revokes: false });
         if ended != Ended::Done {
             let now = Instant::now();
             let pending = work.pending.get_or_insert_default();
@@ -212,7 +215,7 @@ impl Queue {
             pending.since.get_or_insert(now);
             pending.changed = open.into_iter().chain(pending.changed).min();
         }
-        if ended != Ended::Failed {
+        if !matches!(ended, Ended::Failed { .. }) {
             work.failures = 0;
             self.requeue(key);
             return;
@@ -293,12 +296,14 @@ impl Queue {
         (self.changes.len() + parked + self.not_yet.len(), self.checks.len())
     }
 
-    /// Since when the oldest change has been waiting to be carried out, also if passes over it run, or fail. What it will
-    /// turn out to take away is not known before.
+    /// Since when the oldest change has been waiting to be carried out, over all passes that failed. What it will turn out
+    /// to take away is not known before a pass runs; the first one begins with just that, however long it takes.
     #[must_use]
     pub fn oldest_change(&self) -> Option<Instant> {
-        let waiting =
-            |work: &Work| work.open.into_iter().chain(work.pending.as_ref().and_then(|all| all.changed)).min();
+        let waiting = |work: &Work| {
+            let open = work.open.filter(|_| work.failures > 0);
+            open.into_iter().chain(work.pending.as_ref().and_then(|all| all.changed)).min()
+        };
         self.work.values().filter_map(waiting).min()
     }
 
@@ -338,14 +343,14 @@ mod tests {
         assert!(since.is_some());
         for _ in 0..3 {
             assert_eq!(next(&mut queue).unwrap().changed, since);
-            assert_eq!(queue.oldest_change(), since, "while its pass runs");
             queue.want(&acme(), Want::Account, Urgency::Change, None);
-            queue.finished(&acme(), Ended::Failed);
+            queue.finished(&acme(), Ended::Failed { revokes: true });
             assert_eq!(queue.oldest_change(), since, "a pass that failed has not done it");
             assert!(next(&mut queue).is_none(), "not before a while has passed");
             wake(&mut queue);
         }
         assert!(next(&mut queue).unwrap().whole);
+        assert_eq!(queue.oldest_change(), since, "while it is tried again");
         queue.finished(&acme(), Ended::Partly);
         assert_eq!(queue.oldest_change(), since, "the rest of it is to be done");
         assert!(next(&mut queue).is_some());
@@ -354,11 +359,23 @@ mod tests {
     }
 
     #[test]
+    fn what_only_grants_is_tried_again_and_is_no_revocation() {
+        let mut queue = Queue::default();
+        queue.want(&acme(), Want::Account, Urgency::Change, None);
+        assert!(next(&mut queue).is_some());
+        assert_eq!(queue.oldest_change(), None, "its first pass begins with what goes");
+        queue.finished(&acme(), Ended::Failed { revokes: false });
+        wake(&mut queue);
+        assert!(next(&mut queue).unwrap().whole);
+        assert_eq!(queue.oldest_change(), None);
+    }
+
+    #[test]
     fn a_check_that_fails_is_repeated_and_is_no_change() {
         let mut queue = Queue::default();
         queue.want(&acme(), Want::Account, Urgency::Check, None);
         assert!(!next(&mut queue).unwrap().urgent);
-        queue.finished(&acme(), Ended::Failed);
+        queue.finished(&acme(), Ended::Failed { revokes: true });
         wake(&mut queue);
         let again = next(&mut queue).unwrap();
         assert!(again.whole && again.urgent, "it goes ahead of other checks");

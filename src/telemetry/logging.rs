@@ -42,7 +42,8 @@ pub enum LogFilterError {
 /// When the filter cannot be read.
 pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(), LogFilterError> {
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
-    let env_filter = read(filter)?;
+    let env_filter =
+        EnvFilter::try_new(filter).map_err(|source| LogFilterError::Syntax { filter: filter.to_owned(), source })?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let log = if std::io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -56,13 +57,18 @@ pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(),
     Ok(())
 }
 
-fn read(filter: &str) -> Result<EnvFilter, LogFilterError> {
+/// Whether a filter says what is logged: for one that runs for long, it must not be silence by mistake. Whoever runs a command
+/// may have a filter in the environment that is about other programs.
+///
+/// # Errors
+/// When a word alone is no level.
+pub fn check_levels(filter: &str) -> Result<(), LogFilterError> {
     // A filter of a span's fields may hold commas and words of its own.
-    let words = filter.split(',').map(str::trim).filter(|_| !filter.contains('['));
-    if let Some(word) = words.filter(|word| !word.contains('=')).find(|word| word.parse::<LevelFilter>().is_err()) {
-        return Err(LogFilterError::NoLevel { filter: filter.to_owned(), word: word.to_owned() });
+    let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty() && !filter.contains('['));
+    match words.filter(|word| !word.contains('=')).find(|word| word.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(LogFilterError::NoLevel { filter: filter.to_owned(), word: word.to_owned() }),
+        None => Ok(()),
     }
-    EnvFilter::try_new(filter).map_err(|source| LogFilterError::Syntax { filter: filter.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -77,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_does_not_silence_the_rest() {
-        let error = init_logging(Some("info,loud"), None).unwrap_err();
+        let error = check_levels("info,loud").unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot read the log filter \"info,loud\": \"loud\" is none of off, error, warn, info, debug and trace; \
@@ -86,7 +92,7 @@ mod tests {
         for good in
             ["warn", "INFO", "off", "info,roster=debug", "roster::controller=trace", "info,[pass{account=a}]=debug"]
         {
-            read(good).unwrap_or_else(|error| panic!("{error}"));
+            check_levels(good).unwrap_or_else(|error| panic!("{error}"));
         }
     }
 

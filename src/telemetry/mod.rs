@@ -8,6 +8,6 @@ pub mod traces;
 
 pub use health::Health;
 pub use http::{HttpError, serve, serve_http};
-pub use logging::{LogFilterError, init_logging};
+pub use logging::{LogFilterError, check_levels, init_logging};
 pub use metrics::Metrics;
 pub use traces::{Traces, TracesError};

@@ -41,8 +41,9 @@ build() {
   ticker=$!
   trap 'kill "$ticker" 2>/dev/null || true' EXIT
   # -p bounds the memory: each of the compilers may take a gigabyte.
-  (cd "$here" && CGO_ENABLED=0 go build -p 2 -trimpath -ldflags "$flags" -o "$folder/controlplane" . >&2 9>&-) ||
+  (cd "$here" && CGO_ENABLED=0 go build -p 2 -trimpath -ldflags "$flags" -o "$folder/controlplane.$$" . >&2 9>&-) ||
     fail "the build failed; see above"
+  mv "$folder/controlplane.$$" "$folder/controlplane" # in one step: who sees the binary sees all of it
   ln -sf controlplane "$folder/kubectl"
   say "built in $((SECONDS - started)) s"
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::support::tools::said;
+use crate::support::tools::{said, tool};
 use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, parse_yaml, wait_condition, wait_view};
 use crate::tools::{as_documented, bound, built, roster_objects, text, versions};
 
@@ -153,7 +153,25 @@ async fn argo_cd_waits_for_nothing_but_namespaces_and_judges_all_seven_kinds() {
     argo.sync(&objects).await;
     wait_condition(&client, "Account", PORTAL, "tidewater", "Ready", "True").await;
     assert_eq!(roster_objects(&plane, PORTAL).await.len(), objects.len() - 3);
+    argo_leaves_the_charts_store_alone(&argo, objects).await;
     assert_eq!(roster.stop().await.code(), Some(0));
+}
+
+/// To Helm it is a hook that makes a store once. As a hook of Argo CD's it would be deleted before each sync.
+async fn argo_leaves_the_charts_store_alone(argo: &Argo<'_>, mut objects: Vec<Value>) {
+    let store = "{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {name: charts}, spec: {sqlite: {file: charts.db}}}";
+    argo.plane.kubectl_ok(&["apply", "-f", "-"], Some(store)).await;
+    let before = argo.object(&["identitystore/charts"]).await["metadata"]["uid"].clone();
+    let values = "defaultStore.create=true,defaultStore.name=charts";
+    let template = ["template", "roster", "charts/roster", "-s", "templates/default-store.yaml", "--set", values];
+    let hook: Vec<Value> = parse_yaml(&said(tool("helm").args(template)));
+    assert_eq!(hook[0]["metadata"]["annotations"]["helm.sh/hook"], "post-install,post-upgrade");
+    objects.extend(hook);
+    for _ in 0..2 {
+        argo.sync(&objects).await;
+        let after = argo.object(&["identitystore/charts"]).await["metadata"].clone();
+        assert_eq!((&after["uid"], after.get("deletionTimestamp")), (&before, None));
+    }
 }
 
 /// Everything that is not well, as Argo CD shows it.

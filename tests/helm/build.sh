@@ -27,7 +27,8 @@ build() {
   local published
   published=$(cd "$work" && go mod download -json "github.com/prometheus-operator/prometheus-operator@$operator" |
     sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-  install -D -m 0644 -t "$folder/crds" "$published"/example/prometheus-operator-crd/*_{servicemonitors,prometheusrules}.yaml
+  mkdir -p "$folder/crds"
+  cp "$published"/example/prometheus-operator-crd/*_{servicemonitors,prometheusrules}.yaml "$folder/crds/"
 }
 once helm "$folder" build go
 echo "$folder"

@@ -40,6 +40,27 @@ fn the_definitions_are_this_builds() {
 }
 
 #[test]
+fn values_that_work_are_taken() {
+    for set in [
+        "image.repository=localhost:5000/team/roster_dev/roster",
+        "image.repository=123456789012.dkr.ecr.eu-central-1.amazonaws.com/roster",
+        "image.repository=Registry.Example/a__b/c--d",
+        "image.tag=null,image.digest=null,controller.clusterId=null",
+        "controller.logLevel=INFO",
+        "controller.logLevel=warn\\,roster::controller=trace\\,[pass{account=a}]=debug",
+        "http.address=[::]",
+        "http.address=$(POD_IP)",
+        "fullnameOverride=r2",
+        "controller.extraArgs={--otlp-endpoint=http://collector:4318,--context=a}",
+        "resources=null,affinity=null,nodeSelector=null,tolerations=null",
+        // As `--reuse-values` would have it from a release that did not know them.
+        "metrics.rules.removalsHeldFor=null,metrics.rules.storeNotReadyFor=null",
+    ] {
+        said(tool("helm").args(["template", "roster", CHART, "--set", set]));
+    }
+}
+
+#[test]
 fn wrong_values_are_refused_and_said() {
     for (set, says) in [
         ("sqlite.enabld=false", "additional properties 'enabld' not allowed"),
@@ -57,6 +78,8 @@ fn wrong_values_are_refused_and_said() {
         ("controller.shards=null", "missing property 'shards'"),
         ("image.repository=null", "missing property 'repository'"),
         ("fullnameOverride=Foo_Bar", "/fullnameOverride"),
+        ("fullnameOverride=1roster", "/fullnameOverride"),
+        ("metrics.rules.enabled=true,metrics.rules.driftFor=null", "missing property 'driftFor'"),
         ("livenessProbe.successThreshold=2", "/livenessProbe/successThreshold"),
         (
             "sqlite.enabled=false,defaultStore.create=true,rbac.secretNames={other},\

@@ -40,6 +40,15 @@ fn the_containerfile_makes_the_same_image() {
     let run = instructions(build, "RUN").last().unwrap()["CmdLine"][0].clone();
     assert_eq!(run, format!("image/rootfs.sh {folder}"));
 
+    // What a script takes in is there before the script is run: the sources as a whole come later.
+    let tools = fs::read_to_string(repository("image/tools.sh")).unwrap();
+    let sourced: Vec<&str> = tools.lines().filter_map(|line| line.strip_prefix("source \"$here/../")).collect();
+    assert!(!sourced.is_empty());
+    let early: Vec<_> = instructions(build, "COPY").iter().map(|copy| copy["SourcePaths"][0].clone()).collect();
+    for file in sourced {
+        assert!(early.iter().any(|copied| copied == file.trim_end_matches('"')), "{file}: {early:?}");
+    }
+
     let mut labels = config["Labels"].as_object().unwrap().clone();
     labels.entry("org.opencontainers.image.source").or_insert("".into());
     let written = instructions(last, "LABEL")[0]["Labels"].as_array().unwrap();

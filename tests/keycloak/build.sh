@@ -20,5 +20,6 @@ build() {
   echo "keycloak: preparing" >&2
   "$folder/bin/kc.sh" build --db=dev-mem --health-enabled=false >&2
 }
-once keycloak "$folder" build java jar mvn
+# Of two at a time, one would take away what the other has begun to run.
+once keycloak "$folder" build flock java jar mvn
 echo "$folder"

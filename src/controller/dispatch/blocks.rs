@@ -16,21 +16,26 @@ use crate::{
     resolve::StoreFacts,
 };
 
-/// By store: its generation, and the accounts that are still to be gone over.
+/// What is known of blocks.
 #[derive(Default)]
-pub(super) struct Blocks(HashMap<Name, (i64, BTreeSet<AccountKey>)>);
+pub(super) struct Blocks {
+    /// By store: its generation, and the accounts that are still to be gone over.
+    awaited: HashMap<Name, (i64, BTreeSet<AccountKey>)>,
+    /// By store: the UID and generation of which it is said that blocks are in force; by us, or by whoever led before.
+    said: HashMap<Name, (Name, i64)>,
+}
 
 impl Blocks {
     /// An account is to be gone over with a store as it is now.
     pub(super) fn wait_for(&mut self, store: &Name, generation: i64, key: &AccountKey) {
-        let (current, awaited) = self.0.entry(store.clone()).or_default();
+        let (current, awaited) = self.awaited.entry(store.clone()).or_default();
         *current = generation.max(*current);
         awaited.insert(key.clone());
     }
 
     /// An account is another replica's to go over.
     pub(super) fn forget(&mut self, key: &AccountKey) {
-        for (_, awaited) in self.0.values_mut() {
+        for (_, awaited) in self.awaited.values_mut() {
             awaited.remove(key);
         }
     }
@@ -53,23 +58,46 @@ impl Dispatcher {
             _ => None,
         });
         let mut awaited: BTreeSet<AccountKey> = touched.collect();
-        let earlier = self.blocks.0.remove(store).map(|(_, awaited)| awaited);
+        let earlier = self.blocks.awaited.remove(store).map(|(_, awaited)| awaited);
         awaited.extend(earlier.into_iter().flatten());
         let running = self.index.accounts.keys().filter(|key| self.queue.is_running(key));
         awaited.extend(running.filter(|key| self.store_of(key).as_ref() == Some(store)).cloned());
         awaited.retain(|key| self.is_ours(key));
-        self.blocks.0.insert(store.clone(), (generation, awaited));
+        self.blocks.awaited.insert(store.clone(), (generation, awaited));
     }
 
-    /// Whether every account was gone over since, by whichever replica.
+    /// A store as it is seen for the first time, or with another spec. What its status says of this generation was found out
+    /// by whoever led before; what anybody writes there later counts for nothing.
+    pub(super) fn believe(&mut self, store: &Name) {
+        self.blocks.said.remove(store);
+        let Some(record) = self.index.stores.get(store) else { return };
+        if record.meta.status.is_in_force(record.facts.generation) {
+            self.blocks.said.insert(store.clone(), (record.meta.uid.clone(), record.facts.generation));
+        }
+    }
+
+    /// What is said of a store from now on.
+    pub(super) fn say_in_force(&mut self, store: &Name, in_force: Option<i64>) {
+        let uid = self.index.stores.get(store).map(|record| record.meta.uid.clone());
+        match uid.zip(in_force) {
+            Some(said) => self.blocks.said.insert(store.clone(), said),
+            None => self.blocks.said.remove(store),
+        };
+    }
+
+    /// Whether every account was gone over since, by whichever replica. Once that was so of a generation, no pass knows
+    /// less of it any more.
     pub(super) fn is_settled(&self, store: &Record<StoreFacts>) -> bool {
-        self.is_settled_here(&store.name)
-            && self.shares.others_went_over(store.meta.uid.as_str(), store.facts.generation)
+        let generation = store.facts.generation;
+        let was_said =
+            self.blocks.said.get(&store.name).is_some_and(|said| *said == (store.meta.uid.clone(), generation));
+        was_said
+            || self.is_settled_here(&store.name) && self.shares.others_went_over(store.meta.uid.as_str(), generation)
     }
 
     /// Whether every account of ours was gone over since.
     pub(super) fn is_settled_here(&self, store: &Name) -> bool {
-        self.blocks.0.get(store).is_none_or(|(_, awaited)| awaited.is_empty())
+        self.blocks.awaited.get(store).is_none_or(|(_, awaited)| awaited.is_empty())
     }
 
     /// An account was gone over, knowing the store at `generation`; nothing where it knew none.
@@ -77,7 +105,7 @@ impl Dispatcher {
         // What ran only because of something earlier has ended with this; what is still to come knows more.
         let last = !self.queue.is_pending(key);
         let mut settled = Vec::new();
-        for (store, (current, awaited)) in &mut self.blocks.0 {
+        for (store, (current, awaited)) in &mut self.blocks.awaited {
             let is_current = last || generation.is_none_or(|generation| generation >= *current);
             if is_current && awaited.remove(key) && awaited.is_empty() {
                 settled.push(store.clone());

@@ -8,7 +8,7 @@ use std::{
 use tokio::task::Id;
 use tracing::Span;
 
-use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, runtime::Task};
+use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, refusals::Access, runtime::Task};
 use crate::{
     api::SyncReason,
     controller::{
@@ -18,7 +18,7 @@ use crate::{
         queue::{Ended, Urgency, Want},
         record::{KindName, ObjectRef, Record},
         reports,
-        status::{Lane, Report, Synced, Waits, WriteResult},
+        status::{Detail, Lane, Report, Synced, Waits, WriteResult, Written},
     },
     model::{AccountKey, Name},
     resolve::{self, AccountFacts, Definitions, Scope},
@@ -47,7 +47,7 @@ impl Dispatcher {
                     }
                     let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
                     self.gone_over(&key, known);
-                    self.queue.finished(&key, Ended::Failed);
+                    self.queue.finished(&key, Ended::Failed { revokes: true });
                 } else if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
                     self.look(reference.kind, reference.name, LOOK_DELAY);
@@ -88,24 +88,27 @@ impl Dispatcher {
             Task::Deletion(key, account, deleted) => self.deletion_finished(&key, &account, deleted),
             Task::Finalizer(key, result) => {
                 self.setting.metrics.api_write("finalizer", if result.is_ok() { "ok" } else { "failed" });
+                self.accessed(KindName::Account, Access::Other, result.as_ref().err().and_then(refusal));
                 let ended = match &result {
                     Ok(()) => Ended::Done,
                     Err(error) => {
                         tracing::warn!(account = %key, error = said(error), "finalizer not written, trying again");
-                        self.refused(KindName::Account, refusal(error));
-                        Ended::Failed
+                        Ended::Failed { revokes: true }
                     }
                 };
                 self.queue.finished(&key, ended);
             }
             Task::Released(shard) => tracing::info!(shard, held = self.shares.count(), "gave a shard back"),
             Task::Look { reference, report, again, seen, refused } => {
-                self.refused(reference.kind, refused);
+                self.accessed(reference.kind, Access::Other, refused);
                 if let Some(look) = self.looks.get_mut(&reference) {
                     look.running = false;
                 }
                 if let Some(report) = report {
                     self.note_reached(&reference, &report);
+                    if let Detail::Store { blocked_in_force, .. } = report.detail {
+                        self.say_in_force(&reference.name, blocked_in_force);
+                    }
                     self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
                 }
                 if again {
@@ -165,7 +168,9 @@ impl Dispatcher {
             Some(_) if !changes.is_empty() => self.queue.want(&key, Want::Account, Urgency::Check, None),
             _ => {}
         }
-        if let Some(store) = self.store_of(&key).filter(|_| ended == Ended::Failed || !changes.is_empty()) {
+        if let Some(store) =
+            self.store_of(&key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty())
+        {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
         }
         if end != End::NeedsAccount {
@@ -200,7 +205,7 @@ impl Dispatcher {
             Deleted::Retry(error) => {
                 tracing::warn!(account = %key, %error, "account not deleted yet, trying again");
                 report = report.unsynced(SyncReason::StoreUnavailable, error.to_string());
-                Ended::Failed
+                Ended::Failed { revokes: true }
             }
         };
         self.writer.put(reference, report, Lane::Changes, Duration::ZERO);
@@ -234,7 +239,7 @@ impl Dispatcher {
         let word = match end {
             End::Done => "ok",
             End::NeedsAccount => "partial",
-            End::Retry(_) => "failed",
+            End::Retry { .. } => "failed",
         };
         self.setting.metrics.pass(scope_word, word, took);
         note(span, "outcome", word);
@@ -244,10 +249,10 @@ impl Dispatcher {
                 Ended::Done
             }
             End::NeedsAccount => Ended::Partly,
-            End::Retry(why) => {
+            End::Retry { why, revokes } => {
                 failed(span, why);
                 tracing::warn!(%pass, account = %key, scope = scope_word, why, "pass failed, trying again");
-                Ended::Failed
+                Ended::Failed { revokes: *revokes }
             }
         }
     }
@@ -291,20 +296,14 @@ impl Dispatcher {
         }
     }
 
-    /// Something may not be done to objects of a kind; nothing where all may.
-    pub(super) fn refused(&mut self, kind: KindName, why: Option<String>) {
-        if let Some(why) = why {
-            self.refused.insert(kind, (Instant::now(), why));
-            self.setting.health.set_ready(self.readiness());
-        }
-    }
-
     pub(super) fn landed(&mut self, written: WriteResult) {
         let outcome = if written.written.is_some() { "ok" } else { "failed" };
         self.setting.metrics.api_write("status", outcome);
-        self.refused(written.reference.kind, written.refused);
-        if let Some((version, digest)) = written.written
-            && let Some(meta) = self.index.meta_mut(&written.reference)
+        if written.written.is_some() || written.refused.is_some() {
+            self.accessed(written.reference.kind, Access::Status, written.refused);
+        }
+        if let Some(Written { uid, version, digest }) = written.written
+            && let Some(meta) = self.index.meta_mut(&written.reference).filter(|meta| *meta.uid == *uid)
         {
             meta.resource_version = version.into();
             meta.status = digest;

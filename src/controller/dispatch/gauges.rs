@@ -8,9 +8,6 @@ use std::{
 use super::{Dispatcher, ListState, TICK};
 use crate::{controller::record::KindName, model::Name};
 
-/// How long a refusal counts: watches ask again within half a minute.
-const REFUSED: Duration = Duration::from_secs(45);
-
 impl Dispatcher {
     pub(super) fn readiness(&self) -> Result<(), String> {
         let absent: Vec<&str> = self.kinds_in(ListState::Absent);
@@ -18,9 +15,8 @@ impl Dispatcher {
         if !absent.is_empty() {
             return Err(format!("the server does not know {}: install the CRDs (`roster crds`)", absent.join(", ")));
         }
-        let refused = self.refused.values().find(|(at, _)| at.elapsed() < REFUSED);
-        if let Some((_, why)) = refused {
-            return Err(why.clone());
+        if let Some(why) = self.refusals.first() {
+            return Err(why.to_owned());
         }
         if !pending.is_empty() {
             return Err(format!("still listing {}", pending.join(", ")));
@@ -52,8 +48,7 @@ impl Dispatcher {
         self.gauges = Instant::now();
         self.tell_others();
         self.note_clean();
-        // A refusal that is not repeated is over.
-        self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED);
+        self.refusals.tidy();
         self.setting.health.set_ready(self.readiness());
         self.setting.metrics.shards(self.shares.count(), self.setting.shards);
         let metrics = &self.setting.metrics;

@@ -4,6 +4,7 @@
 mod blocks;
 mod finish;
 mod gauges;
+mod refusals;
 mod rollout;
 mod runtime;
 mod share;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     blocks::Blocks,
+    refusals::{Access, Refusals},
     runtime::{Runtime, Task},
     share::Relist,
 };
@@ -95,7 +97,7 @@ pub(super) struct Dispatcher {
     writer: StatusWriter,
     lists: HashMap<KindName, ListState>,
     /// Kinds that may not be read, since when and why.
-    refused: HashMap<KindName, (Instant, String)>,
+    refusals: Refusals,
     runtime: HashMap<AccountKey, Runtime>,
     wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
     tasks: JoinSet<Task>,
@@ -132,7 +134,7 @@ impl Dispatcher {
             stores,
             queue: Queue::default(),
             lists: KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect(),
-            refused: HashMap::new(),
+            refusals: Refusals::default(),
             runtime: HashMap::new(),
             wakes: BTreeSet::new(),
             tasks: JoinSet::new(),
@@ -235,8 +237,11 @@ impl Dispatcher {
                 self.index.begin_list(kind);
                 self.list_ended(kind, ListState::Absent);
             }
-            Seen::Refused(kind, why) => self.refused(kind, Some(why)),
-            Seen::Listed(kind) => self.list_ended(kind, ListState::Listed),
+            Seen::Refused(kind, why) => self.accessed(kind, Access::Read, Some(why)),
+            Seen::Listed(kind) => {
+                self.accessed(kind, Access::Read, None);
+                self.list_ended(kind, ListState::Listed);
+            }
             Seen::Object(object) => {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
@@ -244,6 +249,7 @@ impl Dispatcher {
                 let writer = &self.writer;
                 let impacts = self.index.apply(object, |reference| writer.being_sent(reference));
                 if let Some(store) = store {
+                    self.believe(&store);
                     self.await_passes(&store, generation, &impacts);
                 }
                 self.touch(impacts, Some(&origin));

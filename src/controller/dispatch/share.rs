@@ -59,6 +59,7 @@ impl Dispatcher {
                 self.shares.leave(shard);
                 if shard == 0 {
                     self.reached.clear();
+                    self.stops.clear();
                 }
             }
             Event::Told(told) => {

@@ -171,8 +171,7 @@ impl Dispatcher {
             .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
             .collect::<BTreeSet<_>>();
         let handle = self.stores.handle(&record.name, &record.facts.spec);
-        // What was said of this generation was so; whoever was gone over then, is gone over with it ever since.
-        let settled = self.is_settled(&record) || record.meta.status.is_in_force(record.facts.generation);
+        let settled = self.is_settled(&record);
         let look = StoreLook { record, handle, users, cluster: self.setting.cluster.clone(), settled };
         let client = self.setting.client.clone();
         let reference = reference.clone();

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{DriftEntry, InvalidReason, SyncReason},
-    plan::{Hold, ObjectKey, Plan},
+    plan::{Change, Hold, ObjectKey, Phase, Plan},
     resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedAccount, ResolvedMember, Scope},
     store::{Outcome, StoreError},
 };
@@ -63,7 +63,7 @@ pub(super) fn outcome(
         }
         Ok(None) => report_without_store(pass, resolved, &mut outcome),
         Err(error) => {
-            outcome.end = End::Retry(error.to_string());
+            outcome.end = End::Retry { why: error.to_string(), revokes: true };
             report_failure(pass, resolved, error, &mut outcome);
         }
     }
@@ -144,9 +144,12 @@ impl<'a> Deeds<'a> {
         outcome.drift = (found, corrected);
         let failures: Vec<&StoreError> = self.outcomes.values().filter_map(|made| made.as_ref().err()).collect();
         if let Some(first) = failures.first() {
-            outcome.end = End::Retry(format!("{} changes failed; {first}", failures.len()));
+            let failed = |change: &&Change| self.outcomes.get(&change.object).is_some_and(|made| made.is_err());
+            let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
+            outcome.end = End::Retry { why: format!("{} changes failed; {first}", failures.len()), revokes };
         } else if self.unsettled {
-            outcome.end = End::Retry("the namespace or a definition is being deleted".to_owned());
+            let why = "the namespace or a definition is being deleted".to_owned();
+            outcome.end = End::Retry { why, revokes: true };
         }
     }
 

@@ -202,7 +202,7 @@ impl Sharer {
                 }
                 Ok(Err(error)) if is_conflict(&error) => None,
                 Ok(Err(error)) => self.failed(with_hint(&error, &self.party.namespace)),
-                Err(_) => self.failed("the API server does not answer about the leases".to_owned()),
+                Err(_) => self.failed(answer::NONE.to_owned()),
             };
             if let Some(event) = event
                 && self.out.send(event).await.is_err()

@@ -10,4 +10,4 @@ mod writer;
 pub use digest::{Digestible, Held, Seconds, StatusDigest, digest};
 pub use render::{Rendered, render};
 pub use report::{Detail, DriftReport, Report, Synced, Waits};
-pub use writer::{Lane, StatusWriter, WriteResult};
+pub use writer::{Lane, StatusWriter, WriteResult, Written};

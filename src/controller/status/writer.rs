@@ -65,10 +65,21 @@ struct Waiting {
 pub struct WriteResult {
     /// The object.
     pub reference: ObjectRef,
-    /// Its new version and what its status reads as; nothing where it could not be written.
-    pub written: Option<(String, StatusDigest)>,
+    /// What it is now; nothing where it could not be written.
+    pub written: Option<Written>,
     /// What the API server said, where that was for want of a right.
     pub refused: Option<String>,
+}
+
+/// An object whose status was written.
+#[derive(Debug)]
+pub struct Written {
+    /// Its UID: of this name there may be another one by now.
+    pub uid: String,
+    /// Its version.
+    pub version: String,
+    /// What its status reads as.
+    pub digest: StatusDigest,
 }
 
 struct Sent {
@@ -86,6 +97,7 @@ struct Answer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnswerMetadata {
+    uid: String,
     resource_version: String,
 }
 
@@ -290,7 +302,9 @@ impl StatusWriter {
         }
         let reference = sent.reference.clone();
         let (written, refused) = match sent.answer {
-            Ok(answer) => (Some((answer.metadata.resource_version, sent.digest)), None),
+            Ok(Answer { metadata: AnswerMetadata { uid, resource_version: version } }) => {
+                (Some(Written { uid, version, digest: sent.digest }), None)
+            }
             Err(error) => {
                 self.failed(sent.reference, sent.waiting, &error);
                 (None, refusal(&error))

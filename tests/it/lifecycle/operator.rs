@@ -61,14 +61,14 @@ async fn who_cannot_reach_the_api_server_is_not_ready_and_says_why() {
         kubeconfig(&plane, name, |config| config["clusters"][0]["cluster"]["server"] = json!(address))
     };
     // Nobody listens; somebody listens and never answers.
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = at("closed", format!("https://{closed}"));
+    let closed = at("closed", "https://127.0.0.1:1".to_owned());
     let mute = at("mute", format!("https://{}", mute.local_addr().unwrap()));
     // With an id given, and several shards, the first thing that is asked for is another one.
     for (kubeconfig, args) in [
         (&closed, &[][..]),
         (&closed, &["--cluster-id=prod"]),
+        (&mute, &[]),
         (&mute, &["--cluster-id=prod"]),
         (&closed, &["--shards=4"]),
     ] {
