@@ -80,7 +80,9 @@ step "tests"
 # A scenario that comes to something else fails; nothing is written beside it.
 export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
-cargo test --locked --all-features --no-fail-fast || failed=1
+# Most tests wait, for servers, leases and each other's commits: twice as many as there are cores.
+threads=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
+RUST_TEST_THREADS=$threads cargo test --locked --all-features --no-fail-fast || failed=1
 if [[ -z $untested ]]; then
   ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast || failed=1
 fi
