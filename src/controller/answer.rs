@@ -26,8 +26,18 @@ pub fn advised(error: &Error) -> String {
         }
         Error::Api(status) if lacks_right(status) => format!("{}; {RIGHTS}", status.message),
         Error::Api(status) => status.message.clone(),
-        other => format!("{NONE}: {other}"),
+        other => format!("{NONE}: {}", causes(other)),
     }
+}
+
+/// An error with all its causes, each said once: the outer ones say little.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).fold(String::new(), |said, cause| match cause {
+        _ if said.is_empty() => cause,
+        cause if said.contains(&cause) => said,
+        cause => format!("{said}: {cause}"),
+    })
 }
 
 /// What is said to one who lacks a right, or credentials; nothing for other answers. Those who decide about single objects
@@ -82,6 +92,15 @@ mod tests {
             assert_eq!(refusal(&webhook), None);
             assert_eq!(advised(&webhook), message);
         }
+    }
+
+    #[test]
+    fn the_cause_of_an_error_is_said_once() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(causes(&refused), "connection refused");
+        let error = Error::Service(Box::new(refused));
+        let said = advised(&error);
+        assert!(said.starts_with(NONE) && said.matches("connection refused").count() == 1, "{said}");
     }
 
     #[test]

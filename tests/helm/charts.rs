@@ -74,7 +74,11 @@ fn wrong_values_are_refused_and_said() {
         ("http.address=everywhere", "/http/address"),
         ("controller.logLevel=loud", "/controller/logLevel"),
         ("http.address=127.0.0.1", "/http/address"),
-        ("controller.extraArgs={--log=debug}", "/controller/extraArgs/0"),
+        (
+            "controller.extraArgs={--log=debug}",
+            "controller.extraArgs: --log=debug is set already, by controller.logLevel",
+        ),
+        ("resources.limit.memory=1Gi", "/resources"),
         ("controller.shards=null", "missing property 'shards'"),
         ("image.repository=null", "missing property 'repository'"),
         ("fullnameOverride=Foo_Bar", "/fullnameOverride"),
@@ -94,6 +98,13 @@ fn wrong_values_are_refused_and_said() {
         let says_instead = complaint(&out);
         assert!(says_instead.contains(says), "{set}: {says_instead}");
     }
+    let both = "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.role=one,accounts.a.members.x@y\\.z.spec.roleRef.name=two";
+    let out = tool("helm").args(["template", "x", ACCESS, "--set", both]).output().unwrap();
+    assert!(complaint(&out).contains("accounts.a.members.x@y.z: both role and spec.roleRef are given"));
+    let cases =
+        "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.role=one,accounts.a.members.X@y\\.z.role=one";
+    let out = tool("helm").args(["template", "x", ACCESS, "--set", cases]).output().unwrap();
+    assert!(complaint(&out).contains("write the address once"));
     for (of_a, of_b, says) in [
         (
             "members.x@y\\.z.name=one",

@@ -1,5 +1,11 @@
 {{- /* The pod, the same in a Deployment and a StatefulSet. */ -}}
 {{- define "roster.pod" -}}
+{{- $set := dict "http" "http" "store-namespace" "the release's namespace" "sqlite-dir" "sqlite.persistence" "max-concurrent-accounts" "controller.maxConcurrentAccounts" "shards" "controller.shards" "log" "controller.logLevel" "cluster-id" "controller.clusterId" }}
+{{- range $arg := .Values.controller.extraArgs }}
+{{- with get $set (trimPrefix "--" $arg | splitList "=" | first) }}
+{{- fail (printf "controller.extraArgs: %s is set already, by %s" $arg .) }}
+{{- end }}
+{{- end -}}
 metadata:
   labels:
     {{- include "roster.labels" . | nindent 4 }}

@@ -266,7 +266,7 @@ fn guarded(account: &Account) -> Option<Guarded> {
     let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
     Some(Guarded {
         account: format!("{namespace}/{name}"),
-        command: format!("kubectl annotate -n {namespace} acct {name} {APPROVE_REMOVAL_ANNOTATION}={hash}"),
+        command: format!("kubectl annotate -n {namespace} acct {name} --overwrite {APPROVE_REMOVAL_ANNOTATION}={hash}"),
     })
 }
 

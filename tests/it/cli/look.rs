@@ -158,7 +158,7 @@ async fn guarded_removals_come_with_what_lets_them_pass() {
     scene.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
     let (code, out, _) = roster(&["status", "-n", scene.name()]).await;
     assert_eq!(code, 1, "{out}");
-    let command = format!("kubectl annotate -n {} acct acme roster.dev/approve-removal=", scene.name());
+    let command = format!("kubectl annotate -n {} acct acme --overwrite roster.dev/approve-removal=", scene.name());
     let hash = out.split(&command).nth(1).unwrap_or_else(|| panic!("{out}"));
     let hash = hash.split_whitespace().next().unwrap();
     scene.patch("Account", "acme", json!({"metadata": {"annotations": {"roster.dev/approve-removal": hash}}})).await;

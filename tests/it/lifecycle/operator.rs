@@ -74,6 +74,9 @@ async fn who_cannot_reach_the_api_server_is_not_ready_and_says_why() {
     ] {
         let mut roster = spawn(&plane, &folder, kubeconfig, args);
         unready(&mut roster, "the API server does not answer").await;
+        if kubeconfig == &closed {
+            unready(&mut roster, "Connection refused").await;
+        }
         let shards = if args.contains(&"--shards=4") { 4.0 } else { 1.0 };
         assert!(roster.metric("roster_shards ").await == shards, "an alert needs to know how many nobody looks after");
         assert!(roster.metric("roster_shards_held ").await == 0.0);
