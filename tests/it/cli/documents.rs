@@ -59,7 +59,7 @@ async fn every_kubectl_command_of_the_documents_works() {
                 "get" | "wait" => "",
                 "annotate" | "patch" | "delete" => " --dry-run=server",
                 // There are no pods here, and no file of the reader's.
-                "logs" | "apply" => continue,
+                "logs" | "exec" | "apply" => continue,
                 other => panic!("{name}: is {other} to be run? {line}"),
             };
             let script = format!("{}{more}", filled(command, &site));
