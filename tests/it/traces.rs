@@ -17,7 +17,7 @@ use crate::support::{ControlPlane, Controller};
 const AT_THE_END: &str = "3600000";
 
 /// In nanoseconds.
-const SLACK: u64 = 1_000_000;
+const SLACK: u64 = 50_000_000;
 
 /// What was received.
 #[derive(Clone, Default)]
@@ -103,7 +103,7 @@ async fn a_trace_tells_what_a_pass_did_and_a_receiver_that_hangs_stops_nobody() 
         let found: Vec<_> = of_pass.iter().filter(|span| span.name == part).collect();
         assert_eq!(found.len(), 1, "{part}: {of_pass:#?}");
         assert_eq!(found[0].parent_span_id, pass.span_id, "{part}");
-        // The SDK is some microseconds off where it dates a span later than it began.
+        // The SDK dates a span a moment after it began: microseconds, or milliseconds on a machine that is very busy.
         assert!(found[0].start_time_unix_nano + SLACK >= pass.start_time_unix_nano, "{part}: {found:#?} {pass:#?}");
         // A status is written after the pass, and not waited for.
         let within = part == "status" || found[0].end_time_unix_nano <= pass.end_time_unix_nano + SLACK;
