@@ -37,7 +37,10 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::Timestamp;
 
-use crate::telemetry::{Traces, check_levels, init_logging};
+use crate::{
+    controller::answer::causes,
+    telemetry::{Traces, check_levels, init_logging},
+};
 
 /// A command did what it was asked to, and the answer is yes.
 const OK: u8 = 0;
@@ -164,15 +167,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 }
 
 fn one_line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(in_words) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
+    causes(error.chain().map(in_words))
 }
 
 /// One cause; of an API server's answer what it says, without the dump of the whole answer.

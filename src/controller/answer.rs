@@ -11,6 +11,7 @@ const RIGHTS: &str = "give the controller's account its rights: the chart's Clus
 pub const NONE: &str = "the API server does not answer";
 
 /// What the API server said; `Display` adds a dump of the whole answer.
+#[must_use]
 pub fn said(error: &Error) -> String {
     match error {
         Error::Api(status) => status.message.clone(),
@@ -19,6 +20,7 @@ pub fn said(error: &Error) -> String {
 }
 
 /// What it said, and what to do where that is plain.
+#[must_use]
 pub fn advised(error: &Error) -> String {
     match error {
         Error::Api(status) if status.code == 401 => {
@@ -26,14 +28,17 @@ pub fn advised(error: &Error) -> String {
         }
         Error::Api(status) if lacks_right(status) => format!("{}; {RIGHTS}", status.message),
         Error::Api(status) => status.message.clone(),
-        other => format!("{NONE}: {}", causes(other)),
+        other => {
+            let chain = std::iter::successors(Some(other as &dyn std::error::Error), |error| error.source());
+            format!("{NONE}: {}", causes(chain.map(ToString::to_string)))
+        }
     }
 }
 
-/// An error with all its causes, each said once: the outer ones say little.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).fold(String::new(), |said, cause| match cause {
+/// An error with all its causes, each said once: some of the outer ones say little, and some repeat the inner ones.
+#[must_use]
+pub fn causes(chain: impl Iterator<Item = String>) -> String {
+    chain.fold(String::new(), |said, cause| match cause {
         _ if said.is_empty() => cause,
         cause if said.contains(&cause) => said,
         cause => format!("{said}: {cause}"),
@@ -42,6 +47,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// What is said to one who lacks a right, or credentials; nothing for other answers. Those who decide about single objects
 /// refuse, too, but with rights that has nothing to do.
+#[must_use]
 pub fn refusal(error: &Error) -> Option<String> {
     match error {
         Error::Api(status) if status.code == 401 || lacks_right(status) => Some(advised(error)),
@@ -55,6 +61,7 @@ fn lacks_right(status: &Status) -> bool {
 }
 
 /// The code of an answer; nothing where there was none.
+#[must_use]
 pub fn code(error: &Error) -> Option<u16> {
     match error {
         Error::Api(status) => Some(status.code),
@@ -63,11 +70,13 @@ pub fn code(error: &Error) -> Option<u16> {
 }
 
 /// Somebody else was there before.
+#[must_use]
 pub fn is_conflict(error: &Error) -> bool {
     code(error) == Some(409)
 }
 
 /// It is not there, or not any more.
+#[must_use]
 pub fn is_gone(error: &Error) -> bool {
     code(error) == Some(404)
 }
@@ -97,7 +106,7 @@ mod tests {
     #[test]
     fn the_cause_of_an_error_is_said_once() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert_eq!(causes(&refused), "connection refused");
+        assert_eq!(causes([refused.to_string()].into_iter()), "connection refused");
         let error = Error::Service(Box::new(refused));
         let said = advised(&error);
         assert!(said.starts_with(NONE) && said.matches("connection refused").count() == 1, "{said}");

@@ -8,7 +8,7 @@
 //!
 //! Start reading at [`reconcile`](mod@reconcile): it is the picture of design/architecture.md in one screen.
 
-mod answer;
+pub mod answer;
 mod cluster;
 mod definitions;
 mod deletion;

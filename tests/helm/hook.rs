@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::charts::CHART;
-use crate::release::{Release, STORE, ready};
+use crate::release::{Release, STORE};
 use crate::support::account::kubeconfig;
 use crate::support::tools::{complaint, said};
-use crate::support::{PATIENCE, SYSTEM, eventually, eventually_or};
+use crate::support::{PATIENCE, SYSTEM, eventually, eventually_or, ready};
 
 /// The program as this Pod would run it: with its arguments, as its account.
 async fn run(release: &Release, pod: &Value) -> Output {

@@ -123,15 +123,6 @@ pub struct Pod {
     pub account: String,
 }
 
-/// Waits for what `/readyz` says.
-pub async fn ready(roster: &mut ControllerProcess, says: &str) {
-    eventually_or(PATIENCE, format!("/readyz to say {says}"), async || {
-        let said = roster.get("/readyz").await;
-        if said.contains(says) { Ok(()) } else { Err(said) }
-    })
-    .await;
-}
-
 /// All access that a store holds, as a portal reads it.
 pub async fn access(file: &Path) -> BTreeSet<String> {
     let options = SqliteConnectOptions::new().filename(file).read_only(true).disable_statement_logging();

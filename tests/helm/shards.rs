@@ -1,9 +1,9 @@
 //! Several replicas that are all active.
 
 use crate::charts::CHART;
-use crate::release::{Release, ready};
+use crate::release::Release;
 use crate::rights::{given, missing};
-use crate::support::{ControllerProcess, PATIENCE, SYSTEM, eventually_or};
+use crate::support::{ControllerProcess, PATIENCE, SYSTEM, eventually_or, ready};
 
 async fn hold(roster: &mut ControllerProcess, shards: f64) {
     eventually_or(PATIENCE, format!("{shards} shards to be held"), async || {

@@ -8,10 +8,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::charts::{ACCESS, CHART};
 use crate::proxy::Proxy;
-use crate::release::{Release, STORE, access, ready};
+use crate::release::{Release, STORE, access};
 use crate::rights::{Given, given, missing, unused};
 use crate::support::tools::{complaint, said};
-use crate::support::{PATIENCE, SYSTEM, eventually_or, wait_condition, wait_view};
+use crate::support::{PATIENCE, SYSTEM, eventually_or, ready, wait_condition, wait_view};
 
 async fn tamper(file: &Path) {
     let mut connection =

@@ -1,9 +1,9 @@
 //! From one release to the next, and back again.
 
 use crate::charts::{ACCESS, CHART};
-use crate::release::{FORMER, Release, STORE, access, ready};
+use crate::release::{FORMER, Release, STORE, access};
 use crate::support::tools::{complaint, said, tool};
-use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, view};
+use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, ready, view};
 
 /// What the controller of this release says of definitions that are the former one's.
 const OUTDATED: &str = "is of an earlier release (0.1.0; this is 0.2.0)";

@@ -8,7 +8,7 @@ use kube::{Api, Client, api::ListParams};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::controller::{lease, sharing::LeaseName};
+use crate::controller::{answer, lease, sharing::LeaseName};
 
 /// This machine's clock may be off by so many seconds; nothing is decided by it.
 const CLOCKS: i64 = 5;
@@ -84,12 +84,8 @@ pub async fn controller(client: &Client, asked: Option<&str>, now: Timestamp) ->
         Ok(leases) => of(&leases.items, namespace, now),
         // Whoever may not look there can still see how everything else is.
         Err(error) => {
-            let why = match error {
-                kube::Error::Api(status) => status.message,
-                error => error.to_string(),
-            };
-            let asked = asked.is_some();
-            Controller { state: "Unknown", message: Some(why), asked, ..of(&[], namespace, now) }
+            let (message, asked) = (Some(answer::said(&error)), asked.is_some());
+            Controller { state: "Unknown", message, asked, ..of(&[], namespace, now) }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Site,
     gone::{Left, StaffedSite},
 };
-use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, eventually_or};
+use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, ready};
 
 /// Deletes the definitions of all our kinds; they go once their objects have.
 async fn delete_definitions(plane: &ControlPlane) {
@@ -18,14 +18,6 @@ async fn definitions_left(plane: &ControlPlane, wanted: usize) {
     eventually_or(PATIENCE, format!("{wanted} definitions left"), async || {
         let left = plane.kubectl_ok(&["get", "crd", "-o", "name"], None).await;
         if left.lines().count() <= wanted { Ok(()) } else { Err(left) }
-    })
-    .await;
-}
-
-async fn ready(roster: &mut ControllerProcess, wanted: &str) {
-    eventually_or(PATIENCE, format!("/readyz to say {wanted}"), async || {
-        let said = roster.get("/readyz").await;
-        if said.contains(wanted) { Ok(()) } else { Err(said) }
     })
     .await;
 }

@@ -28,7 +28,7 @@ pub use control_plane::{Component, ControlPlane};
 pub use controller::{Controller, SYSTEM};
 pub use look::{View, api, condition, find, status, try_view, view, wait_condition, wait_condition_for, wait_view};
 pub use objects::{apply_yaml, parse_yaml, try_apply_yaml};
-pub use process::{ControllerProcess, LEADING, forget_leader};
+pub use process::{ControllerProcess, LEADING, forget_leader, ready};
 pub use scene::Scene;
 pub use servers::{Authority, forget_dead};
 pub use wait::{PATIENCE, eventually, eventually_or};

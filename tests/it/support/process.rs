@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::controller::prepare;
-use super::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually};
+use super::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually, eventually_or};
 
 impl Controller {
     /// The real binary on a control plane, with the files of its stores and its log in `directory`. What is there stays:
@@ -61,6 +61,15 @@ fn subject_to_permissions(program: &str) -> Command {
 pub async fn forget_leader(plane: &ControlPlane) {
     let leases: Api<Lease> = Api::namespaced(plane.client().await, SYSTEM);
     leases.delete(lease::NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
+}
+
+/// Waits until `/readyz` says so.
+pub async fn ready(roster: &mut ControllerProcess, wanted: &str) {
+    eventually_or(PATIENCE, format!("/readyz to say {wanted}"), async || {
+        let said = roster.get("/readyz").await;
+        if said.contains(wanted) { Ok(()) } else { Err(said) }
+    })
+    .await;
 }
 
 /// A running `roster controller`, killed when it is dropped.
