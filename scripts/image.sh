@@ -21,7 +21,7 @@ aarch64) architecture=arm64 ;;
   ;;
 esac
 
-about=$(cargo metadata --locked --no-deps --format-version 1 | jq '.packages[0]')
+about=$(cargo metadata --locked --no-deps --format-version 1 | jq '.packages[] | select(.name == "roster")')
 said() { jq -r "$1" <<<"$about"; }
 version=$(said .version)
 revision=${ROSTER_IMAGE_REVISION:-$(git rev-parse HEAD)$(git diff --quiet HEAD || echo -dirty)}

@@ -10,7 +10,7 @@ step "format"
 cargo fmt --check
 
 step "lints"
-cargo clippy --locked --all-targets --all-features -- -D warnings
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # Not among the targets that cargo takes by itself; see Cargo.toml.
 cargo clippy --locked --all-features --test image -- -D warnings
 

@@ -17,7 +17,7 @@ need helm "helm; it pushes the charts"
 stop_if_missing
 tools=$(image/tools.sh)
 export PATH=$tools:$PATH
-version=$(cargo metadata --locked --no-deps --format-version 1 | jq -r '.packages[0].version')
+version=$(cargo metadata --locked --no-deps --format-version 1 | jq -r '.packages[] | select(.name == "roster").version')
 out=${ROSTER_IMAGE_OUT:-target/image}
 
 images=()

@@ -50,7 +50,7 @@ set +m
 scripts/lint.sh
 
 step "build of the tests"
-cargo test --locked --all-features --no-run
+cargo test --locked --workspace --all-features --no-run
 
 step "control plane, Keycloak, helm, Flux, tools of the image"
 wait "$builder"
@@ -82,7 +82,7 @@ export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
 # Most tests wait, for servers, leases and each other's commits: twice as many as there are cores.
 threads=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
-RUST_TEST_THREADS=$threads cargo test --locked --all-features --no-fail-fast || failed=1
+RUST_TEST_THREADS=$threads cargo test --locked --workspace --all-features --no-fail-fast || failed=1
 if [[ -z $untested ]]; then
   ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast || failed=1
 fi

@@ -30,11 +30,9 @@
 //!
 //! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
 
-pub mod api;
+pub use roster_core::{api, model, plan, resolve};
+
 pub mod cli;
 pub mod controller;
-pub mod model;
-pub mod plan;
-pub mod resolve;
 pub mod store;
 pub mod telemetry;

@@ -52,9 +52,9 @@ fn documents() -> Vec<String> {
 
 #[test]
 fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
-    let mut wanted = variants("src/api/conditions.rs", "InvalidReason");
-    wanted.extend(variants("src/api/conditions.rs", "SyncReason"));
-    wanted.extend(variants("src/api/conditions.rs", "RolloutReason"));
+    let mut wanted = variants("crates/roster-core/src/api/conditions.rs", "InvalidReason");
+    wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "SyncReason"));
+    wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "RolloutReason"));
     wanted.extend(variants("src/controller/events.rs", "Reason"));
     for (name, source) in SAID {
         assert!(text(source).contains(&format!("\"{name}\"")), "{source} does not say {name}");

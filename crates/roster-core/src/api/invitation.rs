@@ -1,0 +1,113 @@
+//! Invitation: an e-mail invitation that becomes a Membership.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube_derive::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limits::MAX_REFS;
+use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
+
+/// An e-mail invitation that becomes a Membership.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[kube(
+    crates(kube_core = "::kube_core"),
+    group = "roster.dev",
+    version = "v1alpha1",
+    kind = "Invitation",
+    plural = "invitations",
+    shortname = "invite",
+    category = "roster",
+    namespaced,
+    status = "InvitationStatus",
+    selectable = ".spec.accountRef.name",
+    selectable = ".spec.email",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::immutable("accountRef"))]
+#[x_kube(validation = schema::immutable("email"))]
+#[x_kube(validation = schema::rule(".resend", "self.resend >= oldSelf.resend", "resend must not decrease"))]
+pub struct InvitationSpec {
+    /// The account; immutable.
+    pub account_ref: NameRef,
+    /// Address; immutable.
+    #[schemars(schema_with = "schema::email")]
+    pub email: String,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::title")]
+    pub display_name: Option<String>,
+    /// The role; absent means the catalog's default role, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_ref: Option<RoleRef>,
+    /// The groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub group_refs: Vec<NameRef>,
+    /// Restrictions applied to and lifted for this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restrictions: Option<RestrictionChoice>,
+    /// How long the link works; at most 30 days. Absent: as the catalog says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::expire_after")]
+    pub expire_after: Option<String>,
+    /// A higher number than ever before sends again; earlier links stop working.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub resend: i64,
+}
+
+/// Where an invitation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum InvitationPhase {
+    /// Not sent yet.
+    #[default]
+    Pending,
+    /// Sent, not answered.
+    Sent,
+    /// Accepted; a Membership exists.
+    Accepted,
+    /// Declined.
+    Declined,
+    /// Not answered in time.
+    Expired,
+    /// The mail could not be delivered.
+    Undeliverable,
+}
+
+/// What the controller says of an invitation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationStatus {
+    /// Generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Conditions,
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<InvitationPhase>,
+    /// How often it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::total")]
+    pub sent_count: Option<i64>,
+    /// When it was last sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sent_time: Option<Time>,
+    /// When the link stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// When it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Time>,
+    /// The Membership it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership_ref: Option<NameRef>,
+}

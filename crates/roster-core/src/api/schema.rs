@@ -1,0 +1,449 @@
+//! Schemas written once and used by many fields (`schema_with`), and the CEL rules that come in families.
+//!
+//! Every string, list and map of the API is bounded here or by an attribute on its field; the bounds are in
+//! [`super::limits`], the tests of this folder find a field without one.
+
+use kube_core::{Reason, Rule};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::limits::{
+    MAX_BLOCKED_WITH_ACCESS, MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE,
+    MAX_NAME, MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
+};
+
+const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+const LEVEL: &str = "^[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?$";
+/// An ASCII dot-atom, one `@`, labels of letters, marks, digits and inner hyphens of any script.
+const EMAIL: &str = concat!(
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
+    r"@[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?",
+    r"(\.[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)*$",
+);
+/// Hours, minutes and seconds, in this order. The digits are bounded so that `duration()` cannot overflow.
+const DURATION: &str = "^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$";
+/// Anything on one line: control characters would let a title rewrite a terminal.
+const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+/// A plain file name: no slash, no leading dot or dash.
+const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
+const LABEL_KEY: &str = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$";
+const LABEL_VALUE: &str = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$";
+const URL: &str = r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$";
+const PREFIX: &str = r"^([a-zA-Z0-9._:-]*[.:])?$";
+const REALM: &str = "^[A-Za-z0-9][-._A-Za-z0-9]*$";
+const SCHEMA: &str = "^[a-z_][a-z0-9_]*$";
+const KEY: &str = "^[-._a-zA-Z0-9]+$";
+
+/// What a value must be that is to match one of the patterns above, for messages.
+#[must_use]
+pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
+    Some(match pattern {
+        LABEL => "a DNS label: lower-case letters, digits and inner hyphens",
+        SUBDOMAIN => "the name of an object: lower-case letters, digits, inner hyphens and dots",
+        LEVEL => "the name of a level: letters, digits, inner hyphens and underscores",
+        EMAIL => "an e-mail address such as dana@acme.example",
+        DURATION => "a duration such as 5m or 1h30m: hours, minutes and seconds, in this order",
+        TEXT => "on one line, without control characters",
+        FILE => "a plain file name: letters, digits, '.', '-' and '_', no leading dot or hyphen",
+        LABEL_KEY => "a label key such as team or example.com/team",
+        LABEL_VALUE => "a label value: letters, digits, '-', '_' and '.', or empty",
+        KEY => "a key of a Secret: letters, digits, '-', '_' and '.'",
+        SCHEMA => "the name of a schema: lower-case letters, digits and '_', not beginning with a digit",
+        REALM => "the name of a realm: letters, digits, '-', '.' and '_', beginning with a letter or digit",
+        PREFIX => "letters, digits, '-', '_', '.' and ':', with '.' or ':' at its end",
+        URL => "an address such as https://keycloak.example, without user, query and fragment",
+        _ => return None,
+    })
+}
+
+fn string(pattern: &str, max: usize) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": max, "pattern": pattern})
+}
+
+fn set(items: &Schema, max: usize) -> Schema {
+    json_schema!({"type": "array", "items": items, "maxItems": max, "x-kubernetes-list-type": "set"})
+}
+
+/// A map whose keys are sections and whose values are levels. Keys have no schema of their own in a CRD: a rule bounds them.
+fn by_section(max: usize) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": string(LEVEL, MAX_LEVEL_NAME),
+        "maxProperties": max,
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(k, k.size() <= {MAX_LABEL} && k.matches('{LABEL}'))"),
+            "message": "each key must be the name of a section: a DNS label of at most 63 characters",
+        }],
+    })
+}
+
+/// A duration between two bounds, each as CEL writes it.
+fn duration(least: &str, most: &str, message: &str) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 20,
+        "pattern": DURATION,
+        "x-kubernetes-validations": [{
+            "rule": format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"),
+            "message": message,
+        }],
+    })
+}
+
+/// Name of a section, role, restriction or feature: a DNS label.
+pub(super) fn label(_: &mut SchemaGenerator) -> Schema {
+    string(LABEL, MAX_LABEL)
+}
+
+/// Name of a Kubernetes object: a DNS subdomain.
+pub(super) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    string(SUBDOMAIN, MAX_NAME)
+}
+
+/// Name of a level: ASCII letters, digits, inner hyphens and underscores.
+pub(super) fn level(_: &mut SchemaGenerator) -> Schema {
+    string(LEVEL, MAX_LEVEL_NAME)
+}
+
+/// A ladder: 2 to 16 different levels. Atomic, since merging two ladders makes no sense.
+pub(super) fn levels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": string(LEVEL, MAX_LEVEL_NAME),
+        "minItems": 2,
+        "maxItems": MAX_LEVELS,
+        "x-kubernetes-list-type": "atomic",
+        "x-kubernetes-validations": [{
+            "rule": "self.all(x, self.exists_one(y, x == y))",
+            "message": "levels must not repeat",
+        }],
+    })
+}
+
+/// A title or a person's name, on one line.
+pub(super) fn title(_: &mut SchemaGenerator) -> Schema {
+    string(TEXT, MAX_TITLE)
+}
+
+/// Advice, or a reason somebody gives, on one line.
+pub(super) fn text(_: &mut SchemaGenerator) -> Schema {
+    string(TEXT, MAX_TEXT)
+}
+
+/// An id given by another system, on one line.
+pub(super) fn external_id(_: &mut SchemaGenerator) -> Schema {
+    string(TEXT, 255)
+}
+
+/// An e-mail address: ASCII local part, domain in any script.
+pub(super) fn email(_: &mut SchemaGenerator) -> Schema {
+    string(EMAIL, MAX_EMAIL)
+}
+
+/// A plain file name. Short of the 255 bytes a file system takes, so that `-journal` fits behind it.
+pub(super) fn file_name(_: &mut SchemaGenerator) -> Schema {
+    string(FILE, 200)
+}
+
+/// Key of a Secret.
+pub(super) fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    string(KEY, MAX_NAME)
+}
+
+/// Name of a PostgreSQL schema that needs no quotes. Those of the system are refused.
+pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string(SCHEMA, 63);
+    let rule = "!self.startsWith('pg_') && self != 'information_schema'";
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{"rule": rule, "message": "the schema is PostgreSQL's own"}]),
+    );
+    schema
+}
+
+/// Name of a Keycloak realm. Who administers the realm `master` administers all of them.
+pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string(REALM, 255);
+    let message = "the realm master must not be a store";
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{"rule": "self.lowerAscii() != 'master'", "message": message}]),
+    );
+    schema
+}
+
+/// Clients of portals.
+pub(super) fn portal_clients(generator: &mut SchemaGenerator) -> Schema {
+    set(&external_id(generator), 16)
+}
+
+/// What client ids begin with; nothing by default.
+pub(super) fn client_id_prefix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 64, "pattern": PREFIX})
+}
+
+/// An https address without user, query and fragment; http only on this machine; never link-local.
+pub(super) fn https_url(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = string(URL, MAX_TEXT);
+    let host = "url(self).getHostname()";
+    let loopback = format!("{host} in ['localhost', '127.0.0.1', '::1', '[::1]']");
+    let link_local = r"self.matches('^https?://(169[.]254[.]|\\[[fF][eE][89abAB][0-9a-fA-F]:)')";
+    let rules = json!([
+        {"rule": "isURL(self)", "message": "must be an address such as https://keycloak.example"},
+        {
+            "rule": format!("!isURL(self) || url(self).getScheme() == 'https' || {loopback}"),
+            "message": "must begin with https://; http:// is for this machine only",
+        },
+        {"rule": format!("!{link_local}"), "message": "link-local addresses are refused"},
+    ]);
+    schema.insert("x-kubernetes-validations".to_owned(), rules);
+    schema
+}
+
+/// How often something is checked: 10s to 24h.
+pub(super) fn check_every(_: &mut SchemaGenerator) -> Schema {
+    duration("10s", "24h", "must be between 10s and 24h")
+}
+
+/// How long an invitation works: 1s to 30 days.
+pub(super) fn expire_after(_: &mut SchemaGenerator) -> Schema {
+    duration("1s", "720h", "must be between 1s and 720h (30 days)")
+}
+
+/// A part in percent.
+pub(super) fn percent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 100})
+}
+
+/// A number of members or holders.
+pub(super) fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 1_000_000})
+}
+
+/// A number in status.
+pub(super) fn total(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": 0})
+}
+
+/// Names of sections, each once.
+pub(super) fn section_set(_: &mut SchemaGenerator) -> Schema {
+    set(&string(LABEL, MAX_LABEL), MAX_SECTIONS)
+}
+
+/// Names of roles, restrictions or features, each once.
+pub(super) fn label_set(_: &mut SchemaGenerator) -> Schema {
+    set(&string(LABEL, MAX_LABEL), MAX_REFS)
+}
+
+/// Names of objects, each once.
+pub(super) fn object_name_set(_: &mut SchemaGenerator) -> Schema {
+    set(&string(SUBDOMAIN, MAX_NAME), MAX_REFS)
+}
+
+/// Level by section.
+pub(super) fn permissions(_: &mut SchemaGenerator) -> Schema {
+    by_section(MAX_SECTIONS)
+}
+
+/// Highest level kept, by section; at least one.
+pub(super) fn caps(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = by_section(MAX_SECTIONS);
+    schema.insert("minProperties".to_owned(), 1.into());
+    schema
+}
+
+/// Level by section in status: written as a whole, and not checked again.
+fn status_permissions_up_to(max: usize) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {"type": "string", "maxLength": MAX_LEVEL_NAME},
+        "maxProperties": max,
+        "x-kubernetes-map-type": "atomic",
+    })
+}
+
+/// Level by section in status.
+pub(super) fn status_permissions(_: &mut SchemaGenerator) -> Schema {
+    status_permissions_up_to(MAX_SECTIONS)
+}
+
+/// Effective permissions in status.
+pub(super) fn effective_permissions(_: &mut SchemaGenerator) -> Schema {
+    status_permissions_up_to(MAX_EFFECTIVE_PERMISSIONS)
+}
+
+/// Anything the controller has to say.
+pub(super) fn message(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": MAX_MESSAGE})
+}
+
+/// A name in status, where it must never be refused.
+pub(super) fn status_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": MAX_NAME})
+}
+
+/// `namespace/name` of accounts whose objects are gone.
+pub(super) fn orphaned_accounts(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME});
+    json_schema!({
+        "type": "array",
+        "items": item,
+        "maxItems": MAX_ORPHANED_ACCOUNTS,
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// `namespace/name address` of those who are blocked and still have access.
+pub(super) fn blocked_with_access(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME + 1 + MAX_EMAIL});
+    json_schema!({
+        "type": "array",
+        "items": item,
+        "maxItems": MAX_BLOCKED_WITH_ACCESS,
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// Short names in status, written as a whole.
+pub(super) fn status_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {"type": "string", "maxLength": MAX_NAME},
+        "maxItems": MAX_SECTIONS,
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// `metav1.Condition` with the bounds Kubernetes itself gives it, which `k8s-openapi` leaves out.
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "description": "One aspect of the state of this object.",
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {"description": "What it is about.", "type": "string", "minLength": 1, "maxLength": 316},
+                "status": {"description": "Whether it is so.", "type": "string", "enum": ["True", "False", "Unknown"]},
+                "reason": {
+                    "description": "Why, in one word for programs.",
+                    "type": "string", "minLength": 1, "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+                },
+                "message": {"description": "Why, for people.", "type": "string", "maxLength": MAX_MESSAGE},
+                "lastTransitionTime": {
+                    "description": "When the status last changed.", "type": "string", "format": "date-time",
+                },
+                "observedGeneration": {
+                    "description": "Generation of the spec this speaks of.",
+                    "type": "integer", "format": "int64", "minimum": 0,
+                },
+            },
+        },
+    })
+}
+
+/// A label selector with bounds, and with the rules the type itself has and only code would check.
+pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels the namespace must have, with these values.",
+                "type": "object",
+                "maxProperties": MAX_REFS,
+                "additionalProperties": {"type": "string", "maxLength": MAX_LABEL, "pattern": LABEL_VALUE},
+                "x-kubernetes-validations": [{
+                    "rule": format!("self.all(k, k.size() <= 317 && k.matches('{LABEL_KEY}'))"),
+                    "message": "each key must be a label key",
+                }],
+            },
+            "matchExpressions": {
+                "description": "Conditions the namespace's labels must meet, all of them.",
+                "type": "array",
+                "maxItems": MAX_REFS,
+                "x-kubernetes-list-type": "atomic",
+                "items": {
+                    "description": "One condition on a label.",
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": with_description(string(LABEL_KEY, 317), "The label."),
+                        "operator": {
+                            "description": "How the label and the values relate.",
+                            "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
+                        "values": {
+                            "description": "Values, for In and NotIn.",
+                            "type": "array",
+                            "maxItems": MAX_REFS,
+                            "x-kubernetes-list-type": "atomic",
+                            "items": {"type": "string", "maxLength": MAX_LABEL, "pattern": LABEL_VALUE},
+                        },
+                    },
+                    "x-kubernetes-validations": [{
+                        "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+                        "message": "values are needed with In and NotIn, and only there",
+                    }],
+                },
+            },
+        },
+    })
+}
+
+fn with_description(mut schema: Schema, description: &str) -> Schema {
+    schema.insert("description".to_owned(), description.into());
+    schema
+}
+
+/// A rule that points at a field of the object it is written on; `path` starts with a dot. Lines of the rule are joined.
+pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
+    let rule = rule.split_whitespace().collect::<Vec<_>>().join(" ");
+    Rule::new(rule).message(message).field_path(path).reason(Reason::FieldValueInvalid)
+}
+
+/// A required field, or one with a default, never changes. For the spec level: there it is also checked where a
+/// block around the field is replaced.
+pub(super) fn immutable(field: &str) -> Rule {
+    rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} is immutable"))
+}
+
+/// An optional field is never set, changed or removed later. Written on the level above, since a rule on the field
+/// itself is passed by by removing and adding it again.
+pub(super) fn immutable_optional(field: &str) -> Rule {
+    let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
+    // No field path: where the field was removed, it would name what is not there.
+    Rule::new(format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})"))
+        .message(format!("{field} is immutable").as_str())
+        .reason(Reason::FieldValueInvalid)
+}
+
+/// An optional block is never set or removed later, and these parts of it never change.
+pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
+    let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
+    let same = parts.iter().map(|part| format!("{new}.{part} == {old}.{part}")).collect::<Vec<_>>().join(" && ");
+    Rule::new(format!("has({new}) == has({old}) && (!has({new}) || ({same}))"))
+        .message(format!("{field} ({}) is immutable", parts.join(", ")).as_str())
+        .reason(Reason::FieldValueInvalid)
+}
+
+/// Exactly one of these optional fields is set.
+pub(super) fn exactly_one(fields: &[&str]) -> Rule {
+    let set: Vec<_> = fields.iter().map(|field| format!("has(self.{field})")).collect();
+    Rule::new(format!("[{}].filter(x, x).size() == 1", set.join(", ")))
+        .message(format!("exactly one backend must be set: {}", fields.join(", ")).as_str())
+        .reason(Reason::FieldValueInvalid)
+}
+
+/// A selector is given where it is asked for, and nowhere else.
+pub(super) fn selector_iff_asked() -> Rule {
+    Rule::new("has(self.selector) == (self.from == 'Selector')")
+        .message("selector must be set with from: Selector, and only then")
+        .reason(Reason::FieldValueInvalid)
+}

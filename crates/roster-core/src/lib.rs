@@ -1,0 +1,16 @@
+//! The pure core of **Roster**: what the objects mean, and what a store should hold. No client, no runtime, no database,
+//! no clock.
+//!
+//! Data flows one way, and each room knows only those before it:
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`api`] | the seven kinds: types, CEL rules, printer columns |
+//! | [`model`] | the permission engine: ladders, catalog, effective permissions and why |
+//! | [`resolve`] | Snapshot → Desired + findings for each object |
+//! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
+
+pub mod api;
+pub mod model;
+pub mod plan;
+pub mod resolve;

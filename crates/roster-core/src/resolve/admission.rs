@@ -1,0 +1,71 @@
+//! Whether store, catalog and parent admit an account.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube_core::{Selector, SelectorExt};
+
+use super::{AccountFacts, AccountSnapshot, Finding};
+use crate::api::{AllowedNamespaces, InvalidReason, ManagedFrom, NamespacesFrom};
+
+/// Whether these labels are picked; a selector that is broken or absent picks nothing.
+fn picks(selector: Option<&LabelSelector>, labels: &BTreeMap<String, String>) -> bool {
+    let Some(selector) = selector else { return false };
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
+}
+
+/// Whether a store or catalog admits a namespace of these labels.
+pub(super) fn admits(allowed: &AllowedNamespaces, labels: &BTreeMap<String, String>) -> bool {
+    match allowed.from {
+        NamespacesFrom::All => true,
+        NamespacesFrom::Selector => picks(allowed.selector.as_ref(), labels),
+    }
+}
+
+/// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
+/// nothing about a foreign namespace is revealed (design/api.md "Status").
+pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) -> bool {
+    let Some(key) = snapshot.account.parent() else { return true };
+    let admitted = snapshot
+        .parent
+        .as_deref()
+        .is_some_and(|parent| parent_admits(parent, &snapshot.account, &snapshot.namespace_labels));
+    if !admitted {
+        finding.fault(
+            InvalidReason::ParentNotAllowed,
+            format!(
+                "spec.parentRef: {key} is no partner account that admits accounts of namespace {:?} with catalog {:?}",
+                snapshot.account.namespace, snapshot.account.spec.catalog_ref.name
+            ),
+        );
+    }
+    admitted
+}
+
+/// Whether a parent admits an account that names it, whose namespace has these labels (design/api.md "Account").
+#[must_use]
+pub fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: &BTreeMap<String, String>) -> bool {
+    let Some(managed) = &parent.spec.managed_accounts else { return false };
+    let allowed = &managed.allowed_namespaces;
+    let admits_namespace = match allowed.from {
+        ManagedFrom::Same => parent.namespace == child.namespace,
+        ManagedFrom::All => true,
+        ManagedFrom::Selector => picks(allowed.selector.as_ref(), labels),
+    };
+    let catalog = &child.spec.catalog_ref.name;
+    let admits_catalog = if managed.catalogs.is_empty() {
+        *catalog == parent.spec.catalog_ref.name
+    } else {
+        managed.catalogs.contains(catalog)
+    };
+    parent.spec.partner && parent.spec.parent_ref.is_none() && admits_namespace && admits_catalog
+}
+
+/// Whether the parent wants approval for this account and has not given it.
+pub(super) fn awaits_approval(snapshot: &AccountSnapshot) -> bool {
+    let child = &snapshot.account;
+    snapshot.parent.as_ref().and_then(|parent| parent.spec.managed_accounts.as_ref()).is_some_and(|managed| {
+        let approved = managed.approved.iter().any(|a| a.namespace == *child.namespace && a.name == *child.name);
+        managed.need_approval && !approved
+    })
+}

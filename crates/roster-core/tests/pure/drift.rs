@@ -1,0 +1,435 @@
+//! Marks, drift, adoption, pausing: what a pass does to what it finds in the store.
+
+use roster_core::{
+    api::{Adoption, DriftPolicy, Unmanaged},
+    plan::{Hold, Mark, ObjectKey, Seen, deletion},
+    resolve::{End, MemberContent, Scope},
+};
+
+use crate::support::{PLAIN, Pass, World, email, membership, table};
+
+const DANA: &str = "dana@acme.example";
+
+fn dana() -> Pass {
+    Pass::synced("acme", &(PLAIN.to_owned() + &membership("dana", "roleRef: {name: editor}")))
+}
+
+fn set(pass: &mut Pass, name: &str, rest: &str) {
+    pass.world.add(&membership(name, rest));
+}
+
+fn catalog(pass: &mut Pass, change: impl Fn(String) -> String) {
+    pass.world.add(&change(PLAIN.split("---").next().unwrap().to_owned()));
+}
+
+#[test]
+fn a_first_pass_makes_everything_and_a_second_nothing() {
+    let mut pass = Pass::new("acme", World::of(&(PLAIN.to_owned() + &membership("dana", "roleRef: {name: editor}"))));
+    let plan = pass.run();
+    assert_eq!(
+        table(&plan),
+        [
+            "Define spec put account",
+            "Define spec put role editor",
+            "Define spec put role viewer",
+            "Grant spec put member dana@acme.example"
+        ]
+    );
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+    assert_eq!(table(&pass.run()), [""; 0]);
+}
+
+#[test]
+fn what_narrows_comes_first_and_structure_goes_last() {
+    let mut pass = dana();
+    let clerk =
+        "---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: View}}\n";
+    pass.world.add(clerk);
+    pass.run();
+    pass.world.roles.clear();
+    set(&mut pass, "dana", "roleRef: {name: viewer}");
+    set(&mut pass, "eve", "roleRef: {name: viewer}");
+    pass.world.add("---\nkind: UserGroup\nmetadata: {name: desk}\nspec: {accountRef: {name: acme}}\n");
+    assert_eq!(
+        table(&pass.run()),
+        [
+            "Narrow spec put member dana@acme.example",
+            "Define spec put group desk",
+            "Grant spec put member eve@acme.example",
+            "Demolish unwanted remove role custom:clerk",
+        ]
+    );
+}
+
+#[test]
+fn drift_is_corrected_or_reported_and_a_change_of_the_spec_is_made_in_any_case() {
+    for policy in [DriftPolicy::Correct, DriftPolicy::Report] {
+        let mut pass = dana();
+        pass.policy.drift = policy;
+        pass.memory.tamper(DANA, |content| content.ranks.as_mut_slice()[1] = 0);
+        let plan = pass.run();
+        let corrected = policy == DriftPolicy::Correct;
+        let entry = &plan.drift[0].entries[0];
+        assert_eq!((plan.drift.len(), plan.drift[0].corrected), (1, corrected));
+        assert_eq!((&*entry.object, &*entry.field), ("member dana@acme.example", "permissions.billing"));
+        assert_eq!((&*entry.desired, &*entry.observed), ("Allowed", "Denied"));
+        if corrected {
+            assert_eq!(table(&plan), ["Grant drift put member dana@acme.example"]);
+        } else {
+            assert_eq!(plan.holds[&ObjectKey::Member(email(DANA))], Hold::DriftReported);
+            let kept = plan.kept[&email(DANA)].as_ref().unwrap();
+            assert_eq!(kept.ranks.as_slice(), [2, 0], "what is kept is what is there");
+        }
+        set(&mut pass, "dana", "roleRef: {name: viewer}");
+        let plan = pass.run();
+        assert_eq!(plan.drift, []);
+        assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    }
+}
+
+#[test]
+fn what_somebody_removed_from_the_store_is_drift() {
+    let mut pass = dana();
+    // A store with marks of their own sees that only the mark is left.
+    pass.memory.members.get_mut(&email(DANA)).unwrap().content = None;
+    let plan = pass.run();
+    assert_eq!(plan.drift[0].entries[0].observed, "(absent)");
+    assert_eq!(table(&plan), ["Grant drift put member dana@acme.example"]);
+}
+
+#[test]
+fn ranks_of_the_wrong_number_are_drift_and_no_panic() {
+    for ranks in [vec![], vec![2], vec![2, 1, 1, 1], vec![2, 200]] {
+        for paused in [false, true] {
+            let mut pass = dana();
+            pass.policy.paused = paused;
+            pass.memory.tamper(DANA, |content| content.ranks = ranks.iter().copied().collect());
+            assert_eq!(pass.run().drift.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn access_that_somebodys_word_has_ended_is_not_given_back_by_writing_to_the_store() {
+    for (rest, end) in [
+        ("roleRef: {name: editor}, suspended: true", "nothing ended: Suspended"),
+        (
+            "roleRef: {name: editor}, expiresAt: 1969-01-01T00:00:00Z",
+            "docs: Edit, billing: Allowed within …..1969-01-01T00:00:00Z",
+        ),
+    ] {
+        let mut pass = dana();
+        pass.policy.drift = DriftPolicy::Report;
+        set(&mut pass, "dana", rest);
+        pass.run();
+        pass.memory.tamper(DANA, |content| {
+            content.ended = None;
+            content.window.expires_at = None;
+            content.ranks = [2, 1].into_iter().collect();
+        });
+        let plan = pass.run();
+        assert!(plan.drift[0].corrected);
+        assert_eq!(pass.access(DANA), end);
+    }
+}
+
+#[test]
+fn members_nobody_declared_are_reported_removed_or_ignored() {
+    let stranger = |pass: &mut Pass| {
+        let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
+        let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+        pass.memory.members.insert(email("mallory@acme.example"), seen);
+    };
+    for (unmanaged, said, access) in [
+        (Unmanaged::Report, Some(false), "docs: Edit, billing: Allowed"),
+        (Unmanaged::Remove, Some(true), "nobody"),
+        (Unmanaged::Ignore, None, "docs: Edit, billing: Allowed"),
+    ] {
+        let mut pass = dana();
+        stranger(&mut pass);
+        pass.policy.unmanaged = unmanaged;
+        let plan = pass.run();
+        assert_eq!(plan.drift.first().map(|drift| drift.corrected), said);
+        assert_eq!(pass.access("mallory@acme.example"), access);
+        assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+    }
+    // A pass over some members does not judge strangers.
+    let mut pass = dana();
+    stranger(&mut pass);
+    pass.policy.unmanaged = Unmanaged::Remove;
+    assert_eq!(table(&pass.run_within(Scope::Members([email("mallory@acme.example")].into()))), [""; 0]);
+}
+
+/// A store that holds what another Account object of the same name left.
+fn left_behind(change: impl FnOnce(&mut Pass)) -> Pass {
+    let mut pass = dana();
+    pass.policy.mark.uid = "uid-2".into();
+    change(&mut pass);
+    pass
+}
+
+#[test]
+fn what_an_earlier_account_left_is_adopted_as_the_store_says() {
+    let differs = |pass: &mut Pass| pass.memory.tamper(DANA, |content| content.ranks.as_mut_slice()[0] = 1);
+    for (adoption, differs_too, expected, access) in [
+        (Adoption::IfIdentical, false, 4, "docs: Edit, billing: Allowed"),
+        (Adoption::IfIdentical, true, 3, "docs: View, billing: Allowed"),
+        (Adoption::Always, true, 4, "docs: Edit, billing: Allowed"),
+        (Adoption::Never, false, 0, "docs: Edit, billing: Allowed"),
+    ] {
+        let mut pass = left_behind(|pass| {
+            if differs_too {
+                differs(pass)
+            }
+        });
+        pass.policy.adoption = adoption;
+        let plan = pass.run();
+        assert_eq!(table(&plan).len(), expected, "{adoption:?}: {:?}", table(&plan));
+        assert!(table(&plan).iter().all(|line| line.contains(" adoption ")), "{:?}", table(&plan));
+        assert_eq!(pass.access(DANA), access, "{adoption:?}");
+        let member_held = plan.holds.get(&ObjectKey::Member(email(DANA)));
+        assert_eq!(member_held.is_some(), adoption == Adoption::IfIdentical && differs_too);
+        assert_eq!(plan.holds.contains_key(&ObjectKey::Account), adoption == Adoption::Never);
+    }
+}
+
+#[test]
+fn what_an_earlier_account_left_and_nobody_declares_now_is_unmanaged() {
+    let mut pass = left_behind(|pass| pass.world.members.clear());
+    let plan = pass.run();
+    assert_eq!(plan.drift.len(), 1);
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+#[test]
+fn what_another_cluster_has_marked_is_never_touched() {
+    for adoption in [Adoption::Always, Adoption::IfIdentical, Adoption::Never] {
+        let mut pass = dana();
+        pass.policy.adoption = adoption;
+        pass.policy.unmanaged = Unmanaged::Remove;
+        let foreign = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
+        pass.memory.members.get_mut(&email(DANA)).unwrap().mark = Some(foreign.clone());
+        set(&mut pass, "dana", "roleRef: {name: viewer}");
+        assert_eq!(Pass::holds(&pass.run())["member dana@acme.example"], "NotOwned");
+        pass.world.members.clear();
+        assert_eq!(table(&pass.run()), [""; 0]);
+        pass.memory.account.as_mut().unwrap().mark = Some(foreign);
+        set(&mut pass, "eve", "roleRef: {name: viewer}");
+        let plan = pass.run();
+        assert_eq!((table(&plan).len(), Pass::holds(&plan)["account"].as_str()), (0, "NotOwned"));
+        assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+    }
+}
+
+#[test]
+fn a_pause_delays_what_widens_and_never_what_narrows() {
+    let mut pass = dana();
+    pass.policy.paused = true;
+    // Less, and nothing new.
+    let half = "kind: Role\nmetadata: {name: half}\nspec: {accountRef: {name: acme}, permissions: {docs: View, billing: Allowed}}";
+    pass.world.add(half);
+    set(&mut pass, "dana", "roleRef: {kind: Role, name: half}");
+    set(&mut pass, "eve", "roleRef: {name: viewer}");
+    let plan = pass.run();
+    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert_eq!(pass.access(DANA), "docs: View, billing: Allowed");
+    assert_eq!(Pass::holds(&plan).keys().collect::<Vec<_>>(), ["member eve@acme.example", "role custom:half"]);
+    // What narrows and widens at once does the one half.
+    pass.world
+        .add("---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: Edit}}\n");
+    set(&mut pass, "dana", "roleRef: {kind: Role, name: clerk}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: View");
+    set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing ended: Suspended");
+    set(&mut pass, "dana", "roleRef: {name: editor}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing ended: Suspended", "given back only after the pause");
+    pass.policy.paused = false;
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+#[test]
+fn drift_that_a_pause_leaves_half_corrected_is_still_drift() {
+    let mut pass = dana();
+    set(&mut pass, "dana", "roleRef: {name: viewer}");
+    pass.run();
+    pass.memory.tamper(DANA, |content| content.ranks = [0, 1].into_iter().collect());
+    pass.policy.paused = true;
+    for _ in 0..2 {
+        let plan = pass.run();
+        assert_eq!((plan.drift.len(), plan.drift[0].corrected), (1, false));
+        assert_eq!(pass.access(DANA), "nothing", "billing goes, docs wait");
+    }
+    pass.policy.paused = false;
+    let plan = pass.run();
+    assert_eq!(table(&plan), ["Grant drift put member dana@acme.example"]);
+    assert_eq!(pass.access(DANA), "docs: View");
+}
+
+#[test]
+fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_section_does_not() {
+    let mut pass = dana();
+    set(&mut pass, "eve", "roleRef: {name: viewer}");
+    pass.run();
+    pass.policy.paused = true;
+    // billing goes, Edit is called Write, something new comes that editors have, and viewers lose docs.
+    catalog(&mut pass, |catalog| {
+        catalog
+            .replace("- {name: billing}", "- {name: new}")
+            .replace("billing: Allowed", "new: Allowed")
+            .replace("Edit", "Write")
+            .replace("{docs: View}", "{new: Allowed}")
+    });
+    set(&mut pass, "fay", "roleRef: {name: editor}");
+    let plan = pass.run();
+    assert_eq!(table(&plan), ["Narrow spec put member eve@acme.example counted"]);
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed", "names that are gone are still there in the store");
+    assert_eq!(pass.access("eve@acme.example"), "nothing");
+    assert!(["account", "role editor", "member fay@acme.example"].iter().all(|o| Pass::holds(&plan)[*o] == "Paused"));
+    set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing ended: Suspended");
+    set(&mut pass, "dana", "roleRef: {name: editor}");
+    pass.policy.paused = false;
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Write, new: Allowed");
+    assert_eq!(pass.access("eve@acme.example"), "new: Allowed");
+}
+
+#[test]
+fn sections_that_move_cost_nobody_anything() {
+    let mut pass = dana();
+    catalog(&mut pass, |catalog| {
+        catalog.replace(
+            "- {name: docs, levels: [None, View, Edit]}\n  - {name: billing}",
+            "- {name: billing}\n  - {name: docs, levels: [None, View, Comment, Edit]}",
+        )
+    });
+    let plan = pass.run();
+    assert_eq!(pass.access(DANA), "billing: Allowed, docs: Edit");
+    assert!(!plan.changes.iter().any(|change| change.counted));
+}
+
+#[test]
+fn a_layout_somebody_changed_in_the_store_is_drift_of_the_account_and_members_stay_right() {
+    for policy in [DriftPolicy::Correct, DriftPolicy::Report] {
+        let mut pass = dana();
+        pass.policy.drift = policy;
+        let world = World::of(&PLAIN.replace("[None, View, Edit]", "[None, Edit]"));
+        let other = world.resolve("acme").desired.layout;
+        pass.memory.account.as_mut().unwrap().content.as_mut().unwrap().layout = other;
+        let plan = pass.run();
+        assert_eq!(plan.drift.iter().map(|drift| drift.object.to_string()).collect::<Vec<_>>(), ["account"]);
+        // Whatever is written then is of the layout that is there.
+        set(&mut pass, "eve", "roleRef: {name: viewer}");
+        set(&mut pass, "fay", "roleRef: {name: editor}, suspended: true");
+        pass.run();
+        let expected = if policy == DriftPolicy::Correct { "docs: View" } else { "nothing" };
+        assert_eq!(pass.access("eve@acme.example"), expected);
+    }
+}
+
+#[test]
+fn at_most_what_is_there_never_widens_and_creates_nobody() {
+    let mut pass = dana();
+    set(&mut pass, "dana", "roleRef: {name: viewer}");
+    pass.run();
+    set(&mut pass, "dana", "roleRef: {name: editor}, restrictions: {apply: [unknown]}");
+    set(&mut pass, "eve", "roleRef: {name: editor}, restrictions: {apply: [unknown]}");
+    pass.run();
+    assert_eq!((pass.access(DANA).as_str(), pass.access("eve@acme.example").as_str()), ("docs: View", "nobody"));
+    // Less is less, also then, and for good.
+    pass.world.add(
+        "---\nkind: Role\nmetadata: {name: bills}\nspec: {accountRef: {name: acme}, permissions: {billing: Allowed}}\n",
+    );
+    set(&mut pass, "dana", "roleRef: {kind: Role, name: bills}, restrictions: {apply: [unknown]}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing");
+    set(&mut pass, "dana", "roleRef: {name: editor}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+#[test]
+fn an_account_that_does_not_resolve_keeps_members_and_lets_them_go() {
+    let mut pass = dana();
+    for name in ["eve", "fay", "gil"] {
+        set(&mut pass, name, "roleRef: {name: editor}");
+    }
+    pass.run();
+    pass.world.catalogs.clear();
+    pass.world.members.retain(|(_, name), _| name != "eve");
+    set(&mut pass, "fay", "roleRef: {name: editor}, suspended: true");
+    set(&mut pass, "gil", "roleRef: {name: editor}, expiresAt: 2030-01-01T00:00:00Z");
+    set(&mut pass, "new", "roleRef: {name: editor}");
+    let plan = pass.run();
+    assert_eq!(
+        table(&plan),
+        [
+            "Narrow spec put member fay@acme.example",
+            "Narrow spec put member gil@acme.example",
+            "Narrow unwanted remove member eve@acme.example counted",
+        ]
+    );
+    let all = "docs: Edit, billing: Allowed";
+    assert_eq!(pass.access(DANA), all);
+    assert_eq!(pass.access("fay@acme.example"), "nothing ended: Suspended");
+    assert_eq!(pass.access("gil@acme.example"), format!("{all} within …..2030-01-01T00:00:00Z"));
+    assert_eq!(pass.access("new@acme.example"), "nobody");
+    // What is taken back in the meantime waits until the account resolves again.
+    set(&mut pass, "gil", "roleRef: {name: editor}, expiresAt: 2031-01-01T00:00:00Z");
+    set(&mut pass, "fay", "roleRef: {name: editor}");
+    assert_eq!(table(&pass.run()), [""; 0]);
+}
+
+#[test]
+fn a_pass_over_some_members_asks_for_the_whole_account_where_it_must() {
+    let mut pass = dana();
+    set(&mut pass, "eve", "roleRef: {name: viewer}");
+    let scope = Scope::Members([email("eve@acme.example")].into());
+    assert_eq!(table(&pass.run_within(scope.clone())), ["Grant spec put member eve@acme.example"]);
+    catalog(&mut pass, |catalog| catalog.replace("- {name: billing}", "- {name: billing}\n  - {name: new}"));
+    let plan = pass.run_within(scope);
+    assert!(table(&plan).contains(&"Define spec put account".to_owned()), "{:?}", table(&plan));
+}
+
+#[test]
+fn a_deleted_account_takes_its_container_with_it_but_nothing_of_another_cluster() {
+    let mut pass = dana();
+    let stranger = Seen { content: Some(MemberContent::default()), mark: None, fingerprint: None };
+    pass.memory.members.insert(email("x@acme.example"), stranger);
+    let observed = |pass: &Pass| pass.memory.observe(&Scope::Account, pass.policy.now);
+    let plan = deletion(&observed(&pass), &pass.policy.mark);
+    assert_eq!(
+        table(&plan),
+        [
+            "Narrow account-deleted remove member dana@acme.example",
+            "Narrow account-deleted remove member x@acme.example",
+            "Demolish account-deleted remove role editor",
+            "Demolish account-deleted remove role viewer",
+            "Demolish account-deleted remove account",
+        ]
+    );
+    let foreign = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
+    pass.memory.members.get_mut(&email("x@acme.example")).unwrap().mark = Some(foreign.clone());
+    let left = table(&deletion(&observed(&pass), &pass.policy.mark));
+    assert!(!left.iter().any(|line| line.contains("x@") || line.contains("remove account")), "{left:?}");
+    assert_eq!(table(&deletion(&observed(&pass), &foreign)), ["Narrow account-deleted remove member x@acme.example"]);
+    // An Account of another UID has nothing there.
+    let later = Mark { uid: "uid-9".into(), ..pass.policy.mark.clone() };
+    assert_eq!(table(&deletion(&observed(&pass), &later)), [""; 0]);
+}
+
+#[test]
+fn one_persons_end_replaces_another() {
+    let mut pass = dana();
+    set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
+    pass.run();
+    pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: dana@acme.example}]}");
+    pass.run();
+    let content = pass.memory.members[&email(DANA)].content.as_ref().unwrap();
+    assert_eq!(content.ended, Some(End::Blocked));
+}

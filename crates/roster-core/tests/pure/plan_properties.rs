@@ -1,0 +1,310 @@
+//! Passes over a world in which anything happens: what must hold whatever does.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::Timestamp;
+use proptest::{collection::vec, prelude::*};
+use roster_core::{
+    api::{DriftPolicy, IdentityStoreSpec, Unmanaged},
+    model::{Email, Layout, Ranks},
+    plan::{Cause, Content, GUARD_WINDOW, Mark, ObjectKey, Plan, Seen},
+    resolve::{Access, CatalogFacts, MemberContent, Scope, StoreFacts},
+};
+
+use crate::{
+    strategies::{Event, any_event, cases, event, tampering, world},
+    support::{Memory, Pass, World, email},
+};
+
+fn address(place: usize) -> Email {
+    email(&if place == crate::strategies::MEMBERS {
+        "olga@acme.example".to_owned()
+    } else {
+        format!("m{place}@acme.example")
+    })
+}
+
+fn stranger(place: usize) -> Email {
+    email(&format!("stranger{place}@acme.example"))
+}
+
+/// Lets it happen; the scope of the pass that follows.
+fn happen(pass: &mut Pass, event: &Event) -> Scope {
+    let key = World::key("acme");
+    let change_account = |pass: &mut Pass, change: &dyn Fn(&mut roster_core::resolve::AccountFacts)| {
+        let account = Arc::make_mut(pass.world.accounts.get_mut(&key).unwrap());
+        account.generation += 1;
+        change(account);
+    };
+    match event {
+        Event::Delete(places) => {
+            pass.world.members.retain(|(_, name), _| !places.iter().any(|place| *name == format!("m{place}")));
+        }
+        Event::Write(facts) => drop(pass.world.members.insert((key, facts.name.clone()), facts.clone())),
+        Event::Role(place, role) => {
+            let name = (key, format!("c{place}").into());
+            pass.world.roles.remove(&name);
+            pass.world.roles.extend(role.clone().map(|role| (name, Arc::new(role))));
+        }
+        Event::Group(place, group) => {
+            let name = (key, format!("g{place}").into());
+            pass.world.groups.remove(&name);
+            pass.world.groups.extend(group.clone().map(|group| (name, Arc::new(group))));
+        }
+        Event::Catalog(spec) => {
+            pass.world.catalogs.clear();
+            let facts = spec.clone().map(|spec| Arc::new(CatalogFacts::new("catalog".into(), 1, spec)));
+            pass.world.catalogs.extend(facts.map(|facts| ("catalog".to_owned(), facts)));
+        }
+        Event::Suspend(suspended) => change_account(pass, &|account| account.spec.suspended = *suspended),
+        Event::Owner(place) => change_account(pass, &|account| {
+            account.spec.owner = place
+                .map(|place| roster_core::api::Owner { email: address(place).as_str().to_owned(), display_name: None });
+        }),
+        Event::Block(places) => {
+            let blocked = places.iter().map(|place| roster_core::api::BlockedUser {
+                email: address(*place).as_str().to_owned(),
+                reason: None,
+            });
+            let spec = IdentityStoreSpec { blocked: blocked.collect(), ..IdentityStoreSpec::default() };
+            pass.world.stores.insert("default".to_owned(), Arc::new(StoreFacts::new("default".into(), 1, spec)));
+        }
+        Event::Pause(paused) => pass.policy.paused = *paused,
+        Event::Drift(policy) => pass.policy.drift = *policy,
+        Event::Unmanaged(unmanaged) => pass.policy.unmanaged = *unmanaged,
+        Event::Later(seconds) => pass.policy.now += jiff::SignedDuration::from_secs(*seconds),
+        Event::Approve => pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash),
+        Event::Tamper(place, ranks) => {
+            if let Some(seen) = pass.memory.members.get_mut(&address(*place))
+                && let Some(content) = &mut seen.content
+            {
+                content.ranks = ranks.iter().copied().collect();
+                content.ended = None;
+            }
+        }
+        Event::Stranger(place, ranks, marked) => {
+            let mark = marked.then(|| Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() });
+            let content = MemberContent { ranks: ranks.iter().copied().collect(), ..MemberContent::default() };
+            let seen = Seen { content: Some(content), mark, fingerprint: None };
+            pass.memory.members.insert(stranger(*place), seen);
+        }
+        Event::Partial(places) => return Scope::Members(places.iter().map(|place| address(*place)).collect()),
+    }
+    Scope::Account
+}
+
+/// What the content allows, in another layout.
+fn held(content: &MemberContent, from: &Layout, to: &Layout) -> MemberContent {
+    MemberContent { ranks: to.translate(&content.ranks, from).fitted(to.len()), ..content.clone() }
+}
+
+fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
+    content.ranks.is_none()
+        || content.window.is_empty()
+        || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
+}
+
+fn gains(before: &Memory, after: &Memory, email: &Email) -> bool {
+    let Some(now) = after.members.get(email).and_then(|seen| seen.content.as_ref()) else { return false };
+    let was = before.members.get(email).and_then(|seen| seen.content.as_ref());
+    let was = was.map(|was| held(was, &before.layout(), &after.layout())).unwrap_or_default();
+    let was = MemberContent { ranks: was.ranks.fitted(after.layout().len()), ..was };
+    !is_within(&held(now, &after.layout(), &after.layout()), &was)
+}
+
+fn is_open(content: &MemberContent, now: Timestamp) -> bool {
+    content.ended.is_none() && !content.ranks.is_none() && !content.window.is_empty() && !content.window.is_over(now)
+}
+
+/// Who lost all access in a pass, not by anybody's explicit word, approval or correction of drift.
+fn lost(before: &Memory, after: &Memory, plan: &Plan, mark: &Mark, now: Timestamp) -> BTreeSet<Email> {
+    let drifted = |email: &Email| {
+        plan.changes
+            .iter()
+            .any(|change| change.object == ObjectKey::Member(email.clone()) && change.cause == Cause::Drift)
+    };
+    let ours = before.members.iter().filter(|(_, seen)| seen.mark.as_ref() == Some(mark));
+    ours.filter(|(_, seen)| seen.content.as_ref().is_some_and(|content| is_open(content, now)))
+        .filter(|(email, _)| match after.members.get(*email).and_then(|seen| seen.content.as_ref()) {
+            None => true,
+            Some(content) => {
+                (content.ranks.is_none() || content.window.is_empty())
+                    && content.ended.is_none()
+                    && !content.window.is_over(now)
+            }
+        })
+        .map(|(email, _)| email.clone())
+        .filter(|email| !plan.approved.contains(email) && !drifted(email))
+        .collect()
+}
+
+/// Everything that must hold after any pass.
+struct Watcher {
+    losses: Vec<(Timestamp, Email)>,
+}
+
+impl Watcher {
+    fn check(&mut self, pass: &Pass, scope: &Scope, before: &Memory, plan: &Plan) {
+        let (after, now, mark) = (&pass.memory, pass.policy.now, &pass.policy.mark);
+        let resolved = pass.resolve();
+        let in_scope = |email: &Email| match scope {
+            Scope::Account => true,
+            Scope::Members(emails) => emails.contains(email),
+        };
+        for (email, seen) in
+            before.members.iter().filter(|(_, seen)| seen.mark.as_ref().is_some_and(|m| m.cluster != mark.cluster))
+        {
+            let now = &after.members[email];
+            assert_eq!((&now.mark, &now.fingerprint), (&seen.mark, &seen.fingerprint), "another cluster's {email}");
+            assert!(!gains(before, after, email), "another cluster's {email}");
+        }
+        let ours = |email: &Email| after.members.get(email).is_some_and(|seen| seen.mark.as_ref() == Some(mark));
+        for (email, member) in resolved.desired.members.iter().filter(|(email, _)| in_scope(email) && ours(email)) {
+            if let Some(end) = member.access.ended() {
+                let content = held(after.members[email].content.as_ref().unwrap(), &after.layout(), &after.layout());
+                let nothing = content.ranks.is_none() || content.window.is_empty() || content.window.is_over(now);
+                assert!(nothing, "{email} has access after {end:?}");
+            }
+            if !matches!(member.access, Access::Exactly(_)) {
+                assert!(!gains(before, after, email), "{email} gains by {:?}", member.access);
+            }
+        }
+        for email in after.members.keys() {
+            if pass.policy.paused || resolved.desired.definitions.is_none() {
+                assert!(!gains(before, after, email), "{email} gains though paused or frozen");
+            }
+        }
+        let lost = lost(before, after, plan, mark, now);
+        self.losses.retain(|(at, _)| now.duration_since(*at) < GUARD_WINDOW);
+        self.losses.extend(lost.iter().map(|email| (now, email.clone())));
+        let recent: BTreeSet<&Email> = self.losses.iter().map(|(_, email)| email).collect();
+        let total = before.members.keys().chain(recent.iter().copied()).collect::<BTreeSet<_>>().len();
+        let guard = &pass.policy.guard;
+        let few = recent.len() < guard.minimum_count as usize;
+        assert!(
+            lost.is_empty() || few || recent.len() * 100 <= usize::from(guard.maximum_percent) * total,
+            "{} of {total} lost their access within ten minutes: {recent:?}",
+            recent.len()
+        );
+    }
+}
+
+fn run(pass: &mut Pass, watcher: &mut Watcher, event: &Event) -> Plan {
+    let scope = happen(pass, event);
+    let before = pass.memory.clone();
+    let plan = pass.run_within(scope.clone());
+    watcher.check(pass, &scope, &before, &plan);
+    plan
+}
+
+/// Nothing holds anything back any more: the store then holds what is desired.
+fn settle(pass: &mut Pass) {
+    pass.policy.paused = false;
+    pass.policy.drift = DriftPolicy::Correct;
+    pass.policy.unmanaged = Unmanaged::Remove;
+    pass.policy.guard.maximum_percent = 100;
+    pass.run();
+    let resolved = pass.resolve();
+    let Some(definitions) = &resolved.desired.definitions else { return };
+    let plan = pass.plan();
+    assert_eq!((plan.changes, plan.drift), (vec![], vec![]));
+    assert_eq!(pass.memory.layout(), resolved.desired.layout);
+    let ours: BTreeSet<&Email> = pass
+        .memory
+        .members
+        .iter()
+        .filter(|(_, s)| s.mark.as_ref() == Some(&pass.policy.mark))
+        .map(|(e, _)| e)
+        .collect();
+    for (email, member) in &resolved.desired.members {
+        if plan.owner_kept.is_some() && (plan.owner_kept.as_ref() == Some(email) || member.origin.kind == "Account") {
+            continue;
+        }
+        if let Access::Exactly(content) = &member.access {
+            assert_eq!(pass.memory.members[email].content.as_ref(), Some(content.as_ref()), "{email}");
+        }
+    }
+    for email in ours {
+        assert!(resolved.desired.members.contains_key(email) || plan.owner_kept.as_ref() == Some(email), "{email}");
+    }
+    let roles: Vec<_> = definitions.roles.iter().map(|(name, (content, _))| (name, Some(content))).collect();
+    assert_eq!(roles, pass.memory.roles.iter().map(|(name, seen)| (name, seen.content.as_ref())).collect::<Vec<_>>());
+    let groups: Vec<_> = definitions.groups.iter().map(|(name, (content, _))| (name, Some(content))).collect();
+    assert_eq!(groups, pass.memory.groups.iter().map(|(name, seen)| (name, seen.content.as_ref())).collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(cases(250))]
+
+    #[test]
+    fn whatever_happens_every_pass_keeps_its_promises((world, events) in (world(), vec(any_event(), 1..14))) {
+        let mut pass = Pass::new("acme", world);
+        let mut watcher = Watcher { losses: Vec::new() };
+        run(&mut pass, &mut watcher, &Event::Later(0));
+        for event in &events {
+            run(&mut pass, &mut watcher, event);
+        }
+        settle(&mut pass);
+    }
+
+    #[test]
+    fn a_change_of_the_spec_is_never_called_drift((world, events) in (world(), vec(event(), 1..14))) {
+        let mut pass = Pass::new("acme", world);
+        let mut watcher = Watcher { losses: Vec::new() };
+        run(&mut pass, &mut watcher, &Event::Later(0));
+        for event in &events {
+            let plan = run(&mut pass, &mut watcher, event);
+            prop_assert_eq!(&plan.drift, &[]);
+            prop_assert!(plan.changes.iter().all(|change| change.cause != Cause::Drift));
+        }
+    }
+
+    #[test]
+    fn drift_is_never_called_a_change_of_the_spec(
+        (world, tampering, policy) in (world(), vec(tampering(), 1..6), any::<bool>())
+    ) {
+        let mut pass = Pass::new("acme", world);
+        pass.policy.drift = if policy { DriftPolicy::Correct } else { DriftPolicy::Report };
+        pass.policy.unmanaged = Unmanaged::Remove;
+        pass.run();
+        // Whoever keeps at most what is there has nothing else to be compared with.
+        let open: BTreeSet<Email> = pass.resolve().desired.members.into_iter()
+            .filter(|(_, member)| !matches!(member.access, Access::Exactly(_))).map(|(email, _)| email).collect();
+        for event in &tampering {
+            happen(&mut pass, event);
+        }
+        let plan = pass.run();
+        for change in &plan.changes {
+            let settled = !matches!(&change.object, ObjectKey::Member(email) if open.contains(email));
+            prop_assert!(!settled || matches!(change.cause, Cause::Drift | Cause::Unmanaged), "{change:?}");
+            if policy || change.cause == Cause::Unmanaged || !settled {
+                continue;
+            }
+            // Under Report only what somebody's word has ended is put back.
+            let ended = matches!(&change.put, Some((Content::Member(content), _))
+                if content.ended.is_some() || content.window.is_over(pass.policy.now));
+            prop_assert!(ended, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_pass_over_each_member_does_what_a_pass_over_the_account_does((world, facts) in (world(), crate::strategies::member(1))) {
+        let mut whole = Pass::new("acme", world);
+        whole.run();
+        let mut single = whole.clone();
+        for pass in [&mut whole, &mut single] {
+            happen(pass, &Event::Write(facts.clone()));
+        }
+        whole.run();
+        let emails: BTreeSet<Email> = (0..=crate::strategies::MEMBERS).map(address).collect();
+        for email in emails {
+            single.run_within(Scope::Members([email].into()));
+        }
+        prop_assert_eq!(whole.memory, single.memory);
+    }
+}
+
+#[test]
+fn ranks_of_nobody_are_no_access() {
+    assert!(Ranks::default().is_none());
+}

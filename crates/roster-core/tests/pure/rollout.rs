@@ -1,0 +1,264 @@
+//! How a changed catalog goes from account to account: which revision an account follows, and who is next.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use proptest::{collection::vec, prelude::*};
+use roster_core::{
+    api::SyncReason,
+    model::{AccountKey, Name},
+    resolve::{CatalogFacts, LastRevision, PresentRevision, Rollout, Standing, Step, progress},
+};
+
+use crate::strategies::cases;
+
+fn facts(generation: i64) -> Arc<CatalogFacts> {
+    let spec = serde_json::from_str(r#"{"sections": [{"name": "orders"}]}"#).unwrap();
+    Arc::new(CatalogFacts::new(Name::new("portal"), generation, spec))
+}
+
+fn broken(generation: i64) -> Arc<CatalogFacts> {
+    let spec = r#"{"sections": [{"name": "orders"}], "defaultRole": "nobody"}"#;
+    let facts = CatalogFacts::new(Name::new("portal"), generation, serde_json::from_str(spec).unwrap());
+    assert!(facts.compiled.is_err());
+    Arc::new(facts)
+}
+
+fn present(facts: Arc<CatalogFacts>) -> PresentRevision {
+    PresentRevision { uid: Name::new("1"), facts, deleting: false, all_at_once: false }
+}
+
+fn last(generation: i64, up_to: Option<&str>) -> LastRevision {
+    LastRevision { uid: Name::new("1"), facts: facts(generation), up_to: up_to.and_then(AccountKey::parse) }
+}
+
+fn key(place: usize) -> AccountKey {
+    AccountKey::new("acme", &format!("a{place:02}"))
+}
+
+/// The generation that an account follows.
+fn followed(present: &PresentRevision, last: Option<&LastRevision>, account: &str) -> i64 {
+    let account = AccountKey::parse(account).unwrap();
+    Rollout::of(present, last).instead(&account).unwrap_or(&present.facts).generation
+}
+
+#[test]
+fn accounts_up_to_the_one_noted_follow_the_present_and_the_others_the_last() {
+    let (now, before) = (present(facts(7)), last(5, Some("acme/m")));
+    for (account, generation) in [("acme/a", 7), ("acme/m", 7), ("acme/n", 5), ("acmf/a", 5), ("aaa/z", 7)] {
+        assert_eq!(followed(&now, Some(&before), account), generation, "{account}");
+    }
+    assert_eq!(followed(&now, Some(&last(5, None)), "acme/a"), 5, "nobody is admitted yet");
+}
+
+#[test]
+fn all_follow_the_present_where_there_is_nothing_to_wait_for() {
+    let before = last(5, None);
+    let of = |change: &dyn Fn(&mut PresentRevision)| {
+        let mut now = present(facts(7));
+        change(&mut now);
+        let rollout = Rollout::of(&now, Some(&before));
+        (followed(&now, Some(&before), "acme/a"), rollout.is_to_be_noted(&now, Some(&before)))
+    };
+    assert_eq!(of(&|_| {}), (5, false));
+    assert_eq!(of(&|now| now.all_at_once = true), (7, true), "or it would be carried back with the annotation gone");
+    assert_eq!(of(&|now| now.uid = Name::new("2")), (7, true), "another object of that name");
+    assert_eq!(of(&|now| now.deleting = true), (5, false), "what is in use goes on as it was");
+    assert_eq!(of(&|now| now.facts = broken(7)), (7, false), "what is there stays, and is said to");
+    assert_eq!(of(&|now| now.facts = facts(5)), (5, false));
+    let now = present(facts(7));
+    assert_eq!(followed(&now, None, "acme/a"), 7);
+    assert!(Rollout::of(&now, None).is_to_be_noted(&now, None));
+    assert!(Rollout::of(&now, None).is_to_be_noted(&now, Some(&last(7, Some("acme/m")))));
+}
+
+#[test]
+fn a_record_that_is_ahead_of_the_catalog_counts() {
+    // Two watches: what is known of the catalog is older than what is known of the record.
+    let before = last(7, Some("acme/m"));
+    for all_at_once in [false, true] {
+        let now = PresentRevision { all_at_once, ..present(facts(5)) };
+        for account in ["acme/a", "acme/z"] {
+            assert_eq!(followed(&now, Some(&before), account), 7, "{account}");
+        }
+        assert!(!Rollout::of(&now, Some(&before)).is_to_be_noted(&now, Some(&before)));
+    }
+}
+
+#[test]
+fn one_then_twice_as_many_each_time() {
+    let mut accounts: Vec<_> = (0..12).map(|place| (key(place), Standing::Waits)).collect();
+    let (mut up_to, mut sizes) = (None, Vec::new());
+    loop {
+        let now = progress(up_to.as_ref(), &accounts);
+        sizes.push(now.updated);
+        match now.step {
+            Step::Admit(next) => {
+                assert_eq!(now.next.as_ref(), Some(&accounts[now.updated].0));
+                up_to = Some(next);
+                assert_eq!(progress(up_to.as_ref(), &accounts).step, Step::Wait, "they are not done");
+                accounts
+                    .iter_mut()
+                    .filter(|(key, _)| Some(key) <= up_to.as_ref())
+                    .for_each(|(_, said)| *said = Standing::Done);
+            }
+            Step::Finish => break,
+            Step::Wait => panic!("{now:?}"),
+        }
+    }
+    assert_eq!(sizes, [0, 1, 3, 7, 12]);
+    assert_eq!(progress(None, &[]).step, Step::Finish);
+}
+
+#[test]
+fn it_stops_at_the_first_that_does_not_take_it() {
+    let guarded = Standing::Stopped(SyncReason::RemovalGuarded);
+    let accounts: Vec<_> = (0..9)
+        .map(|place| (key(place), [Standing::Done, guarded, Standing::Stopped(SyncReason::StoreRejected)][place % 3]))
+        .collect();
+    let now = progress(Some(&key(6)), &accounts);
+    assert_eq!((now.accounts, now.updated, now.next), (9, 7, Some(key(7))));
+    assert_eq!(now.stopped, Some((key(1), SyncReason::RemovalGuarded)));
+    assert_eq!(now.step, Step::Wait);
+    // One that has not had its turn has nothing to say.
+    let now = progress(Some(&key(0)), &accounts);
+    assert_eq!((now.stopped, now.step), (None, Step::Admit(key(2))));
+}
+
+/// What happens to a rollout.
+#[derive(Clone, Debug)]
+enum Event {
+    /// The catalog is changed again.
+    Edit,
+    /// The coordinator looks, and writes what is to be written.
+    Look,
+    /// An account's pass ends and says so.
+    Pass(usize),
+    /// An account begins or ceases to hold removals back.
+    Hold(usize, bool),
+    /// An account comes or goes.
+    Exists(usize, bool),
+}
+
+const PLACES: usize = 10;
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        1 => Just(Event::Edit),
+        4 => Just(Event::Look),
+        6 => (0..PLACES).prop_map(Event::Pass),
+        1 => (0..PLACES, any::<bool>()).prop_map(|(place, held)| Event::Hold(place, held)),
+        1 => (0..PLACES, any::<bool>()).prop_map(|(place, there)| Event::Exists(place, there)),
+    ]
+}
+
+/// Catalog, record and accounts, as a controller that starts afresh would find them at any time.
+struct Model {
+    present: PresentRevision,
+    last: Option<LastRevision>,
+    accounts: BTreeMap<AccountKey, Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    generation: i64,
+    held: bool,
+}
+
+impl Model {
+    fn generation(&self) -> i64 {
+        self.present.facts.generation
+    }
+
+    fn followed(&self, account: &AccountKey) -> i64 {
+        let rollout = Rollout::of(&self.present, self.last.as_ref());
+        rollout.instead(account).unwrap_or(&self.present.facts).generation
+    }
+
+    fn standings(&self) -> Vec<(AccountKey, Standing)> {
+        let standing = |said: &Said| match said {
+            said if said.generation != self.generation() => Standing::Waits,
+            said if said.held => Standing::Stopped(SyncReason::RemovalGuarded),
+            _ => Standing::Done,
+        };
+        self.accounts.iter().map(|(key, said)| (key.clone(), standing(said))).collect()
+    }
+
+    fn look(&mut self) {
+        let fresh = LastRevision { uid: self.present.uid.clone(), facts: self.present.facts.clone(), up_to: None };
+        let rollout = Rollout::of(&self.present, self.last.as_ref());
+        if let Rollout::Under(last) = rollout {
+            let last = last.clone();
+            self.last = Some(match progress(last.up_to.as_ref(), &self.standings()).step {
+                Step::Wait => last,
+                Step::Admit(key) => LastRevision { up_to: Some(key), ..last },
+                Step::Finish => fresh,
+            });
+        } else if rollout.is_to_be_noted(&self.present, self.last.as_ref()) {
+            self.last = Some(fresh);
+        }
+    }
+
+    fn happens(&mut self, event: &Event) {
+        match event {
+            Event::Edit => self.present.facts = facts(self.generation() + 1),
+            Event::Look => self.look(),
+            Event::Pass(place) => {
+                let followed = self.followed(&key(*place));
+                if let Some(said) = self.accounts.get_mut(&key(*place)) {
+                    said.generation = followed;
+                }
+            }
+            Event::Hold(place, held) => {
+                if let Some(said) = self.accounts.get_mut(&key(*place)) {
+                    said.held = *held;
+                }
+            }
+            Event::Exists(place, true) => drop(self.accounts.entry(key(*place)).or_default()),
+            Event::Exists(place, false) => drop(self.accounts.remove(&key(*place))),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn nobody_is_carried_back_or_ahead_and_it_ends(events in vec(event(), 1..80)) {
+        let mut model = Model {
+            present: present(facts(1)),
+            last: None,
+            accounts: (0..PLACES).map(|place| (key(place), Said::default())).collect(),
+        };
+        model.look();
+        for event in &events {
+            let keys: Vec<AccountKey> = (0..PLACES).map(key).collect();
+            let before: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
+            let was = (model.generation(), model.standings());
+            model.happens(event);
+            let after: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
+            for (place, (before, after)) in std::iter::zip(&before, &after).enumerate() {
+                prop_assert!(after >= before, "{event:?} carries {place} back from {before} to {after}");
+            }
+            // In the order of keys, and two revisions at most.
+            prop_assert!(after.is_sorted_by(|one, next| one >= next), "{after:?}");
+            if matches!(event, Event::Look) && after != before {
+                // Whoever followed the present one before was done, and not more than as many and one came along.
+                let ahead = |(key, _): &&(AccountKey, Standing)| before[keys.iter().position(|it| it == key).unwrap()] == was.0;
+                let there = was.1.iter().filter(ahead).count();
+                prop_assert!(was.1.iter().filter(ahead).all(|(_, standing)| *standing == Standing::Done));
+                let now = model.accounts.keys().filter(|key| model.followed(key) == was.0).count();
+                prop_assert!(now <= 2 * there + 1, "{there} then {now}");
+            } else if !matches!(event, Event::Edit) {
+                prop_assert_eq!(after, before, "only a look admits anybody");
+            }
+        }
+        // Whatever has happened: with nothing held back, it comes to its end.
+        model.accounts.values_mut().for_each(|said| said.held = false);
+        for _ in 0..8 {
+            (0..PLACES).for_each(|place| model.happens(&Event::Pass(place)));
+            model.look();
+        }
+        prop_assert!(matches!(Rollout::of(&model.present, model.last.as_ref()), Rollout::Done));
+        prop_assert_eq!(model.last.unwrap().facts.generation, model.present.facts.generation);
+    }
+}

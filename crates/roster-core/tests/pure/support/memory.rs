@@ -1,0 +1,150 @@
+//! A store in memory: what a backend promises, in its simplest form.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use roster_core::{
+    model::{Email, Layout, Name},
+    plan::{Content, Fingerprint, GUARD_WINDOW, Mark, ObjectKey, Observed, Phase, Plan, RecentRemoval, Seen},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName, Scope, Window},
+};
+
+/// What a store holds of one account.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    pub account: Option<Seen<AccountContent>>,
+    pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
+    pub groups: BTreeMap<Name, Seen<GroupContent>>,
+    pub members: BTreeMap<Email, Seen<MemberContent>>,
+    pub removals: Vec<RecentRemoval>,
+}
+
+impl Memory {
+    pub fn layout(&self) -> Layout {
+        let content = self.account.as_ref().and_then(|seen| seen.content.as_ref());
+        content.map(|content| content.layout.clone()).unwrap_or_default()
+    }
+
+    pub fn observe(&self, scope: &Scope, now: Timestamp) -> Observed {
+        let mut observed = Observed {
+            layout: self.layout(),
+            account: self.account.clone(),
+            members: self.members.clone(),
+            member_count: self.members.len() as u64,
+            recent_removals: self.removals.iter().filter(|r| r.at >= now - GUARD_WINDOW).cloned().collect(),
+            ..Observed::default()
+        };
+        match scope {
+            Scope::Account => {
+                observed.roles = self.roles.clone();
+                observed.groups = self.groups.clone();
+            }
+            Scope::Members(emails) => observed.members.retain(|email, _| emails.contains(email)),
+        }
+        observed
+    }
+
+    /// Makes the changes of a plan, in their order, and checks what every plan promises to a store.
+    #[track_caller]
+    pub fn apply(&mut self, plan: &Plan, mark: &Mark, now: Timestamp) {
+        self.translate(plan);
+        let mut phase = Phase::Narrow;
+        for change in &plan.changes {
+            assert!(change.phase >= phase, "out of order: {change:?}");
+            phase = change.phase;
+            let Some((content, fingerprint)) = &change.put else {
+                match &change.object {
+                    ObjectKey::Account => drop(self.account.take()),
+                    ObjectKey::Role(name) => drop(self.roles.remove(name)),
+                    ObjectKey::Group(name) => drop(self.groups.remove(name)),
+                    ObjectKey::Member(email) => drop(self.members.remove(email)),
+                }
+                self.count(change.counted, &change.object, now);
+                continue;
+            };
+            match (&change.object, content) {
+                (ObjectKey::Account, Content::Account(content)) => self.account = seen(content, mark, *fingerprint),
+                (ObjectKey::Role(name), Content::Role(content)) => {
+                    self.roles.extend(seen(content, mark, *fingerprint).map(|seen| (name.clone(), seen)));
+                }
+                (ObjectKey::Group(name), Content::Group(content)) => {
+                    self.groups.extend(seen(content, mark, *fingerprint).map(|seen| (name.clone(), seen)));
+                }
+                (ObjectKey::Member(email), Content::Member(content)) => {
+                    assert_eq!(content.ranks.as_slice().len(), plan.layout.len(), "ranks of another layout: {email}");
+                    self.members.extend(seen(content.as_ref(), mark, *fingerprint).map(|seen| (email.clone(), seen)));
+                }
+                other => panic!("{other:?}"),
+            }
+            self.count(change.counted, &change.object, now);
+        }
+        if self.account.is_some() {
+            assert_eq!(self.layout(), plan.layout, "the plan promises another layout than the store has after it");
+        }
+    }
+
+    /// Where the account gets another layout, every row is brought to it first, also those that the plan does not name.
+    /// Not where the account's own fingerprint says that it only comes back to what was applied: then somebody else
+    /// changed it, and the rows are still in the layout that was applied.
+    fn translate(&mut self, plan: &Plan) {
+        let account = plan.changes.iter().find(|change| change.object == ObjectKey::Account);
+        let Some((_, fingerprint)) = account.and_then(|change| change.put.as_ref()) else { return };
+        let Some(seen) = &self.account else { return };
+        let (from, to) = (self.layout(), &plan.layout);
+        if seen.fingerprint == Some(*fingerprint) || from == *to {
+            return;
+        }
+        let members = self.members.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        let roles = self.roles.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        let groups = self.groups.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        for ranks in members.chain(roles).chain(groups) {
+            *ranks = to.translate(ranks, &from);
+        }
+    }
+
+    fn count(&mut self, counted: bool, object: &ObjectKey, now: Timestamp) {
+        if let (true, ObjectKey::Member(email)) = (counted, object) {
+            self.removals.push(RecentRemoval { email: email.clone(), at: now });
+        }
+    }
+
+    /// What a member holds, as the store shows it.
+    pub fn access(&self, address: &str) -> String {
+        let seen = self.members.get(&Email::as_stored(address));
+        let content = seen.and_then(|seen| seen.content.as_ref());
+        content.map_or_else(|| "nobody".to_owned(), |content| describe(content, &self.layout()))
+    }
+
+    /// Somebody changes a member in the store, behind our back.
+    pub fn tamper(&mut self, address: &str, change: impl FnOnce(&mut MemberContent)) {
+        let seen = self.members.get_mut(&Email::as_stored(address)).unwrap();
+        change(seen.content.as_mut().unwrap());
+    }
+}
+
+#[allow(clippy::unnecessary_wraps)]
+fn seen<C: Clone>(content: &C, mark: &Mark, fingerprint: Fingerprint) -> Option<Seen<C>> {
+    Some(Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(fingerprint) })
+}
+
+pub fn window(window: &Window) -> String {
+    let time = |at: Option<Timestamp>| at.map_or_else(|| "…".to_owned(), |at| at.to_string());
+    format!("{}..{}", time(window.starts_at), time(window.expires_at))
+}
+
+/// `section: level, …` and, where there are any, `within start..end` and `ended: why`.
+pub fn describe(content: &MemberContent, layout: &Layout) -> String {
+    let mut parts: Vec<String> =
+        layout.named(&content.ranks).map(|(section, level)| format!("{section}: {level}")).collect();
+    if parts.is_empty() {
+        parts.push("nothing".to_owned());
+    }
+    let mut text = parts.join(", ");
+    if content.window != Window::default() {
+        text += &format!(" within {}", window(&content.window));
+    }
+    if let Some(end) = content.ended {
+        text += &format!(" ended: {}", end.as_str());
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! Passes: resolve, observe, plan, apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use roster_core::{
+    api::{Adoption, DriftPolicy, Unmanaged},
+    model::AccountKey,
+    plan::{GuardPolicy, Mark, Plan, Policy, plan},
+    resolve::{Access, Definitions, Desired, RoleName, Scope},
+};
+
+use super::{Memory, Resolved, World};
+
+pub fn mark(account: &AccountKey) -> Mark {
+    Mark { cluster: "cluster-1".into(), account: account.clone(), uid: "uid-1".into() }
+}
+
+/// The defaults of a store, at the beginning of time.
+pub fn policy(account: &str) -> Policy {
+    Policy {
+        mark: mark(&World::key(account)),
+        adoption: Adoption::IfIdentical,
+        drift: DriftPolicy::Correct,
+        unmanaged: Unmanaged::Report,
+        paused: false,
+        guard: GuardPolicy { maximum_percent: 25, minimum_count: 5, approved: None, last_holders: BTreeSet::new() },
+        holds_windows: true,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// The guarded roles that nobody would hold any more, as the controller works them out.
+pub fn last_holders(definitions: &Definitions, desired: &Desired) -> BTreeSet<RoleName> {
+    let mut roles: BTreeSet<RoleName> = definitions.guarded_roles().map(|name| RoleName::predefined(name)).collect();
+    for member in desired.members.values() {
+        if let Access::Exactly(content) | Access::AtMost(content) = &member.access
+            && let Some(role) = content.role.as_ref().filter(|_| !content.ranks.is_none())
+        {
+            roles.remove(role);
+        }
+    }
+    roles
+}
+
+/// One account, its store, and how it is kept.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    pub account: String,
+    pub world: World,
+    pub memory: Memory,
+    pub policy: Policy,
+}
+
+impl Pass {
+    pub fn new(account: &str, world: World) -> Self {
+        let mut policy = policy(account);
+        policy.mark.uid = world.accounts[&World::key(account)].uid.clone();
+        Self { account: account.to_owned(), world, memory: Memory::default(), policy }
+    }
+
+    /// The same once the store holds what is desired.
+    #[track_caller]
+    pub fn synced(account: &str, yaml: &str) -> Self {
+        let mut pass = Self::new(account, World::of(yaml));
+        pass.run();
+        pass
+    }
+
+    pub fn resolve(&self) -> Resolved {
+        self.world.resolve(&self.account)
+    }
+
+    pub fn plan(&self) -> Plan {
+        self.plan_within(Scope::Account)
+    }
+
+    pub fn plan_within(&self, scope: Scope) -> Plan {
+        let resolved = self.world.resolve_within(&self.account, scope.clone());
+        let mut policy = self.policy.clone();
+        policy.guard.last_holders = last_holders(&resolved.definitions, &self.resolve().desired);
+        let made = plan(&resolved.desired, &self.memory.observe(&scope, policy.now), &policy);
+        if made.needs_account && scope != Scope::Account {
+            return self.plan_within(Scope::Account);
+        }
+        assert!(!made.needs_account);
+        made
+    }
+
+    /// One pass over the whole account; planning again gives nothing.
+    #[track_caller]
+    pub fn run(&mut self) -> Plan {
+        self.run_within(Scope::Account)
+    }
+
+    #[track_caller]
+    pub fn run_within(&mut self, scope: Scope) -> Plan {
+        let made = self.plan_within(scope.clone());
+        let mark = self.policy.mark.clone();
+        self.memory.apply(&made, &mark, self.policy.now);
+        let again = self.plan_within(scope);
+        assert_eq!(again.changes, [], "planning again gives something");
+        made
+    }
+
+    pub fn access(&self, address: &str) -> String {
+        self.memory.access(address)
+    }
+}
+
+/// What each change of a plan does, a line each: `Narrow spec member dana@acme.example` …
+pub fn table(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in &plan.changes {
+        let what = if change.put.is_some() { "put" } else { "remove" };
+        let counted = if change.counted { " counted" } else { "" };
+        lines.push(format!("{:?} {} {what} {}{counted}", change.phase, change.cause.as_str(), change.object));
+    }
+    lines
+}
+
+impl Pass {
+    /// Everything that is held back, by object.
+    pub fn holds(plan: &Plan) -> BTreeMap<String, String> {
+        plan.holds.iter().map(|(object, hold)| (object.to_string(), format!("{hold:?}"))).collect()
+    }
+}

@@ -1,0 +1,270 @@
+//! Objects as they stand in a cluster, and what resolving makes of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use roster_core::{
+    api::{self, InvalidReason, InvitationPhase},
+    model::{AccountKey, Email, Name},
+    resolve::{
+        AccountFacts, AccountSnapshot, CatalogFacts, Definitions, Desired, DesiredMember, Finding, GroupFacts,
+        InvitationFacts, MemberFacts, MemberView, RoleFacts, Scope, StoreFacts, definitions,
+    },
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_yaml_ng::Value;
+
+/// All objects there are. An account is named `name` where its namespace is `default`, else `namespace/name`.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub labels: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+    pub catalogs: BTreeMap<String, Arc<CatalogFacts>>,
+    pub stores: BTreeMap<String, Arc<StoreFacts>>,
+    pub accounts: BTreeMap<AccountKey, Arc<AccountFacts>>,
+    pub roles: BTreeMap<(AccountKey, Name), Arc<RoleFacts>>,
+    pub groups: BTreeMap<(AccountKey, Name), Arc<GroupFacts>>,
+    pub members: BTreeMap<(AccountKey, Name), MemberFacts>,
+    pub invitations: BTreeMap<(AccountKey, Name), InvitationFacts>,
+}
+
+/// What resolving one account comes to.
+pub struct Resolved {
+    pub definitions: Definitions,
+    pub desired: Desired,
+    pub views: BTreeMap<Name, MemberView>,
+}
+
+pub fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn names(names: &[String]) -> Vec<Name> {
+    names.iter().map(Name::from).collect()
+}
+
+fn of<T: DeserializeOwned>(value: Value) -> T {
+    serde_yaml_ng::from_value(value).unwrap()
+}
+
+impl World {
+    /// The objects of these YAML documents. A namespace left out is `default`; a store `default` is always there.
+    pub fn of(yaml: &str) -> Self {
+        let mut world = Self::default();
+        world.stores.insert("default".to_owned(), Arc::default());
+        world.add(yaml);
+        world
+    }
+
+    /// The same with more objects, or others of the same names.
+    pub fn with(&self, yaml: &str) -> Self {
+        let mut world = self.clone();
+        world.add(yaml);
+        world
+    }
+
+    pub fn add(&mut self, yaml: &str) {
+        for document in serde_yaml_ng::Deserializer::from_str(yaml) {
+            let value = Value::deserialize(document).unwrap();
+            if !value.is_null() {
+                self.add_one(value);
+            }
+        }
+    }
+
+    pub fn add_one(&mut self, value: Value) {
+        let kind = value["kind"].as_str().unwrap().to_owned();
+        let metadata = &value["metadata"];
+        let name = metadata["name"].as_str().unwrap().to_owned();
+        let namespace = metadata["namespace"].as_str().unwrap_or("default").to_owned();
+        let generation = metadata["generation"].as_i64().unwrap_or(1);
+        let uid = Name::new(metadata["uid"].as_str().unwrap_or("uid-1"));
+        let labels: Option<BTreeMap<String, String>> = serde_yaml_ng::from_value(metadata["labels"].clone()).ok();
+        let status = value["status"].clone();
+        let spec = value.get("spec").cloned().unwrap_or_else(|| Value::Mapping(Default::default()));
+        let short = Name::new(&name);
+        let in_account = |account: &api::NameRef| (AccountKey::new(&namespace, &account.name), short.clone());
+        match kind.as_str() {
+            "Namespace" => {
+                self.labels.insert(name, Arc::new(labels.unwrap_or_default()));
+            }
+            "PermissionCatalog" => {
+                self.catalogs.insert(name, Arc::new(CatalogFacts::new(short, generation, of(spec))));
+            }
+            "IdentityStore" => {
+                self.stores.insert(name, Arc::new(StoreFacts::new(short, generation, of(spec))));
+            }
+            "Account" => {
+                let facts =
+                    AccountFacts { namespace: Name::new(&namespace), name: short, uid, generation, spec: of(spec) };
+                self.accounts.insert(facts.key(), Arc::new(facts));
+            }
+            "Role" => {
+                let spec: api::RoleSpec = of(spec);
+                let key = in_account(&spec.account_ref);
+                self.roles.insert(key, Arc::new(RoleFacts { name: short, generation, spec }));
+            }
+            "UserGroup" => {
+                let spec: api::UserGroupSpec = of(spec);
+                let key = in_account(&spec.account_ref);
+                self.groups.insert(key, Arc::new(GroupFacts { name: short, generation, spec }));
+            }
+            "Membership" => {
+                let spec: api::MembershipSpec = of(spec);
+                let key = in_account(&spec.account_ref);
+                self.members.insert(key, member(short, generation, spec));
+            }
+            "Invitation" => {
+                let spec: api::InvitationSpec = of(spec);
+                let accepted = status["phase"].as_str() == Some(&format!("{:?}", InvitationPhase::Accepted));
+                let key = in_account(&spec.account_ref);
+                self.invitations.insert(key, invitation(short, generation, spec, accepted));
+            }
+            other => panic!("no kind of ours: {other}"),
+        }
+    }
+
+    pub fn key(account: &str) -> AccountKey {
+        AccountKey::parse(account).unwrap_or_else(|| AccountKey::new("default", account))
+    }
+
+    pub fn snapshot(&self, account: &str) -> AccountSnapshot {
+        let key = Self::key(account);
+        let facts = self.accounts[&key].clone();
+        let of_account = |(account, _): &(AccountKey, Name)| *account == key;
+        AccountSnapshot {
+            namespace_labels: self.labels.get(key.namespace.as_str()).cloned().unwrap_or_default(),
+            catalog: self.catalogs.get(&facts.spec.catalog_ref.name).cloned(),
+            store: self.stores.get(&facts.spec.store_ref.name).cloned(),
+            parent: facts.parent().and_then(|parent| self.accounts.get(&parent).cloned()),
+            roles: self.roles.iter().filter(|(key, _)| of_account(key)).map(|(_, role)| role.clone()).collect(),
+            groups: self.groups.iter().filter(|(key, _)| of_account(key)).map(|(_, group)| group.clone()).collect(),
+            account: facts,
+        }
+    }
+
+    pub fn definitions(&self, account: &str) -> Definitions {
+        definitions(&self.snapshot(account))
+    }
+
+    pub fn resolve(&self, account: &str) -> Resolved {
+        self.resolve_within(account, Scope::Account)
+    }
+
+    pub fn resolve_within(&self, account: &str, scope: Scope) -> Resolved {
+        let key = Self::key(account);
+        let definitions = self.definitions(account);
+        let mut by_email: BTreeMap<&Email, Vec<&MemberFacts>> = BTreeMap::new();
+        let mut views = BTreeMap::new();
+        for ((_, name), facts) in self.members.iter().filter(|((account, _), _)| *account == key) {
+            match &facts.email {
+                Ok(email) => by_email.entry(email).or_default().push(facts),
+                Err(_) => {
+                    views.insert(name.clone(), definitions.unaddressed(facts));
+                }
+            }
+        }
+        let mut members: BTreeMap<Email, DesiredMember> = BTreeMap::new();
+        for (email, facts) in by_email {
+            let accepted = |name: &Name| {
+                let invitation = self.invitations.get(&(key.clone(), name.clone()));
+                invitation.is_some_and(|invitation| invitation.accepted && invitation.email.as_ref() == Ok(email))
+            };
+            let resolved = definitions.member(email, &facts, &accepted);
+            views.extend(facts.iter().map(|one| one.name.clone()).zip(resolved.views));
+            members.extend(resolved.desired.map(|desired| (email.clone(), desired)));
+        }
+        members.extend(definitions.owner_member());
+        if let Scope::Members(emails) = &scope {
+            let within: BTreeSet<&Email> = emails.iter().collect();
+            members.retain(|email, _| within.contains(email));
+        }
+        Resolved { desired: definitions.desired(scope, members), definitions, views }
+    }
+
+    /// What is to be said of one object of an account: `account`, `role x`, `group x`, `membership x`, `invitation x`.
+    pub fn finding(&self, account: &str, object: &str) -> Finding {
+        let resolved = self.resolve(account);
+        let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
+        match kind {
+            "account" => resolved.definitions.finding.clone(),
+            "role" => resolved.definitions.roles[name].finding.clone(),
+            "group" => resolved.definitions.groups[name].finding.clone(),
+            "membership" => resolved.views[name].finding.clone(),
+            "invitation" => {
+                let invitation = &self.invitations[&(Self::key(account), Name::new(name))];
+                resolved.definitions.invitation(invitation)
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Object, reason and message, as status shows them.
+    #[track_caller]
+    pub fn says(&self, account: &str, object: &str, reason: InvalidReason, message: &str) {
+        let finding = self.finding(account, object);
+        assert_eq!(finding.reason(), Some(reason), "{object}: {}", finding.message());
+        assert_eq!(finding.message(), message, "{object}");
+    }
+
+    #[track_caller]
+    pub fn is_valid(&self, account: &str, object: &str) {
+        let finding = self.finding(account, object);
+        assert!(finding.is_valid(), "{object}: {}", finding.message());
+    }
+}
+
+fn member(name: Name, generation: i64, spec: api::MembershipSpec) -> MemberFacts {
+    let restrictions = spec.restrictions.unwrap_or_default();
+    MemberFacts {
+        name,
+        generation,
+        email: Email::parse(&spec.user.email).map_err(Box::new),
+        display_name: spec.user.display_name.map(Into::into),
+        external_id: spec.user.external_id.map(Into::into),
+        role: spec.role_ref.map(Box::new),
+        groups: spec.group_refs.iter().map(|group| Name::from(&group.name)).collect(),
+        apply: names(&restrictions.apply).into(),
+        lift: names(&restrictions.lift).into(),
+        acknowledge: names(&spec.acknowledge).into(),
+        suspended: spec.suspended,
+        starts_at: spec.starts_at.map(|at| at.0),
+        expires_at: spec.expires_at.map(|at| at.0),
+        invitation: spec.invitation_ref.map(|invitation| Name::from(invitation.name)),
+    }
+}
+
+fn invitation(name: Name, generation: i64, spec: api::InvitationSpec, accepted: bool) -> InvitationFacts {
+    let restrictions = spec.restrictions.unwrap_or_default();
+    InvitationFacts {
+        name,
+        generation,
+        email: Email::parse(&spec.email).map_err(Box::new),
+        role: spec.role_ref,
+        groups: spec.group_refs.iter().map(|group| Name::from(&group.name)).collect(),
+        apply: names(&restrictions.apply),
+        lift: names(&restrictions.lift),
+        accepted,
+    }
+}
+
+impl Resolved {
+    /// What one member is granted: sections above the first level as `section: level`, in the catalog's order.
+    #[track_caller]
+    pub fn access(&self, address: &str) -> String {
+        use roster_core::resolve::Access;
+        let Some(desired) = self.desired.members.get(&email(address)) else { return "nobody".to_owned() };
+        match &desired.access {
+            Access::Exactly(content) => self.named(content),
+            Access::AtMost(content) => format!("at most {}", self.named(content)),
+            Access::Kept => "kept".to_owned(),
+            Access::KeptWithin(window) => format!("kept within {}", super::memory::window(window)),
+            Access::Ended(end) => format!("ended: {}", end.as_str()),
+        }
+    }
+
+    fn named(&self, content: &roster_core::resolve::MemberContent) -> String {
+        super::memory::describe(content, &self.desired.layout)
+    }
+}
