@@ -114,4 +114,5 @@ fn finish_schema(schema: &mut JSONSchemaProps) {
 
 #[cfg(test)]
 #[path = "crds_tests.rs"]
+#[allow(clippy::disallowed_methods, reason = "compares with the generated files")]
 mod tests;
