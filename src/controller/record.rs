@@ -1,6 +1,6 @@
 //! Objects as the index keeps them, and how they come from the wire.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -15,76 +15,7 @@ use crate::{
     resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 
-/// One of the seven kinds; a namespace, which admits or not by its labels; or a record of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KindName {
-    /// A core namespace.
-    Namespace,
-    /// `PermissionCatalog`
-    PermissionCatalog,
-    /// `IdentityStore`
-    IdentityStore,
-    /// `Account`
-    Account,
-    /// `Role`
-    Role,
-    /// `UserGroup`
-    UserGroup,
-    /// `Membership`
-    Membership,
-    /// `Invitation`
-    Invitation,
-    /// The record of a catalog's last revision: a ConfigMap of ours.
-    CatalogRecord,
-}
-
-impl KindName {
-    /// All kinds that are watched.
-    pub const ALL: [Self; 9] = [
-        Self::Namespace,
-        Self::PermissionCatalog,
-        Self::IdentityStore,
-        Self::Account,
-        Self::Role,
-        Self::UserGroup,
-        Self::Membership,
-        Self::Invitation,
-        Self::CatalogRecord,
-    ];
-
-    /// The kind's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Namespace => "Namespace",
-            Self::PermissionCatalog => "PermissionCatalog",
-            Self::IdentityStore => "IdentityStore",
-            Self::Account => "Account",
-            Self::Role => "Role",
-            Self::UserGroup => "UserGroup",
-            Self::Membership => "Membership",
-            Self::Invitation => "Invitation",
-            Self::CatalogRecord => "ConfigMap",
-        }
-    }
-}
-
-/// An object's kind, namespace (empty for a cluster-scoped one) and name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectRef {
-    /// Kind.
-    pub kind: KindName,
-    /// Namespace.
-    pub namespace: Name,
-    /// Name.
-    pub name: Name,
-}
-
-impl fmt::Debug for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
-    }
-}
+pub use crate::model::{KindName, ObjectRef};
 
 /// Annotations of ours, by key.
 pub type Annotations = BTreeMap<String, String>;

@@ -7,10 +7,12 @@ mod catalog;
 mod effective;
 mod explain;
 mod names;
+mod object_ref;
 mod ranks;
 
 pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
 pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use names::{AccountKey, Email, InvalidEmail, Name};
+pub use object_ref::{KindName, ObjectRef};
 pub use ranks::{Ladder, Layout, Ranks};
