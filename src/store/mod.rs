@@ -8,9 +8,8 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AccountKey, Email, Layout},
+    model::{AccountKey, Email, Layout, Scope},
     plan::{Change, Mark, Observed},
-    resolve::Scope,
 };
 
 mod audit;
@@ -39,6 +38,7 @@ pub use given::NoPlace;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 use hex::hex;
 pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
+pub use roster_core::contract::{Outcome, StoreError};
 pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{AuditFault, AuditReport};
@@ -73,43 +73,6 @@ impl Capabilities {
         all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned()).collect()
     }
 }
-
-/// Why a store did not do something. The kind decides what the status says and when it is tried again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// It cannot be reached or used at all right now; tried again with backoff.
-    #[error("store unavailable: {0}")]
-    Unavailable(String),
-    /// Somebody else changed it, or leads now; observed and tried again.
-    #[error("conflict in the store: {0}")]
-    Conflict(String),
-    /// It refuses this controller.
-    #[error("the store denies it: {0}")]
-    Denied(String),
-    /// It refuses this change.
-    #[error("the store refuses it: {0}")]
-    Invalid(String),
-    /// Its form has no room for this: no other try will help, another store or another object will.
-    #[error("this store cannot hold it: {0}")]
-    Unsupported(String),
-}
-
-impl StoreError {
-    /// The word in metrics.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) => "unavailable",
-            Self::Conflict(_) => "conflict",
-            Self::Denied(_) => "denied",
-            Self::Invalid(_) => "invalid",
-            Self::Unsupported(_) => "unsupported",
-        }
-    }
-}
-
-/// What became of one change.
-pub type Outcome = Result<(), StoreError>;
 
 /// The changes of one pass.
 #[derive(Clone, Copy, Debug)]

@@ -1,15 +1,14 @@
 //! What is put is there, what is removed is gone.
 
-use roster::{
-    model::{Email, Layout},
-    plan::{ObjectKey, Observed},
-    resolve::{End, RoleName, Scope, Window},
-    store::{Store, StoreError, Totals},
-};
-
 use super::{
     Backend,
     world::{NOW, World, email, member, member_key, members, ranks, world},
+};
+use roster::{
+    model::{Email, Layout, RoleName, Scope},
+    plan::{ObjectKey, Observed},
+    resolve::{End, Window},
+    store::{Store, StoreError, Totals},
 };
 
 pub async fn what_was_applied_is_observed(backend: &dyn Backend) {

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use roster::{
-    model::Layout,
-    plan::{Content, ObjectKey, Observed, RecentRemoval},
-    resolve::{RoleName, Scope},
-    store::{Outcome, StoreError},
-};
-
 use super::{
     Backend,
     world::{NOW, email, ladder, member, member_key, members, ranks, world},
+};
+use roster::{
+    model::{Layout, RoleName, Scope},
+    plan::{Content, ObjectKey, Observed, RecentRemoval},
+    store::{Outcome, StoreError},
 };
 
 fn is_invalid(outcome: &Outcome) -> bool {

@@ -1,14 +1,13 @@
 //! Who may write: a claim of a later term shuts out whoever claimed the same before, and nobody else.
 
-use roster::{
-    plan::Observed,
-    resolve::Scope,
-    store::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
-};
-
 use super::{
     Backend,
     world::{NOW, TERM, World, email, members, ranks, world},
+};
+use roster::{
+    model::Scope,
+    plan::Observed,
+    store::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
 };
 
 fn is_former(outcomes: &[Outcome]) -> bool {

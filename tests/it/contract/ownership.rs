@@ -1,14 +1,13 @@
 //! Whose things are: told when observed, and respected when written, whatever the plan said.
 
-use roster::{
-    plan::{Cause, Change, ObjectKey},
-    resolve::Scope,
-    store::{Outcome, StoreError},
-};
-
 use super::{
     Backend,
     world::{email, member, member_key, world},
+};
+use roster::{
+    model::Scope,
+    plan::{Cause, Change, ObjectKey},
+    store::{Outcome, StoreError},
 };
 
 fn is_conflict(outcome: &Outcome) -> bool {

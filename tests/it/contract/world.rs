@@ -8,11 +8,11 @@ use std::{
 use jiff::Timestamp;
 use roster::{
     api::{Adoption, DriftPolicy, Unmanaged},
-    model::{AccountKey, Email, Ladder, Layout, Name, Ranks},
+    model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
     plan::{Change, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
         Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
-        RoleContent, RoleName, Scope,
+        RoleContent,
     },
     store::{Batch, Claim, Epoch, Outcome, Slots, Store},
 };

@@ -1,0 +1,5 @@
+//! Contract of stores.
+
+mod error;
+
+pub use error::{Outcome, StoreError};
