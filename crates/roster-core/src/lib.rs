@@ -9,8 +9,10 @@
 //! | [`model`] | the permission engine: ladders, catalog, effective permissions and why |
 //! | [`resolve`] | Snapshot → Desired + findings for each object |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
+//! | [`contract`] | the trait `Store`, and what every backend does before it writes |
 
 pub mod api;
+pub mod contract;
 pub mod model;
 pub mod plan;
 pub mod resolve;

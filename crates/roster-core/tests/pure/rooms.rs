@@ -5,8 +5,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 4] =
-    [("api", &[]), ("model", &["api"]), ("resolve", &["api", "model"]), ("plan", &["api", "model", "resolve"])];
+const CORE: [(&str, &[&str]); 5] = [
+    ("api", &[]),
+    ("model", &["api"]),
+    ("resolve", &["api", "model"]),
+    ("plan", &["api", "model", "resolve"]),
+    ("contract", &["model", "plan", "resolve"]),
+];
 
 /// The rooms of `src/`, which may all name the core.
 const OUTER: [(&str, &[&str]); 4] = [
