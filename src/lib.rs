@@ -23,14 +23,15 @@
 //! | [`model`] | the permission engine: ladders, catalog, effective permissions and why | no |
 //! | [`resolve`] | Snapshot → Desired + findings for each object | no |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard | no |
-//! | [`store`] | the trait `Store`, its contract, one folder for each backend | yes |
+//! | [`contract`] | the trait `Store`, and what every backend does before it writes | no |
+//! | [`store`] | one folder for each backend, and what backends share | yes |
 //! | [`controller`] | watches, queue, the reconcile loop, status, events, lease | yes |
 //! | [`cli`] | the command line | yes |
 //! | [`telemetry`] | logs, metrics, health | yes |
 //!
 //! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
 
-pub use roster_core::{api, model, plan, report, resolve, state};
+pub use roster_core::{api, contract, model, plan, report, resolve, state};
 
 pub mod cli;
 pub mod cluster;

@@ -10,7 +10,7 @@
 //! | [`state`] | the objects we know, indexed by account; snapshots; which revision of a catalog an account follows |
 //! | [`resolve`] | Snapshot → Desired + findings for each object |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
-//! | [`contract`] | errors and outcomes of stores |
+//! | [`contract`] | the trait `Store`, and what every backend does before it writes |
 //! | [`report`] | findings and outcomes → conditions, status, events: as data |
 
 pub mod api;

@@ -16,12 +16,12 @@ use super::{
     wire::CONCURRENCY,
 };
 use crate::{
-    model::{Email, Ranks},
-    plan::{Change, Content, GUARD_WINDOW, ObjectKey, Phase},
-    store::{
+    contract::{
         Batch, Outcome, StoreError,
         decide::{Step, decide},
     },
+    model::{Email, Ranks},
+    plan::{Change, Content, GUARD_WINDOW, ObjectKey, Phase},
 };
 
 /// A batch being written.

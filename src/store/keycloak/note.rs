@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::names::{CLUSTER, FINGERPRINT, UID};
 use crate::{
+    contract::hex,
     model::{AccountKey, Email, Ladder, Layout, Name, RoleName},
     plan::{Fingerprint, Mark, RecentRemoval},
     resolve::{AccountContent, End, MemberContent, Window},
-    store::hex,
 };
 
 /// Whose something is, and what was last applied to it.

@@ -21,10 +21,10 @@ use super::{
     realm::{Realm, made_id},
 };
 use crate::{
+    contract::{Outcome, StoreError, hex},
     model::{Email, Name},
     plan::Fingerprint,
     resolve::MemberContent,
-    store::{Outcome, StoreError, hex},
 };
 
 /// One user's attributes are read and written back as a whole: by one pass at a time, also where a person is in several

@@ -2,54 +2,51 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    record::{AuditFault, AuditReport, Audited, Chain, Record},
-    session::{Cells, Read, Session, Write},
-};
-use crate::store::{AuditQuery, AuditRecord, hex};
+use super::session::{Cells, Read, Session, Write};
+use crate::contract::{AuditChain, AuditEntry, AuditFault, AuditLink, AuditQuery, AuditRecord, AuditReport, hex};
 
 /// Records written by one statement.
 const CHUNK: usize = 2_000;
 
 /// Appends records to the chain.
-pub(super) async fn append(session: &mut dyn Session, audited: Vec<Audited>) -> Result<(), sqlx::Error> {
-    if audited.is_empty() {
+pub(super) async fn append(session: &mut dyn Session, entries: Vec<AuditEntry>) -> Result<(), sqlx::Error> {
+    if entries.is_empty() {
         return Ok(());
     }
     // Without a head the chain cannot go on: the trigger refuses the record, and with it the change.
-    let mut chain = head(session).await?.unwrap_or(Chain::EMPTY);
-    let mut audited = audited.into_iter().peekable();
-    while audited.peek().is_some() {
-        let rows: Vec<Value> = audited.by_ref().take(CHUNK).map(|audited| row(&chain.append(audited))).collect();
+    let mut chain = head(session).await?.unwrap_or(AuditChain::EMPTY);
+    let mut entries = entries.into_iter().peekable();
+    while entries.peek().is_some() {
+        let rows: Vec<Value> = entries.by_ref().take(CHUNK).map(|entry| row(&chain.append(entry))).collect();
         session.write(Write::Audit(&rows)).await?;
     }
     Ok(())
 }
 
-fn row(record: &Record) -> Value {
-    let audited = &record.audited;
+fn row(link: &AuditLink) -> Value {
+    let entry = &link.entry;
     json!([
-        record.seq,
-        audited.at,
-        audited.account,
-        audited.kind,
-        audited.name,
-        audited.cause,
-        audited.before,
-        audited.after,
-        audited.origin,
-        audited.epoch,
-        i64::from(audited.counted),
-        hex(&record.previous),
-        hex(&record.hash),
+        link.seq,
+        entry.at,
+        entry.account,
+        entry.kind,
+        entry.name,
+        entry.cause,
+        entry.before,
+        entry.after,
+        entry.origin,
+        entry.epoch,
+        i64::from(entry.counted),
+        hex(&link.previous),
+        hex(&link.hash),
     ])
 }
 
-async fn head(session: &mut dyn Session) -> Result<Option<Chain>, sqlx::Error> {
+async fn head(session: &mut dyn Session) -> Result<Option<AuditChain>, sqlx::Error> {
     let mut head = None;
     let mut take = |row: &dyn Cells| {
         let hash = row.bytes(1)?.unwrap_or_default();
-        head = Some(Chain { seq: row.integer(0)?.unwrap_or_default(), hash: hash.try_into().unwrap_or_default() });
+        head = Some(AuditChain { seq: row.integer(0)?.unwrap_or_default(), hash: hash.try_into().unwrap_or_default() });
         Ok(())
     };
     session.each(Read::AuditHead, &mut take).await?;
@@ -59,7 +56,7 @@ async fn head(session: &mut dyn Session) -> Result<Option<Chain>, sqlx::Error> {
 /// Checks the audit from its first record to its last. The session is a transaction with one consistent picture: head and
 /// records are of the same moment.
 pub(in crate::store) async fn verify(session: &mut dyn Session) -> Result<AuditReport, sqlx::Error> {
-    let mut chain = Chain::EMPTY;
+    let mut chain = AuditChain::EMPTY;
     let mut fault = None;
     let mut take = |row: &dyn Cells| {
         if fault.is_none() {
@@ -97,13 +94,13 @@ pub(in crate::store) async fn query(
 }
 
 /// A record, or the number of one that cannot have been written by us.
-fn record(row: &dyn Cells) -> Result<Result<Record, i64>, sqlx::Error> {
+fn record(row: &dyn Cells) -> Result<Result<AuditLink, i64>, sqlx::Error> {
     let seq = row.integer(0)?.unwrap_or_default();
     let text = |column| row.text(column).map(Option::unwrap_or_default);
     let (previous, hash) = (row.bytes(11)?.unwrap_or_default(), row.bytes(12)?.unwrap_or_default());
     let (Ok(previous), Ok(hash)) = (previous.try_into(), hash.try_into()) else { return Ok(Err(seq)) };
     let counted = row.integer(10)?.unwrap_or_default();
-    let audited = Audited {
+    let entry = AuditEntry {
         at: row.integer(1)?.unwrap_or_default(),
         account: text(2)?,
         kind: text(3)?,
@@ -115,8 +112,8 @@ fn record(row: &dyn Cells) -> Result<Result<Record, i64>, sqlx::Error> {
         epoch: row.integer(9)?.unwrap_or_default(),
         counted: counted == 1,
     };
-    if counted != i64::from(audited.counted) {
+    if counted != i64::from(entry.counted) {
         return Ok(Err(seq));
     }
-    Ok(Ok(Record { seq, audited, previous, hash }))
+    Ok(Ok(AuditLink { seq, entry, previous, hash }))
 }

@@ -4,22 +4,17 @@
 mod audit;
 mod content;
 mod read;
-mod record;
 mod rows;
 mod session;
-mod trail;
 mod write;
 
-pub use self::record::{AuditFault, AuditReport};
 use self::{
     audit::append as audit_append,
     rows::{RankRows, Rows, account_mark},
-    trail::Trail,
 };
 pub(super) use self::{
     audit::{query, verify},
     read::{accounts, keys, observe, totals, with_access},
-    record::{Audited, Chain, Record},
     session::{Cells, Read, Session, Table, Take, Write},
     write::{Failed, apply, raise_fence},
 };

@@ -5,20 +5,10 @@ use serde_json::{Value, json};
 
 use super::content::{names_of_groups, ranks_text, second_of};
 use crate::{
+    contract::{decide::Translation, hex, object_name},
     plan::{Change, Content, Fingerprint, ObjectKey},
     resolve::{End, MemberContent},
-    store::{decide::Translation, hex},
 };
-
-/// The name of an object within its kind, as rows have it.
-pub(in crate::store) fn name_of(object: &ObjectKey) -> String {
-    match object {
-        ObjectKey::Account => String::new(),
-        ObjectKey::Role(name) => name.to_string(),
-        ObjectKey::Group(name) => name.to_string(),
-        ObjectKey::Member(email) => email.to_string(),
-    }
-}
 
 /// Rows to write.
 #[derive(Debug, Default)]
@@ -44,7 +34,7 @@ pub(in crate::store) struct Rows {
 impl Rows {
     /// Of one change; the account's own row is not among them.
     pub(in crate::store) fn add(&mut self, change: &Change) {
-        let name = name_of(&change.object);
+        let name = object_name(&change.object);
         let kind = change.object.kind();
         if let Some((content, fingerprint)) = &change.put {
             self.mark.push(json!([kind, name, hex(&fingerprint.0)]));
@@ -107,7 +97,7 @@ impl RankRows {
                 Content::Group(content) => (&content.ranks, &mut rows.groups),
                 Content::Member(content) => (&content.ranks, &mut rows.members),
             };
-            rows.push(json!([name_of(object), ranks_text(ranks)]));
+            rows.push(json!([object_name(object), ranks_text(ranks)]));
         }
         rows
     }

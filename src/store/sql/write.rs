@@ -1,19 +1,19 @@
 //! Applying: what a batch does, in one transaction.
 
 use super::{
-    Audited, RankRows, Rows, Trail, account_mark, audit_append,
+    RankRows, Rows, account_mark, audit_append,
     read::{self, Wanted},
     session::{Cells, Read, Session, Table, Write},
 };
 use crate::{
-    model::Layout,
-    plan::{Content, Fingerprint, ObjectKey},
-    resolve::AccountContent,
-    store::{
-        Batch, Claim, Outcome, Slot, StoreError,
+    contract::{
+        AuditBuilder, AuditEntry, Batch, Claim, Outcome, Slot, StoreError,
         decide::{Decision, Step, decide, translations},
         slot,
     },
+    model::Layout,
+    plan::{Content, Fingerprint, ObjectKey},
+    resolve::AccountContent,
 };
 
 /// Changes written by one set of statements: bounds the arguments they are passed as to a megabyte or so.
@@ -67,7 +67,10 @@ pub(in crate::store) async fn apply(
     }
     let wrote = decision.steps.iter().any(|step| matches!(step, Ok(Step::Put | Step::Remove)));
     let outcomes = if wrote {
-        Writing::new(session, Trail { batch, there: &there, epoch: claim.epoch }, id).await?.run(decision).await?
+        Writing::new(session, AuditBuilder { batch, there: &there, epoch: claim.epoch }, id)
+            .await?
+            .run(decision)
+            .await?
     } else {
         decision.steps.into_iter().map(|step| step.map(|_| ())).collect()
     };
@@ -107,7 +110,7 @@ async fn fence(session: &mut dyn Session, cluster: &str, claim: Claim, at: Slot)
 /// A batch being written.
 struct Writing<'a> {
     session: &'a mut dyn Session,
-    trail: Trail<'a>,
+    audit: AuditBuilder<'a>,
     /// Number of the account.
     id: i64,
     /// Number of our mark.
@@ -115,8 +118,8 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    async fn new(session: &'a mut dyn Session, trail: Trail<'a>, id: Option<i64>) -> Result<Self, Failed> {
-        let mark = trail.batch.mark;
+    async fn new(session: &'a mut dyn Session, audit: AuditBuilder<'a>, id: Option<i64>) -> Result<Self, Failed> {
+        let mark = audit.batch.mark;
         let id = match id {
             Some(id) => Some(id),
             None => session.write(Write::NewAccount(&mark.account.to_string())).await?,
@@ -126,7 +129,7 @@ impl<'a> Writing<'a> {
             None => session.write(Write::NewOwner(mark)).await?,
         };
         let (id, owner) = (id.ok_or(sqlx::Error::RowNotFound)?, owner.ok_or(sqlx::Error::RowNotFound)?);
-        Ok(Self { session, trail, id, owner })
+        Ok(Self { session, audit, id, owner })
     }
 
     async fn run(mut self, decision: Decision) -> Result<Vec<Outcome>, Failed> {
@@ -135,12 +138,12 @@ impl<'a> Writing<'a> {
         let mut work: Vec<(usize, Step)> = Vec::new();
         let mut account_goes = None;
         for (place, step) in decision.steps.into_iter().enumerate() {
-            let (Some(change), Ok(step)) = (self.trail.batch.changes.get(place), step) else { continue };
+            let (Some(change), Ok(step)) = (self.audit.batch.changes.get(place), step) else { continue };
             match (&change.object, &change.put, step) {
                 (_, _, Step::Nothing) => {}
                 (ObjectKey::Account, Some((Content::Account(content), fingerprint)), _) => {
                     self.put_account(content, *fingerprint).await?;
-                    audited.extend(self.trail.of(change));
+                    audited.extend(self.audit.change(change));
                 }
                 (ObjectKey::Account, ..) => account_goes = Some(place),
                 (_, _, step) => work.push((place, step)),
@@ -154,13 +157,13 @@ impl<'a> Writing<'a> {
         for chunk in work.chunks(CHUNK) {
             self.write(chunk, &mut outcomes).await?;
             let made = chunk.iter().filter(|(place, _)| outcomes.get(*place) == Some(&Ok(())));
-            let made = made.filter_map(|(place, _)| self.trail.of(self.trail.batch.changes.get(*place)?)).collect();
+            let made = made.filter_map(|(place, _)| self.audit.change(self.audit.batch.changes.get(*place)?)).collect();
             audit_append(self.session, made).await?;
         }
         if let Some(place) = account_goes {
             let outcome = self.remove_account().await?;
-            let change = self.trail.batch.changes.get(place).filter(|_| outcome.is_ok());
-            let audited = change.and_then(|change| self.trail.of(change)).into_iter().collect();
+            let change = self.audit.batch.changes.get(place).filter(|_| outcome.is_ok());
+            let audited = change.and_then(|change| self.audit.change(change)).into_iter().collect();
             audit_append(self.session, audited).await?;
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
@@ -177,7 +180,7 @@ impl<'a> Writing<'a> {
             self.session.write(Write::Savepoint).await?;
             if let Err(error) = self.write_piece(work).await {
                 let object = match work {
-                    [(place, _)] => self.trail.batch.changes.get(*place).map(|change| change.object.to_string()),
+                    [(place, _)] => self.audit.batch.changes.get(*place).map(|change| change.object.to_string()),
                     _ => None,
                 };
                 let said = format!("writing {}", object.unwrap_or_default());
@@ -201,7 +204,7 @@ impl<'a> Writing<'a> {
     async fn write_piece(&mut self, work: &[(usize, Step)]) -> Result<(), sqlx::Error> {
         let mut rows = Rows::default();
         for (place, _) in work {
-            if let Some(change) = self.trail.batch.changes.get(*place) {
+            if let Some(change) = self.audit.batch.changes.get(*place) {
                 rows.add(change);
             }
         }
@@ -245,8 +248,8 @@ impl<'a> Writing<'a> {
     }
 
     /// Rewrites all ranks that are in another layout, those that this batch writes included: it may not get to.
-    async fn translate(&mut self, from: &Layout) -> Result<Vec<Audited>, Failed> {
-        let translated = translations(self.trail.there, from, self.trail.batch.layout);
+    async fn translate(&mut self, from: &Layout) -> Result<Vec<AuditEntry>, Failed> {
+        let translated = translations(self.audit.there, from, self.audit.batch.layout);
         let rows = RankRows::of(&translated);
         for (table, rows) in [(Table::Roles, rows.roles), (Table::Groups, rows.groups), (Table::Members, rows.members)]
         {
@@ -254,7 +257,7 @@ impl<'a> Writing<'a> {
                 self.session.write(Write::Translate(table, self.id, rows)).await?;
             }
         }
-        Ok(self.trail.of_translations(&translated))
+        Ok(self.audit.translations(&translated))
     }
 
     /// Removes the account, if nothing else is left in it.
@@ -266,7 +269,7 @@ impl<'a> Writing<'a> {
         };
         self.session.each(Read::Left(self.id), &mut take).await?;
         if let Some(what) = left {
-            let account = &self.trail.batch.mark.account;
+            let account = &self.audit.batch.mark.account;
             return Ok(Err(StoreError::Conflict(format!("account {account} cannot go: {what} is left in it"))));
         }
         self.session.write(Write::RemoveAccount(self.id)).await?;

@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
 use super::{error::classify, open::owner, session::SqliteSession};
-use crate::store::{
-    StoreError,
-    sql::{self, AuditReport},
-};
+use crate::store::{AuditReport, StoreError, sql};
 
 /// Checks the audit of the store in `file`, from its first record to its last; also while the controller runs.
 ///

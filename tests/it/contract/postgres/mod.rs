@@ -173,4 +173,4 @@ impl Backend for Postgres<'_> {
     }
 }
 
-super::contract_suite!(Postgres::fresh().await, with audit);
+super::contract_suite!(Postgres::fresh().await);

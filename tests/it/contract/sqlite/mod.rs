@@ -108,4 +108,4 @@ impl Backend for Sqlite {
     }
 }
 
-super::contract_suite!(Sqlite::fresh(), with audit);
+super::contract_suite!(Sqlite::fresh());

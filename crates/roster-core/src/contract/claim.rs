@@ -1,4 +1,4 @@
-//! Who may write: a leader's term, and the accounts it extends to (design/architecture.md "Fencing" and "Scale").
+//! Claims of writers: a leader's epoch, and the accounts it extends to.
 
 use crate::model::AccountKey;
 
@@ -7,20 +7,20 @@ use crate::model::AccountKey;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
-/// One of 65,536 places that accounts are shared out by.
+/// One of 65,536 slots by which accounts are shared out.
 pub type Slot = u16;
 
-/// How many there are.
+/// Number of slots.
 const ALL_SLOTS: u32 = Slot::MAX as u32 + 1;
 
-/// Where an account stands. The same in every process and every release: replicas that saw it differently would write
-/// one account together.
+/// Returns the slot of an account. It is equal in every process and every release: otherwise two replicas would write one
+/// account.
 #[must_use]
 pub fn slot(key: &AccountKey) -> Slot {
     slot_of(&format!("{}/{}", key.namespace, key.name))
 }
 
-/// Where whatever has this name stands.
+/// Returns the slot of a name.
 #[must_use]
 pub fn slot_of(name: &str) -> Slot {
     // 32-bit FNV-1a, and MurmurHash3's last steps, without which names that differ at their end stand side by side.
@@ -31,7 +31,7 @@ pub fn slot_of(name: &str) -> Slot {
     u16::from_be_bytes([first, second])
 }
 
-/// Slots that follow each other, both ends included.
+/// A range of slots, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slots {
     /// The first.
@@ -41,10 +41,10 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// All there are.
+    /// All slots.
     pub const ALL: Self = Self { first: 0, last: Slot::MAX };
 
-    /// One of `of` parts of about the same size; `part` counts from 0 and is less than `of`, which is at least 1.
+    /// Returns one of `of` parts of about equal size; `part` counts from 0 and is less than `of`, which is at least 1.
     #[must_use]
     pub fn part(part: u16, of: u16) -> Self {
         let start = |part: u32| (part * ALL_SLOTS).div_ceil(u32::from(of.max(1)));
@@ -53,31 +53,31 @@ impl Slots {
         Self { first: narrow(start(part)), last: narrow(start(part + 1).saturating_sub(1)) }
     }
 
-    /// Which of `of` parts a slot is in.
+    /// Returns the number of the part, of `of` parts, that a slot is in.
     #[must_use]
     pub fn part_of(slot: Slot, of: u16) -> u16 {
         // Less than `of`, so it always fits.
         u16::try_from(u32::from(slot) * u32::from(of.max(1)) / ALL_SLOTS).unwrap_or(0)
     }
 
-    /// Whether a slot is among them.
+    /// Returns whether a slot is in the range.
     #[must_use]
     pub fn contains(&self, slot: Slot) -> bool {
         (self.first..=self.last).contains(&slot)
     }
 }
 
-/// A leader's claim: in its term, nobody of an earlier one writes what stands in its slots.
+/// A leader's claim: fences out writers with an earlier epoch in its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
-    /// Its term.
+    /// The epoch of the leader.
     pub epoch: Epoch,
-    /// What it extends to.
+    /// The slots that it extends to.
     pub slots: Slots,
 }
 
 impl Claim {
-    /// A claim to everything.
+    /// Returns a claim to all slots.
     #[must_use]
     pub fn whole(epoch: Epoch) -> Self {
         Self { epoch, slots: Slots::ALL }

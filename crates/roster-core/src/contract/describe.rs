@@ -1,45 +1,49 @@
-//! What the audit tells of a batch: what was there and what is there now, in names, so that it reads the same whatever
-//! becomes of the catalog.
+//! Descriptions of changes for the audit: content before and after, by names, so that records keep their meaning when the
+//! catalog changes.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{record::Audited, rows::name_of};
+use super::{AuditEntry, Batch, Epoch, decide::Translation};
 use crate::{
     model::{Layout, Name, Ranks},
     plan::{Change, Content, Mark, ObjectKey, Observed},
     resolve::MemberContent,
-    store::{Batch, Epoch, decide::Translation},
 };
 
-/// A batch, and what was there before it.
+/// Builds the audit entries of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Trail<'a> {
-    pub(in crate::store) batch: &'a Batch<'a>,
-    pub(in crate::store) there: &'a Observed,
-    pub(in crate::store) epoch: Epoch,
+pub struct AuditBuilder<'a> {
+    /// The batch.
+    pub batch: &'a Batch<'a>,
+    /// Content of the account before the batch: at least the account, and the objects that the batch names.
+    pub there: &'a Observed,
+    /// The writer's epoch.
+    pub epoch: Epoch,
 }
 
-impl Trail<'_> {
-    /// The record of a change that was made; none where nothing but the fingerprint is new.
-    pub(in crate::store) fn of(&self, change: &Change) -> Option<Audited> {
+impl AuditBuilder<'_> {
+    /// Returns the entry of a change that was made; none where nothing but the fingerprint is new.
+    #[must_use]
+    pub fn change(&self, change: &Change) -> Option<AuditEntry> {
         let before = described_there(self.there, &change.object);
         let after = change.put.as_ref().map(|(content, _)| described(content, self.batch.layout));
         if before.is_some() && before == after && mark_there(self.there, &change.object) == Some(self.batch.mark) {
             return None;
         }
         let origin = change.origin.as_ref().map(ToString::to_string);
-        Some(Audited {
+        Some(AuditEntry {
             counted: change.counted,
             origin,
             ..self.record(&change.object, change.cause.as_str(), before.as_ref(), after.as_ref())
         })
     }
 
-    /// The records of rows that stay and mean less than before, since the account has other sections. Those that the
-    /// batch names have records of their own.
-    pub(in crate::store) fn of_translations(&self, translations: &[Translation]) -> Vec<Audited> {
+    /// Returns the entries of objects that the batch does not name and that mean less than before, since the account has
+    /// other sections.
+    #[must_use]
+    pub fn translations(&self, translations: &[Translation]) -> Vec<AuditEntry> {
         let named: BTreeSet<&ObjectKey> = self.batch.changes.iter().map(|change| &change.object).collect();
         let account = self.batch.changes.iter().find(|change| change.object == ObjectKey::Account);
         let origin = account.and_then(|change| change.origin.as_ref()).map(ToString::to_string);
@@ -48,17 +52,17 @@ impl Trail<'_> {
             let before = described(before, &self.there.layout);
             let after = described(after, self.batch.layout);
             let record = || self.record(object, "sections-changed", Some(&before), Some(&after));
-            (before != after).then(|| Audited { origin: origin.clone(), ..record() })
+            (before != after).then(|| AuditEntry { origin: origin.clone(), ..record() })
         })
         .collect()
     }
 
-    fn record(&self, object: &ObjectKey, cause: &str, before: Option<&Value>, after: Option<&Value>) -> Audited {
-        Audited {
+    fn record(&self, object: &ObjectKey, cause: &str, before: Option<&Value>, after: Option<&Value>) -> AuditEntry {
+        AuditEntry {
             at: self.batch.now.as_microsecond(),
             account: self.batch.mark.account.to_string(),
             kind: object.kind().to_owned(),
-            name: name_of(object),
+            name: object_name(object),
             cause: cause.to_owned(),
             before: before.map(ToString::to_string),
             after: after.map(ToString::to_string),
@@ -66,6 +70,17 @@ impl Trail<'_> {
             epoch: self.epoch.0,
             counted: false,
         }
+    }
+}
+
+/// Returns the name of an object within its kind, as stores write it; empty for the account itself.
+#[must_use]
+pub fn object_name(object: &ObjectKey) -> String {
+    match object {
+        ObjectKey::Account => String::new(),
+        ObjectKey::Role(name) => name.to_string(),
+        ObjectKey::Group(name) => name.to_string(),
+        ObjectKey::Member(email) => email.to_string(),
     }
 }
 
@@ -78,7 +93,7 @@ fn mark_there<'a>(there: &'a Observed, object: &ObjectKey) -> Option<&'a Mark> {
     }
 }
 
-/// What is there of an object, for a record.
+/// Describes the content of an object before the batch.
 fn described_there(there: &Observed, object: &ObjectKey) -> Option<Value> {
     let layout = &there.layout;
     match object {
@@ -95,7 +110,7 @@ fn described_there(there: &Observed, object: &ObjectKey) -> Option<Value> {
     }
 }
 
-/// Content for a record: names only, so that it reads the same whatever becomes of the catalog.
+/// Describes content by names only.
 fn described(content: &Content, layout: &Layout) -> Value {
     match content {
         Content::Account(content) => {
@@ -138,7 +153,7 @@ fn member(content: &MemberContent, layout: &Layout) -> Value {
     fields.into()
 }
 
-/// Sections above their first level.
+/// Adds the sections above their first level.
 fn permissions(fields: &mut Map<String, Value>, ranks: &Ranks, layout: &Layout) {
     let named: Map<String, Value> =
         layout.named(ranks).map(|(section, level)| (section.to_owned(), level.into())).collect();

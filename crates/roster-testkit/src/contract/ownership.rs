@@ -1,22 +1,22 @@
-//! Whose things are: told when observed, and respected when written, whatever the plan said.
+//! Marks: observed, and respected by every write, whatever the plan says.
 
 use super::{
     Backend,
     world::{email, member, member_key, world},
 };
-use roster::{
+use roster_core::{
+    contract::{Outcome, StoreError},
     model::Scope,
     plan::{Cause, Change, ObjectKey},
-    store::{Outcome, StoreError},
 };
 
 fn is_conflict(outcome: &Outcome) -> bool {
     matches!(outcome, Err(StoreError::Conflict(_)))
 }
 
-/// The plan that a store without anything in it would get.
-async fn blind(world: &super::world::World) -> roster::plan::Plan {
-    roster::plan::plan(&world.desired(Scope::Account), &roster::plan::Observed::default(), &world.policy)
+/// Returns the plan for an empty store.
+async fn blind(world: &super::world::World) -> roster_core::plan::Plan {
+    roster_core::plan::plan(&world.desired(Scope::Account), &roster_core::plan::Observed::default(), &world.policy)
 }
 
 pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
@@ -52,7 +52,7 @@ fn other_account(world: &super::world::World) -> super::world::World {
     world.of_cluster("cluster-b")
 }
 
-async fn put_member(world: &super::world::World, email: &roster::model::Email, cause: Cause) -> Change {
+async fn put_member(world: &super::world::World, email: &roster_core::model::Email, cause: Cause) -> Change {
     let mut world = world.clone();
     world.members = [(email.clone(), member(&[2, 1, 3]))].into();
     let changes = blind(&world).await.changes;
@@ -73,7 +73,7 @@ pub async fn another_cluster_is_not_touched(backend: &dyn Backend) {
         assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
         assert_eq!(world.observe(&*store).await, before);
     }
-    let removals = roster::plan::deletion(&before, world.mark());
+    let removals = roster_core::plan::deletion(&before, world.mark());
     for cause in [Cause::Unwanted, Cause::Unmanaged, Cause::AccountDeleted] {
         let changes: Vec<Change> = removals.changes.iter().cloned().map(|change| Change { cause, ..change }).collect();
         let outcomes = other.apply_changes(&*store, &removals.layout, &changes).await;
@@ -132,7 +132,7 @@ pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
         put: None,
         cause: Cause::Unwanted,
         origin: None,
-        phase: roster::plan::Phase::Narrow,
+        phase: roster_core::plan::Phase::Narrow,
         counted: false,
     };
     let outcomes = world.apply_changes(&*store, &world.account.layout, std::slice::from_ref(&removal)).await;

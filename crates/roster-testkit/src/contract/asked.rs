@@ -1,8 +1,8 @@
-//! Reading the audit: what is asked for, and nothing else, oldest first; and checking it elsewhere.
+//! Queries of the audit, and checks of exported records.
 
-use roster::{
+use roster_core::{
+    contract::{AuditCheck, AuditFault, AuditQuery, AuditRecord, Store},
     model::AccountKey,
-    store::{AuditCheck, AuditFault, AuditQuery, AuditRecord, Store},
 };
 
 use super::{

@@ -1,6 +1,6 @@
-//! Opening a store only to look.
+//! Opening a store read-only.
 
-use roster::{plan, store::StoreError};
+use roster_core::{contract::StoreError, plan};
 
 use super::{Backend, world::world};
 

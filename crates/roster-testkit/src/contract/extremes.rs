@@ -4,7 +4,7 @@ use super::{
     Backend,
     world::{email, ladder, member, members, ranks, world},
 };
-use roster::{
+use roster_core::{
     model::{Layout, Name, Ranks, RoleName},
     plan::ObjectKey,
     resolve::RoleContent,
@@ -31,7 +31,7 @@ pub async fn unicode_quotes_and_slashes_survive(backend: &dyn Backend) {
         world.roles.insert(RoleName::custom(text), RoleContent { title: text.into(), ranks: ranks(&[0, 1, 0]) });
         world
             .groups
-            .insert(text.into(), roster::resolve::GroupContent { title: text.into(), ranks: ranks(&[2, 0, 0]) });
+            .insert(text.into(), roster_core::resolve::GroupContent { title: text.into(), ranks: ranks(&[2, 0, 0]) });
         world.account.display_name = text.into();
         world.account.catalog = text.into();
         world.converge(&*store).await;
@@ -63,7 +63,7 @@ pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let levels = |n: u32| ranks(&[(n % 3) as u8, (n % 2) as u8, (n % 4) as u8]);
     for n in 0..1_000 {
-        let content = roster::resolve::MemberContent { ranks: levels(n), ..member(&[]) };
+        let content = roster_core::resolve::MemberContent { ranks: levels(n), ..member(&[]) };
         world.members.insert(email(&format!("member-{n}@shop.example")), content);
     }
     for n in 0..300 {
@@ -81,7 +81,7 @@ pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
     });
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
-    assert!(world.plan(&*store, roster::model::Scope::Account).await.changes.is_empty());
+    assert!(world.plan(&*store, roster_core::model::Scope::Account).await.changes.is_empty());
 }
 
 pub async fn the_largest_catalog_fits(backend: &dyn Backend) {

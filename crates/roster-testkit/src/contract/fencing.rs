@@ -1,21 +1,21 @@
-//! Who may write: a claim of a later term shuts out whoever claimed the same before, and nobody else.
+//! Claims: a later epoch fences out writers who claimed the same slots before, and nobody else.
 
 use super::{
     Backend,
     world::{NOW, TERM, World, email, members, ranks, world},
 };
-use roster::{
+use roster_core::{
+    contract::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
     model::Scope,
     plan::Observed,
-    store::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
 };
 
 fn is_former(outcomes: &[Outcome]) -> bool {
     matches!(outcomes, [Err(StoreError::Conflict(why))] if why.contains("newer leader"))
 }
 
-/// A store that holds an account, and somebody's new access that is still to be written, as one change.
-async fn with_something_to_write(store: &dyn Store, world: &mut World) -> roster::plan::Plan {
+/// Fills a store with an account and returns a plan of one change that gives a member new access.
+async fn with_something_to_write(store: &dyn Store, world: &mut World) -> roster_core::plan::Plan {
     world.converge(store).await;
     let ann = email("ann@shop.example");
     world.members.get_mut(&ann).unwrap().ranks = ranks(&[0, 0, 1]);
@@ -28,15 +28,12 @@ fn later(by: i64) -> Epoch {
 
 pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
-    if !store.capabilities().fencing {
-        return;
-    }
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
     let next = Claim::whole(later(1));
     // The new leader's first batch changes nothing, and still shuts the former one out.
     let same = super::world::world("acme");
-    let blind = roster::plan::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
+    let blind = roster_core::plan::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
     let repeated = Batch { mark: same.mark(), layout: &blind.layout, changes: &blind.changes, now: NOW };
     assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
     let before = world.observe(&*store).await;
@@ -52,9 +49,6 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
 
 pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
-    if !store.capabilities().fencing {
-        return;
-    }
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
     let claim = Claim::whole(later(1));
@@ -69,9 +63,6 @@ pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
 
 pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
-    if !store.capabilities().fencing {
-        return;
-    }
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
     store.claim("cluster-b", Claim::whole(later(1_000))).await.unwrap();
@@ -85,9 +76,6 @@ pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
 
 pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
-    if !store.capabilities().fencing {
-        return;
-    }
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
     let at = slot(world.key());

@@ -1,10 +1,10 @@
-//! Store and plan together: what is planned comes about, and then nothing is left to do.
+//! Store and plan together: a pass makes what is desired, and the next pass has nothing to do.
 
 use super::{
     Backend,
     world::{email, ladder, member, member_key, members, ranks, world},
 };
-use roster::{
+use roster_core::{
     api::{Adoption, Unmanaged},
     model::{Layout, RoleName, Scope},
     plan::{Cause, Hold, ObjectKey, Observed},
@@ -27,7 +27,7 @@ pub async fn a_plan_leads_to_what_is_desired_and_then_to_nothing(backend: &dyn B
     }
 }
 
-/// Everything there is, of each kind.
+/// Returns one object of each kind.
 fn objects() -> [ObjectKey; 4] {
     [
         ObjectKey::Account,
@@ -151,7 +151,7 @@ pub async fn a_deleted_account_leaves_nothing(backend: &dyn Backend) {
     world.converge(&*store).await;
     backend.insert_member(world.key(), &email("stranger@shop.example")).await;
     backend.delete(world.key(), &member_key(&email("ann@shop.example"))).await;
-    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
     assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); plan.changes.len()]);
     assert_eq!(world.observe(&*store).await, Observed::default());
     assert_eq!(store.accounts().await.unwrap(), []);

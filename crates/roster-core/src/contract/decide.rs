@@ -1,42 +1,46 @@
-//! What a batch does to what is there: decided before anything is written, inside the same transaction.
+//! Comparing a batch with the content of a store. Every backend decides before it writes anything, inside the same
+//! transaction or lock.
 
 use std::collections::BTreeSet;
 
+use super::{Batch, StoreError};
 use crate::{
     model::{Ladder, Layout, Name, Ranks},
     plan::{Cause, Change, Content, Fingerprint, Mark, ObjectKey, Observed, Seen},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
-    store::{Batch, StoreError},
 };
 
-/// What is done about one change.
+/// Decision about one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Step {
-    /// It is so already, mark and fingerprint included.
+pub enum Step {
+    /// Leave it: content, mark and fingerprint are as wanted.
     Nothing,
-    /// Written.
+    /// Write it.
     Put,
-    /// Removed, with its mark.
+    /// Remove it, with its mark.
     Remove,
 }
 
-/// What is done about a batch.
+/// Decision about a batch.
 #[derive(Debug)]
-pub(in crate::store) struct Decision {
-    /// For each change.
-    pub(in crate::store) steps: Vec<Result<Step, StoreError>>,
-    /// The layout in which the ranks of all rows there are stand, where it is no longer the one they are read in.
-    pub(in crate::store) translate_from: Option<Layout>,
+pub struct Decision {
+    /// Step for each change, in the order of the batch; an error where the change is refused.
+    pub steps: Vec<Result<Step, StoreError>>,
+    /// Former layout of the account; present where the batch gives it another one. The store then brings all ranks of the
+    /// account to the layout of the batch, also those that the batch does not name: see [`translations`].
+    pub translate_from: Option<Layout>,
 }
 
-/// Decides. `there` has at least the account and what the batch names.
+/// Compares a batch with the content of the account. `there` holds at least the account and the objects that the batch
+/// names.
 ///
 /// The rules are a second line behind the plan's, since the store may have changed after it was observed
 /// (design/api.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
 /// so by adoption only, and only what is ours is removed as unwanted.
 ///
 /// Where the account is refused, nothing of the batch is in force: without it ranks would lose their meaning.
-pub(in crate::store) fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
+#[must_use]
+pub fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
     decided(batch, there).unwrap_or_else(|refused| Decision {
         steps: batch.changes.iter().map(|_| Err(refused.clone())).collect(),
         translate_from: None,
@@ -154,7 +158,7 @@ fn look<C>(seen: Option<&Seen<C>>) -> (bool, Option<&Mark>) {
     (seen.is_some(), seen.and_then(|seen| seen.mark.as_ref()))
 }
 
-/// What is there, once it may be overwritten.
+/// An object that may be overwritten.
 struct Held<'a, C> {
     seen: Option<&'a Seen<C>>,
     ours: bool,
@@ -243,17 +247,21 @@ fn storable<'a>(object: &ObjectKey, texts: impl IntoIterator<Item = &'a str>) ->
     Ok(())
 }
 
-/// What keeps its row and stands in another layout from now on.
-#[derive(Debug)]
-pub(in crate::store) struct Translation {
-    pub(in crate::store) object: ObjectKey,
-    pub(in crate::store) before: Content,
-    pub(in crate::store) after: Content,
+/// New ranks of one object in another layout.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// The object.
+    pub object: ObjectKey,
+    /// Its content, with ranks of the former layout.
+    pub before: Content,
+    /// The same content, with ranks of the new layout.
+    pub after: Content,
 }
 
-/// Every row of the account in the layout `to`. Rows that the batch does not write, since somebody else's mark or the
+/// Translates all content of the account from one layout to another. Rows that the batch does not write, since somebody else's mark or the
 /// guard holds them, must not mean something else all at once.
-pub(in crate::store) fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
+#[must_use]
+pub fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
     let roles = there.roles.iter().filter_map(|(name, seen)| {
         let before = seen.content.clone()?;
         let after = RoleContent { ranks: to.translate(&before.ranks, from), ..before.clone() };

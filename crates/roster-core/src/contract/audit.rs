@@ -1,33 +1,29 @@
-//! Reading a store's audit: what is asked, what a record tells, and checking records that were taken elsewhere.
+//! Reading a store's audit: queries, records, and checking exported records.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-use super::{
-    AuditFault, AuditReport, hex,
-    sql::{Audited, Chain, Record},
-};
+use super::{AuditChain, AuditEntry, AuditFault, AuditLink, AuditReport, hex};
 use crate::model::{AccountKey, Email};
 
-/// Which records of an audit. What is not asked for is not looked at.
+/// Query for records of an audit. Absent fields do not restrict it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Of this account.
+    /// Only records of this account.
     pub account: Option<AccountKey>,
-    /// Of this member.
+    /// Only records of this member.
     pub who: Option<Email>,
-    /// Of this kind: `account`, `role`, `group` or `member`.
+    /// Only records of this kind: `account`, `role`, `group` or `member`.
     pub kind: Option<String>,
-    /// With this cause, as `spec` or `drift`.
+    /// Only records with this cause, as `spec` or `drift`.
     pub cause: Option<String>,
-    /// Not older.
+    /// Only records of this time or later.
     pub since: Option<Timestamp>,
-    /// Older.
+    /// Only records before this time.
     pub until: Option<Timestamp>,
-    /// With a higher number.
+    /// Only records with a higher number.
     pub after: i64,
-    /// At most so many: see [`Self::newest`].
+    /// Most records to return; see [`Self::newest`].
     pub limit: u32,
     /// Whether the limit keeps the newest, not the oldest. Whichever it keeps, they come oldest first.
     pub newest: bool,
@@ -49,13 +45,13 @@ impl Default for AuditQuery {
     }
 }
 
-/// One record: what was there of an object, what is there since, why, and its place in the chain.
+/// One record: content of an object before and after, the cause, and the position in the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditRecord {
-    /// From 1, without gaps.
+    /// Number, from 1 without gaps.
     pub seq: i64,
-    /// When, to the microsecond.
+    /// Time, to the microsecond.
     #[schemars(with = "String")]
     pub at: Timestamp,
     /// The account, `namespace/name`.
@@ -64,15 +60,15 @@ pub struct AuditRecord {
     pub kind: String,
     /// Name of the object; empty for the account itself.
     pub name: String,
-    /// Why.
+    /// The cause.
     pub cause: String,
-    /// JSON of what was there, to the letter.
+    /// JSON of the content before, to the letter.
     pub before: Option<String>,
-    /// JSON of what is there since, to the letter.
+    /// JSON of the content after, to the letter.
     pub after: Option<String>,
     /// The object whose generation caused it.
     pub origin: Option<String>,
-    /// The leader's term.
+    /// The leader's epoch.
     pub epoch: i64,
     /// Whether the removal guard counts it.
     pub counted: bool,
@@ -82,34 +78,35 @@ pub struct AuditRecord {
     pub hash: String,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl AuditRecord {
-    pub(super) fn new(record: Record) -> Self {
-        let Record { seq, audited, previous, hash } = record;
+    /// Converts a link of a store's chain.
+    #[must_use]
+    pub fn new(link: AuditLink) -> Self {
+        let AuditLink { seq, entry, previous, hash } = link;
         Self {
             seq,
             // A time that is none was not written by us; checking the chain says so.
-            at: Timestamp::from_microsecond(audited.at).unwrap_or(Timestamp::UNIX_EPOCH),
-            account: audited.account,
-            kind: audited.kind,
-            name: audited.name,
-            cause: audited.cause,
-            before: audited.before,
-            after: audited.after,
-            origin: audited.origin,
-            epoch: audited.epoch,
-            counted: audited.counted,
+            at: Timestamp::from_microsecond(entry.at).unwrap_or(Timestamp::UNIX_EPOCH),
+            account: entry.account,
+            kind: entry.kind,
+            name: entry.name,
+            cause: entry.cause,
+            before: entry.before,
+            after: entry.after,
+            origin: entry.origin,
+            epoch: entry.epoch,
+            counted: entry.counted,
             previous: hex(&previous),
             hash: hex(&hash),
         }
     }
 
-    fn into_record(self) -> Option<Record> {
-        Some(Record {
+    fn into_link(self) -> Option<AuditLink> {
+        Some(AuditLink {
             seq: self.seq,
             previous: bytes(&self.previous)?,
             hash: bytes(&self.hash)?,
-            audited: Audited {
+            entry: AuditEntry {
                 at: self.at.as_microsecond(),
                 account: self.account,
                 kind: self.kind,
@@ -125,45 +122,41 @@ impl AuditRecord {
     }
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn bytes(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
     Some(bytes)
 }
 
 /// Checks records of a whole audit one after the other, as they were exported.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[derive(Clone, Debug)]
 pub struct AuditCheck {
-    chain: Chain,
+    chain: AuditChain,
     fault: Option<AuditFault>,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Default for AuditCheck {
     fn default() -> Self {
-        Self { chain: Chain::EMPTY, fault: None }
+        Self { chain: AuditChain::EMPTY, fault: None }
     }
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl AuditCheck {
-    /// Takes the next record; nothing more is looked at after the first fault.
+    /// Checks the next record; ignores all records after the first fault.
     pub fn take(&mut self, record: AuditRecord) {
         if self.fault.is_none() {
             let seq = record.seq;
-            let followed = record.into_record().map(|record| self.chain.follow(&record));
+            let followed = record.into_link().map(|link| self.chain.follow(&link));
             self.fault = followed.unwrap_or(Err(AuditFault::Modified { seq })).err();
         }
     }
 
-    /// What was found. Records missing at the end do not show: compare the head with one that was kept elsewhere.
+    /// Returns the result. Records missing at the end do not show: compare the head with one that was kept elsewhere.
     #[must_use]
     pub fn report(self) -> AuditReport {
         AuditReport::new(&self.chain, self.fault)

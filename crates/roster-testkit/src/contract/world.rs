@@ -1,4 +1,4 @@
-//! What the contract's tests want of a store.
+//! Desired content of one account, and passes over it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,23 +6,23 @@ use std::{
 };
 
 use jiff::Timestamp;
-use roster::{
+use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
+    contract::{Batch, Claim, Epoch, Outcome, Slots, Store},
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
     plan::{Change, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
         Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
         RoleContent,
     },
-    store::{Batch, Claim, Epoch, Outcome, Slots, Store},
 };
 
-/// The time of every pass.
+/// Time of every pass.
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 123_456_000);
-/// The term of the leader who runs them.
+/// Claim of the leader that runs the passes.
 pub const TERM: Claim = Claim { epoch: Epoch(7), slots: Slots::ALL };
 
-/// One account as it should be, and the policy under which it is made so.
+/// One account as it should be, and the policy of its passes.
 #[derive(Clone)]
 pub struct World {
     pub policy: Policy,
@@ -53,7 +53,7 @@ pub fn member(ranks: &[u8]) -> MemberContent {
     }
 }
 
-/// The account `shop/<name>` with three sections, two roles, a group and two members.
+/// Returns the account `shop/<name>` with three sections, two roles, a group and two members.
 pub fn world(name: &str) -> World {
     let layout = Layout::new(vec![
         ladder("orders", &["Hide", "View", "Edit"]),
@@ -110,7 +110,7 @@ impl World {
         &self.policy.mark
     }
 
-    /// The same account, wanted by another cluster.
+    /// Returns this account as another cluster desires it.
     pub fn of_cluster(&self, cluster: &str) -> Self {
         let mut other = self.clone();
         other.policy.mark.cluster = cluster.into();
@@ -149,7 +149,9 @@ impl World {
 
     pub async fn plan(&self, store: &dyn Store, scope: Scope) -> Plan {
         let observed = store.observe(self.key(), &scope, NOW).await.unwrap();
-        roster::plan::plan(&self.desired(scope), &observed, &self.policy)
+        let mut policy = self.policy.clone();
+        policy.holds_windows = store.capabilities().time_windows;
+        roster_core::plan::plan(&self.desired(scope), &observed, &policy)
     }
 
     pub async fn apply(&self, store: &dyn Store, plan: &Plan) -> Vec<Outcome> {
@@ -160,7 +162,7 @@ impl World {
         store.apply(&Batch { mark: self.mark(), layout, changes, now: self.policy.now }, TERM).await
     }
 
-    /// A pass over the whole account, all of whose changes are made.
+    /// Runs a pass over the whole account; every change must be made.
     pub async fn converge(&self, store: &dyn Store) -> Plan {
         self.converge_in(store, Scope::Account).await
     }
@@ -172,7 +174,7 @@ impl World {
         plan
     }
 
-    /// Everything is there, as it should be, and ours.
+    /// Asserts that the store holds everything as desired, with our mark.
     pub fn assert_held(&self, observed: &Observed) {
         let contents = |observed: &Observed| {
             (
@@ -197,7 +199,7 @@ impl World {
     }
 }
 
-/// The marks on everything that is seen.
+/// Returns the marks of all objects.
 pub fn marks(observed: &Observed) -> Vec<Option<Mark>> {
     let account = observed.account.iter().map(|seen| &seen.mark);
     let roles = observed.roles.values().map(|seen| &seen.mark);

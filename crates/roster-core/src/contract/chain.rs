@@ -8,55 +8,64 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::store::hex;
+use super::hex;
 
-/// What a record tells.
+/// Description of one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Audited {
+pub struct AuditEntry {
     /// Microseconds since 1970.
-    pub(in crate::store) at: i64,
-    pub(in crate::store) account: String,
-    pub(in crate::store) kind: String,
-    /// Empty for the account itself.
-    pub(in crate::store) name: String,
-    pub(in crate::store) cause: String,
-    /// JSON of what was there.
-    pub(in crate::store) before: Option<String>,
-    /// JSON of what is there from now on.
-    pub(in crate::store) after: Option<String>,
-    pub(in crate::store) origin: Option<String>,
-    pub(in crate::store) epoch: i64,
-    pub(in crate::store) counted: bool,
+    pub at: i64,
+    /// The account, `namespace/name`.
+    pub account: String,
+    /// Kind of the object: `account`, `role`, `group` or `member`.
+    pub kind: String,
+    /// Name of the object; empty for the account itself.
+    pub name: String,
+    /// The cause, as [`Cause::as_str`](crate::plan::Cause::as_str) writes it.
+    pub cause: String,
+    /// JSON of the content before; absent where there was none.
+    pub before: Option<String>,
+    /// JSON of the content after; absent where none is left.
+    pub after: Option<String>,
+    /// The object whose generation caused it.
+    pub origin: Option<String>,
+    /// The writer's epoch.
+    pub epoch: i64,
+    /// Whether the removal guard counts it.
+    pub counted: bool,
 }
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Record {
+pub struct AuditLink {
     /// From 1, without gaps.
-    pub(in crate::store) seq: i64,
-    pub(in crate::store) audited: Audited,
-    pub(in crate::store) previous: [u8; 32],
-    pub(in crate::store) hash: [u8; 32],
+    pub seq: i64,
+    /// Description of the change.
+    pub entry: AuditEntry,
+    /// Hash of the link before; zero for the first.
+    pub previous: [u8; 32],
+    /// Hash over all of this.
+    pub hash: [u8; 32],
 }
 
-impl Record {
-    /// The hash that its fields have: numbers as eight bytes, texts with their length, so that no two rows of fields
+impl AuditLink {
+    /// Computes the hash of the fields: numbers as eight bytes, texts with their length, so that no two rows of fields
     /// look the same.
     fn computed(&self) -> [u8; 32] {
-        let audited = &self.audited;
+        let entry = &self.entry;
         let mut hash = Sha256::new();
         hash.update(b"roster audit 1");
-        for number in [self.seq, audited.at, audited.epoch, i64::from(audited.counted)] {
+        for number in [self.seq, entry.at, entry.epoch, i64::from(entry.counted)] {
             hash.update(number.to_le_bytes());
         }
         let texts = [
-            Some(audited.account.as_str()),
-            Some(audited.kind.as_str()),
-            Some(audited.name.as_str()),
-            Some(audited.cause.as_str()),
-            audited.before.as_deref(),
-            audited.after.as_deref(),
-            audited.origin.as_deref(),
+            Some(entry.account.as_str()),
+            Some(entry.kind.as_str()),
+            Some(entry.name.as_str()),
+            Some(entry.cause.as_str()),
+            entry.before.as_deref(),
+            entry.after.as_deref(),
+            entry.origin.as_deref(),
         ];
         for text in texts {
             hash.update([u8::from(text.is_some())]);
@@ -69,28 +78,32 @@ impl Record {
     }
 }
 
-/// A chain up to some record.
+/// End of a chain up to some link; enough to append the next or to check it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Chain {
-    /// The last record's; 0 before the first.
-    pub(in crate::store) seq: i64,
-    pub(in crate::store) hash: [u8; 32],
+pub struct AuditChain {
+    /// Number of the last link; 0 before the first.
+    pub seq: i64,
+    /// Hash of the last link; zero before the first.
+    pub hash: [u8; 32],
 }
 
-impl Chain {
-    /// Before the first record.
-    pub(in crate::store) const EMPTY: Self = Self { seq: 0, hash: [0; 32] };
+impl AuditChain {
+    /// The empty chain.
+    pub const EMPTY: Self = Self { seq: 0, hash: [0; 32] };
 
-    /// The next record.
-    pub(in crate::store) fn append(&mut self, audited: Audited) -> Record {
-        let mut record = Record { seq: self.seq + 1, audited, previous: self.hash, hash: [0; 32] };
+    /// Appends an entry and returns its link.
+    pub fn append(&mut self, entry: AuditEntry) -> AuditLink {
+        let mut record = AuditLink { seq: self.seq + 1, entry, previous: self.hash, hash: [0; 32] };
         record.hash = record.computed();
         (self.seq, self.hash) = (record.seq, record.hash);
         record
     }
 
-    /// Goes on to the record that is there next, if it is the one that should be.
-    pub(in crate::store) fn follow(&mut self, record: &Record) -> Result<(), AuditFault> {
+    /// Moves on to the next link.
+    ///
+    /// # Errors
+    /// The fault, where the link does not follow; the chain then stays where it is.
+    pub fn follow(&mut self, record: &AuditLink) -> Result<(), AuditFault> {
         if record.seq != self.seq + 1 {
             return Err(AuditFault::Missing { seq: self.seq + 1, next: record.seq });
         }
@@ -105,8 +118,11 @@ impl Chain {
         }
     }
 
-    /// Whether the chain ends where the head says.
-    pub(in crate::store) fn ends_at(&self, head: Option<&Self>) -> Result<(), AuditFault> {
+    /// Checks that the chain ends at the head that the store keeps.
+    ///
+    /// # Errors
+    /// The fault, where the head is missing or names another link.
+    pub fn ends_at(&self, head: Option<&Self>) -> Result<(), AuditFault> {
         match head {
             None => Err(AuditFault::HeadMissing),
             Some(head) if head.seq > self.seq => Err(AuditFault::Missing { seq: self.seq + 1, next: head.seq + 1 }),
@@ -116,27 +132,27 @@ impl Chain {
     }
 }
 
-/// Where and how the chain is broken.
+/// First place where a chain is broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditFault {
     /// The record is not what was written.
     #[error("record {seq} was modified")]
     Modified {
-        /// Of the record.
+        /// Number of the record.
         seq: i64,
     },
     /// The record is whole but does not follow the one before it: records were exchanged, or the chain was rewritten.
     #[error("record {seq} does not follow the one before it: records were reordered or replaced")]
     Unlinked {
-        /// Of the record.
+        /// Number of the record.
         seq: i64,
     },
     /// Records are gone, in the middle or at the end.
     #[error("records {seq} to {} are missing", .next - 1)]
     Missing {
-        /// Of the first that is missing.
+        /// Number of the first that is missing.
         seq: i64,
-        /// Of the next that is there, or would be.
+        /// Number of the next that is there, or would be.
         next: i64,
     },
     /// The row that keeps the head is gone, so that missing records at the end would not show.
@@ -145,12 +161,12 @@ pub enum AuditFault {
     /// The row that keeps the head names another record than the last.
     #[error("the head of the chain does not belong to the last record")]
     HeadModified {
-        /// What the head says.
+        /// Number in the head.
         seq: i64,
     },
 }
 
-/// What a check of an audit found.
+/// Result of a check of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
     /// Records that are there and whole, from the first on.
@@ -162,11 +178,13 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    pub(in crate::store) fn new(chain: &Chain, fault: Option<AuditFault>) -> Self {
+    /// Reports a check that came to the end of `chain`, or stopped there at a fault.
+    #[must_use]
+    pub fn new(chain: &AuditChain, fault: Option<AuditFault>) -> Self {
         Self { records: u64::try_from(chain.seq).unwrap_or_default(), head: hex(&chain.hash), fault }
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether the chain has no fault.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.fault.is_none()

@@ -1,14 +1,14 @@
-//! What is put is there, what is removed is gone.
+//! Putting, removing and observing.
 
 use super::{
     Backend,
     world::{NOW, World, email, member, member_key, members, ranks, world},
 };
-use roster::{
+use roster_core::{
+    contract::{Store, StoreError, Totals},
     model::{Email, Layout, RoleName, Scope},
     plan::{ObjectKey, Observed},
     resolve::{End, Window},
-    store::{Store, StoreError, Totals},
 };
 
 pub async fn what_was_applied_is_observed(backend: &dyn Backend) {
@@ -75,7 +75,7 @@ pub async fn titles_can_be_renamed(backend: &dyn Backend) {
 
 pub async fn every_field_of_a_member_can_come_and_go(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
-    let bare = roster::resolve::MemberContent { ranks: ranks(&[0, 0, 0]), ..Default::default() };
+    let bare = roster_core::resolve::MemberContent { ranks: ranks(&[0, 0, 0]), ..Default::default() };
     let mut full = member(&[1, 1, 1]);
     full.external_id = Some("id-7".into());
     full.role = Some(RoleName::custom("admin"));
@@ -85,7 +85,7 @@ pub async fn every_field_of_a_member_can_come_and_go(backend: &dyn Backend) {
         expires_at: Some("9999-12-30T00:00:00Z".parse().unwrap()),
     };
     let ends = [End::Blocked, End::AccountSuspended, End::NotApproved, End::Suspended];
-    let ended = ends.map(|end| roster::resolve::MemberContent { ended: Some(end), ..bare.clone() });
+    let ended = ends.map(|end| roster_core::resolve::MemberContent { ended: Some(end), ..bare.clone() });
     for content in [bare.clone(), full, bare.clone()].into_iter().chain(ended) {
         world.members.insert(email("ann@shop.example"), content);
         world.converge(&*store).await;
@@ -105,8 +105,8 @@ pub async fn a_role_in_use_can_be_removed(backend: &dyn Backend) {
     world.assert_held(&world.observe(&*store).await);
 }
 
-async fn delete_account(world: &World, store: &dyn Store) -> Vec<roster::store::Outcome> {
-    let plan = roster::plan::deletion(&world.observe(store).await, world.mark());
+async fn delete_account(world: &World, store: &dyn Store) -> Vec<roster_core::contract::Outcome> {
+    let plan = roster_core::plan::deletion(&world.observe(store).await, world.mark());
     world.apply(store, &plan).await
 }
 
@@ -114,7 +114,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
     let (store, world, other) = (backend.open().await, world("acme"), world("other"));
     world.converge(&*store).await;
     other.converge(&*store).await;
-    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
     for _ in 0..2 {
         assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); 6]);
         assert_eq!(world.observe(&*store).await, Observed::default());
@@ -129,7 +129,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
 pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
-    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
     // Between the picture and the deletion, somebody comes in.
     backend.insert_member(world.key(), &email("late@shop.example")).await;
     let outcomes = world.apply(&*store, &plan).await;
@@ -176,12 +176,12 @@ pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
         let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
         assert_eq!(seen, Observed { layout: Layout::default(), ..Observed::default() });
     }
-    let gone = roster::plan::Change {
+    let gone = roster_core::plan::Change {
         object: member_key(&email("ann@shop.example")),
         put: None,
-        cause: roster::plan::Cause::Unwanted,
+        cause: roster_core::plan::Cause::Unwanted,
         origin: None,
-        phase: roster::plan::Phase::Narrow,
+        phase: roster_core::plan::Phase::Narrow,
         counted: false,
     };
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);

@@ -1,0 +1,126 @@
+//! The contract suite: the promises that every identity store keeps (docs/architecture.md "The store contract").
+//!
+//! A [`Backend`] makes a fresh, empty store for each test, opens it again as another process would, and changes it behind
+//! Roster's back. [`contract_suite!`](crate::contract_suite) makes a test of each promise. A promise that depends on a
+//! capability applies where the store has it: see [`applies`].
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "test code: promises end by panicking, and their names are sentences that need no comment"
+)]
+
+pub mod access;
+pub mod asked;
+pub mod basics;
+pub mod extremes;
+pub mod failure;
+pub mod fencing;
+pub mod looking;
+pub mod ownership;
+pub mod planning;
+pub mod world;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roster_core::{
+    contract::{AuditReport, Capabilities, Store},
+    model::{AccountKey, Email},
+    plan::ObjectKey,
+};
+
+pub use crate::contract_suite;
+
+/// A store under test.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Opens the store: the first time, and again as another process would.
+    async fn open(&self) -> Box<dyn Store>;
+
+    /// Opens the store read-only; returns none where no store is.
+    async fn look(&self) -> Option<Box<dyn Store>>;
+
+    /// Checks the audit. Called only where the store has the capability.
+    async fn verify_audit(&self) -> AuditReport;
+
+    /// Removes the content of an object behind Roster's back; its mark stays.
+    async fn delete(&self, account: &AccountKey, object: &ObjectKey);
+
+    /// Adds a member with access and without a mark.
+    async fn insert_member(&self, account: &AccountKey, email: &Email);
+
+    /// Changes one visible field of an object behind Roster's back.
+    async fn change(&self, account: &AccountKey, object: &ObjectKey);
+
+    /// Returns where a pass breaks off in this round of a test that interrupts passes; rounds count from 0.
+    fn cut(&self, round: u32, capabilities: Capabilities) -> Cut {
+        let step = if capabilities.transactions { 150 } else { 40_000 };
+        Cut::After(Duration::from_micros(u64::from(round) * step))
+    }
+}
+
+/// A point at which a call to a store is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// After this time.
+    After(Duration),
+    /// When the call has been polled so often, at least once, and has not ended.
+    AtPoll(u32),
+}
+
+/// Returns whether a store has the capability that the promises of a module depend on.
+pub async fn applies(module: &str, backend: &dyn Backend) -> bool {
+    let needs: fn(Capabilities) -> bool = match module {
+        "asked" => |can| can.audit,
+        "fencing" => |can| can.fencing,
+        // Not even opened: some promises begin before there is a store.
+        _ => return true,
+    };
+    needs(backend.open().await.capabilities())
+}
+
+/// Makes one test for each promise; `$fresh` is an expression that makes a [`Backend`](crate::contract::Backend) with an
+/// empty store. The tests run on the tokio of the crate that uses the macro.
+#[macro_export]
+macro_rules! contract_suite {
+    ($fresh:expr) => {
+        $crate::contract_suite! { $fresh =>
+            basics: what_was_applied_is_observed, what_was_applied_survives_reopening, a_scope_shows_its_members_only,
+                repeating_a_batch_changes_nothing, removing_is_repeatable, titles_can_be_renamed,
+                every_field_of_a_member_can_come_and_go, a_role_in_use_can_be_removed,
+                an_account_goes_with_everything_in_it, an_account_with_something_in_it_stays,
+                accounts_and_totals_are_told, every_account_is_told_whoevers_it_is, an_account_that_is_not_there_is_empty;
+            extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
+                a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
+            ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
+                another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_is_adopted_only,
+                what_appears_meanwhile_is_not_overwritten, what_is_no_longer_ours_is_not_removed;
+            failure: a_batch_for_other_sections_is_refused, one_refused_member_stands_alone,
+                nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
+                counted_removals_are_remembered;
+            fencing: a_former_leader_is_refused, a_claim_alone_shuts_the_former_leader_out,
+                another_clusters_terms_say_nothing, shards_do_not_shut_each_other_out;
+            looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;
+            access: who_has_access_is_told;
+            asked: what_is_asked_for_is_told, records_are_as_good_elsewhere;
+            planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
+                a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,
+                other_sections_keep_the_meaning_of_what_stays, a_deleted_account_leaves_nothing;
+        }
+    };
+    ($fresh:expr => $($module:ident: $($promise:ident),+);+ $(;)?) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let backend = $fresh;
+                if $crate::contract::applies(stringify!($module), &backend).await {
+                    $crate::contract::$module::$promise(&backend).await;
+                }
+            }
+        )+)+
+    };
+}
