@@ -7,8 +7,8 @@
 //!  objects in the cluster                     identity store
 //!        │ watch                                   │ observe (content + mark + fingerprint)
 //!        ▼                                         ▼
-//!    Snapshot ──resolve──► Desired + Findings   Observed
-//!       (pure)                 └───────plan───────┘
+//!    Snapshot ───judge───► Desired + Findings   Observed
+//!       (pure)                 └─────evaluate─────┘
 //!                                       │ (pure)
 //!                                       ▼
 //!                         changes, drift, removals; the guard
@@ -23,18 +23,21 @@
 //! | [`model`] | the permission engine: ladders, catalog, effective permissions and why | no |
 //! | [`resolve`] | Snapshot → Desired + findings for each object | no |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard | no |
+//! | [`mod@evaluate`] | the front door: everybody who asks what objects mean, or what a store should do, asks here | no |
 //! | [`contract`] | the trait `Store`, and what every backend does before it writes | no |
 //! | [`store`] | one folder for each backend, and what backends share | yes |
 //! | [`controller`] | watches, queue, the reconcile loop, status, events, lease | yes |
+//! | [`manifests`] | files → objects, with the place of each field; a cluster's objects, read once | yes |
 //! | [`cli`] | the command line | yes |
 //! | [`telemetry`] | logs, metrics, health | yes |
 //!
 //! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
 
-pub use roster_core::{api, contract, model, plan, report, resolve, state};
+pub use roster_core::{api, contract, evaluate, model, plan, report, resolve, state};
 
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod manifests;
 pub mod store;
 pub mod telemetry;

@@ -15,12 +15,15 @@ use serde::Serialize;
 
 use super::{
     change::{self, Changes, Choices, Compares, Report, Work},
-    input::{Estate, Input},
+    input::Input,
     output::{self, BAD, GOOD, counted, paint},
     plan::Format,
     target::Target,
 };
-use crate::store::{Batch, Claim, Epoch, Place, Store};
+use crate::{
+    manifests::LoadedObjects,
+    store::{Batch, Claim, Epoch, Place, Store},
+};
 
 /// Make the identity store hold what files say, without a cluster
 ///
@@ -95,9 +98,9 @@ struct Failed {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     ensure!(args.input.is_files(), "say which files with -f; the stores of a cluster's objects are its controller's");
     let now = super::now()?;
-    let mut estate = args.input.read_valid().await?;
+    let mut loaded = args.input.read_valid().await?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
-    let changes = change::gather(&mut estate, &args.target, choices, now).await?;
+    let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     if let Some(place) = changes.clusters.first() {
         bail!(
             "{place} is kept by a cluster's controller, which would undo this: apply the objects to that cluster, or \
@@ -105,7 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         );
     }
     check_approvals(&changes, &args.approve)?;
-    let report = Report::new(&estate, &changes, Compares::Store, Vec::new(), now);
+    let report = Report::new(&loaded, &changes, Compares::Store, Vec::new(), now);
     let is_text = args.output == "text";
     if is_text {
         Format::Text.print(&report, args.all)?;
@@ -113,11 +116,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let work = changes.works.iter().any(|work| !work.plan.changes.is_empty());
     if work && !args.yes {
         confirm()?;
-        let again = change::gather(&mut estate, &args.target, choices, now).await?;
+        let again = change::gather(&mut loaded, &args.target, choices, now).await?;
         let same = std::iter::zip(&again.works, &changes.works).all(|(one, other)| one.plan == other.plan);
         ensure!(same, "the store has changed since this was shown; run it again");
     }
-    let (applied, failed) = apply(&estate, &args.target, &changes, now).await?;
+    let (applied, failed) = apply(&loaded, &args.target, &changes, now).await?;
     // Whoever only looks at the code must not believe that somebody is cut off who is not.
     let code = if failed.is_empty() && !report.is_held_back() { super::OK } else { super::NO };
     if is_text {
@@ -159,7 +162,7 @@ fn confirm() -> anyhow::Result<()> {
 
 /// Makes the changes: how many were made, and those that failed.
 async fn apply(
-    estate: &Estate,
+    loaded: &LoadedObjects,
     target: &Target,
     changes: &Changes,
     now: Timestamp,
@@ -172,7 +175,7 @@ async fn apply(
         let Some(place) = &work.place else { continue };
         progress(&format!("applying {} ({}/{})", work.key, number + 1, works.len()));
         if !stores.contains_key(place) {
-            stores.insert(place.clone(), open(estate, target, place).await?);
+            stores.insert(place.clone(), open(loaded, target, place).await?);
         }
         let Some(store) = stores.get(place) else { continue };
         let plan = &work.plan;
@@ -197,12 +200,12 @@ async fn apply(
 }
 
 /// Opens a store to write; the folder that stores are kept in by default is made.
-async fn open(estate: &Estate, target: &Target, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    if target.store.is_none() && place.file().is_some() && !estate.accounts.is_empty() {
+async fn open(loaded: &LoadedObjects, target: &Target, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+    if target.store.is_none() && place.file().is_some() && !loaded.accounts.is_empty() {
         let folder = &target.sqlite_dir;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let store = target.open(estate, place).await?;
+    let store = target.open(loaded, place).await?;
     // Once more, now that nobody else can have made it in between.
     let theirs: BTreeSet<_> = store.accounts().await?.into_iter().filter(crate::plan::Mark::is_clusters).collect();
     ensure!(theirs.is_empty(), "{place} is kept by a cluster's controller, which would undo this");

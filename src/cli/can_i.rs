@@ -50,8 +50,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let email = Email::parse(&args.who).context("--as")?;
     let mut input = args.input;
     reach(&mut input, Some(&args.account));
-    let estate = input.read_valid().await?;
-    let subject = Subject::new(&estate, estate.account(&args.account)?, &args.lookup, now).await?;
+    let loaded = input.read_valid().await?;
+    let subject = Subject::new(&loaded, loaded.account(&args.account)?, &args.lookup, now).await?;
     let question = subject.question(&args.level, &args.section)?;
     let held = subject.person(&email).map(|person| subject.held(person, now));
     let allowed = matches!(held, Some(Held::Exactly(ranks)) if question.is_met(&ranks));

@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::input;
 use crate::cluster::sharing;
 use crate::controller::{self, Config};
+use crate::manifests;
 use crate::telemetry::{Health, Metrics, serve_http};
 
 /// Keep the identity stores as the objects in the cluster say
@@ -103,7 +103,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
 /// Runs the controller, and health and metrics for as long as it runs.
 async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
-    let (client, _) = input::connect(args.context.as_deref()).await?;
+    let (client, _) = manifests::connect(args.context.as_deref()).await?;
     let config = Config {
         sqlite_dir: args.sqlite_dir,
         cluster_id: args.cluster_id,

@@ -74,9 +74,9 @@ struct DriftedAccount {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
-    let mut estate = args.input.read_valid().await?;
+    let mut loaded = args.input.read_valid().await?;
     let choices = Choices { only_drift: true, ..Choices::default() };
-    let changes = change::gather(&mut estate, &args.target, choices, now).await?;
+    let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();
     // Who has looked at nothing has found nothing out.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);

@@ -22,7 +22,6 @@ mod period;
 mod plan;
 mod review;
 mod status;
-mod suggest;
 mod target;
 mod unblock;
 mod validate;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
+    evaluate::Judged,
+    manifests::AccountObjects,
     model::{Email, Name, Ranks},
-    resolve::{Access, AccountObjects, End, Finding, MemberContent, ResolvedAccount, Window},
+    resolve::{Access, End, Finding, Holder, MemberContent, Window},
 };
 
 /// One address in an account.
@@ -23,6 +25,8 @@ pub struct Person {
     pub known: Known,
     /// When it holds; known even where only the store knows the rest.
     pub window: Window,
+    /// What would be held if nothing withheld it (suspension, blocking, time, …); absent where the objects do not say.
+    pub potential: Option<Ranks>,
     /// What is said of each Membership, in the order of `memberships`.
     pub findings: Vec<Finding>,
 }
@@ -87,7 +91,7 @@ pub fn email(text: &str) -> Result<Email, String> {
 
 /// Everybody in an account, the owner included, by address.
 #[must_use]
-pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Person> {
+pub fn people(resolved: &Judged, objects: &AccountObjects) -> Vec<Person> {
     let person = |email: &Email, access: Option<&Access>| {
         let window = match access {
             Some(Access::Exactly(content) | Access::AtMost(content)) => content.window,
@@ -102,7 +106,7 @@ pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Perso
             Some(Access::Ended(end)) => (None, Known::Ended(*end)),
         };
         let (email, memberships, findings) = (email.clone(), Vec::new(), Vec::new());
-        Person { email, memberships, is_owner: false, content, known, window, findings }
+        Person { email, memberships, is_owner: false, content, known, window, potential: None, findings }
     };
     let wanted = &resolved.desired.members;
     let access = |email: &Email| wanted.get(email).map(|desired| &desired.access);
@@ -110,13 +114,15 @@ pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Perso
         .map(|((email, facts), member)| Person {
             memberships: facts.iter().map(|one| one.name.clone()).collect(),
             findings: member.views.iter().map(|view| view.finding.clone()).collect(),
+            potential: member.potential.clone(),
             ..person(email, access(email))
         })
         .collect();
     if let Some((email, _)) = resolved.definitions.owner_member() {
+        let potential = resolved.definitions.potential(Holder::Owner).map(|potential| potential.ranks);
         match all.iter_mut().find(|person| person.email == email) {
-            Some(person) => person.is_owner = true,
-            None => all.push(Person { is_owner: true, ..person(&email, access(&email)) }),
+            Some(person) => (person.is_owner, person.potential) = (true, potential),
+            None => all.push(Person { is_owner: true, potential, ..person(&email, access(&email)) }),
         }
     }
     all.sort_by(|one, other| one.email.cmp(&other.email));

@@ -106,9 +106,9 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     let now = super::now()?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
     let report = if args.from.is_empty() {
-        let mut estate = args.input.read_valid().await?;
-        let changes = change::gather(&mut estate, &args.target, choices, now).await?;
-        Report::new(&estate, &changes, change::Compares::Store, Vec::new(), now)
+        let mut loaded = args.input.read_valid().await?;
+        let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
+        Report::new(&loaded, &changes, change::Compares::Store, Vec::new(), now)
     } else {
         let side =
             |files: &[PathBuf], may_be_empty| Input { files: files.to_vec(), may_be_empty, ..args.input.clone() };

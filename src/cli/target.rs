@@ -5,12 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::input::{Estate, Source};
 use crate::{
     cluster::ClusterSecrets,
+    evaluate::{Context, Evaluation, Judged, evaluate},
+    manifests::{LoadedObjects, Source},
     model::{AccountKey, Scope},
-    plan::{self, GUARD_WINDOW, Mark, Observed, Orders, Plan, Policy},
-    resolve::ResolvedAccount,
+    plan::{GUARD_WINDOW, Mark, Observed, Plan},
+    state::SnapshotSource as _,
     store::{NoSecrets, Place, Secrets, Store},
 };
 
@@ -43,7 +44,7 @@ pub struct Planned {
     /// Our mark.
     pub mark: Mark,
     /// What is wanted.
-    pub resolved: ResolvedAccount,
+    pub judged: Judged,
     /// What is there.
     pub observed: Observed,
     /// What would change.
@@ -55,14 +56,14 @@ impl Target {
     ///
     /// # Errors
     /// When its `IdentityStore` is missing or names none.
-    pub fn place(&self, estate: &Estate, account: &AccountKey) -> anyhow::Result<Place> {
+    pub fn place(&self, loaded: &LoadedObjects, account: &AccountKey) -> anyhow::Result<Place> {
         if let Some(file) = &self.store {
             return Ok(Place::given(file)?);
         }
-        let facts = estate.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
+        let facts = loaded.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
         // One that only stands in for a store that no file describes has no generation.
-        let store = estate.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
+        let store = loaded.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
         let store = store.with_context(|| {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;
@@ -73,20 +74,20 @@ impl Target {
     ///
     /// # Errors
     /// When it cannot be opened, or its secrets cannot be read.
-    pub async fn open(&self, estate: &Estate, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-        Ok(place.open(&*self.secrets(estate)).await?)
+    pub async fn open(&self, loaded: &LoadedObjects, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+        Ok(place.open(&*self.secrets(loaded)).await?)
     }
 
     /// The same only to look: nothing is made or changed; `None` where no store is.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_if_there(&self, estate: &Estate, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
-        Ok(place.open_if_there(&*self.secrets(estate)).await?)
+    pub async fn open_if_there(&self, loaded: &LoadedObjects, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
+        Ok(place.open_if_there(&*self.secrets(loaded)).await?)
     }
 
-    fn secrets(&self, estate: &Estate) -> Box<dyn Secrets> {
-        match &estate.source {
+    fn secrets(&self, loaded: &LoadedObjects) -> Box<dyn Secrets> {
+        match &loaded.source {
             Source::Files(_) => Box::new(NoSecrets),
             Source::Cluster(cluster) => Box::new(ClusterSecrets::new(cluster.client.clone(), &self.store_namespace)),
         }
@@ -99,14 +100,14 @@ impl Target {
 /// # Errors
 /// When the store cannot be read.
 pub async fn plan(
-    estate: &Estate,
+    loaded: &LoadedObjects,
     key: &AccountKey,
     place: &Place,
     store: Option<&Arc<dyn Store>>,
     now: Timestamp,
 ) -> anyhow::Result<Option<Planned>> {
     let observed = observe(store, key, now).await?;
-    Ok(plan_as(estate, key, place, observed, estate.mark(key), now, &|policy| policy))
+    Ok(plan_as(loaded, key, place, observed, &loaded.context(key, now)))
 }
 
 /// What a store holds of an account; nothing where there is no store.
@@ -120,23 +121,16 @@ pub async fn observe(store: Option<&Arc<dyn Store>>, key: &AccountKey, now: Time
     })
 }
 
-/// As [`plan`], of what was observed, for whoever owns `mark`, and under another policy where `adjust` says so.
+/// As [`plan`], of what was observed, for whoever owns the mark of `context`, and adjusted as it says.
 pub fn plan_as(
-    estate: &Estate,
+    loaded: &LoadedObjects,
     key: &AccountKey,
     place: &Place,
     observed: Observed,
-    mark: Mark,
-    now: Timestamp,
-    adjust: &dyn Fn(Policy) -> Policy,
+    context: &Context<'_>,
 ) -> Option<Planned> {
-    let resolved = estate.objects.resolve(key)?;
-    let entry = estate.objects.accounts.get(key)?;
-    let account = entry.account.as_ref()?;
-    let spec = resolved.definitions.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
-    let last_holders = resolved.definitions.last_holders(&entry.role_refs());
-    let orders = Orders::read(|key| entry.annotations.get(key).map(String::as_str));
-    let policy = adjust(Policy::new(mark.clone(), &spec, &account.spec, orders, last_holders, now));
-    let plan = plan::plan(&resolved.desired, &observed, &policy);
-    Some(Planned { key: key.clone(), place: place.clone(), mark, resolved, observed, plan })
+    let members = loaded.objects.members(key, &Scope::Account)?;
+    let Evaluation { judged, plan } = evaluate(&loaded.prepare(key)?, &members, &observed, context);
+    let (key, place, mark) = (key.clone(), place.clone(), context.mark.clone());
+    Some(Planned { key, place, mark, judged, observed, plan })
 }

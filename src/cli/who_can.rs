@@ -9,10 +9,13 @@ use serde::Serialize;
 
 use super::{
     ask::{Held, Lookup, Subject, reach, through, time_note, why_not, withheld},
-    input::{Estate, Input},
+    input::Input,
     output::{BOLD, DIM, Table, WARN, counted, paint, print, print_json, wrap},
 };
-use crate::model::{AccountKey, Ranks};
+use crate::{
+    manifests::LoadedObjects,
+    model::{AccountKey, Ranks},
+};
 
 /// List who may do something
 ///
@@ -100,8 +103,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut input = args.input.clone();
     reach(&mut input, args.account.as_deref());
-    let estate = input.read_valid().await?;
-    let mut found = gather(&args, &estate, now).await?;
+    let loaded = input.read_valid().await?;
+    let mut found = gather(&args, &loaded, now).await?;
     let hidden = if args.all { 0 } else { std::mem::take(&mut found.withheld).len() };
     match args.output {
         Format::Json => print_json(&found)?,
@@ -112,9 +115,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(if found.users.is_empty() { super::NO } else { super::OK })
 }
 
-async fn gather(args: &Args, estate: &Estate, now: Timestamp) -> anyhow::Result<WhoCan> {
-    let one: Option<AccountKey> = args.account.as_deref().map(|account| estate.account(account)).transpose()?;
-    let keys = one.clone().map_or_else(|| estate.accounts.clone(), |key| vec![key]);
+async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::Result<WhoCan> {
+    let one: Option<AccountKey> = args.account.as_deref().map(|account| loaded.account(account)).transpose()?;
+    let keys = one.clone().map_or_else(|| loaded.accounts.clone(), |key| vec![key]);
     anyhow::ensure!(!keys.is_empty(), "there are no accounts to ask about");
     let (section, level) = (args.section.clone(), args.level.clone());
     let (api_version, kind) = (super::output::API_VERSION, "WhoCan");
@@ -123,7 +126,7 @@ async fn gather(args: &Args, estate: &Estate, now: Timestamp) -> anyhow::Result<
     let mut refused = None;
     let mut asked = false;
     for key in keys {
-        let subject = Subject::new(estate, key, &args.lookup, now).await?;
+        let subject = Subject::new(loaded, key, &args.lookup, now).await?;
         match subject.question(&args.level, &args.section) {
             Ok(question) => {
                 asked = true;

@@ -9,8 +9,9 @@ use super::{shares::Grip, stores::StoreHandle};
 use crate::{
     api::DeletionPolicy,
     cluster::finalizer,
+    evaluate,
     model::{AccountKey, KindName, Scope},
-    plan::{self, Mark},
+    plan::Mark,
     state::{AccountFacts, Record},
     store::{Batch, StoreError},
 };
@@ -70,7 +71,7 @@ async fn remove_all(deletion: &Deletion, store: &StoreHandle) -> Result<u64, Sto
     let now = deletion.now;
     store.claim(&deletion.mark.cluster, &deletion.grip).await?;
     let observed = store.call("observe", |store| async move { store.observe(key, &Scope::Account, now).await }).await?;
-    let plan = plan::deletion(&observed, &deletion.mark);
+    let plan = evaluate::delete(&observed, &deletion.mark);
     if plan.changes.is_empty() {
         return Ok(0);
     }

@@ -1,15 +1,15 @@
 //! One pass over one account: the picture in design/architecture.md, as code.
 //!
 //! ```text
-//!  Snapshot ──resolve──► Desired + Findings     Observed ◄──observe── store
-//!                            └──────── plan ────────┘
-//!                                      │ guard
+//!  Snapshot ──prepare──► Prepared, Members      Observed ◄──observe── store
+//!                            └────── evaluate ──────┘
+//!                                      │ findings, plan
 //!                         fresh read, where somebody would be removed
 //!                                      │
 //!                                 store.apply ──► Outcomes ──► reports, notices
 //! ```
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use kube::Client;
 
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     cluster::fresh,
+    evaluate::{Context, Evaluation, Judged, Prepared, evaluate, judge, prepare},
     model::Scope,
-    plan::{self, GUARD_WINDOW, ObjectKey, Observed, Orders, Phase, Plan, Policy},
+    plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
     report::{self, AppliedPlan},
-    resolve::{self, Definitions, ResolvedAccount},
     state::ObjectsInScope,
     store::{Batch, StoreError},
 };
@@ -31,45 +31,53 @@ use crate::{
 /// outcome: with the object they concern, or with the account.
 pub async fn reconcile(pass: Pass, client: &Client) -> PassOutcome {
     let started = Instant::now();
-    let resolved = tracing::debug_span!("resolve").in_scope(|| resolve(&pass));
-    let result = match &pass.store {
-        None => Ok(None),
-        Some(store) => match make_so(&pass, &resolved, store, client).await {
-            Ok(done) => Ok(Some(done)),
-            Err(error) => Err(error),
+    let prepared = tracing::debug_span!("resolve").in_scope(|| prepared(&pass));
+    let (judged, result) = match &pass.store {
+        None => (judge_only(&pass, &prepared), Ok(None)),
+        Some(store) => match observe(&pass, store).await {
+            Ok(observed) => {
+                let Evaluation { judged, plan } = evaluated(&pass, &prepared, &observed);
+                drop(observed);
+                (judged, make_so(&pass, plan, store, client).await.map(Some))
+            }
+            Err(error) => (judge_only(&pass, &prepared), Err(error)),
         },
     };
-    let report = report::report(&pass.objects, &resolved, &result);
+    let report = report::report(&pass.objects, &judged, &result);
     let ObjectsInScope { key, scope, .. } = pass.objects;
     PassOutcome { id: pass.id, span: pass.span, key, scope, report, took: started.elapsed() }
 }
 
-/// Snapshot → Desired + findings.
-fn resolve(pass: &Pass) -> ResolvedAccount {
-    let definitions = pass.known.clone().unwrap_or_else(|| Arc::new(resolve::definitions(&pass.objects.snapshot)));
-    let addresses = pass.objects.members.iter().map(|(email, memberships)| {
-        let facts = memberships.iter().map(|record| record.facts.as_ref());
-        (email, facts.collect())
-    });
-    // Nothing is mailed yet, so nothing can have been accepted.
-    ResolvedAccount::new(definitions, pass.objects.scope.clone(), addresses, &|_| false)
+/// What the definitions mean: known from an earlier pass, where nothing has changed since.
+fn prepared(pass: &Pass) -> Prepared {
+    let snapshot = &pass.objects.snapshot;
+    let known = pass.known.clone();
+    known.map_or_else(|| prepare(snapshot), |definitions| Prepared::with_definitions(snapshot, definitions))
 }
 
-/// Desired × Observed → plan → guard → store.
-async fn make_so(
-    pass: &Pass,
-    resolved: &ResolvedAccount,
-    store: &StoreHandle,
-    client: &Client,
-) -> Result<AppliedPlan, StoreError> {
+fn context(pass: &Pass) -> Context<'static> {
+    Context::new(pass.mark.clone(), pass.objects.now)
+}
+
+fn judge_only(pass: &Pass, prepared: &Prepared) -> Judged {
+    judge(prepared, &pass.objects.members(), &context(pass))
+}
+
+fn evaluated(pass: &Pass, prepared: &Prepared, observed: &Observed) -> Evaluation {
+    let span = tracing::debug_span!("plan");
+    span.in_scope(|| evaluate(prepared, &pass.objects.members(), observed, &context(pass)))
+}
+
+async fn observe(pass: &Pass, store: &StoreHandle) -> Result<Observed, StoreError> {
     let since = pass.objects.now - GUARD_WINDOW;
     store.claim(&pass.mark.cluster, &pass.grip).await?;
-    let observed: Observed = store
+    store
         .call("observe", |store| async move { store.observe(&pass.objects.key, &pass.objects.scope, since).await })
-        .await?;
-    let policy = policy_of(pass, &resolved.definitions);
-    let mut plan = tracing::debug_span!("plan").in_scope(|| plan::plan(&resolved.desired, &observed, &policy));
-    drop(observed);
+        .await
+}
+
+/// Plan → fresh read → store.
+async fn make_so(pass: &Pass, mut plan: Plan, store: &StoreHandle, client: &Client) -> Result<AppliedPlan, StoreError> {
     // An account that is not ours is said of all of it.
     plan.needs_account |= pass.objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account {
@@ -95,16 +103,9 @@ async fn make_so(
     Ok(AppliedPlan { plan, outcomes, unsettled })
 }
 
-fn policy_of(pass: &Pass, definitions: &Definitions) -> Policy {
-    let store = pass.objects.snapshot.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
-    let last_holders = definitions.last_holders(&pass.objects.counts.role_refs);
-    let orders = Orders::read(|key| pass.objects.account.meta.annotation(key));
-    Policy::new(pass.mark.clone(), &store, &pass.objects.snapshot.account.spec, orders, last_holders, pass.objects.now)
-}
-
 /// Whether somebody would lose something because objects are gone or mean something else, not because of their own.
 fn takes_away(plan: &Plan, scope: &Scope) -> bool {
-    let narrows = |change: &plan::Change| change.phase == Phase::Narrow && *scope == Scope::Account;
+    let narrows = |change: &Change| change.phase == Phase::Narrow && *scope == Scope::Account;
     plan.removes() || plan.changes.iter().any(narrows)
 }
 

@@ -1,13 +1,15 @@
 //! A store that holds what files say: the same reading, resolving, planning and writing as `roster apply`, at a time of the
 //! test's choice.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use jiff::Timestamp;
 use roster::{
     cli::input::Input,
+    evaluate::evaluate,
     model::Scope,
-    plan::{self, GUARD_WINDOW, Observed, Orders, Policy},
+    plan::{GUARD_WINDOW, Observed},
+    state::SnapshotSource as _,
     store::{Batch, Claim, Epoch, Store as _, sqlite::SqliteStore},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -15,16 +17,14 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 /// Applies manifests at `now`.
 pub async fn apply(store: &Path, manifests: &Path, now: Timestamp) {
     let input = Input { files: vec![manifests.to_owned()], ..Input::default() };
-    let estate = input.read_valid().await.expect("valid files");
+    let loaded = input.read_valid().await.expect("valid files");
     let store = SqliteStore::open(store).await.expect("a store");
-    for key in &estate.accounts {
-        let resolved = estate.objects.resolve(key).expect("an account");
-        let account = estate.objects.accounts[key].account.clone().expect("an account");
+    for key in &loaded.accounts {
         let observed: Observed = store.observe(key, &Scope::Account, now - GUARD_WINDOW).await.expect("observed");
-        let spec = resolved.definitions.store.as_ref().map(|store| store.spec.clone()).unwrap_or_default();
-        let mark = estate.mark(key);
-        let policy = Policy::new(mark.clone(), &spec, &account.spec, Orders::default(), BTreeSet::new(), now);
-        let plan = plan::plan(&resolved.desired, &observed, &policy);
+        let members = loaded.objects.members(key, &Scope::Account).expect("an account");
+        let context = loaded.context(key, now);
+        let plan = evaluate(&loaded.prepare(key).expect("an account"), &members, &observed, &context).plan;
+        let mark = loaded.mark(key);
         let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
         let outcomes = store.apply(&batch, Claim::whole(Epoch::default())).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");

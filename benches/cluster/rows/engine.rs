@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use roster::model::{Catalog, Grant, MemberInputs, NoTrace, Ranks, Source, effective};
+use roster::model::{Catalog, Grant, MemberInputs, NoTrace, Ranks, Source, potential};
 
 use crate::{
     objects,
@@ -43,7 +43,7 @@ pub fn measure() -> Vec<Row> {
                     Grant { source: Source::Group(&names[2]), ranks: pick(11) },
                 ];
                 let inputs = MemberInputs { grants: &grants, equal_to_owner: None, restrictions: &[restriction] };
-                effective(&catalog, black_box(&inputs), &mut out, &mut NoTrace);
+                potential(&catalog, black_box(&inputs), &mut out, &mut NoTrace);
                 black_box(&out);
             }
             members += BATCH;

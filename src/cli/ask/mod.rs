@@ -13,15 +13,17 @@ pub use self::{
     why::{Held, day, explanations, facts, nobody, through, time_note, why_not, withheld},
 };
 use super::{
-    input::{Estate, Input},
+    input::Input,
     people::{Known, Person, people},
     target::Target,
 };
 use crate::{
     api::InvalidReason,
+    evaluate::Judged,
+    manifests::{AccountObjects, LoadedObjects},
     model::{AccountKey, Catalog, Email, Layout, Ranks, Scope},
     plan::{GUARD_WINDOW, limited},
-    resolve::{AccountObjects, MemberContent, Outlook, ResolvedAccount},
+    resolve::{MemberContent, Outlook},
     store::{Place, Store},
 };
 
@@ -45,7 +47,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// The store of an account, where one is to be asked.
-    async fn store(&self, estate: &Estate, key: &AccountKey) -> anyhow::Result<Option<(Place, Arc<dyn Store>)>> {
+    async fn store(&self, loaded: &LoadedObjects, key: &AccountKey) -> anyhow::Result<Option<(Place, Arc<dyn Store>)>> {
         if self.store.is_none() && self.sqlite_dir.is_none() {
             return Ok(None);
         }
@@ -54,8 +56,8 @@ impl Lookup {
             sqlite_dir: self.sqlite_dir.clone().unwrap_or_default(),
             store_namespace: self.store_namespace.clone(),
         };
-        let place = target.place(estate, key)?;
-        let store = target.open_if_there(estate, &place).await?;
+        let place = target.place(loaded, key)?;
+        let store = target.open_if_there(loaded, &place).await?;
         let store = store.with_context(|| format!("there is no store {place}"))?;
         Ok(Some((place, store)))
     }
@@ -76,7 +78,7 @@ pub struct Subject<'a> {
     /// Its objects.
     pub objects: &'a AccountObjects,
     /// What they come to.
-    pub resolved: ResolvedAccount,
+    pub resolved: Judged,
     /// What ranks of `people` mean. The catalog's, if it keeps its own rules.
     pub layout: Layout,
     /// The same with all that the catalog says.
@@ -92,22 +94,27 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// When there is no such account, or its store cannot be read.
-    pub async fn new(estate: &'a Estate, key: AccountKey, lookup: &Lookup, now: Timestamp) -> anyhow::Result<Self> {
-        let there = estate.objects.resolve(&key).zip(estate.objects.accounts.get(&key));
+    pub async fn new(
+        loaded: &'a LoadedObjects,
+        key: AccountKey,
+        lookup: &Lookup,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
+        let there = loaded.judge(&key, now).zip(loaded.objects.accounts.get(&key));
         let Some((resolved, objects)) = there else { anyhow::bail!("there is no account {key}") };
         let catalog = match &resolved.definitions.outlook {
             Outlook::Whole(whole) => Some(whole.catalog.clone()),
             // It cannot be used here; that it has sections is no secret of it.
-            Outlook::Frozen => {
+            Outlook::Unresolvable => {
                 let name = objects.account.as_ref().map(|account| account.spec.catalog_ref.name.as_str());
-                let facts = name.and_then(|name| estate.objects.catalogs.get(name));
-                facts.and_then(|facts| facts.compiled.clone().ok())
+                let facts = name.and_then(|name| loaded.objects.catalogs.get(name));
+                facts.and_then(|catalog| catalog.facts.compiled.clone().ok())
             }
         };
         let layout = catalog.as_ref().map(|catalog| catalog.layout.clone()).unwrap_or_default();
         let people = people(&resolved, objects);
         let mut subject = Self { key, objects, resolved, layout, catalog, people, asked: BTreeMap::new() };
-        if let Some((place, store)) = lookup.store(estate, &subject.key).await? {
+        if let Some((place, store)) = lookup.store(loaded, &subject.key).await? {
             subject.ask(&place, &*store, now).await?;
         }
         Ok(subject)
@@ -143,14 +150,7 @@ impl<'a> Subject<'a> {
         if faults.any(|fault| fault.reason == InvalidReason::InvitationRequired) {
             return Some(catalog.no_access());
         }
-        let all = explanations(self, person).into_iter().map(|sections| -> Ranks {
-            let ranks = sections.iter().enumerate().map(|(place, one)| catalog.rank(place, &one.level).unwrap_or(0));
-            ranks.collect()
-        });
-        all.reduce(|mut one, other| {
-            one.lower_to(other.as_slice());
-            one
-        })
+        person.potential.clone()
     }
 
     /// Looks up what is asked.
@@ -174,7 +174,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn frozen(&self) -> Option<String> {
         let definitions = &self.resolved.definitions;
-        matches!(definitions.outlook, Outlook::Frozen).then(|| definitions.finding.message())
+        matches!(definitions.outlook, Outlook::Unresolvable).then(|| definitions.finding.message())
     }
 
     async fn ask(&mut self, place: &Place, store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {

@@ -4,12 +4,10 @@ use jiff::Timestamp;
 
 use super::{Question, Subject};
 use crate::{
-    cli::{
-        people::{Person, Withheld},
-        suggest::closest,
-    },
+    cli::people::{Person, Withheld},
+    manifests::suggest::closest,
     model::{Email, Explanation, Grantor, Ranks, Step},
-    resolve::End,
+    resolve::{End, Holder},
     state::MemberFacts,
 };
 
@@ -94,7 +92,8 @@ pub fn through(subject: &Subject<'_>, person: &Person, question: &Question) -> S
     }
     let mut found: Vec<String> = Vec::new();
     for facts in facts(subject, person) {
-        let equal = definitions.explain_member(facts).and_then(|mut all| {
+        let equal = definitions.potential(Holder::Member(facts)).and_then(|potential| {
+            let mut all = potential.sections;
             let at = question.section;
             (at < all.len()).then(|| all.swap_remove(at).steps)?.into_iter().find_map(|step| match step {
                 Step::EqualToOwner { restriction, .. } => Some(format!("equal to the owner ({restriction} lifted)")),
@@ -125,9 +124,10 @@ fn short(by: &Grantor) -> String {
 pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanation>> {
     let definitions = &subject.resolved.definitions;
     if person.is_owner {
-        return definitions.explain_owner().into_iter().collect();
+        return definitions.potential(Holder::Owner).into_iter().map(|potential| potential.sections).collect();
     }
-    facts(subject, person).into_iter().filter_map(|facts| definitions.explain_member(facts)).collect()
+    let each = facts(subject, person).into_iter().filter_map(|facts| definitions.potential(Holder::Member(facts)));
+    each.map(|potential| potential.sections).collect()
 }
 
 /// Why the answer to a question is no, or cannot be known.

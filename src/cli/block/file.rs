@@ -1,25 +1,20 @@
-//! Without a cluster: every place of the person in a store kept from files ends at once. What is written is worked out by
-//! the plan, as everywhere: the same objects, with this one address blocked.
+//! Without a cluster: every place of the person in a store kept from files ends at once, whatever the files say.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::{
-    api::{AccountSpec, Adoption, IdentityStoreSpec},
+    api::Adoption,
     cli::{
         now,
         output::{BAD, GOOD, complain, counted, paint, print},
     },
-    model::{AccountKey, Email, Name, Ranks, Scope},
-    plan::{self, Mark, Orders, Policy},
-    resolve::{Access, Desired, DesiredMember, End, Ends, Origin},
-    state::StoreFacts,
+    evaluate::{Context, Revocation, revoke_only},
+    model::{AccountKey, Email, Name, Scope},
+    plan::{GUARD_WINDOW, Mark},
+    resolve::{End, Origin},
     store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
 };
 
@@ -88,38 +83,12 @@ async fn end(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let scope = Scope::Members([who.clone()].into());
-    let observed = store.observe(account, &scope, now - plan::GUARD_WINDOW).await?;
-    let seen = observed.members.get(who).and_then(|seen| seen.content.clone());
-    let Some(mut content) = seen else { return Ok(()) };
-    (content.ranks, content.ended) = (Ranks::none(observed.layout.len()), Some(End::Blocked));
-    let access = Access::Exactly(Arc::new(content));
+    let observed = store.observe(account, &scope, now - GUARD_WINDOW).await?;
     let origin = Origin { kind: "block:", name: Name::new(reason), generation: 0 };
-    let facts =
-        StoreFacts { blocked: HashMap::from([(who.clone(), Some(reason.to_owned()))]), ..StoreFacts::default() };
-    let desired = Desired {
-        account: account.clone(),
-        scope,
-        layout: observed.layout.clone(),
-        // Nothing else is said, so everything else stays.
-        definitions: None,
-        members: BTreeMap::from([(who.clone(), DesiredMember { access, origin: origin.clone() })]),
-        ends: Ends { account: None, store: Some(Arc::new(facts)) },
-    };
     let mark = Mark::of_files(account.clone());
     // Also whom nobody declared: this is somebody's word about a person, not about an object.
-    let spec = IdentityStoreSpec { adoption: Adoption::Always, ..IdentityStoreSpec::default() };
-    let policy = Policy::new(
-        mark.clone(),
-        &spec,
-        &AccountSpec::default(),
-        Orders::default(),
-        std::collections::BTreeSet::new(),
-        now,
-    );
-    let mut plan = plan::plan(&desired, &observed, &policy);
-    for change in &mut plan.changes {
-        change.origin = Some(origin.clone());
-    }
+    let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), now) };
+    let plan = revoke_only(&observed, &[(who.clone(), Revocation { end: End::Blocked, origin })], &context);
     let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
     // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
     let outcomes = store.apply(&batch, Claim::whole(Epoch(now.as_microsecond()))).await;

@@ -5,8 +5,8 @@ mod file;
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{input::connect, people::email, period};
-use crate::{model::Email, store::Place};
+use super::{people::email, period};
+use crate::{manifests::connect, model::Email, store::Place};
 
 /// Cut one person off everywhere in a store, at once
 ///

@@ -10,16 +10,20 @@ use serde_json::Value;
 
 use super::{Changes, Choices, Work, assume_store, report::Refused, stores_named};
 use crate::{
-    api,
-    cli::input::{Document, Estate, ObjectId, Source},
+    api, evaluate,
+    manifests::{Document, LoadedObjects, ObjectId, Objects, Source},
     model::AccountKey,
-    plan::{self, Observed},
-    resolve::Objects,
+    plan::Observed,
     store::Place,
 };
 
 /// What changes from one revision to the other, and what of it an API server refuses.
-pub fn between(from: &mut Estate, to: &mut Estate, choices: Choices<'_>, now: Timestamp) -> (Changes, Vec<Refused>) {
+pub fn between(
+    from: &mut LoadedObjects,
+    to: &mut LoadedObjects,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> (Changes, Vec<Refused>) {
     assume_stores(&mut from.objects, &mut to.objects);
     let mut changes = Changes::default();
     let from = &*from;
@@ -27,13 +31,13 @@ pub fn between(from: &mut Estate, to: &mut Estate, choices: Choices<'_>, now: Ti
     let keys: BTreeSet<AccountKey> = from.accounts.iter().chain(&to.accounts).cloned().collect();
     for key in keys {
         let mark = from.mark(&key);
-        let before = from.objects.resolve(&key);
+        let before = from.judge(&key, now);
         let observed = before.as_ref().map_or_else(Observed::default, |before| Observed::of(&before.desired, &mark));
         let unknown = before.filter(|before| before.desired.definitions.is_none());
         let unknown = unknown.map(|before| before.definitions.finding.message());
         if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
-            let plan = plan::deletion(&observed, &mark);
-            changes.works.push(Work { key, place: None, mark, unknown, resolved: None, observed, plan });
+            let plan = evaluate::delete(&observed, &mark);
+            changes.works.push(Work { key, place: None, mark, unknown, judged: None, observed, plan });
             continue;
         }
         let nowhere = Place::Sqlite(PathBuf::new());
@@ -71,7 +75,7 @@ fn owner_of(objects: &Objects, key: &AccountKey) -> Option<String> {
 }
 
 /// Fields that must not change and do: the rules are those of the definitions.
-fn refusals(from: &Estate, to: &Estate) -> Vec<Refused> {
+fn refusals(from: &LoadedObjects, to: &LoadedObjects) -> Vec<Refused> {
     let (Source::Files(from), Source::Files(to)) = (&from.source, &to.source) else { return Vec::new() };
     let before: BTreeMap<&ObjectId, &Document> = from.documents.iter().map(|one| (&one.id, one)).collect();
     let rules = immutable_fields();

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::Work;
 use crate::{
-    cli::input::Estate,
+    evaluate::Judged,
+    manifests::{AccountObjects, LoadedObjects},
     model::{Email, Explanation, Grantor, Layout, Ranks, Step},
     plan::{Cause, Change, Content, ObjectKey, Plan},
-    resolve::{End, MemberContent, ResolvedAccount},
+    resolve::{End, Holder, MemberContent},
     state::MemberFacts,
 };
 
@@ -50,7 +51,7 @@ pub struct Level {
 }
 
 /// Everybody for whom something changes, by address.
-pub(super) fn people(estate: &Estate, work: &Work, now: Timestamp) -> Vec<Person> {
+pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec<Person> {
     let plan = &work.plan;
     let changes = plan.changes.iter().filter_map(|change| match &change.object {
         ObjectKey::Member(email) => Some((email, change)),
@@ -64,7 +65,7 @@ pub(super) fn people(estate: &Estate, work: &Work, now: Timestamp) -> Vec<Person
         emails.extend(work.observed.members.keys().filter(|email| !changes.contains_key(*email)));
         emails.sort_unstable();
     }
-    let addresses = estate.objects.accounts.get(&work.key).map(crate::resolve::AccountObjects::addresses);
+    let addresses = loaded.objects.accounts.get(&work.key).map(AccountObjects::addresses);
     let addresses = addresses.unwrap_or_default();
     let from = &work.observed.layout;
     let to = if translates || work.observed.account.is_none() { &plan.layout } else { from };
@@ -83,7 +84,7 @@ pub(super) fn people(estate: &Estate, work: &Work, now: Timestamp) -> Vec<Person
                 Some(Some(_)) => None,
             };
             let facts = addresses.get(email).map(smallvec::SmallVec::as_slice);
-            let reasons = Reasons { resolved: work.resolved.as_ref(), facts, before, after: after.as_ref(), change };
+            let reasons = Reasons { resolved: work.judged.as_ref(), facts, before, after: after.as_ref(), change };
             sides.person(email, &reasons, now)
         })
         .collect()
@@ -101,7 +102,7 @@ struct Sides<'a> {
 
 /// What a person's levels come from.
 struct Reasons<'a> {
-    resolved: Option<&'a ResolvedAccount>,
+    resolved: Option<&'a Judged>,
     facts: Option<&'a [&'a MemberFacts]>,
     before: Option<&'a MemberContent>,
     after: Option<&'a MemberContent>,
@@ -184,7 +185,7 @@ impl Reasons<'_> {
 
     fn explanations(&self) -> Option<Vec<Explanation>> {
         match self.facts? {
-            [one] => self.resolved?.definitions.explain_member(one),
+            [one] => Some(self.resolved?.definitions.potential(Holder::Member(one))?.sections),
             _ => None,
         }
     }

@@ -20,15 +20,12 @@ pub use self::{
     between::between,
     report::{Action, Compares, Report},
 };
-use super::{
-    input::{Estate, Source},
-    target::{self, Target},
-};
+use super::target::{self, Target};
 use crate::{
-    api::APPROVE_REMOVAL_ANNOTATION,
+    evaluate::{self, Context, Judged},
+    manifests::{LoadedObjects, Objects, Source},
     model::{AccountKey, Name},
-    plan::{self, Mark, Observed, Plan, Policy},
-    resolve::{Objects, ResolvedAccount},
+    plan::{Mark, Observed, Plan},
     state::StoreFacts,
     store::{Place, Store},
 };
@@ -47,7 +44,7 @@ pub struct Work {
     /// Why nobody knows what was there: an earlier revision in which the account does not resolve.
     pub unknown: Option<String>,
     /// What is wanted; absent where the account is to go.
-    pub resolved: Option<ResolvedAccount>,
+    pub judged: Option<Judged>,
     /// What is there.
     pub observed: Observed,
     /// What would change.
@@ -83,11 +80,16 @@ pub struct Choices<'a> {
 struct Stores(BTreeMap<Place, Option<Arc<dyn Store>>>);
 
 impl Stores {
-    async fn get(&mut self, target: &Target, estate: &Estate, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    async fn get(
+        &mut self,
+        target: &Target,
+        loaded: &LoadedObjects,
+        place: &Place,
+    ) -> anyhow::Result<Option<Arc<dyn Store>>> {
         if let Some(store) = self.0.get(place) {
             return Ok(store.clone());
         }
-        let store = target.open_if_there(estate, place).await?;
+        let store = target.open_if_there(loaded, place).await?;
         self.0.insert(place.clone(), store.clone());
         Ok(store)
     }
@@ -98,41 +100,41 @@ impl Stores {
 /// # Errors
 /// When an account has no store, or a store cannot be read.
 pub async fn gather(
-    estate: &mut Estate,
+    loaded: &mut LoadedObjects,
     target: &Target,
     choices: Choices<'_>,
     now: Timestamp,
 ) -> anyhow::Result<Changes> {
-    let is_files = matches!(estate.source, Source::Files(_));
+    let is_files = matches!(loaded.source, Source::Files(_));
     // A wrong or empty folder must not remove everything there is.
-    ensure!(!choices.prune || !estate.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
+    ensure!(!choices.prune || !loaded.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
-        for name in stores_named(&estate.objects) {
-            if !estate.objects.stores.contains_key(&name) {
-                assume_store(&mut estate.objects, name, &Place::given(file)?);
+        for name in stores_named(&loaded.objects) {
+            if !loaded.objects.stores.contains_key(&name) {
+                assume_store(&mut loaded.objects, name, &Place::given(file)?);
             }
         }
     }
     let mut stores = Stores::default();
     let mut changes = Changes::default();
-    for key in estate.accounts.clone() {
-        let place = target.place(estate, &key)?;
-        let store = stores.get(target, estate, &place).await?;
+    for key in loaded.accounts.clone() {
+        let place = target.place(loaded, &key)?;
+        let store = stores.get(target, loaded, &place).await?;
         if store.is_none() {
             // The controller has one, so this is not it.
             ensure!(is_files, "account {key}: there is no {place}: say where it is with --store or --sqlite-dir");
             changes.missing.insert(place.clone());
         }
         let observed = target::observe(store.as_ref(), &key, now).await?;
-        changes.works.extend(work(estate, &key, &place, observed, choices, now));
+        changes.works.extend(work(loaded, &key, &place, observed, choices, now));
     }
     if is_files {
         if let Some(file) = &target.store {
-            stores.get(target, estate, &Place::given(file)?).await?;
+            stores.get(target, loaded, &Place::given(file)?).await?;
         }
         for (place, store) in &stores.0 {
             let Some(store) = store else { continue };
-            look_for_others(estate, &mut changes, place, store, choices, now).await?;
+            look_for_others(loaded, &mut changes, place, store, choices, now).await?;
         }
     }
     for store in stores.0.values().flatten() {
@@ -142,14 +144,14 @@ pub async fn gather(
 }
 
 fn work(
-    estate: &mut Estate,
+    loaded: &LoadedObjects,
     key: &AccountKey,
     place: &Place,
     observed: Observed,
     choices: Choices<'_>,
     now: Timestamp,
 ) -> Option<Work> {
-    let mut mark = estate.mark(key);
+    let mut mark = loaded.mark(key);
     if let Some(theirs) = observed.account.as_ref().and_then(|seen| seen.mark.as_ref())
         && theirs.is_clusters()
         && !mark.is_clusters()
@@ -157,28 +159,22 @@ fn work(
         // What its controller would do were these files applied to that cluster: nobody else may.
         mark = theirs.clone();
     }
-    let adjust = |policy: Policy| if choices.only_drift { policy.only_reporting() } else { policy };
-    let mut planned = target::plan_as(estate, key, place, observed, mark.clone(), now, &adjust)?;
-    let approved = planned.plan.guarded.as_ref().filter(|guarded| choices.approved.contains(&guarded.hash));
-    if let Some(hash) = approved.map(|guarded| guarded.hash.clone()) {
-        let entry = estate.objects.entry(key.clone());
-        entry.annotations.insert(APPROVE_REMOVAL_ANNOTATION.to_owned(), hash);
-        planned = target::plan_as(estate, key, place, planned.observed, mark, now, &adjust)?;
-    }
-    let target::Planned { key, place, mark, resolved, observed, plan } = planned;
-    Some(Work { key, place: Some(place), mark, unknown: None, resolved: Some(resolved), observed, plan })
+    let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
+    let target::Planned { key, place, mark, judged, observed, plan } =
+        target::plan_as(loaded, key, place, observed, &context)?;
+    Some(Work { key, place: Some(place), mark, unknown: None, judged: Some(judged), observed, plan })
 }
 
 /// Accounts of a store that are not in the files.
 async fn look_for_others(
-    estate: &Estate,
+    loaded: &LoadedObjects,
     changes: &mut Changes,
     place: &Place,
     store: &Arc<dyn Store>,
     choices: Choices<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let in_files: BTreeSet<&AccountKey> = estate.accounts.iter().collect();
+    let in_files: BTreeSet<&AccountKey> = loaded.accounts.iter().collect();
     for mark in store.accounts().await? {
         if mark.is_clusters() {
             changes.clusters.insert(place.clone());
@@ -190,9 +186,9 @@ async fn look_for_others(
         }
         if choices.prune {
             let observed = target::observe(Some(store), &key, now).await?;
-            let plan = plan::deletion(&observed, &mark);
+            let plan = evaluate::delete(&observed, &mark);
             let place = Some(place.clone());
-            changes.works.push(Work { key, place, mark, unknown: None, resolved: None, observed, plan });
+            changes.works.push(Work { key, place, mark, unknown: None, judged: None, observed, plan });
         } else {
             changes.left.push((key, place.clone()));
         }

@@ -13,17 +13,25 @@ use super::{
 };
 use crate::{
     api::InvalidReason,
-    cli::{input::Estate, output::API_VERSION},
+    cli::output::API_VERSION,
+    evaluate::Judged,
+    manifests::LoadedObjects,
     model::Layout,
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
-    resolve::{Finding, ResolvedAccount},
+    resolve::Finding,
 };
 
 impl Report {
     /// What is to be told of these changes.
     #[must_use]
-    pub fn new(estate: &Estate, changes: &Changes, compares: Compares, refused: Vec<Refused>, now: Timestamp) -> Self {
-        let accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(estate, work, now)).collect();
+    pub fn new(
+        loaded: &LoadedObjects,
+        changes: &Changes,
+        compares: Compares,
+        refused: Vec<Refused>,
+        now: Timestamp,
+    ) -> Self {
+        let accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(loaded, work, now)).collect();
         let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
         for account in &accounts {
             for step in &account.changes {
@@ -65,9 +73,9 @@ impl Report {
     }
 }
 
-fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
+fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
-    let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
+    let unresolved = work.judged.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
     let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
     let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
         members: guarded.members.iter().map(ToString::to_string).collect(),
@@ -85,7 +93,7 @@ fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
         unresolved_before: work.unknown.clone(),
         unresolved,
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
-        people: effect::people(estate, work, now),
+        people: effect::people(loaded, work, now),
         guarded,
         holds: plan
             .holds
@@ -93,7 +101,7 @@ fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
             .map(|(object, hold)| Held { object: object.to_string(), hold: hold_word(*hold) })
             .collect(),
         drift: drift.collect(),
-        invalid: work.resolved.as_ref().map(|resolved| invalid(estate, work, resolved)).unwrap_or_default(),
+        invalid: work.judged.as_ref().map(|resolved| invalid(loaded, work, resolved)).unwrap_or_default(),
     }
 }
 
@@ -202,8 +210,8 @@ fn sections(count: usize) -> String {
 }
 
 /// Objects of the account that are invalid; what is wrong with all of them because of the Account is said once.
-fn invalid(estate: &Estate, work: &Work, resolved: &ResolvedAccount) -> Vec<Invalid> {
-    let Some(entry) = estate.objects.accounts.get(&work.key) else { return Vec::new() };
+fn invalid(loaded: &LoadedObjects, work: &Work, resolved: &Judged) -> Vec<Invalid> {
+    let Some(entry) = loaded.objects.accounts.get(&work.key) else { return Vec::new() };
     let definitions = &resolved.definitions;
     let shared = definitions.shared_fault.as_ref();
     let mut found = BTreeMap::new();

@@ -58,8 +58,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let email = Email::parse(&args.email).context("EMAIL")?;
     let mut input = args.input;
     reach(&mut input, Some(&args.account));
-    let estate = input.read_valid().await?;
-    let subject = Subject::new(&estate, estate.account(&args.account)?, &args.lookup, now).await?;
+    let loaded = input.read_valid().await?;
+    let subject = Subject::new(&loaded, loaded.account(&args.account)?, &args.lookup, now).await?;
     let account = format!("account {}", subject.key);
     let section = args.section.as_deref().map(|section| section_of(&subject.layout, &account, section)).transpose()?;
     let Some(report) = report(&subject, &email, section, now) else {

@@ -12,7 +12,7 @@ use crate::{
         people::Person,
     },
     model::{Email, Explanation, Grantor, Name, Ranks, Step},
-    resolve::{Access, Finding, MemberView},
+    resolve::{Access, Finding, Holder, MemberView},
 };
 
 /// Why somebody may do what they may.
@@ -223,7 +223,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             _ => None,
         });
         let name = subject.key.name.to_string();
-        chains.extend(definitions.explain_owner().map(|all| (name.clone(), all)));
+        chains.extend(definitions.potential(Holder::Owner).map(|potential| (name.clone(), potential.sections)));
         sources.push(AccessSource { role, ..source("Account", name, &Finding::default()) });
     }
     let facts = person.map(|person| facts(subject, person)).unwrap_or_default();
@@ -241,7 +241,8 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             ..source("Membership", facts.name.to_string(), &view.finding)
         });
         if !person.is_some_and(|person| person.is_owner) {
-            chains.extend(definitions.explain_member(facts).map(|all| (facts.name.to_string(), all)));
+            let potential = definitions.potential(Holder::Member(facts));
+            chains.extend(potential.map(|potential| (facts.name.to_string(), potential.sections)));
         }
     }
     let invitations = subject.objects.invitations.values().filter(|one| one.email.as_ref() == Ok(email));
@@ -255,7 +256,8 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             ..source("Invitation", invitation.name.to_string(), &definitions.invitation(invitation))
         });
         if person.is_none() {
-            chains.extend(definitions.explain_invitation(invitation).map(|all| (invitation.name.to_string(), all)));
+            let potential = definitions.potential(Holder::Invited(invitation));
+            chains.extend(potential.map(|potential| (invitation.name.to_string(), potential.sections)));
         }
     }
     (sources, chains)

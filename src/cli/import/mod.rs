@@ -18,12 +18,13 @@ use serde_json::{Value, json};
 use self::{catalog::Catalogs, write::Manifests};
 use super::{
     change::{self, Choices, Compares, Report},
-    input::{Input, Source},
+    input::Input,
     output::{self, counted},
     target::{self, Target},
 };
 use crate::{
     api::{GROUP, SecretKeyRef, VERSION},
+    manifests::Source,
     model::{AccountKey, Email},
     plan::Observed,
     resolve::End,
@@ -202,13 +203,13 @@ fn store_of(taken: &[Taken], place: &Place) -> Value {
 async fn differences(args: &Args, now: Timestamp) -> anyhow::Result<Vec<String>> {
     let input = Input { files: vec![args.output.clone()], ..Input::default() };
     let target = Target { store: Some(args.store.clone()), ..Target::default() };
-    let mut estate = input.read().await?;
+    let mut loaded = input.read().await?;
     let mut notes = Vec::new();
-    if let Source::Files(files) = &estate.source {
+    if let Source::Files(files) = &loaded.source {
         notes.extend(files.diagnostics.iter().filter(|one| one.is_error()).map(ToString::to_string));
     }
-    let changes = change::gather(&mut estate, &target, Choices::default(), now).await?;
-    let report = Report::new(&estate, &changes, Compares::Store, Vec::new(), now);
+    let changes = change::gather(&mut loaded, &target, Choices::default(), now).await?;
+    let report = Report::new(&loaded, &changes, Compares::Store, Vec::new(), now);
     for account in &report.accounts {
         notes.extend(account.unresolved.iter().map(|why| format!("account {}: {why}", account.account)));
         let steps = account.changes.iter().filter(|step| step.action != change::Action::Adopt);

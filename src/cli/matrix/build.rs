@@ -15,7 +15,7 @@ use crate::{
         people::Person,
     },
     model::{Catalog, Explanation, Layout, Name, Ranks, Step},
-    resolve::{Definitions, Finding, InForce, Outlook},
+    resolve::{Definitions, EffectiveCatalog, Finding, Outlook},
     state::CatalogFacts,
 };
 
@@ -46,7 +46,7 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
     let frozen = || subject.frozen().unwrap_or_default();
     let whole = match &definitions.outlook {
         Outlook::Whole(whole) => Some(whole.as_ref()),
-        Outlook::Frozen => None,
+        Outlook::Unresolvable => None,
     };
     let (rows_are, rows, changes, notes) = match (rows, whole) {
         (Rows::People, _) => {
@@ -170,7 +170,7 @@ fn unmet_notes<'a>(catalog: &Catalog, all: impl Iterator<Item = (&'a str, &'a Ra
     notes
 }
 
-fn roles(definitions: &Definitions, whole: &InForce) -> (Vec<MatrixRow>, Vec<String>) {
+fn roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (Vec<MatrixRow>, Vec<String>) {
     let catalog = whole.catalog.as_ref();
     let mut rows = Vec::new();
     let mut shown: Vec<(&str, &Ranks)> = Vec::new();

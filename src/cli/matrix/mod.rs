@@ -9,10 +9,10 @@ use clap::ValueEnum;
 
 use super::{
     ask::{Lookup, Subject, reach},
-    input::{Estate, Input},
+    input::Input,
     output::{print, print_json},
 };
-use crate::model::Name;
+use crate::{manifests::LoadedObjects, model::Name};
 
 /// Draw roles, groups or people against sections
 ///
@@ -73,13 +73,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut input = args.input.clone();
     reach(&mut input, args.account.as_deref());
-    let estate = input.read_valid().await?;
+    let loaded = input.read_valid().await?;
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {
-            let subject = Subject::new(&estate, estate.account(account)?, &args.lookup, now).await?;
+            let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
             build::of_account(&subject, args.rows, now)?
         }
-        (None, name) => of_catalog(&estate, name.as_deref().unwrap_or_default(), args.rows)?,
+        (None, name) => of_catalog(&loaded, name.as_deref().unwrap_or_default(), args.rows)?,
     };
     match args.output {
         Format::Json => print_json(&matrix)?,
@@ -91,11 +91,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(super::OK)
 }
 
-fn of_catalog(estate: &Estate, name: &str, rows: Rows) -> anyhow::Result<grid::AccessMatrix> {
+fn of_catalog(loaded: &LoadedObjects, name: &str, rows: Rows) -> anyhow::Result<grid::AccessMatrix> {
     anyhow::ensure!(rows == Rows::Roles, "a catalog has roles only; groups and people belong to an --account");
-    let Some(facts) = estate.objects.catalogs.get(name) else {
-        let names = || estate.objects.catalogs.keys().map(Name::as_str);
-        let tip = super::suggest::suggestion(name, names());
+    let Some(facts) = loaded.objects.catalogs.get(name).map(|catalog| &catalog.facts) else {
+        let names = || loaded.objects.catalogs.keys().map(Name::as_str);
+        let tip = crate::manifests::suggest::suggestion(name, names());
         let known = names().collect::<Vec<_>>().join(", ");
         anyhow::bail!("there is no PermissionCatalog {name:?}{tip} There are: {known}");
     };

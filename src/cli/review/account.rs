@@ -12,21 +12,23 @@ use super::{
 };
 use crate::{
     cli::people::{Known, Person, Withheld, people},
+    evaluate::Judged,
+    manifests::AccountObjects,
     model::{AccountKey, Ranks, RoleName, Step},
-    resolve::{AccountObjects, Definitions, Finding, Outlook, ResolvedAccount},
+    resolve::{Definitions, Finding, Holder, Outlook},
     state::MemberFacts,
 };
 
 /// Reviews one account; nothing where there is no such Account.
 pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey) -> Option<AccountReview> {
-    let estate = setting.estate;
-    let entry = estate.objects.accounts.get(key)?;
+    let loaded = setting.loaded;
+    let entry = loaded.objects.accounts.get(key)?;
     let account = entry.account.as_ref()?;
-    let resolved = estate.objects.resolve(key)?;
+    let resolved = loaded.judge(key, setting.now)?;
     let everybody = people(&resolved, entry);
     let sections = match &resolved.definitions.outlook {
         Outlook::Whole(whole) => whole.catalog.layout.len(),
-        Outlook::Frozen => 0,
+        Outlook::Unresolvable => 0,
     };
     let mut review = AccountReview {
         account: key.to_string(),
@@ -50,7 +52,7 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
         undeclared: Vec::new(),
         drift: Vec::new(),
         pending: 0,
-        changes: setting.earlier.map(|earlier| changes::between(earlier, estate, key, setting.now)),
+        changes: setting.earlier.map(|earlier| changes::between(earlier, loaded, key, setting.now)),
         people: Vec::new(),
     };
     findings(&resolved, entry, &everybody, &mut review);
@@ -92,8 +94,9 @@ fn lifted(definitions: &Definitions, entry: &AccountObjects) -> Vec<Lifted> {
 }
 
 fn is_equal_to_owner(definitions: &Definitions, facts: &MemberFacts) -> bool {
-    let explained = definitions.explain_member(facts).unwrap_or_default();
-    explained.iter().flat_map(|one| &one.steps).any(|step| matches!(step, Step::EqualToOwner { .. }))
+    let potential = definitions.potential(Holder::Member(facts));
+    let sections = potential.map(|potential| potential.sections).unwrap_or_default();
+    sections.iter().flat_map(|one| &one.steps).any(|step| matches!(step, Step::EqualToOwner { .. }))
 }
 
 fn expiring(entry: &AccountObjects, setting: &Setting<'_>) -> Vec<Expiring> {
@@ -124,7 +127,7 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
 }
 
 /// Advice that is not followed, and what is not valid.
-fn findings(resolved: &ResolvedAccount, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
+fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
     let definitions = &resolved.definitions;
     let mut say = |object: String, finding: &Finding| {
         if let Some(reason) = finding.reason() {
@@ -205,7 +208,7 @@ fn withheld(withheld: Withheld) -> String {
 fn line(person: &Person, definitions: &Definitions, review: &AccountReview, now: Timestamp) -> PersonLine {
     let ranks = match &definitions.outlook {
         Outlook::Whole(whole) => person.ranks(now, whole.catalog.layout.len()).map(|ranks| (&whole.catalog, ranks)),
-        Outlook::Frozen => None,
+        Outlook::Unresolvable => None,
     };
     let email = person.email.as_str();
     let is = |flag: bool, name: &str| flag.then(|| name.to_owned());

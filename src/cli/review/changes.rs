@@ -8,9 +8,9 @@ use super::report::ChangeLine;
 use crate::{
     cli::{
         audit::{changes::text, query},
-        input::Estate,
         people::people,
     },
+    manifests::LoadedObjects,
     model::{AccountKey, Email, Layout, Ranks},
     resolve::Outlook,
     store::{AuditQuery, AuditRecord, Store, StoreError},
@@ -47,7 +47,7 @@ pub fn lines(records: &[AuditRecord]) -> Vec<ChangeLine> {
 }
 
 /// What people had and have, between two revisions of files.
-pub fn between(earlier: &Estate, now: &Estate, account: &AccountKey, at: Timestamp) -> Vec<ChangeLine> {
+pub fn between(earlier: &LoadedObjects, now: &LoadedObjects, account: &AccountKey, at: Timestamp) -> Vec<ChangeLine> {
     let (before, after) = (access(earlier, account, at), access(now, account, at));
     let emails: BTreeSet<&Email> = before.keys().chain(after.keys()).collect();
     let mut lines = Vec::new();
@@ -78,12 +78,12 @@ pub fn between(earlier: &Estate, now: &Estate, account: &AccountKey, at: Timesta
 }
 
 /// What each person may do now, by section.
-fn access(estate: &Estate, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, BTreeMap<String, String>> {
-    let Some(resolved) = estate.objects.resolve(account) else { return BTreeMap::new() };
-    let Some(entry) = estate.objects.accounts.get(account) else { return BTreeMap::new() };
+fn access(loaded: &LoadedObjects, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, BTreeMap<String, String>> {
+    let Some(resolved) = loaded.judge(account, at) else { return BTreeMap::new() };
+    let Some(entry) = loaded.objects.accounts.get(account) else { return BTreeMap::new() };
     let layout = match &resolved.definitions.outlook {
         Outlook::Whole(whole) => whole.catalog.layout.clone(),
-        Outlook::Frozen => Layout::default(),
+        Outlook::Unresolvable => Layout::default(),
     };
     let named = |ranks: &Ranks| layout.named(ranks).map(|(name, level)| (name.to_owned(), level.to_owned())).collect();
     let everybody = people(&resolved, entry).into_iter();

@@ -13,12 +13,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::report::{API_KIND, Review, Since, Unread};
 use super::{
-    input::{Estate, Input, Source},
+    input::Input,
     output::{API_VERSION, print, print_json},
     period::{When, duration, when},
     target::Target,
 };
-use crate::model::AccountKey;
+use crate::{
+    manifests::{LoadedObjects, Source},
+    model::AccountKey,
+};
 
 /// Report what a periodic access review asks for
 ///
@@ -70,8 +73,8 @@ enum Format {
 
 /// What all accounts are reviewed with.
 struct Setting<'a> {
-    estate: &'a Estate,
-    earlier: Option<&'a Estate>,
+    loaded: &'a LoadedObjects,
+    earlier: Option<&'a LoadedObjects>,
     target: &'a Target,
     since: Option<Timestamp>,
     within: SignedDuration,
@@ -80,7 +83,7 @@ struct Setting<'a> {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
-    let estate = args.input.read_valid().await?;
+    let loaded = args.input.read_valid().await?;
     let earlier = match &args.from {
         Some(path) => {
             let input = Input {
@@ -94,13 +97,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         None => None,
     };
     let keys: Vec<AccountKey> = match &args.account {
-        Some(text) => vec![estate.account(text)?],
-        None => estate.accounts.clone(),
+        Some(text) => vec![loaded.account(text)?],
+        None => loaded.accounts.clone(),
     };
     anyhow::ensure!(!keys.is_empty(), "there is no Account to review");
     let since = args.since.map(|since| since.instant(now));
     let setting =
-        Setting { estate: &estate, earlier: earlier.as_ref(), target: &args.target, since, within: args.within, now };
+        Setting { loaded: &loaded, earlier: earlier.as_ref(), target: &args.target, since, within: args.within, now };
     let mut accounts = Vec::new();
     let mut stores = stored::Stores::default();
     for key in &keys {
@@ -114,7 +117,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         api_version: API_VERSION,
         kind: API_KIND,
         at: now,
-        scope: scope(&args, &estate),
+        scope: scope(&args, &loaded),
         since: match (since, &args.from) {
             (Some(at), _) => Some(Since::Date(at)),
             (None, Some(path)) => Some(Since::Files(path.display().to_string())),
@@ -134,8 +137,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 /// What was looked at, for whoever reads the report later.
-fn scope(args: &Args, estate: &Estate) -> String {
-    let whence = match &estate.source {
+fn scope(args: &Args, loaded: &LoadedObjects) -> String {
+    let whence = match &loaded.source {
         Source::Files(_) => {
             let paths: Vec<String> = args.input.files.iter().map(|path| path.display().to_string()).collect();
             format!("files {}", paths.join(", "))

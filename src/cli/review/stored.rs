@@ -12,10 +12,8 @@ use super::{
     report::{AccountReview, PersonLine, Undeclared},
 };
 use crate::{
-    cli::{
-        input::Source,
-        target::{self, Planned},
-    },
+    cli::target::{self, Planned},
+    manifests::Source,
     model::{AccountKey, Email},
     plan::{Cause, Mark, ObjectKey},
     store::{AuditRecord, Place, Store},
@@ -39,7 +37,7 @@ impl Stores {
         if let Some(known) = self.0.get(place) {
             return known.clone();
         }
-        let opened = match setting.target.open_if_there(setting.estate, place).await {
+        let opened = match setting.target.open_if_there(setting.loaded, place).await {
             Ok(Some(store)) => Ok(store),
             Ok(None) => {
                 let message = format!("there is no {place}: say where it is with --store or --sqlite-dir");
@@ -67,16 +65,16 @@ async fn read(
 ) -> Result<(), Unread> {
     let failed = |message: String| Unread { message, failed: true };
     // Files without an IdentityStore do not say where it is; that is no failure, but said.
-    let stands_in = setting.estate.objects.stores.values().all(|store| store.generation == 0);
-    let is_files = matches!(setting.estate.source, Source::Files(_));
+    let stands_in = setting.loaded.objects.stores.values().all(|store| store.generation == 0);
+    let is_files = matches!(setting.loaded.source, Source::Files(_));
     if is_files && stands_in && setting.target.store.is_none() {
         let message = "the files have no IdentityStore: say where the store is with --store".to_owned();
         return Err(Unread { message, failed: false });
     }
-    let place = setting.target.place(setting.estate, key).map_err(|error| failed(error.to_string()))?;
+    let place = setting.target.place(setting.loaded, key).map_err(|error| failed(error.to_string()))?;
     review.store.place = place.to_string();
     let store = stores.get(setting, &place).await?;
-    let planned = target::plan(setting.estate, key, &place, Some(&store), setting.now);
+    let planned = target::plan(setting.loaded, key, &place, Some(&store), setting.now);
     let planned = planned.await.map_err(|error| failed(format!("{error:#}")))?;
     if let Some(planned) = planned {
         compared(&planned, review);
@@ -101,7 +99,7 @@ async fn read(
 /// What differs between the objects and the store.
 fn compared(planned: &Planned, review: &mut AccountReview) {
     let (plan, observed) = (&planned.plan, &planned.observed);
-    let wanted = &planned.resolved.desired.members;
+    let wanted = &planned.judged.desired.members;
     let undeclared: BTreeSet<&Email> = observed
         .members
         .iter()

@@ -6,12 +6,12 @@ use crate::{
     api::{AdministrationAction, HeldBy},
     cli::people::Person,
     model::{Catalog, Ranks, RoleName},
-    resolve::{Definitions, InForce, Outlook},
+    resolve::{Definitions, EffectiveCatalog, Outlook},
 };
 
 /// What makes a role or a person strong in one account.
 pub struct Strength<'a> {
-    whole: &'a InForce,
+    whole: &'a EffectiveCatalog,
     /// Roles that have the most sections at their highest level; not the owner role, nor the one that everybody has who
     /// names none.
     strongest: BTreeSet<RoleName>,

@@ -14,10 +14,10 @@ use crate::{
         PermissionCatalog, Role, RolloutReason, SyncReason, UserGroup,
     },
     cli::{
-        input::{list, list_all},
         output::API_VERSION,
         status::leases::{Controller, controller},
     },
+    manifests::{list, list_all},
 };
 
 /// The reason where no controller has said anything.

@@ -4,10 +4,8 @@ mod gather;
 mod leases;
 mod show;
 
-use super::{
-    input::connect,
-    output::{print, print_json},
-};
+use super::output::{print, print_json};
+use crate::manifests::connect;
 
 /// Give an overview of a cluster
 ///

@@ -6,33 +6,36 @@ use std::{
     sync::Arc,
 };
 
-use crate::cli::suggest::suggestion;
+use jiff::Timestamp;
+
 use crate::{
     api::InvalidReason,
-    cli::input::{
-        Diagnostic, Document, Estate, Files, ObjectId, Place, Severity, Source, path::FieldPath, position::Part,
+    evaluate::Judged,
+    manifests::{
+        AccountObjects, Diagnostic, Document, Files, LoadedObjects, ObjectId, Severity, Source, SourceSpan,
+        path::FieldPath, position::Part, suggest::suggestion,
     },
     model::{AccountKey, Name},
-    resolve::{AccountObjects, Fault, Finding, ResolvedAccount},
+    resolve::{Fault, Finding},
 };
 
 /// Everything the engine says.
-pub(super) fn judge(estate: &Estate) -> Vec<Diagnostic> {
-    let files = match &estate.source {
+pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
+    let files = match &loaded.source {
         Source::Files(files) => Some(files),
         Source::Cluster(_) => None,
     };
-    let asked: BTreeSet<&AccountKey> = estate.accounts.iter().collect();
-    let mut judge = Judge { estate, files, account: None, places: None, said: Vec::new() };
-    for (name, facts) in &estate.objects.catalogs {
-        judge.say("PermissionCatalog", "", name, &facts.finding());
+    let asked: BTreeSet<&AccountKey> = loaded.accounts.iter().collect();
+    let mut judge = Judge { loaded, files, account: None, places: None, said: Vec::new() };
+    for (name, catalog) in &loaded.objects.catalogs {
+        judge.say("PermissionCatalog", "", name, &catalog.facts.finding());
     }
-    for (key, entry) in &estate.objects.accounts {
+    for (key, entry) in &loaded.objects.accounts {
         judge.account = Some((key, entry));
         if let Some(account) = &entry.account {
             // A parent elsewhere was read only for its children.
             if asked.contains(key)
-                && let Some(resolved) = estate.objects.resolve(key)
+                && let Some(resolved) = loaded.judge(key, now)
             {
                 let refs = entry.role_refs();
                 let mut finding = resolved.definitions.finding.clone();
@@ -53,11 +56,11 @@ pub(super) fn judge(estate: &Estate) -> Vec<Diagnostic> {
 }
 
 /// Objects that are looked at.
-pub(super) fn count(estate: &Estate) -> usize {
-    match &estate.source {
+pub(super) fn count(loaded: &LoadedObjects) -> usize {
+    match &loaded.source {
         Source::Files(files) => files.documents.len(),
         Source::Cluster(_) => {
-            let objects = &estate.objects;
+            let objects = &loaded.objects;
             let owned =
                 objects.accounts.values().map(|entry| names(entry).count() + usize::from(entry.account.is_some()));
             objects.catalogs.len() + objects.stores.len() + owned.sum::<usize>()
@@ -74,7 +77,7 @@ fn names(entry: &AccountObjects) -> impl Iterator<Item = (&'static str, &Name)> 
 }
 
 struct Judge<'a> {
-    estate: &'a Estate,
+    loaded: &'a LoadedObjects,
     files: Option<&'a Files>,
     /// The account that is looked at.
     account: Option<(&'a AccountKey, &'a AccountObjects)>,
@@ -84,7 +87,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn members(&mut self, key: &AccountKey, entry: &AccountObjects, resolved: &ResolvedAccount) {
+    fn members(&mut self, key: &AccountKey, entry: &AccountObjects, resolved: &Judged) {
         let definitions = &resolved.definitions;
         // What is wrong with the account is said once, of the account.
         let shared = definitions.shared_fault.as_ref();
@@ -148,7 +151,7 @@ impl Judge<'_> {
         let mut nearby = suggestion(quoted(&fault.message).unwrap_or_default(), self.known(fault, object));
         if fault.reason == InvalidReason::AccountNotFound
             && let Some((key, _)) = self.account
-            && let Some(other) = self.estate.accounts.iter().find(|other| other.name == key.name)
+            && let Some(other) = self.loaded.accounts.iter().find(|other| other.name == key.name)
         {
             nearby = format!("; there is one in namespace {:?}", other.namespace.as_str());
         }
@@ -158,9 +161,9 @@ impl Judge<'_> {
 
     /// Names that a fault's could have been.
     fn known(&self, fault: &Fault, object: &Name) -> Vec<&str> {
-        let objects = &self.estate.objects;
+        let objects = &self.loaded.objects;
         if fault.reason == InvalidReason::CatalogInvalid {
-            let spec = objects.catalogs.get(object).map(|catalog| &catalog.spec);
+            let spec = objects.catalogs.get(object).map(|catalog| &catalog.facts.spec);
             return match spec {
                 Some(spec) if fault.message.ends_with("among spec.sections") => {
                     spec.sections.iter().map(|one| one.name.as_str()).collect()
@@ -174,7 +177,7 @@ impl Judge<'_> {
         let Some((key, entry)) = self.account else { return Vec::new() };
         let catalog = entry.account.as_ref().and_then(|account| {
             let catalog = objects.catalogs.get(account.spec.catalog_ref.name.as_str())?;
-            Some(&catalog.spec)
+            Some(&catalog.facts.spec)
         });
         let named = catalog.into_iter();
         match fault.reason {
@@ -190,7 +193,7 @@ impl Judge<'_> {
             InvalidReason::CatalogNotFound => objects.catalogs.keys().map(Name::as_str).collect(),
             InvalidReason::StoreNotFound => objects.stores.keys().map(Name::as_str).collect(),
             InvalidReason::AccountNotFound => {
-                let here = self.estate.accounts.iter().filter(|other| other.namespace == key.namespace);
+                let here = self.loaded.accounts.iter().filter(|other| other.namespace == key.namespace);
                 here.map(|other| other.name.as_str()).collect()
             }
             _ => Vec::new(),
@@ -206,7 +209,7 @@ impl Judge<'_> {
         });
         let (file, place) = match document {
             Some(document) => (&document.file, place(document, field, rest)),
-            None => (&nowhere, Place::default()),
+            None => (&nowhere, SourceSpan::default()),
         };
         self.said.push(Diagnostic::new(severity, file, place, reason, rest).about(object, field));
     }
@@ -225,7 +228,7 @@ fn missing(fault: &Fault) -> Option<&'static str> {
 }
 
 /// Where a finding belongs: the word its message quotes, else its field, else the object's name.
-fn place(document: &Document, field: &str, message: &str) -> Place {
+fn place(document: &Document, field: &str, message: &str) -> SourceSpan {
     if !field.is_empty() {
         return document.place(&FieldPath::parse(field), Part::Value, quoted(message));
     }

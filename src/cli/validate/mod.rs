@@ -5,7 +5,8 @@ mod print;
 
 use serde::Serialize;
 
-use super::input::{Diagnostic, Input, ObjectId, Severity, Source};
+use super::input::Input;
+use crate::manifests::{Diagnostic, ObjectId, Severity, Source};
 
 /// Check objects as the API server and the engine would, without either
 ///
@@ -90,11 +91,11 @@ pub struct Found {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let mut estate = args.input.read().await?;
-    let mut said = judge::judge(&estate);
-    let objects = judge::count(&estate);
+    let mut loaded = args.input.read().await?;
+    let mut said = judge::judge(&loaded, super::now()?);
+    let objects = judge::count(&loaded);
     let mut files = 0;
-    if let Source::Files(read) = &mut estate.source {
+    if let Source::Files(read) = &mut loaded.source {
         said.append(&mut read.diagnostics);
         files = read.count;
     }
@@ -122,7 +123,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         })?,
     }
     // Nothing is looked at again; taking very many objects apart would only take time.
-    std::mem::forget(estate);
+    std::mem::forget(loaded);
     Ok(if valid { super::OK } else { super::NO })
 }
 

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use crate::cli::{
-    input::{Diagnostic, Severity},
-    output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+use crate::{
+    cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+    manifests::{Diagnostic, Severity},
 };
 
 /// How much there is of everything.

@@ -1,6 +1,6 @@
 //! The tables, judged without a server.
 
-use roster::cli::input::schema;
+use roster::manifests::schema;
 use serde_json::{Value, json};
 
 pub use super::patch::Expected::{self, Accepted, Refused};

@@ -25,19 +25,19 @@ const VIEW: &str = "
 pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> {
     let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
     let files = vec![examples.join("store.yaml"), examples.join(portal)];
-    let estate = Input { files, ..Input::default() }.read().await.unwrap();
+    let loaded = Input { files, ..Input::default() }.read().await.unwrap();
     let mut layouts = Vec::new();
-    for key in &estate.accounts {
-        let resolved = estate.objects.resolve(key).unwrap();
+    for key in &loaded.accounts {
+        let judged = loaded.judge(key, NOW).unwrap();
         let mut policy = world("x").policy;
         policy.mark = Mark::of_files(key.clone());
         policy.holds_windows = store.capabilities().time_windows;
-        layouts.push((key.clone(), resolved.desired.layout.clone()));
-        let plan = roster::plan::plan(&resolved.desired, &Observed::default(), &policy);
+        layouts.push((key.clone(), judged.desired.layout.clone()));
+        let plan = roster_core::testing::plan(&judged.desired, &Observed::default(), &policy);
         let batch = Batch { mark: &policy.mark, layout: &plan.layout, changes: &plan.changes, now: NOW };
         assert!(store.apply(&batch, TERM).await.iter().all(Result::is_ok));
         let observed = store.observe(key, &roster::model::Scope::Account, NOW).await.unwrap();
-        assert_eq!(roster::plan::plan(&resolved.desired, &observed, &policy).changes, [], "{key}");
+        assert_eq!(roster_core::testing::plan(&judged.desired, &observed, &policy).changes, [], "{key}");
     }
     layouts
 }

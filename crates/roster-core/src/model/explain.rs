@@ -1,15 +1,15 @@
-//! Why a member's effective permissions are what they are, section by section.
+//! Why a member's potential permissions are what they are, section by section.
 
 use std::fmt;
 
-use super::{Catalog, MemberInputs, Name, Ranks, Rule, Source, Trace, effective};
+use super::{Catalog, MemberInputs, Name, Ranks, Rule, Source, Trace, potential};
 
 /// Why one section is at its level: the steps that decided it, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The section.
     pub section: Name,
-    /// Its level in the end, before step 5 (suspension, expiry, …).
+    /// Its potential level: before step 5 (suspension, expiry, …).
     pub level: Name,
     /// What raised and lowered it; empty where nothing granted anything.
     pub steps: Vec<Step>,
@@ -87,12 +87,12 @@ impl fmt::Display for Step {
     }
 }
 
-/// The effective permissions and, for each section in the catalog's order, why.
+/// Returns the potential permissions and, for each section in the catalog's order, why.
 #[must_use]
 pub fn explain(catalog: &Catalog, inputs: &MemberInputs<'_>) -> (Ranks, Vec<Explanation>) {
     let mut listener = Listener { catalog, steps: vec![Vec::new(); catalog.layout.len()] };
     let mut ranks = catalog.no_access();
-    effective(catalog, inputs, &mut ranks, &mut listener);
+    potential(catalog, inputs, &mut ranks, &mut listener);
     let explanations = std::iter::zip(listener.steps, ranks.as_slice())
         .enumerate()
         .map(|(section, (steps, rank))| Explanation {

@@ -1,23 +1,23 @@
-//! The permission engine: ladders, catalog, effective permissions and why they are what they are. No I/O.
+//! The permission engine: ladders, catalog, potential permissions and why they are what they are. No I/O.
 //!
 //! Names appear only at the edges. Inside, a section is its place in the catalog and a level its rank on the ladder, so
 //! that the effective permissions of a member cost a few dozen nanoseconds (design/architecture.md "Speed").
 
 mod catalog;
-mod effective;
 mod explain;
 mod names;
 mod object_ref;
+mod potential;
 mod ranks;
 mod role_name;
 mod scope;
 mod seeded;
 
 pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
-pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use object_ref::{KindName, ObjectRef};
+pub use potential::{Grant, MemberInputs, NoTrace, Source, Trace, potential};
 pub use ranks::{Ladder, Layout, Ranks};
 pub use role_name::RoleName;
 pub use scope::Scope;

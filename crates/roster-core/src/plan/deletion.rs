@@ -7,8 +7,7 @@ use super::{
 
 /// What is to be done when an Account is deleted: everything that carries its mark goes, and with it the unmarked members
 /// of its own container; what another cluster has marked stays, and keeps the container.
-#[must_use]
-pub fn deletion(observed: &Observed, mark: &Mark) -> Plan {
+pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
     let ours = |seen: Option<&Mark>| ownership(seen, mark) == Ownership::Ours;
     let mut plan = Plan { layout: observed.layout.clone(), ..Plan::default() };
     let account_is_ours = observed.account.as_ref().is_some_and(|seen| ours(seen.mark.as_ref()));

@@ -6,8 +6,8 @@ use super::{
     Cause, Change, Content, Drift, Guarded, ObjectKey, Observed, Phase, Policy, Seen,
     drift::{self, Differs},
     fingerprint::{Fingerprinted, Translated},
-    guard::{self, Judgement},
-    judge::{Layouts, Ownership, Verdict, Wanted, judge, ownership},
+    guard::{self, GuardDecision},
+    judge::{DiffOutcome, Layouts, Ownership, Wanted, judge, ownership},
     members, waiting,
 };
 use crate::{
@@ -87,8 +87,7 @@ pub(super) struct Planner<'a> {
 }
 
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
-#[must_use]
-pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
+pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let Outcome { plan, layout_waits } = attempt(desired, observed, policy, Waiting::No);
     match layout_waits {
         Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
@@ -149,7 +148,7 @@ impl Planner<'_> {
                 let (account, _) = self.account_content(definitions);
                 let fingerprint = account.fingerprint(self.layouts.desired);
                 let wanted = Wanted { desired: &account, written: &account, fingerprint };
-                judge(&wanted, Some(seen), self.layouts, self.policy) == Verdict::NotOwned
+                judge(&wanted, Some(seen), self.layouts, self.policy) == DiffOutcome::NotOwned
             }
         };
         if refused {
@@ -244,12 +243,12 @@ impl Planner<'_> {
         let fingerprint = desired.fingerprint(self.layouts.desired);
         let wanted = Wanted { desired, written: written.as_ref(), fingerprint };
         let cause = match judge(&wanted, seen, self.layouts, self.policy) {
-            Verdict::Nothing => return,
-            Verdict::NotOwned => {
+            DiffOutcome::Nothing => return,
+            DiffOutcome::NotOwned => {
                 self.plan.holds.insert(object, Hold::NotOwned);
                 return;
             }
-            Verdict::Drifted => {
+            DiffOutcome::Drifted => {
                 let observed = seen.and_then(|seen| seen.content.as_ref());
                 let entries = drift::entries(&object, written.as_ref(), observed, self.layouts.written);
                 let corrected = self.policy.drift == DriftPolicy::Correct && !self.policy.paused;
@@ -260,7 +259,7 @@ impl Planner<'_> {
                 }
                 Cause::Drift
             }
-            Verdict::Put(cause) => cause,
+            DiffOutcome::Put(cause) => cause,
         };
         if self.policy.paused {
             self.plan.holds.insert(object, Hold::Paused);
@@ -311,13 +310,13 @@ impl Planner<'_> {
             .collect();
         let whole = self.desired.scope == Scope::Account;
         let guarded = match guard::check(&pending, self.observed, whole, self.policy) {
-            Judgement::Pass => return,
-            Judgement::Approved => {
+            GuardDecision::Pass => return,
+            GuardDecision::Approved => {
                 self.plan.changes.iter_mut().for_each(|change| change.counted = false);
                 self.plan.approved = emails;
                 return;
             }
-            Judgement::Hold(guarded) => guarded,
+            GuardDecision::Hold(guarded) => guarded,
         };
         if !whole {
             // Only the whole account shows all that is pending, which is what somebody approves, and who is still there.

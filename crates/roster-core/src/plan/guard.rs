@@ -27,7 +27,7 @@ pub(super) struct Pending<'a> {
 
 /// What the guard says to a set of removals.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(super) enum GuardDecision {
     /// They are few enough.
     Pass,
     /// Somebody approved just these; they do not count towards the next ten minutes.
@@ -42,14 +42,14 @@ pub(super) enum Judgement {
 /// `whole` says that `observed` shows every member of the account. Where it does not, nobody can tell who of those removed
 /// lately is still there without access, so they are taken to be: the guard then fires early, and the whole account
 /// decides.
-pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, policy: &Policy) -> Judgement {
+pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, policy: &Policy) -> GuardDecision {
     if pending.is_empty() {
-        return Judgement::Pass;
+        return GuardDecision::Pass;
     }
     let members: BTreeSet<&Email> = pending.iter().map(|pending| pending.email).collect();
     let hash = approval_hash(&policy.mark.uid, &members);
-    if policy.guard.approved.as_deref() == Some(hash.as_str()) {
-        return Judgement::Approved;
+    if policy.guard.approved.contains(&hash) {
+        return GuardDecision::Approved;
     }
     let recent = observed.recent_removals.iter().filter(|removal| policy.now.duration_since(removal.at) < GUARD_WINDOW);
     let recent: BTreeSet<&Email> = recent.map(|removal| &removal.email).collect();
@@ -68,9 +68,9 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, p
     } else if let Some(role) = last {
         format!("the last holder of role {role} would be removed")
     } else {
-        return Judgement::Pass;
+        return GuardDecision::Pass;
     };
-    Judgement::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why })
+    GuardDecision::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why })
 }
 
 /// Over the Account's UID and the members, so that an approval is good for just these removals, and only here.

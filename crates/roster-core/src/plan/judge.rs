@@ -49,7 +49,7 @@ pub(super) struct Wanted<'a, C> {
 
 /// What to do about one thing that is desired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum DiffOutcome {
     /// It is as it should be.
     Nothing,
     /// Make it so.
@@ -67,24 +67,24 @@ pub(super) fn judge<C: Fingerprinted>(
     seen: Option<&Seen<C>>,
     layouts: Layouts<'_>,
     policy: &Policy,
-) -> Verdict {
-    let Some(seen) = seen else { return Verdict::Put(Cause::Spec) };
+) -> DiffOutcome {
+    let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
     let is = |wanted: &C| seen.content.as_ref() == Some(wanted);
     match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {
-        (Ownership::Foreign, _) => Verdict::NotOwned,
-        (Ownership::Unmarked, None) => Verdict::Put(Cause::Spec),
+        (Ownership::Foreign, _) => DiffOutcome::NotOwned,
+        (Ownership::Unmarked, None) => DiffOutcome::Put(Cause::Spec),
         (Ownership::Unmarked, Some(_)) => match policy.adoption {
-            Adoption::Always => Verdict::Put(Cause::Adoption),
+            Adoption::Always => DiffOutcome::Put(Cause::Adoption),
             // What others wrote has ranks of the layout that is there.
             Adoption::IfIdentical if is(wanted.written) && layouts.observed == layouts.written => {
-                Verdict::Put(Cause::Adoption)
+                DiffOutcome::Put(Cause::Adoption)
             }
-            Adoption::IfIdentical | Adoption::Never => Verdict::NotOwned,
+            Adoption::IfIdentical | Adoption::Never => DiffOutcome::NotOwned,
         },
-        (Ownership::Ours, _) if seen.fingerprint != Some(wanted.fingerprint) => Verdict::Put(Cause::Spec),
+        (Ownership::Ours, _) if seen.fingerprint != Some(wanted.fingerprint) => DiffOutcome::Put(Cause::Spec),
         // The fingerprint covers the layout: what we applied has ranks of the one that is desired, even where somebody
         // has since changed the account's.
-        (Ownership::Ours, _) if is(wanted.desired) || is(wanted.written) => Verdict::Nothing,
-        (Ownership::Ours, _) => Verdict::Drifted,
+        (Ownership::Ours, _) if is(wanted.desired) || is(wanted.written) => DiffOutcome::Nothing,
+        (Ownership::Ours, _) => DiffOutcome::Drifted,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     diff::Planner,
     drift,
     fingerprint::{Fingerprinted, Translated},
-    judge::{Ownership, Verdict, Wanted, judge, ownership},
+    judge::{DiffOutcome, Ownership, Wanted, judge, ownership},
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
@@ -74,18 +74,18 @@ impl Planner<'_> {
         let exact = matches!(access, Access::Exactly(_)) && self.layouts.written == self.layouts.desired;
         let observed = || seen.and_then(|seen| seen.content.as_ref());
         let (cause, before) = match judge(&wanted, seen, self.layouts, self.policy) {
-            Verdict::Nothing => {
+            DiffOutcome::Nothing => {
                 if !exact {
                     self.plan.kept.insert(email.clone(), Some(written.into_owned()));
                 }
                 return;
             }
-            Verdict::NotOwned => {
+            DiffOutcome::NotOwned => {
                 self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::NotOwned);
                 self.plan.kept.insert(email.clone(), None);
                 return;
             }
-            Verdict::Drifted => {
+            DiffOutcome::Drifted => {
                 // What drifted was applied in the layout that is desired, whatever the account's is by now.
                 let before =
                     observed().map(|content| translated(content.clone(), self.layouts.written, self.layouts.written));
@@ -95,7 +95,7 @@ impl Planner<'_> {
                 }
                 (Cause::Drift, before)
             }
-            Verdict::Put(cause) => {
+            DiffOutcome::Put(cause) => {
                 let layouts = self.layouts;
                 (cause, observed().map(|content| translated(content.clone(), layouts.observed, layouts.written)))
             }

@@ -1,6 +1,6 @@
 //! Desired × Observed → changes, drift, removals; and the guard. No I/O.
 //!
-//! The rules are design/api.md "Marks, drift, removal". [`plan`] compares, [`guard`](Guard) holds back what would take
+//! The rules are design/api.md "Marks, drift, removal", and the way in is [`crate::evaluate`]. `plan` compares, [`guard`](Guard) holds back what would take
 //! too many people's access away, and what is left comes out in the order in which a store should do it: narrowing, then
 //! definitions and grants, structural deletion last.
 
@@ -17,11 +17,12 @@ mod policy;
 mod waiting;
 
 pub use change::{Cause, Change, Content, ObjectKey, Phase};
-pub use deletion::deletion;
-pub use diff::{Hold, Plan, plan};
+pub(crate) use deletion::deletion;
+pub(crate) use diff::plan;
+pub use diff::{Hold, Plan};
 pub use drift::Drift;
 pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
 pub use members::limited;
 pub use observed::{FILES, Mark, Observed, RecentRemoval, Seen};
-pub use policy::{GUARD_WINDOW, GuardPolicy, Orders, Policy};
+pub use policy::{GUARD_WINDOW, GuardPolicy, Policy};

@@ -6,11 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Mark;
 use crate::{
-    api::{
-        APPROVE_REMOVAL_ANNOTATION, AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged,
-    },
+    api::{AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::RoleName,
     resolve::Settings,
+    state::AccountAnnotations,
 };
 
 /// The time over which the removal guard counts.
@@ -38,31 +37,13 @@ pub struct Policy {
     pub now: Timestamp,
 }
 
-/// What the annotations of an Account order (design/api.md "Status", last line).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Orders<'a> {
-    /// The account is paused.
-    pub paused: bool,
-    /// The hash of removals that may pass.
-    pub approved: Option<&'a str>,
-}
-
-impl<'a> Orders<'a> {
-    /// Read from annotations, looked up by key.
-    pub fn read(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let paused = annotation(PAUSED_ANNOTATION) == Some("true");
-        Self { paused, approved: annotation(APPROVE_REMOVAL_ANNOTATION) }
-    }
-}
-
 impl Policy {
-    /// What holds for one account. `last_holders`: see [`GuardPolicy::last_holders`].
-    #[must_use]
-    pub fn new(
+    /// Puts together the policy of one account. `last_holders`: see [`GuardPolicy::last_holders`].
+    pub(crate) fn new(
         mark: Mark,
         store: &IdentityStoreSpec,
         account: &AccountSpec,
-        orders: Orders<'_>,
+        annotations: &AccountAnnotations,
         last_holders: BTreeSet<RoleName>,
         now: Timestamp,
     ) -> Self {
@@ -72,23 +53,20 @@ impl Policy {
             adoption: store.adoption,
             drift: settings.drift,
             unmanaged: settings.unmanaged,
-            paused: store.paused || orders.paused,
+            paused: store.paused || annotations.paused,
             guard: GuardPolicy {
                 maximum_percent: settings.maximum_percent,
                 minimum_count: settings.minimum_count,
-                approved: orders.approved.map(ToOwned::to_owned),
+                approved: annotations.approved.iter().map(ToString::to_string).collect(),
                 last_holders,
             },
             holds_windows: store.holds_windows(),
             now,
         }
     }
-}
 
-impl Policy {
-    /// The same, telling every difference and correcting none: for who only wants to know.
-    #[must_use]
-    pub fn only_reporting(self) -> Self {
+    /// Tells every difference and corrects none: for who only wants to know.
+    pub(crate) fn only_reporting(self) -> Self {
         Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: false, ..self }
     }
 }
@@ -100,8 +78,8 @@ pub struct GuardPolicy {
     pub maximum_percent: u8,
     /// … and at least this many, over [`GUARD_WINDOW`].
     pub minimum_count: u32,
-    /// The hash somebody has approved.
-    pub approved: Option<String>,
+    /// The hashes somebody has approved.
+    pub approved: Vec<String>,
     /// Roles that must not lose their last holder unasked, and that nobody would hold any more.
     pub last_holders: BTreeSet<RoleName>,
 }

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     api::{DriftEntry, InvalidReason, SyncReason},
     contract::{Outcome, StoreError},
+    evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
     plan::{Cause, Change, Hold, ObjectKey, Phase, Plan},
-    resolve::{Access, Definitions, MemberView, Outlook, ResolvedAccount, ResolvedMember},
+    resolve::{Access, Definitions, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
 
@@ -95,20 +96,16 @@ pub(super) struct Outcomes<'a> {
 
 /// Reports what came of a pass. `result` is what the store made of it: nothing where there is no store.
 #[must_use]
-pub fn report(
-    pass: &ObjectsInScope,
-    resolved: &ResolvedAccount,
-    result: &Result<Option<AppliedPlan>, StoreError>,
-) -> PassReport {
+pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<AppliedPlan>, StoreError>) -> PassReport {
     let mut outcome = PassReport {
-        definitions: resolved.definitions.clone(),
+        definitions: judged.definitions.clone(),
         reports: Vec::new(),
         shown: Vec::new(),
         notices: Vec::new(),
         end: PassEnd::Done,
         changes: BTreeMap::new(),
         drift: (0, 0),
-        wakes: wakes(pass),
+        wakes: judged.wakes.clone(),
     };
     match result {
         Ok(Some(done)) => {
@@ -116,28 +113,15 @@ pub fn report(
                 outcome.end = PassEnd::NeedsAccount;
                 return outcome;
             }
-            Outcomes::new(pass, done).report(pass, resolved, &mut outcome);
+            Outcomes::new(pass, done).report(pass, judged, &mut outcome);
         }
-        Ok(None) => report_without_store(pass, resolved, &mut outcome),
+        Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {
             outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true };
-            report_failure(pass, resolved, error, &mut outcome);
+            report_failure(pass, judged, error, &mut outcome);
         }
     }
     outcome
-}
-
-/// When somebody's time begins or ends.
-fn wakes(pass: &ObjectsInScope) -> Vec<(Timestamp, Email)> {
-    let mut wakes = Vec::new();
-    for (email, memberships) in &pass.members {
-        for record in memberships {
-            let window = record.facts.window();
-            let instants = [window.starts_at, window.expires_at].into_iter().flatten();
-            wakes.extend(instants.filter(|at| *at > pass.now).map(|at| (at, email.clone())));
-        }
-    }
-    wakes
 }
 
 impl<'a> Outcomes<'a> {
@@ -156,10 +140,10 @@ impl<'a> Outcomes<'a> {
         }
     }
 
-    fn report(&self, pass: &ObjectsInScope, resolved: &ResolvedAccount, outcome: &mut PassReport) {
+    fn report(&self, pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
         self.count(outcome);
-        let definitions = &resolved.definitions;
-        for ((email, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+        let definitions = &judged.definitions;
+        for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
                 let report = self.member(record, view, member, &object, definitions, pass.now);
@@ -295,7 +279,7 @@ impl<'a> Outcomes<'a> {
         };
         let layout = match &definitions.outlook {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
-            Outlook::Frozen => self.plan.layout.clone(),
+            Outlook::Unresolvable => self.plan.layout.clone(),
         };
         let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
         if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
@@ -377,9 +361,9 @@ fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome:
 }
 
 /// Without a store nothing can be done, but everything can be said.
-fn report_without_store(pass: &ObjectsInScope, resolved: &ResolvedAccount, outcome: &mut PassReport) {
-    let definitions = &resolved.definitions;
-    for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
+    let definitions = &judged.definitions;
+    for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
             outcome.say(pass, KindName::Membership, record, member_report(record, view, None));
         }
@@ -397,11 +381,11 @@ fn report_without_store(pass: &ObjectsInScope, resolved: &ResolvedAccount, outco
 }
 
 /// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
-fn report_failure(pass: &ObjectsInScope, resolved: &ResolvedAccount, error: &StoreError, outcome: &mut PassReport) {
-    let definitions = &resolved.definitions;
+fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, outcome: &mut PassReport) {
+    let definitions = &judged.definitions;
     let (reason, message) = failure(error);
     let waits = |meta: &Meta| meta.generation != meta.status.observed_generation;
-    for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+    for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
                 let report = member_report(record, view, None).unsynced(reason, &message);

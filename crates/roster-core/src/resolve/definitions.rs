@@ -50,14 +50,14 @@ pub struct Definitions {
 #[derive(Clone, Debug)]
 pub enum Outlook {
     /// It does.
-    Whole(Box<InForce>),
+    Whole(Box<EffectiveCatalog>),
     /// Catalog, store or parent are missing, invalid or do not admit it: grants nothing new and keeps what is there.
-    Frozen,
+    Unresolvable,
 }
 
 /// The catalog as it is in force in one account.
 #[derive(Clone, Debug)]
-pub struct InForce {
+pub struct EffectiveCatalog {
     /// The catalog's spec and what it compiles to.
     pub facts: Arc<CatalogFacts>,
     /// The same, compiled.
@@ -138,8 +138,7 @@ pub(super) struct RolesInForce<'a> {
 }
 
 /// Works out what an account's definitions mean.
-#[must_use]
-pub fn definitions(snapshot: &Snapshot) -> Definitions {
+pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     let account = &snapshot.account;
     let mut finding = Finding::default();
     let facts = admitted_catalog(snapshot, &mut finding);
@@ -178,7 +177,7 @@ pub fn definitions(snapshot: &Snapshot) -> Definitions {
     let mut resolved = Definitions {
         account: account.key(),
         generation: account.generation,
-        outlook: Outlook::Frozen,
+        outlook: Outlook::Unresolvable,
         account_type,
         ended,
         owner,
@@ -203,7 +202,7 @@ fn admitted_catalog(snapshot: &Snapshot, finding: &mut Finding) -> Option<(Arc<C
         finding.fault(InvalidReason::CatalogNotFound, message);
         return None;
     };
-    if !admission::admits(&facts.spec.allowed_namespaces, &snapshot.namespace_labels) {
+    if !admission::admits(&facts.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) {
         let message = format!(
             "spec.catalogRef: PermissionCatalog {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
             snapshot.account.namespace
@@ -228,7 +227,7 @@ fn admitted_store(snapshot: &Snapshot, finding: &mut Finding) {
             let message = format!("spec.storeRef: there is no IdentityStore {name:?}");
             finding.fault(InvalidReason::StoreNotFound, message);
         }
-        Some(store) if !admission::admits(&store.spec.allowed_namespaces, &snapshot.namespace_labels) => {
+        Some(store) if !admission::admits(&store.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) => {
             let message = format!(
                 "spec.storeRef: IdentityStore {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
                 snapshot.account.namespace
@@ -273,7 +272,7 @@ impl Definitions {
 
         let owner = self.resolve_owner(snapshot, &catalog);
         self.desired = Some(Arc::new(self.desired_definitions(snapshot, &facts, &catalog, &predefined)));
-        self.outlook = Outlook::Whole(Box::new(InForce { facts, catalog, predefined, owner }));
+        self.outlook = Outlook::Whole(Box::new(EffectiveCatalog { facts, catalog, predefined, owner }));
     }
 
     fn resolve_owner(&mut self, snapshot: &Snapshot, catalog: &Catalog) -> Option<ResolvedOwner> {
@@ -355,12 +354,11 @@ impl Definitions {
         }
     }
 
-    /// What the store should hold within `scope`, where these are all its members, the owner included.
-    #[must_use]
-    pub fn desired(&self, scope: Scope, members: BTreeMap<Email, DesiredMember>) -> Desired {
+    /// Returns the desired content of the store within `scope`, where these are all its members, the owner included.
+    pub(crate) fn desired(&self, scope: Scope, members: BTreeMap<Email, DesiredMember>) -> Desired {
         let layout = match &self.outlook {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
-            Outlook::Frozen => Layout::default(),
+            Outlook::Unresolvable => Layout::default(),
         };
         let (account, definitions, ends) = (self.account.clone(), self.desired.clone(), self.ends());
         Desired { account, scope, layout, definitions, members, ends }
@@ -402,7 +400,7 @@ impl Definitions {
     pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
         let whole = match &self.outlook {
             Outlook::Whole(whole) => Some(whole),
-            Outlook::Frozen => None,
+            Outlook::Unresolvable => None,
         };
         whole
             .into_iter()

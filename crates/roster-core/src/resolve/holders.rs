@@ -24,7 +24,7 @@ impl Definitions {
                 .owner
                 .as_ref()
                 .is_some_and(|owner| RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role),
-            Outlook::Frozen => false,
+            Outlook::Unresolvable => false,
         };
         self.members_with(role, refs) + u64::from(owns)
     }

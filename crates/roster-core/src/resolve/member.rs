@@ -7,12 +7,12 @@ use smallvec::SmallVec;
 
 use super::{
     Access, Definitions, DesiredMember, End, Finding, MemberContent, Origin, Outlook, Window,
-    definitions::{InForce, ResolvedOwner, RolesInForce},
+    definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
     role::{advise_on_sections, unavailable},
 };
 use crate::{
     api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
-    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, effective},
+    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential},
     state::MemberFacts,
 };
 
@@ -21,6 +21,9 @@ use crate::{
 pub struct ResolvedMember {
     /// What the store should hold; nothing where no membership counts.
     pub desired: Option<DesiredMember>,
+    /// Potential permissions: without regard to suspension, blocking, time, approval and invitation. Of several
+    /// memberships, the lower level in each section. Absent where no membership counts, or the account does not resolve.
+    pub potential: Option<Ranks>,
     /// One view for each membership, in the order given.
     pub views: SmallVec<[MemberView; 1]>,
 }
@@ -37,6 +40,7 @@ pub struct MemberView {
 /// What one membership comes to by itself.
 struct One {
     content: MemberContent,
+    potential: Ranks,
     view: MemberView,
     /// Something unknown could only take away.
     at_most: bool,
@@ -87,8 +91,12 @@ impl MemberFacts {
 
 impl Definitions {
     /// Resolves all memberships of one address. `accepted` says whether an invitation lives and was accepted.
-    #[must_use]
-    pub fn member(&self, email: &Email, facts: &[&MemberFacts], accepted: &dyn Fn(&Name) -> bool) -> ResolvedMember {
+    pub(crate) fn member(
+        &self,
+        email: &Email,
+        facts: &[&MemberFacts],
+        accepted: &dyn Fn(&Name) -> bool,
+    ) -> ResolvedMember {
         if self.is_owner(email) {
             let view = self.fault_view(
                 InvalidReason::OwnerImmutable,
@@ -96,11 +104,12 @@ impl Definitions {
                     "spec.user.email: {email} is the account's owner, who has the owner role and needs no Membership"
                 ),
             );
-            return ResolvedMember { desired: None, views: facts.iter().map(|_| view.clone()).collect() };
+            let views = facts.iter().map(|_| view.clone()).collect();
+            return ResolvedMember { desired: None, potential: None, views };
         }
         // The order in which they are given must not show in what is stored.
         let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
-            return ResolvedMember { desired: None, views: SmallVec::new() };
+            return ResolvedMember { desired: None, potential: None, views: SmallVec::new() };
         };
         let origin = Origin { kind: "Membership", name: first.name.clone(), generation: first.generation };
         let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);
@@ -111,12 +120,13 @@ impl Definitions {
             let access = ended.map_or(kept, Access::Ended);
             let view = self.shared_view();
             let views = facts.iter().map(|_| view.clone()).collect();
-            return ResolvedMember { desired: Some(DesiredMember { access, origin }), views };
+            return ResolvedMember { desired: Some(DesiredMember { access, origin }), potential: None, views };
         };
 
         let mut views = SmallVec::with_capacity(facts.len());
         let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
         let mut at_most = false;
+        let mut potential: Option<Ranks> = None;
         for one in facts {
             let mut one_resolved = self.one(whole, one, accepted);
             if facts.len() > 1 {
@@ -124,6 +134,10 @@ impl Definitions {
                 one_resolved.view.finding.fault(InvalidReason::DuplicateMembership, message);
             }
             at_most |= one_resolved.at_most;
+            match &mut potential {
+                Some(lower) => lower.lower_to(one_resolved.potential.as_slice()),
+                None => potential = Some(one_resolved.potential),
+            }
             resolved.push((&one.name, one_resolved.content));
             views.push(one_resolved.view);
         }
@@ -137,7 +151,7 @@ impl Definitions {
             let access = if at_most { Access::AtMost(content) } else { Access::Exactly(content) };
             DesiredMember { access, origin }
         });
-        ResolvedMember { desired, views }
+        ResolvedMember { desired, potential, views }
     }
 
     /// What the store should hold of the owner.
@@ -153,7 +167,7 @@ impl Definitions {
         let owner = whole.owner.as_ref()?;
         let role = &whole.catalog.roles[owner.role];
         let mut ranks = Ranks::default();
-        effective(&whole.catalog, &owner_inputs(&owner_grant(whole, owner)), &mut ranks, &mut NoTrace);
+        potential(&whole.catalog, &owner_inputs(&owner_grant(whole, owner)), &mut ranks, &mut NoTrace);
         if ended.is_some() {
             ranks.clear();
         }
@@ -179,7 +193,7 @@ impl Definitions {
     pub(super) fn is_owner(&self, email: &Email) -> bool {
         let has_owner = match &self.outlook {
             Outlook::Whole(whole) => whole.owner.is_some(),
-            Outlook::Frozen => true,
+            Outlook::Unresolvable => true,
         };
         has_owner && self.owner.as_ref() == Some(email)
     }
@@ -199,12 +213,13 @@ impl Definitions {
         view
     }
 
-    fn one(&self, whole: &InForce, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> One {
+    fn one(&self, whole: &EffectiveCatalog, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> One {
         let mut view = self.shared_view();
         let parts = self.parts(whole, &facts.choices(), &mut view.finding);
         let mut ranks = Ranks::default();
-        effective(&whole.catalog, &parts.inputs(), &mut ranks, &mut NoTrace);
+        potential(&whole.catalog, &parts.inputs(), &mut ranks, &mut NoTrace);
         advise_on_sections(&whole.catalog, &ranks, &mut view.finding);
+        let potential = ranks.clone();
         let mut at_most = parts.unknown_restriction;
         if let Some(message) = invitation_missing(whole, facts, accepted) {
             view.finding.fault(InvalidReason::InvitationRequired, message);
@@ -232,11 +247,16 @@ impl Definitions {
             ended: None,
             anomalies: Box::default(),
         };
-        One { content, view, at_most }
+        One { content, potential, view, at_most }
     }
 
     /// Looks up what a membership or invitation names; what leads nowhere adds nothing and is a fault.
-    pub(super) fn parts<'a>(&'a self, whole: &'a InForce, choices: &Choices<'a>, finding: &mut Finding) -> Parts<'a> {
+    pub(super) fn parts<'a>(
+        &'a self,
+        whole: &'a EffectiveCatalog,
+        choices: &Choices<'a>,
+        finding: &mut Finding,
+    ) -> Parts<'a> {
         let catalog = whole.catalog.as_ref();
         let rules = &whole.facts.spec.members;
         let mut parts = Parts {
@@ -301,7 +321,7 @@ impl Definitions {
 
     fn grant_role<'a>(
         &'a self,
-        whole: &'a InForce,
+        whole: &'a EffectiveCatalog,
         choices: &Choices<'a>,
         parts: &mut Parts<'a>,
         finding: &mut Finding,
@@ -344,7 +364,7 @@ impl Definitions {
 }
 
 /// What the owner has: the owner role, and nothing takes any of it away.
-pub(super) fn owner_grant<'a>(whole: &'a InForce, owner: &ResolvedOwner) -> [Grant<'a>; 1] {
+pub(super) fn owner_grant<'a>(whole: &'a EffectiveCatalog, owner: &ResolvedOwner) -> [Grant<'a>; 1] {
     let source = Source::Owner(&whole.catalog.roles[owner.role].name);
     [Grant { source, ranks: &whole.predefined[owner.role] }]
 }
@@ -360,7 +380,11 @@ impl Parts<'_> {
     }
 }
 
-fn invitation_missing(whole: &InForce, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> Option<String> {
+fn invitation_missing(
+    whole: &EffectiveCatalog,
+    facts: &MemberFacts,
+    accepted: &dyn Fn(&Name) -> bool,
+) -> Option<String> {
     match &facts.invitation {
         Some(name) if !accepted(name) => {
             Some(format!("spec.invitationRef: there is no accepted Invitation {name:?} for this address"))

@@ -1,31 +1,29 @@
 //! Snapshot → Desired + findings for each object. No I/O.
 //!
 //! Resolving has two halves, so that one changed member of an account of 50,000 costs what it costs in an account of
-//! five: [`definitions`] works out once what catalog, roles and groups mean in this account, and [`Definitions::member`]
-//! looks up one address in it.
+//! five: [`Definitions`] are worked out once, what catalog, roles and groups mean in this account, and then each address is
+//! looked up in them. The way in is [`crate::evaluate`].
 
-mod account;
 mod admission;
 mod catalog;
 mod definitions;
 mod desired;
-mod explain;
 mod finding;
 mod holders;
 mod invitation;
 mod member;
-mod objects;
+mod potential;
 mod role;
 mod settings;
 
-pub use account::ResolvedAccount;
-pub use admission::{admitted_children, parent_admits};
-pub use definitions::{Definitions, InForce, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
+pub use admission::admitted_children;
+pub(crate) use definitions::definitions;
+pub use definitions::{Definitions, EffectiveCatalog, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole};
 pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, Window,
 };
 pub use finding::{Fault, Finding};
 pub use member::{MemberView, ResolvedMember};
-pub use objects::{AccountObjects, Objects};
+pub use potential::{Holder, Potential};
 pub use settings::{Settings, check_every, duration, looser};

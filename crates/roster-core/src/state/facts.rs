@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// An Account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountFacts {
     /// Namespace.
     pub namespace: Name,
@@ -43,7 +43,7 @@ impl AccountFacts {
 }
 
 /// A Role.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoleFacts {
     /// Name.
     pub name: Name,
@@ -54,7 +54,7 @@ pub struct RoleFacts {
 }
 
 /// A `UserGroup`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupFacts {
     /// Name.
     pub name: Name,
@@ -65,7 +65,7 @@ pub struct GroupFacts {
 }
 
 /// A Membership, slim: there may be very many.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MemberFacts {
     /// Name.
     pub name: Name,
@@ -190,6 +190,13 @@ pub struct CatalogFacts {
     pub compiled: Result<Arc<Catalog>, Vec<CatalogFault>>,
 }
 
+/// What it compiles to follows from the spec.
+impl PartialEq for CatalogFacts {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.generation, &self.spec) == (&other.name, other.generation, &other.spec)
+    }
+}
+
 impl CatalogFacts {
     /// Compiles the spec.
     #[must_use]
@@ -200,7 +207,7 @@ impl CatalogFacts {
 }
 
 /// An `IdentityStore`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFacts {
     /// Name.
     pub name: Name,

@@ -1,6 +1,7 @@
 //! Objects that one pass over an account works on, taken out of the index at one moment.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
@@ -8,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::{AccountFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Record, RoleFacts, RoleRefs, Snapshot};
+use super::{
+    AccountFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Members, Record, RoleFacts, RoleRefs, Snapshot,
+    SnapshotSource,
+};
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, Scope, SeededState};
 
 /// Memberships of one address, in the order of their names.
@@ -106,11 +110,8 @@ impl Index {
         })
     }
 
-    /// Returns the memberships of an address that are not being deleted.
     fn memberships(&self, key: &AccountKey, email: &Email) -> Memberships {
-        let names = self.accounts.get(key).and_then(|entry| entry.addresses.get(email)).into_iter().flatten();
-        let records = names.filter_map(|name| self.member(&key.namespace, name));
-        records.filter(|record| !record.meta.deleting).cloned().collect()
+        self.live_memberships(key, email).cloned().collect()
     }
 
     /// Returns the numbers of an account, `children` left out.
@@ -129,7 +130,23 @@ impl Index {
     }
 }
 
+fn facts(records: &Memberships) -> SmallVec<[&MemberFacts; 1]> {
+    records.iter().map(|record| record.facts.as_ref()).collect()
+}
+
 impl ObjectsInScope {
+    /// Returns the memberships, as they are judged.
+    #[must_use]
+    pub fn members(&self) -> Members<'_> {
+        let accepted = self.invitations.iter().filter(|record| record.facts.accepted);
+        Members {
+            scope: self.scope.clone(),
+            addresses: self.members.iter().map(|(email, records)| (email, facts(records))).collect(),
+            accepted: accepted.filter_map(|it| Some((&it.facts.name, it.facts.email.as_ref().ok()?))).collect(),
+            role_refs: Cow::Borrowed(&self.counts.role_refs),
+        }
+    }
+
     /// Names every object in scope of whose status something is said.
     pub fn references(&self) -> impl Iterator<Item = ObjectRef> {
         let members = self.members.iter().flat_map(|(_, records)| records).chain(&self.unaddressed);

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::{
     AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord,
-    Record, RoleFacts, RoleRefs, Snapshot, StoreFacts,
+    Record, RoleFacts, RoleRefs, StoreFacts,
 };
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, Seed, SeededState};
 
@@ -126,26 +126,6 @@ impl Index {
             listing: BTreeMap::new(),
             hashing,
         }
-    }
-
-    /// What decides about an account's definitions; nothing where the Account does not exist.
-    #[must_use]
-    pub fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
-        let entry = self.accounts.get(key)?;
-        let account = entry.object.as_ref()?.facts.clone();
-        let labels = self.namespaces.get(&key.namespace).map(|record| record.labels.clone()).unwrap_or_default();
-        let catalog = self.followed(key);
-        let store = self.stores.get(account.spec.store_ref.name.as_str());
-        let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.object.clone());
-        Some(Snapshot {
-            namespace_labels: labels,
-            catalog,
-            store: store.map(|record| record.facts.clone()),
-            parent: parent.filter(|parent| !parent.meta.deleting).map(|parent| parent.facts.clone()),
-            roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
-            groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),
-            account,
-        })
     }
 
     /// The accounts that name this one as their parent, with the labels of their namespaces where those are known.

@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
-    AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StatusDigest,
-    StoreFacts,
+    AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, RoleFacts,
+    StatusDigest, StoreFacts,
 };
 use crate::{
     api,
     model::{AccountKey, KindName, Name, ObjectRef},
 };
+
+/// Label of every namespace: its name.
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Annotations of ours, by key.
 pub type Annotations = BTreeMap<String, String>;
@@ -146,10 +149,19 @@ impl Object {
     }
 }
 
+/// Returns the labels that a namespace has where `labels` are written on it: the API server gives each the label of its
+/// name, and lets nobody change it.
+#[must_use]
+pub fn namespace_labels(name: &Name, mut labels: Labels) -> Labels {
+    labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.to_string());
+    labels
+}
+
 impl NamespaceRecord {
     /// The record of a namespace.
     #[must_use]
     pub fn new(metadata: ObjectMeta) -> Self {
-        Self { name: metadata.name.unwrap_or_default().into(), labels: Arc::new(metadata.labels.unwrap_or_default()) }
+        let name = metadata.name.unwrap_or_default().into();
+        Self { labels: Arc::new(namespace_labels(&name, metadata.labels.unwrap_or_default())), name }
     }
 }

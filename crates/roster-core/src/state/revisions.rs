@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use super::{AccountFacts, CatalogFacts, CatalogRecord, Impact, Index, LastRevision, PresentRevision, Record, Rollout};
-use crate::{
-    api::ROLLOUT_ANNOTATION,
-    model::{AccountKey, Name},
-};
+use crate::model::{AccountKey, Name};
 
 /// What is known of a catalog's revisions.
 #[derive(Clone)]
@@ -43,13 +40,7 @@ impl Index {
     #[must_use]
     pub fn revisions(&self, catalog: &str) -> Option<Revisions> {
         let present = self.catalogs.get(catalog)?;
-        let present = PresentRevision {
-            uid: present.meta.uid.clone(),
-            facts: present.facts.clone(),
-            deleting: present.meta.deleting,
-            all_at_once: present.meta.annotation(ROLLOUT_ANNOTATION) == Some("AllAtOnce"),
-        };
-        Some(Revisions { present, record: self.records.get(catalog).cloned() })
+        Some(Revisions { present: PresentRevision::new(present), record: self.records.get(catalog).cloned() })
     }
 
     /// The revision of its catalog that an account follows.

@@ -6,9 +6,9 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::CatalogFacts;
+use super::{CatalogFacts, Record};
 use crate::{
-    api::SyncReason,
+    api::{ROLLOUT_ANNOTATION, SyncReason},
     model::{AccountKey, Name},
 };
 
@@ -26,6 +26,17 @@ pub struct PresentRevision {
 }
 
 impl PresentRevision {
+    /// Returns the revision that a catalog has now.
+    #[must_use]
+    pub fn new(catalog: &Record<CatalogFacts>) -> Self {
+        Self {
+            uid: catalog.meta.uid.clone(),
+            facts: catalog.facts.clone(),
+            deleting: catalog.meta.deleting,
+            all_at_once: catalog.meta.annotation(ROLLOUT_ANNOTATION) == Some("AllAtOnce"),
+        }
+    }
+
     /// Whether it is worth a record: what is invalid or on its way out is not.
     fn counts(&self) -> bool {
         !self.deleting && self.facts.compiled.is_ok()

@@ -40,7 +40,7 @@ fn a_catalog_that_breaks_its_own_rules_is_the_catalogs_fault() {
         InvalidReason::CatalogInvalid,
         r#"spec.catalogRef: PermissionCatalog "portal" breaks its own rules: spec.ownerRole: role "boss" is not among spec.roles"#,
     );
-    assert!(matches!(world.definitions("acme").outlook, Outlook::Frozen));
+    assert!(matches!(world.definitions("acme").outlook, Outlook::Unresolvable));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::support::{PLAIN, Pass, World, email, membership, table};
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
+    evaluate::delete,
     model::Scope,
-    plan::{Hold, Mark, ObjectKey, Seen, deletion},
+    plan::{Hold, Mark, ObjectKey, Seen},
     resolve::{End, MemberContent},
 };
 
@@ -402,7 +403,7 @@ fn a_deleted_account_takes_its_container_with_it_but_nothing_of_another_cluster(
     let stranger = Seen { content: Some(MemberContent::default()), mark: None, fingerprint: None };
     pass.memory.members.insert(email("x@acme.example"), stranger);
     let observed = |pass: &Pass| pass.memory.observe(&Scope::Account, pass.policy.now);
-    let plan = deletion(&observed(&pass), &pass.policy.mark);
+    let plan = delete(&observed(&pass), &pass.policy.mark);
     assert_eq!(
         table(&plan),
         [
@@ -415,12 +416,12 @@ fn a_deleted_account_takes_its_container_with_it_but_nothing_of_another_cluster(
     );
     let foreign = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
     pass.memory.members.get_mut(&email("x@acme.example")).unwrap().mark = Some(foreign.clone());
-    let left = table(&deletion(&observed(&pass), &pass.policy.mark));
+    let left = table(&delete(&observed(&pass), &pass.policy.mark));
     assert!(!left.iter().any(|line| line.contains("x@") || line.contains("remove account")), "{left:?}");
-    assert_eq!(table(&deletion(&observed(&pass), &foreign)), ["Narrow account-deleted remove member x@acme.example"]);
+    assert_eq!(table(&delete(&observed(&pass), &foreign)), ["Narrow account-deleted remove member x@acme.example"]);
     // An Account of another UID has nothing there.
     let later = Mark { uid: "uid-9".into(), ..pass.policy.mark.clone() };
-    assert_eq!(table(&deletion(&observed(&pass), &later)), [""; 0]);
+    assert_eq!(table(&delete(&observed(&pass), &later)), [""; 0]);
 }
 
 #[test]

@@ -70,10 +70,10 @@ fn the_hash_from_the_message_lets_exactly_those_pass_and_they_do_not_count() {
     assert_eq!(hash.len(), 16);
     // Other removals by then: another hash.
     delete(&mut pass, 6, 7);
-    pass.policy.guard.approved = Some(hash.clone());
+    pass.policy.guard.approved = vec![hash.clone()];
     let other = pass.run().guarded.unwrap().hash;
     assert_ne!(hash, other);
-    pass.policy.guard.approved = Some(other);
+    pass.policy.guard.approved = vec![other];
     let plan = pass.run();
     assert!(plan.removes());
     assert_eq!((plan.guarded, plan.approved.len(), pass.memory.members.len()), (None, 7, 3));
@@ -224,7 +224,7 @@ fn a_catalog_in_which_nobodys_access_exists_any_more_waits_as_a_whole() {
     for object in ["account", "member m0@acme.example", "member m2@acme.example", "member new@acme.example"] {
         assert_eq!(holds[object], "Guarded", "{object}");
     }
-    pass.policy.guard.approved = pass.run().guarded.map(|guarded| guarded.hash);
+    pass.policy.guard.approved = pass.run().guarded.map(|guarded| guarded.hash).into_iter().collect();
     let plan = pass.run();
     assert_eq!(plan.approved.len(), 9);
     assert_eq!(pass.access("ed@acme.example"), "papers: Allowed, billing: Allowed");

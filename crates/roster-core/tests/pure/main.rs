@@ -16,11 +16,11 @@
 mod accounts;
 mod catalogs;
 mod drift;
-mod effective;
 mod guard;
 mod members;
 mod plan_properties;
 mod portals;
+mod potential;
 mod resolve_properties;
 mod roles;
 mod rollout;

@@ -73,7 +73,9 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         Event::Drift(policy) => pass.policy.drift = *policy,
         Event::Unmanaged(unmanaged) => pass.policy.unmanaged = *unmanaged,
         Event::Later(seconds) => pass.policy.now += jiff::SignedDuration::from_secs(*seconds),
-        Event::Approve => pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash),
+        Event::Approve => {
+            pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash).into_iter().collect();
+        }
         Event::Tamper(place, ranks) => {
             if let Some(seen) = pass.memory.members.get_mut(&address(*place))
                 && let Some(content) = &mut seen.content

@@ -1,10 +1,10 @@
 //! The resolver over any world: nothing invalid widens access, and neither order, names nor scope change it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use crate::{
     strategies::{MEMBERS, cases, member, permutation, world},
-    support::{World, email},
+    support::{World, email, mark},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -13,10 +13,15 @@ use roster_core::{
         AccountRef, BlockedUser, IdentityStoreSpec, InvalidReason, ManagedAccounts, MemberGroups, ParentRef,
         Permissions, RoleRef, RoleRefKind, RoleSpec,
     },
+    evaluate::{Context, judge, prepare},
     model::{AccountKey, Catalog, Email, Name, Ranks, RoleName, Scope},
-    resolve::{Access, AccountObjects, MemberContent, ResolvedAccount, definitions},
-    state::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts, StoreFacts},
+    resolve::{Access, MemberContent},
+    state::{
+        AccountFacts, CatalogFacts, GroupFacts, MemberFacts, Members, RoleFacts, RoleRefs, SnapshotSource as _,
+        StoreFacts,
+    },
 };
+use smallvec::SmallVec;
 
 const NOWHERE: &str = "nowhere";
 const OWNER: &str = "olga@acme.example";
@@ -443,7 +448,6 @@ fn in_order(world: &World, order: &[usize]) -> BTreeMap<Email, Access> {
     for group in &mut snapshot.groups {
         Arc::make_mut(group).spec.role_refs.reverse();
     }
-    let definitions = definitions(&snapshot);
     let all: Vec<MemberFacts> = world
         .members
         .values()
@@ -455,15 +459,18 @@ fn in_order(world: &World, order: &[usize]) -> BTreeMap<Email, Access> {
             member
         })
         .collect();
-    let mut members: BTreeMap<Email, Vec<&MemberFacts>> = BTreeMap::new();
+    let mut addresses: BTreeMap<&Email, SmallVec<[&MemberFacts; 1]>> = BTreeMap::new();
     for place in order {
-        members.entry(all[*place].email.clone().unwrap()).or_default().push(&all[*place]);
+        addresses.entry(all[*place].email.as_ref().unwrap()).or_default().push(&all[*place]);
     }
-    let members = members.into_iter().filter_map(|(email, facts)| {
-        let desired = definitions.member(&email, &facts, &|_| false).desired?;
-        Some((email, desired.access))
-    });
-    members.chain(definitions.owner_member().map(|(email, owner)| (email, owner.access))).collect()
+    let members = Members {
+        scope: Scope::Account,
+        addresses: addresses.into_iter().collect(),
+        accepted: BTreeMap::new(),
+        role_refs: Cow::Owned(RoleRefs::new()),
+    };
+    let judged = judge(&prepare(&snapshot), &members, &context());
+    judged.desired.members.into_iter().map(|(email, member)| (email, member.access)).collect()
 }
 
 /// Whether nobody has less in `after`, and nobody is there no more.
@@ -491,15 +498,8 @@ fn with_members(world: &World, members: &[&MemberFacts]) -> World {
     World { members: members.collect(), ..world.clone() }
 }
 
-/// The same as the product's own room keeps them.
-fn objects(world: &World) -> AccountObjects {
-    let own = |(_, name): &(AccountKey, Name)| name.clone();
-    AccountObjects {
-        roles: world.roles.iter().map(|(key, role)| (own(key), role.clone())).collect(),
-        groups: world.groups.iter().map(|(key, group)| (own(key), group.clone())).collect(),
-        members: world.members.iter().map(|(key, member)| (own(key), member.clone())).collect(),
-        ..AccountObjects::default()
-    }
+fn context() -> Context<'static> {
+    Context::new(mark(&World::key("acme")), Timestamp::UNIX_EPOCH)
 }
 
 /// Whether the member can do anything at `now`, as far as this says.
@@ -702,16 +702,15 @@ proptest! {
             world.catalogs.clear();
         }
         let (owner, nobody) = (email(OWNER), email("nobody@acme.example"));
-        let objects = objects(&world);
-        let definitions = Arc::new(world.definitions("acme"));
-        let addresses = objects.addresses();
-        let all = addresses.iter().map(|(email, facts)| (*email, facts.clone()));
-        let account = ResolvedAccount::new(definitions.clone(), Scope::Account, all, &|_| false).desired;
-        for email in addresses.keys().copied().chain([&owner, &nobody]) {
+        let (key, index) = (World::key("acme"), world.index());
+        // Prepared once, for everybody.
+        let prepared = prepare(&index.snapshot(&key).unwrap());
+        let all = index.members(&key, &Scope::Account).unwrap();
+        let account = judge(&prepared, &all, &context()).desired;
+        for email in all.addresses.iter().map(|(email, _)| *email).chain([&owner, &nobody]) {
             // An address nobody has any more comes without Memberships.
-            let own = addresses.get(email).cloned().unwrap_or_default();
             let scope = Scope::Members([email.clone()].into());
-            let alone = ResolvedAccount::new(definitions.clone(), scope, [(email, own)].into_iter(), &|_| false).desired;
+            let alone = judge(&prepared, &index.members(&key, &scope).unwrap(), &context()).desired;
             let expected = account.members.get(email).map(|member| (email.clone(), member.clone()));
             prop_assert_eq!(&alone.members, &expected.into_iter().collect());
             prop_assert_eq!(&alone.layout, &account.layout);

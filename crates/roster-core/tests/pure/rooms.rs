@@ -5,23 +5,26 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 7] = [
+const CORE: [(&str, &[&str]); 9] = [
     ("api", &[]),
     ("model", &["api"]),
     ("state", &["api", "model"]),
     ("resolve", &["api", "model", "state"]),
     ("plan", &["api", "model", "state", "resolve"]),
     ("contract", &["api", "model", "state", "resolve", "plan"]),
-    ("report", &["api", "model", "state", "resolve", "plan", "contract"]),
+    ("evaluate", &["api", "model", "state", "resolve", "plan"]),
+    ("report", &["api", "model", "state", "resolve", "plan", "contract", "evaluate"]),
+    ("testing", &["resolve", "plan"]),
 ];
 
 /// The rooms of `src/`, which may all name the core.
-const OUTER: [(&str, &[&str]); 5] = [
+const OUTER: [(&str, &[&str]); 6] = [
     ("store", &[]),
     ("telemetry", &[]),
     ("cluster", &["store", "telemetry"]),
     ("controller", &["store", "telemetry", "cluster"]),
-    ("cli", &["store", "telemetry", "cluster", "controller"]),
+    ("manifests", &["cluster"]),
+    ("cli", &["store", "telemetry", "cluster", "controller", "manifests"]),
 ];
 
 /// Crates that do I/O, run tasks or read a clock: none of them may be a dependency of the core.

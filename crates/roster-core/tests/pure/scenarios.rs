@@ -213,7 +213,7 @@ impl Story {
             policy.guard.maximum_percent = defaults.removal_guard.maximum_percent;
             policy.guard.minimum_count = defaults.removal_guard.minimum_count;
         }
-        pass.policy.guard.approved = self.approved.get(key).cloned();
+        pass.policy.guard.approved = self.approved.get(key).cloned().into_iter().collect();
         let resolved = pass.resolve();
         let plan = pass.run();
         if let Some(guarded) = &plan.guarded {

@@ -106,7 +106,7 @@ pub async fn a_role_in_use_can_be_removed(backend: &dyn Backend) {
 }
 
 async fn delete_account(world: &World, store: &dyn Store) -> Vec<roster_core::contract::Outcome> {
-    let plan = roster_core::plan::deletion(&world.observe(store).await, world.mark());
+    let plan = roster_core::evaluate::delete(&world.observe(store).await, world.mark());
     world.apply(store, &plan).await
 }
 
@@ -114,7 +114,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
     let (store, world, other) = (backend.open().await, world("acme"), world("other"));
     world.converge(&*store).await;
     other.converge(&*store).await;
-    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
     for _ in 0..2 {
         assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); 6]);
         assert_eq!(world.observe(&*store).await, Observed::default());
@@ -129,7 +129,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
 pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
-    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
     // Between the picture and the deletion, somebody comes in.
     backend.insert_member(world.key(), &email("late@shop.example")).await;
     let outcomes = world.apply(&*store, &plan).await;

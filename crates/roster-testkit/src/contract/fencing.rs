@@ -33,7 +33,7 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     let next = Claim::whole(later(1));
     // The new leader's first batch changes nothing, and still shuts the former one out.
     let same = super::world::world("acme");
-    let blind = roster_core::plan::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
+    let blind = roster_core::testing::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
     let repeated = Batch { mark: same.mark(), layout: &blind.layout, changes: &blind.changes, now: NOW };
     assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
     let before = world.observe(&*store).await;

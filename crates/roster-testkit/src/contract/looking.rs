@@ -1,6 +1,6 @@
 //! Opening a store read-only.
 
-use roster_core::{contract::StoreError, plan};
+use roster_core::{contract::StoreError, evaluate};
 
 use super::{Backend, world::world};
 
@@ -20,7 +20,7 @@ pub async fn a_writers_work_is_seen_and_nothing_is_applied(backend: &dyn Backend
         let store = backend.look().await.unwrap();
         world.assert_held(&world.observe(&*store).await);
         assert_eq!(store.keys().await.unwrap(), [world.key().clone()]);
-        let plan = plan::deletion(&world.observe(&*store).await, world.mark());
+        let plan = evaluate::delete(&world.observe(&*store).await, world.mark());
         for outcome in world.apply(&*store, &plan).await {
             assert!(matches!(outcome, Err(StoreError::Denied(_))), "{outcome:?}");
         }

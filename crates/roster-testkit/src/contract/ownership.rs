@@ -16,7 +16,7 @@ fn is_conflict(outcome: &Outcome) -> bool {
 
 /// Returns the plan for an empty store.
 async fn blind(world: &super::world::World) -> roster_core::plan::Plan {
-    roster_core::plan::plan(&world.desired(Scope::Account), &roster_core::plan::Observed::default(), &world.policy)
+    roster_core::testing::plan(&world.desired(Scope::Account), &roster_core::plan::Observed::default(), &world.policy)
 }
 
 pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
@@ -73,7 +73,7 @@ pub async fn another_cluster_is_not_touched(backend: &dyn Backend) {
         assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
         assert_eq!(world.observe(&*store).await, before);
     }
-    let removals = roster_core::plan::deletion(&before, world.mark());
+    let removals = roster_core::evaluate::delete(&before, world.mark());
     for cause in [Cause::Unwanted, Cause::Unmanaged, Cause::AccountDeleted] {
         let changes: Vec<Change> = removals.changes.iter().cloned().map(|change| Change { cause, ..change }).collect();
         let outcomes = other.apply_changes(&*store, &removals.layout, &changes).await;

@@ -151,7 +151,7 @@ pub async fn a_deleted_account_leaves_nothing(backend: &dyn Backend) {
     world.converge(&*store).await;
     backend.insert_member(world.key(), &email("stranger@shop.example")).await;
     backend.delete(world.key(), &member_key(&email("ann@shop.example"))).await;
-    let plan = roster_core::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
     assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); plan.changes.len()]);
     assert_eq!(world.observe(&*store).await, Observed::default());
     assert_eq!(store.accounts().await.unwrap(), []);

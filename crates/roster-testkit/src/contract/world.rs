@@ -75,7 +75,7 @@ pub fn world(name: &str) -> World {
             guard: GuardPolicy {
                 maximum_percent: 100,
                 minimum_count: u32::MAX,
-                approved: None,
+                approved: Vec::new(),
                 last_holders: BTreeSet::new(),
             },
             holds_windows: true,
@@ -151,7 +151,7 @@ impl World {
         let observed = store.observe(self.key(), &scope, NOW).await.unwrap();
         let mut policy = self.policy.clone();
         policy.holds_windows = store.capabilities().time_windows;
-        roster_core::plan::plan(&self.desired(scope), &observed, &policy)
+        roster_core::testing::plan(&self.desired(scope), &observed, &policy)
     }
 
     pub async fn apply(&self, store: &dyn Store, plan: &Plan) -> Vec<Outcome> {

@@ -66,7 +66,7 @@ async fn the_audit_only_grows() {
     let before = report(&backend).await;
     assert!(before.is_whole() && before.records == 26, "{before}");
     let store = backend.open().await;
-    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster::evaluate::delete(&world.observe(&*store).await, world.mark());
     world.apply(&*store, &plan).await;
     assert_eq!(report(&backend).await.records, 52);
 }

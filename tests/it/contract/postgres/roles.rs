@@ -102,7 +102,7 @@ async fn the_writer_does_all_of_its_work() {
     world.roles.remove(&RoleName::custom("admin"));
     world.converge(&store).await;
     world.assert_held(&world.observe(&store).await);
-    let plan = roster::plan::deletion(&world.observe(&store).await, world.mark());
+    let plan = roster::evaluate::delete(&world.observe(&store).await, world.mark());
     assert!(world.apply(&store, &plan).await.iter().all(Result::is_ok));
     let place = documented.backend.place_at(&documented.names.writer, documented.backend.server.port());
     let report = verify_audit(&place, &SecretsOf::default()).await.unwrap();

@@ -200,7 +200,7 @@ async fn the_audit_only_grows() {
     assert_eq!(report.records, 26);
     // And it still grows.
     let store = backend.open().await;
-    let plan = roster::plan::deletion(&world.observe(&*store).await, world.mark());
+    let plan = roster::evaluate::delete(&world.observe(&*store).await, world.mark());
     world.apply(&*store, &plan).await;
     assert_eq!(verify_audit(&backend.file()).await.unwrap().records, 52);
 }

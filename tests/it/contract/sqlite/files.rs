@@ -145,7 +145,8 @@ async fn a_file_that_is_gone_or_replaced_is_not_written_to() {
     let world = world("acme");
     let store = backend.open().await;
     world.converge(&*store).await;
-    let plan = roster::plan::plan(&world.desired(Scope::Account), &roster::plan::Observed::default(), &world.policy);
+    let plan =
+        roster_core::testing::plan(&world.desired(Scope::Account), &roster::plan::Observed::default(), &world.policy);
     other.open().await;
     let asserts_unusable = async |words: &str| {
         let error = store.observe(world.key(), &Scope::Account, NOW).await.unwrap_err();

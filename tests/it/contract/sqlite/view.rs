@@ -55,7 +55,7 @@ async fn there_is_a_row_for_each_member_and_section() {
             "users Edit 2"
         ]
     );
-    let plan = roster::plan::deletion(&bolt.observe(&*store).await, bolt.mark());
+    let plan = roster::evaluate::delete(&bolt.observe(&*store).await, bolt.mark());
     bolt.apply(&*store, &plan).await;
     assert_eq!(rows(&backend, "WHERE account = 'shop/bolt'").await, []);
 }

@@ -9,5 +9,5 @@ mod world;
 pub use base::{PLAIN, PORTAL, crowd, membership};
 pub use examples::{example, files, read, repository};
 pub use memory::Memory;
-pub use passes::{Pass, table};
+pub use passes::{Pass, mark, table};
 pub use world::{Resolved, World, email};

@@ -1,14 +1,18 @@
 //! Passes: resolve, observe, plan, apply.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Memory, Resolved, World};
 use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
-    model::{AccountKey, RoleName, Scope},
-    plan::{GuardPolicy, Mark, Plan, Policy, plan},
-    resolve::{Access, Definitions, Desired},
+    evaluate::{Context, evaluate, prepare},
+    model::{AccountKey, Scope},
+    plan::{GuardPolicy, Mark, Plan, Policy},
+    state::SnapshotSource as _,
 };
 
 pub fn mark(account: &AccountKey) -> Mark {
@@ -23,23 +27,15 @@ pub fn policy(account: &str) -> Policy {
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
         paused: false,
-        guard: GuardPolicy { maximum_percent: 25, minimum_count: 5, approved: None, last_holders: BTreeSet::new() },
+        guard: GuardPolicy {
+            maximum_percent: 25,
+            minimum_count: 5,
+            approved: Vec::new(),
+            last_holders: BTreeSet::new(),
+        },
         holds_windows: true,
         now: Timestamp::UNIX_EPOCH,
     }
-}
-
-/// The guarded roles that nobody would hold any more, as the controller works them out.
-pub fn last_holders(definitions: &Definitions, desired: &Desired) -> BTreeSet<RoleName> {
-    let mut roles: BTreeSet<RoleName> = definitions.guarded_roles().map(|name| RoleName::predefined(name)).collect();
-    for member in desired.members.values() {
-        if let Access::Exactly(content) | Access::AtMost(content) = &member.access
-            && let Some(role) = content.role.as_ref().filter(|_| !content.ranks.is_none())
-        {
-            roles.remove(role);
-        }
-    }
-    roles
 }
 
 /// One account, its store, and how it is kept.
@@ -74,11 +70,23 @@ impl Pass {
         self.plan_within(Scope::Account)
     }
 
+    /// The plan of a pass in which store and account are kept as `policy` says.
     pub fn plan_within(&self, scope: Scope) -> Plan {
-        let resolved = self.world.resolve_within(&self.account, scope.clone());
-        let mut policy = self.policy.clone();
-        policy.guard.last_holders = last_holders(&resolved.definitions, &self.resolve().desired);
-        let made = plan(&resolved.desired, &self.memory.observe(&scope, policy.now), &policy);
+        let (key, index) = (World::key(&self.account), self.world.index());
+        let (mut snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &scope).unwrap());
+        let policy = &self.policy;
+        if let Some(store) = &mut snapshot.store {
+            let spec = &mut Arc::make_mut(store).spec;
+            (spec.adoption, spec.paused) = (policy.adoption, policy.paused);
+            let defaults = &mut spec.account_defaults;
+            (defaults.drift.policy, defaults.drift.unmanaged) = (policy.drift, policy.unmanaged);
+            defaults.removal_guard.maximum_percent = policy.guard.maximum_percent;
+            defaults.removal_guard.minimum_count = policy.guard.minimum_count;
+        }
+        snapshot.annotations.paused |= policy.paused;
+        let context = Context { approved: &policy.guard.approved, ..Context::new(policy.mark.clone(), policy.now) };
+        let observed = self.memory.observe(&scope, policy.now);
+        let made = evaluate(&prepare(&snapshot), &members, &observed, &context).plan;
         if made.needs_account && scope != Scope::Account {
             return self.plan_within(Scope::Account);
         }

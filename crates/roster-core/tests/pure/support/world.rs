@@ -1,15 +1,17 @@
 //! Objects as they stand in a cluster, and what resolving makes of them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use roster_core::{
     api::{self, InvalidReason, InvitationPhase},
-    model::{AccountKey, Email, Name, Scope},
-    resolve::{Definitions, Desired, DesiredMember, Finding, MemberView, definitions},
-    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, Snapshot, StoreFacts},
+    evaluate::{Context, judge, prepare},
+    model::{AccountKey, Email, Name, Scope, Seed},
+    resolve::{Definitions, Desired, Finding, MemberView},
+    state::{
+        AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
+        Record, RoleFacts, Snapshot, SnapshotSource as _, StoreFacts,
+    },
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_yaml_ng::Value;
@@ -29,7 +31,7 @@ pub struct World {
 
 /// What resolving one account comes to.
 pub struct Resolved {
-    pub definitions: Definitions,
+    pub definitions: Arc<Definitions>,
     pub desired: Desired,
     pub views: BTreeMap<Name, MemberView>,
 }
@@ -127,23 +129,52 @@ impl World {
         AccountKey::parse(account).unwrap_or_else(|| AccountKey::new("default", account))
     }
 
-    pub fn snapshot(&self, account: &str) -> Snapshot {
-        let key = Self::key(account);
-        let facts = self.accounts[&key].clone();
-        let of_account = |(account, _): &(AccountKey, Name)| *account == key;
-        Snapshot {
-            namespace_labels: self.labels.get(key.namespace.as_str()).cloned().unwrap_or_default(),
-            catalog: self.catalogs.get(&facts.spec.catalog_ref.name).cloned(),
-            store: self.stores.get(&facts.spec.store_ref.name).cloned(),
-            parent: facts.parent().and_then(|parent| self.accounts.get(&parent).cloned()),
-            roles: self.roles.iter().filter(|(key, _)| of_account(key)).map(|(_, role)| role.clone()).collect(),
-            groups: self.groups.iter().filter(|(key, _)| of_account(key)).map(|(_, group)| group.clone()).collect(),
-            account: facts,
+    /// The index of a controller that has seen these objects.
+    pub fn index(&self) -> Index {
+        let mut index = Index::new(Seed::default());
+        let cluster = Name::default;
+        let labels = self
+            .labels
+            .iter()
+            .map(|(name, labels)| Object::Namespace(NamespaceRecord { name: Name::new(name), labels: labels.clone() }));
+        let catalogs = self.catalogs.iter().map(|(name, facts)| {
+            Object::Catalog(record(cluster(), Name::new(name), cluster(), facts.generation, facts.clone()))
+        });
+        let stores = self.stores.iter().map(|(name, facts)| {
+            Object::Store(record(cluster(), Name::new(name), cluster(), facts.generation, facts.clone()))
+        });
+        let accounts = self.accounts.iter().map(|(key, facts)| {
+            Object::Account(record(
+                key.namespace.clone(),
+                key.name.clone(),
+                key.name.clone(),
+                facts.generation,
+                facts.clone(),
+            ))
+        });
+        let roles = self.roles.iter().map(|(key, facts)| Object::Role(owned(key, facts.generation, facts.clone())));
+        let groups = self.groups.iter().map(|(key, facts)| Object::Group(owned(key, facts.generation, facts.clone())));
+        let members = self
+            .members
+            .iter()
+            .map(|(key, facts)| Object::Member(owned(key, facts.generation, Arc::new(facts.clone()))));
+        let invitations = self
+            .invitations
+            .iter()
+            .map(|(key, facts)| Object::Invitation(owned(key, facts.generation, Arc::new(facts.clone()))));
+        let all = labels.chain(catalogs).chain(stores).chain(accounts).chain(roles).chain(groups).chain(members);
+        for object in all.chain(invitations) {
+            index.apply(object, |_| None);
         }
+        index
     }
 
-    pub fn definitions(&self, account: &str) -> Definitions {
-        definitions(&self.snapshot(account))
+    pub fn snapshot(&self, account: &str) -> Snapshot {
+        self.index().snapshot(&Self::key(account)).unwrap()
+    }
+
+    pub fn definitions(&self, account: &str) -> Arc<Definitions> {
+        prepare(&self.snapshot(account)).definitions
     }
 
     pub fn resolve(&self, account: &str) -> Resolved {
@@ -151,34 +182,20 @@ impl World {
     }
 
     pub fn resolve_within(&self, account: &str, scope: Scope) -> Resolved {
-        let key = Self::key(account);
-        let definitions = self.definitions(account);
-        let mut by_email: BTreeMap<&Email, Vec<&MemberFacts>> = BTreeMap::new();
+        let (key, index) = (Self::key(account), self.index());
+        let members = index.members(&key, &scope).unwrap();
+        let context = Context::new(super::passes::mark(&key), Timestamp::UNIX_EPOCH);
+        let judged = judge(&prepare(&index.snapshot(&key).unwrap()), &members, &context);
         let mut views = BTreeMap::new();
+        for ((_, facts), member) in std::iter::zip(&members.addresses, judged.members) {
+            views.extend(facts.iter().map(|one| one.name.clone()).zip(member.views));
+        }
         for ((_, name), facts) in self.members.iter().filter(|((account, _), _)| *account == key) {
-            match &facts.email {
-                Ok(email) => by_email.entry(email).or_default().push(facts),
-                Err(_) => {
-                    views.insert(name.clone(), definitions.unaddressed(facts));
-                }
+            if facts.email.is_err() {
+                views.insert(name.clone(), judged.definitions.unaddressed(facts));
             }
         }
-        let mut members: BTreeMap<Email, DesiredMember> = BTreeMap::new();
-        for (email, facts) in by_email {
-            let accepted = |name: &Name| {
-                let invitation = self.invitations.get(&(key.clone(), name.clone()));
-                invitation.is_some_and(|invitation| invitation.accepted && invitation.email.as_ref() == Ok(email))
-            };
-            let resolved = definitions.member(email, &facts, &accepted);
-            views.extend(facts.iter().map(|one| one.name.clone()).zip(resolved.views));
-            members.extend(resolved.desired.map(|desired| (email.clone(), desired)));
-        }
-        members.extend(definitions.owner_member());
-        if let Scope::Members(emails) = &scope {
-            let within: BTreeSet<&Email> = emails.iter().collect();
-            members.retain(|email, _| within.contains(email));
-        }
-        Resolved { desired: definitions.desired(scope, members), definitions, views }
+        Resolved { desired: judged.desired, definitions: judged.definitions, views }
     }
 
     /// What is to be said of one object of an account: `account`, `role x`, `group x`, `membership x`, `invitation x`.
@@ -211,6 +228,15 @@ impl World {
         let finding = self.finding(account, object);
         assert!(finding.is_valid(), "{object}: {}", finding.message());
     }
+}
+
+fn record<F>(namespace: Name, name: Name, account: Name, generation: i64, facts: Arc<F>) -> Record<F> {
+    let meta = Meta { uid: "uid-1".into(), generation, ..Meta::default() };
+    Record { namespace, name, account, meta, facts }
+}
+
+fn owned<F>((account, name): &(AccountKey, Name), generation: i64, facts: Arc<F>) -> Record<F> {
+    record(account.namespace.clone(), name.clone(), account.name.clone(), generation, facts)
 }
 
 fn member(name: Name, generation: i64, spec: api::MembershipSpec) -> MemberFacts {

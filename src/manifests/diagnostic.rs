@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use serde::Serialize;
 
-use super::{ObjectId, document::Place};
+use super::{ObjectId, document::SourceSpan};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
@@ -58,8 +58,14 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Something to be said of a place in a file.
     #[must_use]
-    pub fn new(severity: Severity, file: &Arc<Path>, place: Place, reason: &str, message: impl Into<String>) -> Self {
-        let Place { position, text } = place;
+    pub fn new(
+        severity: Severity,
+        file: &Arc<Path>,
+        place: SourceSpan,
+        reason: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        let SourceSpan { position, text } = place;
         Self {
             severity,
             file: file.clone(),

@@ -11,10 +11,10 @@ use super::{
     cel::whole,
     compile::{Kind, List, Node, Type},
 };
-use crate::cli::suggest::{meant, suggestion};
+use crate::manifests::suggest::{meant, suggestion};
 use crate::{
     api,
-    cli::input::path::{FieldPath, Step},
+    manifests::path::{FieldPath, Step},
 };
 
 /// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.

@@ -1,5 +1,6 @@
-//! Effective permissions of one member: granted, equal to owner, capped, reduced (design/api.md "Effective
-//! permissions", steps 1 to 4; step 5, no access at all, is decided where the account's state is known: in `resolve`).
+//! Potential permissions of one member: granted, equal to owner, capped, reduced (design/api.md "Effective permissions",
+//! steps 1 to 4). They become the effective permissions by step 5, the ends, which is decided where the account's state is
+//! known: in `resolve`.
 
 use super::{Caps, Catalog, Name, Ranks, Rule};
 
@@ -59,9 +60,9 @@ impl Trace for NoTrace {
     const LISTENS: bool = false;
 }
 
-/// The effective permissions, written to `out`, which may hold anything before. Allocates nothing once `out` is as long
-/// as the catalog.
-pub fn effective<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &mut Ranks, trace: &mut T) {
+/// Writes the potential permissions to `out`, which may hold anything before. Allocates nothing once `out` is as long as
+/// the catalog.
+pub fn potential<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &mut Ranks, trace: &mut T) {
     if out.as_slice().len() == catalog.layout.len() {
         out.clear();
     } else {

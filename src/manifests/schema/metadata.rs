@@ -6,8 +6,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::Problem;
-use crate::cli::input::path::FieldPath;
-use crate::cli::suggest::suggestion;
+use crate::manifests::path::FieldPath;
+use crate::manifests::suggest::suggestion;
 
 /// Fields of `metav1.ObjectMeta`.
 const FIELDS: [&str; 15] = [

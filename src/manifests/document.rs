@@ -52,7 +52,7 @@ pub struct Document {
 
 /// Where a field of a document is, in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     /// Line and column in the file.
     pub position: Position,
     /// What stands on that line.
@@ -62,7 +62,7 @@ pub struct Place {
 impl Document {
     /// Where a field is; see [`Marked::find`]. The beginning of the document where nothing is found.
     #[must_use]
-    pub fn place(&self, path: &FieldPath, part: Part, word: Option<&str>) -> Place {
+    pub fn place(&self, path: &FieldPath, part: Part, word: Option<&str>) -> SourceSpan {
         let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
         let found = Marked::read(&self.text).map(|marked| marked.find(&whole, part, word));
         place_in(&self.text, self.line, found)
@@ -92,12 +92,12 @@ impl Document {
 
 /// A position in a text that begins on line `first` of its file; without one, the first line that says something.
 #[must_use]
-pub(super) fn place_in(text: &str, first: usize, position: Option<Position>) -> Place {
+pub(super) fn place_in(text: &str, first: usize, position: Option<Position>) -> SourceSpan {
     let position = position.unwrap_or_else(|| {
         let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         let line = 1 + text.lines().position(says).unwrap_or(0);
         Position { line, column: 1, width: 1 }
     });
     let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default().to_owned();
-    Place { position: Position { line: position.line + first - 1, ..position }, text: line }
+    SourceSpan { position: Position { line: position.line + first - 1, ..position }, text: line }
 }

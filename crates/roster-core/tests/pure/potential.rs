@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use roster_core::{
     api::PermissionCatalogSpec,
-    model::{Catalog, Grant, MemberInputs, Name, NoTrace, Ranks, Source, Step, effective, explain},
+    model::{Catalog, Grant, MemberInputs, Name, NoTrace, Ranks, Source, Step, explain, potential},
 };
 
 use crate::strategies::{cases, catalog, permutation, rows};
@@ -21,7 +21,7 @@ fn run(catalog: &Catalog, grants: &[Ranks], owner: Option<&Ranks>, caps: &[usize
     let equal_to_owner = owner.map(|ranks| (&name, ranks));
     let inputs = MemberInputs { grants: &grants, equal_to_owner, restrictions: &restrictions };
     let mut out: Ranks = [7, 7, 7].into_iter().collect();
-    effective(catalog, &inputs, &mut out, &mut NoTrace);
+    potential(catalog, &inputs, &mut out, &mut NoTrace);
     let (explained, explanations) = explain(catalog, &inputs);
     assert_eq!(out, explained, "explain differs");
     for (section, explanation) in explanations.iter().enumerate() {

@@ -1,29 +1,32 @@
 //! Reading a live cluster, as who the kubeconfig says.
 
-use std::{fmt::Debug, sync::Arc};
+use std::fmt::Debug;
 
 use anyhow::Context as _;
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde::de::DeserializeOwned;
 
-use super::{Cluster, Estate, Source};
+use super::{Cluster, LoadedObjects, Objects, Source};
 use crate::{
     api,
+    cluster::wire::{FromWire, Kind, Wire},
     model::{AccountKey, Name},
-    resolve::Objects,
-    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
+    state::{NamespaceRecord, Object, SnapshotSource},
 };
 
 /// Objects of one page of a list.
 const PAGE: u32 = 1_000;
 
 /// Connects as the kubeconfig says; also the namespace of its context.
-pub(in crate::cli) async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> {
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> {
     let config = if context.is_some() || Kubeconfig::read().is_ok() {
         let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
         kube::Config::from_kubeconfig(&options).await.context("cannot read the kubeconfig")?
@@ -38,52 +41,36 @@ pub(in crate::cli) async fn connect(context: Option<&str>) -> anyhow::Result<(Cl
 }
 
 /// Reads what the commands ask about, and whatever that refers to.
-pub(super) async fn read(context: Option<&str>, namespace: Option<&str>, all: bool) -> anyhow::Result<Estate> {
+///
+/// # Errors
+/// When the kubeconfig says nothing of use, or the cluster does not answer.
+pub async fn read(context: Option<&str>, namespace: Option<&str>, all: bool) -> anyhow::Result<LoadedObjects> {
     let (client, default) = connect(context).await?;
     let within = (!all).then(|| namespace.unwrap_or(&default).to_owned());
     let within = within.as_deref();
     let mut objects = Objects::default();
     namespaces(&client, within, &mut objects).await?;
-    for catalog in list_all::<api::PermissionCatalog>(Api::all(client.clone())).await? {
-        let name = Name::from(catalog.name_any());
-        let facts = CatalogFacts::new(name.clone(), catalog.metadata.generation.unwrap_or(0), catalog.spec);
-        objects.catalogs.insert(name, Arc::new(facts));
+    for catalog in list_all::<Wire<api::PermissionCatalog>>(Api::all(client.clone())).await? {
+        objects.add(FromWire::object(catalog));
     }
-    for store in list_all::<api::IdentityStore>(Api::all(client.clone())).await? {
-        let name = Name::from(store.name_any());
-        let facts = StoreFacts::new(name.clone(), store.metadata.generation.unwrap_or(0), store.spec);
-        objects.stores.insert(name, Arc::new(facts));
+    for store in list_all::<Wire<api::IdentityStore>>(Api::all(client.clone())).await? {
+        objects.add(FromWire::object(store));
     }
-    let mut accounts = Vec::new();
-    for account in list::<api::Account>(&client, within).await? {
-        accounts.push(add_account(&mut objects, account));
-    }
+    add_all::<api::Account>(&client, within, &mut objects).await?;
+    let accounts = SnapshotSource::accounts(&objects).cloned().collect();
     for key in parents_elsewhere(&objects) {
         // Who may not look there is told what everybody else is: that nothing admits the account.
-        if let Ok(Some(parent)) = Api::namespaced(client.clone(), &key.namespace).get_opt(&key.name).await {
-            add_account(&mut objects, parent);
+        let api: Api<Wire<api::Account>> = Api::namespaced(client.clone(), &key.namespace);
+        if let Ok(Some(parent)) = api.get_opt(&key.name).await {
+            objects.add(FromWire::object(parent));
         }
     }
-    for role in list::<api::Role>(&client, within).await? {
-        let (key, name, generation) = place(&role, &role.spec.account_ref);
-        objects.entry(key).roles.insert(name.clone(), Arc::new(RoleFacts { name, generation, spec: role.spec }));
-    }
-    for group in list::<api::UserGroup>(&client, within).await? {
-        let (key, name, generation) = place(&group, &group.spec.account_ref);
-        objects.entry(key).groups.insert(name.clone(), Arc::new(GroupFacts { name, generation, spec: group.spec }));
-    }
-    for member in list::<api::Membership>(&client, within).await? {
-        let (key, name, generation) = place(&member, &member.spec.account_ref);
-        objects.entry(key).members.insert(name.clone(), MemberFacts::new(name, generation, &member.spec));
-    }
-    for invitation in list::<api::Invitation>(&client, within).await? {
-        let (key, name, generation) = place(&invitation, &invitation.spec.account_ref);
-        // Nothing is mailed yet, so nothing can have been accepted.
-        let facts = InvitationFacts::new(name.clone(), generation, &invitation.spec, false);
-        objects.entry(key).invitations.insert(name, facts);
-    }
+    add_all::<api::Role>(&client, within, &mut objects).await?;
+    add_all::<api::UserGroup>(&client, within, &mut objects).await?;
+    add_all::<api::Membership>(&client, within, &mut objects).await?;
+    add_all::<api::Invitation>(&client, within, &mut objects).await?;
     let id = cluster_id(&client).await?;
-    Ok(Estate { objects, source: Source::Cluster(Cluster { client, id }), accounts })
+    Ok(LoadedObjects { objects, source: Source::Cluster(Cluster { client, id }), accounts })
 }
 
 /// What marks this cluster's objects in a store.
@@ -109,14 +96,27 @@ async fn namespaces(client: &Client, within: Option<&str>, objects: &mut Objects
         None => api.list_metadata(&ListParams::default()).await.context("cannot list namespaces")?.items,
     };
     for namespace in found {
-        let labels = Arc::new(namespace.metadata.labels.clone().unwrap_or_default());
-        objects.namespaces.insert(namespace.name_any().into(), labels);
+        objects.add(Object::Namespace(NamespaceRecord::new(namespace.metadata)));
+    }
+    Ok(())
+}
+
+/// Lists a kind, and adds what is found.
+async fn add_all<K>(client: &Client, within: Option<&str>, objects: &mut Objects) -> anyhow::Result<()>
+where
+    K: Kind<Scope = NamespaceResourceScope> + FromWire,
+{
+    for found in list::<Wire<K>>(client, within).await? {
+        objects.add(K::object(found));
     }
     Ok(())
 }
 
 /// Lists a kind, page by page.
-pub(in crate::cli) async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
@@ -128,7 +128,10 @@ where
 }
 
 /// As [`list`], of an API at hand.
-pub(in crate::cli) async fn list_all<K>(api: Api<K>) -> anyhow::Result<Vec<K>>
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_all<K>(api: Api<K>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -142,27 +145,6 @@ where
             None => return Ok(found),
         }
     }
-}
-
-fn place<K: ResourceExt>(object: &K, account: &api::NameRef) -> (AccountKey, Name, i64) {
-    let namespace = object.namespace().unwrap_or_default();
-    let key = AccountKey::new(&namespace, &account.name);
-    (key, object.name_any().into(), object.meta().generation.unwrap_or(0))
-}
-
-fn add_account(objects: &mut Objects, account: api::Account) -> AccountKey {
-    let annotations = account.annotations().clone();
-    let facts = AccountFacts {
-        namespace: account.namespace().unwrap_or_default().into(),
-        name: account.name_any().into(),
-        uid: account.uid().unwrap_or_default().into(),
-        generation: account.metadata.generation.unwrap_or(0),
-        spec: account.spec,
-    };
-    let key = facts.key();
-    let entry = objects.entry(key.clone());
-    (entry.account, entry.annotations) = (Some(Arc::new(facts)), annotations);
-    key
 }
 
 /// Parents that are named and were not listed.

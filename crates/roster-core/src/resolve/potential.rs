@@ -1,4 +1,5 @@
-//! Why somebody may do what they may; asked by people, never on the way to a store.
+//! Potential permissions and why they are what they are; asked by people and by who judges authority, never on the way to a
+//! store.
 
 use super::{
     Definitions, Finding, Outlook,
@@ -12,30 +13,48 @@ use crate::{
     state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
+/// Somebody whose potential permissions are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// The account's owner.
+    Owner,
+    /// The user of one membership, were it their only one.
+    Member(&'a MemberFacts),
+    /// Somebody invited, once they have accepted.
+    Invited(&'a InvitationFacts),
+}
+
+/// Permissions by all steps but the last, the ends: what somebody may do, or could if they were not suspended, blocked,
+/// expired, not started, not approved, and their invitation not gone (design/api.md "Effective permissions").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Potential {
+    /// The permissions.
+    pub ranks: Ranks,
+    /// Why each section is at its level, in the catalog's order.
+    pub sections: Vec<Explanation>,
+}
+
 impl Definitions {
-    /// Why each section of one membership is at its level, before step 5 (suspension, expiry, …). Nothing where the
-    /// account does not resolve as a whole.
+    /// Works out the potential permissions of somebody, and why they are what they are. Returns nothing where the account
+    /// does not resolve as a whole, or has no owner who gets anything.
     #[must_use]
-    pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
+    pub fn potential(&self, holder: Holder<'_>) -> Option<Potential> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
-        Some(explain(&whole.catalog, &parts.inputs()).1)
-    }
-
-    /// The same for what an invitation would give, once somebody has accepted it.
-    #[must_use]
-    pub fn explain_invitation(&self, facts: &InvitationFacts) -> Option<Vec<Explanation>> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
-        Some(explain(&whole.catalog, &parts.inputs()).1)
-    }
-
-    /// The same for the owner. Nothing where the account does not resolve as a whole, or its owner gets nothing.
-    #[must_use]
-    pub fn explain_owner(&self) -> Option<Vec<Explanation>> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
-        let grants = owner_grant(whole, whole.owner.as_ref()?);
-        Some(explain(&whole.catalog, &owner_inputs(&grants)).1)
+        let (ranks, sections) = match holder {
+            Holder::Owner => {
+                let grants = owner_grant(whole, whole.owner.as_ref()?);
+                explain(&whole.catalog, &owner_inputs(&grants))
+            }
+            Holder::Member(facts) => {
+                let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+                explain(&whole.catalog, &parts.inputs())
+            }
+            Holder::Invited(facts) => {
+                let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+                explain(&whole.catalog, &parts.inputs())
+            }
+        };
+        Some(Potential { ranks, sections })
     }
 
     /// The role a membership has, its own or the catalog's default; nothing where it leads nowhere.

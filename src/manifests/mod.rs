@@ -1,7 +1,8 @@
-//! Where the objects come from: files, or the live cluster. Both end up as the same [`Objects`], so that every command
-//! asks the same engine and gets the same answer.
+//! Objects from files, with the place of each field, or from the live cluster. Both end up as the same [`Objects`], so that
+//! every command asks the same engine and gets the same answer.
 
 mod cluster;
+mod decode;
 mod diagnostic;
 mod document;
 mod files;
@@ -11,49 +12,27 @@ mod parse;
 pub mod path;
 pub mod position;
 pub mod schema;
+pub mod suggest;
 
-use std::path::PathBuf;
-
+use jiff::Timestamp;
 use kube::Client;
 
-pub(super) use self::cluster::{connect, list, list_all};
 pub use self::{
+    cluster::{connect, list, list_all, read as read_cluster},
     diagnostic::{Diagnostic, Severity},
-    document::{Document, ObjectId, Place},
+    document::{Document, ObjectId, SourceSpan},
+    files::read as read_files,
+    objects::{AccountObjects, Objects},
 };
 use crate::{
-    model::{AccountKey, Name},
+    evaluate::{Context, Judged, Prepared, judge, prepare},
+    model::{AccountKey, Name, Scope},
     plan::Mark,
-    resolve::Objects,
+    state::SnapshotSource as _,
 };
 
-/// Where the objects come from; without `-f`, the cluster that kubectl would ask.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where the objects come from")]
-pub struct Input {
-    /// Read this file, or every .yaml, .yml and .json file below this folder, or standard input (-), and not the cluster
-    #[arg(short = 'f', long = "filename", value_name = "PATH")]
-    pub files: Vec<PathBuf>,
-
-    /// Context of the kubeconfig [default: the current one]
-    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME", conflicts_with = "files")]
-    pub context: Option<String>,
-
-    /// Namespace: of the cluster, or of objects in files that name none [default: the context's, or `default`]
-    #[arg(short, long, value_name = "NS")]
-    pub namespace: Option<String>,
-
-    /// All namespaces of the cluster
-    #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]
-    pub all_namespaces: bool,
-
-    /// Whether a folder without any manifest is nothing, and not a mistake.
-    #[arg(skip)]
-    pub may_be_empty: bool,
-}
-
 /// All objects there are, and where they were read.
-pub struct Estate {
+pub struct LoadedObjects {
     /// The objects.
     pub objects: Objects,
     /// Where they come from.
@@ -92,47 +71,7 @@ pub struct Cluster {
     pub id: Name,
 }
 
-impl Input {
-    /// Whether files are read.
-    #[must_use]
-    pub fn is_files(&self) -> bool {
-        !self.files.is_empty()
-    }
-
-    /// Reads everything. What is wrong with single objects of files is among the diagnostics.
-    ///
-    /// # Errors
-    /// When a file or the cluster cannot be read.
-    pub async fn read(&self) -> anyhow::Result<Estate> {
-        if self.is_files() {
-            files::read(&self.files, self.namespace.as_deref().unwrap_or("default"), self.may_be_empty)
-        } else {
-            cluster::read(self.context.as_deref(), self.namespace.as_deref(), self.all_namespaces).await
-        }
-    }
-
-    /// As [`Self::read`], for commands that go on with what they read: files with errors are refused.
-    ///
-    /// # Errors
-    /// As [`Self::read`], and when an object of the files is one that the API server would refuse.
-    pub async fn read_valid(&self) -> anyhow::Result<Estate> {
-        let estate = self.read().await?;
-        if let Source::Files(files) = &estate.source {
-            let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
-            for diagnostic in &errors {
-                crate::cli::output::complain(diagnostic);
-            }
-            anyhow::ensure!(
-                errors.is_empty(),
-                "{} in the files; `roster validate` says more",
-                crate::cli::output::counted(errors.len(), "error")
-            );
-        }
-        Ok(estate)
-    }
-}
-
-impl Estate {
+impl LoadedObjects {
     /// The mark that what these objects bring about carries in a store.
     #[must_use]
     pub fn mark(&self, account: &AccountKey) -> Mark {
@@ -144,6 +83,26 @@ impl Estate {
                 Mark { cluster: cluster.id.clone(), account: account.clone(), uid }
             }
         }
+    }
+
+    /// Returns the context in which an account is judged as it stands.
+    #[must_use]
+    pub fn context(&self, account: &AccountKey, now: Timestamp) -> Context<'static> {
+        Context::new(self.mark(account), now)
+    }
+
+    /// Works out what the definitions of an account mean. Returns nothing where there is no Account.
+    #[must_use]
+    pub fn prepare(&self, account: &AccountKey) -> Option<Prepared> {
+        Some(prepare(&self.objects.snapshot(account)?))
+    }
+
+    /// Judges a whole account; its members are in the order of [`AccountObjects::addresses`]. Returns nothing where there
+    /// is no Account.
+    #[must_use]
+    pub fn judge(&self, account: &AccountKey, now: Timestamp) -> Option<Judged> {
+        let members = self.objects.members(account, &Scope::Account)?;
+        Some(judge(&self.prepare(account)?, &members, &self.context(account, now)))
     }
 
     /// The account that `text` means: `namespace/name`, or a name that only one account asked about has.

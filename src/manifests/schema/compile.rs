@@ -75,7 +75,7 @@ impl Kinds {
         });
         exactly.map(|kind| kind.name.as_str()).or_else(|| {
             let names: Vec<&str> = self.names().collect();
-            crate::cli::suggest::meant(name, names.iter().copied())
+            crate::manifests::suggest::meant(name, names.iter().copied())
         })
     }
 }
@@ -207,7 +207,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::input::schema::KINDS;
+    use crate::manifests::schema::KINDS;
 
     fn each(node: &Node, look: &mut impl FnMut(&Node)) {
         look(node);

@@ -12,16 +12,19 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::{
-    Diagnostic, Document, Estate, Files, ObjectId, Severity, Source,
-    document::{Place, place_in},
+    Diagnostic, Document, Files, LoadedObjects, ObjectId, Objects, Severity, Source, decode,
+    document::{SourceSpan, place_in},
     kinds::{Sort, sort},
-    objects::Facts,
     parse::{self, Chunk},
     path::{FieldPath, Step},
     position::{Marked, Part, Position},
     schema::{self, KINDS},
 };
-use crate::{api::IdentityStoreSpec, model::Name, resolve::Objects, state::StoreFacts};
+use crate::{
+    api::IdentityStoreSpec,
+    model::Name,
+    state::{Object, SnapshotSource as _, StoreFacts},
+};
 
 /// One file.
 struct Text {
@@ -32,14 +35,17 @@ struct Text {
 /// What came of one document; a List is several.
 #[derive(Default)]
 struct Read {
-    documents: Vec<(Document, Option<Facts>)>,
+    documents: Vec<(Document, Option<Object>)>,
     diagnostics: Vec<Diagnostic>,
     skipped: Vec<(Arc<Path>, String)>,
 }
 
 /// Reads all files; `namespace` is that of objects that name none. A folder without manifests is a mistake, unless it
-/// `may_be_empty`.
-pub(super) fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::Result<Estate> {
+/// `may_be_empty`. What is wrong with single objects is among the diagnostics.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::Result<LoadedObjects> {
     let mut texts = Vec::new();
     for path in sources(paths, may_be_empty)? {
         texts.push(Text { text: parse::load(&path)?, path: path.into() });
@@ -60,14 +66,14 @@ pub(super) fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> an
     for read in in_parallel(&chunks, namespace) {
         files.diagnostics.extend(read.diagnostics);
         skipped.extend(read.skipped);
-        for (document, facts) in read.documents {
+        for (document, object) in read.documents {
             if let Some(first) = seen.get(&document.id) {
                 files.diagnostics.push(there_twice(&document, &files.documents[*first]));
                 continue;
             }
             seen.insert(document.id.clone(), files.documents.len());
-            match facts {
-                Some(facts) => facts.add(&document.id, &mut objects),
+            match object {
+                Some(object) => objects.add(object),
                 None => files.broken.push(document.id.clone()),
             }
             files.documents.push(document);
@@ -75,9 +81,9 @@ pub(super) fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> an
     }
     files.diagnostics.extend(passed_over(skipped));
     assume_stores(&mut objects, &mut files);
-    let accounts = objects.accounts.iter().filter(|(_, entry)| entry.account.is_some());
-    let accounts = accounts.map(|(key, _)| key.clone()).collect();
-    Ok(Estate { objects, source: Source::Files(files), accounts })
+    objects.assume_namespaces();
+    let accounts = objects.accounts().cloned().collect();
+    Ok(LoadedObjects { objects, source: Source::Files(files), accounts })
 }
 
 /// The files that are meant, folders with all below them, in order, each once.
@@ -186,15 +192,15 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, 
             let (line, text) = (chunk.line, chunk.text.into());
             let document = Document { file: file.clone(), line, text, inside, id };
             check(&document, &value, &mut read.diagnostics);
-            let facts = Facts::read(&document.id, &value);
-            if let Err(error) = &facts
+            let found = decode::object(&document.id, &value);
+            if let Err(error) = &found
                 && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
             {
                 let place = document.place(&FieldPath::default().field("spec"), Part::Value, None);
                 let diagnostic = Diagnostic::new(Severity::Error, file, place, "Schema", error.to_string());
                 read.diagnostics.push(diagnostic.about(&document.id, "spec"));
             }
-            read.documents.push((document, facts.ok()));
+            read.documents.push((document, found.ok()));
         }
     }
 }
@@ -244,7 +250,7 @@ fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
     let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
         let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
         let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
-        Diagnostic::new(Severity::Note, &file, Place::default(), "Skipped", message)
+        Diagnostic::new(Severity::Note, &file, SourceSpan::default(), "Skipped", message)
     };
     kinds.into_iter().map(note).collect()
 }
@@ -266,7 +272,7 @@ fn assume_stores(objects: &mut Objects, files: &mut Files) {
         let Some(document) = files.documents.iter().find(|document| document.id == id) else { continue };
         let message = format!("there is no IdentityStore in these files; {name:?} is taken to have all defaults");
         let path = FieldPath::parse("spec.storeRef");
-        let place = Place { position: Position::default(), text: String::new() };
+        let place = SourceSpan { position: Position::default(), text: String::new() };
         let note = Diagnostic::new(Severity::Note, &document.file, place, "StoreAssumed", message);
         files.diagnostics.push(note.about(&document.id, path.to_string()));
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::compile::{Node, Type};
-use crate::cli::input::path::FieldPath;
+use crate::manifests::path::FieldPath;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();

@@ -7,7 +7,7 @@ use super::{
     schema::KINDS,
 };
 use crate::api;
-use crate::cli::suggest::closest;
+use crate::manifests::suggest::closest;
 
 /// What a document is.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,211 @@
+//! The front door: everybody who asks what objects mean, or what a store should do about it, asks here. The controller,
+//! every command, and the tests get the same answer to the same objects, since nobody else puts a policy or a plan
+//! together.
+//!
+//! ```text
+//!  SnapshotSource ──snapshot──► Snapshot ──prepare──► Prepared ─┐       cached until one of its objects changes
+//!        └────────members────► Members ────────────────────────┼─judge──► Judged ─┐
+//!                                         Context ─────────────┘                  ├─evaluate──► Evaluation
+//!                                                    store ──observe──► Observed ─┘
+//! ```
+//!
+//! All of it is pure. Whatever is of the whole account is shared, so that one member of an account of 50,000 is judged at
+//! the cost of one in an account of five, as long as what was prepared is reused.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{AccountSpec, Adoption, IdentityStoreSpec},
+    model::{Email, Ranks, Scope},
+    plan::{self, Mark, Observed, Plan, Policy},
+    resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
+    state::{AccountAnnotations, AccountFacts, Members, Snapshot},
+};
+
+/// What is worked out of an account once and holds for all its members, until an object of its [`Snapshot`] changes. Cheap
+/// to clone.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What catalog, roles and groups mean in this account.
+    pub definitions: Arc<Definitions>,
+    account: Arc<AccountFacts>,
+    annotations: AccountAnnotations,
+}
+
+/// What decides besides objects and store, and what whoever asks adjusts.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// The mark that whatever is written carries: cluster and UID of the Account.
+    pub mark: Mark,
+    /// The time at which it is judged.
+    pub now: Timestamp,
+    /// Whether every difference is told and none corrected, whatever store and account say: for who only wants to know.
+    pub only_reporting: bool,
+    /// Hashes of removals that may pass, besides the one in the annotation of the Account.
+    pub approved: &'a [String],
+    /// What to do with objects that are there and carry no mark, where that is not what the store says.
+    pub adoption: Option<Adoption>,
+}
+
+/// What the objects of an account say, as far as a scope goes.
+#[derive(Debug)]
+pub struct Judged {
+    /// What its catalog, roles and groups mean, and what is to be said of them and of the Account.
+    pub definitions: Arc<Definitions>,
+    /// What the store should hold.
+    pub desired: Desired,
+    /// What the memberships of each address come to, in the order in which the addresses were given.
+    pub members: Vec<ResolvedMember>,
+    /// Instants after now at which somebody's time begins or ends.
+    pub wakes: Vec<(Timestamp, Email)>,
+}
+
+/// What the objects of an account say, and what is to be done in its store.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// What the objects say.
+    pub judged: Judged,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+/// The end of one person's access by somebody's word about the person, not about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The end.
+    pub end: End,
+    /// What brings it about; for the audit.
+    pub origin: Origin,
+}
+
+impl Context<'_> {
+    /// Returns a context that adjusts nothing.
+    #[must_use]
+    pub const fn new(mark: Mark, now: Timestamp) -> Self {
+        Self { mark, now, only_reporting: false, approved: &[], adoption: None }
+    }
+
+    /// Puts together the policy of an account, and what is adjusted of it.
+    fn policy(&self, mut policy: Policy) -> Policy {
+        policy.guard.approved.extend_from_slice(self.approved);
+        policy.adoption = self.adoption.unwrap_or(policy.adoption);
+        if self.only_reporting { policy.only_reporting() } else { policy }
+    }
+}
+
+impl Prepared {
+    /// Returns what was worked out of an earlier snapshot together with this one. The definitions must be those of the same
+    /// objects.
+    #[must_use]
+    pub fn with_definitions(snapshot: &Snapshot, definitions: Arc<Definitions>) -> Self {
+        Self { definitions, account: snapshot.account.clone(), annotations: snapshot.annotations.clone() }
+    }
+
+    fn policy(&self, members: &Members<'_>, context: &Context<'_>) -> Policy {
+        let defaults = IdentityStoreSpec::default();
+        let store = self.definitions.store.as_ref().map_or(&defaults, |store| &store.spec);
+        let last_holders = self.definitions.last_holders(&members.role_refs);
+        let mark = context.mark.clone();
+        context.policy(Policy::new(mark, store, &self.account.spec, &self.annotations, last_holders, context.now))
+    }
+}
+
+/// Works out what an account's definitions mean. What it costs depends on the roles, groups and sections of the account,
+/// not on its members.
+#[must_use]
+pub fn prepare(snapshot: &Snapshot) -> Prepared {
+    Prepared::with_definitions(snapshot, Arc::new(resolve::definitions(snapshot)))
+}
+
+/// Works out what the objects of an account say within the scope of `members`: findings, what the store should hold,
+/// potential permissions. Needs no store.
+#[must_use]
+pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) -> Judged {
+    let definitions = prepared.definitions.clone();
+    let resolved: Vec<ResolvedMember> = members
+        .addresses
+        .iter()
+        .map(|(email, facts)| definitions.member(email, facts, &|invitation| members.is_accepted(invitation, email)))
+        .collect();
+    let mut wanted: BTreeMap<Email, DesiredMember> = std::iter::zip(&members.addresses, &resolved)
+        .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
+        .collect();
+    if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| members.scope.contains(email)) {
+        wanted.insert(email, owner);
+    }
+    let desired = definitions.desired(members.scope.clone(), wanted);
+    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now) }
+}
+
+/// Judges the objects of an account, and works out what is to be done so that the store holds what they say, as far as
+/// marks, adoption, policy and guard allow. `observed` must be of the same account, and reach at least as far as the scope
+/// of `members`.
+#[must_use]
+pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
+    let judged = judge(prepared, members, context);
+    let plan = plan::plan(&judged.desired, observed, &prepared.policy(members, context));
+    Evaluation { judged, plan }
+}
+
+/// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
+/// there are none. Nothing else is touched: neither whom the store does not hold, nor an account that another mark holds
+/// than that of `context`.
+#[must_use]
+pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], context: &Context<'_>) -> Plan {
+    let ended = |(email, revocation): &(Email, Revocation)| {
+        let held = observed.members.get(email)?.content.as_ref()?;
+        let ranks = Ranks::none(observed.layout.len());
+        let content = MemberContent { ranks, ended: Some(revocation.end), ..held.clone() };
+        let access = Access::Exactly(Arc::new(content));
+        Some((email.clone(), DesiredMember { access, origin: revocation.origin.clone() }))
+    };
+    let members: BTreeMap<Email, DesiredMember> = revocations.iter().filter_map(ended).collect();
+    let desired = Desired {
+        account: context.mark.account.clone(),
+        scope: Scope::Members(members.keys().cloned().collect()),
+        layout: observed.layout.clone(),
+        // Nothing else is said, so everything else stays.
+        definitions: None,
+        members,
+        ends: Ends::default(),
+    };
+    // Somebody else who was observed is not meant.
+    let held = observed.members.iter().filter(|(email, _)| desired.members.contains_key(*email));
+    let members = held.map(|(email, seen)| (email.clone(), seen.clone())).collect();
+    let meant = Observed {
+        layout: observed.layout.clone(),
+        account: observed.account.clone(),
+        members,
+        member_count: observed.member_count,
+        recent_removals: observed.recent_removals.clone(),
+        ..Observed::default()
+    };
+    let (store, account) = (IdentityStoreSpec::default(), AccountSpec::default());
+    let annotations = AccountAnnotations::default();
+    let policy = Policy::new(context.mark.clone(), &store, &account, &annotations, BTreeSet::new(), context.now);
+    plan::plan(&desired, &meant, &context.policy(policy))
+}
+
+/// Works out what is to be removed when an Account is deleted: everything that carries its mark, and with it the unmarked
+/// members of its own container. What another cluster has marked stays, and keeps the container.
+#[must_use]
+pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
+    plan::deletion(observed, mark)
+}
+
+fn wakes(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {
+    let mut wakes = Vec::new();
+    for (email, memberships) in &members.addresses {
+        for facts in memberships {
+            let window = facts.window();
+            let instants = [window.starts_at, window.expires_at].into_iter().flatten();
+            wakes.extend(instants.filter(|at| *at > now).map(|at| (at, (*email).clone())));
+        }
+    }
+    wakes
+}

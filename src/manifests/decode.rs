@@ -1,0 +1,84 @@
+//! Documents as what the engine knows of objects.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::ObjectId;
+use crate::{
+    api,
+    model::Name,
+    plan::FILES,
+    state::{
+        AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord, Object,
+        Record, RoleFacts, StoreFacts, namespace_labels,
+    },
+};
+
+/// Generation of every object of files, which have none.
+const GENERATION: i64 = 1;
+
+/// Returns what an object says, if it says enough.
+pub(super) fn object(id: &ObjectId, value: &Value) -> Result<Object, serde_json::Error> {
+    let ObjectId { kind, namespace, name } = id.clone();
+    let spec = &value["spec"];
+    Ok(match kind.as_str() {
+        "PermissionCatalog" => {
+            let facts = CatalogFacts::new(name, GENERATION, Deserialize::deserialize(spec)?);
+            Object::Catalog(record(id, value, "", facts))
+        }
+        "IdentityStore" => {
+            let facts = StoreFacts::new(name, GENERATION, Deserialize::deserialize(spec)?);
+            Object::Store(record(id, value, "", facts))
+        }
+        "Account" => {
+            let spec = Deserialize::deserialize(spec)?;
+            let facts = AccountFacts { namespace, name, uid: FILES.into(), generation: GENERATION, spec };
+            Object::Account(record(id, value, &id.name, facts))
+        }
+        "Role" => {
+            let spec = api::RoleSpec::deserialize(spec)?;
+            let account = spec.account_ref.name.clone();
+            Object::Role(record(id, value, &account, RoleFacts { name, generation: GENERATION, spec }))
+        }
+        "UserGroup" => {
+            let spec = api::UserGroupSpec::deserialize(spec)?;
+            let account = spec.account_ref.name.clone();
+            Object::Group(record(id, value, &account, GroupFacts { name, generation: GENERATION, spec }))
+        }
+        "Membership" => {
+            let spec = api::MembershipSpec::deserialize(spec)?;
+            let facts = MemberFacts::new(name, GENERATION, &spec);
+            Object::Member(record(id, value, &spec.account_ref.name, facts))
+        }
+        "Invitation" => {
+            let spec = api::InvitationSpec::deserialize(spec)?;
+            // Only a cluster mails invitations, so nobody can have accepted one.
+            let facts = InvitationFacts::new(name, GENERATION, &spec, false);
+            Object::Invitation(record(id, value, &spec.account_ref.name, facts))
+        }
+        _ => {
+            let labels = namespace_labels(&name, words(value, "labels"));
+            Object::Namespace(NamespaceRecord { name, labels: Arc::new(labels) })
+        }
+    })
+}
+
+fn record<F>(id: &ObjectId, value: &Value, account: &str, facts: F) -> Record<F> {
+    let mut annotations = words(value, "annotations");
+    annotations.retain(|key, _| key.starts_with("roster.dev/"));
+    let meta = Meta {
+        uid: FILES.into(),
+        generation: GENERATION,
+        deleting: !value["metadata"]["deletionTimestamp"].is_null(),
+        annotations: (!annotations.is_empty()).then(|| Box::new(annotations)),
+        ..Meta::default()
+    };
+    let (namespace, name, account) = (id.namespace.clone(), id.name.clone(), Name::new(account));
+    Record { namespace, name, account, meta, facts: Arc::new(facts) }
+}
+
+fn words(value: &Value, field: &str) -> Labels {
+    Labels::deserialize(&value["metadata"][field]).unwrap_or_default()
+}

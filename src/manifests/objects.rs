@@ -1,0 +1,227 @@
+//! Objects read at one moment, from files or by listing a cluster. The controller keeps an index of its own instead, which
+//! follows changes; both take the same snapshots ([`SnapshotSource`]).
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use smallvec::SmallVec;
+
+use crate::{
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
+    state::{
+        AccountAnnotations, AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels,
+        LastRevision, MemberFacts, Members, Object, PresentRevision, Record, RoleFacts, RoleRefs, Rollout, Snapshot,
+        SnapshotSource, StoreFacts, namespace_labels,
+    },
+};
+
+/// All objects that were read.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Labels of the namespaces that are known.
+    pub namespaces: BTreeMap<Name, Arc<Labels>>,
+    /// Catalogs by name.
+    pub catalogs: BTreeMap<Name, PresentRevision>,
+    /// Last revisions that reached all accounts, by catalog, where they are known.
+    pub last_revisions: BTreeMap<Name, LastRevision>,
+    /// Stores by name.
+    pub stores: BTreeMap<Name, Arc<StoreFacts>>,
+    /// Accounts, and what names an account that is not there.
+    pub accounts: BTreeMap<AccountKey, AccountObjects>,
+    /// Objects that are being deleted. Those that belong to an account are nowhere else.
+    pub deleting: BTreeSet<ObjectRef>,
+}
+
+/// What belongs to one account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountObjects {
+    /// The Account; absent where something names one that is not there.
+    pub account: Option<Arc<AccountFacts>>,
+    /// Instructions in the annotations of the Account.
+    pub annotations: AccountAnnotations,
+    /// Roles by name.
+    pub roles: BTreeMap<Name, Arc<RoleFacts>>,
+    /// Groups by name.
+    pub groups: BTreeMap<Name, Arc<GroupFacts>>,
+    /// Memberships by name.
+    pub members: BTreeMap<Name, MemberFacts>,
+    /// Invitations by name.
+    pub invitations: BTreeMap<Name, InvitationFacts>,
+    /// Roles and groups that are being deleted.
+    deleting: BTreeSet<ObjectRef>,
+    /// Memberships that are being deleted, by the role they name.
+    deleting_refs: RoleRefs,
+}
+
+impl AccountObjects {
+    /// Counts the memberships by the role they name, those that are being deleted included.
+    #[must_use]
+    pub fn role_refs(&self) -> RoleRefs {
+        let mut refs = self.deleting_refs.clone();
+        for member in self.members.values() {
+            *refs.entry(member.role_name()).or_default() += 1;
+        }
+        refs
+    }
+
+    /// Returns the memberships by address; those whose address is none are left out.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeMap<&Email, SmallVec<[&MemberFacts; 1]>> {
+        let mut addresses: BTreeMap<&Email, SmallVec<[&MemberFacts; 1]>> = BTreeMap::new();
+        for member in self.members.values() {
+            if let Ok(email) = &member.email {
+                addresses.entry(email).or_default().push(member);
+            }
+        }
+        addresses
+    }
+}
+
+impl Objects {
+    /// Adds an object; one of the same kind and name is replaced.
+    pub fn add(&mut self, object: Object) {
+        match object {
+            Object::Namespace(record) => drop(self.namespaces.insert(record.name, record.labels)),
+            Object::Catalog(record) => {
+                self.note(KindName::PermissionCatalog, &record);
+                self.catalogs.insert(record.name.clone(), PresentRevision::new(&record));
+            }
+            Object::CatalogRecord(record) => {
+                let CatalogRecord { catalog, last } = record.facts.as_ref();
+                self.last_revisions.extend(catalog.clone().zip(last.clone()));
+            }
+            Object::Store(record) => {
+                self.note(KindName::IdentityStore, &record);
+                self.stores.insert(record.name, record.facts);
+            }
+            Object::Account(record) => {
+                self.note(KindName::Account, &record);
+                let entry = self.entry(record.facts.key());
+                entry.annotations = AccountAnnotations::read(|key| record.meta.annotation(key));
+                entry.account = Some(record.facts);
+            }
+            Object::Role(record) => {
+                let deleting = self.note(KindName::Role, &record);
+                let entry = self.entry(record.account_key());
+                match deleting {
+                    Some(reference) => drop(entry.deleting.insert(reference)),
+                    None => drop(entry.roles.insert(record.name, record.facts)),
+                }
+            }
+            Object::Group(record) => {
+                let deleting = self.note(KindName::UserGroup, &record);
+                let entry = self.entry(record.account_key());
+                match deleting {
+                    Some(reference) => drop(entry.deleting.insert(reference)),
+                    None => drop(entry.groups.insert(record.name, record.facts)),
+                }
+            }
+            Object::Member(record) => {
+                let deleting = self.note(KindName::Membership, &record);
+                let entry = self.entry(record.account_key());
+                match deleting {
+                    Some(_) => *entry.deleting_refs.entry(record.facts.role_name()).or_default() += 1,
+                    None => drop(entry.members.insert(record.name, Arc::unwrap_or_clone(record.facts))),
+                }
+            }
+            Object::Invitation(record) => {
+                let deleting = self.note(KindName::Invitation, &record);
+                let entry = self.entry(record.account_key());
+                if deleting.is_none() {
+                    entry.invitations.insert(record.name, Arc::unwrap_or_clone(record.facts));
+                }
+            }
+        }
+    }
+
+    /// Notes an object that is being deleted.
+    fn note<F>(&mut self, kind: KindName, record: &Record<F>) -> Option<ObjectRef> {
+        let reference = record.meta.deleting.then(|| record.reference(kind))?;
+        self.deleting.insert(reference.clone());
+        Some(reference)
+    }
+
+    /// Takes it that the namespace of each Account is there: with no labels but those that every namespace has.
+    pub fn assume_namespaces(&mut self) {
+        for key in self.accounts.keys() {
+            let labels = || Arc::new(namespace_labels(&key.namespace, Labels::new()));
+            self.namespaces.entry(key.namespace.clone()).or_insert_with(labels);
+        }
+    }
+
+    /// Returns the revision of a catalog that an account follows, if the catalog exists.
+    #[must_use]
+    pub fn followed(&self, catalog: &str, account: &AccountKey) -> Option<&Arc<CatalogFacts>> {
+        let present = self.catalogs.get(catalog)?;
+        let rollout = Rollout::of(present, self.last_revisions.get(catalog));
+        Some(rollout.instead(account).unwrap_or(&present.facts))
+    }
+
+    /// Returns the entry of an account, made if it is not there.
+    fn entry(&mut self, key: AccountKey) -> &mut AccountObjects {
+        self.accounts.entry(key).or_default()
+    }
+
+    /// Returns the Account of this name.
+    fn account(&self, key: &AccountKey) -> Option<&Arc<AccountFacts>> {
+        self.accounts.get(key)?.account.as_ref()
+    }
+}
+
+impl SnapshotSource for Objects {
+    fn accounts(&self) -> impl Iterator<Item = &AccountKey> {
+        self.accounts.iter().filter(|(_, entry)| entry.account.is_some()).map(|(key, _)| key)
+    }
+
+    fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
+        let entry = self.accounts.get(key)?;
+        let account = entry.account.clone()?;
+        let named = |kind, name: &str| ObjectRef { kind, namespace: Name::default(), name: Name::new(name) };
+        let reference = |key: &AccountKey| ObjectRef {
+            kind: KindName::Account,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        };
+        let (catalog, store) = (&account.spec.catalog_ref.name, &account.spec.store_ref.name);
+        let parent = account.parent();
+        let mut concerned =
+            vec![reference(key), named(KindName::PermissionCatalog, catalog), named(KindName::IdentityStore, store)];
+        concerned.extend(parent.as_ref().map(reference));
+        let deleting = concerned.into_iter().filter(|reference| self.deleting.contains(reference));
+        let deleting: BTreeSet<ObjectRef> = deleting.chain(entry.deleting.iter().cloned()).collect();
+        let parent = parent.filter(|parent| !deleting.contains(&reference(parent)));
+        Some(Snapshot {
+            annotations: entry.annotations.clone(),
+            namespace_labels: self.namespaces.get(&key.namespace).cloned(),
+            catalog: self.followed(catalog, key).cloned(),
+            store: self.stores.get(store.as_str()).cloned(),
+            parent: parent.and_then(|parent| self.account(&parent).cloned()),
+            roles: entry.roles.values().cloned().collect(),
+            groups: entry.groups.values().cloned().collect(),
+            deleting,
+            account,
+        })
+    }
+
+    fn members<'a>(&'a self, key: &AccountKey, scope: &'a Scope) -> Option<Members<'a>> {
+        let entry = self.accounts.get(key).filter(|entry| entry.account.is_some())?;
+        let mut all = entry.addresses();
+        let addresses = match scope {
+            Scope::Account => all.into_iter().collect(),
+            Scope::Members(emails) => {
+                emails.iter().map(|email| (email, all.remove(email).unwrap_or_default())).collect()
+            }
+        };
+        let invitations = entry.invitations.iter().filter(|(_, invitation)| invitation.accepted);
+        let invitations = invitations.filter_map(|(name, invitation)| Some((name, invitation.email.as_ref().ok()?)));
+        Some(Members {
+            scope: scope.clone(),
+            addresses,
+            accepted: invitations.filter(|(_, email)| scope.contains(email)).collect(),
+            role_refs: Cow::Owned(entry.role_refs()),
+        })
+    }
+}
