@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let email = Email::parse(&args.who).context("--as")?;
     let mut input = args.input;
-    reach(&mut input, Some(&args.account));
+    reach(&mut input, Some(&args.account), &args.lookup);
     let loaded = input.read_valid().await?;
     let subject = Subject::new(&loaded, loaded.account(&args.account)?, &args.lookup, now).await?;
     let question = subject.question(&args.level, &args.section)?;

@@ -74,7 +74,7 @@ struct DriftedAccount {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
-    let mut loaded = args.input.read_valid().await?;
+    let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();

@@ -28,6 +28,10 @@ pub struct Input {
     /// Whether a folder without any manifest is nothing, and not a mistake.
     #[arg(skip)]
     pub may_be_empty: bool,
+
+    /// The controller's namespace; absent for the one in the environment, or else the default.
+    #[arg(skip)]
+    pub controller_namespace: Option<String>,
 }
 
 impl Input {
@@ -35,6 +39,12 @@ impl Input {
     #[must_use]
     pub fn is_files(&self) -> bool {
         !self.files.is_empty()
+    }
+
+    /// Returns these arguments for a cluster whose controller is in this namespace.
+    #[must_use]
+    pub fn of_controller(&self, namespace: &str) -> Self {
+        Self { controller_namespace: Some(namespace.to_owned()), ..self.clone() }
     }
 
     /// Reads everything. What is wrong with single objects of files is among the diagnostics.
@@ -45,7 +55,10 @@ impl Input {
         if self.is_files() {
             read_files(&self.files, self.namespace.as_deref().unwrap_or("default"), self.may_be_empty)
         } else {
-            read_cluster(self.context.as_deref(), self.namespace.as_deref(), self.all_namespaces).await
+            let controller = self.controller_namespace.clone();
+            let controller = controller.or_else(|| std::env::var("ROSTER_STORE_NAMESPACE").ok());
+            let controller = controller.as_deref().unwrap_or("roster-system");
+            read_cluster(self.context.as_deref(), self.namespace.as_deref(), self.all_namespaces, controller).await
         }
     }
 

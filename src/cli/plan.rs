@@ -106,7 +106,7 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     let now = super::now()?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
     let report = if args.from.is_empty() {
-        let mut loaded = args.input.read_valid().await?;
+        let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
         let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
         Report::new(&loaded, &changes, change::Compares::Store, Vec::new(), now)
     } else {

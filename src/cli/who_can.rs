@@ -102,7 +102,7 @@ pub struct Holder {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut input = args.input.clone();
-    reach(&mut input, args.account.as_deref());
+    reach(&mut input, args.account.as_deref(), &args.lookup);
     let loaded = input.read_valid().await?;
     let mut found = gather(&args, &loaded, now).await?;
     let hidden = if args.all { 0 } else { std::mem::take(&mut found.withheld).len() };

@@ -96,6 +96,7 @@ impl Write {
     }
 
     /// So many follow the present revision, the others the last one.
+    #[must_use]
     pub fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>) -> Self {
         Self::say(LastRevision { up_to: Some(up_to), ..last.clone() }, known)
     }
@@ -105,6 +106,7 @@ impl Write {
     }
 
     /// Nobody uses the catalog any more.
+    #[must_use]
     pub fn forget(known: &Record<CatalogRecord>) -> Self {
         Self::Forget { uid: known.meta.uid.clone(), version: known.meta.resource_version.clone() }
     }

@@ -35,6 +35,7 @@ const AHEAD: usize = 4_096;
 
 /// Starts all watches, that of our own records in the namespace `own`, each with a list; what they say arrives in order
 /// for each kind. They end with the tasks.
+#[must_use]
 pub fn open(client: &Client, own: &str) -> (mpsc::Receiver<WatchEvent>, JoinSet<()>) {
     let (into, seen) = mpsc::channel(AHEAD);
     (seen, start(client, own, &into))

@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use anyhow::Context as _;
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{ConfigMap, Namespace},
+};
 use kube::{
     Api, Client, Resource,
     api::ListParams,
@@ -14,7 +17,10 @@ use serde::de::DeserializeOwned;
 use super::{Cluster, LoadedObjects, Objects, Source};
 use crate::{
     api,
-    cluster::wire::{FromWire, Kind, Wire},
+    cluster::{
+        catalog_record,
+        wire::{FromWire, Kind, Wire},
+    },
     model::{AccountKey, Name},
     state::{NamespaceRecord, Object, SnapshotSource},
 };
@@ -40,11 +46,17 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> 
     Ok((Client::try_from(config).context("cannot use what the kubeconfig says")?, namespace))
 }
 
-/// Reads what the commands ask about, and whatever that refers to.
+/// Reads what the commands ask about, and whatever that refers to. The controller keeps the last revisions of catalogs in
+/// `controller_namespace`.
 ///
 /// # Errors
 /// When the kubeconfig says nothing of use, or the cluster does not answer.
-pub async fn read(context: Option<&str>, namespace: Option<&str>, all: bool) -> anyhow::Result<LoadedObjects> {
+pub async fn read(
+    context: Option<&str>,
+    namespace: Option<&str>,
+    all: bool,
+    controller_namespace: &str,
+) -> anyhow::Result<LoadedObjects> {
     let (client, default) = connect(context).await?;
     let within = (!all).then(|| namespace.unwrap_or(&default).to_owned());
     let within = within.as_deref();
@@ -53,6 +65,7 @@ pub async fn read(context: Option<&str>, namespace: Option<&str>, all: bool) -> 
     for catalog in list_all::<Wire<api::PermissionCatalog>>(Api::all(client.clone())).await? {
         objects.add(FromWire::object(catalog));
     }
+    last_revisions(&client, controller_namespace, &mut objects).await?;
     for store in list_all::<Wire<api::IdentityStore>>(Api::all(client.clone())).await? {
         objects.add(FromWire::object(store));
     }
@@ -71,6 +84,18 @@ pub async fn read(context: Option<&str>, namespace: Option<&str>, all: bool) -> 
     add_all::<api::Invitation>(&client, within, &mut objects).await?;
     let id = cluster_id(&client).await?;
     Ok(LoadedObjects { objects, source: Source::Cluster(Cluster { client, id }), accounts })
+}
+
+/// Reads which accounts do not follow the present revision of their catalog yet.
+async fn last_revisions(client: &Client, namespace: &str, objects: &mut Objects) -> anyhow::Result<()> {
+    let records: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    match records.list(&ListParams::default().labels(catalog_record::SELECTOR)).await {
+        Ok(records) => records.into_iter().for_each(|record| objects.add(catalog_record::object(record))),
+        // Who may not look there is shown what comes of the present revisions, once all follow them.
+        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot list configmaps in {namespace}")),
+    }
+    Ok(())
 }
 
 /// What marks this cluster's objects in a store.

@@ -11,6 +11,8 @@ mod objects;
 mod parse;
 pub mod path;
 pub mod position;
+#[cfg(test)]
+mod producers_tests;
 pub mod schema;
 pub mod suggest;
 

@@ -8,10 +8,10 @@ use crate::support::repository;
 /// Reasons that are no variants, each with the source that writes it.
 const SAID: [(&str, &str); 5] = [
     ("ManagedAccountsExist", "src/controller/dispatch/finish.rs"),
-    ("InUse", "src/controller/cluster.rs"),
+    ("InUse", "crates/roster-core/src/report/status.rs"),
     ("NotLookedAt", "src/cli/status/gather.rs"),
-    ("AdviceApplies", "src/controller/status/render.rs"),
-    ("Corrected", "src/controller/status/render.rs"),
+    ("AdviceApplies", "crates/roster-core/src/report/render.rs"),
+    ("Corrected", "crates/roster-core/src/report/render.rs"),
 ];
 
 fn text(path: &str) -> String {
@@ -55,7 +55,7 @@ fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
     let mut wanted = variants("crates/roster-core/src/api/conditions.rs", "InvalidReason");
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "SyncReason"));
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "RolloutReason"));
-    wanted.extend(variants("src/controller/events.rs", "Reason"));
+    wanted.extend(variants("crates/roster-core/src/report/notice.rs", "NoticeReason"));
     for (name, source) in SAID {
         assert!(text(source).contains(&format!("\"{name}\"")), "{source} does not say {name}");
         wanted.insert(name.to_owned());

@@ -64,7 +64,8 @@ impl Lookup {
 }
 
 /// Has a cluster asked about the namespace that an account is in, where nothing else is said.
-pub fn reach(input: &mut Input, account: Option<&str>) {
+pub fn reach(input: &mut Input, account: Option<&str>, lookup: &Lookup) {
+    *input = input.of_controller(&lookup.store_namespace);
     let namespace = account.and_then(|account| account.split_once('/')).map(|(namespace, _)| namespace);
     if !input.is_files() && !input.all_namespaces && input.namespace.is_none() {
         input.namespace = namespace.map(ToOwned::to_owned);

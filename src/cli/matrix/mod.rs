@@ -72,7 +72,7 @@ enum Format {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut input = args.input.clone();
-    reach(&mut input, args.account.as_deref());
+    reach(&mut input, args.account.as_deref(), &args.lookup);
     let loaded = input.read_valid().await?;
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {

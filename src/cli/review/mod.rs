@@ -83,7 +83,7 @@ struct Setting<'a> {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
-    let loaded = args.input.read_valid().await?;
+    let loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
     let earlier = match &args.from {
         Some(path) => {
             let input = Input {
