@@ -12,9 +12,11 @@
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
 //! | [`contract`] | the trait `Store`, and what every backend does before it writes |
 //! | [`report`] | findings and outcomes → conditions, status, events: as data |
+//! | [`control`] | the controller's loop as a state machine |
 
 pub mod api;
 pub mod contract;
+pub mod control;
 pub mod model;
 pub mod plan;
 pub mod report;

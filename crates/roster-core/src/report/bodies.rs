@@ -86,6 +86,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
 }
 
 /// What is to be said of an object whose account does not exist.
+#[must_use]
 pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
     let finding = Finding::account_not_found(&AccountKey::new(&reference.namespace, account));
     let detail = match reference.kind {

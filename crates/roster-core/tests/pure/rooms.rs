@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 7] = [
+const CORE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("model", &["api"]),
     ("state", &["api", "model"]),
@@ -13,6 +13,7 @@ const CORE: [(&str, &[&str]); 7] = [
     ("plan", &["api", "model", "state", "resolve"]),
     ("contract", &["api", "model", "state", "resolve", "plan"]),
     ("report", &["api", "model", "state", "resolve", "plan", "contract"]),
+    ("control", &["api", "model", "state", "resolve", "plan", "contract", "report"]),
 ];
 
 /// The rooms of `src/`, which may all name the core.
