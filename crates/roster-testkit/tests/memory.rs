@@ -84,3 +84,27 @@ mod plain {
 
     roster_testkit::contract_suite!(Memory::fresh(Kind::Plain));
 }
+
+#[tokio::test]
+async fn a_handle_waits_for_a_silent_store() {
+    use roster_core::resolve::Scope;
+    use roster_testkit::contract::world::{NOW, world};
+    for kind in Kind::ALL {
+        let (shared, world) = (SharedStore::new(kind), world("acme"));
+        let store = shared.open();
+        shared.with(|store| store.faults.silent = true);
+        let pass = world.converge(&store);
+        let wake = async {
+            // Enough turns for the pass to come as far as it can.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(shared.with(|store| store.writes()), 0);
+            shared.with(|store| store.faults.silent = false);
+        };
+        tokio::join!(pass, wake);
+        world.assert_held(&store.observe(world.key(), &Scope::Account, NOW).await.unwrap());
+        store.close().await;
+        assert!(store.keys().await.is_err());
+    }
+}

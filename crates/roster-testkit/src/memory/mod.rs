@@ -16,6 +16,7 @@ mod shared;
 mod store;
 mod tamper;
 mod transaction;
+mod write;
 
 pub use apply::{Apply, OwnedBatch, Progress};
 pub use faults::Faults;

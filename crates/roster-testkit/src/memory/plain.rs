@@ -11,47 +11,17 @@ use roster_core::{
         Outcome, StoreError,
         decide::{Step, decide, translations},
     },
-    model::{Email, Name},
-    plan::{Change, Content, Fingerprint, Mark, ObjectKey, RecentRemoval, Seen},
-    resolve::{AccountContent, MemberContent},
+    model::Email,
+    plan::{Change, Content, Fingerprint, ObjectKey, RecentRemoval},
+    resolve::MemberContent,
 };
 
 use super::{
     Levels, MemoryStore, OwnedBatch,
     levels::{levels_of, to_give, to_take},
-    rows::{AccountRows, DefinitionRow, MemberRow, Selection},
+    rows::{AccountRows, DefinitionRow, Selection},
+    write::{Write, lower, perform},
 };
-
-/// One single write.
-#[derive(Clone, Debug)]
-enum Write {
-    /// Remembers removals that the guard counts.
-    Remember(Vec<RecentRemoval>),
-    /// Lowers a member's levels: to this one, or to none.
-    Take(Email, BTreeMap<Name, Option<Name>>),
-    /// Raises a member's levels.
-    Give(Email, Levels),
-    /// Writes a member's content, except levels, and the mark. Without a fingerprint it is unfinished.
-    Describe(Email, Box<MemberContent>, Option<Fingerprint>),
-    /// Writes a role or a group.
-    Define(ObjectKey, DefinitionRow, Fingerprint),
-    /// Writes the levels of a role or a group.
-    Redefine(ObjectKey, Levels),
-    /// Writes the account. Without a fingerprint it is unfinished.
-    Account(Box<AccountContent>, Option<Fingerprint>),
-    /// Removes an object with its mark.
-    Remove(ObjectKey),
-}
-
-impl Write {
-    fn object(&self) -> ObjectKey {
-        match self {
-            Self::Remember(_) | Self::Account(..) => ObjectKey::Account,
-            Self::Take(email, _) | Self::Give(email, _) | Self::Describe(email, ..) => ObjectKey::Member(email.clone()),
-            Self::Define(object, ..) | Self::Redefine(object, _) | Self::Remove(object) => object.clone(),
-        }
-    }
-}
 
 /// A part of the work, turned into writes when its turn comes. The number is the change's index.
 #[derive(Clone, Copy, Debug)]
@@ -296,61 +266,4 @@ fn translate(rows: &AccountRows, batch: &OwnedBatch) -> VecDeque<Write> {
 
 fn redefine(object: &ObjectKey, before: &Levels, after: Levels) -> Option<Write> {
     (*before != after).then(|| Write::Redefine(object.clone(), after))
-}
-
-fn lower(held: &mut Levels, taken: &BTreeMap<Name, Option<Name>>) {
-    for (section, level) in taken {
-        match (held.contains_key(section), level) {
-            (true, Some(level)) => drop(held.insert(section.clone(), level.clone())),
-            _ => drop(held.remove(section)),
-        }
-    }
-}
-
-fn perform(store: &mut MemoryStore, mark: &Mark, write: Write) {
-    let key = &mark.account;
-    if let Write::Remember(removals) = write {
-        store.removals.entry(key.clone()).or_default().extend(removals);
-        return;
-    }
-    let rows = store.accounts.entry(key.clone()).or_default();
-    match write {
-        Write::Remember(_) => {}
-        Write::Take(email, taken) => {
-            let row = rows.members.get_mut(&email).and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| lower(&mut row.levels, &taken));
-        }
-        Write::Give(email, given) => {
-            let row = rows.members.get_mut(&email).and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| row.levels.extend(given.clone()));
-        }
-        Write::Describe(email, content, fingerprint) => {
-            let row = MemberRow::new(&content, rows.held(&email));
-            rows.members.insert(email, Seen { content: Some(row), mark: Some(mark.clone()), fingerprint });
-        }
-        Write::Define(object, row, fingerprint) => {
-            let seen = Seen { content: Some(row), mark: Some(mark.clone()), fingerprint: Some(fingerprint) };
-            match object {
-                ObjectKey::Role(name) => drop(rows.roles.insert(name, seen)),
-                ObjectKey::Group(name) => drop(rows.groups.insert(name, seen)),
-                ObjectKey::Account | ObjectKey::Member(_) => {}
-            }
-        }
-        Write::Redefine(object, levels) => {
-            let seen = match &object {
-                ObjectKey::Role(name) => rows.roles.get_mut(name),
-                ObjectKey::Group(name) => rows.groups.get_mut(name),
-                ObjectKey::Account | ObjectKey::Member(_) => None,
-            };
-            let row = seen.and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| row.levels.clone_from(&levels));
-        }
-        Write::Account(content, fingerprint) => {
-            rows.account = Some(Seen { content: Some(*content), mark: Some(mark.clone()), fingerprint });
-        }
-        Write::Remove(object) => rows.remove(&object),
-    }
-    if rows.is_empty() {
-        store.accounts.remove(key);
-    }
 }

@@ -90,6 +90,19 @@ impl AccountRows {
         row.map(|row| row.levels.clone()).unwrap_or_default()
     }
 
+    /// Returns the levels of an object that has any.
+    pub(super) fn levels_mut(&mut self, object: &ObjectKey) -> Option<&mut Levels> {
+        let definition = match object {
+            ObjectKey::Account => None,
+            ObjectKey::Role(name) => self.roles.get_mut(name),
+            ObjectKey::Group(name) => self.groups.get_mut(name),
+            ObjectKey::Member(email) => {
+                return self.members.get_mut(email)?.content.as_mut().map(|row| &mut row.levels);
+            }
+        };
+        definition?.content.as_mut().map(|row| &mut row.levels)
+    }
+
     /// Returns the rows as the engine knows them, without recent removals.
     pub(super) fn observed(&self, selection: Selection<'_>) -> Observed {
         let layout = self.layout();

@@ -111,20 +111,14 @@ fn write(
 }
 
 fn translate(rows: &mut AccountRows, translation: &Translation, layout: &Layout) {
-    match (&translation.object, &translation.after) {
-        (ObjectKey::Role(name), Content::Role(after)) => {
-            let row = rows.roles.get_mut(name).and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| row.levels = levels_of(&after.ranks, layout));
-        }
-        (ObjectKey::Group(name), Content::Group(after)) => {
-            let row = rows.groups.get_mut(name).and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| row.levels = levels_of(&after.ranks, layout));
-        }
-        (ObjectKey::Member(email), Content::Member(after)) => {
-            let row = rows.members.get_mut(email).and_then(|seen| seen.content.as_mut());
-            row.into_iter().for_each(|row| row.levels = levels_of(&after.ranks, layout));
-        }
-        _ => {}
+    let after = match &translation.after {
+        Content::Account(_) => return,
+        Content::Role(after) => levels_of(&after.ranks, layout),
+        Content::Group(after) => levels_of(&after.ranks, layout),
+        Content::Member(after) => levels_of(&after.ranks, layout),
+    };
+    if let Some(levels) = rows.levels_mut(&translation.object) {
+        *levels = after;
     }
 }
 
