@@ -56,7 +56,8 @@ pub enum Progress {
 /// it has written.
 ///
 /// In a transactional store the second step commits all or nothing, and the third one replies. In a plain store the first
-/// step reads and compares, each further step makes one single write, and the last one replies.
+/// step reads and compares, each further step makes one single write, and the last one replies. What others write after
+/// that first step is not compared again: a plain store has no conditional writes.
 #[derive(Clone, Debug)]
 pub struct Apply {
     batch: OwnedBatch,

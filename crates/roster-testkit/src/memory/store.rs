@@ -19,7 +19,7 @@ use super::{
 };
 
 /// An identity store in memory. See the [module](super).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryStore {
     pub(super) kind: Kind,
     /// Faults that are turned on.
