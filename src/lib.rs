@@ -31,9 +31,10 @@
 //!
 //! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
 
-pub use roster_core::{api, contract, model, plan, resolve};
+pub use roster_core::{api, contract, model, plan, report, resolve, state};
 
 pub mod cli;
+pub mod cluster;
 pub mod controller;
 pub mod store;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::input;
+use crate::cluster::sharing;
 use crate::controller::{self, Config};
 use crate::telemetry::{Health, Metrics, serve_http};
 
@@ -82,8 +83,8 @@ fn cluster_id(text: &str) -> Result<String, String> {
 
 fn shards(text: &str) -> Result<u16, String> {
     match text.parse() {
-        Ok(number @ 1..=controller::sharing::MAX_SHARDS) => Ok(number),
-        _ => Err(format!("a number from 1 to {} is needed", controller::sharing::MAX_SHARDS)),
+        Ok(number @ 1..=sharing::MAX_SHARDS) => Ok(number),
+        _ => Err(format!("a number from 1 to {} is needed", sharing::MAX_SHARDS)),
     }
 }
 

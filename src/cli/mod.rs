@@ -38,7 +38,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::Timestamp;
 
 use crate::{
-    controller::answer::causes,
+    cluster::api_error::causes,
     telemetry::{Traces, check_levels, init_logging},
 };
 

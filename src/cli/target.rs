@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::input::{Estate, Source};
 use crate::{
-    controller::ClusterSecrets,
-    model::AccountKey,
+    cluster::ClusterSecrets,
+    model::{AccountKey, Scope},
     plan::{self, GUARD_WINDOW, Mark, Observed, Orders, Plan, Policy},
-    resolve::{ResolvedAccount, Scope},
+    resolve::ResolvedAccount,
     store::{NoSecrets, Place, Secrets, Store},
 };
 

@@ -5,17 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::Client;
 
-use super::{
-    finalizer,
-    record::{KindName, Record},
-    shares::Grip,
-    stores::StoreHandle,
-};
+use super::{shares::Grip, stores::StoreHandle};
 use crate::{
     api::DeletionPolicy,
-    model::AccountKey,
+    cluster::finalizer,
+    model::{AccountKey, KindName, Scope},
     plan::{self, Mark},
-    resolve::{AccountFacts, Scope},
+    state::{AccountFacts, Record},
     store::{Batch, StoreError},
 };
 

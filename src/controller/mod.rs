@@ -8,29 +8,15 @@
 //!
 //! Start reading at [`reconcile`](mod@reconcile): it is the picture of design/architecture.md in one screen.
 
-pub mod answer;
-mod cluster;
-mod definitions;
 mod deletion;
 mod dispatch;
-mod events;
-mod finalizer;
-mod fresh;
-mod index;
-pub mod lease;
+mod look;
 mod pass;
 mod queue;
 pub mod reconcile;
-mod record;
-mod reports;
-mod rollout;
-mod secrets;
 mod shares;
-pub mod sharing;
-mod status;
 mod stores;
-mod watch;
-mod wire;
+mod writer;
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,18 +25,14 @@ use kube::{Api, Client};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::secrets::ClusterSecrets;
 use crate::{
+    cluster::{AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events, lease, sharing},
     model::Name,
     telemetry::{Health, Metrics},
 };
 
 /// Time for the last events on a graceful stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// An answer of the API server that takes longer is none.
-const ANSWER: Duration = Duration::from_secs(10);
-/// Time between two attempts to reach the API server, or to lead again.
-const AGAIN: Duration = Duration::from_secs(2);
 
 /// How the controller runs.
 #[derive(Clone, Debug)]
@@ -220,8 +202,8 @@ async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Na
     loop {
         let why = match timeout(ANSWER, namespaces.get_metadata("kube-system")).await {
             Ok(Ok(namespace)) => return Name::from(namespace.metadata.uid.unwrap_or_default()),
-            Ok(Err(error)) => answer::advised(&error),
-            Err(_) => answer::NONE.to_owned(),
+            Ok(Err(error)) => api_error::advised(&error),
+            Err(_) => api_error::NONE.to_owned(),
         };
         tracing::warn!(why, "this cluster's id, the UID of the namespace kube-system, cannot be read; trying again");
         health.set_ready(Err(why));

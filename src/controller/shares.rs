@@ -5,9 +5,9 @@ use std::{
     time::Instant,
 };
 
-use super::lease::{Leadership, Term};
 use crate::{
     api::IdentityStoreSpec,
+    cluster::lease::{Leadership, Term},
     model::AccountKey,
     store::{Claim, Slot, Slots, slot, slot_of},
 };

@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, path::Path};
 use jiff::Timestamp;
 use roster::{
     cli::input::Input,
+    model::Scope,
     plan::{self, GUARD_WINDOW, Observed, Orders, Policy},
-    resolve::Scope,
     store::{Batch, Claim, Epoch, Store as _, sqlite::SqliteStore},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     api::InvalidReason,
-    model::{AccountKey, Catalog, Email, Layout, Ranks},
+    model::{AccountKey, Catalog, Email, Layout, Ranks, Scope},
     plan::{GUARD_WINDOW, limited},
-    resolve::{AccountObjects, MemberContent, Outlook, ResolvedAccount, Scope},
+    resolve::{AccountObjects, MemberContent, Outlook, ResolvedAccount},
     store::{Place, Store},
 };
 

@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 
 use super::{Question, Subject};
-use crate::cli::suggest::closest;
 use crate::{
-    cli::people::{Person, Withheld},
+    cli::{
+        people::{Person, Withheld},
+        suggest::closest,
+    },
     model::{Email, Explanation, Grantor, Ranks, Step},
-    resolve::{End, MemberFacts},
+    resolve::End,
+    state::MemberFacts,
 };
 
 /// What somebody may do now.

@@ -16,9 +16,10 @@ use crate::{
         now,
         output::{BAD, GOOD, complain, counted, paint, print},
     },
-    model::{AccountKey, Email, Name, Ranks},
+    model::{AccountKey, Email, Name, Ranks, Scope},
     plan::{self, Mark, Orders, Policy},
-    resolve::{Access, Desired, DesiredMember, End, Ends, Origin, Scope, StoreFacts},
+    resolve::{Access, Desired, DesiredMember, End, Ends, Origin},
+    state::StoreFacts,
     store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
 };
 

@@ -11,7 +11,8 @@ use crate::{
     cli::input::Estate,
     model::{Email, Explanation, Grantor, Layout, Ranks, Step},
     plan::{Cause, Change, Content, ObjectKey, Plan},
-    resolve::{End, MemberContent, MemberFacts, ResolvedAccount},
+    resolve::{End, MemberContent, ResolvedAccount},
+    state::MemberFacts,
 };
 
 /// What changes for one person.

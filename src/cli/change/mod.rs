@@ -28,7 +28,8 @@ use crate::{
     api::APPROVE_REMOVAL_ANNOTATION,
     model::{AccountKey, Name},
     plan::{self, Mark, Observed, Plan, Policy},
-    resolve::{Objects, ResolvedAccount, StoreFacts},
+    resolve::{Objects, ResolvedAccount},
+    state::StoreFacts,
     store::{Place, Store},
 };
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{Manifests, Taken, object};
 use crate::{
     api::RoleRefKind,
-    model::{Email, Layout, Name, Ranks},
-    resolve::{RoleContent, RoleName},
+    model::{Email, Layout, Name, Ranks, RoleName},
+    resolve::RoleContent,
 };
 
 /// Name of the restriction whose lifting makes somebody equal to the owner.

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     api::RoleRefKind,
-    model::{AccountKey, Email, Name, Ranks},
+    model::{AccountKey, Email, Name, Ranks, RoleName},
     plan::Observed,
-    resolve::{AccountContent, End, MemberContent, RoleName},
+    resolve::{AccountContent, End, MemberContent},
 };
 
 /// Names of Memberships: one for each, whatever else there is.

@@ -15,7 +15,8 @@ use super::{Cluster, Estate, Source};
 use crate::{
     api,
     model::{AccountKey, Name},
-    resolve::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Objects, RoleFacts, StoreFacts},
+    resolve::Objects,
+    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 
 /// Objects of one page of a list.

@@ -21,11 +21,7 @@ use super::{
     position::{Marked, Part, Position},
     schema::{self, KINDS},
 };
-use crate::{
-    api::IdentityStoreSpec,
-    model::Name,
-    resolve::{Objects, StoreFacts},
-};
+use crate::{api::IdentityStoreSpec, model::Name, resolve::Objects, state::StoreFacts};
 
 /// One file.
 struct Text {

@@ -9,9 +9,8 @@ use super::ObjectId;
 use crate::{
     api,
     model::AccountKey,
-    resolve::{
-        AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, Labels, MemberFacts, Objects, RoleFacts, StoreFacts,
-    },
+    resolve::Objects,
+    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, Labels, MemberFacts, RoleFacts, StoreFacts},
 };
 
 /// What the engine knows of one object.

@@ -15,7 +15,8 @@ use crate::{
         people::Person,
     },
     model::{Catalog, Explanation, Layout, Name, Ranks, Step},
-    resolve::{CatalogFacts, Definitions, Finding, InForce, Outlook},
+    resolve::{Definitions, Finding, InForce, Outlook},
+    state::CatalogFacts,
 };
 
 /// What a catalog says by default.

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     cli::people::{Known, Person, Withheld, people},
-    model::{AccountKey, Ranks, Step},
-    resolve::{AccountObjects, Definitions, Finding, MemberFacts, Outlook, ResolvedAccount, RoleName},
+    model::{AccountKey, Ranks, RoleName, Step},
+    resolve::{AccountObjects, Definitions, Finding, Outlook, ResolvedAccount},
+    state::MemberFacts,
 };
 
 /// Reviews one account; nothing where there is no such Account.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     api::{AdministrationAction, HeldBy},
     cli::people::Person,
-    model::{Catalog, Ranks},
-    resolve::{Definitions, InForce, Outlook, RoleName},
+    model::{Catalog, Ranks, RoleName},
+    resolve::{Definitions, InForce, Outlook},
 };
 
 /// What makes a role or a person strong in one account.

@@ -8,7 +8,7 @@ use kube::{Api, Client, api::ListParams};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::controller::{answer, lease, sharing::LeaseName};
+use crate::cluster::{api_error, lease, sharing::LeaseName};
 
 /// This machine's clock may be off by so many seconds; nothing is decided by it.
 const CLOCKS: i64 = 5;
@@ -84,7 +84,7 @@ pub async fn controller(client: &Client, asked: Option<&str>, now: Timestamp) ->
         Ok(leases) => of(&leases.items, namespace, now),
         // Whoever may not look there can still see how everything else is.
         Err(error) => {
-            let (message, asked) = (Some(answer::said(&error)), asked.is_some());
+            let (message, asked) = (Some(api_error::said(&error)), asked.is_some());
             Controller { state: "Unknown", message, asked, ..of(&[], namespace, now) }
         }
     }

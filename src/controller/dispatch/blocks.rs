@@ -8,12 +8,8 @@ use std::{
 
 use super::Dispatcher;
 use crate::{
-    controller::{
-        index::Impact,
-        record::{KindName, Object, Record},
-    },
-    model::{AccountKey, Name},
-    resolve::StoreFacts,
+    model::{AccountKey, KindName, Name},
+    state::{Impact, Object, Record, StoreFacts},
 };
 
 /// What is known of blocks.

@@ -11,17 +11,17 @@ use tracing::Span;
 use super::{COUNTS_DELAY, Dispatcher, LOOK_DELAY, refusals::Access, runtime::Task};
 use crate::{
     api::SyncReason,
+    cluster::api_error::{refusal, said},
     controller::{
-        answer::{refusal, said},
         deletion::Deleted,
-        pass::{End, PassId, PassOutcome},
+        pass::{PassId, PassOutcome},
         queue::{Ended, Urgency, Want},
-        record::{KindName, ObjectRef, Record},
-        reports,
-        status::{Detail, Lane, Report, Synced, Waits, WriteResult, Written},
+        writer::{Lane, WriteResult, Written},
     },
-    model::{AccountKey, Name},
-    resolve::{self, AccountFacts, Definitions, Scope},
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    report::{self, Detail, PassEnd, PassReport, Report, Synced, Waits},
+    resolve::{self, Definitions},
+    state::{AccountFacts, Record},
     telemetry::traces::{failed, note},
 };
 
@@ -123,21 +123,8 @@ impl Dispatcher {
     }
 
     fn pass_finished(&mut self, outcome: PassOutcome) {
-        let PassOutcome {
-            id,
-            span,
-            key,
-            scope,
-            definitions,
-            reports,
-            shown,
-            notices,
-            end,
-            changes,
-            drift,
-            wakes,
-            took,
-        } = outcome;
+        let PassOutcome { id, span, key, scope, report, took } = outcome;
+        let PassReport { definitions, reports, shown, notices, end, changes, drift, wakes } = report;
         note(&span, "changes", changes.values().sum::<u64>());
         note(&span, "drift", drift.0);
         note(&span, "statuses", reports.len());
@@ -173,7 +160,7 @@ impl Dispatcher {
         {
             self.look(KindName::IdentityStore, store, LOOK_DELAY);
         }
-        if end != End::NeedsAccount {
+        if end != PassEnd::NeedsAccount {
             let known = self.runtime.get(&key).and_then(|runtime| runtime.asked_store);
             self.gone_over(&key, known);
         }
@@ -186,7 +173,7 @@ impl Dispatcher {
         let catalog = self.index.followed(key).map(|catalog| catalog.generation);
         let mut report = Report::new(
             account.facts.generation,
-            reports::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None),
+            report::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None),
         );
         self.gone_over(key, None);
         let ended = match deleted {
@@ -232,24 +219,24 @@ impl Dispatcher {
         span: &Span,
         key: &AccountKey,
         scope: &Scope,
-        end: &End,
+        end: &PassEnd,
         took: Duration,
     ) -> Ended {
         let scope_word = if matches!(scope, Scope::Account) { "account" } else { "members" };
         let word = match end {
-            End::Done => "ok",
-            End::NeedsAccount => "partial",
-            End::Retry { .. } => "failed",
+            PassEnd::Done => "ok",
+            PassEnd::NeedsAccount => "partial",
+            PassEnd::Retry { .. } => "failed",
         };
         self.setting.metrics.pass(scope_word, word, took);
         note(span, "outcome", word);
         match end {
-            End::Done => {
+            PassEnd::Done => {
                 tracing::debug!(%pass, account = %key, scope = scope_word, ?took, "pass done");
                 Ended::Done
             }
-            End::NeedsAccount => Ended::Partly,
-            End::Retry { why, revokes } => {
+            PassEnd::NeedsAccount => Ended::Partly,
+            PassEnd::Retry { why, revokes } => {
                 failed(span, why);
                 tracing::warn!(%pass, account = %key, scope = scope_word, why, "pass failed, trying again");
                 Ended::Failed { revokes: *revokes }
@@ -258,15 +245,12 @@ impl Dispatcher {
     }
 
     /// Brings an account up to date on its next check, and its definitions for the next pass.
-    fn remember(&mut self, key: &AccountKey, scope: &Scope, definitions: Option<Arc<Definitions>>, end: &End) {
-        let Some(entry) = self.index.accounts.get_mut(key) else { return };
+    fn remember(&mut self, key: &AccountKey, scope: &Scope, definitions: Arc<Definitions>, end: &PassEnd) {
+        let Some(entry) = self.index.accounts.get(key) else { return };
         let Some(object) = &entry.object else { return };
         let runtime = self.runtime.entry(key.clone()).or_default();
-        // What changed while the pass ran has made them unknown again, and it stays so.
-        if let Some(definitions) = definitions.filter(|_| runtime.asked_definitions == entry.revision) {
-            entry.definitions = Some(definitions);
-        }
-        if matches!(scope, Scope::Account) && *end == End::Done {
+        runtime.definitions = Some((runtime.asked_definitions, definitions));
+        if matches!(scope, Scope::Account) && *end == PassEnd::Done {
             runtime.checked = Some(Instant::now());
             let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
             let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
@@ -278,13 +262,13 @@ impl Dispatcher {
     pub(super) fn recount(&mut self, key: &AccountKey, with_children: bool) {
         let counts = self.counts(key, with_children);
         let Some(entry) = self.index.accounts.get(key) else { return };
-        let Some((definitions, account)) = entry.definitions.clone().zip(entry.object.clone()) else { return };
         let Some(runtime) = self.runtime.get_mut(key) else { return };
+        let Some((definitions, account)) = runtime.known(entry.revision).zip(entry.object.clone()) else { return };
         let mut stale = Vec::new();
         for (reference, report) in &mut runtime.reports {
-            let mut changed = reports::recount(reference, &mut report.detail, &definitions, &counts);
+            let mut changed = report::recount(reference, &mut report.detail, &definitions, &counts);
             if reference.kind == KindName::Account {
-                changed |= reports::readvise(report, &account.facts, &definitions, &counts);
+                changed |= report::readvise(report, &account.facts, &definitions, &counts);
             }
             if changed {
                 stale.push((reference.clone(), report.clone()));

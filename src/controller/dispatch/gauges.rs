@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Dispatcher, ListState, TICK};
-use crate::{controller::record::KindName, model::Name};
+use crate::model::{KindName, Name};
 
 impl Dispatcher {
     pub(super) fn readiness(&self) -> Result<(), String> {

@@ -12,6 +12,7 @@ mod start;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::{BuildHasher as _, RandomState},
     time::{Duration, Instant},
 };
 
@@ -31,21 +32,17 @@ use self::{
 };
 use super::{
     Error,
-    events::Events,
-    index::{Impact, Index},
-    lease::Leadership,
     pass::PassIds,
     queue::{Queue, Urgency, Want},
-    record::{KindName, Object, ObjectRef, Seen},
     shares::Shares,
-    sharing::Share,
-    status::StatusWriter,
     stores::{Announced, Stores},
-    watch,
 };
 use crate::{
-    model::{AccountKey, Email, Name},
+    cluster::{events::Events, lease::Leadership, sharing::Share, watch},
+    controller::writer::StatusWriter,
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Seed},
     resolve::Origin,
+    state::{Impact, Index, Object, WatchEvent},
     telemetry::{Health, Metrics},
 };
 
@@ -124,13 +121,19 @@ struct Look {
     running: bool,
 }
 
+/// Returns a seed that no tenant can guess.
+fn random_seed() -> Seed {
+    let random = RandomState::new();
+    Seed([random.hash_one(0_u8), random.hash_one(1_u8)])
+}
+
 impl Dispatcher {
     pub(super) fn new(setting: Setting, stores: Stores, shares: Shares) -> Self {
         Self {
             writer: StatusWriter::new(setting.client.clone()),
             setting,
             shares,
-            index: Index::default(),
+            index: Index::new(random_seed()),
             stores,
             queue: Queue::default(),
             lists: KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect(),
@@ -229,20 +232,20 @@ impl Dispatcher {
         due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK))
     }
 
-    fn take_in(&mut self, seen: Seen) {
+    fn take_in(&mut self, seen: WatchEvent) {
         match seen {
-            Seen::Listing(kind) => self.index.begin_list(kind),
-            Seen::Absent(kind) => {
+            WatchEvent::Listing(kind) => self.index.begin_list(kind),
+            WatchEvent::Absent(kind) => {
                 // With its definition everything of a kind goes.
                 self.index.begin_list(kind);
                 self.list_ended(kind, ListState::Absent);
             }
-            Seen::Refused(kind, why) => self.accessed(kind, Access::Read, Some(why)),
-            Seen::Listed(kind) => {
+            WatchEvent::Refused(kind, why) => self.accessed(kind, Access::Read, Some(why)),
+            WatchEvent::Listed(kind) => {
                 self.accessed(kind, Access::Read, None);
                 self.list_ended(kind, ListState::Listed);
             }
-            Seen::Object(object) => {
+            WatchEvent::Object(object) => {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
                 let origin = self.origin(&object);
@@ -254,7 +257,7 @@ impl Dispatcher {
                 }
                 self.touch(impacts, Some(&origin));
             }
-            Seen::Gone(reference) => {
+            WatchEvent::Gone(reference) => {
                 let generation = self.index.meta(&reference).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: reference.kind.as_str(), name: reference.name.clone(), generation };
                 let impacts = self.index.remove(&reference);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Dispatcher;
-use crate::controller::record::KindName;
+use crate::model::KindName;
 
 /// How long a refusal counts that is not repeated: whatever is refused is tried again within half a minute.
 const COUNTS: Duration = Duration::from_secs(45);

@@ -6,17 +6,14 @@ use std::{sync::Arc, time::Duration};
 use super::{Dispatcher, runtime::Task};
 use crate::{
     api::{ConditionType, SyncReason},
-    controller::{
-        answer::{refusal, said},
-        cluster,
-        events::{Notice, Reason, about},
-        index::Revisions,
-        record::{KindName, Meta, ObjectRef, Record},
-        rollout::{self, Write},
-        status::{Held, Lane},
+    cluster::{
+        api_error::{refusal, said},
+        catalog_record::{self, Write},
     },
-    model::{AccountKey, Name},
-    resolve::{AccountFacts, CatalogFacts, Progress, Rollout, Standing, Step, progress},
+    controller::{look, writer::Lane},
+    model::{AccountKey, KindName, Name, ObjectRef},
+    report::{self, Notice, NoticeReason as Reason},
+    state::{AccountFacts, CatalogFacts, Held, Meta, Progress, Record, Revisions, Rollout, Standing, Step, progress},
 };
 
 /// What many accounts say at once is looked at once.
@@ -54,7 +51,7 @@ impl Dispatcher {
             Rollout::Under(last) => Some(progress(last.up_to.as_ref(), &self.standings(name, &revisions))),
             Rollout::Done | Rollout::Ahead(_) => None,
         };
-        let report = cluster::catalog_report(&catalog, users as u64, progress.as_ref());
+        let report = report::catalog(&catalog, users as u64, progress.as_ref());
         self.tell_of_stop(&catalog, progress.as_ref());
         self.writer.put(reference.clone(), report, Lane::Bulk, Duration::ZERO);
         // Who uses it is not known before everything is.
@@ -96,11 +93,15 @@ impl Dispatcher {
         let said = known.is_none() && catalog.meta.status.is_true(ConditionType::Stalled);
         if known != Some(stop) && !said {
             tracing::warn!(catalog = %catalog.name, %account, %reason, "the rollout of the catalog stops");
-            let about = about(&catalog.reference(KindName::PermissionCatalog), &catalog.meta);
             let note = progress
-                .map(|progress| cluster::rollout_message(catalog.facts.generation, progress))
+                .map(|progress| report::rollout_message(catalog.facts.generation, progress))
                 .unwrap_or_default();
-            self.setting.events.tell(Notice { about, reason: Reason::RolloutStopped, count: 0, note });
+            self.setting.events.tell(Notice::new(
+                catalog.reference(KindName::PermissionCatalog),
+                &catalog.meta,
+                Reason::RolloutStopped,
+                note,
+            ));
         }
     }
 
@@ -121,11 +122,11 @@ impl Dispatcher {
             let mut failure = None;
             if let Some((catalog, used)) = finalizer {
                 let kind = KindName::PermissionCatalog;
-                failure = cluster::keep_finalizer(&client, kind, &catalog, used).await.err();
+                failure = look::keep_finalizer(&client, kind, &catalog, used).await.err();
             }
             let mut seen = None;
             if let Some(write) = write {
-                let written = rollout::write(&client, &namespace, &reference.name, write, &grip.term).await;
+                let written = catalog_record::write(&client, &namespace, &reference.name, write, &grip.term).await;
                 metrics.api_write("record", if written.is_ok() { "ok" } else { "failed" });
                 match written {
                     Ok(written) => seen = written,

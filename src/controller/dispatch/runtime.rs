@@ -1,27 +1,23 @@
 //! What the loop keeps of an account besides the index, and how it puts a pass together.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use tracing::Span;
 
 use super::Dispatcher;
-use crate::controller::{
-    deletion::Deleted,
-    pass::{Counts, Memberships, Pass, PassId, PassOutcome},
-    queue::Pending,
-    record::{KindName, ObjectRef, Record, Seen},
-    shares::Grip,
-    status::Report,
-};
 use crate::{
-    model::{AccountKey, Email, Name},
+    controller::{
+        deletion::Deleted,
+        pass::{Pass, PassId, PassOutcome},
+        queue::Pending,
+        shares::Grip,
+    },
+    model::{AccountKey, Name, ObjectRef, Scope},
     plan::Mark,
-    resolve::{AccountFacts, Origin, Scope},
+    report::Report,
+    resolve::{Definitions, Origin, admitted_children},
+    state::{AccountFacts, Counts, Record, WatchEvent},
     telemetry::traces::note,
 };
 
@@ -32,10 +28,19 @@ pub(super) struct Runtime {
     pub reports: HashMap<ObjectRef, Report>,
     /// When it was last compared whole.
     pub checked: Option<Instant>,
+    /// Its definitions as last worked out, and the revision of the account that they are of.
+    pub definitions: Option<(u64, Arc<Definitions>)>,
     /// The revision of the definitions that the running pass started with.
     pub asked_definitions: u64,
     /// The generation of the store that the running pass knows.
     pub asked_store: Option<i64>,
+}
+
+impl Runtime {
+    /// Returns the definitions, where they are those of this revision of the account.
+    pub(super) fn known(&self, revision: u64) -> Option<Arc<Definitions>> {
+        self.definitions.as_ref().filter(|(of, _)| *of == revision).map(|(_, definitions)| definitions.clone())
+    }
 }
 
 /// What runs beside the loop.
@@ -52,7 +57,13 @@ pub(super) enum Task {
     Released(u16),
     /// A look at a catalog or a store; whether it is to be repeated soon, what its record has become, and what could not be
     /// written for want of a right.
-    Look { reference: ObjectRef, report: Option<Report>, again: bool, seen: Option<Box<Seen>>, refused: Option<String> },
+    Look {
+        reference: ObjectRef,
+        report: Option<Report>,
+        again: bool,
+        seen: Option<Box<WatchEvent>>,
+        refused: Option<String>,
+    },
 }
 
 impl Dispatcher {
@@ -61,91 +72,40 @@ impl Dispatcher {
         &mut self,
         key: &AccountKey,
         pending: &Pending,
-        account: Arc<Record<AccountFacts>>,
+        account: &Record<AccountFacts>,
         mark: Mark,
         grip: Grip,
     ) -> Option<Pass> {
-        let snapshot = self.index.snapshot(key)?;
-        let entry = self.index.accounts.get(key)?;
-        let memberships = |email: &Email| -> Memberships {
-            let names = entry.addresses.get(email).into_iter().flatten();
-            let records = names.filter_map(|name| self.index.member(&key.namespace, name));
-            records.filter(|record| !record.meta.deleting).cloned().collect()
-        };
-        let whole = pending.whole || (pending.members.is_empty());
-        let (scope, members) = if whole {
-            let all = entry.addresses.keys().map(|email| (email.clone(), memberships(email)));
-            (Scope::Account, all.filter(|(_, records)| !records.is_empty()).collect())
-        } else {
-            let emails: Vec<Email> = pending.members.iter().cloned().collect();
-            let members = emails.iter().map(|email| (email.clone(), memberships(email))).collect();
-            (Scope::Members(emails.into()), members)
-        };
-        let in_scope = |email: Option<&Email>| whole || email.is_some_and(|email| pending.members.contains(email));
-        let invitations = self.index.invitations_of(key);
-        let invitations =
-            invitations.filter(|record| !record.meta.deleting && in_scope(record.facts.email.as_ref().ok())).cloned();
-        let records = |names: &std::collections::BTreeSet<Name>| -> Vec<_> {
-            names.iter().filter_map(|name| self.index.member(&key.namespace, name).cloned()).collect()
-        };
-        let spec = snapshot.store.as_ref().map(|store| store.spec.clone());
+        let members = (!pending.whole && !pending.members.is_empty()).then_some(&pending.members);
+        let mut objects = self.index.in_scope(key, members, Timestamp::now())?;
+        objects.counts = self.counts(key, members.is_none());
+        if self.writer.depth() > 0 {
+            let stale: Vec<ObjectRef> = objects.references().filter(|it| self.writer.concerns(it)).collect();
+            objects.stale_statuses.extend(stale);
+        }
+        let store = Name::new(&account.facts.spec.store_ref.name);
+        let spec = objects.snapshot.store.as_ref().map(|store| store.spec.clone());
         let id = self.pass_ids.give();
-        let mut pass = Pass {
-            id,
-            span: span(id, key, &scope, pending, &account.facts.spec.store_ref.name),
-            key: key.clone(),
-            scope,
-            known: entry.definitions.clone(),
-            members,
-            unaddressed: if whole { records(&entry.unaddressed) } else { Vec::new() },
-            roles: if whole { self.index.roles_of(key).cloned().collect() } else { Vec::new() },
-            groups: if whole { self.index.groups_of(key).cloned().collect() } else { Vec::new() },
-            invitations: invitations.collect(),
-            unsettled: HashSet::new(),
-            counts: self.counts(key, whole),
-            trigger: pending.trigger.clone(),
-            mark,
-            grip,
-            now: Timestamp::now(),
-            store: spec.map(|spec| self.stores.handle(&Name::new(&account.facts.spec.store_ref.name), &spec)),
-            snapshot,
-            account,
-        };
-        pass.unsettled = self.unsettled(&pass);
         let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
         let runtime = self.runtime.entry(key.clone()).or_default();
         runtime.asked_definitions = revision;
-        runtime.asked_store = pass.snapshot.store.as_ref().map(|store| store.generation);
-        Some(pass)
-    }
-
-    /// The objects of a pass of whose status something waits to be written, or is being written.
-    fn unsettled(&self, pass: &Pass) -> HashSet<ObjectRef> {
-        if self.writer.depth() == 0 {
-            return HashSet::new();
-        }
-        let members = pass.members.iter().flat_map(|(_, records)| records).chain(&pass.unaddressed);
-        let members = members.map(|record| record.reference(KindName::Membership));
-        let roles = pass.roles.iter().map(|record| record.reference(KindName::Role));
-        let groups = pass.groups.iter().map(|record| record.reference(KindName::UserGroup));
-        let invitations = pass.invitations.iter().map(|record| record.reference(KindName::Invitation));
-        let account = std::iter::once(pass.account.reference(KindName::Account));
-        let all = members.chain(roles).chain(groups).chain(invitations).chain(account);
-        all.filter(|reference| self.writer.concerns(reference)).collect()
+        runtime.asked_store = objects.snapshot.store.as_ref().map(|store| store.generation);
+        Some(Pass {
+            id,
+            span: span(id, key, &objects.scope, pending, &store),
+            known: runtime.known(revision),
+            trigger: pending.trigger.clone(),
+            mark,
+            grip,
+            store: spec.map(|spec| self.stores.handle(&store, &spec)),
+            objects,
+        })
     }
 
     /// Numbers of an account.
     pub(super) fn counts(&self, key: &AccountKey, with_children: bool) -> Counts {
-        let Some(entry) = self.index.accounts.get(key) else { return Counts::default() };
-        Counts {
-            memberships: entry.memberships(),
-            role_refs: entry.role_refs.clone(),
-            group_refs: entry.group_refs.clone(),
-            roles: entry.roles.len() as u64,
-            groups: entry.groups.len() as u64,
-            invitations: entry.invitations.len() as u64,
-            children: with_children.then(|| self.index.admitted_children(key).len() as u64),
-        }
+        let children = with_children.then(|| admitted_children(&self.index, key).len() as u64);
+        Counts { children, ..self.index.counts(key) }
     }
 }
 

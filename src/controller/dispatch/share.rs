@@ -7,12 +7,9 @@ use std::{
 
 use super::{Dispatcher, runtime::Task};
 use crate::{
-    controller::{
-        queue::{Urgency, Want},
-        record::{KindName, ObjectRef},
-        sharing::Event,
-    },
-    model::{AccountKey, Name},
+    cluster::sharing::Event,
+    controller::queue::{Urgency, Want},
+    model::{AccountKey, KindName, Name, ObjectRef},
 };
 
 /// How long what is under way in a shard may take before it is cut short, so that nobody's revocation waits for it.

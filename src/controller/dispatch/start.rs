@@ -7,20 +7,19 @@ use tracing::Instrument as _;
 
 use super::{Dispatcher, ORPHAN_DELAY, runtime::Task};
 use crate::{
+    cluster::{api_error::refusal, finalizer},
     controller::{
-        answer::refusal,
-        cluster::{self, StoreLook},
         deletion::{self, Deletion},
-        finalizer,
+        look::{self, StoreLook},
         queue::{Admit, Ended, Pending},
         reconcile::reconcile,
-        record::{KindName, ObjectRef, Record},
-        reports,
-        status::Lane,
+        writer::Lane,
     },
-    model::{AccountKey, Name},
+    model::{AccountKey, KindName, Name, ObjectRef},
     plan::Mark,
-    resolve::AccountFacts,
+    report,
+    resolve::admitted_children,
+    state::{AccountFacts, Record},
     telemetry::traces::note,
 };
 
@@ -76,7 +75,7 @@ impl Dispatcher {
                 self.queue.finished(key, Ended::Done);
                 return;
             }
-            let children = self.index.admitted_children(key);
+            let children = admitted_children(&self.index, key);
             let facts = self.index.stores.get(&store).map(|record| record.facts.clone());
             let deletion = Deletion {
                 account: record,
@@ -104,7 +103,7 @@ impl Dispatcher {
                 }
                 Task::Finalizer(key, result)
             });
-        } else if let Some(pass) = self.pass(key, pending, record, mark, grip) {
+        } else if let Some(pass) = self.pass(key, pending, &record, mark, grip) {
             let span = pass.span.clone();
             let work = async move { Task::Pass(Box::new(reconcile(pass, &client).await)) };
             self.spawn(store, reference, work.instrument(span));
@@ -181,8 +180,8 @@ impl Dispatcher {
         let owner = reference.clone();
         let task = self.tasks.spawn(async move {
             let used = !look.users.is_empty();
-            let kept = cluster::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err();
-            let (report, error) = cluster::look(&look).await;
+            let kept = look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err();
+            let (report, error) = look::look(&look).await;
             let again = kept.is_some() || error.is_some();
             let refused = kept.as_ref().and_then(refusal);
             Task::Look { reference, report: Some(report), again, seen: None, refused }
@@ -193,7 +192,7 @@ impl Dispatcher {
     fn report_orphans(&mut self, key: &AccountKey, pending: &Pending) {
         for reference in self.index.belongings(key, (!pending.whole).then_some(&pending.members)) {
             let Some(meta) = self.index.meta(&reference) else { continue };
-            let report = reports::orphan(&reference, &key.name, meta.generation);
+            let report = report::orphan(&reference, &key.name, meta.generation);
             self.writer.put(reference, report, Lane::Bulk, ORPHAN_DELAY);
         }
     }

@@ -15,9 +15,9 @@ use super::{
     wire::CONCURRENCY,
 };
 use crate::{
-    model::{AccountKey, Email, Layout, Name},
+    model::{AccountKey, Email, Layout, Name, Scope},
     plan::{Mark, ObjectKey, Observed, Seen},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, Scope},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
     store::StoreError,
 };
 

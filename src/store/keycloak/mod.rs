@@ -28,9 +28,8 @@ use self::{
 };
 use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
-    model::AccountKey,
+    model::{AccountKey, Scope},
     plan::{Mark, Observed},
-    resolve::Scope,
 };
 
 /// A store in a realm of a Keycloak.

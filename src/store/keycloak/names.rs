@@ -1,9 +1,6 @@
 //! What accounts, permissions and everything else of ours are called in a realm.
 
-use crate::{
-    model::{AccountKey, Layout, Name, Ranks},
-    resolve::RoleName,
-};
+use crate::model::{AccountKey, Layout, Name, Ranks, RoleName};
 
 /// Attribute of a user: one [`super::entry::Entry`] for each account they are a member of.
 pub(super) const ENTRIES: &str = "roster";

@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 use super::names::{CLUSTER, FINGERPRINT, UID};
 use crate::{
     contract::hex,
-    model::{AccountKey, Email, Ladder, Layout, Name},
+    model::{AccountKey, Email, Ladder, Layout, Name, RoleName},
     plan::{Fingerprint, Mark, RecentRemoval},
-    resolve::{AccountContent, End, MemberContent, RoleName, Window},
+    resolve::{AccountContent, End, MemberContent, Window},
 };
 
 /// Whose something is, and what was last applied to it.

@@ -22,9 +22,8 @@ use super::{
     sql::{self, Failed},
 };
 use crate::{
-    model::{AccountKey, Email},
+    model::{AccountKey, Email, Scope},
     plan::{Mark, Observed},
-    resolve::Scope,
 };
 
 /// Nobody else of Roster writes meanwhile, and what is written is not announced to ourselves. The lock comes before the

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AccountKey, Email, Ladder, Layout, Name, Ranks},
+    model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName},
     plan::{Fingerprint, Mark, Seen},
-    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent, RoleName, Window},
+    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent, Window},
 };
 
 /// Digits of ranks: one for each level a ladder can have.

@@ -9,9 +9,8 @@ use super::{
     session::{Cells, Read, Session, Table},
 };
 use crate::{
-    model::{AccountKey, Email, Layout, Name},
+    model::{AccountKey, Email, Layout, Name, RoleName, Scope},
     plan::{Mark, ObjectKey, Observed, RecentRemoval, Seen},
-    resolve::{RoleName, Scope},
     store::Totals,
 };
 

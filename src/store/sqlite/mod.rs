@@ -20,12 +20,13 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 pub use audit::verify_audit;
 
 use self::{open::FileId, session::SqliteSession};
-use super::sql::{self, Failed};
-use super::{AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals};
+use super::{
+    AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals,
+    sql::{self, Failed},
+};
 use crate::{
-    model::{AccountKey, Email},
+    model::{AccountKey, Email, Scope},
     plan::{Mark, Observed},
-    resolve::Scope,
 };
 
 /// A store in an SQLite file.

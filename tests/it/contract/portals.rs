@@ -36,7 +36,7 @@ pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> 
         let plan = roster::plan::plan(&resolved.desired, &Observed::default(), &policy);
         let batch = Batch { mark: &policy.mark, layout: &plan.layout, changes: &plan.changes, now: NOW };
         assert!(store.apply(&batch, TERM).await.iter().all(Result::is_ok));
-        let observed = store.observe(key, &roster::resolve::Scope::Account, NOW).await.unwrap();
+        let observed = store.observe(key, &roster::model::Scope::Account, NOW).await.unwrap();
         assert_eq!(roster::plan::plan(&resolved.desired, &observed, &policy).changes, [], "{key}");
     }
     layouts

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 
 use super::{AuditQuery, AuditRecord, Claim, Outcome, StoreError};
 use crate::{
-    model::{AccountKey, Email, Layout},
+    model::{AccountKey, Email, Layout, Scope},
     plan::{Change, Mark, Observed},
-    resolve::Scope,
 };
 
 /// Abilities of a backend.

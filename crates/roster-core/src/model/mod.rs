@@ -7,10 +7,18 @@ mod catalog;
 mod effective;
 mod explain;
 mod names;
+mod object_ref;
 mod ranks;
+mod role_name;
+mod scope;
+mod seeded;
 
 pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
 pub use effective::{Grant, MemberInputs, NoTrace, Source, Trace, effective};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use names::{AccountKey, Email, InvalidEmail, Name};
+pub use object_ref::{KindName, ObjectRef};
 pub use ranks::{Ladder, Layout, Ranks};
+pub use role_name::RoleName;
+pub use scope::Scope;
+pub use seeded::{Seed, SeededState};

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::Fingerprint;
 use crate::{
-    model::{Email, Name},
-    resolve::{AccountContent, GroupContent, MemberContent, Origin, RoleContent, RoleName},
+    model::{Email, Name, RoleName},
+    resolve::{AccountContent, GroupContent, MemberContent, Origin, RoleContent},
 };
 
 /// A thing in a store, within one account.

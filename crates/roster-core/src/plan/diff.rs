@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     api::DriftPolicy,
-    model::{Email, Layout},
-    resolve::{AccountContent, Desired, DesiredDefinitions, MemberContent, Origin, Scope},
+    model::{Email, Layout, Scope},
+    resolve::{AccountContent, Desired, DesiredDefinitions, MemberContent, Origin},
 };
 
 /// What is to be done, and what is to be said.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use sha2::{Digest, Sha256};
 
 use super::{GUARD_WINDOW, Observed, Policy};
-use crate::{model::Email, resolve::RoleName};
+use crate::model::{Email, RoleName};
 
 /// Removals that the guard holds back.
 #[derive(Clone, Debug, PartialEq, Eq)]

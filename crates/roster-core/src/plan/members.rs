@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
-    model::{Email, Layout},
-    resolve::{Access, MemberContent, Origin, Scope},
+    model::{Email, Layout, Scope},
+    resolve::{Access, MemberContent, Origin},
 };
 
 /// Plans all members in scope: those desired, then those that are there and not desired.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{Fingerprint, fingerprint::Fingerprinted};
 use crate::{
-    model::{AccountKey, Email, Layout, Name},
-    resolve::{Access, AccountContent, Desired, GroupContent, MemberContent, RoleContent, RoleName},
+    model::{AccountKey, Email, Layout, Name, RoleName},
+    resolve::{Access, AccountContent, Desired, GroupContent, MemberContent, RoleContent},
 };
 
 /// Whose something in a store is: everything Roster writes carries one.

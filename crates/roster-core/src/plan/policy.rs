@@ -9,7 +9,8 @@ use crate::{
     api::{
         APPROVE_REMOVAL_ANNOTATION, AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, PAUSED_ANNOTATION, Unmanaged,
     },
-    resolve::{RoleName, Settings},
+    model::RoleName,
+    resolve::Settings,
 };
 
 /// The time over which the removal guard counts.

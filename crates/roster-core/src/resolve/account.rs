@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::{Definitions, Desired, DesiredMember, MemberFacts, ResolvedMember, Scope};
-use crate::model::{Email, Name};
+use super::{Definitions, Desired, DesiredMember, ResolvedMember};
+use crate::{
+    model::{Email, Name, Scope},
+    state::MemberFacts,
+};
 
 /// What resolving an account comes to.
 #[derive(Debug)]

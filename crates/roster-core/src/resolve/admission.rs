@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
 
-use super::{AccountFacts, AccountSnapshot, Finding};
-use crate::api::{AllowedNamespaces, InvalidReason, ManagedFrom, NamespacesFrom};
+use super::Finding;
+use crate::{
+    api::{AllowedNamespaces, InvalidReason, ManagedFrom, NamespacesFrom},
+    model::AccountKey,
+    state::{AccountFacts, Index, Snapshot},
+};
 
 /// Whether these labels are picked; a selector that is broken or absent picks nothing.
 fn picks(selector: Option<&LabelSelector>, labels: &BTreeMap<String, String>) -> bool {
@@ -24,7 +28,7 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: &BTreeMap<String, Stri
 
 /// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
 /// nothing about a foreign namespace is revealed (design/api.md "Status").
-pub(super) fn check_parent(snapshot: &AccountSnapshot, finding: &mut Finding) -> bool {
+pub(super) fn check_parent(snapshot: &Snapshot, finding: &mut Finding) -> bool {
     let Some(key) = snapshot.account.parent() else { return true };
     let admitted = snapshot
         .parent
@@ -61,8 +65,18 @@ pub fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: &BTree
     parent.spec.partner && parent.spec.parent_ref.is_none() && admits_namespace && admits_catalog
 }
 
+/// Returns the accounts that name this one as their parent and are admitted by it: a stranger can keep nobody from going.
+#[must_use]
+pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
+    let Some(parent) = index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return Vec::new() };
+    let children = index.children_of(key);
+    let admitted =
+        children.filter(|(_, child, labels)| labels.is_some_and(|it| parent_admits(&parent.facts, child, it)));
+    admitted.map(|(child, _, _)| child.clone()).collect()
+}
+
 /// Whether the parent wants approval for this account and has not given it.
-pub(super) fn awaits_approval(snapshot: &AccountSnapshot) -> bool {
+pub(super) fn awaits_approval(snapshot: &Snapshot) -> bool {
     let child = &snapshot.account;
     snapshot.parent.as_ref().and_then(|parent| parent.spec.managed_accounts.as_ref()).is_some_and(|managed| {
         let approved = managed.approved.iter().any(|a| a.namespace == *child.namespace && a.name == *child.name);

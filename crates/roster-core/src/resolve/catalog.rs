@@ -1,7 +1,7 @@
 //! What is to be said of a catalog by itself.
 
-use super::{CatalogFacts, Finding};
-use crate::api::InvalidReason;
+use super::Finding;
+use crate::{api::InvalidReason, state::CatalogFacts};
 
 impl CatalogFacts {
     /// How it breaks its own rules; else, which of its roles cannot stand alone.

@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
-    AccountContent, AccountSnapshot, CatalogFacts, Desired, DesiredDefinitions, DesiredMember, End, Ends, Fault,
-    Finding, GroupContent, Origin, RoleContent, RoleFacts, RoleName, Scope, StoreFacts, admission, role,
+    AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, Fault, Finding, GroupContent, Origin,
+    RoleContent, admission, role,
 };
 use crate::{
     api::{AccountType, ChangeFromDefault, InvalidReason, MemberGroups, OwnerChange},
-    model::{AccountKey, Catalog, Email, Layout, Name, Ranks},
+    model::{AccountKey, Catalog, Email, Layout, Name, Ranks, RoleName, Scope},
+    state::{CatalogFacts, RoleFacts, Snapshot, StoreFacts},
 };
 
 /// What is known of an account as a whole.
@@ -138,7 +139,7 @@ pub(super) struct RolesInForce<'a> {
 
 /// Works out what an account's definitions mean.
 #[must_use]
-pub fn definitions(snapshot: &AccountSnapshot) -> Definitions {
+pub fn definitions(snapshot: &Snapshot) -> Definitions {
     let account = &snapshot.account;
     let mut finding = Finding::default();
     let facts = admitted_catalog(snapshot, &mut finding);
@@ -195,7 +196,7 @@ pub fn definitions(snapshot: &AccountSnapshot) -> Definitions {
     resolved
 }
 
-fn admitted_catalog(snapshot: &AccountSnapshot, finding: &mut Finding) -> Option<(Arc<CatalogFacts>, Arc<Catalog>)> {
+fn admitted_catalog(snapshot: &Snapshot, finding: &mut Finding) -> Option<(Arc<CatalogFacts>, Arc<Catalog>)> {
     let name = &snapshot.account.spec.catalog_ref.name;
     let Some(facts) = &snapshot.catalog else {
         let message = format!("spec.catalogRef: there is no PermissionCatalog {name:?}");
@@ -220,7 +221,7 @@ fn admitted_catalog(snapshot: &AccountSnapshot, finding: &mut Finding) -> Option
     }
 }
 
-fn admitted_store(snapshot: &AccountSnapshot, finding: &mut Finding) {
+fn admitted_store(snapshot: &Snapshot, finding: &mut Finding) {
     let name = &snapshot.account.spec.store_ref.name;
     match &snapshot.store {
         None => {
@@ -239,7 +240,7 @@ fn admitted_store(snapshot: &AccountSnapshot, finding: &mut Finding) {
 }
 
 impl Definitions {
-    fn resolve_whole(&mut self, snapshot: &AccountSnapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
+    fn resolve_whole(&mut self, snapshot: &Snapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
         let overrides: Vec<(&RoleFacts, &str)> =
             snapshot.roles.iter().filter_map(|role| Some((role.as_ref(), role.spec.overrides.as_deref()?))).collect();
         let (predefined, resolved) = role::apply_overrides(&catalog, &overrides);
@@ -275,7 +276,7 @@ impl Definitions {
         self.outlook = Outlook::Whole(Box::new(InForce { facts, catalog, predefined, owner }));
     }
 
-    fn resolve_owner(&mut self, snapshot: &AccountSnapshot, catalog: &Catalog) -> Option<ResolvedOwner> {
+    fn resolve_owner(&mut self, snapshot: &Snapshot, catalog: &Catalog) -> Option<ResolvedOwner> {
         let spec = snapshot.account.spec.owner.as_ref();
         match (catalog.owner_role, &self.owner) {
             (Some(role), Some(email)) => Some(ResolvedOwner {
@@ -302,7 +303,7 @@ impl Definitions {
 
     fn desired_definitions(
         &self,
-        snapshot: &AccountSnapshot,
+        snapshot: &Snapshot,
         facts: &CatalogFacts,
         catalog: &Catalog,
         predefined: &[Ranks],

@@ -4,31 +4,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::StoreFacts;
 use crate::{
-    api::RoleRefKind,
-    model::{AccountKey, Email, Layout, Name, Ranks},
+    model::{AccountKey, Email, Layout, Name, Ranks, RoleName, Scope},
+    state::StoreFacts,
 };
-
-/// What a pass looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The whole account.
-    Account,
-    /// These members only, in order and without repeats.
-    Members(Arc<[Email]>),
-}
-
-impl Scope {
-    /// Whether it looks at this member.
-    #[must_use]
-    pub fn contains(&self, email: &Email) -> bool {
-        match self {
-            Self::Account => true,
-            Self::Members(emails) => emails.binary_search(email).is_ok(),
-        }
-    }
-}
 
 /// The object whose spec, at a generation, caused a change; for the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,44 +91,6 @@ pub struct AccountContent {
     pub parent: Option<AccountKey>,
     /// See [`MemberContent::anomalies`].
     pub anomalies: Box<[Name]>,
-}
-
-/// A role's name; the kinds never fall through to each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoleName {
-    /// Where it is defined.
-    pub kind: RoleRefKind,
-    /// Its name.
-    pub name: Name,
-}
-
-impl RoleName {
-    /// A role of the catalog.
-    #[must_use]
-    pub fn predefined(name: &str) -> Self {
-        Self { kind: RoleRefKind::PredefinedRole, name: Name::new(name) }
-    }
-
-    /// A role of the account.
-    #[must_use]
-    pub fn custom(name: &str) -> Self {
-        Self { kind: RoleRefKind::Role, name: Name::new(name) }
-    }
-
-    /// Written as stores write it: the name alone for a predefined role, `custom:name` for one of the account's.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        text.strip_prefix("custom:").map_or_else(|| Self::predefined(text), Self::custom)
-    }
-}
-
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            RoleRefKind::PredefinedRole => f.write_str(&self.name),
-            RoleRefKind::Role => write!(f, "custom:{}", self.name),
-        }
-    }
 }
 
 /// A role as a store holds it.

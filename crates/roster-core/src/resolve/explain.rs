@@ -1,14 +1,15 @@
 //! Why somebody may do what they may; asked by people, never on the way to a store.
 
 use super::{
-    Definitions, Finding, GroupFacts, InvitationFacts, MemberFacts, Outlook, RoleName,
+    Definitions, Finding, Outlook,
     definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
     role::unavailable,
 };
 use crate::{
     api::{MemberGroups, RoleRefKind},
-    model::{Explanation, Grantor, Name, Ranks, explain},
+    model::{Explanation, Grantor, Name, Ranks, RoleName, explain},
+    state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
 impl Definitions {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{AccountFacts, Definitions, Finding, Outlook, RoleName, settings};
-use crate::model::Name;
-
-/// Memberships by the role they name; absent for those that name none.
-pub type RoleRefs = HashMap<Option<RoleName>, u64>;
+use super::{Definitions, Finding, Outlook, settings};
+use crate::{
+    model::{Name, RoleName},
+    state::{AccountFacts, RoleRefs},
+};
 
 impl Definitions {
     /// The role of a member that names none.

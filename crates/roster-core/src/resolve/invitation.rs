@@ -1,7 +1,7 @@
 //! What is to be said of an Invitation; it becomes a Membership only once it is accepted.
 
-use super::{Definitions, Finding, InvitationFacts, Outlook, member::Choices};
-use crate::api::InvalidReason;
+use super::{Definitions, Finding, Outlook, member::Choices};
+use crate::{api::InvalidReason, state::InvitationFacts};
 
 impl Definitions {
     /// Checks an invitation.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::{
-    Access, Definitions, DesiredMember, End, Finding, MemberContent, MemberFacts, Origin, Outlook, RoleName, Window,
+    Access, Definitions, DesiredMember, End, Finding, MemberContent, Origin, Outlook, Window,
     definitions::{InForce, ResolvedOwner, RolesInForce},
     role::{advise_on_sections, unavailable},
 };
 use crate::{
     api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
-    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, Source, effective},
+    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, effective},
+    state::MemberFacts,
 };
 
 /// What the memberships of one address come to.

@@ -10,29 +10,22 @@ mod catalog;
 mod definitions;
 mod desired;
 mod explain;
-mod facts;
 mod finding;
 mod holders;
 mod invitation;
 mod member;
 mod objects;
 mod role;
-mod rollout;
 mod settings;
 
 pub use account::ResolvedAccount;
-pub use admission::parent_admits;
+pub use admission::{admitted_children, parent_admits};
 pub use definitions::{Definitions, InForce, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole, definitions};
 pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
-    RoleContent, RoleName, Scope, Window,
-};
-pub use facts::{
-    AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
+    RoleContent, Window,
 };
 pub use finding::{Fault, Finding};
-pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
-pub use objects::{AccountObjects, Labels, Objects};
-pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, Standing, Step, progress};
+pub use objects::{AccountObjects, Objects};
 pub use settings::{Settings, check_every, duration, looser};

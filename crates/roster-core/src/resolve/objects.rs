@@ -1,18 +1,18 @@
 //! All objects there are, read at one moment: from files, or by listing a cluster. The controller keeps an index of its
-//! own instead, which follows changes; both lead to the same [`AccountSnapshot`].
+//! own instead, which follows changes; both lead to the same [`Snapshot`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::{
-    AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, ResolvedAccount, RoleFacts,
-    RoleRefs, Scope, StoreFacts, definitions,
+use super::{ResolvedAccount, definitions};
+use crate::{
+    model::{AccountKey, Email, Name, Scope},
+    state::{
+        AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, Labels, MemberFacts, RoleFacts, RoleRefs, Snapshot,
+        StoreFacts,
+    },
 };
-use crate::model::{AccountKey, Email, Name};
-
-/// Labels or annotations.
-pub type Labels = BTreeMap<String, String>;
 
 /// All objects there are.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +71,11 @@ impl AccountObjects {
 impl Objects {
     /// What decides about an account's definitions; nothing where the Account does not exist.
     #[must_use]
-    pub fn snapshot(&self, key: &AccountKey) -> Option<AccountSnapshot> {
+    pub fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
         let entry = self.accounts.get(key)?;
         let account = entry.account.clone()?;
         let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.account.clone());
-        Some(AccountSnapshot {
+        Some(Snapshot {
             namespace_labels: self.namespaces.get(&key.namespace).cloned().unwrap_or_default(),
             catalog: self.catalogs.get(account.spec.catalog_ref.name.as_str()).cloned(),
             store: self.stores.get(account.spec.store_ref.name.as_str()).cloned(),

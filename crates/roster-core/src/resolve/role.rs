@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Finding, GroupFacts, RoleFacts};
+use super::Finding;
 use crate::{
     api::{AccountType, ChangeFromDefault, HeldBy, InvalidReason, Permissions, RoleRef, RoleRefKind},
     model::{Catalog, Ranks},
     resolve::definitions::{ResolvedGroup, ResolvedRole, RolesInForce},
+    state::{GroupFacts, RoleFacts},
 };
 
 /// Sets the cells that `permissions` names. An unknown section or one that is not applicable is passed over, an unknown

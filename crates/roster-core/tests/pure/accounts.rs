@@ -2,12 +2,8 @@
 
 use std::collections::HashMap;
 
-use roster_core::{
-    api::InvalidReason,
-    resolve::{Outlook, RoleName},
-};
-
 use crate::support::{PORTAL, Pass, World, membership, table};
+use roster_core::{api::InvalidReason, model::RoleName, resolve::Outlook};
 
 fn acme(spec: &str) -> World {
     World::of(PORTAL).with(&format!("kind: Account\nmetadata: {{name: acme, generation: 3}}\nspec: {{{spec}}}"))

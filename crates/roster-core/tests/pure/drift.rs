@@ -1,12 +1,12 @@
 //! Marks, drift, adoption, pausing: what a pass does to what it finds in the store.
 
+use crate::support::{PLAIN, Pass, World, email, membership, table};
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
+    model::Scope,
     plan::{Hold, Mark, ObjectKey, Seen, deletion},
-    resolve::{End, MemberContent, Scope},
+    resolve::{End, MemberContent},
 };
-
-use crate::support::{PLAIN, Pass, World, email, membership, table};
 
 const DANA: &str = "dana@acme.example";
 

@@ -1,13 +1,8 @@
 //! The removal guard.
 
-use jiff::SignedDuration;
-use roster_core::{
-    api::Unmanaged,
-    plan::Seen,
-    resolve::{MemberContent, Scope},
-};
-
 use crate::support::{PLAIN, Pass, crowd, email, membership, table};
+use jiff::SignedDuration;
+use roster_core::{api::Unmanaged, model::Scope, plan::Seen, resolve::MemberContent};
 
 /// `acme` with that many viewers in the store.
 fn viewers(count: usize) -> Pass {

@@ -2,18 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::{
+    strategies::{Event, any_event, cases, event, tampering, world},
+    support::{Memory, Pass, World, email},
+};
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::{DriftPolicy, IdentityStoreSpec, Unmanaged},
-    model::{Email, Layout, Ranks},
+    model::{Email, Layout, Ranks, Scope},
     plan::{Cause, Content, GUARD_WINDOW, Mark, ObjectKey, Plan, Seen},
-    resolve::{Access, CatalogFacts, MemberContent, Scope, StoreFacts},
-};
-
-use crate::{
-    strategies::{Event, any_event, cases, event, tampering, world},
-    support::{Memory, Pass, World, email},
+    resolve::{Access, MemberContent},
+    state::{CatalogFacts, StoreFacts},
 };
 
 fn address(place: usize) -> Email {
@@ -31,7 +31,7 @@ fn stranger(place: usize) -> Email {
 /// Lets it happen; the scope of the pass that follows.
 fn happen(pass: &mut Pass, event: &Event) -> Scope {
     let key = World::key("acme");
-    let change_account = |pass: &mut Pass, change: &dyn Fn(&mut roster_core::resolve::AccountFacts)| {
+    let change_account = |pass: &mut Pass, change: &dyn Fn(&mut roster_core::state::AccountFacts)| {
         let account = Arc::make_mut(pass.world.accounts.get_mut(&key).unwrap());
         account.generation += 1;
         change(account);

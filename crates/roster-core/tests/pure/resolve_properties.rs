@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::{
+    strategies::{MEMBERS, cases, member, permutation, world},
+    support::{World, email},
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use roster_core::{
@@ -9,16 +13,9 @@ use roster_core::{
         AccountRef, BlockedUser, IdentityStoreSpec, InvalidReason, ManagedAccounts, MemberGroups, ParentRef,
         Permissions, RoleRef, RoleRefKind, RoleSpec,
     },
-    model::{AccountKey, Catalog, Email, Name, Ranks},
-    resolve::{
-        Access, AccountFacts, AccountObjects, CatalogFacts, GroupFacts, MemberContent, MemberFacts, ResolvedAccount,
-        RoleFacts, RoleName, Scope, StoreFacts, definitions,
-    },
-};
-
-use crate::{
-    strategies::{MEMBERS, cases, member, permutation, world},
-    support::{World, email},
+    model::{AccountKey, Catalog, Email, Name, Ranks, RoleName, Scope},
+    resolve::{Access, AccountObjects, MemberContent, ResolvedAccount, definitions},
+    state::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 
 const NOWHERE: &str = "nowhere";

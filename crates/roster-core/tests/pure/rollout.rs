@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::strategies::cases;
 use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::SyncReason,
     model::{AccountKey, Name},
-    resolve::{CatalogFacts, LastRevision, PresentRevision, Rollout, Standing, Step, progress},
+    state::{CatalogFacts, LastRevision, PresentRevision, Rollout, Standing, Step, progress},
 };
-
-use crate::strategies::cases;
 
 fn facts(generation: i64) -> Arc<CatalogFacts> {
     let spec = serde_json::from_str(r#"{"sections": [{"name": "orders"}]}"#).unwrap();

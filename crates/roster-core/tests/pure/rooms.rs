@@ -5,20 +5,23 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 5] = [
+const CORE: [(&str, &[&str]); 7] = [
     ("api", &[]),
     ("model", &["api"]),
-    ("resolve", &["api", "model"]),
-    ("plan", &["api", "model", "resolve"]),
-    ("contract", &["model", "plan", "resolve"]),
+    ("state", &["api", "model"]),
+    ("resolve", &["api", "model", "state"]),
+    ("plan", &["api", "model", "state", "resolve"]),
+    ("contract", &["api", "model", "state", "resolve", "plan"]),
+    ("report", &["api", "model", "state", "resolve", "plan", "contract"]),
 ];
 
 /// The rooms of `src/`, which may all name the core.
-const OUTER: [(&str, &[&str]); 4] = [
+const OUTER: [(&str, &[&str]); 5] = [
     ("store", &[]),
     ("telemetry", &[]),
-    ("controller", &["store", "telemetry"]),
-    ("cli", &["store", "telemetry", "controller"]),
+    ("cluster", &["store", "telemetry"]),
+    ("controller", &["store", "telemetry", "cluster"]),
+    ("cli", &["store", "telemetry", "cluster", "controller"]),
 ];
 
 /// Crates that do I/O, run tasks or read a clock: none of them may be a dependency of the core.

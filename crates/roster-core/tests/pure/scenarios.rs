@@ -27,16 +27,15 @@ use std::{
     fmt::Write,
 };
 
+use crate::support::{Memory, Pass, Resolved, World, email, files, read, repository, table};
 use jiff::SignedDuration;
 use roster_core::{
-    model::{AccountKey, Name},
+    model::{AccountKey, Name, RoleName},
     plan::{Mark, Plan, Seen},
-    resolve::{Finding, MemberContent, RoleName},
+    resolve::{Finding, MemberContent},
 };
 use serde::Deserialize;
 use serde_yaml_ng::Value;
-
-use crate::support::{Memory, Pass, Resolved, World, email, files, read, repository, table};
 
 macro_rules! scenarios {
     ($($name:ident)*) => {

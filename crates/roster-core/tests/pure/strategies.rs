@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::support::World;
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 use roster_core::{
@@ -11,10 +12,8 @@ use roster_core::{
         Restriction, RoleRef, RoleRefKind, RoleSpec, Section, Unmanaged, UserGroupSpec,
     },
     model::{Catalog, Email, Name, Ranks},
-    resolve::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
+    state::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
 };
-
-use crate::support::World;
 
 /// So many cases, or as many as `PROPTEST_CASES` says.
 pub fn cases(cases: u32) -> ProptestConfig {

@@ -1,15 +1,14 @@
 //! Putting, removing and observing.
 
-use roster_core::{
-    contract::{Store, StoreError, Totals},
-    model::{Email, Layout},
-    plan::{ObjectKey, Observed},
-    resolve::{End, RoleName, Scope, Window},
-};
-
 use super::{
     Backend,
     world::{NOW, World, email, member, member_key, members, ranks, world},
+};
+use roster_core::{
+    contract::{Store, StoreError, Totals},
+    model::{Email, Layout, RoleName, Scope},
+    plan::{ObjectKey, Observed},
+    resolve::{End, Window},
 };
 
 pub async fn what_was_applied_is_observed(backend: &dyn Backend) {

@@ -1,14 +1,13 @@
 //! Names and numbers at their bounds.
 
-use roster_core::{
-    model::{Layout, Name, Ranks},
-    plan::ObjectKey,
-    resolve::{RoleContent, RoleName},
-};
-
 use super::{
     Backend,
     world::{email, ladder, member, members, ranks, world},
+};
+use roster_core::{
+    model::{Layout, Name, Ranks, RoleName},
+    plan::ObjectKey,
+    resolve::RoleContent,
 };
 
 pub async fn unicode_quotes_and_slashes_survive(backend: &dyn Backend) {
@@ -82,7 +81,7 @@ pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
     });
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
-    assert!(world.plan(&*store, roster_core::resolve::Scope::Account).await.changes.is_empty());
+    assert!(world.plan(&*store, roster_core::model::Scope::Account).await.changes.is_empty());
 }
 
 pub async fn the_largest_catalog_fits(backend: &dyn Backend) {

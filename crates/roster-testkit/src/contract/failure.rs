@@ -2,16 +2,14 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use roster_core::{
-    contract::{Outcome, StoreError},
-    model::Layout,
-    plan::{Content, ObjectKey, Observed, RecentRemoval},
-    resolve::{RoleName, Scope},
-};
-
 use super::{
     Backend, Cut,
     world::{NOW, email, ladder, member, member_key, members, ranks, world},
+};
+use roster_core::{
+    contract::{Outcome, StoreError},
+    model::{Layout, RoleName, Scope},
+    plan::{Content, ObjectKey, Observed, RecentRemoval},
 };
 
 fn is_invalid(outcome: &Outcome) -> bool {

@@ -1,14 +1,13 @@
 //! Claims: a later epoch fences out writers who claimed the same slots before, and nobody else.
 
-use roster_core::{
-    contract::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
-    plan::Observed,
-    resolve::Scope,
-};
-
 use super::{
     Backend,
     world::{NOW, TERM, World, email, members, ranks, world},
+};
+use roster_core::{
+    contract::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
+    model::Scope,
+    plan::Observed,
 };
 
 fn is_former(outcomes: &[Outcome]) -> bool {

@@ -1,14 +1,13 @@
 //! Marks: observed, and respected by every write, whatever the plan says.
 
-use roster_core::{
-    contract::{Outcome, StoreError},
-    plan::{Cause, Change, ObjectKey},
-    resolve::Scope,
-};
-
 use super::{
     Backend,
     world::{email, member, member_key, world},
+};
+use roster_core::{
+    contract::{Outcome, StoreError},
+    model::Scope,
+    plan::{Cause, Change, ObjectKey},
 };
 
 fn is_conflict(outcome: &Outcome) -> bool {

@@ -1,15 +1,13 @@
 //! Store and plan together: a pass makes what is desired, and the next pass has nothing to do.
 
-use roster_core::{
-    api::{Adoption, Unmanaged},
-    model::Layout,
-    plan::{Cause, Hold, ObjectKey, Observed},
-    resolve::{RoleName, Scope},
-};
-
 use super::{
     Backend,
     world::{email, ladder, member, member_key, members, ranks, world},
+};
+use roster_core::{
+    api::{Adoption, Unmanaged},
+    model::{Layout, RoleName, Scope},
+    plan::{Cause, Hold, ObjectKey, Observed},
 };
 
 pub async fn a_plan_leads_to_what_is_desired_and_then_to_nothing(backend: &dyn Backend) {

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     contract::{Batch, Claim, Epoch, Outcome, Slots, Store},
-    model::{AccountKey, Email, Ladder, Layout, Name, Ranks},
+    model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
     plan::{Change, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
         Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
-        RoleContent, RoleName, Scope,
+        RoleContent,
     },
 };
 

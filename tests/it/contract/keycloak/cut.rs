@@ -1,16 +1,15 @@
 //! A connection that is cut after any request leaves nobody with more than they had or shall have, and a repeat ends in the
 //! state that is wanted.
 
-use roster::{
-    resolve::{RoleName, Scope},
-    store::{KeycloakPlace, NoSecrets, StoreError, keycloak::KeycloakStore},
-};
-
 use super::Keycloak;
 use crate::contract::{
     Backend as _,
     postgres::proxy::Proxy,
     world::{World, email, ladder, member, ranks, world},
+};
+use roster::{
+    model::{RoleName, Scope},
+    store::{KeycloakPlace, NoSecrets, StoreError, keycloak::KeycloakStore},
 };
 
 /// The account as it is, and as it shall be: somebody goes, somebody comes, two lose something and one gains, a role goes,

@@ -2,19 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use super::{Keycloak, ROLES, server::Server};
+use crate::{
+    contract::{
+        postgres::{SecretsOf, proxy::Proxy, secret},
+        world::{email, member, world},
+    },
+    support::Authority,
+};
 use reqwest::Method;
 use roster::{
-    resolve::Scope,
+    model::Scope,
     store::{Connection, Given, KeycloakPlace, NoSecrets, Store as _, StoreError, keycloak::KeycloakStore},
 };
 use serde_json::json;
-
-use super::{Keycloak, ROLES, server::Server};
-use crate::contract::{
-    postgres::{SecretsOf, proxy::Proxy, secret},
-    world::{email, member, world},
-};
-use crate::support::Authority;
 
 async fn refusal(place: &KeycloakPlace) -> StoreError {
     KeycloakStore::open(place, &NoSecrets).await.map(drop).unwrap_err()

@@ -1,14 +1,17 @@
 //! Whose address it is: who may be attached to a user that was there, and what becomes of users.
 
-use reqwest::Method;
-use roster::{model::Email, plan::ObjectKey, resolve::Scope, store::StoreError};
-use serde_json::{Value, json};
-
 use super::{Keycloak, id};
 use crate::contract::{
     Backend as _,
     world::{World, email, member, member_key, members, world},
 };
+use reqwest::Method;
+use roster::{
+    model::{Email, Scope},
+    plan::ObjectKey,
+    store::StoreError,
+};
+use serde_json::{Value, json};
 
 const DANA: &str = "dana@shop.example";
 

@@ -101,7 +101,7 @@ async fn nothing_changes_unrecorded() {
     let store = backend.open().await;
     let before = world.observe(&*store).await;
     world.members.clear();
-    let plan = world.plan(&*store, roster::resolve::Scope::Account).await;
+    let plan = world.plan(&*store, roster::model::Scope::Account).await;
     assert!(world.apply(&*store, &plan).await.iter().all(Result::is_err));
     assert_eq!(world.observe(&*store).await, before);
 }

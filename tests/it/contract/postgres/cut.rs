@@ -1,18 +1,16 @@
 //! A connection that is cut after any message leaves whole passes only, and a repeat ends in the same state.
 
-use roster::{
-    model::Layout,
-    resolve::{RoleName, Scope},
-    store::{
-        StoreError,
-        postgres::{PostgresStore, verify_audit},
-    },
-};
-
 use super::{Postgres, SecretsOf, proxy::Proxy};
 use crate::contract::{
     Backend,
     world::{World, email, ladder, member, ranks, world},
+};
+use roster::{
+    model::{Layout, RoleName, Scope},
+    store::{
+        StoreError,
+        postgres::{PostgresStore, verify_audit},
+    },
 };
 
 /// The account after so many changes of all sorts.

@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::{Postgres, SecretsOf, secret, server::Server};
+use crate::{
+    contract::{
+        Backend,
+        world::{email, member, ranks, world},
+    },
+    support::Authority,
+};
 use roster::{
-    resolve::Scope,
+    model::Scope,
     store::{Connection, PostgresPlace, Store, StoreError, Totals, postgres::PostgresStore},
 };
 use sqlx::Connection as _;
-
-use super::{Postgres, SecretsOf, secret, server::Server};
-use crate::contract::{
-    Backend,
-    world::{email, member, ranks, world},
-};
-use crate::support::Authority;
 
 async fn open(place: &PostgresPlace) -> Result<PostgresStore, StoreError> {
     PostgresStore::open(place, &SecretsOf::default()).await

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use roster::{
-    model::AccountKey,
-    resolve::Scope,
-    store::{Store as _, postgres::PostgresStore},
-};
-
 use super::{Postgres, SecretsOf, proxy::Proxy};
 use crate::contract::{
     Backend as _,
     world::{email, member, members, world},
+};
+use futures::StreamExt as _;
+use roster::{
+    model::{AccountKey, Scope},
+    store::{Store as _, postgres::PostgresStore},
 };
 
 const SOON: Duration = Duration::from_secs(10);

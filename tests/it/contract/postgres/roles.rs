@@ -1,20 +1,18 @@
 //! Least privilege, as `docs/stores/postgresql.md` says it: its SQL is what runs here.
 
+use super::{Postgres, SecretsOf, server::Server};
+use crate::contract::{
+    Backend,
+    world::{TERM, World, email, member, ranks, world},
+};
 use roster::{
-    model::AccountKey,
-    resolve::{RoleName, Scope},
+    model::{AccountKey, RoleName, Scope},
     store::{
         StoreError,
         postgres::{PostgresStore, verify_audit},
     },
 };
 use sqlx::{AssertSqlSafe, Row};
-
-use super::{Postgres, SecretsOf, server::Server};
-use crate::contract::{
-    Backend,
-    world::{TERM, World, email, member, ranks, world},
-};
 
 /// The SQL behind a mark in the docs, with the names of this test.
 fn documented(part: &str, names: &Names) -> String {

@@ -111,7 +111,7 @@ async fn everything_else_is_seen_and_corrected() {
         "DELETE FROM marks; DELETE FROM owners",
     ] {
         backend.run(sql).await.expect(sql);
-        assert!(!world.plan(&*store, roster::resolve::Scope::Account).await.changes.is_empty(), "not seen: {sql}");
+        assert!(!world.plan(&*store, roster::model::Scope::Account).await.changes.is_empty(), "not seen: {sql}");
         world.converge(&*store).await;
         world.converge(&*store).await;
         world.assert_held(&world.observe(&*store).await);

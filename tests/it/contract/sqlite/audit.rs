@@ -1,20 +1,18 @@
 //! The audit: what it tells, that it only grows, and that tampering shows.
 
+use super::Sqlite;
+use crate::contract::{
+    Backend,
+    world::{NOW, World, email, ladder, member, ranks, world},
+};
 use roster::{
-    model::Layout,
-    resolve::Scope,
+    model::{Layout, Scope},
     store::{
         AuditFault, StoreError,
         sqlite::{SqliteStore, verify_audit},
     },
 };
 use serde_json::{Value, json};
-
-use super::Sqlite;
-use crate::contract::{
-    Backend,
-    world::{NOW, World, email, ladder, member, ranks, world},
-};
 
 #[derive(Debug, PartialEq, sqlx::FromRow)]
 struct Told {

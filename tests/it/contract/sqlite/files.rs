@@ -2,15 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use roster::{
-    resolve::Scope,
-    store::{Store, StoreError, sqlite::SqliteStore},
-};
-
 use super::Sqlite;
 use crate::contract::{
     Backend,
     world::{NOW, email, member, ranks, world},
+};
+use roster::{
+    model::Scope,
+    store::{Store, StoreError, sqlite::SqliteStore},
 };
 
 async fn refusal(file: &Path) -> StoreError {

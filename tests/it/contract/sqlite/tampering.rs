@@ -1,15 +1,14 @@
 //! Whatever somebody writes into the file, Roster sees it, does not stumble, and makes it right.
 
-use roster::{
-    plan::{Cause, ObjectKey},
-    resolve::Scope,
-    store::sqlite::verify_audit,
-};
-
 use super::Sqlite;
 use crate::contract::{
     Backend,
     world::{NOW, email, member_key, members, world},
+};
+use roster::{
+    model::Scope,
+    plan::{Cause, ObjectKey},
+    store::sqlite::verify_audit,
 };
 
 const MEMBER: &[&str] = &[

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use roster::{
-    resolve::{End, Scope, Window},
-    store::Store,
-};
-
 use super::Sqlite;
 use crate::contract::{
     Backend,
     world::{World, email, member, members, ranks, world},
+};
+use jiff::Timestamp;
+use roster::{
+    model::Scope,
+    resolve::{End, Window},
+    store::Store,
 };
 
 type Row = (String, String, String, String, i64);

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use roster_core::{api::InvalidReason, resolve::RoleName};
-
 use super::{Portal, Table};
+use roster_core::{api::InvalidReason, model::RoleName};
 
 const MATRIX: &str = "
 | action                 | Company Admin | Technical Admin | Technical Contact | Finance | Financial Contact | Read Only |

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use roster_core::{
-    model::{Email, Layout, Name},
+    model::{Email, Layout, Name, RoleName, Scope},
     plan::{Content, Fingerprint, GUARD_WINDOW, Mark, ObjectKey, Observed, Phase, Plan, RecentRemoval, Seen},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName, Scope, Window},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, Window},
 };
 
 /// What a store holds of one account.

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Memory, Resolved, World};
 use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
-    model::AccountKey,
+    model::{AccountKey, RoleName, Scope},
     plan::{GuardPolicy, Mark, Plan, Policy, plan},
-    resolve::{Access, Definitions, Desired, RoleName, Scope},
+    resolve::{Access, Definitions, Desired},
 };
-
-use super::{Memory, Resolved, World};
 
 pub fn mark(account: &AccountKey) -> Mark {
     Mark { cluster: "cluster-1".into(), account: account.clone(), uid: "uid-1".into() }

@@ -7,11 +7,9 @@ use std::{
 
 use roster_core::{
     api::{self, InvalidReason, InvitationPhase},
-    model::{AccountKey, Email, Name},
-    resolve::{
-        AccountFacts, AccountSnapshot, CatalogFacts, Definitions, Desired, DesiredMember, Finding, GroupFacts,
-        InvitationFacts, MemberFacts, MemberView, RoleFacts, Scope, StoreFacts, definitions,
-    },
+    model::{AccountKey, Email, Name, Scope},
+    resolve::{Definitions, Desired, DesiredMember, Finding, MemberView, definitions},
+    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, Snapshot, StoreFacts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_yaml_ng::Value;
@@ -129,11 +127,11 @@ impl World {
         AccountKey::parse(account).unwrap_or_else(|| AccountKey::new("default", account))
     }
 
-    pub fn snapshot(&self, account: &str) -> AccountSnapshot {
+    pub fn snapshot(&self, account: &str) -> Snapshot {
         let key = Self::key(account);
         let facts = self.accounts[&key].clone();
         let of_account = |(account, _): &(AccountKey, Name)| *account == key;
-        AccountSnapshot {
+        Snapshot {
             namespace_labels: self.labels.get(key.namespace.as_str()).cloned().unwrap_or_default(),
             catalog: self.catalogs.get(&facts.spec.catalog_ref.name).cloned(),
             store: self.stores.get(&facts.spec.store_ref.name).cloned(),

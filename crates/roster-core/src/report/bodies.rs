@@ -1,0 +1,129 @@
+//! What is to be said of each kind, whatever a pass did.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Detail, Report};
+use crate::{
+    model::{AccountKey, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
+    resolve::{Definitions, Finding, MemberContent, MemberView},
+    state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds},
+};
+
+pub(super) fn member_report(
+    record: &Record<MemberFacts>,
+    view: &MemberView,
+    permissions: Option<(Layout, Ranks)>,
+) -> Report {
+    let restrictions: Arc<[Name]> = view.restrictions.iter().cloned().collect();
+    Report::new(record.facts.generation, Detail::Member { permissions, restrictions })
+        .with_finding(view.finding.clone())
+}
+
+pub(super) fn role_key(record: &Record<RoleFacts>) -> RoleName {
+    match &record.facts.spec.overrides {
+        Some(overridden) => RoleName::predefined(overridden),
+        None => RoleName::custom(&record.name),
+    }
+}
+
+pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
+    let members = definitions.holders(&role_key(record), &counts.role_refs);
+    let resolved = definitions.roles.get(&record.name);
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(role, desired)| (desired.account.layout.clone(), role.ranks.clone()));
+    let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
+    let finding = definitions.role_finding(&record.name);
+    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
+}
+
+pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
+    let members = counts.group_refs.get(&record.name).copied().unwrap_or(0);
+    let resolved = definitions.groups.get(&record.name);
+    let permissions = resolved
+        .zip(definitions.desired.as_ref())
+        .map(|(group, desired)| (desired.account.layout.clone(), group.ranks.clone()));
+    let finding = definitions.group_finding(&record.name);
+    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
+}
+
+pub(super) fn account_report(
+    record: &Record<AccountFacts>,
+    definitions: &Definitions,
+    pass: &ObjectsInScope,
+    checked: Option<Timestamp>,
+) -> Report {
+    let mut finding = definitions.finding.clone();
+    finding.advice = definitions.account_advice(&record.facts, &pass.counts.role_refs);
+    let catalog = pass.snapshot.catalog.as_ref().map(|catalog| catalog.generation);
+    let detail = account_detail(&pass.counts, definitions.owner.is_some(), catalog, checked);
+    Report::new(record.facts.generation, detail).with_finding(finding)
+}
+
+/// Brings the advice on an Account up to date with its numbers; whether it changed.
+pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> bool {
+    let advice = definitions.account_advice(facts, &counts.role_refs);
+    let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
+    let changed = finding.advice != advice;
+    finding.advice = advice;
+    *report = report.clone().with_finding(finding);
+    changed
+}
+
+/// The numbers an Account shows.
+pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, checked: Option<Timestamp>) -> Detail {
+    Detail::Account {
+        members: counts.memberships + u64::from(has_owner),
+        roles: counts.roles,
+        groups: counts.groups,
+        pending_invitations: counts.invitations,
+        managed_accounts: counts.children.unwrap_or(0),
+        catalog,
+        checked: checked.map(Seconds::of),
+    }
+}
+
+/// What is to be said of an object whose account does not exist.
+pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
+    let finding = Finding::account_not_found(&AccountKey::new(&reference.namespace, account));
+    let detail = match reference.kind {
+        KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
+        KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
+        KindName::Invitation => Detail::Invitation,
+        _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
+    };
+    Report::new(generation, detail).with_finding(finding)
+}
+
+/// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.
+pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definitions, counts: &Counts) -> bool {
+    let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
+    match detail {
+        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, .. } => {
+            let owner = u64::from(definitions.owner.is_some());
+            set(members, counts.memberships + owner)
+                | set(roles, counts.roles)
+                | set(groups, counts.groups)
+                | set(pending_invitations, counts.invitations)
+                | counts.children.is_some_and(|children| set(managed_accounts, children))
+        }
+        Detail::Role { members, .. } => {
+            let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());
+            let role = overridden.map_or_else(|| RoleName::custom(&reference.name), |name| RoleName::predefined(name));
+            set(members, definitions.holders(&role, &counts.role_refs))
+        }
+        Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
+        _ => false,
+    }
+}
+
+/// What a member may do now.
+pub(super) fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
+    if content.ended.is_none() && content.window.contains(now) {
+        content.ranks.clone()
+    } else {
+        Ranks::none(content.ranks.as_slice().len())
+    }
+}

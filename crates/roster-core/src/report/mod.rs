@@ -1,0 +1,21 @@
+//! Findings and outcomes → conditions, status, events: as data. No I/O.
+//!
+//! [`report`] says of each object in a pass what its status should say ([`Report`]) and what is to be told as events
+//! ([`Notice`]). [`render`] writes a report down as the status of its kind.
+
+mod bodies;
+mod catalog;
+mod notice;
+mod notices;
+mod outcome;
+mod render;
+mod status;
+mod store;
+
+pub use bodies::{account_detail, orphan, readvise, recount};
+pub use catalog::{catalog, rollout_message};
+pub use notice::{Notice, NoticeReason};
+pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, report};
+pub use render::{Rendered, render};
+pub use status::{Detail, DriftReport, Report, Synced, Waits};
+pub use store::{StoreFound, store};

@@ -1,0 +1,46 @@
+//! Notices: what is told as Kubernetes events, as data.
+
+use crate::{
+    model::{Name, ObjectRef},
+    state::Meta,
+};
+
+/// Reason of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoticeReason {
+    /// A pass changed the store.
+    Applied,
+    /// The store differs from what was applied.
+    DriftDetected,
+    /// Drift was corrected.
+    DriftCorrected,
+    /// Removals are held back.
+    RemovalGuarded,
+    /// The store refused something.
+    Rejected,
+    /// A catalog's change goes no further.
+    RolloutStopped,
+}
+
+/// Something to tell about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The object.
+    pub about: ObjectRef,
+    /// Its UID.
+    pub uid: Name,
+    /// What happened.
+    pub reason: NoticeReason,
+    /// How many changes, for `Applied`.
+    pub count: usize,
+    /// In words.
+    pub note: String,
+}
+
+impl Notice {
+    /// Returns a notice about an object as it is known.
+    #[must_use]
+    pub fn new(about: ObjectRef, meta: &Meta, reason: NoticeReason, note: String) -> Self {
+        Self { about, uid: meta.uid.clone(), reason, count: 0, note }
+    }
+}

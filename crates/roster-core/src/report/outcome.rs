@@ -1,0 +1,423 @@
+//! Outcome of a pass: findings and what the store said, put into reports for status and notices for events.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Detail, DriftReport, Notice, Report, Synced,
+    bodies::{account_report, group_report, in_force, member_report, role_key, role_report},
+    notices, render,
+};
+use crate::{
+    api::{DriftEntry, InvalidReason, SyncReason},
+    contract::{Outcome, StoreError},
+    model::{Email, KindName, ObjectRef, Scope},
+    plan::{Cause, Change, Hold, ObjectKey, Phase, Plan},
+    resolve::{Access, Definitions, MemberView, Outlook, ResolvedAccount, ResolvedMember},
+    state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
+};
+
+/// A plan, and what the store made of it.
+pub struct AppliedPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// Outcome of each change, in the order of the plan; empty where nothing was to be done.
+    pub outcomes: Vec<Outcome>,
+    /// Removals wait, since something is being deleted around them.
+    pub unsettled: bool,
+}
+
+/// Outcome of a pass over one account.
+pub struct PassReport {
+    /// The account's definitions, for the next pass.
+    pub definitions: Arc<Definitions>,
+    /// Reports on objects whose status does not say so yet.
+    pub reports: Vec<(ObjectRef, Report)>,
+    /// Reports on the Account, its roles and groups, whether or not their status says so: numbers follow.
+    pub shown: Vec<(ObjectRef, Report)>,
+    /// Notices to be told.
+    pub notices: Vec<Notice>,
+    /// How it went.
+    pub end: PassEnd,
+    /// Changes made, by kind of object and cause.
+    pub changes: BTreeMap<(&'static str, Cause), u64>,
+    /// Differences found, and those of them that were corrected.
+    pub drift: (u64, u64),
+    /// Instants at which somebody's time begins or ends.
+    pub wakes: Vec<(Timestamp, Email)>,
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PassEnd {
+    /// Everything is done that can be.
+    Done,
+    /// Something failed that may succeed later.
+    Retry {
+        /// In words.
+        why: String,
+        /// Whether it may have taken something away from somebody.
+        revokes: bool,
+    },
+    /// The whole account is to be looked at.
+    NeedsAccount,
+}
+
+impl PassReport {
+    /// Says something of an object, unless its status says just that. This is the place to find out: beside the loop, and
+    /// before very many reports wait for nothing.
+    fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
+        let reference = record.reference(kind);
+        let says_so = !pass.stale_statuses.contains(&reference)
+            && render(&report, &record.meta.status, pass.now)
+                .is_ok_and(|rendered| rendered.digest.hash == record.meta.status.hash);
+        if matches!(kind, KindName::Account | KindName::Role | KindName::UserGroup) {
+            self.shown.push((reference.clone(), report.clone()));
+        }
+        if !says_so {
+            self.reports.push((reference, report));
+        }
+    }
+}
+
+/// What a pass did, looked up by object.
+pub(super) struct Outcomes<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) made: HashMap<&'a ObjectKey, &'a Outcome>,
+    drift: HashMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
+    unsettled: bool,
+    now: Timestamp,
+}
+
+/// Reports what came of a pass. `result` is what the store made of it: nothing where there is no store.
+#[must_use]
+pub fn report(
+    pass: &ObjectsInScope,
+    resolved: &ResolvedAccount,
+    result: &Result<Option<AppliedPlan>, StoreError>,
+) -> PassReport {
+    let mut outcome = PassReport {
+        definitions: resolved.definitions.clone(),
+        reports: Vec::new(),
+        shown: Vec::new(),
+        notices: Vec::new(),
+        end: PassEnd::Done,
+        changes: BTreeMap::new(),
+        drift: (0, 0),
+        wakes: wakes(pass),
+    };
+    match result {
+        Ok(Some(done)) => {
+            if done.plan.needs_account {
+                outcome.end = PassEnd::NeedsAccount;
+                return outcome;
+            }
+            Outcomes::new(pass, done).report(pass, resolved, &mut outcome);
+        }
+        Ok(None) => report_without_store(pass, resolved, &mut outcome),
+        Err(error) => {
+            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true };
+            report_failure(pass, resolved, error, &mut outcome);
+        }
+    }
+    outcome
+}
+
+/// When somebody's time begins or ends.
+fn wakes(pass: &ObjectsInScope) -> Vec<(Timestamp, Email)> {
+    let mut wakes = Vec::new();
+    for (email, memberships) in &pass.members {
+        for record in memberships {
+            let window = record.facts.window();
+            let instants = [window.starts_at, window.expires_at].into_iter().flatten();
+            wakes.extend(instants.filter(|at| *at > pass.now).map(|at| (at, email.clone())));
+        }
+    }
+    wakes
+}
+
+impl<'a> Outcomes<'a> {
+    fn new(pass: &ObjectsInScope, done: &'a AppliedPlan) -> Self {
+        let plan = &done.plan;
+        Self {
+            plan,
+            made: plan.changes.iter().map(|change| &change.object).zip(&done.outcomes).collect(),
+            drift: plan
+                .drift
+                .iter()
+                .map(|drift| (&drift.object, (drift.entries.as_slice(), drift.corrected)))
+                .collect(),
+            unsettled: done.unsettled,
+            now: pass.now,
+        }
+    }
+
+    fn report(&self, pass: &ObjectsInScope, resolved: &ResolvedAccount, outcome: &mut PassReport) {
+        self.count(outcome);
+        let definitions = &resolved.definitions;
+        for ((email, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+            let object = ObjectKey::Member(email.clone());
+            for (record, view) in std::iter::zip(memberships, &member.views) {
+                let report = self.member(record, view, member, &object, definitions, pass.now);
+                outcome.say(pass, KindName::Membership, record, report);
+            }
+        }
+        report_unaddressed(pass, definitions, outcome);
+        report_invitations(pass, definitions, outcome);
+        for record in &pass.roles {
+            let mut report = role_report(record, definitions, &pass.counts);
+            // A role that is not in the store must not claim to be in sync there.
+            if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
+                self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
+            }
+            outcome.say(pass, KindName::Role, record, report);
+        }
+        for record in &pass.groups {
+            let mut report = group_report(record, definitions, &pass.counts);
+            if definitions.groups.contains_key(&record.name) {
+                self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
+            }
+            outcome.say(pass, KindName::UserGroup, record, report);
+        }
+        if pass.scope == Scope::Account {
+            let report = self.account(pass, definitions);
+            outcome.say(pass, KindName::Account, &pass.account, report);
+        }
+        outcome.notices = notices::of(pass, self);
+    }
+
+    fn count(&self, outcome: &mut PassReport) {
+        for change in &self.plan.changes {
+            if self.made.get(&change.object).is_some_and(|made| made.is_ok()) {
+                *outcome.changes.entry((change.object.kind(), change.cause)).or_insert(0) += 1;
+            }
+        }
+        let found = self.plan.drift.len() as u64;
+        let corrected = self.plan.drift.iter().filter(|drift| self.is_corrected(&drift.object)).count() as u64;
+        outcome.drift = (found, corrected);
+        let failures: Vec<&StoreError> = self.made.values().filter_map(|made| made.as_ref().err()).collect();
+        if let Some(first) = failures.first() {
+            let failed = |change: &&Change| self.made.get(&change.object).is_some_and(|made| made.is_err());
+            let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
+            outcome.end = PassEnd::Retry { why: format!("{} changes failed; {first}", failures.len()), revokes };
+        } else if self.unsettled {
+            let why = "the namespace or a definition is being deleted".to_owned();
+            outcome.end = PassEnd::Retry { why, revokes: true };
+        }
+    }
+
+    pub(super) fn is_corrected(&self, object: &ObjectKey) -> bool {
+        self.drift.get(object).is_some_and(|(_, corrected)| *corrected)
+            && self.made.get(object).is_some_and(|made| made.is_ok())
+    }
+
+    /// What is to be said of an object that has a place in the store.
+    fn put_sync(&self, report: &mut Report, object: &ObjectKey) {
+        report.synced = self.synced(object);
+        report.drift = match self.drift.get(object) {
+            Some(_) if self.is_corrected(object) => DriftReport::Corrected(Seconds::of(self.now)),
+            Some((entries, _)) => DriftReport::Reported((*entries).into()),
+            None => DriftReport::Clean,
+        };
+    }
+
+    fn synced(&self, object: &ObjectKey) -> Synced {
+        if let Some(hold) = self.plan.holds.get(object) {
+            return Synced::No(Box::new(self.hold(*hold, object)));
+        }
+        // What belongs to an account that is not ours is not ours either.
+        if self.plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
+            return Synced::No(Box::new(self.hold(Hold::NotOwned, &ObjectKey::Account)));
+        }
+        match self.made.get(object) {
+            None => Synced::Yes { applied: false },
+            Some(Ok(())) => Synced::Yes { applied: true },
+            Some(Err(error)) => Synced::No(Box::new(failure(error))),
+        }
+    }
+
+    fn hold(&self, hold: Hold, object: &ObjectKey) -> (SyncReason, String) {
+        match hold {
+            Hold::NotOwned => (
+                SyncReason::NotOwned,
+                format!(
+                    "{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"
+                ),
+            ),
+            Hold::Paused => {
+                (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
+            }
+            Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
+            Hold::DriftReported => {
+                (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
+            }
+        }
+    }
+
+    pub(super) fn guard_message(&self) -> String {
+        let Some(guarded) = &self.plan.guarded else { return String::new() };
+        let shown = guarded.members.iter().take(5).map(Email::as_str).collect::<Vec<_>>().join(", ");
+        let more = guarded.members.len().saturating_sub(5);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(
+            "{} removals are held back ({shown}{more}): {}. If this is wanted, set the annotation {}={} on the Account",
+            guarded.members.len(),
+            guarded.why,
+            crate::api::APPROVE_REMOVAL_ANNOTATION,
+            guarded.hash,
+        )
+    }
+
+    fn member(
+        &self,
+        record: &Record<MemberFacts>,
+        view: &MemberView,
+        member: &ResolvedMember,
+        object: &ObjectKey,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> Report {
+        let held = match object {
+            ObjectKey::Member(email) => self.plan.kept.get(email),
+            _ => None,
+        };
+        let desired = member.desired.as_ref().and_then(|desired| match &desired.access {
+            Access::Exactly(content) | Access::AtMost(content) => Some(content.as_ref()),
+            Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
+        });
+        let content = match held {
+            Some(held) => held.as_ref(),
+            None => desired,
+        };
+        let layout = match &definitions.outlook {
+            Outlook::Whole(whole) => whole.catalog.layout.clone(),
+            Outlook::Frozen => self.plan.layout.clone(),
+        };
+        let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
+        if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
+            self.put_sync(&mut report, object);
+        }
+        report
+    }
+
+    fn account(&self, pass: &ObjectsInScope, definitions: &Definitions) -> Report {
+        let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
+        self.put_sync(&mut report, &ObjectKey::Account);
+        if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
+            // What the store should hold cannot be said, so neither can whether it does.
+            report.synced = Synced::Silent;
+        }
+        let failures: Vec<_> =
+            self.made.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
+        if self.plan.guarded.is_some() {
+            report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
+        } else if let Some((object, error)) = failures.first() {
+            let (reason, message) = failure(error);
+            let message =
+                format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
+            report = report.unsynced(reason, message);
+        } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
+            let (reason, message) = self.hold(*hold, &ObjectKey::Account);
+            report = report.unsynced(reason, message);
+        }
+        let all: Vec<DriftEntry> = self.plan.drift.iter().flat_map(|drift| drift.entries.clone()).collect();
+        if self.plan.drift.iter().any(|drift| !self.is_corrected(&drift.object)) {
+            let left = self.plan.drift.iter().filter(|drift| !self.is_corrected(&drift.object));
+            let entries: Vec<DriftEntry> = left.flat_map(|drift| drift.entries.clone()).collect();
+            if matches!(report.synced, Synced::Yes { .. }) {
+                let message = format!("{} fields differ in the store, and the policy is to report", entries.len());
+                report = report.unsynced(SyncReason::DriftReported, message);
+            }
+            report.drift = DriftReport::Reported(entries.into());
+        } else if !all.is_empty() {
+            report.drift = DriftReport::Corrected(Seconds::of(self.now));
+        }
+        if matches!(report.synced, Synced::Yes { .. }) && !self.plan.changes.is_empty() {
+            report.synced = Synced::Yes { applied: true };
+        }
+        if let Some(owner) = &self.plan.owner_kept {
+            let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
+            let message =
+                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
+            finding.fault(InvalidReason::OwnerImmutable, message);
+            report = report.with_finding(finding);
+        }
+        report
+    }
+}
+
+/// Returns the reason and message of `Synced=False` for an error of the store.
+#[must_use]
+pub fn failure(error: &StoreError) -> (SyncReason, String) {
+    let reason = match error {
+        StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
+        StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
+        StoreError::Unsupported(_) => SyncReason::NotSupportedByStore,
+    };
+    (reason, error.to_string())
+}
+
+fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
+    for record in &pass.unaddressed {
+        let report = member_report(record, &definitions.unaddressed(&record.facts), None);
+        outcome.say(pass, KindName::Membership, record, report);
+    }
+}
+
+fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
+    for record in &pass.invitations {
+        let finding = definitions.invitation(&record.facts);
+        let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
+        outcome.say(pass, KindName::Invitation, record, report);
+    }
+}
+
+/// Without a store nothing can be done, but everything can be said.
+fn report_without_store(pass: &ObjectsInScope, resolved: &ResolvedAccount, outcome: &mut PassReport) {
+    let definitions = &resolved.definitions;
+    for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+        for (record, view) in std::iter::zip(memberships, &member.views) {
+            outcome.say(pass, KindName::Membership, record, member_report(record, view, None));
+        }
+    }
+    report_unaddressed(pass, definitions, outcome);
+    report_invitations(pass, definitions, outcome);
+    for record in &pass.roles {
+        outcome.say(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
+    }
+    for record in &pass.groups {
+        outcome.say(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
+    }
+    let report = account_report(&pass.account, definitions, pass, None);
+    outcome.say(pass, KindName::Account, &pass.account, report);
+}
+
+/// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
+fn report_failure(pass: &ObjectsInScope, resolved: &ResolvedAccount, error: &StoreError, outcome: &mut PassReport) {
+    let definitions = &resolved.definitions;
+    let (reason, message) = failure(error);
+    let waits = |meta: &Meta| meta.generation != meta.status.observed_generation;
+    for ((_, memberships), member) in std::iter::zip(&pass.members, &resolved.members) {
+        for (record, view) in std::iter::zip(memberships, &member.views) {
+            if waits(&record.meta) {
+                let report = member_report(record, view, None).unsynced(reason, &message);
+                outcome.say(pass, KindName::Membership, record, report);
+            }
+        }
+    }
+    report_invitations(pass, definitions, outcome);
+    for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
+        let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
+        outcome.say(pass, KindName::Role, record, report);
+    }
+    for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
+        let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
+        outcome.say(pass, KindName::UserGroup, record, report);
+    }
+    let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
+    outcome.say(pass, KindName::Account, &pass.account, report);
+}

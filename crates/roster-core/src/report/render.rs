@@ -1,0 +1,321 @@
+//! Writes a report down as the status of its kind: conditions as kstatus wants them, times that change only when what
+//! they date changes.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Detail, DriftReport, Report, Synced};
+use crate::{
+    api::{self, ConditionType, DriftEntry, DriftStatus, InvitationPhase, Permissions, SyncReason},
+    model::{Layout, Ranks},
+    state::{Digestible, Seconds, StatusDigest, digest},
+};
+
+/// Entries of drift that are shown.
+const DRIFT_ENTRIES: usize = 20;
+/// Effective permissions that are listed; above, only a digest is given.
+const LISTED_PERMISSIONS: usize = 64;
+/// Longest message of a condition that the API server takes, in bytes.
+const MESSAGE: usize = 32_768;
+/// A clean check is written down when the last one written is this old.
+const CHECKED_EVERY: u32 = 3_600;
+
+/// A status, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// As JSON.
+    pub json: serde_json::Value,
+    /// Its digest.
+    pub digest: StatusDigest,
+}
+
+/// Writes a report down, for an object whose status now reads as `was`.
+///
+/// # Errors
+/// When it cannot be written as JSON, which no report can bring about.
+pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Rendered, serde_json::Error> {
+    let writer = Writer { report, was, now: Seconds::of(now) };
+    let observed_generation = Some(report.generation);
+    let conditions = writer.conditions();
+    match &report.detail {
+        Detail::Catalog { accounts, updated } => finish(&api::PermissionCatalogStatus {
+            observed_generation,
+            conditions,
+            accounts: Some(count(*accounts)),
+            updated_accounts: Some(count(*updated)),
+        }),
+        Detail::Store {
+            accounts,
+            members,
+            orphaned,
+            blocked_in_force,
+            blocked_with_access,
+            capabilities,
+            revocation_delay,
+        } => finish(&api::IdentityStoreStatus {
+            observed_generation,
+            conditions,
+            accounts: accounts.map(count),
+            members: members.map(count),
+            orphaned_accounts: orphaned.clone(),
+            blocked_in_force: *blocked_in_force,
+            blocked_with_access: blocked_with_access.clone(),
+            capabilities: capabilities.clone(),
+            revocation_delay_seconds: Some(count(revocation_delay.as_secs())).filter(|seconds| *seconds > 0),
+        }),
+        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, catalog, checked } => {
+            finish(&api::AccountStatus {
+                observed_generation,
+                conditions,
+                members: Some(count(*members)),
+                roles: Some(count(*roles)),
+                groups: Some(count(*groups)),
+                pending_invitations: Some(count(*pending_invitations)),
+                managed_accounts: Some(count(*managed_accounts)),
+                catalog_generation: *catalog,
+                last_checked_time: writer.last_checked(*checked).map(time),
+                drift: writer.drift_status(),
+            })
+        }
+        Detail::Role { permissions, changes, members } => finish(&api::RoleStatus {
+            observed_generation,
+            conditions,
+            permissions: permissions.as_ref().map(named),
+            changes_from_default: changes.clone(),
+            members: Some(count(*members)),
+            drift: writer.drift_status(),
+        }),
+        Detail::Group { permissions, members } => finish(&api::UserGroupStatus {
+            observed_generation,
+            conditions,
+            permissions: permissions.as_ref().map(named),
+            members: Some(count(*members)),
+            drift: writer.drift_status(),
+        }),
+        Detail::Member { permissions, restrictions } => {
+            let permissions = permissions.as_ref().map(named);
+            let too_many = permissions.as_ref().is_some_and(|permissions| permissions.len() > LISTED_PERMISSIONS);
+            finish(&api::MembershipStatus {
+                observed_generation,
+                conditions,
+                effective_permissions_digest: permissions.as_ref().filter(|_| too_many).map(permissions_digest),
+                effective_permissions: permissions.filter(|_| !too_many),
+                restrictions: restrictions.iter().map(ToString::to_string).collect(),
+                drift: writer.drift_status(),
+            })
+        }
+        Detail::Invitation => finish(&api::InvitationStatus {
+            observed_generation,
+            conditions,
+            phase: Some(InvitationPhase::Pending),
+            ..api::InvitationStatus::default()
+        }),
+    }
+}
+
+fn finish<S: Serialize + Digestible>(status: &S) -> Result<Rendered, serde_json::Error> {
+    Ok(Rendered { json: serde_json::to_value(status)?, digest: digest(status) })
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn time(second: Seconds) -> Time {
+    Time(second.timestamp())
+}
+
+fn named((layout, ranks): &(Layout, Ranks)) -> Permissions {
+    layout.named(ranks).map(|(section, level)| (section.to_owned(), level.to_owned())).collect()
+}
+
+fn permissions_digest(permissions: &Permissions) -> String {
+    let mut hash = Sha256::new();
+    for (section, level) in permissions {
+        hash.update(format!("{section}={level}\n"));
+    }
+    format!("sha256:{:x}", hash.finalize())
+}
+
+/// A condition before it is dated.
+struct Said {
+    kind: ConditionType,
+    is_true: bool,
+    reason: String,
+    message: String,
+}
+
+struct Writer<'a> {
+    report: &'a Report,
+    was: &'a StatusDigest,
+    now: Seconds,
+}
+
+impl Writer<'_> {
+    fn conditions(&self) -> Vec<Condition> {
+        let valid = self.valid();
+        let synced = self.synced();
+        let drifted = self.drifted();
+        let said = [
+            Some(self.ready(&valid, synced.as_ref(), drifted.as_ref())),
+            Some(valid),
+            synced,
+            drifted,
+            self.advised(),
+            self.reconciling(),
+            self.stalled(),
+        ];
+        said.into_iter().flatten().map(|said| self.dated(said)).collect()
+    }
+
+    fn dated(&self, said: Said) -> Condition {
+        let since = self.was.since(said.kind, said.is_true).unwrap_or(self.now);
+        let mut message = said.message;
+        if message.len() > MESSAGE {
+            let cut = (0..=MESSAGE - 4).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+            message.truncate(cut);
+            message.push_str(" …");
+        }
+        Condition {
+            type_: said.kind.as_str().to_owned(),
+            status: if said.is_true { "True" } else { "False" }.to_owned(),
+            reason: said.reason,
+            message,
+            last_transition_time: time(since),
+            observed_generation: Some(self.report.generation),
+        }
+    }
+
+    fn faulty(&self) -> Option<(api::InvalidReason, String)> {
+        let finding = self.report.finding.as_ref()?;
+        finding.reason().map(|reason| (reason, finding.message()))
+    }
+
+    fn valid(&self) -> Said {
+        let kind = ConditionType::Valid;
+        match self.faulty() {
+            Some((reason, message)) => Said { kind, is_true: false, reason: reason.to_string(), message },
+            None => Said { kind, is_true: true, reason: "Resolved".to_owned(), message: String::new() },
+        }
+    }
+
+    fn synced(&self) -> Option<Said> {
+        let kind = ConditionType::Synced;
+        match &self.report.synced {
+            Synced::Silent => None,
+            Synced::Yes { applied } => {
+                // A clean check must not change the word.
+                let applied = *applied || (self.was.applied && self.was.is_true(kind));
+                let reason = if applied { SyncReason::Applied } else { SyncReason::InSync };
+                Some(Said { kind, is_true: true, reason: reason.to_string(), message: String::new() })
+            }
+            Synced::No(no) => Some(Said { kind, is_true: false, reason: no.0.to_string(), message: no.1.clone() }),
+        }
+    }
+
+    fn drifted(&self) -> Option<Said> {
+        let kind = ConditionType::Drifted;
+        let (is_true, reason, message) = match &self.report.drift {
+            DriftReport::Reported(entries) => (true, "DriftReported", drift_message(entries)),
+            DriftReport::Corrected(_) => (false, "Corrected", String::new()),
+            DriftReport::Clean if self.was.drift_corrected.is_some() => (false, "Corrected", String::new()),
+            DriftReport::Clean if self.was.has(kind) => (false, "InSync", String::new()),
+            DriftReport::Clean => return None,
+        };
+        Some(Said { kind, is_true, reason: reason.to_owned(), message })
+    }
+
+    fn advised(&self) -> Option<Said> {
+        let advice = &self.report.finding.as_ref()?.advice;
+        (!advice.is_empty()).then(|| Said {
+            kind: ConditionType::Advised,
+            is_true: true,
+            reason: "AdviceApplies".to_owned(),
+            message: advice.join("; "),
+        })
+    }
+
+    fn ready(&self, valid: &Said, synced: Option<&Said>, drifted: Option<&Said>) -> Said {
+        let kind = ConditionType::Ready;
+        if let Some(waits) = &self.report.waits {
+            return Said { kind, is_true: false, reason: waits.reason.to_owned(), message: waits.message.clone() };
+        }
+        let bad = [Some(valid), synced].into_iter().flatten().find(|said| !said.is_true);
+        let bad = bad.or_else(|| drifted.filter(|said| said.is_true));
+        match bad {
+            Some(said) => Said { kind, is_true: false, reason: said.reason.clone(), message: said.message.clone() },
+            None => Said { kind, is_true: true, reason: "Ready".to_owned(), message: String::new() },
+        }
+    }
+
+    /// Waiting heals it by itself.
+    fn reconciling(&self) -> Option<Said> {
+        let (reason, message) = match (self.faulty(), &self.report.synced, &self.report.waits) {
+            (_, _, Some(waits)) if waits.stalled => return None,
+            (_, _, Some(waits)) => (waits.reason.to_owned(), waits.message.clone()),
+            (Some((reason, message)), _, _) if reason.heals_by_waiting() => (reason.to_string(), message),
+            (None, Synced::No(no), _) if no.0 == SyncReason::StoreUnavailable => (no.0.to_string(), no.1.clone()),
+            _ => return None,
+        };
+        Some(Said { kind: ConditionType::Reconciling, is_true: true, reason, message })
+    }
+
+    /// Somebody must act.
+    fn stalled(&self) -> Option<Said> {
+        if let Some(waits) = self.report.waits.as_ref().filter(|waits| waits.stalled) {
+            let (reason, message) = (waits.reason.to_owned(), waits.message.clone());
+            return Some(Said { kind: ConditionType::Stalled, is_true: true, reason, message });
+        }
+        let (reason, message) = match (self.faulty(), &self.report.synced) {
+            (Some((reason, message)), _) if !reason.heals_by_waiting() => (reason.to_string(), message),
+            (None, Synced::No(no)) => match no.0 {
+                SyncReason::StoreRejected
+                | SyncReason::NotOwned
+                | SyncReason::RemovalGuarded
+                | SyncReason::NotSupportedByStore => (no.0.to_string(), no.1.clone()),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Said { kind: ConditionType::Stalled, is_true: true, reason, message })
+    }
+
+    fn drift_status(&self) -> Option<DriftStatus> {
+        match &self.report.drift {
+            DriftReport::Reported(entries) => Some(DriftStatus {
+                detected_at: Some(time(self.was.drift_detected.unwrap_or(self.now))),
+                last_corrected_time: self.was.drift_corrected.map(time),
+                count: count(entries.len() as u64),
+                entries: entries.iter().take(DRIFT_ENTRIES).cloned().collect(),
+            }),
+            DriftReport::Corrected(at) => Some(corrected(*at)),
+            DriftReport::Clean => self.was.drift_corrected.map(corrected),
+        }
+    }
+
+    fn last_checked(&self, checked: Option<Seconds>) -> Option<Seconds> {
+        match (self.was.last_checked, checked) {
+            (Some(was), Some(checked)) if checked.0.saturating_sub(was.0) < CHECKED_EVERY => Some(was),
+            (was, checked) => checked.or(was),
+        }
+    }
+}
+
+fn corrected(at: Seconds) -> DriftStatus {
+    DriftStatus { detected_at: None, last_corrected_time: Some(time(at)), count: 0, entries: Vec::new() }
+}
+
+fn drift_message(entries: &[DriftEntry]) -> String {
+    let shown = entries.iter().take(3).map(|entry| {
+        format!("{} {}: {} in the store, {} desired", entry.object, entry.field, entry.observed, entry.desired)
+    });
+    let mut message = shown.collect::<Vec<_>>().join("; ");
+    if entries.len() > 3 {
+        let _ = write!(message, "; and {} more in status.drift", entries.len() - 3);
+    }
+    message
+}

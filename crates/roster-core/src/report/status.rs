@@ -1,0 +1,165 @@
+//! What is to be said of one object, before it is written down: small, so that very many can wait.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    api::{ChangeFromDefault, DriftEntry, SyncReason},
+    model::{Layout, Name, Ranks},
+    resolve::Finding,
+    state::Seconds,
+};
+
+/// What is to be said of one object.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Generation that was looked at.
+    pub generation: i64,
+    /// Faults and advice; none is the usual case.
+    pub finding: Option<Box<Finding>>,
+    /// Whether the store holds it.
+    pub synced: Synced,
+    /// Drift.
+    pub drift: DriftReport,
+    /// Why it waits, besides.
+    pub waits: Option<Box<Waits>>,
+    /// What its kind shows.
+    pub detail: Detail,
+}
+
+/// Why an object waits for others: reason and message of `Ready=False`, and of `Reconciling` or `Stalled`.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// Reason.
+    pub reason: &'static str,
+    /// In words.
+    pub message: String,
+    /// Whether somebody must act.
+    pub stalled: bool,
+}
+
+impl Waits {
+    /// Returns the reason why a catalog or store that is being deleted stays.
+    pub(super) fn in_use(message: String) -> Self {
+        Self { reason: "InUse", message, stalled: false }
+    }
+}
+
+/// Whether the store holds what the spec says.
+#[derive(Clone, Debug)]
+pub enum Synced {
+    /// Nothing is to be said: the kind has no place in a store, or nobody could look.
+    Silent,
+    /// It does; whether this pass made it so.
+    Yes {
+        /// This pass changed the store.
+        applied: bool,
+    },
+    /// It does not.
+    No(Box<(SyncReason, String)>),
+}
+
+/// What is to be said about drift.
+#[derive(Clone, Debug)]
+pub enum DriftReport {
+    /// Nothing new: what was said of an earlier correction stays.
+    Clean,
+    /// The store differs and is left so.
+    Reported(Arc<[DriftEntry]>),
+    /// The store differed and was corrected.
+    Corrected(Seconds),
+}
+
+/// What a kind shows.
+#[derive(Clone, Debug)]
+pub enum Detail {
+    /// PermissionCatalog.
+    Catalog {
+        /// Accounts that use it.
+        accounts: u64,
+        /// Those of them that follow its present generation.
+        updated: u64,
+    },
+    /// IdentityStore.
+    Store {
+        /// Accounts kept in it.
+        accounts: Option<u64>,
+        /// Members kept in it.
+        members: Option<u64>,
+        /// Accounts whose Account is gone.
+        orphaned: Vec<String>,
+        /// The generation for which nobody who is blocked has access.
+        blocked_in_force: Option<i64>,
+        /// Where somebody who is blocked still has access.
+        blocked_with_access: Vec<String>,
+        /// What the backend can do.
+        capabilities: Vec<String>,
+        /// How long what was taken may still be in force outside of the store.
+        revocation_delay: Duration,
+    },
+    /// Account.
+    Account {
+        /// Members, the owner included.
+        members: u64,
+        /// Role objects.
+        roles: u64,
+        /// Groups.
+        groups: u64,
+        /// Invitations not answered.
+        pending_invitations: u64,
+        /// Accounts that name it as their parent.
+        managed_accounts: u64,
+        /// The generation of the catalog that it follows.
+        catalog: Option<i64>,
+        /// When it was just compared whole.
+        checked: Option<Seconds>,
+    },
+    /// Role.
+    Role {
+        /// What it grants; absent where that cannot be said.
+        permissions: Option<(Layout, Ranks)>,
+        /// Where an override differs.
+        changes: Vec<ChangeFromDefault>,
+        /// Members that hold it.
+        members: u64,
+    },
+    /// UserGroup.
+    Group {
+        /// What it grants; absent where that cannot be said.
+        permissions: Option<(Layout, Ranks)>,
+        /// Members in it.
+        members: u64,
+    },
+    /// Membership.
+    Member {
+        /// Effective permissions; absent where they cannot be said.
+        permissions: Option<(Layout, Ranks)>,
+        /// Restrictions in force.
+        restrictions: Arc<[Name]>,
+    },
+    /// Invitation.
+    Invitation,
+}
+
+impl Report {
+    /// A report that says nothing but what the kind shows.
+    #[must_use]
+    pub fn new(generation: i64, detail: Detail) -> Self {
+        Self { generation, finding: None, synced: Synced::Silent, drift: DriftReport::Clean, waits: None, detail }
+    }
+
+    /// The same with faults and advice.
+    #[must_use]
+    pub fn with_finding(mut self, finding: Finding) -> Self {
+        if !finding.faults.is_empty() || !finding.advice.is_empty() {
+            self.finding = Some(Box::new(finding));
+        }
+        self
+    }
+
+    /// The same with a reason why the store does not hold it.
+    #[must_use]
+    pub fn unsynced(mut self, reason: SyncReason, message: impl Into<String>) -> Self {
+        self.synced = Synced::No(Box::new((reason, message.into())));
+        self
+    }
+}

@@ -1,0 +1,429 @@
+//! How the index changes, and what each change touches.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    AccountEntry, AccountFacts, Impact, Index, MemberFacts, Meta, NamespaceRecord, Object, Record, StoreFacts,
+    index::Key,
+};
+use crate::model::{AccountKey, Email, KindName, Name, ObjectRef};
+
+impl Index {
+    /// Takes in an object as it is now. Nothing is touched by what does not matter: labels, foreign annotations, or the
+    /// status that we wrote ourselves (`written` is the digest last sent for it).
+    pub fn apply(&mut self, object: Object, written: impl Fn(&ObjectRef) -> Option<u64>) -> Vec<Impact> {
+        let mut impacts = Vec::new();
+        let reference = reference_of(&object);
+        if self.is_stale(&reference, &object) {
+            return impacts;
+        }
+        if let Some(named) = self.listing.get_mut(&reference.kind) {
+            named.insert((reference.namespace.clone(), reference.name.clone()));
+        }
+        match object {
+            Object::Namespace(record) => self.namespace(&record, &mut impacts),
+            Object::Catalog(record) => {
+                let before = self.catalogs.get(&record.name).cloned();
+                let is_news = news(before.as_deref(), &record, &reference, &written, &mut impacts);
+                self.catalog(record, is_news, &mut impacts);
+            }
+            Object::CatalogRecord(record) => self.catalog_record(record, &mut impacts),
+            Object::Store(record) => self.store(record, &reference, &written, &mut impacts),
+            Object::Account(record) => self.account(record, &reference, &written, &mut impacts),
+            Object::Role(record) => {
+                let (key, account) = ((record.namespace.clone(), record.name.clone()), record.account_key());
+                let before = self.roles.get(&key).cloned();
+                if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
+                    self.forget(&reference, &mut impacts);
+                    self.entry(&account).roles.insert(key.1.clone());
+                    self.redefine(&account, &mut impacts);
+                }
+                self.roles.insert(key, Arc::new(record));
+            }
+            Object::Group(record) => {
+                let (key, account) = ((record.namespace.clone(), record.name.clone()), record.account_key());
+                let before = self.groups.get(&key).cloned();
+                if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
+                    self.forget(&reference, &mut impacts);
+                    self.entry(&account).groups.insert(key.1.clone());
+                    self.redefine(&account, &mut impacts);
+                }
+                self.groups.insert(key, Arc::new(record));
+            }
+            Object::Member(record) => {
+                let key = (record.namespace.clone(), record.name.clone());
+                let before = self.members.get(&key).cloned();
+                if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
+                    self.forget(&reference, &mut impacts);
+                    self.link_member(&record, &mut impacts);
+                }
+                self.members.insert(key, Arc::new(record));
+            }
+            Object::Invitation(record) => {
+                let (key, account) = ((record.namespace.clone(), record.name.clone()), record.account_key());
+                let before = self.invitations.get(&key).cloned();
+                if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
+                    self.forget(&reference, &mut impacts);
+                    self.entry(&account).invitations.insert(key.1.clone());
+                    touch(&account, record.facts.email.as_ref().ok(), &mut impacts);
+                }
+                self.invitations.insert(key, Arc::new(record));
+            }
+        }
+        impacts
+    }
+
+    /// Whether we know a later version of the object already, from the answer to a patch of our own.
+    fn is_stale(&self, reference: &ObjectRef, object: &Object) -> bool {
+        let meta = match object {
+            Object::Namespace(_) => return false,
+            Object::CatalogRecord(record) => &record.meta,
+            Object::Catalog(record) => &record.meta,
+            Object::Store(record) => &record.meta,
+            Object::Account(record) => &record.meta,
+            Object::Role(record) => &record.meta,
+            Object::Group(record) => &record.meta,
+            Object::Member(record) => &record.meta,
+            Object::Invitation(record) => &record.meta,
+        };
+        let version = |meta: &Meta| meta.resource_version.parse::<u64>().ok();
+        self.meta(reference).is_some_and(|known| {
+            known.uid == meta.uid && version(known).zip(version(meta)).is_some_and(|(known, now)| now < known)
+        }) && !self.listing.contains_key(&reference.kind)
+    }
+
+    /// An object is gone.
+    pub fn remove(&mut self, reference: &ObjectRef) -> Vec<Impact> {
+        let mut impacts = Vec::new();
+        let name = &reference.name;
+        match reference.kind {
+            KindName::Namespace => {
+                self.namespaces.remove(name);
+            }
+            KindName::PermissionCatalog => self.catalog_gone(name, &mut impacts),
+            KindName::CatalogRecord => self.catalog_record_gone(name, &mut impacts),
+            KindName::IdentityStore => {
+                self.stores.remove(name);
+                impacts.push(Impact::Store(name.clone()));
+                self.users(|account| account.spec.store_ref.name == **name, &mut impacts);
+            }
+            KindName::Account => self.account_gone(reference, &mut impacts),
+            KindName::Role | KindName::UserGroup | KindName::Membership | KindName::Invitation => {
+                self.forget(reference, &mut impacts);
+            }
+        }
+        impacts
+    }
+
+    /// A list begins.
+    pub fn begin_list(&mut self, kind: KindName) {
+        self.listing.insert(kind, HashSet::with_hasher(self.hashing));
+    }
+
+    /// A list is complete: what it did not name is gone.
+    pub fn end_list(&mut self, kind: KindName) -> Vec<Impact> {
+        let Some(named) = self.listing.remove(&kind) else { return Vec::new() };
+        let cluster_scoped =
+            |names: Vec<&Name>| names.into_iter().map(|name| (Name::default(), name.clone())).collect();
+        let known: Vec<Key> = match kind {
+            KindName::Namespace => cluster_scoped(self.namespaces.keys().collect()),
+            KindName::PermissionCatalog => cluster_scoped(self.catalogs.keys().collect()),
+            KindName::IdentityStore => cluster_scoped(self.stores.keys().collect()),
+            KindName::Account => {
+                let existing = self.accounts.iter().filter(|(_, entry)| entry.object.is_some());
+                existing.map(|(key, _)| (key.namespace.clone(), key.name.clone())).collect()
+            }
+            KindName::Role => self.roles.keys().cloned().collect(),
+            KindName::UserGroup => self.groups.keys().cloned().collect(),
+            KindName::Membership => self.members.keys().cloned().collect(),
+            KindName::Invitation => self.invitations.keys().cloned().collect(),
+            KindName::CatalogRecord => {
+                self.records.values().map(|record| (record.namespace.clone(), record.name.clone())).collect()
+            }
+        };
+        let mut gone: Vec<Key> = known.into_iter().filter(|key| !named.contains(key)).collect();
+        // What follows must not depend on how the maps are ordered.
+        gone.sort_unstable();
+        gone.into_iter().flat_map(|(namespace, name)| self.remove(&ObjectRef { kind, namespace, name })).collect()
+    }
+
+    /// The accounts that `uses` picks are to be worked out afresh.
+    pub(super) fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
+        for (key, entry) in &mut self.accounts {
+            if entry.object.as_ref().is_some_and(|record| uses(&record.facts)) {
+                entry.redefine();
+                impacts.push(Impact::Account(key.clone()));
+            }
+        }
+    }
+
+    fn namespace(&mut self, record: &NamespaceRecord, impacts: &mut Vec<Impact>) {
+        let name = record.name.clone();
+        let before = self.namespaces.insert(name.clone(), record.clone());
+        if before.is_none_or(|before| before.labels != record.labels) {
+            self.users(|account| account.namespace == name, impacts);
+        }
+    }
+
+    fn store(
+        &mut self,
+        record: Record<StoreFacts>,
+        reference: &ObjectRef,
+        written: &impl Fn(&ObjectRef) -> Option<u64>,
+        impacts: &mut Vec<Impact>,
+    ) {
+        let name = record.name.clone();
+        let before = self.stores.get(&name).cloned();
+        let is_news = news(before.as_deref(), &record, reference, written, impacts);
+        let facts = record.facts.clone();
+        self.stores.insert(name.clone(), Arc::new(record));
+        if !is_news {
+            return;
+        }
+        impacts.push(Impact::Store(name.clone()));
+        let only_blocked = before.as_ref().is_some_and(|before| {
+            let blocked =
+                |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
+            blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
+        });
+        if !only_blocked {
+            self.users(|account| account.spec.store_ref.name == *name, impacts);
+            return;
+        }
+        // One person is cut off, or let in again, everywhere at once: only their places are looked at.
+        let before = before.map(|before| before.facts.clone()).unwrap_or_default();
+        let changed: Vec<&Email> = before
+            .blocked
+            .keys()
+            .filter(|email| !facts.blocked.contains_key(*email))
+            .chain(facts.blocked.keys().filter(|email| !before.blocked.contains_key(*email)))
+            .collect();
+        for (key, entry) in &mut self.accounts {
+            let Some(object) = entry.object.clone().filter(|object| object.facts.spec.store_ref.name == *name) else {
+                continue;
+            };
+            entry.redefine();
+            let owner = object.facts.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
+            for email in &changed {
+                if entry.addresses.contains_key(*email) || owner.as_ref() == Some(email) {
+                    impacts.push(Impact::Member(key.clone(), (*email).clone()));
+                }
+            }
+        }
+    }
+
+    fn account(
+        &mut self,
+        record: Record<AccountFacts>,
+        reference: &ObjectRef,
+        written: &impl Fn(&ObjectRef) -> Option<u64>,
+        impacts: &mut Vec<Impact>,
+    ) {
+        let key = record.facts.key();
+        let before = self.accounts.get(&key).and_then(|entry| entry.object.clone());
+        let is_news = news(before.as_deref(), &record, reference, written, impacts);
+        let record = Arc::new(record);
+        self.entry(&key).object = Some(record.clone());
+        if !is_news {
+            return;
+        }
+        for name in [Some(&*record), before.as_deref()].into_iter().flatten() {
+            impacts.push(Impact::Catalog(Name::new(&name.facts.spec.catalog_ref.name)));
+            impacts.push(Impact::Store(Name::new(&name.facts.spec.store_ref.name)));
+        }
+        self.redefine(&key, impacts);
+        let parents = [before.as_ref().and_then(|b| b.facts.parent()), record.facts.parent()];
+        if parents[0] != parents[1]
+            && let Some(old) = &parents[0]
+            && let Some(entry) = self.accounts.get_mut(old)
+        {
+            entry.children.remove(&key);
+        }
+        if let Some(parent) = &parents[1] {
+            self.entry(parent).children.insert(key.clone());
+        }
+        for parent in parents.into_iter().flatten() {
+            impacts.push(Impact::AccountStatus(parent));
+        }
+        let spec = |record: &Record<AccountFacts>| {
+            let spec = &record.facts.spec;
+            (spec.partner, spec.managed_accounts.clone(), spec.catalog_ref.clone(), record.meta.deleting)
+        };
+        if before.is_none_or(|before| spec(&before) != spec(&record)) {
+            let children: Vec<AccountKey> = self.entry(&key).children.iter().cloned().collect();
+            for child in children {
+                self.redefine(&child, impacts);
+            }
+        }
+    }
+
+    fn account_gone(&mut self, reference: &ObjectRef, impacts: &mut Vec<Impact>) {
+        let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
+        let Some(entry) = self.accounts.get_mut(&key) else { return };
+        let Some(record) = entry.object.take() else { return };
+        entry.redefine();
+        let children: Vec<AccountKey> = entry.children.iter().cloned().collect();
+        impacts.push(Impact::Account(key.clone()));
+        impacts.push(Impact::Catalog(Name::new(&record.facts.spec.catalog_ref.name)));
+        impacts.push(Impact::Store(Name::new(&record.facts.spec.store_ref.name)));
+        if let Some(parent) = record.facts.parent() {
+            if let Some(entry) = self.accounts.get_mut(&parent) {
+                entry.children.remove(&key);
+            }
+            // A parent that is being deleted waits for this.
+            impacts.push(Impact::Account(parent));
+        }
+        for child in children {
+            self.redefine(&child, impacts);
+        }
+        self.drop_if_empty(&key);
+    }
+
+    /// Takes an object that belongs to an account out of it.
+    fn forget(&mut self, reference: &ObjectRef, impacts: &mut Vec<Impact>) {
+        let key = (reference.namespace.clone(), reference.name.clone());
+        match reference.kind {
+            KindName::Role => {
+                let Some(record) = self.roles.remove(&key) else { return };
+                let account = record.account_key();
+                self.entry(&account).roles.remove(&key.1);
+                self.redefine(&account, impacts);
+                self.drop_if_empty(&account);
+            }
+            KindName::UserGroup => {
+                let Some(record) = self.groups.remove(&key) else { return };
+                let account = record.account_key();
+                self.entry(&account).groups.remove(&key.1);
+                self.redefine(&account, impacts);
+                self.drop_if_empty(&account);
+            }
+            KindName::Membership => {
+                let Some(record) = self.members.remove(&key) else { return };
+                self.unlink_member(&record, impacts);
+            }
+            KindName::Invitation => {
+                let Some(record) = self.invitations.remove(&key) else { return };
+                let account = record.account_key();
+                self.entry(&account).invitations.remove(&key.1);
+                touch(&account, record.facts.email.as_ref().ok(), impacts);
+                self.drop_if_empty(&account);
+            }
+            KindName::Namespace
+            | KindName::PermissionCatalog
+            | KindName::IdentityStore
+            | KindName::Account
+            | KindName::CatalogRecord => {}
+        }
+    }
+
+    fn link_member(&mut self, record: &Record<MemberFacts>, impacts: &mut Vec<Impact>) {
+        let account = record.account_key();
+        let entry = self.entry(&account);
+        let facts = &record.facts;
+        match &facts.email {
+            Ok(email) => {
+                let names = entry.addresses.entry(email.clone()).or_default();
+                if let Err(place) = names.binary_search(&record.name) {
+                    names.insert(place, record.name.clone());
+                }
+            }
+            Err(_) => {
+                entry.unaddressed.insert(record.name.clone());
+            }
+        }
+        *entry.role_refs.entry(facts.role_name()).or_default() += 1;
+        for group in &facts.groups {
+            *entry.group_refs.entry(group.clone()).or_default() += 1;
+        }
+        touch(&account, facts.email.as_ref().ok(), impacts);
+    }
+
+    fn unlink_member(&mut self, record: &Record<MemberFacts>, impacts: &mut Vec<Impact>) {
+        let account = record.account_key();
+        let entry = self.entry(&account);
+        let facts = &record.facts;
+        if let Ok(email) = &facts.email {
+            if let Some(names) = entry.addresses.get_mut(email) {
+                names.retain(|name| *name != record.name);
+                if names.is_empty() {
+                    entry.addresses.remove(email);
+                }
+            }
+        } else {
+            entry.unaddressed.remove(&record.name);
+        }
+        release(&mut entry.role_refs, &facts.role_name());
+        for group in &facts.groups {
+            release(&mut entry.group_refs, group);
+        }
+        touch(&account, facts.email.as_ref().ok(), impacts);
+        self.drop_if_empty(&account);
+    }
+
+    fn drop_if_empty(&mut self, key: &AccountKey) {
+        if self.accounts.get(key).is_some_and(AccountEntry::is_empty) {
+            self.accounts.remove(key);
+        }
+    }
+
+    fn redefine(&mut self, key: &AccountKey, impacts: &mut Vec<Impact>) {
+        if let Some(entry) = self.accounts.get_mut(key) {
+            entry.redefine();
+        }
+        impacts.push(Impact::Account(key.clone()));
+    }
+}
+
+fn release<K: Ord>(counts: &mut BTreeMap<K, u64>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+fn touch(account: &AccountKey, email: Option<&Email>, impacts: &mut Vec<Impact>) {
+    impacts.push(match email {
+        Some(email) => Impact::Member(account.clone(), email.clone()),
+        None => Impact::Account(account.clone()),
+    });
+}
+
+/// Whether an object says something new about access. If not, but its status is not the one we wrote, that is put right.
+fn news<F>(
+    before: Option<&Record<F>>,
+    now: &Record<F>,
+    reference: &ObjectRef,
+    written: &impl Fn(&ObjectRef) -> Option<u64>,
+    impacts: &mut Vec<Impact>,
+) -> bool {
+    let Some(before) = before else { return true };
+    if now.meta.differs(&before.meta) {
+        return true;
+    }
+    let hash = now.meta.status.hash;
+    if hash != before.meta.status.hash && written(reference) != Some(hash) {
+        impacts.push(Impact::Status(reference.clone()));
+    }
+    false
+}
+
+fn reference_of(object: &Object) -> ObjectRef {
+    match object {
+        Object::Namespace(record) => {
+            ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: record.name.clone() }
+        }
+        Object::Catalog(record) => record.reference(KindName::PermissionCatalog),
+        Object::Store(record) => record.reference(KindName::IdentityStore),
+        Object::Account(record) => record.reference(KindName::Account),
+        Object::Role(record) => record.reference(KindName::Role),
+        Object::Group(record) => record.reference(KindName::UserGroup),
+        Object::Member(record) => record.reference(KindName::Membership),
+        Object::Invitation(record) => record.reference(KindName::Invitation),
+        Object::CatalogRecord(record) => record.reference(KindName::CatalogRecord),
+    }
+}

@@ -1,0 +1,143 @@
+//! Objects that one pass over an account works on, taken out of the index at one moment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use smallvec::SmallVec;
+
+use super::{AccountFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Record, RoleFacts, RoleRefs, Snapshot};
+use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, Scope, SeededState};
+
+/// Memberships of one address, in the order of their names.
+pub type Memberships = SmallVec<[Arc<Record<MemberFacts>>; 1]>;
+
+/// Objects that one pass over an account works on.
+pub struct ObjectsInScope {
+    /// The account.
+    pub key: AccountKey,
+    /// How much of it is looked at.
+    pub scope: Scope,
+    /// Everything that decides about definitions.
+    pub snapshot: Snapshot,
+    /// The Account object.
+    pub account: Arc<Record<AccountFacts>>,
+    /// Memberships in scope, by address; an address that nobody has any more comes without any.
+    pub members: Vec<(Email, Memberships)>,
+    /// Memberships without a valid address; only where the scope is the account.
+    pub unaddressed: Vec<Arc<Record<MemberFacts>>>,
+    /// The account's roles; only where the scope is the account.
+    pub roles: Vec<Arc<Record<RoleFacts>>>,
+    /// The account's groups; only where the scope is the account.
+    pub groups: Vec<Arc<Record<GroupFacts>>>,
+    /// Invitations in scope.
+    pub invitations: Vec<Arc<Record<InvitationFacts>>>,
+    /// Objects in scope with a queued or in-flight status write; the status known of them is stale.
+    pub stale_statuses: HashSet<ObjectRef, SeededState>,
+    /// Numbers of the account.
+    pub counts: Counts,
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// Numbers of an account.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Memberships.
+    pub memberships: u64,
+    /// Memberships by the role they name.
+    pub role_refs: RoleRefs,
+    /// Memberships by the groups they name.
+    pub group_refs: BTreeMap<Name, u64>,
+    /// Roles.
+    pub roles: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Invitations.
+    pub invitations: u64,
+    /// Accounts that name it as their parent and are admitted; absent where only members are looked at.
+    pub children: Option<u64>,
+}
+
+impl Index {
+    /// Takes the objects of an account: all of them, or those of `members`. Returns nothing where the Account does not
+    /// exist. Of the numbers, `children` is left out.
+    #[must_use]
+    pub fn in_scope(
+        &self,
+        key: &AccountKey,
+        members: Option<&BTreeSet<Email>>,
+        now: Timestamp,
+    ) -> Option<ObjectsInScope> {
+        let entry = self.accounts.get(key)?;
+        let snapshot = self.snapshot(key)?;
+        let (scope, addresses) = match members {
+            None => {
+                let all = entry.addresses.keys().map(|email| (email.clone(), self.memberships(key, email)));
+                (Scope::Account, all.filter(|(_, records)| !records.is_empty()).collect())
+            }
+            Some(emails) => {
+                let found = emails.iter().map(|email| (email.clone(), self.memberships(key, email))).collect();
+                (Scope::Members(emails.iter().cloned().collect()), found)
+            }
+        };
+        let invitations = self.invitations_of(key).filter(|record| {
+            let of_somebody =
+                |emails: &BTreeSet<Email>| record.facts.email.as_ref().is_ok_and(|it| emails.contains(it));
+            !record.meta.deleting && members.is_none_or(of_somebody)
+        });
+        let unaddressed = entry.unaddressed.iter().filter_map(|name| self.member(&key.namespace, name));
+        let whole = members.is_none();
+        Some(ObjectsInScope {
+            key: key.clone(),
+            scope,
+            account: entry.object.clone()?,
+            members: addresses,
+            unaddressed: unaddressed.filter(|_| whole).cloned().collect(),
+            roles: self.roles_of(key).filter(|_| whole).cloned().collect(),
+            groups: self.groups_of(key).filter(|_| whole).cloned().collect(),
+            invitations: invitations.cloned().collect(),
+            stale_statuses: HashSet::with_hasher(self.hashing),
+            counts: self.counts(key),
+            now,
+            snapshot,
+        })
+    }
+
+    /// Returns the memberships of an address that are not being deleted.
+    fn memberships(&self, key: &AccountKey, email: &Email) -> Memberships {
+        let names = self.accounts.get(key).and_then(|entry| entry.addresses.get(email)).into_iter().flatten();
+        let records = names.filter_map(|name| self.member(&key.namespace, name));
+        records.filter(|record| !record.meta.deleting).cloned().collect()
+    }
+
+    /// Returns the numbers of an account, `children` left out.
+    #[must_use]
+    pub fn counts(&self, key: &AccountKey) -> Counts {
+        let Some(entry) = self.accounts.get(key) else { return Counts::default() };
+        Counts {
+            memberships: entry.memberships(),
+            role_refs: entry.role_refs.clone(),
+            group_refs: entry.group_refs.clone(),
+            roles: entry.roles.len() as u64,
+            groups: entry.groups.len() as u64,
+            invitations: entry.invitations.len() as u64,
+            children: None,
+        }
+    }
+}
+
+impl ObjectsInScope {
+    /// Names every object in scope of whose status something is said.
+    pub fn references(&self) -> impl Iterator<Item = ObjectRef> {
+        let members = self.members.iter().flat_map(|(_, records)| records).chain(&self.unaddressed);
+        let members = members.map(|record| record.reference(KindName::Membership));
+        let roles = self.roles.iter().map(|record| record.reference(KindName::Role));
+        let groups = self.groups.iter().map(|record| record.reference(KindName::UserGroup));
+        let invitations = self.invitations.iter().map(|record| record.reference(KindName::Invitation));
+        let account = std::iter::once(self.account.reference(KindName::Account));
+        members.chain(roles).chain(groups).chain(invitations).chain(account)
+    }
+}

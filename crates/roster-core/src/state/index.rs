@@ -1,0 +1,263 @@
+//! What is known of the cluster, by account: one slim record for each object, and the few links between them.
+//!
+//! Owned by the controller's one loop, so there is no lock; a pass takes shared pointers out of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord,
+    Record, RoleFacts, RoleRefs, Snapshot, StoreFacts,
+};
+use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, Seed, SeededState};
+
+/// Namespace and name.
+pub(super) type Key = (Name, Name);
+/// A map over very many objects, whose order decides nothing.
+pub(super) type Map<K, V> = HashMap<K, V, SeededState>;
+/// The names of what has one address.
+type Names = SmallVec<[Name; 1]>;
+
+/// All that is known.
+pub struct Index {
+    /// Namespaces by name.
+    pub namespaces: BTreeMap<Name, NamespaceRecord>,
+    /// Catalogs by name.
+    pub catalogs: BTreeMap<Name, Arc<Record<CatalogFacts>>>,
+    /// Stores by name.
+    pub stores: BTreeMap<Name, Arc<Record<StoreFacts>>>,
+    /// Accounts, and what names an account that is not there (yet).
+    pub accounts: BTreeMap<AccountKey, AccountEntry>,
+    pub(super) roles: Map<Key, Arc<Record<RoleFacts>>>,
+    pub(super) groups: Map<Key, Arc<Record<GroupFacts>>>,
+    pub(super) members: Map<Key, Arc<Record<MemberFacts>>>,
+    pub(super) invitations: Map<Key, Arc<Record<InvitationFacts>>>,
+    /// Records of catalogs' last revisions, by catalog.
+    pub(super) records: BTreeMap<Name, Arc<Record<CatalogRecord>>>,
+    /// What a list under way has named so far.
+    pub(super) listing: BTreeMap<KindName, HashSet<Key, SeededState>>,
+    pub(super) hashing: SeededState,
+}
+
+/// One account and what belongs to it.
+#[derive(Default)]
+pub struct AccountEntry {
+    /// The Account, if it exists.
+    pub object: Option<Arc<Record<AccountFacts>>>,
+    /// Names of its roles.
+    pub roles: BTreeSet<Name>,
+    /// Names of its groups.
+    pub groups: BTreeSet<Name>,
+    /// Memberships by address.
+    pub addresses: BTreeMap<Email, Names>,
+    /// Memberships whose address is none.
+    pub unaddressed: BTreeSet<Name>,
+    /// Names of its invitations.
+    pub invitations: BTreeSet<Name>,
+    /// Accounts that name it as their parent.
+    pub children: BTreeSet<AccountKey>,
+    /// Memberships by the role they name; absent for those that name none.
+    pub role_refs: RoleRefs,
+    /// Memberships by the groups they name.
+    pub group_refs: BTreeMap<Name, u64>,
+    /// Counts the changes after which its definitions are to be worked out afresh.
+    pub revision: u64,
+}
+
+impl AccountEntry {
+    /// Number of memberships.
+    #[must_use]
+    pub fn memberships(&self) -> u64 {
+        self.role_refs.values().sum()
+    }
+
+    /// Notes that its definitions are to be worked out afresh.
+    pub(super) fn redefine(&mut self) {
+        self.revision += 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.object.is_none()
+            && self.roles.is_empty()
+            && self.groups.is_empty()
+            && self.addresses.is_empty()
+            && self.unaddressed.is_empty()
+            && self.invitations.is_empty()
+            && self.children.is_empty()
+    }
+}
+
+/// What a change touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Impact {
+    /// All of an account.
+    Account(AccountKey),
+    /// One address in an account.
+    Member(AccountKey, Email),
+    /// What is said of an account: its counts, not its members.
+    AccountStatus(AccountKey),
+    /// A catalog's own status and finalizer.
+    Catalog(Name),
+    /// A store's own status and finalizer.
+    Store(Name),
+    /// Somebody else wrote a status of ours.
+    Status(ObjectRef),
+}
+
+impl Index {
+    /// Returns an index that knows nothing yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let hashing = SeededState::new(seed);
+        Self {
+            namespaces: BTreeMap::new(),
+            catalogs: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            roles: Map::with_hasher(hashing),
+            groups: Map::with_hasher(hashing),
+            members: Map::with_hasher(hashing),
+            invitations: Map::with_hasher(hashing),
+            records: BTreeMap::new(),
+            listing: BTreeMap::new(),
+            hashing,
+        }
+    }
+
+    /// What decides about an account's definitions; nothing where the Account does not exist.
+    #[must_use]
+    pub fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
+        let entry = self.accounts.get(key)?;
+        let account = entry.object.as_ref()?.facts.clone();
+        let labels = self.namespaces.get(&key.namespace).map(|record| record.labels.clone()).unwrap_or_default();
+        let catalog = self.followed(key);
+        let store = self.stores.get(account.spec.store_ref.name.as_str());
+        let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.object.clone());
+        Some(Snapshot {
+            namespace_labels: labels,
+            catalog,
+            store: store.map(|record| record.facts.clone()),
+            parent: parent.filter(|parent| !parent.meta.deleting).map(|parent| parent.facts.clone()),
+            roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
+            groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),
+            account,
+        })
+    }
+
+    /// The accounts that name this one as their parent, with the labels of their namespaces where those are known.
+    pub fn children_of(&self, key: &AccountKey) -> impl Iterator<Item = (&AccountKey, &AccountFacts, Option<&Labels>)> {
+        let children = self.accounts.get(key).into_iter().flat_map(|entry| &entry.children);
+        children.filter_map(|child| {
+            let labels = self.namespaces.get(&child.namespace).map(|record| record.labels.as_ref());
+            Some((child, self.accounts.get(child)?.object.as_ref()?.facts.as_ref(), labels))
+        })
+    }
+
+    /// The roles of an account.
+    pub fn roles_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<RoleFacts>>> {
+        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.roles);
+        names.filter_map(|name| self.roles.get(&(key.namespace.clone(), name.clone())))
+    }
+
+    /// The groups of an account.
+    pub fn groups_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<GroupFacts>>> {
+        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.groups);
+        names.filter_map(|name| self.groups.get(&(key.namespace.clone(), name.clone())))
+    }
+
+    /// The invitations of an account.
+    pub fn invitations_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<InvitationFacts>>> {
+        let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.invitations);
+        names.filter_map(|name| self.invitations.get(&(key.namespace.clone(), name.clone())))
+    }
+
+    /// A membership.
+    #[must_use]
+    pub fn member(&self, namespace: &Name, name: &Name) -> Option<&Arc<Record<MemberFacts>>> {
+        self.members.get(&(namespace.clone(), name.clone()))
+    }
+
+    /// The account that an object belongs to.
+    #[must_use]
+    pub fn account_of(&self, reference: &ObjectRef) -> Option<AccountKey> {
+        let key = || (reference.namespace.clone(), reference.name.clone());
+        match reference.kind {
+            KindName::Account => Some(AccountKey { namespace: key().0, name: key().1 }),
+            KindName::Role => self.roles.get(&key()).map(|record| record.account_key()),
+            KindName::UserGroup => self.groups.get(&key()).map(|record| record.account_key()),
+            KindName::Membership => self.members.get(&key()).map(|record| record.account_key()),
+            KindName::Invitation => self.invitations.get(&key()).map(|record| record.account_key()),
+            KindName::Namespace | KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => {
+                None
+            }
+        }
+    }
+
+    /// What belongs to an account: all of it, or what has one of these addresses.
+    #[must_use]
+    pub fn belongings(&self, key: &AccountKey, addresses: Option<&BTreeSet<Email>>) -> Vec<ObjectRef> {
+        let Some(entry) = self.accounts.get(key) else { return Vec::new() };
+        let reference = |kind, name: &Name| ObjectRef { kind, namespace: key.namespace.clone(), name: name.clone() };
+        let wanted = |email: &Email| addresses.is_none_or(|addresses| addresses.contains(email));
+        let members = entry.addresses.iter().filter(|(email, _)| wanted(email)).flat_map(|(_, names)| names);
+        let mut found: Vec<ObjectRef> = members.map(|name| reference(KindName::Membership, name)).collect();
+        let invitations = self.invitations_of(key).filter(|record| record.facts.email.as_ref().is_ok_and(wanted));
+        found.extend(invitations.map(|record| reference(KindName::Invitation, &record.name)));
+        if addresses.is_none() {
+            found.extend(entry.unaddressed.iter().map(|name| reference(KindName::Membership, name)));
+            found.extend(entry.roles.iter().map(|name| reference(KindName::Role, name)));
+            found.extend(entry.groups.iter().map(|name| reference(KindName::UserGroup, name)));
+        }
+        found
+    }
+
+    /// The metadata of any object of ours.
+    #[must_use]
+    pub fn meta(&self, reference: &ObjectRef) -> Option<&Meta> {
+        let key = || (reference.namespace.clone(), reference.name.clone());
+        match reference.kind {
+            KindName::Namespace => None,
+            KindName::PermissionCatalog => self.catalogs.get(&reference.name).map(|record| &record.meta),
+            KindName::IdentityStore => self.stores.get(&reference.name).map(|record| &record.meta),
+            KindName::Account => {
+                let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
+                self.accounts.get(&key)?.object.as_ref().map(|record| &record.meta)
+            }
+            KindName::Role => self.roles.get(&key()).map(|record| &record.meta),
+            KindName::UserGroup => self.groups.get(&key()).map(|record| &record.meta),
+            KindName::Membership => self.members.get(&key()).map(|record| &record.meta),
+            KindName::Invitation => self.invitations.get(&key()).map(|record| &record.meta),
+            KindName::CatalogRecord => self.record_named(&reference.name).map(|record| &record.meta),
+        }
+    }
+
+    /// The same, to note what was just written.
+    pub fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
+        let key = || (reference.namespace.clone(), reference.name.clone());
+        match reference.kind {
+            KindName::Namespace | KindName::CatalogRecord => None,
+            KindName::PermissionCatalog => {
+                self.catalogs.get_mut(&reference.name).map(|record| &mut Arc::make_mut(record).meta)
+            }
+            KindName::IdentityStore => {
+                self.stores.get_mut(&reference.name).map(|record| &mut Arc::make_mut(record).meta)
+            }
+            KindName::Account => {
+                let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
+                self.accounts.get_mut(&key)?.object.as_mut().map(|record| &mut Arc::make_mut(record).meta)
+            }
+            KindName::Role => self.roles.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
+            KindName::UserGroup => self.groups.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
+            KindName::Membership => self.members.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
+            KindName::Invitation => self.invitations.get_mut(&key()).map(|record| &mut Arc::make_mut(record).meta),
+        }
+    }
+
+    pub(super) fn entry(&mut self, key: &AccountKey) -> &mut AccountEntry {
+        self.accounts.entry(key.clone()).or_default()
+    }
+}

@@ -1,0 +1,29 @@
+//! The objects we know: slim records indexed by account, and snapshots of one account taken out of them. No I/O.
+//!
+//! [`Index`] follows the watches ([`WatchEvent`]) and says what each change touches ([`Impact`]). It decides nothing about
+//! access, and works in a process that does not lead, too.
+
+mod catalog_record;
+mod changes;
+mod event;
+mod facts;
+mod in_scope;
+mod index;
+mod record;
+mod revisions;
+mod rollout;
+mod snapshot;
+mod status_digest;
+mod tally;
+
+pub use catalog_record::CatalogRecord;
+pub use event::WatchEvent;
+pub use facts::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts};
+pub use in_scope::{Counts, Memberships, ObjectsInScope};
+pub use index::{AccountEntry, Impact, Index};
+pub use record::{Annotations, Meta, NamespaceRecord, Object, Record};
+pub use revisions::Revisions;
+pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, Standing, Step, progress};
+pub use snapshot::{Labels, RoleRefs, Snapshot};
+pub use status_digest::{Digestible, Held, Seconds, Since, StatusDigest, digest};
+pub use tally::Tally;

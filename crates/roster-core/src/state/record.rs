@@ -1,0 +1,155 @@
+//! Objects as the index keeps them: slim records.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{
+    AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StatusDigest,
+    StoreFacts,
+};
+use crate::{
+    api,
+    model::{AccountKey, KindName, Name, ObjectRef},
+};
+
+/// Annotations of ours, by key.
+pub type Annotations = BTreeMap<String, String>;
+
+/// Metadata and status, as far as they matter.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// UID.
+    pub uid: Name,
+    /// Resource version last seen or written.
+    pub resource_version: Name,
+    /// Generation.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it carries our finalizer.
+    pub finalizer: bool,
+    /// Our annotations; none on most objects.
+    pub annotations: Option<Box<Annotations>>,
+    /// What the status says.
+    pub status: StatusDigest,
+}
+
+impl Meta {
+    /// What matters of an object's metadata.
+    #[must_use]
+    pub fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or(0),
+            deleting: metadata.deletion_timestamp.is_some(),
+            finalizer: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER),
+            annotations: metadata.annotations.clone().map(Box::new),
+            status,
+        }
+    }
+
+    /// One of our annotations.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether anything that decides about access, or about deletion, differs from an earlier sight of it.
+    #[must_use]
+    pub fn differs(&self, earlier: &Self) -> bool {
+        self.generation != earlier.generation
+            || self.uid != earlier.uid
+            || self.deleting != earlier.deleting
+            || self.finalizer != earlier.finalizer
+            || self.annotations != earlier.annotations
+    }
+}
+
+/// An object as the index keeps it.
+#[derive(Clone, Debug)]
+pub struct Record<F> {
+    /// Its namespace; empty for a cluster-scoped one.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+    /// The account it belongs to, by name, in its namespace.
+    pub account: Name,
+    /// Metadata and status.
+    pub meta: Meta,
+    /// What resolving needs of it.
+    pub facts: Arc<F>,
+}
+
+impl<F> Record<F> {
+    /// The account it belongs to.
+    #[must_use]
+    pub fn account_key(&self) -> AccountKey {
+        AccountKey { namespace: self.namespace.clone(), name: self.account.clone() }
+    }
+
+    /// Its reference.
+    #[must_use]
+    pub fn reference(&self, kind: KindName) -> ObjectRef {
+        ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// A namespace.
+#[derive(Clone, Debug)]
+pub struct NamespaceRecord {
+    /// Name.
+    pub name: Name,
+    /// Labels.
+    pub labels: Arc<BTreeMap<String, String>>,
+}
+
+/// Any object that is watched.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A namespace.
+    Namespace(NamespaceRecord),
+    /// A catalog, compiled.
+    Catalog(Record<CatalogFacts>),
+    /// A store.
+    Store(Record<StoreFacts>),
+    /// An account.
+    Account(Record<AccountFacts>),
+    /// A role.
+    Role(Record<RoleFacts>),
+    /// A group.
+    Group(Record<GroupFacts>),
+    /// A membership.
+    Member(Record<MemberFacts>),
+    /// An invitation.
+    Invitation(Record<InvitationFacts>),
+    /// The record of a catalog's last revision.
+    CatalogRecord(Record<CatalogRecord>),
+}
+
+impl Object {
+    /// Kind, name and generation.
+    #[must_use]
+    pub fn identity(&self) -> (KindName, Name, i64) {
+        match self {
+            Self::Namespace(record) => (KindName::Namespace, record.name.clone(), 0),
+            Self::Catalog(record) => (KindName::PermissionCatalog, record.name.clone(), record.meta.generation),
+            Self::Store(record) => (KindName::IdentityStore, record.name.clone(), record.meta.generation),
+            Self::Account(record) => (KindName::Account, record.name.clone(), record.meta.generation),
+            Self::Role(record) => (KindName::Role, record.name.clone(), record.meta.generation),
+            Self::Group(record) => (KindName::UserGroup, record.name.clone(), record.meta.generation),
+            Self::Member(record) => (KindName::Membership, record.name.clone(), record.meta.generation),
+            Self::Invitation(record) => (KindName::Invitation, record.name.clone(), record.meta.generation),
+            Self::CatalogRecord(record) => (KindName::CatalogRecord, record.name.clone(), 0),
+        }
+    }
+}
+
+impl NamespaceRecord {
+    /// The record of a namespace.
+    #[must_use]
+    pub fn new(metadata: ObjectMeta) -> Self {
+        Self { name: metadata.name.unwrap_or_default().into(), labels: Arc::new(metadata.labels.unwrap_or_default()) }
+    }
+}

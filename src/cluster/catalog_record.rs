@@ -1,0 +1,256 @@
+//! The record of the last revision of a catalog that reached all of its accounts: a ConfigMap in the controller's own
+//! namespace, written by whoever holds shard 0, and read by all replicas (docs/decisions/0020-fleet-brake.md).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams, Preconditions},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    api::{CATALOG_ANNOTATION, MANAGER, PermissionCatalogSpec},
+    cluster::{api_error::is_gone, lease::Term},
+    model::{AccountKey, Name},
+    state::{
+        CatalogFacts, CatalogRecord, LastRevision, Meta, Object, PresentRevision, Record, StatusDigest, WatchEvent,
+    },
+};
+
+/// What our ConfigMaps are found by.
+pub const SELECTOR: &str = "app.kubernetes.io/managed-by=roster";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Longest name that the API server takes.
+const LONGEST_NAME: usize = 253;
+/// Most bytes of a revision: a ConfigMap holds a mebibyte.
+const MOST_BYTES: usize = 1_000_000;
+
+/// The name of a catalog's record.
+fn name(catalog: &str) -> String {
+    let name = format!("roster-catalog-{catalog}");
+    if name.len() <= LONGEST_NAME { name } else { format!("roster-catalog-{:x}", Sha256::digest(catalog)) }
+}
+
+/// A ConfigMap as it is watched.
+pub fn object(config_map: ConfigMap) -> Object {
+    let ConfigMap { data, metadata, .. } = config_map;
+    let named = metadata.annotations.as_ref().and_then(|annotations| annotations.get(CATALOG_ANNOTATION));
+    let catalog = named.filter(|catalog| metadata.name.as_ref() == Some(&name(catalog))).map(Name::new);
+    let last = catalog.as_ref().and_then(|catalog| {
+        let last = read(catalog, &data.unwrap_or_default());
+        if last.is_none() {
+            tracing::warn!(%catalog, "the record of the catalog's last revision cannot be read; it is written anew");
+        }
+        last
+    });
+    Object::CatalogRecord(Record {
+        namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+        name: metadata.name.as_deref().unwrap_or_default().into(),
+        account: Name::default(),
+        meta: Meta::new(&metadata, StatusDigest::default()),
+        facts: Arc::new(CatalogRecord { catalog, last }),
+    })
+}
+
+/// What a record says, if that can be read: a revision that is valid, and, where there is one, a key.
+fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision> {
+    let spec: PermissionCatalogSpec = serde_json::from_str(data.get("spec")?).ok()?;
+    let facts = CatalogFacts::new(catalog.clone(), data.get("generation")?.parse().ok()?, spec);
+    facts.compiled.as_ref().ok()?;
+    let up_to = match data.get("upTo") {
+        Some(key) => Some(AccountKey::parse(key)?),
+        None => None,
+    };
+    Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to })
+}
+
+/// What is to become of a record.
+pub enum Write {
+    /// It says this.
+    Say {
+        /// What.
+        last: LastRevision,
+        /// The version it replaces; nothing where there is none yet.
+        version: Option<Name>,
+    },
+    /// It goes.
+    Forget {
+        /// Its UID.
+        uid: Name,
+        /// Its version.
+        version: Name,
+    },
+}
+
+impl Write {
+    /// All follow the present revision. One that is too big for a record has none: then all go on to follow it.
+    pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Option<Self> {
+        let bytes = serde_json::to_vec(&present.facts.spec).map_or(usize::MAX, |json| json.len());
+        if bytes > MOST_BYTES {
+            return known.map(Self::forget);
+        }
+        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None };
+        Some(Self::say(last, known))
+    }
+
+    /// So many follow the present revision, the others the last one.
+    pub fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>) -> Self {
+        Self::say(LastRevision { up_to: Some(up_to), ..last.clone() }, known)
+    }
+
+    fn say(last: LastRevision, known: Option<&Record<CatalogRecord>>) -> Self {
+        Self::Say { last, version: known.map(|known| known.meta.resource_version.clone()) }
+    }
+
+    /// Nobody uses the catalog any more.
+    pub fn forget(known: &Record<CatalogRecord>) -> Self {
+        Self::Forget { uid: known.meta.uid.clone(), version: known.meta.resource_version.clone() }
+    }
+}
+
+/// Writes a record, against the version that is known of it and only while `term` lasts; what it then is.
+///
+/// # Errors
+/// When the API server refuses or cannot be reached; a conflict is one who was there before.
+pub async fn write(
+    client: &Client,
+    namespace: &Name,
+    catalog: &Name,
+    write: Write,
+    term: &Term,
+) -> Result<Option<WatchEvent>, kube::Error> {
+    if !term.holds() {
+        return Ok(None);
+    }
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let name = name(catalog);
+    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    let seen = match write {
+        Write::Say { last, version } => {
+            let config_map = config_map(name.clone(), catalog, &last, version.as_deref())?;
+            let written = match version {
+                Some(_) => api.replace(&name, &params, &config_map).await?,
+                None => api.create(&params, &config_map).await?,
+            };
+            WatchEvent::Object(object(written))
+        }
+        Write::Forget { uid, version } => {
+            let only = Preconditions { uid: Some(uid.to_string()), resource_version: Some(version.to_string()) };
+            // Its watch says so, in the order of what becomes of the name.
+            return match api.delete(&name, &DeleteParams::default().preconditions(only)).await {
+                Ok(_) => Ok(None),
+                Err(error) if is_gone(&error) => Ok(None),
+                Err(error) => Err(error),
+            };
+        }
+    };
+    Ok(Some(seen))
+}
+
+fn config_map(
+    name: String,
+    catalog: &Name,
+    last: &LastRevision,
+    version: Option<&str>,
+) -> Result<ConfigMap, kube::Error> {
+    let mut data = BTreeMap::from([
+        ("uid".to_owned(), last.uid.to_string()),
+        ("generation".to_owned(), last.facts.generation.to_string()),
+        ("spec".to_owned(), serde_json::to_string(&last.facts.spec).map_err(kube::Error::SerdeError)?),
+    ]);
+    if let Some(up_to) = &last.up_to {
+        data.insert("upTo".to_owned(), up_to.to_string());
+    }
+    let metadata = ObjectMeta {
+        name: Some(name),
+        resource_version: version.map(str::to_owned),
+        labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())])),
+        annotations: Some(BTreeMap::from([(CATALOG_ANNOTATION.to_owned(), catalog.to_string())])),
+        ..ObjectMeta::default()
+    };
+    Ok(ConfigMap { metadata, data: Some(data), ..ConfigMap::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{PermissionCatalog, PredefinedRole, Section};
+
+    fn last(up_to: Option<&str>) -> LastRevision {
+        let spec = PermissionCatalogSpec {
+            sections: vec![Section { name: "orders".to_owned(), ..Section::default() }],
+            roles: vec![PredefinedRole { name: "clerk".to_owned(), ..PredefinedRole::default() }],
+            ..PermissionCatalog::new("", serde_json::from_str("{\"sections\": []}").unwrap()).spec
+        };
+        LastRevision {
+            uid: Name::new("0-1"),
+            facts: Arc::new(CatalogFacts::new(Name::new("portal"), 7, spec)),
+            up_to: up_to.and_then(AccountKey::parse),
+        }
+    }
+
+    fn reread(config_map: ConfigMap) -> CatalogRecord {
+        let Object::CatalogRecord(record) = object(config_map) else { panic!("a record") };
+        (*record.facts).clone()
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        for up_to in [None, Some("acme/shop")] {
+            let last = last(up_to);
+            let portal = Name::new("portal");
+            let read = reread(config_map(name("portal"), &portal, &last, Some("12")).unwrap());
+            assert_eq!(read.catalog, Some(portal));
+            let read = read.last.unwrap();
+            assert_eq!((read.uid, read.up_to), (last.uid, last.up_to));
+            assert_eq!((read.facts.generation, &read.facts.spec), (7, &last.facts.spec));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_whole_says_nothing() {
+        let portal = Name::new("portal");
+        let whole = config_map(name("portal"), &portal, &last(Some("acme/shop")), None).unwrap();
+        for (key, value) in [
+            ("spec", "{}"),
+            ("spec", "{\"sections\": [{\"name\": \"orders\"}], \"defaultRole\": \"nobody\"}"),
+            ("generation", "x"),
+            ("upTo", "acme"),
+        ] {
+            let mut broken = whole.clone();
+            broken.data.as_mut().unwrap().insert(key.to_owned(), value.to_owned());
+            let read = reread(broken);
+            assert!(read.last.is_none(), "{key}={value}");
+            assert_eq!(read.catalog, Some(portal.clone()), "it is to be replaced");
+        }
+        let mut other = whole;
+        other.metadata.name = Some("somebody-elses".to_owned());
+        assert_eq!(reread(other).catalog, None);
+    }
+
+    #[test]
+    fn what_is_too_big_has_no_record() {
+        let mut spec = last(None).facts.spec.clone();
+        let present = |spec| PresentRevision {
+            uid: Name::new("0-1"),
+            facts: Arc::new(CatalogFacts::new(Name::new("portal"), 8, spec)),
+            deleting: false,
+            all_at_once: false,
+        };
+        let portal = config_map(name("portal"), &Name::new("portal"), &last(None), Some("12")).unwrap();
+        let Object::CatalogRecord(known) = object(portal) else { panic!("a record") };
+        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Say { .. })));
+        spec.sections[0].title = Some("x".repeat(MOST_BYTES));
+        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Forget { .. })));
+        assert!(Write::present(&present(spec), None).is_none());
+    }
+
+    #[test]
+    fn a_long_name_has_a_record_too() {
+        let long = "a".repeat(253);
+        assert!(name(&long).len() <= LONGEST_NAME);
+        assert_ne!(name(&long), name(&"b".repeat(253)));
+    }
+}

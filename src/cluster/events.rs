@@ -1,0 +1,127 @@
+//! Kubernetes events: best effort, never in a pass's way.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    api,
+    model::Name,
+    report::{Notice, NoticeReason as Reason},
+    telemetry::Metrics,
+};
+
+/// Events that may wait; more are dropped, as events are allowed to be.
+const WAITING: usize = 1_024;
+/// `Applied` events of one account are summed up over this time.
+const SUM_UP: Duration = Duration::from_secs(5);
+
+/// Returns the reference that events carry.
+fn about(notice: &Notice) -> ObjectReference {
+    let reference = &notice.about;
+    ObjectReference {
+        api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+        kind: Some(reference.kind.as_str().to_owned()),
+        name: Some(reference.name.to_string()),
+        namespace: (!reference.namespace.is_empty()).then(|| reference.namespace.to_string()),
+        uid: Some(notice.uid.to_string()),
+        ..ObjectReference::default()
+    }
+}
+
+/// Where notices go. Never waits.
+#[derive(Clone)]
+pub struct Events(mpsc::Sender<Notice>);
+
+impl Events {
+    /// Tells, unless too much waits to be told.
+    pub fn tell(&self, notice: Notice) {
+        if self.0.try_send(notice).is_err() {
+            tracing::debug!("event dropped: too many wait");
+        }
+    }
+}
+
+/// Starts the task that writes events, which ends with the last sender.
+#[must_use]
+pub fn start(client: Client, identity: String, metrics: Metrics) -> (Events, tokio::task::JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let reporter = Reporter { controller: "roster.dev/controller".to_owned(), instance: Some(identity) };
+    let task = tokio::spawn(write(Recorder::new(client, reporter), receiver, metrics));
+    (Events(sender), task)
+}
+
+async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics: Metrics) {
+    let mut applied: HashMap<Name, (Notice, Instant)> = HashMap::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            notice = notices.recv() => match notice {
+                None => break,
+                Some(notice) if notice.reason == Reason::Applied => {
+                    let key = notice.uid.clone();
+                    let waiting = applied.entry(key).or_insert_with(|| (Notice { count: 0, ..notice.clone() }, Instant::now()));
+                    let count = waiting.0.count + notice.count;
+                    waiting.0 = Notice { count, ..notice };
+                }
+                Some(notice) => publish(&recorder, notice, &metrics).await,
+            },
+            _ = tick.tick() => {
+                let due: Vec<Name> = applied
+                    .iter()
+                    .filter(|(_, (_, since))| since.elapsed() >= SUM_UP)
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for (notice, _) in due.iter().filter_map(|key| applied.remove(key)) {
+                    publish(&recorder, notice, &metrics).await;
+                }
+            }
+        }
+    }
+    for (_, (notice, _)) in applied {
+        publish(&recorder, notice, &metrics).await;
+    }
+}
+
+async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
+    let about = about(&notice);
+    let type_ = match notice.reason {
+        Reason::Applied | Reason::DriftCorrected => EventType::Normal,
+        Reason::DriftDetected | Reason::RemovalGuarded | Reason::Rejected | Reason::RolloutStopped => {
+            EventType::Warning
+        }
+    };
+    let mut note = match notice.reason {
+        Reason::Applied => format!("{} changes made in the store", notice.count),
+        _ => notice.note,
+    };
+    // The API server takes a kilobyte.
+    if note.len() > 1_000 {
+        let cut = (0..=997).rev().find(|at| note.is_char_boundary(*at)).unwrap_or(0);
+        note.truncate(cut);
+        note.push('…');
+    }
+    let event = Event {
+        type_,
+        reason: format!("{:?}", notice.reason),
+        note: Some(note),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    match recorder.publish(&event, &about).await {
+        Ok(()) => metrics.api_write("event", "ok"),
+        Err(error) => {
+            // A namespace that is going away takes no new events.
+            metrics.api_write("event", "failed");
+            tracing::debug!(%error, "event not written");
+        }
+    }
+}

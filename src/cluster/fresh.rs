@@ -1,0 +1,74 @@
+//! Before anybody is removed: are the Account, its namespace and the definitions of our kinds really there to stay?
+//!
+//! A namespace, or a definition, that is being deleted takes its objects away in no particular order. What is left then
+//! says nothing about who may do what: the Account's `deletionPolicy` decides, not a set of half-deleted objects
+//! (design/api.md "Marks, drift, removal").
+
+use k8s_openapi::{
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{Api, Client, api::ListParams};
+
+use crate::{
+    api,
+    model::{AccountKey, KindName},
+};
+
+/// Accounts of one page of a list.
+const PAGE: u32 = 500;
+
+/// Reads afresh. Whether the objects that are there can be taken at their word.
+///
+/// # Errors
+/// When the API server cannot say; then nobody is removed either.
+pub async fn is_settled(client: &Client, account: &AccountKey, uid: &str) -> Result<bool, kube::Error> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let accounts: Api<api::Account> = Api::namespaced(client.clone(), &account.namespace);
+    let (account, namespace, account_crd, role_crd, group_crd, member_crd) = futures::try_join!(
+        accounts.get_metadata_opt(&account.name),
+        namespaces.get_metadata_opt(&account.namespace),
+        definitions.get_metadata_opt("accounts.roster.dev"),
+        definitions.get_metadata_opt("accessroles.roster.dev"),
+        definitions.get_metadata_opt("usergroups.roster.dev"),
+        definitions.get_metadata_opt("memberships.roster.dev"),
+    )?;
+    let stays = |meta: Option<&kube::core::ObjectMeta>| meta.is_some_and(|meta| meta.deletion_timestamp.is_none());
+    let same = account.as_ref().is_some_and(|account| account.metadata.uid.as_deref() == Some(uid));
+    let definitions = [account_crd, role_crd, group_crd, member_crd];
+    Ok(same
+        && stays(account.as_ref().map(|account| &account.metadata))
+        && stays(namespace.as_ref().map(|namespace| &namespace.metadata))
+        && definitions.iter().all(|crd| stays(crd.as_ref().map(|crd| &crd.metadata))))
+}
+
+/// Reads afresh. Whether no Account names this catalog or store: asked before their finalizer goes, since an API server
+/// that has just started may for a moment deny that it knows our kinds.
+///
+/// # Errors
+/// When the API server cannot say.
+pub async fn is_unused(client: &Client, kind: KindName, name: &str) -> Result<bool, kube::Error> {
+    let accounts: Api<api::Account> = Api::all(client.clone());
+    let mut page = ListParams::default().limit(PAGE);
+    loop {
+        let found = match accounts.list(&page).await {
+            Ok(found) => found,
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+                return Ok(definitions.get_metadata_opt("accounts.roster.dev").await?.is_none());
+            }
+            Err(error) => return Err(error),
+        };
+        let uses = |account: &api::Account| match kind {
+            KindName::PermissionCatalog => account.spec.catalog_ref.name == name,
+            _ => account.spec.store_ref.name == name,
+        };
+        if found.items.iter().any(uses) {
+            return Ok(false);
+        }
+        match found.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page.continue_token = Some(token),
+            None => return Ok(true),
+        }
+    }
+}

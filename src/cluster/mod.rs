@@ -1,0 +1,24 @@
+//! The Kubernetes API server: client, watches and decoding, leases, secrets, fresh reads, finalizers, events.
+//!
+//! Nothing here decides: it does what the controller's loop asks for, and says what the server answered.
+
+pub mod api_error;
+pub mod catalog_record;
+pub mod definitions;
+pub mod events;
+pub mod finalizer;
+pub mod fresh;
+pub mod lease;
+mod secrets;
+pub mod sharing;
+pub mod watch;
+pub mod wire;
+
+pub use secrets::ClusterSecrets;
+
+use std::time::Duration;
+
+/// Longest time to wait for an answer of the API server.
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// Time between two attempts to reach the API server.
+pub const AGAIN: Duration = Duration::from_secs(2);

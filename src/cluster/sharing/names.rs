@@ -1,0 +1,76 @@
+//! Names of the Leases: `roster` where one has everything, `roster-0-of-4` for each of several shards,
+//! `roster-replica-of-4-…` for each replica that takes part.
+
+use std::fmt;
+
+use crate::cluster::lease::NAME;
+
+/// What a Lease is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseName {
+    /// A shard.
+    Shard {
+        /// Which, from 0.
+        shard: u16,
+        /// Of how many.
+        of: u16,
+    },
+    /// A replica that takes part.
+    Replica {
+        /// In sharing out so many.
+        of: u16,
+    },
+}
+
+impl LeaseName {
+    /// What the Lease of this name is about; nothing where it is not ours.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == NAME {
+            return Some(Self::Shard { shard: 0, of: 1 });
+        }
+        let rest = name.strip_prefix(NAME)?.strip_prefix('-')?;
+        if let Some(rest) = rest.strip_prefix("replica-of-") {
+            let (of, _) = rest.split_once('-')?;
+            return Some(Self::Replica { of: of.parse().ok()? });
+        }
+        let (shard, of) = rest.split_once("-of-")?;
+        let name = Self::Shard { shard: shard.parse().ok()?, of: of.parse().ok()? };
+        // Written otherwise, it is another one.
+        (name.to_string() == format!("{NAME}-{rest}")).then_some(name)
+    }
+
+    /// The name of a replica's own Lease, where `of` shards are shared out.
+    #[must_use]
+    pub fn replica(of: u16, identity: &str) -> String {
+        let fits = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
+        let identity: String = identity.chars().map(fits).collect();
+        format!("{NAME}-replica-of-{of}-{identity}")
+    }
+}
+
+impl fmt::Display for LeaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shard { of: 1, .. } => f.write_str(NAME),
+            Self::Shard { shard, of } => write!(f, "{NAME}-{shard}-of-{of}"),
+            Self::Replica { of } => write!(f, "{NAME}-replica-of-{of}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in [LeaseName::Shard { shard: 0, of: 1 }, LeaseName::Shard { shard: 3, of: 16 }] {
+            assert_eq!(LeaseName::parse(&name.to_string()), Some(name));
+        }
+        assert_eq!(LeaseName::parse(&LeaseName::replica(4, "Roster_1-ab")), Some(LeaseName::Replica { of: 4 }));
+        for other in ["roster-1-of-01", "roster-webhook", "rosters", "roster-1", "roster-replica-a", "other"] {
+            assert_eq!(LeaseName::parse(other), None, "{other}");
+        }
+    }
+}
