@@ -87,7 +87,7 @@ mod plain {
 
 #[tokio::test]
 async fn a_handle_waits_for_a_silent_store() {
-    use roster_core::resolve::Scope;
+    use roster_core::model::Scope;
     use roster_testkit::contract::world::{NOW, world};
     for kind in Kind::ALL {
         let (shared, world) = (SharedStore::new(kind), world("acme"));

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use roster_core::{
     contract::{Claim, Outcome, StoreError},
-    model::{Email, Layout, Name, Ranks},
+    model::{Email, Layout, Name, Ranks, Scope},
     plan::{Cause, ObjectKey, Plan},
-    resolve::{End, Scope},
+    resolve::End,
 };
 use roster_testkit::{
     contract::world::{NOW, TERM, World, email, ladder, member, member_key, ranks, world},

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use roster_core::{
-    model::{Email, Layout, Name, Ranks},
+    model::{Email, Layout, Name, Ranks, RoleName, Scope},
     plan::{Change, Mark, ObjectKey, Observed, Seen},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName, Scope},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
 use super::levels::{Levels, ranks_of};

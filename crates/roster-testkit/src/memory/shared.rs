@@ -13,9 +13,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use roster_core::{
     contract::{AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals},
-    model::{AccountKey, Email},
+    model::{AccountKey, Email, Scope},
     plan::{Mark, Observed},
-    resolve::Scope,
 };
 
 use super::{Kind, MemoryStore, OwnedBatch, Progress};

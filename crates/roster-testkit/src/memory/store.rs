@@ -7,9 +7,8 @@ use roster_core::{
     contract::{
         AuditChain, AuditEntry, AuditLink, AuditQuery, AuditRecord, AuditReport, Claim, Slot, StoreError, Totals,
     },
-    model::{AccountKey, Email, Name},
+    model::{AccountKey, Email, Name, Scope},
     plan::{Mark, Observed, RecentRemoval},
-    resolve::Scope,
 };
 
 use super::{
