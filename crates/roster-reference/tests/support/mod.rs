@@ -1,6 +1,8 @@
 //! Worlds written as YAML, and the files of the repository.
 #![allow(dead_code, reason = "each test crate uses a part")]
 
+pub mod base;
+
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
