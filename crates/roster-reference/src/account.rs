@@ -79,10 +79,7 @@ impl<'a> Scope<'a> {
             if membership.spec.account_ref.name != self.name {
                 continue;
             }
-            let mut reasons = self.unresolved.clone();
-            if !self.approved {
-                reasons.insert(reason::APPROVAL_PENDING);
-            }
+            let mut reasons = self.shared_reasons();
             match canonical(&membership.spec.user.email) {
                 Some(address) => {
                     let place = self.place(name, membership, &address);
@@ -135,7 +132,7 @@ impl<'a> Scope<'a> {
         }
         for kind in [Kind::Role, Kind::UserGroup, Kind::Invitation] {
             for name in self.names_of(kind) {
-                answer.reasons.insert(self.id(kind, name), self.unresolved.clone());
+                answer.reasons.insert(self.id(kind, name), self.shared_reasons());
             }
         }
     }
@@ -182,11 +179,11 @@ impl<'a> Scope<'a> {
         }
         for (kind, all) in [(Kind::Role, &definitions.role_reasons), (Kind::UserGroup, &definitions.group_reasons)] {
             for (name, reasons) in all {
-                answer.reasons.insert(self.id(kind, name), reasons.clone());
+                answer.reasons.insert(self.id(kind, name), reasons | &self.shared_reasons());
             }
         }
         for name in self.names_of(Kind::Invitation) {
-            let reasons = self.invitation_reasons(&definitions, name);
+            let reasons = &self.invitation_reasons(&definitions, name) | &self.shared_reasons();
             answer.reasons.insert(self.id(Kind::Invitation, name), reasons);
         }
     }
@@ -282,7 +279,8 @@ fn note_holder(
     let ([place], [judged]) = (places, judged) else { return };
     let ended = matches!(member.statement, Statement::Ended(_));
     let Some(role) = judged.held_role.as_deref().and_then(|name| definitions.written(name)) else { return };
-    if !ended && !place.being_deleted && role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some()) {
+    let guarded = role.advice.as_ref().and_then(|advice| advice.minimum_holders).is_some_and(|minimum| minimum > 0);
+    if guarded && !ended && !place.being_deleted {
         answer.holders.entry(role.name.clone()).or_default().insert(address.to_owned());
     }
 }

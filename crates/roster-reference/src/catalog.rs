@@ -92,7 +92,14 @@ fn roles_are_sound(catalog: &PermissionCatalogSpec) -> bool {
             cells_are_known(catalog, &role.permissions)
                 && sections_are_known(catalog, &role.not_applicable)
                 && (!role.all_permissions || role.permissions.is_empty())
-                && role.permissions.keys().all(|name| !role.not_applicable.contains(name))
+                && role.not_applicable.iter().all(|name| {
+                    // Only no access may be said of it.
+                    role.permissions.get(name).is_none_or(|level| place(catalog, name, level) == Some(0))
+                })
+                && role.advice.as_ref().is_none_or(|advice| {
+                    let (minimum, maximum) = (advice.minimum_holders, advice.maximum_holders);
+                    minimum.is_none_or(|minimum| maximum.is_none_or(|maximum| minimum <= maximum))
+                })
         })
         && sections_are_known(catalog, &catalog.custom_roles.not_applicable)
 }

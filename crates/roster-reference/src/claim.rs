@@ -62,15 +62,13 @@ impl<'a> Claim<'a> {
         let (grant, held_role) = self.granted(definitions, &mut reasons);
         self.restriction_reasons(definitions, &mut reasons);
         let catalog = definitions.catalog;
-        if reasons.contains(reason::ROLE_REQUIRED) {
-            let (granted, potential) = (nothing(catalog), nothing(catalog));
-            return Judged { granted, potential, at_most_held: false, reasons, held_role };
-        }
+        // An unknown restriction could have lowered.
+        let unknown = reasons.contains(reason::RESTRICTION_NOT_FOUND);
         if let Some(owner) = definitions.owner_levels().filter(|_| self.is_equal_to_owner(definitions)) {
             let potential = reduced(catalog, owner);
-            return Judged { granted: owner.clone(), potential, at_most_held: false, reasons, held_role };
+            return Judged { granted: owner.clone(), potential, at_most_held: unknown, reasons, held_role };
         }
-        let at_most_held = grant.at_most_held || self.applies_something_unknown(definitions);
+        let at_most_held = grant.at_most_held || unknown;
         let potential = reduced(catalog, &self.capped(definitions, &grant.levels));
         Judged { granted: grant.levels, potential, at_most_held, reasons, held_role }
     }
@@ -147,12 +145,6 @@ impl<'a> Claim<'a> {
         if known.iter().any(|restriction| self.lifted().contains(&restriction.name) && !self.confirms(restriction)) {
             reasons.insert(reason::CONFIRMATION_MISSING);
         }
-    }
-
-    /// An unknown restriction that is applied could only have lowered; one that is lifted could only have raised.
-    fn applies_something_unknown(&self, definitions: &Definitions) -> bool {
-        let known = &definitions.catalog.restrictions;
-        self.applied().iter().any(|name| !known.iter().any(|restriction| restriction.name == *name))
     }
 
     /// Step 2.

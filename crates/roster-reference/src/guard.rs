@@ -13,6 +13,8 @@ pub struct GuardQuestion {
     pub after: BTreeSet<String>,
     /// Members whose access somebody ended in writing: suspended, expired, blocked, approval withdrawn.
     pub explicit: BTreeSet<String>,
+    /// Members that the account had when the ten minutes began, with and without access.
+    pub members: usize,
     /// Counted removals of the last ten minutes, other than those in question.
     pub recent: usize,
     /// For each role with `minimumHolders`, those who hold it in effect, before; see [`crate::AccountAnswer::holders`].
@@ -38,7 +40,7 @@ impl GuardQuestion {
 /// Returns whether the removal guard holds the counted losses back.
 ///
 /// It fires where something is lost and either the losses of ten minutes reach `minimumCount` and exceed `maximumPercent` of
-/// the members there were when the ten minutes began, or with a loss goes the last one who holds a role in effect.
+/// the members that there were when the ten minutes began, or with a loss goes the last one who holds a role in effect.
 #[must_use]
 pub fn guard_fires(question: &GuardQuestion) -> bool {
     let lost = question.lost();
@@ -46,9 +48,8 @@ pub fn guard_fires(question: &GuardQuestion) -> bool {
         return false;
     }
     let counted = lost.len() + question.recent;
-    let members = question.before.len() + question.recent;
     let many = counted >= question.minimum_count as usize;
-    let large = counted * 100 > members * usize::from(question.maximum_percent);
+    let large = counted * 100 > question.members * usize::from(question.maximum_percent);
     let last = question.holders_before.iter().any(|(role, before)| {
         let after = question.holders_after.get(role).is_some_and(|after| !after.is_empty());
         !after && before.iter().any(|holder| lost.contains(holder))

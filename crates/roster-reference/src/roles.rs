@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::api::{
-    AccountType, HeldBy, PermissionCatalogSpec, Permissions, PredefinedRole, RoleRef, RoleRefKind, RoleSpec,
-    UserGroupSpec,
+    AccountType, HeldBy, MemberGroups, PermissionCatalogSpec, Permissions, PredefinedRole, RoleRef, RoleRefKind,
+    RoleSpec, UserGroupSpec,
 };
 
 use crate::{
@@ -36,8 +36,8 @@ pub(crate) struct Definitions<'a> {
     account_type: AccountType,
     /// Predefined roles as they are in force in this account.
     predefined: BTreeMap<&'a str, Grant>,
-    /// Custom roles; those that are invalid as a whole give nothing.
-    custom: BTreeMap<&'a str, Grant>,
+    /// Custom roles; `None` for those that are invalid as a whole, which nobody gets.
+    custom: BTreeMap<&'a str, Option<Grant>>,
     groups: BTreeMap<&'a str, Grant>,
     pub(crate) role_reasons: BTreeMap<String, Reasons>,
     pub(crate) group_reasons: BTreeMap<String, Reasons>,
@@ -71,7 +71,7 @@ impl<'a> Definitions<'a> {
                 if count > 1 {
                     reasons.insert(reason::NAME_TAKEN);
                 }
-                reasons.extend(this.override_reasons(overridden, spec));
+                reasons.extend(this.override_reasons(name, overridden, spec));
             } else {
                 let grant = this.custom_role(name, spec, &mut reasons);
                 this.custom.insert(name, grant);
@@ -105,7 +105,11 @@ impl<'a> Definitions<'a> {
                 Some(role) if !self.members_can_hold(role) => Lookup::NotAvailable,
                 Some(role) => self.predefined.get(role.name.as_str()).map_or(Lookup::Missing, Lookup::Found),
             },
-            RoleRefKind::Role => self.custom.get(reference.name.as_str()).map_or(Lookup::Missing, Lookup::Found),
+            RoleRefKind::Role => match self.custom.get(reference.name.as_str()) {
+                None => Lookup::Missing,
+                Some(None) => Lookup::NotAvailable,
+                Some(Some(grant)) => Lookup::Found(grant),
+            },
         }
     }
 
@@ -124,9 +128,9 @@ impl<'a> Definitions<'a> {
         let default = self.default_levels(role);
         let mut grant: Option<Levels> = None;
         let mut at_most_held = false;
-        for spec in roles.values().filter(|spec| spec.overrides.as_ref() == Some(&role.name)) {
-            at_most_held |= !self.override_reasons(&role.name, spec).is_empty();
-            if self.may_be_overridden(role) {
+        for (name, spec) in roles.iter().filter(|(_, spec)| spec.overrides.as_ref() == Some(&role.name)) {
+            at_most_held |= !self.override_reasons(name, &role.name, spec).is_empty();
+            if self.may_be_overridden(role) && self.written(name).is_none() {
                 let mut levels = default.clone();
                 self.write_cells(&spec.permissions, &role.not_applicable, &mut levels);
                 grant = Some(grant.map_or_else(|| levels.clone(), |other| lower(&other, &levels)));
@@ -149,15 +153,26 @@ impl<'a> Definitions<'a> {
     }
 
     /// Reasons for which an override is invalid by itself, as a whole or in a part; that there are two of them is not one.
-    fn override_reasons(&self, overridden: &str, spec: &RoleSpec) -> Reasons {
-        match self.written(overridden) {
-            None => Reasons::from([reason::ROLE_NOT_FOUND]),
-            Some(role) if !self.may_be_overridden(role) => Reasons::from([reason::NOT_APPLICABLE]),
-            Some(role) => self.cell_reasons(&spec.permissions, &role.not_applicable),
+    fn override_reasons(&self, name: &str, overridden: &str, spec: &RoleSpec) -> Reasons {
+        let role = self.written(overridden);
+        let not_applicable = role.map(|role| role.not_applicable.as_slice()).unwrap_or_default();
+        let mut reasons = self.cell_reasons(&spec.permissions, not_applicable);
+        match role {
+            None => {
+                reasons.insert(reason::ROLE_NOT_FOUND);
+            }
+            Some(role) if !self.may_be_overridden(role) => {
+                reasons.insert(reason::NOT_APPLICABLE);
+            }
+            Some(_) => {}
         }
+        if self.written(name).is_some() {
+            reasons.insert(reason::NAME_TAKEN);
+        }
+        reasons
     }
 
-    fn custom_role(&self, name: &str, spec: &RoleSpec, reasons: &mut Reasons) -> Grant {
+    fn custom_role(&self, name: &str, spec: &RoleSpec, reasons: &mut Reasons) -> Option<Grant> {
         let none = Grant { levels: nothing(self.catalog), at_most_held: false };
         if self.written(name).is_some() {
             reasons.insert(reason::NAME_TAKEN);
@@ -186,21 +201,25 @@ impl<'a> Definitions<'a> {
         let lowers = spec.based_on.is_some() && cells.contains(reason::UNKNOWN_SECTION);
         reasons.extend(cells);
         if !whole {
-            return none;
+            return None;
         }
         let mut levels = base.levels;
         self.write_cells(&spec.permissions, not_applicable, &mut levels);
         for name in not_applicable {
             levels.insert(name.clone(), 0);
         }
-        Grant { levels, at_most_held: base.at_most_held || lowers }
+        Some(Grant { levels, at_most_held: base.at_most_held || lowers })
     }
 
     fn group(&self, spec: &UserGroupSpec, reasons: &mut Reasons) -> Grant {
         let mut levels = nothing(self.catalog);
         let mut at_most_held = false;
         reasons.extend(self.cell_reasons(&spec.permissions, &[]));
-        self.write_cells(&spec.permissions, &[], &mut levels);
+        if self.catalog.members.groups == MemberGroups::Forbidden {
+            reasons.insert(reason::GROUPS_FORBIDDEN);
+        } else {
+            self.write_cells(&spec.permissions, &[], &mut levels);
+        }
         for reference in &spec.role_refs {
             match self.role(reference) {
                 Lookup::Missing => {

@@ -102,11 +102,17 @@ impl<'a> Scope<'a> {
         self.named_owner().filter(|_| has_owner)
     }
 
-    pub(crate) fn account_reasons(&self) -> Reasons {
+    /// Reasons of the account as a whole, which everything in it shares.
+    pub(crate) fn shared_reasons(&self) -> Reasons {
         let mut reasons = self.unresolved.clone();
         if !self.approved {
             reasons.insert(reason::APPROVAL_PENDING);
         }
+        reasons
+    }
+
+    pub(crate) fn account_reasons(&self) -> Reasons {
+        let mut reasons = self.shared_reasons();
         let owner = self.account.spec.owner.as_ref();
         if owner.is_none() && self.catalog.is_some_and(|catalog| catalog.owner_role.is_some()) {
             reasons.insert(reason::OWNER_MISSING);
@@ -143,7 +149,7 @@ pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &
     let reference = account.spec.parent_ref.as_ref()?;
     let parent_namespace = reference.namespace.as_deref().unwrap_or(namespace);
     let parent = world.accounts.get(&(parent_namespace.to_owned(), reference.name.clone()))?;
-    let managed = parent.spec.managed_accounts.clone().unwrap_or_default();
+    let managed = parent.spec.managed_accounts.as_ref()?;
     let catalog = &account.spec.catalog_ref.name;
     // No list of catalogs means the parent's own (docs/decisions).
     let catalog_admitted = if managed.catalogs.is_empty() {
@@ -159,6 +165,9 @@ pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &
 }
 
 pub(crate) fn is_approved(parent: &Account, namespace: &str, name: &str) -> bool {
-    let managed = parent.spec.managed_accounts.clone().unwrap_or_default();
-    !managed.need_approval || managed.approved.iter().any(|entry| entry.namespace == namespace && entry.name == name)
+    let managed = parent.spec.managed_accounts.as_ref();
+    managed.is_none_or(|managed| {
+        let approved = managed.approved.iter().any(|entry| entry.namespace == namespace && entry.name == name);
+        !managed.need_approval || approved
+    })
 }

@@ -1,5 +1,13 @@
 //! Rules of api.md about predefined roles, overrides, custom roles and groups.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::pedantic,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
 mod support;
 
 use roster_reference::{Kind, Statement};
@@ -97,10 +105,31 @@ fn a_role_named_like_a_predefined_one_is_taken_and_gives_nothing() {
 }
 
 #[test]
-fn an_override_may_be_named_like_the_role_it_overrides() {
+fn an_override_named_like_a_predefined_role_is_taken_and_concerns_the_holders_of_what_it_overrides() {
     let reader = object("Role", "reader", "overrides: reader, permissions: {users: Hide}");
-    assert_eq!(reasons(&plain(&reader), Kind::Role, "reader"), "");
-    assert_eq!(held("{name: reader}", &[reader]), ("bulk=View".to_owned(), Statement::Exactly));
+    assert_eq!(reasons(&plain(&reader), Kind::Role, "reader"), "NameTaken");
+    assert_eq!(held("{name: reader}", &[reader]), ("bulk=View users=View".to_owned(), Statement::AtMostHeld));
+}
+
+#[test]
+fn the_message_names_all_reasons_of_a_role() {
+    let role = object("Role", "clerk", "basedOn: nobody, permissions: {usesr: Hide, bulk: Own}");
+    assert_eq!(reasons(&plain(&role), Kind::Role, "clerk"), "NameTaken RoleNotFound UnknownLevel UnknownSection");
+    let cells = object("Role", "cells", "overrides: clerk, permissions: {usesr: Hide}");
+    assert_eq!(reasons(&plain(&cells), Kind::Role, "cells"), "NotApplicable UnknownSection");
+}
+
+#[test]
+fn a_role_that_is_invalid_as_a_whole_is_not_available_and_an_override_is_no_role_to_hold() {
+    let roles = [
+        object("Role", "clerk", "permissions: {users: View}"),
+        object("Role", "cells", "overrides: reader, permissions: {users: Hide}"),
+        membership("dana", "roleRef: {kind: Role, name: clerk}"),
+        membership("dan", "roleRef: {kind: Role, name: cells}"),
+    ];
+    let world = plain(&roles.concat());
+    assert_eq!(reasons(&world, Kind::Membership, "dana"), "RoleNotAvailable");
+    assert_eq!(reasons(&world, Kind::Membership, "dan"), "RoleNotFound");
 }
 
 #[test]
