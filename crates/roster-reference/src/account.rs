@@ -195,6 +195,7 @@ impl<'a> Scope<'a> {
             judged.granted = nothing(definitions.catalog);
             judged.potential = nothing(definitions.catalog);
             judged.at_most_held = false;
+            judged.held_role = None;
             judged.reasons.insert(reason::INVITATION_REQUIRED);
         }
         if place.spec.invitation_ref.is_some() && place.invitation.is_none() {

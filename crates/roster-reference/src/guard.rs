@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Members with access before and after a change, and the settings that judge the difference.
+/// Members before and after a change, and the settings that judge the difference.
 ///
-/// Members are named by canonical address. `before` is read from the store, `after` from the model.
+/// Members are named by canonical address. The state before is read from the store, the state after from the model.
 #[derive(Clone, Debug, Default)]
 pub struct GuardQuestion {
-    /// Members who have access.
-    pub before: BTreeSet<String>,
-    /// Members who would have access afterwards.
-    pub after: BTreeSet<String>,
+    /// Members in the store, and whether they have access.
+    pub before: BTreeMap<String, bool>,
+    /// Members that would be in the store afterwards, and whether they would have access.
+    pub after: BTreeMap<String, bool>,
     /// Members whose access somebody ended in writing: suspended, expired, blocked, approval withdrawn.
     pub explicit: BTreeSet<String>,
     /// Members that the account had when the ten minutes began, with and without access.
@@ -19,7 +19,7 @@ pub struct GuardQuestion {
     pub recent: usize,
     /// For each role with `minimumHolders`, those who hold it in effect, before; see [`crate::AccountAnswer::holders`].
     pub holders_before: BTreeMap<String, BTreeSet<String>>,
-    /// The same, afterwards.
+    /// For each role with `minimumHolders`, those who would hold it in effect afterwards.
     pub holders_after: BTreeMap<String, BTreeSet<String>>,
     /// `maximumPercent` in force, 0 to 100.
     pub maximum_percent: u8,
@@ -28,12 +28,14 @@ pub struct GuardQuestion {
 }
 
 impl GuardQuestion {
-    /// Returns the members whose loss counts: they have access, would have none, and nobody wrote that down.
+    /// Returns the members whose loss counts: they would be removed or left without access, and nobody wrote that down.
     #[must_use]
     pub fn lost(&self) -> BTreeSet<String> {
-        let lost =
-            self.before.iter().filter(|member| !self.after.contains(*member) && !self.explicit.contains(*member));
-        lost.cloned().collect()
+        let lost = self.before.iter().filter(|(member, had_access)| match self.after.get(*member) {
+            None => true,
+            Some(has_access) => **had_access && !has_access,
+        });
+        lost.map(|(member, _)| member.clone()).filter(|member| !self.explicit.contains(member)).collect()
     }
 }
 

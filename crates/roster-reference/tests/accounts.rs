@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::pedantic,
+    clippy::cloned_ref_to_slice_refs,
     reason = "tests end by panicking, and their tables read better as they stand"
 )]
 

@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::pedantic,
+    clippy::cloned_ref_to_slice_refs,
     reason = "tests end by panicking, and their tables read better as they stand"
 )]
 
@@ -18,8 +19,8 @@ fn people(count: usize) -> BTreeSet<String> {
 
 /// A question in which so many have access, and so many of them lose it.
 fn losing(before: usize, lost: usize) -> GuardQuestion {
-    let before = people(before);
-    let after = before.iter().skip(lost).cloned().collect();
+    let before: BTreeMap<String, bool> = people(before).into_iter().map(|member| (member, true)).collect();
+    let after = before.iter().map(|(member, _)| (member.clone(), true)).skip(lost).collect();
     let members = before.len();
     GuardQuestion { before, after, members, maximum_percent: 25, minimum_count: 5, ..GuardQuestion::default() }
 }
@@ -67,4 +68,15 @@ fn the_last_holder_in_effect_never_goes_unasked() {
     // Somebody else goes, and the last holder was suspended: nothing that counts.
     let suspended = GuardQuestion { explicit: people(1), ..one };
     assert!(!guard_fires(&suspended));
+}
+
+#[test]
+fn who_is_left_without_access_counts_like_who_is_removed() {
+    let mut question = losing(10, 0);
+    question.after = question.before.keys().enumerate().map(|(place, member)| (member.clone(), place > 4)).collect();
+    assert_eq!(question.lost(), people(5));
+    assert!(guard_fires(&question));
+    // Who had none is not left without it.
+    question.before.insert("p00@acme.example".to_owned(), false);
+    assert_eq!(question.lost().len(), 4);
 }
