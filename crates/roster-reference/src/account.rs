@@ -130,10 +130,13 @@ impl<'a> Scope<'a> {
             };
             answer.members.insert(address.to_owned(), member);
         }
-        for kind in [Kind::Role, Kind::UserGroup, Kind::Invitation] {
+        for kind in [Kind::Role, Kind::UserGroup] {
             for name in self.names_of(kind) {
                 answer.reasons.insert(self.id(kind, name), self.shared_reasons());
             }
+        }
+        for name in self.names_of(Kind::Invitation) {
+            answer.reasons.insert(self.id(Kind::Invitation, name), self.invitation_reasons(None, name));
         }
     }
 
@@ -183,7 +186,7 @@ impl<'a> Scope<'a> {
             }
         }
         for name in self.names_of(Kind::Invitation) {
-            let reasons = &self.invitation_reasons(&definitions, name) | &self.shared_reasons();
+            let reasons = self.invitation_reasons(Some(&definitions), name);
             answer.reasons.insert(self.id(Kind::Invitation, name), reasons);
         }
     }
@@ -245,20 +248,22 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn invitation_reasons(&self, definitions: &Definitions, name: &str) -> Reasons {
-        let Some(invitation) = self.world.invitations.get(&(self.namespace.to_owned(), name.to_owned())) else {
-            return Reasons::new();
-        };
-        let mut reasons = Claim::of_invitation(&invitation.spec).judge(definitions).reasons;
+    /// Reasons of an Invitation; without definitions, those that need no catalog.
+    fn invitation_reasons(&self, definitions: Option<&Definitions>, name: &str) -> Reasons {
+        let mut reasons = self.shared_reasons();
+        let key = (self.namespace.to_owned(), name.to_owned());
+        let Some(invitation) = self.world.invitations.get(&key) else { return reasons };
         match canonical(&invitation.spec.email) {
             None => {
                 reasons.insert(reason::ADDRESS_INVALID);
             }
-            Some(address) if self.owner() == Some(address.clone()) => {
+            Some(address) if self.catalog.is_some() && self.owner() == Some(address.clone()) => {
                 reasons.insert(reason::OWNER_IS_MEMBER);
             }
             Some(_) => {}
         }
+        let Some(definitions) = definitions else { return reasons };
+        reasons.extend(Claim::of_invitation(&invitation.spec).judge(definitions).reasons);
         let features = self.account.spec.plan.as_ref().map(|plan| plan.features.as_slice()).unwrap_or_default();
         let needed = definitions.catalog.invitations.requires_plan_feature.as_ref();
         if needed.is_some_and(|feature| !features.contains(feature)) {

@@ -20,7 +20,7 @@ fn people(count: usize) -> BTreeSet<String> {
 /// A question in which so many have access, and so many of them lose it.
 fn losing(before: usize, lost: usize) -> GuardQuestion {
     let before: BTreeMap<String, bool> = people(before).into_iter().map(|member| (member, true)).collect();
-    let after = before.iter().map(|(member, _)| (member.clone(), true)).skip(lost).collect();
+    let after = before.keys().map(|member| (member.clone(), true)).skip(lost).collect();
     let members = before.len();
     GuardQuestion { before, after, members, maximum_percent: 25, minimum_count: 5, ..GuardQuestion::default() }
 }

@@ -1,0 +1,30 @@
+//! The engine against the model: random worlds, the plan of a store, and the known defects of the engine by name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::pedantic,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catalogs;
+mod defects;
+mod dice;
+mod engine;
+mod planning;
+mod resolving;
+mod worlds;
+
+use proptest::test_runner::Config;
+
+/// So many cases, or as many as `PROPTEST_CASES` says.
+fn cases(cases: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(cases);
+    Config { cases, max_shrink_iters: 4_000, failure_persistence: None, ..Config::default() }
+}
