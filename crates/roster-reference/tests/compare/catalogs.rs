@@ -61,7 +61,7 @@ fn names(dice: &mut Dice, sections: &[Section]) -> Vec<String> {
 fn role(dice: &mut Dice, place: usize, sections: &[Section]) -> PredefinedRole {
     let not_applicable = names(dice, sections);
     let all_permissions = dice.percent(15);
-    let mut permissions = cells(dice, sections, 65);
+    let mut permissions = cells(dice, sections, 80);
     permissions.retain(|name, _| !all_permissions && !not_applicable.contains(name));
     PredefinedRole {
         name: format!("r{place}"),
@@ -83,8 +83,8 @@ fn role(dice: &mut Dice, place: usize, sections: &[Section]) -> PredefinedRole {
 fn restriction(dice: &mut Dice, place: usize, sections: &[Section], owner: bool) -> Restriction {
     Restriction {
         name: format!("x{place}"),
-        caps: cells(dice, sections, 50),
-        applied_by_default: dice.percent(40),
+        caps: cells(dice, sections, 40),
+        applied_by_default: dice.percent(35),
         lifting: Lifting { grants_owner_access: owner && dice.percent(40), needs_confirmation: dice.percent(50) },
         ..Restriction::default()
     }
@@ -131,7 +131,7 @@ pub fn catalog(dice: &mut Dice) -> PermissionCatalogSpec {
         members: MemberRules {
             role: if dice.percent(25) { MemberRole::Required } else { MemberRole::Optional },
             groups: if dice.percent(20) { MemberGroups::Forbidden } else { MemberGroups::Allowed },
-            direct: if dice.percent(10) { MemberDirect::ByInvitationOnly } else { MemberDirect::Allowed },
+            direct: if dice.percent(6) { MemberDirect::ByInvitationOnly } else { MemberDirect::Allowed },
         },
         custom_roles: CustomRoleRules { allowed: !dice.percent(12), not_applicable: names(dice, &sections) },
         administration: Vec::new(),

@@ -22,9 +22,10 @@ mod worlds;
 
 use proptest::test_runner::Config;
 
-/// So many cases, or as many as `PROPTEST_CASES` says.
+/// So many cases, or as many as `PROPTEST_CASES` says; shrunk as long as `PROPTEST_MAX_SHRINK_ITERS` says.
 fn cases(cases: u32) -> Config {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    let cases = asked.unwrap_or(cases);
-    Config { cases, max_shrink_iters: 4_000, failure_persistence: None, ..Config::default() }
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let cases = number("PROPTEST_CASES").unwrap_or(cases);
+    let max_shrink_iters = number("PROPTEST_MAX_SHRINK_ITERS").unwrap_or(4_000);
+    Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() }
 }

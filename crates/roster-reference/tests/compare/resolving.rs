@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use proptest::{prelude::*, test_runner::TestCaseError};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{TestCaseError, TestRunner},
+};
 use roster_core::resolve::{Access, End as EngineEnd, MemberContent, Outlook, RoleName};
 use roster_reference::{AccountAnswer, End, Kind, MemberAnswer, ObjectId, Statement, World};
 
@@ -298,5 +302,34 @@ proptest! {
     #[test]
     fn the_engine_says_what_the_model_says(seed in seeds(), now in 0..6_i64) {
         compare(&world(&seed.0), Timestamp::from_second(now * 1_000).unwrap())?;
+    }
+}
+
+/// The comparison is worth as much as its worlds: every kind of statement and every reason is among them.
+#[test]
+fn the_random_worlds_have_everything_in_them() {
+    let mut runner = TestRunner::deterministic();
+    let (mut statements, mut missing) = (BTreeMap::<String, usize>::new(), BTreeSet::from(ORDER));
+    missing.remove("AccountNotFound");
+    let mut whole = 0;
+    for _ in 0..1_500 {
+        let world = world(&seeds().new_tree(&mut runner).unwrap().current().0);
+        let answer = world.account("acme", "portal", Timestamp::from_second(2_000).unwrap()).unwrap();
+        whole += usize::from(answer.resolves);
+        for member in answer.members.values() {
+            let with = if member.levels.is_empty() { "nothing" } else { "something" };
+            *statements.entry(format!("{:?} {with}", member.statement)).or_default() += 1;
+        }
+        answer.reasons.values().flatten().for_each(|reason| drop(missing.remove(reason)));
+    }
+    assert_eq!(missing, BTreeSet::new());
+    assert!((700..1_400).contains(&whole), "{whole} of 1500 accounts resolve");
+    for (kind, least) in [("Exactly something", 1_000), ("AtMostHeld something", 200), ("Kept nothing", 500)] {
+        assert!(statements.get(kind).is_some_and(|count| *count > least), "{kind}: {statements:#?}");
+    }
+    let ends = ["Blocked", "AccountSuspended", "NotApproved", "Suspended", "Expired", "NotStarted", "InvitationGone"];
+    for end in ends {
+        let count = statements.get(&format!("Ended({end}) nothing"));
+        assert!(count.is_some_and(|count| *count > 20), "{end}: {statements:#?}");
     }
 }

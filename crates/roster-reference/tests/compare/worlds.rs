@@ -71,11 +71,19 @@ fn name(dice: &mut Dice, kind: &str, count: usize) -> String {
 fn role_ref(dice: &mut Dice) -> RoleRef {
     match dice.below(10) {
         0..=5 => {
-            let name = if dice.percent(8) { "owner".to_owned() } else { name(dice, "r", 4) };
+            let name = if dice.percent(8) {
+                "owner".to_owned()
+            } else {
+                dice.pick(&["r0", "r1", "r2", "r0", "r1", "r2", "r3"]).to_owned()
+            };
             RoleRef { kind: RoleRefKind::PredefinedRole, name }
         }
         _ => {
-            let name = if dice.percent(20) { "r1".to_owned() } else { name(dice, "c", 4) };
+            let name = if dice.percent(20) {
+                "r1".to_owned()
+            } else {
+                dice.pick(&["c0", "c1", "c2", "c0", "c1", "c2", "c3"]).to_owned()
+            };
             RoleRef { kind: RoleRefKind::Role, name }
         }
     }
@@ -138,13 +146,13 @@ fn membership(dice: &mut Dice, place: usize) -> MembershipSpec {
     MembershipSpec {
         account_ref: account_ref(dice),
         user: User { email, ..User::default() },
-        role_ref: dice.sometimes(80, role_ref),
+        role_ref: dice.sometimes(88, role_ref),
         group_refs: groups(dice),
         restrictions: restrictions(dice),
         acknowledge: dice.some(3, |dice| name(dice, "x", 3)),
-        suspended: dice.percent(12),
-        starts_at: dice.sometimes(15, time),
-        expires_at: dice.sometimes(15, time),
+        suspended: dice.percent(8),
+        starts_at: dice.sometimes(10, time),
+        expires_at: dice.sometimes(10, time),
         invitation_ref: dice.sometimes(12, |dice| NameRef { name: name(dice, "i", 3) }),
     }
 }
@@ -189,8 +197,8 @@ fn approval(dice: &mut Dice) -> AccountRef {
 }
 
 fn account(dice: &mut Dice) -> AccountSpec {
-    let catalog = if dice.percent(4) { "missing" } else { "catalog" };
-    let store = if dice.percent(4) { "missing" } else { "default" };
+    let catalog = if dice.percent(2) { "missing" } else { "catalog" };
+    let store = if dice.percent(2) { "missing" } else { "default" };
     let owner = if dice.percent(12) {
         None
     } else if dice.percent(4) {
@@ -198,7 +206,7 @@ fn account(dice: &mut Dice) -> AccountSpec {
     } else {
         Some(dice.pick(&["Olga@acme.example", "olga@acme.example", "a0@acme.example"]))
     };
-    let parent_ref = dice.sometimes(30, |dice| {
+    let parent_ref = dice.sometimes(25, |dice| {
         let namespace = dice.pick(&[Some("hub"), None, Some("acme")]);
         ParentRef { name: "parent".to_owned(), namespace: namespace.map(ToOwned::to_owned) }
     });
@@ -229,13 +237,13 @@ pub fn world(bytes: &[u8]) -> World {
         }
     }
     let mut spec = catalog(&mut dice.split(280));
-    if own.percent(4) {
+    if own.percent(3) {
         spec = broken(&mut own, spec);
     }
-    spec.allowed_namespaces = allowed(&mut own, 12);
+    spec.allowed_namespaces = allowed(&mut own, 8);
     world.catalogs.insert("catalog".to_owned(), Arc::new(PermissionCatalog::new("catalog", spec)));
     let store = IdentityStoreSpec {
-        allowed_namespaces: allowed(&mut own, 12),
+        allowed_namespaces: allowed(&mut own, 8),
         blocked: own.some(2, |dice| BlockedUser { email: address(dice), reason: None }),
         ..IdentityStoreSpec::default()
     };
