@@ -17,7 +17,8 @@ pub struct GuardQuestion {
     pub members: usize,
     /// Counted removals of the last ten minutes, other than those in question.
     pub recent: usize,
-    /// For each role with `minimumHolders`, those who hold it in effect, before; see [`crate::AccountAnswer::holders`].
+    /// For each role that has `minimumHolders` now, those who hold it in effect, before; see
+    /// [`crate::AccountAnswer::holders`].
     pub holders_before: BTreeMap<String, BTreeSet<String>>,
     /// For each role with `minimumHolders`, those who would hold it in effect afterwards.
     pub holders_after: BTreeMap<String, BTreeSet<String>>,
