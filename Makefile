@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate build image audit clean
+.PHONY: help demo test bench lint generate build image audit mutants clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ image: ## Build the container image without an engine, and its bill of materials
 
 audit: ## Check licences, sources and known vulnerabilities of the dependencies (needs cargo-deny)
 	@scripts/audit.sh
+
+mutants: ## Mutate the engine and list the mutants that the reference model does not notice (SHARD=0/5 for a part; needs cargo-mutants)
+	@scripts/mutants.sh $(SHARD)
 
 clean: ## Remove what was built here, and stop a control plane that tests left running
 	@scripts/clean.sh

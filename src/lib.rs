@@ -31,9 +31,9 @@
 //! | [`cli`] | the command line | yes |
 //! | [`telemetry`] | logs, metrics, health | yes |
 //!
-//! One pass over one account is [`controller::reconcile::reconcile`]; it reads as the picture above.
+//! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
 
-pub use roster_core::{api, contract, evaluate, model, plan, report, resolve, state};
+pub use roster_core::{api, contract, control, evaluate, model, plan, report, resolve, state};
 
 pub mod cli;
 pub mod cluster;

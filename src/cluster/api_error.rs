@@ -1,6 +1,8 @@
-//! What an answer of the API server that is no success means: in words, and for what is to be done.
+//! Answers of the API server that are no success: what they mean, in words and for what is to be done.
 
 use kube::{Error, core::Status};
+
+use crate::control::ApiFault;
 
 /// What to do about credentials that are not accepted.
 const CREDENTIALS: &str = "renew its token or kubeconfig";
@@ -53,6 +55,12 @@ pub fn refusal(error: &Error) -> Option<String> {
         Error::Api(status) if status.code == 401 || lacks_right(status) => Some(advised(error)),
         _ => None,
     }
+}
+
+/// Returns a failure as data.
+#[must_use]
+pub fn fault(error: &Error) -> ApiFault {
+    ApiFault { code: code(error), said: said(error), lacks_right: refusal(error) }
 }
 
 /// As the API server says it, whoever decides about rights: `… is forbidden: User "…" cannot list resource "…" in …`.

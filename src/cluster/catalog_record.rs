@@ -13,10 +13,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     api::{CATALOG_ANNOTATION, MANAGER, PermissionCatalogSpec},
     cluster::{api_error::is_gone, lease::Term},
+    control::RecordWrite,
     model::{AccountKey, Name},
-    state::{
-        CatalogFacts, CatalogRecord, LastRevision, Meta, Object, PresentRevision, Record, StatusDigest, WatchEvent,
-    },
+    state::{CatalogFacts, CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, WatchEvent},
 };
 
 /// What our ConfigMaps are found by.
@@ -24,8 +23,6 @@ pub const SELECTOR: &str = "app.kubernetes.io/managed-by=roster";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Longest name that the API server takes.
 const LONGEST_NAME: usize = 253;
-/// Most bytes of a revision: a ConfigMap holds a mebibyte.
-const MOST_BYTES: usize = 1_000_000;
 
 /// The name of a catalog's record.
 fn name(catalog: &str) -> String {
@@ -66,52 +63,6 @@ fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision>
     Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to })
 }
 
-/// What is to become of a record.
-pub enum Write {
-    /// It says this.
-    Say {
-        /// What.
-        last: LastRevision,
-        /// The version it replaces; nothing where there is none yet.
-        version: Option<Name>,
-    },
-    /// It goes.
-    Forget {
-        /// Its UID.
-        uid: Name,
-        /// Its version.
-        version: Name,
-    },
-}
-
-impl Write {
-    /// All follow the present revision. One that is too big for a record has none: then all go on to follow it.
-    pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Option<Self> {
-        let bytes = serde_json::to_vec(&present.facts.spec).map_or(usize::MAX, |json| json.len());
-        if bytes > MOST_BYTES {
-            return known.map(Self::forget);
-        }
-        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None };
-        Some(Self::say(last, known))
-    }
-
-    /// So many follow the present revision, the others the last one.
-    #[must_use]
-    pub fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>) -> Self {
-        Self::say(LastRevision { up_to: Some(up_to), ..last.clone() }, known)
-    }
-
-    fn say(last: LastRevision, known: Option<&Record<CatalogRecord>>) -> Self {
-        Self::Say { last, version: known.map(|known| known.meta.resource_version.clone()) }
-    }
-
-    /// Nobody uses the catalog any more.
-    #[must_use]
-    pub fn forget(known: &Record<CatalogRecord>) -> Self {
-        Self::Forget { uid: known.meta.uid.clone(), version: known.meta.resource_version.clone() }
-    }
-}
-
 /// Writes a record, against the version that is known of it and only while `term` lasts; what it then is.
 ///
 /// # Errors
@@ -120,7 +71,7 @@ pub async fn write(
     client: &Client,
     namespace: &Name,
     catalog: &Name,
-    write: Write,
+    write: RecordWrite,
     term: &Term,
 ) -> Result<Option<WatchEvent>, kube::Error> {
     if !term.holds() {
@@ -130,7 +81,7 @@ pub async fn write(
     let name = name(catalog);
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     let seen = match write {
-        Write::Say { last, version } => {
+        RecordWrite::Put { last, resource_version: version } => {
             let config_map = config_map(name.clone(), catalog, &last, version.as_deref())?;
             let written = match version {
                 Some(_) => api.replace(&name, &params, &config_map).await?,
@@ -138,7 +89,7 @@ pub async fn write(
             };
             WatchEvent::Object(object(written))
         }
-        Write::Forget { uid, version } => {
+        RecordWrite::Delete { uid, resource_version: version } => {
             let only = Preconditions { uid: Some(uid.to_string()), resource_version: Some(version.to_string()) };
             // Its watch says so, in the order of what becomes of the name.
             return match api.delete(&name, &DeleteParams::default().preconditions(only)).await {
@@ -179,6 +130,7 @@ fn config_map(
 mod tests {
     use super::*;
     use crate::api::{PermissionCatalog, PredefinedRole, Section};
+    use crate::state::PresentRevision;
 
     fn last(up_to: Option<&str>) -> LastRevision {
         let spec = PermissionCatalogSpec {
@@ -243,10 +195,10 @@ mod tests {
         };
         let portal = config_map(name("portal"), &Name::new("portal"), &last(None), Some("12")).unwrap();
         let Object::CatalogRecord(known) = object(portal) else { panic!("a record") };
-        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Say { .. })));
-        spec.sections[0].title = Some("x".repeat(MOST_BYTES));
-        assert!(matches!(Write::present(&present(spec.clone()), Some(&known)), Some(Write::Forget { .. })));
-        assert!(Write::present(&present(spec), None).is_none());
+        assert!(matches!(RecordWrite::present(&present(spec.clone()), Some(&known)), Some(RecordWrite::Put { .. })));
+        spec.sections[0].title = Some("x".repeat(1_000_000));
+        assert!(matches!(RecordWrite::present(&present(spec.clone()), Some(&known)), Some(RecordWrite::Delete { .. })));
+        assert!(RecordWrite::present(&present(spec), None).is_none());
     }
 
     #[test]

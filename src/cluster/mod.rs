@@ -2,17 +2,18 @@
 //!
 //! Nothing here decides: it does what the controller's loop asks for, and says what the server answered.
 
-pub mod api_error;
-pub mod catalog_record;
-pub mod definitions;
-pub mod events;
-pub mod finalizer;
-pub mod fresh;
+pub(crate) mod api_error;
+pub(crate) mod catalog_record;
+pub(crate) mod definitions;
+pub(crate) mod events;
+pub(crate) mod finalizer;
+pub(crate) mod fresh;
 pub mod lease;
 mod secrets;
 pub mod sharing;
-pub mod watch;
-pub mod wire;
+pub(crate) mod status;
+pub(crate) mod watch;
+pub(crate) mod wire;
 
 pub use secrets::ClusterSecrets;
 

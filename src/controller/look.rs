@@ -1,6 +1,6 @@
 //! Looks at stores, and keeps finalizers on catalogs and stores while they are in use.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -8,41 +8,24 @@ use kube::Client;
 use super::stores::StoreHandle;
 use crate::{
     cluster::{api_error::said, finalizer, fresh},
-    model::{AccountKey, Email, KindName, Name},
-    report::{self, Report, StoreFound},
-    state::{Record, StoreFacts},
+    control::StoreLook,
+    model::{Email, KindName},
+    report::StoreFound,
+    state::Record,
     store::{Store, StoreError},
 };
 
-/// A look at a store.
-pub struct StoreLook {
-    /// The IdentityStore.
-    pub record: Arc<Record<StoreFacts>>,
-    /// The store.
-    pub handle: StoreHandle,
-    /// Accounts that use it, with their UIDs.
-    pub users: BTreeSet<(AccountKey, Name)>,
-    /// Our cluster's id.
-    pub cluster: Name,
-    /// Whether every account was gone over since the IdentityStore last changed: nothing that was worked out before
-    /// can be written any more.
-    pub settled: bool,
-}
-
 /// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
-pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
-    let found = find(look).await;
-    let report = report::store(&look.record, look.users.len(), look.settled, found.as_ref());
-    (report, found.err())
-}
-
-async fn find(look: &StoreLook) -> Result<StoreFound, StoreError> {
-    let store = look.handle.get().await?;
-    let totals = look.handle.call("totals", |store| async move { store.totals().await }).await?;
-    let marks = look.handle.call("accounts", |store| async move { store.accounts().await }).await?;
+///
+/// # Errors
+/// When it cannot be opened or read.
+pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, StoreError> {
+    let store = handle.get().await?;
+    let totals = handle.call("totals", |store| async move { store.totals().await }).await?;
+    let marks = handle.call("accounts", |store| async move { store.accounts().await }).await?;
     let blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
     let with_access = async move |store: Arc<dyn Store>| store.with_access(&blocked, Timestamp::now()).await;
-    let with_access = look.handle.call("with-access", with_access).await?;
+    let with_access = handle.call("with-access", with_access).await?;
     let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
     let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
     Ok(StoreFound {

@@ -1,24 +1,28 @@
-//! The controller: watches, mapping to accounts, queue, the reconcile loop, status, events, lease.
+//! The controller: the shell around the loop of [`crate::control`].
 //!
 //! ```text
-//!  watch ──► index ──► queue ──► pass: reconcile ──► store
-//!    ▲     (dispatch: one loop, no lock)   │
-//!    └───────── API server ◄── status ◄────┘
+//!  watches ──► Control (one loop, no lock) ──► passes ──► store
+//!     ▲             ▲        │                   │
+//!     │             └────────┼───── ended ◄──────┘
+//!     └──── API server ◄─────┴── statuses, finalizers, records, leases
 //! ```
 //!
-//! Start reading at [`reconcile`](mod@reconcile): it is the picture of design/architecture.md in one screen.
+//! [`shell`] feeds events to the loop and carries out its effects. Start reading at [`crate::control`]: what decides is
+//! there.
 
-mod deletion;
-mod dispatch;
 mod look;
-mod pass;
-mod queue;
-pub mod reconcile;
-mod shares;
+mod shell;
 mod stores;
-mod writer;
+mod trace;
+mod world;
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    hash::{BuildHasher as _, RandomState},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -27,7 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events, lease, sharing},
-    model::Name,
+    control::Setup,
+    model::{Name, Seed},
     telemetry::{Health, Metrics},
 };
 
@@ -87,21 +92,20 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             shards: config.shards,
             timing: lease::Timing::default(),
         });
-        let shares = if config.shards == 1 {
-            let first = first(&mut share, &health, &stop).await;
-            let Some(shares) = first else {
+        let all = if config.shards == 1 {
+            let Some(leadership) = lead_all(&mut share, &health, &stop).await else {
                 share.leave().await;
                 return;
             };
             health.set_ready(Ok(()));
             tracing::info!(%cluster, "leading");
-            shares
+            Some(leadership)
         } else {
             // Whoever takes part knows all accounts before it takes any.
             tracing::info!(%cluster, shards = config.shards, "taking part");
-            shares::Shares::new(config.shards)
+            None
         };
-        let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, shares, &stop).await;
+        let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, all, &stop).await;
         metrics.shards(0, config.shards);
         health.rest();
         match ended {
@@ -122,19 +126,15 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
     }
 }
 
-/// Waits until all accounts are ours; nothing when this process is to stop.
-async fn first(share: &mut sharing::Share, health: &Health, stop: &CancellationToken) -> Option<shares::Shares> {
-    let mut shares = shares::Shares::new(1);
+/// Waits until all accounts are ours; returns nothing when this process is to stop.
+async fn lead_all(share: &mut sharing::Share, health: &Health, stop: &CancellationToken) -> Option<lease::Leadership> {
     loop {
         let event = tokio::select! {
             event = share.events.recv() => event?,
             () = stop.cancelled() => return None,
         };
         match event {
-            sharing::Event::Taken(shard, leadership) => {
-                shares.take(shard, leadership, false);
-                return Some(shares);
-            }
+            sharing::Event::Taken(_, leadership) => return Some(leadership),
             // What may heal by itself is tried again: rights may be given, a namespace be made.
             sharing::Event::Unable(why) => {
                 tracing::warn!(why, "not leading; trying again");
@@ -156,25 +156,31 @@ async fn lead(
     metrics: &Metrics,
     health: &Health,
     share: &mut sharing::Share,
-    shares: shares::Shares,
+    all: Option<lease::Leadership>,
     stop: &CancellationToken,
 ) -> Result<Vec<lease::Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
-    let setting = dispatch::Setting {
+    let means = shell::Means {
         client: client.clone(),
         namespace: Name::new(&config.store_namespace),
-        cluster: cluster.clone(),
-        shards: config.shards,
-        max_concurrent_accounts: config.max_concurrent_accounts.max(1),
         metrics: metrics.clone(),
         health: health.clone(),
         events,
     };
+    let setup = Setup {
+        cluster: cluster.clone(),
+        shards: config.shards,
+        max_concurrent_accounts: config.max_concurrent_accounts.max(1),
+        seed: random_seed(),
+    };
     let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
     let (announced, from_stores) = mpsc::unbounded_channel();
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
-    metrics.shards(shares.count(), config.shards);
-    let dispatcher = dispatch::Dispatcher::new(setting, stores, shares);
+    let mut shell = shell::Shell::new(means, setup, stores);
+    if let Some(leadership) = all {
+        shell.begin_with(0, leadership);
+        metrics.shards(1, config.shards);
+    }
     // Under definitions of an earlier release it ends as it does when it is asked to: what is held is given back.
     let ending = stop.child_token();
     let watched = async {
@@ -184,12 +190,18 @@ async fn lead(
         std::future::pending::<Infallible>().await
     };
     let held = tokio::select! {
-        held = dispatcher.run(from_stores, share, ending.clone()) => held?,
+        held = shell.run(from_stores, share, ending.clone()) => held?,
         never = watched => match never {},
     };
     // What is left to tell is told, but nobody waits long for it.
     let _ = timeout(LAST_WORDS, events_task).await;
     Ok(held)
+}
+
+/// Returns a seed that no tenant can guess.
+fn random_seed() -> Seed {
+    let random = RandomState::new();
+    Seed([random.hash_one(0_u8), random.hash_one(1_u8)])
 }
 
 /// The id of this cluster. What keeps it from being read may heal by itself, or by somebody's hand; until then readiness

@@ -17,9 +17,9 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::shares::Grip;
 use crate::{
     api::IdentityStoreSpec,
+    control::Permit,
     model::{AccountKey, Name},
     store::{Batch, Claim, Outcome, Place, Secrets, Store, StoreError},
     telemetry::Metrics,
@@ -174,16 +174,16 @@ impl StoreHandle {
     ///
     /// # Errors
     /// When the store cannot be told.
-    pub async fn claim(&self, cluster: &str, grip: &Grip) -> Result<(), StoreError> {
-        if grip.clean {
+    pub async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
+        if permit.clean {
             return Ok(());
         }
         let slot = self.slot.as_ref().map_err(Clone::clone)?;
         let mut claimed = slot.claimed.lock().await;
-        if claimed.contains(&grip.claim) {
+        if claimed.contains(&permit.claim) {
             return Ok(());
         }
-        let claim = grip.claim;
+        let claim = permit.claim;
         self.call("claim", |store| async move { store.claim(cluster, claim).await }).await?;
         claimed.insert(claim);
         Ok(())
@@ -193,11 +193,8 @@ impl StoreHandle {
     ///
     /// # Errors
     /// When the store cannot be opened or does not answer.
-    pub async fn apply(&self, batch: &Batch<'_>, grip: &Grip) -> Result<Vec<Outcome>, StoreError> {
-        if !grip.term.holds() {
-            return Err(StoreError::Unavailable("the lease is lost; another replica may write by now".to_owned()));
-        }
-        let claim = grip.claim;
+    pub async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
+        let claim = permit.claim;
         let outcomes = self.call("apply", |store| async move { Ok(store.apply(batch, claim).await) }).await?;
         let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
         let failed = failed.inspect(|error| self.metrics.store_error(&self.name, error.kind()));

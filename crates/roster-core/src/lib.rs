@@ -13,6 +13,7 @@
 //! | [`mod@evaluate`] | the front door: snapshot and members in, findings and plan out |
 //! | [`contract`] | the trait `Store`, and what every backend does before it writes |
 //! | [`report`] | findings and outcomes → conditions, status, events: as data |
+//! | [`control`] | the controller's loop as a state machine |
 //!
 //! Whoever wants to know what objects mean, or what a store should do about it, goes through the front door; the rooms
 //! behind it are closed:
@@ -30,6 +31,7 @@
 
 pub mod api;
 pub mod contract;
+pub mod control;
 pub mod evaluate;
 pub mod model;
 pub mod plan;

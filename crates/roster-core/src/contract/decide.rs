@@ -254,7 +254,7 @@ pub struct Translation {
     pub object: ObjectKey,
     /// Its content, with ranks of the former layout.
     pub before: Content,
-    /// The same content, with ranks of the new layout.
+    /// Its content, with ranks of the new layout.
     pub after: Content,
 }
 

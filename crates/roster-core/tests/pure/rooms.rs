@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 9] = [
+const CORE: [(&str, &[&str]); 10] = [
     ("api", &[]),
     ("model", &["api"]),
     ("state", &["api", "model"]),
@@ -14,6 +14,7 @@ const CORE: [(&str, &[&str]); 9] = [
     ("contract", &["api", "model", "state", "resolve", "plan"]),
     ("evaluate", &["api", "model", "state", "resolve", "plan"]),
     ("report", &["api", "model", "state", "resolve", "plan", "contract", "evaluate"]),
+    ("control", &["api", "model", "state", "resolve", "plan", "contract", "evaluate", "report"]),
     ("testing", &["resolve", "plan"]),
 ];
 

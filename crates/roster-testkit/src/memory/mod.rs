@@ -1,1 +1,55 @@
-//! (in progress)
+//! An identity store in memory, of two kinds: one that is as strong as an SQL database, and one that is as weak as a store
+//! can be.
+//!
+//! [`MemoryStore`] is plain data: no locks, no tasks, no clock. A call that writes is an [`Apply`], advanced by hand one
+//! step at a time, so that a simulator decides about every interleaving; dropping it is a crash of the caller. [`Faults`]
+//! make the store fail. [`MemoryStore::access`] returns the levels that are in force, without any code of the engine.
+//! [`SharedStore`] opens handles that implement the trait `Store`.
+
+mod apply;
+mod faults;
+mod in_force;
+mod levels;
+mod plain;
+mod rows;
+mod shared;
+mod store;
+mod tamper;
+mod transaction;
+mod write;
+
+pub use apply::{Apply, OwnedBatch, Progress};
+pub use faults::Faults;
+pub use levels::Levels;
+pub use shared::{MemoryHandle, SharedStore};
+pub use store::MemoryStore;
+
+use roster_core::contract::Capabilities;
+
+/// Kind of a store in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Applies a batch in one transaction, fences out former leaders, holds time windows and ends, keeps an audit.
+    Transactional,
+    /// Makes each change by several single writes, and does none of the other. A window or an end in a member's content is
+    /// a note: the levels that the member holds are in force.
+    Plain,
+}
+
+impl Kind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Transactional, Self::Plain];
+
+    /// Returns the abilities of a store of this kind.
+    #[must_use]
+    pub fn capabilities(self) -> Capabilities {
+        let strong = self == Self::Transactional;
+        Capabilities {
+            transactions: strong,
+            fencing: strong,
+            time_windows: strong,
+            audit: strong,
+            notifications: false,
+        }
+    }
+}

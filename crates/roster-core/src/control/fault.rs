@@ -1,0 +1,34 @@
+//! Answers of the API server that are no success, as data.
+
+use std::fmt;
+
+/// Failure of a request to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiFault {
+    /// Status code of the answer; absent where there was none.
+    pub code: Option<u16>,
+    /// What was said, in one sentence.
+    pub said: String,
+    /// What was said and what to do, where credentials or a right are missing.
+    pub lacks_right: Option<String>,
+}
+
+impl ApiFault {
+    /// Returns whether somebody else changed the object first.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code == Some(409)
+    }
+
+    /// Returns whether the object, or its kind, is not there.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.code == Some(404)
+    }
+}
+
+impl fmt::Display for ApiFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}

@@ -1,0 +1,201 @@
+//! Takes in the end of what ran beside the loop: reports, and what is to be done next.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Access, ApiFault, Control, Deleted, Effect, Now, PassEnded, PassId, StatusWritten,
+    looks::LOOK_DELAY,
+    pass::Running,
+    queue::{Ended, Lane, WorkItem},
+    statuses::StatusLane,
+};
+use crate::{
+    api::SyncReason,
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    report::{self, PassEnd, PassReport, Report, Synced, Waits},
+    resolve::{self, Definitions},
+    state::{AccountFacts, Record},
+};
+
+/// Numbers alone are not urgent.
+const COUNTS_DELAY: Duration = Duration::from_secs(3);
+/// Managed accounts named in one message.
+const NAMED: usize = 5;
+
+impl Control {
+    pub(super) fn ended(&mut self, pass: PassId, end: PassEnded, now: Now) {
+        let Some(running) = self.passes.end(pass) else { return };
+        self.queue.room_in(&running.store);
+        let ended = match end {
+            PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
+            PassEnded::Deleted(deleted) => self.deleted(&running, &deleted, now),
+            PassEnded::FinalizersSet(result) => {
+                self.refusals.note_fault(KindName::Account, Access::Other, result.as_ref().err(), now.mono);
+                match result {
+                    Ok(()) => Ended::Done,
+                    Err(_) => Ended::Failed { revokes: true },
+                }
+            }
+            PassEnded::BrokeOff => {
+                // A defect of ours stays with the account it concerns; it is tried again, with backoff.
+                if running.reconciles {
+                    self.reconciled(&running.key, running.store_generation, now);
+                }
+                Ended::Failed { revokes: true }
+            }
+        };
+        self.queue.finished(&running.key, ended, now.mono);
+    }
+
+    fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
+        let key = &running.key;
+        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes } = report;
+        let ended = match &end {
+            PassEnd::Done => Ended::Done,
+            PassEnd::NeedsAccount => Ended::Partly,
+            PassEnd::Retry { revokes, .. } => Ended::Failed { revokes: *revokes },
+        };
+        self.outbox.extend(notices.into_iter().map(Effect::Tell));
+        self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
+        self.remember(running, definitions, &end, now);
+        let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
+        for (object, report) in reports {
+            self.statuses.put_within(pass, object, report, lane, now.mono);
+        }
+        self.accounts.entry(key.clone()).or_default().reports.extend(shown);
+        self.recount(key, lane == StatusLane::Bulk, now);
+        let parent = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()?.facts.parent());
+        if let Some(parent) = parent.filter(|_| lane == StatusLane::Bulk) {
+            self.recount(&parent, true, now);
+        }
+        match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
+            // Whoever came or went may have made it another set, with another hash to approve.
+            Some(SyncReason::RemovalGuarded) => {
+                self.queue.want(key, WorkItem::Account, Lane::Changes, None, now.mono);
+            }
+            // It may have been this member that differed or failed, and only the whole account shows what is left.
+            Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Lane::Checks, None, now.mono),
+            _ => {}
+        }
+        let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
+        if let Some(store) = store {
+            self.look(KindName::IdentityStore, store, LOOK_DELAY, now.mono);
+        }
+        if end != PassEnd::NeedsAccount {
+            self.reconciled(key, running.store_generation, now);
+        }
+        ended
+    }
+
+    fn deleted(&mut self, running: &Running, deleted: &Deleted, now: Now) -> Ended {
+        let key = &running.key;
+        self.reconciled(key, None, now);
+        let Some(account) = &running.deleting else { return Ended::Done };
+        let object = account.reference(KindName::Account);
+        let report = self.deleting_report(key, account);
+        let (report, ended) = match deleted {
+            Deleted::Done(_) => return Ended::Done,
+            Deleted::Waits(children) => {
+                let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let message = format!("deletion waits for {} managed accounts: {names}", children.len());
+                let waits = Waits { reason: "ManagedAccountsExist", message, stalled: false };
+                let synced = Synced::Yes { applied: false };
+                (Report { waits: Some(Box::new(waits)), synced, ..report }, Ended::Done)
+            }
+            Deleted::Retry(error) => {
+                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::Failed { revokes: true })
+            }
+        };
+        self.statuses.put(object, report, StatusLane::Changes, Duration::ZERO, now.mono);
+        ended
+    }
+
+    fn deleting_report(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>) -> Report {
+        let counts = self.counts(key, true);
+        let catalog = self.index.followed(key).map(|catalog| catalog.generation);
+        let detail = report::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None);
+        Report::new(account.facts.generation, detail)
+    }
+
+    /// Returns why the Account is not in sync, where that may be because of a member.
+    fn said_of_members(&self, key: &AccountKey) -> Option<SyncReason> {
+        let reports = self.accounts.get(key).into_iter().flat_map(|state| &state.reports);
+        let account = reports.filter(|(object, _)| object.kind == KindName::Account).map(|(_, report)| report);
+        let reasons = account.filter_map(|report| match &report.synced {
+            Synced::No(no) => Some(no.0),
+            _ => None,
+        });
+        let mut of_members = reasons.filter(|reason| {
+            matches!(reason, SyncReason::RemovalGuarded | SyncReason::DriftReported | SyncReason::StoreRejected)
+        });
+        of_members.next()
+    }
+
+    /// Keeps the definitions for the next pass, and plans the next check.
+    fn remember(&mut self, running: &Running, definitions: Arc<Definitions>, end: &PassEnd, now: Now) {
+        let key = &running.key;
+        let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
+        let state = self.accounts.entry(key.clone()).or_default();
+        state.definitions = Some((running.revision, definitions));
+        if running.scope == Scope::Account && *end == PassEnd::Done {
+            state.checked = Some(now.mono);
+            let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
+            let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
+            self.queue.check_after(key, every, now.mono);
+        }
+    }
+
+    /// Brings the numbers of an account, its roles and groups up to date: they follow its members, without haste.
+    pub(super) fn recount(&mut self, key: &AccountKey, with_children: bool, now: Now) {
+        let counts = self.counts(key, with_children);
+        let Some(entry) = self.index.accounts.get(key) else { return };
+        let Some(state) = self.accounts.get_mut(key) else { return };
+        let Some((definitions, account)) = state.known(entry.revision).zip(entry.object.clone()) else { return };
+        let mut stale = Vec::new();
+        for (object, report) in &mut state.reports {
+            let mut changed = report::recount(object, &mut report.detail, &definitions, &counts);
+            if object.kind == KindName::Account {
+                changed |= report::readvise(report, &account.facts, &definitions, &counts);
+            }
+            if changed {
+                stale.push((object.clone(), report.clone()));
+            }
+        }
+        state.reports.retain(|object, _| self.index.meta(object).is_some());
+        for (object, report) in stale {
+            self.statuses.put(object, report, StatusLane::Bulk, COUNTS_DELAY, now.mono);
+        }
+    }
+
+    pub(super) fn status_written(&mut self, object: &ObjectRef, result: &Result<StatusWritten, ApiFault>, now: Now) {
+        let digest = self.statuses.landed(object, result, now.mono);
+        match result {
+            Ok(_) => self.refusals.note(object.kind, Access::Status, None, now.mono),
+            Err(fault) if fault.lacks_right.is_some() => {
+                self.refusals.note_fault(object.kind, Access::Status, Some(fault), now.mono);
+            }
+            Err(_) => {}
+        }
+        if let (Ok(written), Some(digest)) = (result, digest)
+            && let Some(meta) = self.index.meta_mut(object).filter(|meta| meta.uid == written.uid)
+        {
+            meta.resource_version.clone_from(&written.resource_version);
+            meta.status = digest;
+            self.account_said(object, now);
+        }
+    }
+
+    /// Notes whether a store could be reached; once is enough.
+    pub(super) fn note_reached(&mut self, store: &Name, report: &Report) {
+        if self.reached.get(store) == Some(&Ok(())) {
+            return;
+        }
+        let reached = match &report.synced {
+            Synced::No(no) if matches!(no.0, SyncReason::StoreUnavailable | SyncReason::StoreRejected) => {
+                Err(no.1.clone())
+            }
+            _ => Ok(()),
+        };
+        self.reached.insert(store.clone(), reached);
+    }
+}

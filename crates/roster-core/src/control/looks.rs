@@ -1,0 +1,179 @@
+//! Looks at catalogs and stores: what is said of them, their finalizers, and a catalog's record.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Access, ApiFault, CatalogTending, Control, Effect, Mono, Now, PassId, StoreLook, statuses::StatusLane};
+use crate::{
+    contract::StoreError,
+    model::{KindName, Name, ObjectRef},
+    report::{self, Detail, StoreFound},
+    state::{Record, StoreFacts, WatchEvent},
+};
+
+/// The numbers of a store are brought up to date this often while things change.
+pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
+
+/// When cluster-scoped objects are to be looked at, and which looks run.
+#[derive(Default)]
+pub(super) struct Looks {
+    due: BTreeMap<ObjectRef, Mono>,
+    running: BTreeMap<ObjectRef, Look>,
+}
+
+/// A look that runs.
+struct Look {
+    id: PassId,
+    /// The store that is looked at; absent for a catalog.
+    store: Option<StoreKnown>,
+}
+
+/// What a look at a store started with.
+struct StoreKnown {
+    record: Arc<Record<StoreFacts>>,
+    users: usize,
+    settled: bool,
+}
+
+impl Looks {
+    pub(super) fn any_runs(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = PassId> {
+        self.running.values().map(|look| look.id)
+    }
+
+    fn want(&mut self, object: ObjectRef, due: Mono) {
+        let known = self.due.entry(object).or_insert(due);
+        *known = (*known).min(due);
+    }
+
+    fn end(&mut self, id: PassId) -> Option<(ObjectRef, Look)> {
+        let object = self.running.iter().find(|(_, look)| look.id == id).map(|(object, _)| object.clone())?;
+        let look = self.running.remove(&object)?;
+        Some((object, look))
+    }
+}
+
+impl Control {
+    /// Asks for a look at a catalog or a store.
+    pub(super) fn look(&mut self, kind: KindName, name: Name, delay: Duration, now: Mono) {
+        self.looks.want(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
+    }
+
+    pub(super) fn look_at_stores(&mut self, now: Mono) {
+        let stores: Vec<Name> = self.index.stores.keys().cloned().collect();
+        for name in stores {
+            self.look(KindName::IdentityStore, name, Duration::ZERO, now);
+        }
+    }
+
+    /// Returns when the next look is due that may start.
+    pub(super) fn next_look(&self) -> Option<Mono> {
+        self.startable_looks().map(|(_, due)| due).min().filter(|_| self.shards.leads())
+    }
+
+    /// Returns the looks that are wanted and may start.
+    fn startable_looks(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
+        let complete = self.lists.are_complete();
+        let may_let_go = self.lists.know_accounts();
+        let deleting = |object| self.index.meta(object).is_some_and(|meta| meta.deleting);
+        let idle = self.looks.due.iter().filter(|(object, _)| !self.looks.running.contains_key(*object));
+        let may = idle.filter(move |(object, _)| complete || (may_let_go && deleting(object)));
+        may.map(|(object, due)| (object, *due))
+    }
+
+    /// Starts the looks that are due. A catalog or store that is being deleted needs only its accounts to be known; the
+    /// other kinds may be gone already.
+    pub(super) fn start_looks(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.shards.leads() {
+            let Looks { due, running } = &mut self.looks;
+            due.retain(|object, _| running.contains_key(object));
+            return;
+        }
+        let complete = self.lists.are_complete();
+        let due = self.startable_looks().filter(|(_, due)| *due <= now.mono);
+        let due: Vec<ObjectRef> = due.map(|(object, _)| object.clone()).collect();
+        for object in due {
+            self.looks.due.remove(&object);
+            match object.kind {
+                KindName::PermissionCatalog => self.look_at_catalog(&object, complete, now, effects),
+                _ => self.look_at_store(&object, effects),
+            }
+        }
+    }
+
+    fn look_at_store(&mut self, object: &ObjectRef, effects: &mut Vec<Effect>) {
+        let Some(record) = self.index.stores.get(&object.name).cloned() else { return };
+        let accounts = self.index.accounts.iter().filter_map(|(key, entry)| Some((key, entry.object.as_ref()?)));
+        let users = accounts
+            .filter(|(_, account)| account.facts.spec.store_ref.name == *record.name)
+            .map(|(key, account)| (key.clone(), account.meta.uid.clone()))
+            .collect::<BTreeSet<_>>();
+        let settled = self.is_settled(&record);
+        let id = self.pass_ids.give();
+        let known = StoreKnown { record: record.clone(), users: users.len(), settled };
+        self.looks.running.insert(object.clone(), Look { id, store: Some(known) });
+        let cluster = self.setup.cluster.clone();
+        effects.push(Effect::LookAtStore(Box::new(StoreLook { id, record, users, cluster, settled })));
+    }
+
+    pub(super) fn tend_catalog(
+        &mut self,
+        object: &ObjectRef,
+        tending: impl FnOnce(PassId) -> CatalogTending,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = self.pass_ids.give();
+        self.looks.running.insert(object.clone(), Look { id, store: None });
+        effects.push(Effect::TendCatalog(Box::new(tending(id))));
+    }
+
+    pub(super) fn store_looked(
+        &mut self,
+        id: PassId,
+        found: &Result<StoreFound, StoreError>,
+        fault: Option<&ApiFault>,
+        now: Now,
+    ) {
+        let Some((object, look)) = self.looks.end(id) else { return };
+        self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
+        let Some(StoreKnown { record, users, settled }) = look.store else { return };
+        let report = report::store(&record, users, settled, found.as_ref());
+        self.note_reached(&object.name, &report);
+        if let Detail::Store { blocked_in_force, .. } = report.detail {
+            self.say_in_force(&object.name, blocked_in_force);
+        }
+        self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
+        if fault.is_some() || found.is_err() {
+            self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+        }
+    }
+
+    pub(super) fn catalog_tended(
+        &mut self,
+        id: PassId,
+        seen: Option<Box<WatchEvent>>,
+        fault: Option<&ApiFault>,
+        now: Now,
+    ) {
+        let Some((object, _)) = self.looks.end(id) else { return };
+        self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
+        if fault.is_some() {
+            self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+        }
+        if let Some(seen) = seen {
+            // Ahead of its watch.
+            self.seen(*seen, now);
+        }
+    }
+
+    pub(super) fn look_broke_off(&mut self, id: PassId, now: Now) {
+        let Some((object, _)) = self.looks.end(id) else { return };
+        self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+    }
+}

@@ -1,0 +1,372 @@
+//! The controller's loop as a state machine: takes in events, decides, and asks for effects. No I/O, no clock, no
+//! randomness of its own.
+//!
+//! ```text
+//!            Event                                Effect
+//!  watches ────────► Control::absorb             ┌──────► passes: reconcile ──► store
+//!  leases            Control::decide ────────────┼──────► statuses, finalizers, records ──► API server
+//!  passes, answers       │                       └──────► leases, notices
+//!                        └ state: Index, Queue, Passes, Statuses, Shards, Blocks, Rollouts
+//! ```
+//!
+//! How an edit reaches the store: a watch says [`Event::Seen`]; the index says what it touches ([`Impact`]); the account
+//! is queued; [`Control::decide`] takes it from the queue and asks for [`Effect::Start`]; [`reconcile::run`] observes,
+//! plans and applies; its [`Event::Ended`] brings reports, which become [`Effect::WriteStatus`].
+//!
+//! Whoever drives the machine absorbs events as they come, many at a time, then decides once: events that arrive together
+//! make one pass.
+
+mod blocks;
+mod deletion;
+mod event;
+mod fault;
+mod figures;
+mod finish;
+mod looks;
+mod pass;
+mod queue;
+pub mod reconcile;
+mod rollouts;
+mod shards;
+mod share;
+mod start;
+mod statuses;
+mod time;
+mod watches;
+mod world;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use self::{
+    blocks::Blocks,
+    looks::Looks,
+    pass::{PassIds, Passes},
+    queue::{Lane, Queue, WorkItem},
+    shards::Shards,
+    share::Relist,
+    statuses::Statuses,
+    watches::{Access, ListState, Lists, Refusals},
+};
+pub use self::{
+    event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
+    fault::ApiFault,
+    figures::Figures,
+    pass::{Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
+    rollouts::RecordWrite,
+    statuses::{StatusWrite, StatusWritten},
+    time::{Mono, Now},
+    world::World,
+};
+use crate::{
+    contract::Epoch,
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Seed},
+    report::Report,
+    resolve::{Definitions, Origin},
+    state::{Impact, Index, Object, WatchEvent},
+};
+
+/// Interval in which other replicas are told what we have reconciled, and refusals that were not repeated are forgotten.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Settings that stay for a term.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Id of this cluster in every mark.
+    pub cluster: Name,
+    /// Number of shards over which accounts are shared out, at least 1.
+    pub shards: u16,
+    /// Most passes at a time in one store, at least 1.
+    pub max_concurrent_accounts: usize,
+    /// Seed of ids, jitter and hash maps; random in production.
+    pub seed: Seed,
+}
+
+/// The loop's state.
+pub struct Control {
+    setup: Setup,
+    index: Index,
+    lists: Lists,
+    refusals: Refusals,
+    queue: Queue,
+    passes: Passes,
+    pass_ids: PassIds,
+    statuses: Statuses,
+    shards: Shards,
+    relist: Relist,
+    /// Why no lease can be had.
+    no_lease: Option<String>,
+    accounts: BTreeMap<AccountKey, AccountState>,
+    /// Instants at which somebody's time begins or ends.
+    wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
+    looks: Looks,
+    /// Stores that were looked at: why one could not be reached, unless it could be at some time.
+    reached: BTreeMap<Name, Result<(), String>>,
+    blocks: Blocks,
+    /// By catalog: the generation and the account at which its rollout stands still, as it was told.
+    stops: BTreeMap<Name, (i64, AccountKey)>,
+    ticked: Option<Mono>,
+    stopping: bool,
+    /// Effects that absorbing brought about, to be carried out with the next decision.
+    outbox: Vec<Effect>,
+}
+
+/// What is kept of an account besides the index.
+#[derive(Default)]
+struct AccountState {
+    /// Reports on the Account, its roles and groups, as they were last made; their numbers follow its members.
+    reports: BTreeMap<ObjectRef, Report>,
+    /// When it was last compared whole.
+    checked: Option<Mono>,
+    /// Its definitions as last worked out, and the revision of the account that they are of.
+    definitions: Option<(u64, Arc<Definitions>)>,
+}
+
+impl AccountState {
+    /// Returns the definitions, where they are those of this revision of the account.
+    fn known(&self, revision: u64) -> Option<Arc<Definitions>> {
+        self.definitions.as_ref().filter(|(of, _)| *of == revision).map(|(_, definitions)| definitions.clone())
+    }
+}
+
+impl Control {
+    /// Returns a loop that knows nothing and holds nothing yet.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let seed = setup.seed;
+        Self {
+            index: Index::new(seed),
+            lists: Lists::default(),
+            refusals: Refusals::default(),
+            queue: Queue::new(seed),
+            passes: Passes::default(),
+            pass_ids: PassIds::new(seed),
+            statuses: Statuses::new(seed),
+            shards: Shards::new(setup.shards),
+            relist: Relist::default(),
+            no_lease: None,
+            accounts: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            looks: Looks::default(),
+            reached: BTreeMap::new(),
+            blocks: Blocks::default(),
+            stops: BTreeMap::new(),
+            ticked: None,
+            stopping: false,
+            outbox: Vec::new(),
+            setup,
+        }
+    }
+
+    /// Takes a shard before anything is known of the cluster.
+    pub fn begin_with(&mut self, shard: u16, epoch: Epoch, clean: bool) {
+        self.shards.take(shard, epoch, clean, false);
+    }
+
+    /// Takes in an event.
+    pub fn absorb(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Seen(seen) => self.seen(seen, now),
+            Event::Share(event) => self.shared(event, now),
+            Event::Announced { store, account } => self.announced(&store, account, now),
+            Event::Ended { pass, end } => self.ended(pass, end, now),
+            Event::StatusWritten { object, result } => self.status_written(&object, &result, now),
+            Event::CatalogTended { id, seen, fault } => self.catalog_tended(id, seen, fault.as_ref(), now),
+            Event::StoreLooked { id, found, fault } => self.store_looked(id, &found, fault.as_ref(), now),
+            Event::LookBrokeOff { id } => self.look_broke_off(id, now),
+            Event::Stop => self.stopping = true,
+        }
+    }
+
+    /// Decides what is to be done now, and asks for it.
+    pub fn decide(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        effects.append(&mut self.outbox);
+        if !self.stopping {
+            self.hand_over(now, effects);
+            if self.begins_relist() {
+                effects.push(Effect::Relist);
+            }
+            self.wake(now);
+            self.start_looks(now, effects);
+            self.start_passes(now, effects);
+            self.tick(now, effects);
+        }
+        let index = &self.index;
+        self.statuses.pump(|object| index.meta(object), now, effects);
+        // What was decided may have something to tell.
+        effects.append(&mut self.outbox);
+    }
+
+    /// Returns when there is something to decide even if nothing happens before.
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> Option<Mono> {
+        if self.statuses.has_more() {
+            return Some(now.mono);
+        }
+        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
+        let wall = self.wakes.first().map(|(at, _, _)| {
+            let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
+            now.mono + wait
+        });
+        let tick = self.ticked.map(|at| at + TICK);
+        due.into_iter().flatten().chain(wall).chain(tick).min()
+    }
+
+    /// Returns whether every watch has listed completely.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.lists.are_complete()
+    }
+
+    /// Returns whether nothing runs, and no status waits but what is delayed on purpose.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.passes.is_empty() && !self.looks.any_runs() && self.statuses.is_idle()
+    }
+
+    /// Returns whether a status still waits, or is being written, for this pass.
+    #[must_use]
+    pub fn has_statuses_of(&self, pass: PassId) -> bool {
+        self.statuses.names(pass)
+    }
+
+    fn seen(&mut self, seen: WatchEvent, now: Now) {
+        match seen {
+            WatchEvent::Listing(kind) => self.index.begin_list(kind),
+            WatchEvent::Absent(kind) => {
+                // With its definition everything of a kind goes.
+                self.index.begin_list(kind);
+                self.list_ended(kind, ListState::Absent, now);
+            }
+            WatchEvent::Refused(kind, why) => self.refusals.note(kind, Access::Read, Some(why), now.mono),
+            WatchEvent::Listed(kind) => {
+                self.refusals.note(kind, Access::Read, None, now.mono);
+                self.list_ended(kind, ListState::Listed, now);
+            }
+            WatchEvent::Object(object) => {
+                let (_, _, generation) = object.identity();
+                let store = self.changed_store(&object);
+                let origin = self.origin(&object);
+                let statuses = &self.statuses;
+                let impacts = self.index.apply(object, |object| statuses.being_sent(object));
+                if let Some(store) = store {
+                    self.believe(&store);
+                    self.await_passes(&store, generation, &impacts);
+                }
+                self.touch(impacts, Some(&origin), now);
+            }
+            WatchEvent::Gone(object) => {
+                let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
+                let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
+                let impacts = self.index.remove(&object);
+                self.touch(impacts, Some(&origin), now);
+            }
+        }
+    }
+
+    /// Returns the object that a change is put down to. A change of a catalog's record is the catalog's doing.
+    fn origin(&self, object: &Object) -> Origin {
+        if let Object::CatalogRecord(record) = object
+            && let Some(catalog) = &record.facts.catalog
+        {
+            let generation = self.index.catalogs.get(catalog).map_or(0, |catalog| catalog.meta.generation);
+            return Origin { kind: KindName::PermissionCatalog.as_str(), name: catalog.clone(), generation };
+        }
+        let (kind, name, generation) = object.identity();
+        Origin { kind: kind.as_str(), name, generation }
+    }
+
+    fn list_ended(&mut self, kind: KindName, state: ListState, now: Now) {
+        let gone = self.index.end_list(kind);
+        self.touch(gone, None, now);
+        self.relisted(kind, now);
+        if self.lists.set(kind, state) {
+            self.queue.more_known();
+        }
+    }
+
+    fn touch(&mut self, impacts: Vec<Impact>, trigger: Option<&Origin>, now: Now) {
+        for impact in impacts {
+            match impact {
+                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, Lane::Changes, trigger, now.mono),
+                Impact::Member(key, email) => {
+                    self.queue.want(&key, WorkItem::Member(email), Lane::Changes, trigger, now.mono);
+                }
+                Impact::AccountStatus(key) => self.recount(&key, true, now),
+                Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
+                Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO, now.mono),
+                Impact::Status(object) => self.restate(&object, now),
+            }
+        }
+    }
+
+    /// Takes in that somebody else changed a store. Not ahead of changes to objects: whoever can write the store must not
+    /// be able to hold them back.
+    fn announced(&mut self, store: &Name, account: Option<AccountKey>, now: Now) {
+        let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(store);
+        let keys: Vec<AccountKey> = match account {
+            Some(key) => Some(key).filter(kept).into_iter().collect(),
+            None => self.index.accounts.keys().filter(|key| kept(key)).cloned().collect(),
+        };
+        for key in &keys {
+            self.queue.want(key, WorkItem::Account, Lane::Checks, None, now.mono);
+        }
+    }
+
+    /// Takes in that somebody else wrote a status of ours: it is worked out, and so written, again.
+    fn restate(&mut self, object: &ObjectRef, now: Now) {
+        self.account_said(object, now);
+        if self.shard_of_object(object).is_none_or(|shard| !self.shards.has(shard)) {
+            return;
+        }
+        self.statuses.was_touched(object);
+        match object.kind {
+            KindName::PermissionCatalog | KindName::IdentityStore => {
+                self.look(object.kind, object.name.clone(), Duration::ZERO, now.mono);
+            }
+            KindName::Membership => {
+                let Some(record) = self.index.member(&object.namespace, &object.name) else { return };
+                let key = record.account_key();
+                let email = record.facts.email.as_ref();
+                let item = email.map_or(WorkItem::Account, |email| WorkItem::Member(email.clone()));
+                self.queue.want(&key, item, Lane::Changes, None, now.mono);
+            }
+            _ => {
+                if let Some(key) = self.index.account_of(object) {
+                    self.queue.want(&key, WorkItem::Account, Lane::Changes, None, now.mono);
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Now) {
+        self.queue.wake(now.mono);
+        while let Some((at, key, email)) = self.wakes.pop_first() {
+            if at > now.wall {
+                self.wakes.insert((at, key, email));
+                break;
+            }
+            self.queue.want(&key, WorkItem::Member(email), Lane::Changes, None, now.mono);
+        }
+    }
+
+    fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.ticked.is_some_and(|at| now.mono.since(at) < TICK) {
+            return;
+        }
+        self.ticked = Some(now.mono);
+        self.tell_others(effects);
+        self.note_clean(effects);
+        self.refusals.tidy(now.mono);
+    }
+
+    fn store_of(&self, key: &AccountKey) -> Option<Name> {
+        let object = self.index.accounts.get(key)?.object.as_ref()?;
+        Some(Name::new(&object.facts.spec.store_ref.name))
+    }
+}

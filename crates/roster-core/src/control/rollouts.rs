@@ -1,0 +1,192 @@
+//! How a changed catalog goes from account to account: the pace, which whoever holds shard 0 decides
+//! (docs/decisions/0020-fleet-brake.md).
+
+use std::{sync::Arc, time::Duration};
+
+use super::{CatalogTending, Control, Effect, Now, statuses::StatusLane};
+use crate::{
+    api::{ConditionType, SyncReason},
+    model::{AccountKey, KindName, Name, ObjectRef},
+    report::{self, Notice, NoticeReason},
+    state::{
+        AccountFacts, CatalogFacts, CatalogRecord, Held, LastRevision, Meta, PresentRevision, Progress, Record,
+        Revisions, Rollout, Standing, Step, progress,
+    },
+};
+
+/// Pause in which what many accounts say at once is collected.
+const PACE: Duration = Duration::from_millis(50);
+/// Most bytes of a revision in a record: a ConfigMap holds a mebibyte.
+const MOST_BYTES: usize = 1_000_000;
+
+/// Change of a catalog's record, against the version that is known of it.
+#[derive(Clone, Debug)]
+pub enum RecordWrite {
+    /// It says this.
+    Put {
+        /// The last revision that reached everybody.
+        last: LastRevision,
+        /// The version that it replaces; absent where there is none yet.
+        resource_version: Option<Name>,
+    },
+    /// It goes.
+    Delete {
+        /// Its UID.
+        uid: Name,
+        /// Its version.
+        resource_version: Name,
+    },
+}
+
+impl RecordWrite {
+    /// Notes that all accounts follow the present revision. A revision that is too big for a record has none: then all go
+    /// on to follow it.
+    #[must_use]
+    pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Option<Self> {
+        let bytes = serde_json::to_vec(&present.facts.spec).map_or(usize::MAX, |json| json.len());
+        if bytes > MOST_BYTES {
+            return known.map(Self::forget);
+        }
+        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None };
+        Some(Self::put(last, known))
+    }
+
+    /// Notes that the accounts up to this one follow the present revision, the others the last one.
+    fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>) -> Self {
+        Self::put(LastRevision { up_to: Some(up_to), ..last.clone() }, known)
+    }
+
+    fn put(last: LastRevision, known: Option<&Record<CatalogRecord>>) -> Self {
+        Self::Put { last, resource_version: known.map(|known| known.meta.resource_version.clone()) }
+    }
+
+    /// Notes that nobody uses the catalog any more.
+    fn forget(known: &Record<CatalogRecord>) -> Self {
+        Self::Delete { uid: known.meta.uid.clone(), resource_version: known.meta.resource_version.clone() }
+    }
+}
+
+impl Control {
+    /// Takes in that an account says something else of itself: others may have waited for it.
+    pub(super) fn account_said(&mut self, object: &ObjectRef, now: Now) {
+        if object.kind != KindName::Account || !self.shards.leads() {
+            return;
+        }
+        let key = AccountKey { namespace: object.namespace.clone(), name: object.name.clone() };
+        let account = self.index.accounts.get(&key).and_then(|entry| entry.object.as_ref());
+        let Some(catalog) = account.map(|account| Name::new(&account.facts.spec.catalog_ref.name)) else { return };
+        let revisions = self.index.revisions(&catalog);
+        if revisions.is_some_and(|revisions| matches!(revisions.rollout(), Rollout::Under(_))) {
+            self.look(KindName::PermissionCatalog, catalog, PACE, now.mono);
+        }
+    }
+
+    /// Says how far a catalog has come, and goes on with it.
+    pub(super) fn look_at_catalog(&mut self, object: &ObjectRef, complete: bool, now: Now, effects: &mut Vec<Effect>) {
+        let name = &object.name;
+        let Some(revisions) = self.index.revisions(name) else {
+            self.stops.remove(name);
+            let record = self.index.record(name).filter(|_| complete).map(|record| RecordWrite::forget(record));
+            if record.is_some() {
+                self.tend(object, None, record, effects);
+            }
+            return;
+        };
+        let Some(catalog) = self.index.catalogs.get(name).cloned() else { return };
+        let users = self.users_of(name).count();
+        let progress = match revisions.rollout() {
+            Rollout::Under(last) => Some(progress(last.up_to.as_ref(), &self.standings(name, &revisions))),
+            Rollout::Done | Rollout::Ahead(_) => None,
+        };
+        let report = report::catalog(&catalog, users as u64, progress.as_ref());
+        self.tell_of_stop(&catalog, progress.as_ref());
+        self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
+        // Who uses it is not known before everything is.
+        let record = complete.then(|| next_record(&revisions, users == 0, progress.as_ref())).flatten();
+        let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
+        if finalizer.is_some() || record.is_some() {
+            self.tend(object, finalizer, record, effects);
+        }
+    }
+
+    fn tend(
+        &mut self,
+        object: &ObjectRef,
+        finalizer: Option<(Arc<Record<CatalogFacts>>, bool)>,
+        record: Option<RecordWrite>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Right before it is written, whoever writes asks whether the lease still lasts.
+        if self.shards.permit(0).is_none() {
+            return;
+        }
+        let name = object.name.clone();
+        self.tend_catalog(object, |id| CatalogTending { id, name, shard: 0, finalizer, record }, effects);
+    }
+
+    /// Returns the accounts that use a catalog, in the order of their keys.
+    fn users_of(&self, catalog: &Name) -> impl Iterator<Item = (&AccountKey, &Arc<Record<AccountFacts>>)> {
+        let objects = self.index.accounts.iter().filter_map(|(key, entry)| Some((key, entry.object.as_ref()?)));
+        objects.filter(move |(_, account)| account.facts.spec.catalog_ref.name == **catalog)
+    }
+
+    /// Returns what each of them says of the present revision, in the order of their keys.
+    fn standings(&self, catalog: &Name, revisions: &Revisions) -> Vec<(AccountKey, Standing)> {
+        let generation = revisions.present.facts.generation;
+        let is_away = |account: &AccountFacts| {
+            let store = self.index.stores.get(account.spec.store_ref.name.as_str());
+            store.is_none_or(|store| !store.meta.status.is_true(ConditionType::Ready))
+        };
+        let standing = |account: &Record<AccountFacts>| standing(&account.meta, generation, is_away(&account.facts));
+        self.users_of(catalog).map(|(key, account)| (key.clone(), standing(account))).collect()
+    }
+
+    /// Tells of each stop once.
+    fn tell_of_stop(&mut self, catalog: &Record<CatalogFacts>, progress: Option<&Progress>) {
+        let stopped = progress.and_then(|progress| Some((progress, progress.stopped.as_ref()?)));
+        let Some((progress, (account, _))) = stopped else {
+            self.stops.remove(&catalog.name);
+            return;
+        };
+        let stop = (catalog.facts.generation, account.clone());
+        let known = self.stops.insert(catalog.name.clone(), stop.clone());
+        // A successor need not repeat it.
+        let said = known.is_none() && catalog.meta.status.is_true(ConditionType::Stalled);
+        if known != Some(stop) && !said {
+            let note = report::rollout_message(catalog.facts.generation, progress);
+            let about = catalog.reference(KindName::PermissionCatalog);
+            self.outbox.push(Effect::Tell(Notice::new(about, &catalog.meta, NoticeReason::RolloutStopped, note)));
+        }
+    }
+}
+
+/// Returns what becomes of the record.
+fn next_record(revisions: &Revisions, unused: bool, progress: Option<&Progress>) -> Option<RecordWrite> {
+    let (present, record) = (&revisions.present, revisions.record.as_deref());
+    if unused {
+        return record.map(RecordWrite::forget);
+    }
+    let rollout = revisions.rollout();
+    match (rollout, progress.map(|progress| &progress.step)) {
+        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), record)),
+        (Rollout::Under(_), Some(Step::Finish)) => RecordWrite::present(present, record),
+        _ if rollout.is_to_be_noted(present, revisions.last()) => RecordWrite::present(present, record),
+        _ => None,
+    }
+}
+
+/// Returns what an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting;
+/// one pass that failed does.
+fn standing(account: &Meta, generation: i64, store_is_away: bool) -> Standing {
+    let status = &account.status;
+    let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;
+    match status.held {
+        Some(Held::Away) if store_is_away => Standing::Done,
+        _ if account.deleting => Standing::Done,
+        _ if !is_current => Standing::Waits,
+        Some(Held::Guarded) => Standing::Stopped(SyncReason::RemovalGuarded),
+        Some(Held::Rejected) => Standing::Stopped(SyncReason::StoreRejected),
+        Some(Held::Away) => Standing::Waits,
+        None => Standing::Done,
+    }
+}

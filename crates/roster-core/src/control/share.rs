@@ -1,0 +1,183 @@
+//! Which accounts are ours, and how that changes while the loop runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    Control, Effect, Now, ShareEvent,
+    queue::{Lane, WorkItem},
+    shards::HANDOVER,
+};
+use crate::model::{AccountKey, KindName, Name, ObjectRef};
+
+/// A list of everything, made since some shards were taken.
+#[derive(Default)]
+pub(super) struct Relist {
+    /// The shards that were taken before it began.
+    shards: BTreeSet<u16>,
+    /// Kinds that are still to be listed.
+    kinds: BTreeSet<KindName>,
+}
+
+impl Control {
+    /// Returns the shard that an account is in.
+    pub(super) fn shard_of(&self, key: &AccountKey) -> u16 {
+        let store = self.store_of(key);
+        let store = store.and_then(|store| self.index.stores.get(&store));
+        self.shards.shard(key, store.map(|record| &record.facts.spec))
+    }
+
+    /// Returns whether an account is ours.
+    pub(super) fn is_ours(&self, key: &AccountKey) -> bool {
+        self.shards.has(self.shard_of(key))
+    }
+
+    /// Returns the shard that an object is in; nothing where it is gone.
+    pub(super) fn shard_of_object(&self, object: &ObjectRef) -> Option<u16> {
+        match object.kind {
+            KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => Some(0),
+            _ => self.index.account_of(object).map(|key| self.shard_of(&key)),
+        }
+    }
+
+    pub(super) fn shared(&mut self, event: ShareEvent, now: Now) {
+        match event {
+            // Its accounts are looked after once everything has been listed afresh.
+            ShareEvent::Taken { shard, epoch, clean } => self.shards.take(shard, epoch, clean, true),
+            ShareEvent::GiveBack(shard) => {
+                self.shards.leave(shard, now.mono);
+                if shard == 0 {
+                    self.reached.clear();
+                    self.stops.clear();
+                }
+            }
+            ShareEvent::Told(told) => {
+                if self.shards.hear(&told) {
+                    self.look_at_stores(now.mono);
+                }
+            }
+            ShareEvent::Unable(why) => self.no_lease = Some(why),
+            ShareEvent::Waiting => self.no_lease = None,
+        }
+    }
+
+    /// Returns whether everything is to be listed now: a shard was taken, and what is known may be older than what the one
+    /// before did there.
+    pub(super) fn begins_relist(&mut self) -> bool {
+        if !self.relist.kinds.is_empty() || self.shards.unlisted().is_empty() {
+            return false;
+        }
+        let shards = self.shards.unlisted().clone();
+        self.relist = Relist { shards, kinds: KindName::ALL.into_iter().collect() };
+        true
+    }
+
+    /// Notes that a kind was listed.
+    pub(super) fn relisted(&mut self, kind: KindName, now: Now) {
+        self.relist.kinds.remove(&kind);
+        if !self.relist.kinds.is_empty() {
+            return;
+        }
+        for shard in std::mem::take(&mut self.relist.shards) {
+            self.shards.listed(shard);
+            if self.shards.has(shard) {
+                self.taken(shard, now);
+            }
+        }
+    }
+
+    /// Looks at everything in a shard: nobody can say what happened before.
+    fn taken(&mut self, shard: u16, now: Now) {
+        let keys: Vec<AccountKey> =
+            self.index.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
+        for key in &keys {
+            if let Some(store) = self.store_of(key)
+                && let Some(record) = self.index.stores.get(&store)
+            {
+                self.blocks.wait_for(&store, record.facts.generation, key);
+            }
+            self.queue.want(key, WorkItem::Account, Lane::Changes, None, now.mono);
+        }
+        if shard == 0 {
+            self.look_at_stores(now.mono);
+            let catalogs: Vec<Name> = self.index.all_catalogs().cloned().collect();
+            for name in catalogs {
+                self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono);
+            }
+        }
+    }
+
+    /// Tells the other replicas with which generation of each store all accounts of ours have been reconciled.
+    pub(super) fn tell_others(&self, effects: &mut Vec<Effect>) {
+        if self.setup.shards == 1 || !self.lists.are_complete() {
+            return;
+        }
+        let settled = self.index.stores.values().filter(|record| self.is_settled_here(&record.name));
+        let known: BTreeMap<&str, i64> =
+            settled.map(|record| (record.meta.uid.as_str(), record.facts.generation)).collect();
+        // A map of names to numbers can always be written.
+        let note = serde_json::to_string(&known).unwrap_or_default();
+        effects.extend(self.shards.ours().map(|shard| Effect::Say { shard, note: note.clone() }));
+    }
+
+    /// Notes of which shards every store knows that they are ours: all their accounts have been reconciled, and no pass
+    /// observes before the store is told.
+    pub(super) fn note_clean(&mut self, effects: &mut Vec<Effect>) {
+        if !self.lists.are_complete() {
+            return;
+        }
+        for shard in self.shards.unclean() {
+            if self.shards.has(shard) && self.is_reconciled(shard) {
+                self.shards.every_store_knows(shard);
+                effects.push(Effect::StoresKnow(shard));
+            }
+        }
+    }
+
+    /// Returns whether every account in a shard was compared whole.
+    fn is_reconciled(&self, shard: u16) -> bool {
+        let accounts = self.index.accounts.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key);
+        let mut ours = accounts.filter(|key| self.shard_of(key) == shard);
+        ours.all(|key| self.accounts.get(key).is_some_and(|known| known.checked.is_some()))
+    }
+
+    /// Releases what is being given back once nothing of it is under way. What waits to be said of it is left to whoever
+    /// takes it, who looks at all of it.
+    pub(super) fn hand_over(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for (shard, since) in self.shards.leaving() {
+            let is_late = now.mono.since(since) > HANDOVER;
+            let runs: Vec<_> = self
+                .passes
+                .iter()
+                .filter(|(_, running)| self.shard_of(&running.key) == shard)
+                .map(|(id, _)| id)
+                .collect();
+            let looks: Vec<_> = self.looks.ids().filter(|_| shard == 0).collect();
+            if is_late {
+                effects.extend(runs.iter().chain(&looks).map(|id| Effect::Abandon(*id)));
+            }
+            let in_shard = |object: &ObjectRef| self.shard_of_object(object).is_none_or(|of| of == shard);
+            let waiting: Vec<ObjectRef> = self.statuses.waiting().filter(|it| in_shard(it)).cloned().collect();
+            let sends = self.statuses.in_flight().any(in_shard);
+            self.statuses.forget(&waiting);
+            if (sends || !runs.is_empty() || !looks.is_empty()) && !is_late {
+                continue;
+            }
+            let gone: Vec<AccountKey> =
+                self.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
+            for key in &gone {
+                self.accounts.remove(key);
+                self.blocks.forget(key);
+            }
+            if is_late {
+                // Others wait until its lease expires.
+                self.shards.left(shard);
+                effects.push(Effect::Drop(shard));
+            } else if self.shards.left(shard) {
+                effects.push(Effect::Release(shard));
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Starts the passes that are due.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Control, Effect, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    pass::Running,
+    queue::{Admission, Ended, Pending},
+    statuses::StatusLane,
+};
+use crate::{
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    plan::Mark,
+    report,
+    resolve::admitted_children,
+    state::{AccountFacts, Counts, Record},
+};
+
+/// Wait before an object without an account is said to have none: the account may be on its way, and the order of apply
+/// must not matter.
+const ORPHAN_DELAY: Duration = Duration::from_secs(2);
+
+impl Control {
+    pub(super) fn start_passes(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let (complete, may_delete) = (self.lists.are_complete(), self.lists.allow_deletion());
+        loop {
+            let (index, shards, passes) = (&self.index, &self.shards, &self.passes);
+            let most = self.setup.max_concurrent_accounts;
+            let taken = self.queue.take(|key| {
+                let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+                let spec = object.and_then(|object| index.stores.get(object.facts.spec.store_ref.name.as_str()));
+                if !shards.has(shards.shard(key, spec.map(|record| &record.facts.spec))) {
+                    return Admission::Elsewhere;
+                }
+                let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
+                if !complete && !deletes {
+                    return Admission::NotYet;
+                }
+                match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
+                    Some(store) if passes.in_store(&store) >= most => Admission::Full(store),
+                    _ => Admission::Start,
+                }
+            });
+            let Some((key, pending)) = taken else { return };
+            match self.pass(&key, &pending, now) {
+                Some(pass) => effects.push(Effect::Start(Box::new(pass))),
+                None => self.queue.finished(&key, Ended::Done, now.mono),
+            }
+            if !self.index.accounts.contains_key(&key) {
+                self.queue.forget(&key);
+                self.accounts.remove(&key);
+            }
+        }
+    }
+
+    /// Puts a pass together; nothing where none is needed.
+    fn pass(&mut self, key: &AccountKey, pending: &Pending, now: Now) -> Option<Pass> {
+        let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
+            self.report_orphans(key, pending, now);
+            self.reconciled(key, None, now);
+            return None;
+        };
+        let permit = self.shards.permit(self.shard_of(key))?;
+        let deletes = record.meta.deleting;
+        let work = if deletes && !record.meta.finalizer {
+            None
+        } else if deletes {
+            Some(PassWork::Delete { account: record.clone(), children: admitted_children(&self.index, key) })
+        } else if let Some(missing) = self.missing_finalizers(&record) {
+            // First of all, so that nothing can be left behind; their events bring the pass about.
+            Some(PassWork::SetFinalizers(missing))
+        } else {
+            self.reconcile(key, pending, now).map(|work| PassWork::Reconcile(Box::new(work)))
+        };
+        let Some(work) = work else {
+            self.reconciled(key, None, now);
+            return None;
+        };
+        Some(self.begin(key, &record, permit, work, now))
+    }
+
+    fn begin(
+        &mut self,
+        key: &AccountKey,
+        record: &Arc<Record<AccountFacts>>,
+        permit: Permit,
+        work: PassWork,
+        now: Now,
+    ) -> Pass {
+        let id: PassId = self.pass_ids.give();
+        let store = Name::new(&record.facts.spec.store_ref.name);
+        let store_facts = match &work {
+            PassWork::Reconcile(work) => work.objects.snapshot.store.clone(),
+            _ => self.index.stores.get(&store).map(|record| record.facts.clone()),
+        };
+        let scope = match &work {
+            PassWork::Reconcile(work) => work.objects.scope.clone(),
+            _ => Scope::Account,
+        };
+        let running = Running {
+            key: key.clone(),
+            store: store.clone(),
+            scope,
+            deleting: matches!(work, PassWork::Delete { .. }).then(|| record.clone()),
+            reconciles: matches!(work, PassWork::Reconcile(_)),
+            revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
+            store_generation: match &work {
+                PassWork::Reconcile(_) => store_facts.as_ref().map(|store| store.generation),
+                _ => None,
+            },
+        };
+        self.passes.begin(id, running);
+        let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
+        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, work }
+    }
+
+    /// Takes everything that a pass works on out of the index.
+    fn reconcile(&self, key: &AccountKey, pending: &Pending, now: Now) -> Option<Reconcile> {
+        let members = (!pending.whole && !pending.members.is_empty()).then_some(&pending.members);
+        let mut objects = self.index.in_scope(key, members, now.wall)?;
+        objects.counts = self.counts(key, members.is_none());
+        if self.statuses.depth() > 0 {
+            let stale: Vec<ObjectRef> = objects.references().filter(|it| self.statuses.concerns(it)).collect();
+            objects.stale_statuses.extend(stale);
+        }
+        let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
+        Some(Reconcile {
+            objects,
+            known: self.accounts.get(key).and_then(|state| state.known(revision)),
+            trigger: pending.trigger.clone(),
+            urgent: pending.urgent,
+            since: pending.since,
+        })
+    }
+
+    /// Returns the numbers of an account.
+    pub(super) fn counts(&self, key: &AccountKey, with_children: bool) -> Counts {
+        let children = with_children.then(|| admitted_children(&self.index, key).len() as u64);
+        Counts { children, ..self.index.counts(key) }
+    }
+
+    /// Returns what must not go before this account has: itself, its catalog and its store, as far as they do not know it
+    /// yet.
+    fn missing_finalizers(&self, account: &Record<AccountFacts>) -> Option<Vec<(ObjectRef, Name)>> {
+        let spec = &account.facts.spec;
+        let catalog = self.index.catalogs.get(spec.catalog_ref.name.as_str());
+        let store = self.index.stores.get(spec.store_ref.name.as_str());
+        let all = [
+            catalog.map(|record| (record.reference(KindName::PermissionCatalog), &record.meta)),
+            store.map(|record| (record.reference(KindName::IdentityStore), &record.meta)),
+            // Last, so that its event finds the others in place.
+            Some((account.reference(KindName::Account), &account.meta)),
+        ];
+        let missing = all.into_iter().flatten().filter(|(_, meta)| !meta.finalizer && !meta.deleting);
+        let missing: Vec<_> = missing.map(|(object, meta)| (object, meta.uid.clone())).collect();
+        (!missing.is_empty()).then_some(missing)
+    }
+
+    fn report_orphans(&mut self, key: &AccountKey, pending: &Pending, now: Now) {
+        for object in self.index.belongings(key, (!pending.whole).then_some(&pending.members)) {
+            let Some(meta) = self.index.meta(&object) else { continue };
+            let report = report::orphan(&object, &key.name, meta.generation);
+            self.statuses.put(object, report, StatusLane::Bulk, ORPHAN_DELAY, now.mono);
+        }
+    }
+}

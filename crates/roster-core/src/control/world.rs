@@ -1,0 +1,69 @@
+//! What one pass may do to the world.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use super::{ApiFault, Permit};
+use crate::{
+    contract::{Batch, Outcome, StoreError},
+    model::{AccountKey, Name, ObjectRef, Scope},
+    plan::Observed,
+};
+
+/// The world as one pass sees it: the account's store, and the API server. In production it is a store, a client and
+/// tokio; in the simulator it is polled by hand. A pass asks for one thing at a time.
+pub trait World: Sync {
+    /// Tells the store of a claim, before anything is read: keeps out whoever had these accounts before, should that one
+    /// be about to write. Does nothing where the permit is clean.
+    ///
+    /// # Errors
+    /// When the store cannot be told, or somebody claimed the slots in a later epoch.
+    fn claim(&self, cluster: &str, permit: &Permit) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Observes an account as far as the scope goes. Removals that the guard counts are reported if they are not older
+    /// than `since`.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or read.
+    fn observe(
+        &self,
+        account: &AccountKey,
+        scope: &Scope,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Observed, StoreError>> + Send;
+
+    /// Makes the changes of a batch; returns one outcome for each.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or does not answer, or the permit has ended.
+    fn apply(
+        &self,
+        batch: &Batch<'_>,
+        permit: &Permit,
+    ) -> impl Future<Output = Result<Vec<Outcome>, StoreError>> + Send;
+
+    /// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay: the
+    /// objects that are left can then be taken at their word.
+    ///
+    /// # Errors
+    /// When the API server cannot say.
+    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<bool, ApiFault>> + Send;
+
+    /// Makes our finalizer be there, or not. An object that is gone, or another one by now, is left alone.
+    ///
+    /// # Errors
+    /// When the API server refuses or cannot be reached.
+    fn set_finalizer(
+        &self,
+        object: &ObjectRef,
+        uid: &Name,
+        wanted: bool,
+    ) -> impl Future<Output = Result<(), ApiFault>> + Send;
+
+    /// Does pure work under a name that traces show.
+    fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
+        let _ = name;
+        work()
+    }
+}

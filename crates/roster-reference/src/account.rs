@@ -1,0 +1,292 @@
+//! One account and all its members.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use roster_core::api::{AccountType, MemberDirect, PermissionCatalogSpec};
+
+use crate::{
+    AccountAnswer, Kind, MemberAnswer, ObjectId, Statement, World,
+    address::canonical,
+    answer::NamedLevels,
+    catalog::keeps_its_rules,
+    claim::{Claim, Judged},
+    levels::{Levels, lower, named, nothing, reduced},
+    place::{Place, expires_at, names, starts_at},
+    reason,
+    roles::{Definitions, Reasons},
+    scope::Scope,
+    world::in_namespace,
+};
+
+/// Returns the reasons for which a catalog is invalid; none where it keeps its own rules.
+#[must_use]
+pub fn status_of_catalog(spec: &PermissionCatalogSpec) -> BTreeSet<&'static str> {
+    if keeps_its_rules(spec) { Reasons::new() } else { Reasons::from([reason::CATALOG_INVALID]) }
+}
+
+impl World {
+    /// Returns the model's answer about an account and everything in it; `None` where there is no such Account.
+    #[must_use]
+    pub fn account(&self, namespace: &str, name: &str, now: Timestamp) -> Option<AccountAnswer> {
+        let ((namespace, name), account) = self.accounts.get_key_value(&(namespace.to_owned(), name.to_owned()))?;
+        Some(Scope::new(self, namespace, name, account, now).answer())
+    }
+
+    /// Returns the reasons for which an object is invalid, an empty set where it is valid, `None` where it is not there.
+    #[must_use]
+    pub fn reasons(&self, id: &ObjectId, now: Timestamp) -> Option<BTreeSet<&'static str>> {
+        let key = (id.namespace.clone(), id.name.clone());
+        let account = match id.kind {
+            Kind::PermissionCatalog => return Some(status_of_catalog(&self.catalogs.get(&id.name)?.spec)),
+            Kind::IdentityStore => return self.stores.get(&id.name).map(|_| Reasons::new()),
+            Kind::Account => self.accounts.get(&key).map(|_| &id.name)?,
+            Kind::Role => &self.roles.get(&key)?.spec.account_ref.name,
+            Kind::UserGroup => &self.groups.get(&key)?.spec.account_ref.name,
+            Kind::Membership => &self.memberships.get(&key)?.spec.account_ref.name,
+            Kind::Invitation => &self.invitations.get(&key)?.spec.account_ref.name,
+        };
+        match self.account(&id.namespace, account, now) {
+            Some(answer) => answer.reasons.get(id).cloned(),
+            None => Some(Reasons::from([reason::ACCOUNT_NOT_FOUND])),
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn answer(&self) -> AccountAnswer {
+        let mut answer = AccountAnswer {
+            resolves: self.unresolved.is_empty(),
+            ended: self.ended(),
+            owner: self.owner(),
+            members: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+        };
+        answer.reasons.insert(self.id(Kind::Account, self.name), self.account_reasons());
+        let places = self.places(&mut answer);
+        match self.catalog.filter(|_| answer.resolves) {
+            Some(catalog) => self.resolved(catalog, &places, &mut answer),
+            None => self.kept(&places, &mut answer),
+        }
+        answer
+    }
+
+    /// Memberships of this account by canonical address. One whose address is none counts for nothing.
+    fn places(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<Place<'a>>> {
+        let mut places: BTreeMap<String, Vec<Place<'a>>> = BTreeMap::new();
+        for (name, membership) in in_namespace(&self.world.memberships, self.namespace) {
+            if membership.spec.account_ref.name != self.name {
+                continue;
+            }
+            let mut reasons = self.shared_reasons();
+            match canonical(&membership.spec.user.email) {
+                Some(address) => {
+                    let place = self.place(name, membership, &address);
+                    places.entry(address).or_default().push(place);
+                }
+                None => {
+                    reasons.insert(reason::ADDRESS_INVALID);
+                }
+            }
+            answer.reasons.insert(self.id(Kind::Membership, name), reasons);
+        }
+        for (address, places) in &places {
+            for place in places {
+                let reasons = answer.reasons.entry(self.id(Kind::Membership, place.name)).or_default();
+                if places.len() > 1 {
+                    reasons.insert(reason::DUPLICATE_MEMBERSHIP);
+                }
+                if self.catalog.is_some() && self.owner().as_ref() == Some(address) {
+                    reasons.insert(reason::OWNER_IS_MEMBER);
+                }
+            }
+        }
+        places
+    }
+
+    /// An account that does not resolve: nothing new, nothing lost but by an end.
+    fn kept(&self, places: &BTreeMap<String, Vec<Place>>, answer: &mut AccountAnswer) {
+        let owner = self.owner();
+        let none = Vec::new();
+        let mut people: BTreeMap<&str, &Vec<Place>> = places.iter().map(|(a, places)| (a.as_str(), places)).collect();
+        if let Some(owner) = &owner {
+            // With a catalog the owner's Memberships are invalid and end nothing; without one, they may well be a member's.
+            let places = places.get(owner).filter(|_| self.catalog.is_none()).unwrap_or(&none);
+            people.insert(owner, places);
+        }
+        for (address, places) in people {
+            let end = self.end_of(address, places);
+            let member = MemberAnswer {
+                statement: end.map_or(Statement::Kept, Statement::Ended),
+                levels: NamedLevels::new(),
+                potential: NamedLevels::new(),
+                granted: NamedLevels::new(),
+                at_most_held: false,
+                starts_at: starts_at(places),
+                expires_at: expires_at(places),
+                owner: owner.as_deref() == Some(address),
+                memberships: names(places),
+            };
+            answer.members.insert(address.to_owned(), member);
+        }
+        for kind in [Kind::Role, Kind::UserGroup] {
+            for name in self.names_of(kind) {
+                answer.reasons.insert(self.id(kind, name), self.shared_reasons());
+            }
+        }
+        for name in self.names_of(Kind::Invitation) {
+            answer.reasons.insert(self.id(Kind::Invitation, name), self.invitation_reasons(None, name));
+        }
+    }
+
+    fn definitions(&self, catalog: &'a PermissionCatalogSpec) -> Definitions<'a> {
+        let roles = in_namespace(&self.world.roles, self.namespace);
+        let groups = in_namespace(&self.world.groups, self.namespace);
+        let account_type = match &self.account.spec {
+            spec if spec.parent_ref.is_some() => AccountType::Managed,
+            spec if spec.partner => AccountType::Partner,
+            _ => AccountType::Standalone,
+        };
+        let roles = roles.filter(|(_, role)| role.spec.account_ref.name == self.name);
+        let groups = groups.filter(|(_, group)| group.spec.account_ref.name == self.name);
+        let roles = roles.map(|(name, role)| (name, &role.spec)).collect();
+        let groups = groups.map(|(name, group)| (name, &group.spec)).collect();
+        Definitions::new(catalog, account_type, &roles, &groups)
+    }
+
+    fn resolved(
+        &self,
+        catalog: &'a PermissionCatalogSpec,
+        places: &BTreeMap<String, Vec<Place>>,
+        answer: &mut AccountAnswer,
+    ) {
+        let definitions = self.definitions(catalog);
+        let owner = self.owner();
+        for (address, places) in places {
+            let judged = places.iter().map(|place| Self::judge(&definitions, place)).collect::<Vec<_>>();
+            for (place, judged) in std::iter::zip(places, &judged) {
+                let reasons = answer.reasons.entry(self.id(Kind::Membership, place.name)).or_default();
+                reasons.extend(judged.reasons.iter().copied());
+            }
+            if owner.as_ref() != Some(address) {
+                let member = self.member(&definitions, address, places, &judged);
+                note_holder(&definitions, address, places, &judged, &member, answer);
+                answer.members.insert(address.clone(), member);
+            }
+        }
+        if let (Some(owner), Some(levels)) = (owner, definitions.owner_levels()) {
+            let potential = named(catalog, &reduced(catalog, levels));
+            let member = self.in_force(&owner, &[], named(catalog, levels), potential, false);
+            answer.members.insert(owner, MemberAnswer { owner: true, ..member });
+        }
+        for (kind, all) in [(Kind::Role, &definitions.role_reasons), (Kind::UserGroup, &definitions.group_reasons)] {
+            for (name, reasons) in all {
+                answer.reasons.insert(self.id(kind, name), reasons | &self.shared_reasons());
+            }
+        }
+        for name in self.names_of(Kind::Invitation) {
+            let reasons = self.invitation_reasons(Some(&definitions), name);
+            answer.reasons.insert(self.id(Kind::Invitation, name), reasons);
+        }
+    }
+
+    fn judge(definitions: &Definitions, place: &Place) -> Judged {
+        let mut judged = Claim::of_membership(place.spec, place.invitation).judge(definitions);
+        let by_invitation_only = definitions.catalog.members.direct == MemberDirect::ByInvitationOnly;
+        if by_invitation_only && place.spec.invitation_ref.is_none() {
+            judged.granted = nothing(definitions.catalog);
+            judged.potential = nothing(definitions.catalog);
+            judged.at_most_held = false;
+            judged.held_role = None;
+            judged.reasons.insert(reason::INVITATION_REQUIRED);
+        }
+        if place.spec.invitation_ref.is_some() && place.invitation.is_none() {
+            judged.reasons.insert(reason::INVITATION_REQUIRED);
+        }
+        judged
+    }
+
+    /// A member with one Membership or more; of several, the lower level of each section counts.
+    fn member(&self, definitions: &Definitions, address: &str, places: &[Place], judged: &[Judged]) -> MemberAnswer {
+        let catalog = definitions.catalog;
+        let lowest = |levels: fn(&Judged) -> &Levels| {
+            let all = judged.iter().map(|judged| levels(judged).clone());
+            named(catalog, &all.reduce(|one, other| lower(&one, &other)).unwrap_or_else(|| nothing(catalog)))
+        };
+        let granted = lowest(|judged| &judged.granted);
+        let potential = lowest(|judged| &judged.potential);
+        let at_most_held = judged.iter().any(|judged| judged.at_most_held);
+        self.in_force(address, places, granted, potential, at_most_held)
+    }
+
+    /// Step 5.
+    fn in_force(
+        &self,
+        address: &str,
+        places: &[Place],
+        granted: NamedLevels,
+        potential: NamedLevels,
+        at_most_held: bool,
+    ) -> MemberAnswer {
+        let statement = match self.end_of(address, places) {
+            Some(end) => Statement::Ended(end),
+            None if at_most_held => Statement::AtMostHeld,
+            None => Statement::Exactly,
+        };
+        let has_access = matches!(statement, Statement::Exactly | Statement::AtMostHeld);
+        MemberAnswer {
+            statement,
+            levels: if has_access { potential.clone() } else { NamedLevels::new() },
+            potential,
+            granted,
+            at_most_held,
+            starts_at: starts_at(places),
+            expires_at: expires_at(places),
+            owner: false,
+            memberships: names(places),
+        }
+    }
+
+    /// Reasons of an Invitation; without definitions, those that need no catalog.
+    fn invitation_reasons(&self, definitions: Option<&Definitions>, name: &str) -> Reasons {
+        let mut reasons = self.shared_reasons();
+        let key = (self.namespace.to_owned(), name.to_owned());
+        let Some(invitation) = self.world.invitations.get(&key) else { return reasons };
+        match canonical(&invitation.spec.email) {
+            None => {
+                reasons.insert(reason::ADDRESS_INVALID);
+            }
+            Some(address) if self.catalog.is_some() && self.owner() == Some(address.clone()) => {
+                reasons.insert(reason::OWNER_IS_MEMBER);
+            }
+            Some(_) => {}
+        }
+        let Some(definitions) = definitions else { return reasons };
+        reasons.extend(Claim::of_invitation(&invitation.spec).judge(definitions).reasons);
+        let features = self.account.spec.plan.as_ref().map(|plan| plan.features.as_slice()).unwrap_or_default();
+        let needed = definitions.catalog.invitations.requires_plan_feature.as_ref();
+        if needed.is_some_and(|feature| !features.contains(feature)) {
+            reasons.insert(reason::PLAN_NOT_ELIGIBLE);
+        }
+        reasons
+    }
+}
+
+/// Notes a member who holds a role with `minimumHolders` in effect.
+fn note_holder(
+    definitions: &Definitions,
+    address: &str,
+    places: &[Place],
+    judged: &[Judged],
+    member: &MemberAnswer,
+    answer: &mut AccountAnswer,
+) {
+    let ([place], [judged]) = (places, judged) else { return };
+    let ended = matches!(member.statement, Statement::Ended(_));
+    let Some(role) = judged.held_role.as_deref().and_then(|name| definitions.written(name)) else { return };
+    let guarded = role.advice.as_ref().and_then(|advice| advice.minimum_holders).is_some_and(|minimum| minimum > 0);
+    if guarded && !ended && !place.being_deleted {
+        answer.holders.entry(role.name.clone()).or_default().insert(address.to_owned());
+    }
+}

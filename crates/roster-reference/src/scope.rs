@@ -1,0 +1,173 @@
+//! One account and the objects that it names: whether they resolve, and whether everybody's access has ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use roster_core::api::{Account, IdentityStore, PermissionCatalogSpec};
+
+use crate::{
+    End, Kind, ObjectId, World, address::canonical, catalog::keeps_its_rules, reason, roles::Reasons,
+    world::in_namespace,
+};
+
+/// An account with the objects that it names.
+pub(crate) struct Scope<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) account: &'a Account,
+    pub(crate) now: Timestamp,
+    /// The catalog, sound or not.
+    pub(crate) catalog: Option<&'a PermissionCatalogSpec>,
+    pub(crate) store: Option<&'a IdentityStore>,
+    /// Reasons for which the account as a whole does not resolve.
+    pub(crate) unresolved: Reasons,
+    pub(crate) approved: bool,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(
+        world: &'a World,
+        namespace: &'a str,
+        name: &'a str,
+        account: &'a Account,
+        now: Timestamp,
+    ) -> Self {
+        let spec = &account.spec;
+        let catalog = world.catalogs.get(&spec.catalog_ref.name).map(|catalog| &catalog.spec);
+        let store = world.stores.get(&spec.store_ref.name).map(Arc::as_ref);
+        let mut unresolved = Reasons::new();
+        match catalog {
+            None => {
+                unresolved.insert(reason::CATALOG_NOT_FOUND);
+            }
+            Some(catalog) => {
+                if !world.admits(&catalog.allowed_namespaces, namespace) {
+                    unresolved.insert(reason::NAMESPACE_NOT_ALLOWED);
+                }
+                if !keeps_its_rules(catalog) {
+                    unresolved.insert(reason::CATALOG_INVALID);
+                }
+            }
+        }
+        match store {
+            None => {
+                unresolved.insert(reason::STORE_NOT_FOUND);
+            }
+            Some(store) if !world.admits(&store.spec.allowed_namespaces, namespace) => {
+                unresolved.insert(reason::NAMESPACE_NOT_ALLOWED);
+            }
+            Some(_) => {}
+        }
+        let mut approved = true;
+        if spec.parent_ref.is_some() {
+            match admitting_parent(world, namespace, account) {
+                None => {
+                    unresolved.insert(reason::PARENT_NOT_ALLOWED);
+                }
+                Some(parent) => approved = is_approved(parent, namespace, name),
+            }
+        }
+        Self { world, namespace, name, account, now, catalog, store, unresolved, approved }
+    }
+
+    pub(crate) fn id(&self, kind: Kind, name: &str) -> ObjectId {
+        ObjectId::new(kind, self.namespace, name)
+    }
+
+    /// Reason for which nobody in the account has access.
+    pub(crate) fn ended(&self) -> Option<End> {
+        if self.account.spec.suspended {
+            Some(End::AccountSuspended)
+        } else if !self.approved {
+            Some(End::NotApproved)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn is_blocked(&self, address: &str) -> bool {
+        let blocked = self.store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
+        blocked.iter().any(|entry| canonical(&entry.email).as_deref() == Some(address))
+    }
+
+    /// Canonical address that the Account names as its owner.
+    pub(crate) fn named_owner(&self) -> Option<String> {
+        canonical(&self.account.spec.owner.as_ref()?.email)
+    }
+
+    /// The owner, as far as the catalog has one. Where the catalog is missing nobody can tell.
+    pub(crate) fn owner(&self) -> Option<String> {
+        let has_owner = self.catalog.is_none_or(|catalog| catalog.owner_role.is_some());
+        self.named_owner().filter(|_| has_owner)
+    }
+
+    /// Reasons of the account as a whole, which everything in it shares.
+    pub(crate) fn shared_reasons(&self) -> Reasons {
+        let mut reasons = self.unresolved.clone();
+        if !self.approved {
+            reasons.insert(reason::APPROVAL_PENDING);
+        }
+        reasons
+    }
+
+    pub(crate) fn account_reasons(&self) -> Reasons {
+        let mut reasons = self.shared_reasons();
+        let owner = self.account.spec.owner.as_ref();
+        if owner.is_none() && self.catalog.is_some_and(|catalog| catalog.owner_role.is_some()) {
+            reasons.insert(reason::OWNER_MISSING);
+        }
+        if owner.is_some() && self.named_owner().is_none() {
+            reasons.insert(reason::ADDRESS_INVALID);
+        }
+        reasons
+    }
+
+    pub(crate) fn names_of(&self, kind: Kind) -> Vec<&'a str> {
+        let namespace = self.namespace;
+        match kind {
+            Kind::Role => {
+                let all = in_namespace(&self.world.roles, namespace);
+                all.filter(|(_, role)| role.spec.account_ref.name == self.name).map(|(name, _)| name).collect()
+            }
+            Kind::UserGroup => {
+                let all = in_namespace(&self.world.groups, namespace);
+                all.filter(|(_, group)| group.spec.account_ref.name == self.name).map(|(name, _)| name).collect()
+            }
+            _ => {
+                let all = in_namespace(&self.world.invitations, namespace);
+                all.filter(|(_, invitation)| invitation.spec.account_ref.name == self.name)
+                    .map(|(name, _)| name)
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The parent of a managed account, if it is a partner, not itself managed, and admits the account.
+pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &Account) -> Option<&'a Account> {
+    let reference = account.spec.parent_ref.as_ref()?;
+    let parent_namespace = reference.namespace.as_deref().unwrap_or(namespace);
+    let parent = world.accounts.get(&(parent_namespace.to_owned(), reference.name.clone()))?;
+    let managed = parent.spec.managed_accounts.as_ref()?;
+    let catalog = &account.spec.catalog_ref.name;
+    // No list of catalogs means the parent's own (docs/decisions).
+    let catalog_admitted = if managed.catalogs.is_empty() {
+        parent.spec.catalog_ref.name == *catalog
+    } else {
+        managed.catalogs.contains(catalog)
+    };
+    let admits = parent.spec.partner
+        && parent.spec.parent_ref.is_none()
+        && catalog_admitted
+        && world.admits_managed(&managed.allowed_namespaces, parent_namespace, namespace);
+    admits.then_some(parent)
+}
+
+pub(crate) fn is_approved(parent: &Account, namespace: &str, name: &str) -> bool {
+    let managed = parent.spec.managed_accounts.as_ref();
+    managed.is_none_or(|managed| {
+        let approved = managed.approved.iter().any(|entry| entry.namespace == namespace && entry.name == name);
+        !managed.need_approval || approved
+    })
+}

@@ -1,0 +1,31 @@
+//! The engine against the model: random worlds, the plan of a store, and the known defects of the engine by name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::pedantic,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "tests end by panicking, and their tables read better as they stand"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catalogs;
+mod defects;
+mod dice;
+mod engine;
+mod planning;
+mod resolving;
+mod worlds;
+
+use proptest::test_runner::Config;
+
+/// So many cases, or as many as `PROPTEST_CASES` says; shrunk as long as `PROPTEST_MAX_SHRINK_ITERS` says.
+fn cases(cases: u32) -> Config {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let cases = number("PROPTEST_CASES").unwrap_or(cases);
+    let max_shrink_iters = number("PROPTEST_MAX_SHRINK_ITERS").unwrap_or(4_000);
+    Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() }
+}

@@ -1,0 +1,223 @@
+//! The store: its rows, and reading them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use roster_core::{
+    contract::{
+        AuditChain, AuditEntry, AuditLink, AuditQuery, AuditRecord, AuditReport, Claim, Slot, StoreError, Totals,
+    },
+    model::{AccountKey, Email, Name, Scope},
+    plan::{Mark, Observed, RecentRemoval},
+};
+
+use super::{
+    Faults, Kind,
+    levels::known,
+    rows::{AccountRows, Selection},
+};
+
+/// An identity store in memory. See the [module](super).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryStore {
+    pub(super) kind: Kind,
+    /// Faults that are turned on.
+    pub faults: Faults,
+    pub(super) accounts: BTreeMap<AccountKey, AccountRows>,
+    pub(super) removals: BTreeMap<AccountKey, Vec<RecentRemoval>>,
+    fences: BTreeMap<Name, Vec<Claim>>,
+    chain: AuditChain,
+    links: Vec<AuditLink>,
+    pub(super) writes: u64,
+}
+
+impl MemoryStore {
+    /// Returns an empty store.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            faults: Faults::default(),
+            accounts: BTreeMap::new(),
+            removals: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            chain: AuditChain::EMPTY,
+            links: Vec::new(),
+            writes: 0,
+        }
+    }
+
+    /// Returns the kind of the store.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the number of writes so far: commits of the transactional kind, single writes of the plain kind.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Returns the content of an account within a scope, and its counted removals that are not older than `since`.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        self.faults.check_read()?;
+        let mut observed = self.picture(account, Selection::of(scope));
+        let removals = self.removals.get(account).into_iter().flatten();
+        observed.recent_removals = removals.filter(|removal| removal.at >= since).cloned().collect();
+        Ok(observed)
+    }
+
+    /// Returns the rows of an account as the engine knows them.
+    pub(super) fn picture(&self, account: &AccountKey, selection: Selection<'_>) -> Observed {
+        self.accounts.get(account).map(|rows| rows.observed(selection)).unwrap_or_default()
+    }
+
+    /// Returns the marks of all accounts, in the order of their keys.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn marks(&self) -> Result<Vec<Mark>, StoreError> {
+        self.faults.check_read()?;
+        Ok(self.accounts.values().filter_map(|rows| rows.account.as_ref()?.mark.clone()).collect())
+    }
+
+    /// Returns all accounts of which anything is left, in order.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
+        self.faults.check_read()?;
+        Ok(self.accounts.keys().cloned().collect())
+    }
+
+    /// Counts accounts and members.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        self.faults.check_read()?;
+        let is_there = |rows: &&AccountRows| rows.account.as_ref().is_some_and(|seen| seen.content.is_some());
+        Ok(Totals {
+            accounts: self.accounts.values().filter(is_there).count() as u64,
+            members: self.accounts.values().map(AccountRows::member_count).sum(),
+        })
+    }
+
+    /// Returns the members with one of these addresses who hold levels. The transactional kind leaves out those whose
+    /// access has ended or is over.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        self.faults.check_read()?;
+        let mut sorted: Vec<&Email> = who.iter().collect();
+        sorted.sort();
+        sorted.dedup();
+        let mut found = Vec::new();
+        for (key, rows) in &self.accounts {
+            let layout = rows.layout();
+            let holds = |email: &Email| {
+                let row = rows.members.get(email).and_then(|seen| seen.content.as_ref());
+                row.is_some_and(|row| {
+                    let may = row.content.ended.is_none() && !row.content.window.is_over(now);
+                    (may || self.kind == Kind::Plain) && !known(&row.levels, &layout).is_empty()
+                })
+            };
+            found.extend(sorted.iter().filter(|email| holds(email)).map(|email| (key.clone(), (*email).clone())));
+        }
+        Ok(found)
+    }
+
+    /// Fences out writers of a cluster with an earlier epoch. The plain kind does nothing.
+    ///
+    /// # Errors
+    /// `Conflict` where a later epoch has claimed one of the ends of the slots; `Unavailable` where nothing can be
+    /// written.
+    pub fn claim(&mut self, cluster: &str, claim: Claim) -> Result<(), StoreError> {
+        self.faults.check_write(None)?;
+        if self.kind == Kind::Plain {
+            return Ok(());
+        }
+        let first = self.check_fence(cluster, claim, claim.slots.first)?;
+        let last = self.check_fence(cluster, claim, claim.slots.last)?;
+        if first || last {
+            self.faults.write(None)?;
+            self.raise_fence(cluster, claim);
+            self.writes += 1;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the claim's epoch is higher than any that has written at this slot.
+    pub(super) fn check_fence(&self, cluster: &str, claim: Claim, at: Slot) -> Result<bool, StoreError> {
+        let claims = self.fences.get(cluster).into_iter().flatten();
+        let highest = claims.filter(|claim| claim.slots.contains(at)).map(|claim| claim.epoch).max();
+        match highest {
+            Some(highest) if highest > claim.epoch => Err(StoreError::Conflict(format!(
+                "a newer leader has written here (term {}, this one is {})",
+                highest.0, claim.epoch.0
+            ))),
+            highest => Ok(highest != Some(claim.epoch)),
+        }
+    }
+
+    /// Puts a claim in place of earlier ones within its slots.
+    pub(super) fn raise_fence(&mut self, cluster: &str, claim: Claim) {
+        let claims = self.fences.entry(Name::new(cluster)).or_default();
+        let within = |old: &Claim| claim.slots.contains(old.slots.first) && claim.slots.contains(old.slots.last);
+        claims.retain(|old| !(within(old) && old.epoch <= claim.epoch));
+        claims.push(claim);
+    }
+
+    /// Appends entries to the audit.
+    pub(super) fn record(&mut self, entries: Vec<AuditEntry>) {
+        for entry in entries {
+            let link = self.chain.append(entry);
+            self.links.push(link);
+        }
+    }
+
+    /// Returns records of the audit, oldest first.
+    ///
+    /// # Errors
+    /// `Invalid` where the kind keeps none; `Unavailable` where the store is down.
+    pub fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.faults.check_read()?;
+        if self.kind == Kind::Plain {
+            return Err(StoreError::Invalid("this store keeps no audit".to_owned()));
+        }
+        let found = self.links.iter().filter(|link| is_asked(query, link));
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let mut found: Vec<&AuditLink> =
+            if query.newest { found.rev().take(limit).collect() } else { found.take(limit).collect() };
+        if query.newest {
+            found.reverse();
+        }
+        Ok(found.into_iter().cloned().map(AuditRecord::new).collect())
+    }
+
+    /// Checks the audit from its first record to its last.
+    #[must_use]
+    pub fn verify_audit(&self) -> AuditReport {
+        let mut chain = AuditChain::EMPTY;
+        let followed = self.links.iter().try_for_each(|link| chain.follow(link));
+        let fault = followed.and_then(|()| chain.ends_at(Some(&self.chain))).err();
+        AuditReport::new(&chain, fault)
+    }
+}
+
+fn is_asked(query: &AuditQuery, link: &AuditLink) -> bool {
+    let entry = &link.entry;
+    let at = |at: Timestamp| at.as_microsecond();
+    query.account.as_ref().is_none_or(|account| account.to_string() == entry.account)
+        && query.who.as_ref().is_none_or(|who| entry.kind == "member" && entry.name == who.as_str())
+        && query.kind.as_ref().is_none_or(|kind| *kind == entry.kind)
+        && query.cause.as_ref().is_none_or(|cause| *cause == entry.cause)
+        && query.since.is_none_or(|since| entry.at >= at(since))
+        && query.until.is_none_or(|until| entry.at < at(until))
+        && link.seq > query.after
+}

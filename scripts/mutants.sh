@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Mutates the parts of the engine that decide levels, and tells which mutants the comparison with the reference model does
+# not notice. Usage: scripts/mutants.sh [SHARD], where SHARD is a part of all mutants, such as 0/5. Not part of `make test`:
+# all of them take hours.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+need_rust
+need cargo-mutants "install it by: cargo install --locked cargo-mutants"
+stop_if_missing
+
+core=crates/roster-core/src
+files=()
+for file in resolve/{admission,catalog,definitions,desired,facts,holders,invitation,member,role} plan/{diff,guard,judge,members} \
+  model/{catalog,effective,ranks}; do
+  files+=(--file "$core/$file.rs")
+done
+# What is left out decides no level: texts, titles and origins; advice; what stands in a Debug.
+texts='advise|advice|fmt|Debug|Display|message|_text|category|title|changes\b|CatalogFacts::finding|says'
+# Each change is found by fewer cases than `make test` runs, and need not be shrunk.
+export PROPTEST_CASES=${PROPTEST_CASES:-700} PROPTEST_MAX_SHRINK_ITERS=0
+cargo mutants --package roster-core "${files[@]}" --exclude-re "$texts" --test-package roster-reference \
+  --sharding round-robin --shard "${1:-0/1}" --jobs 1 --minimum-test-timeout 60 --cap-lints=true --output target/mutants \
+  -- --test compare

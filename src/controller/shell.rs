@@ -1,0 +1,445 @@
+//! The shell around the loop: feeds events to [`Control`], and carries out the effects that it asks for. All state that
+//! decides is there, and nothing is locked; whatever takes time runs beside it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::Client;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
+
+use super::{
+    Error, look,
+    stores::{Announced, Stores},
+    trace::{Traces, end_of_deletion, gauges},
+    world::PassWorld,
+};
+use crate::{
+    cluster::{
+        api_error::fault,
+        catalog_record,
+        events::Events,
+        lease::{Leadership, Term},
+        sharing::{self, Share},
+        status, watch,
+    },
+    control::{
+        ApiFault, CatalogTending, Control, Effect, Event, Mono, Now, Pass, PassEnded, PassId, PassWork, Setup,
+        ShareEvent, StatusWrite, StoreLook, reconcile,
+    },
+    model::{KindName, Name, ObjectRef},
+    report::NoticeReason,
+    telemetry::{Health, Metrics},
+};
+
+/// Events of the watches that are taken in at a time.
+const INTAKE: usize = 256;
+/// Longest sleep of the loop: heartbeat and gauges.
+const TICK: Duration = Duration::from_secs(1);
+/// Time that passes and patches get to end on a graceful stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Means of the shell that do not change in a term.
+pub(super) struct Means {
+    pub client: Client,
+    /// The controller's own namespace.
+    pub namespace: Name,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub events: Events,
+}
+
+/// The shell for one term.
+pub(super) struct Shell {
+    means: Means,
+    shards: u16,
+    control: Control,
+    stores: Stores,
+    leases: BTreeMap<u16, Leadership>,
+    /// What runs beside the loop, and the event each comes to if it breaks off.
+    tasks: JoinSet<Done>,
+    owners: HashMap<Id, Owner>,
+    aborts: HashMap<PassId, AbortHandle>,
+    traces: Traces,
+    started: Instant,
+    gauges: Instant,
+    relist: bool,
+}
+
+/// What a task comes to.
+enum Done {
+    /// Something the loop wants to know.
+    Event(Box<Event>),
+    /// A shard was given back.
+    Released(u16),
+}
+
+/// Whose task it is, for one that panics or is abandoned.
+enum Owner {
+    Pass(PassId),
+    Look(PassId),
+    Status(ObjectRef),
+    Release,
+}
+
+impl Shell {
+    pub(super) fn new(means: Means, setup: Setup, stores: Stores) -> Self {
+        Self {
+            shards: setup.shards,
+            control: Control::new(setup),
+            stores,
+            leases: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            owners: HashMap::new(),
+            aborts: HashMap::new(),
+            traces: Traces::default(),
+            started: Instant::now(),
+            gauges: Instant::now(),
+            relist: false,
+            means,
+        }
+    }
+
+    /// Takes a shard before anything is known of the cluster.
+    pub(super) fn begin_with(&mut self, shard: u16, leadership: Leadership) {
+        self.control.begin_with(shard, leadership.epoch, leadership.is_clean());
+        self.leases.insert(shard, leadership);
+    }
+
+    /// Runs until `stop`, or until a lease is lost. What is still held after `stop` is returned, if nothing of it is under
+    /// way any more.
+    pub(super) async fn run(
+        mut self,
+        mut announced: mpsc::UnboundedReceiver<Announced>,
+        share: &mut Share,
+        stop: CancellationToken,
+    ) -> Result<Vec<Leadership>, Error> {
+        let mut intake = Vec::with_capacity(INTAKE);
+        let mut effects = Vec::new();
+        let (mut seen, mut _watches) = watch::open(&self.means.client, &self.means.namespace);
+        loop {
+            self.means.health.beat();
+            let now = self.now();
+            self.control.decide(now, &mut effects);
+            effects.drain(..).for_each(|effect| self.carry_out(effect));
+            if std::mem::take(&mut self.relist) {
+                (seen, _watches) = watch::open(&self.means.client, &self.means.namespace);
+            }
+            if self.control.is_complete() {
+                share.serve();
+            }
+            self.means.health.set_ready(self.control.readiness(now));
+            self.show();
+            let sleep = self.sleep();
+            tokio::select! {
+                biased;
+                () = share.ended.cancelled() => return Err(Error::LeaseLost),
+                () = stop.cancelled() => break,
+                Some(event) = share.events.recv() => self.shared(event),
+                Some(done) = self.tasks.join_next_with_id() => self.joined(done),
+                count = seen.recv_many(&mut intake, INTAKE) => {
+                    if count == 0 {
+                        return Err(Error::WatchesEnded);
+                    }
+                    let now = self.now();
+                    intake.drain(..).for_each(|seen| self.control.absorb(Event::Seen(seen), now));
+                }
+                Some(Announced { store, account }) = announced.recv() => {
+                    self.absorb(Event::Announced { store, account });
+                }
+                () = tokio::time::sleep(sleep) => {}
+            }
+            // Whatever else has ended meanwhile is decided about together.
+            while let Some(done) = self.tasks.try_join_next_with_id() {
+                self.joined(done);
+            }
+        }
+        share.rest().await;
+        self.wind_down(&share.ended).await
+    }
+
+    /// Lets passes that run end, and writes what they have to say; nothing new begins.
+    async fn wind_down(mut self, lost: &CancellationToken) -> Result<Vec<Leadership>, Error> {
+        let deadline = Instant::now() + GRACE;
+        self.absorb(Event::Stop);
+        let mut effects = Vec::new();
+        loop {
+            self.control.decide(self.now(), &mut effects);
+            effects.drain(..).for_each(|effect| self.carry_out(effect));
+            if self.tasks.is_empty() && self.control.is_idle() {
+                return Ok(self.leases.into_values().collect());
+            }
+            if Instant::now() >= deadline {
+                // What is still under way may write after this: nothing is given back, and others wait as for one that died.
+                return Ok(Vec::new());
+            }
+            tokio::select! {
+                () = lost.cancelled() => return Err(Error::LeaseLost),
+                Some(done) = self.tasks.join_next_with_id() => self.joined(done),
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: Mono(self.started.elapsed()), wall: Timestamp::now() }
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = self.now();
+        self.control.next_wake(now).map_or(TICK, |due| due.since(now.mono).min(TICK))
+    }
+
+    fn absorb(&mut self, event: Event) {
+        self.control.absorb(event, self.now());
+    }
+
+    fn shared(&mut self, event: sharing::Event) {
+        let event = match event {
+            sharing::Event::Taken(shard, leadership) => {
+                let taken = ShareEvent::Taken { shard, epoch: leadership.epoch, clean: leadership.is_clean() };
+                self.leases.insert(shard, leadership);
+                taken
+            }
+            sharing::Event::GiveBack(shard) => {
+                tracing::info!(shard, "giving a shard to another replica");
+                ShareEvent::GiveBack(shard)
+            }
+            sharing::Event::Told(told) => ShareEvent::Told(told),
+            sharing::Event::Unable(why) => {
+                tracing::warn!(why, "no accounts can be taken; trying again");
+                ShareEvent::Unable(why)
+            }
+            sharing::Event::Waiting => ShareEvent::Waiting,
+        };
+        self.absorb(Event::Share(event));
+        self.means.metrics.shards(self.control.held_shards(), self.shards);
+    }
+
+    fn joined(&mut self, done: Result<(Id, Done), JoinError>) {
+        let event = match done {
+            Ok((id, done)) => {
+                let owner = self.owners.remove(&id);
+                if let Some(Owner::Pass(pass) | Owner::Look(pass)) = owner {
+                    self.aborts.remove(&pass);
+                }
+                match done {
+                    Done::Event(event) => *event,
+                    Done::Released(shard) => {
+                        tracing::info!(shard, held = self.leases.len(), "gave a shard back");
+                        return;
+                    }
+                }
+            }
+            Err(error) => match self.broke_off(&error) {
+                Some(event) => event,
+                None => return,
+            },
+        };
+        self.note(&event);
+        self.absorb(event);
+        let control = &self.control;
+        self.traces.forget(|pass| !control.has_statuses_of(pass));
+    }
+
+    /// Returns what it means to the loop that a task panicked or was abandoned.
+    fn broke_off(&mut self, error: &JoinError) -> Option<Event> {
+        let owner = self.owners.remove(&error.id())?;
+        Some(match owner {
+            Owner::Pass(pass) => {
+                self.aborts.remove(&pass);
+                if !error.is_cancelled() {
+                    tracing::error!(%pass, %error, "a pass broke off");
+                }
+                Event::Ended { pass, end: PassEnded::BrokeOff }
+            }
+            Owner::Look(id) => {
+                self.aborts.remove(&id);
+                if !error.is_cancelled() {
+                    tracing::error!(%error, "a look at a catalog or a store broke off");
+                }
+                Event::LookBrokeOff { id }
+            }
+            Owner::Status(object) => {
+                let said = "writing the status broke off".to_owned();
+                Event::StatusWritten { object, result: Err(ApiFault { code: None, said, lacks_right: None }) }
+            }
+            Owner::Release => return None,
+        })
+    }
+
+    /// Writes log, metrics and traces of something that ended.
+    fn note(&mut self, event: &Event) {
+        let metrics = &self.means.metrics;
+        let outcome = |is_ok: bool| if is_ok { "ok" } else { "failed" };
+        match event {
+            Event::Ended { pass, end } => {
+                if let PassEnded::FinalizersSet(result) = end {
+                    metrics.api_write("finalizer", outcome(result.is_ok()));
+                }
+                self.traces.ended(*pass, end, metrics);
+            }
+            Event::StatusWritten { object, result } => {
+                metrics.api_write("status", outcome(result.is_ok()));
+                if let Err(fault) = result
+                    && !fault.is_gone()
+                    && !fault.is_conflict()
+                {
+                    tracing::warn!(?object, error = %fault, "status not written, trying again");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(pass) => self.start(*pass),
+            Effect::Abandon(id) => {
+                if let Some(abort) = self.aborts.get(&id) {
+                    abort.abort();
+                }
+            }
+            Effect::WriteStatus(write) => self.write_status(*write),
+            Effect::TendCatalog(tending) => self.tend_catalog(*tending),
+            Effect::LookAtStore(look) => self.look_at_store(*look),
+            Effect::Relist => self.relist = true,
+            Effect::Release(shard) => {
+                if let Some(leadership) = self.leases.remove(&shard) {
+                    self.spawn(Owner::Release, async move {
+                        leadership.release().await;
+                        Done::Released(shard)
+                    });
+                }
+            }
+            Effect::Drop(shard) => {
+                self.leases.remove(&shard);
+                let what = "what is under way takes long and is cut short; others wait until its lease expires";
+                tracing::warn!(shard, "{what}");
+            }
+            Effect::StoresKnow(shard) => {
+                if let Some(leadership) = self.leases.get(&shard) {
+                    leadership.every_store_knows();
+                }
+            }
+            Effect::Say { shard, note } => {
+                if let Some(leadership) = self.leases.get(&shard) {
+                    leadership.say(&note);
+                }
+            }
+            Effect::Tell(notice) => {
+                if notice.reason == NoticeReason::RolloutStopped {
+                    tracing::warn!(catalog = %notice.about.name, why = notice.note, "the rollout of the catalog stops");
+                }
+                self.means.events.tell(notice);
+            }
+        }
+    }
+
+    fn spawn(&mut self, owner: Owner, task: impl Future<Output = Done> + Send + 'static) {
+        let id = match &owner {
+            Owner::Pass(id) | Owner::Look(id) => Some(*id),
+            Owner::Status(_) | Owner::Release => None,
+        };
+        let handle = self.tasks.spawn(task);
+        self.owners.insert(handle.id(), owner);
+        if let Some(id) = id {
+            self.aborts.insert(id, handle);
+        }
+    }
+
+    fn term(&self, shard: u16) -> Option<Term> {
+        self.leases.get(&shard).map(Leadership::term)
+    }
+
+    fn start(&mut self, pass: Pass) {
+        let facts = pass.store_facts.as_ref();
+        let world = PassWorld {
+            client: self.means.client.clone(),
+            store: facts.map(|facts| self.stores.handle(&pass.store, &facts.spec)),
+            term: self.term(pass.permit.shard),
+        };
+        let now = self.now().mono;
+        let span = self.traces.begin(&pass, now);
+        let id = pass.id;
+        let work = async move {
+            let end = reconcile::run(&pass, &world).await;
+            if let (PassWork::Delete { account, .. }, PassEnded::Deleted(deleted)) = (&pass.work, &end) {
+                end_of_deletion(&pass, &account.facts.spec, deleted);
+            }
+            Done::Event(Box::new(Event::Ended { pass: id, end }))
+        };
+        self.spawn(Owner::Pass(id), work.instrument(span));
+    }
+
+    fn write_status(&mut self, write: StatusWrite) {
+        let client = self.means.client.clone();
+        let object = write.object.clone();
+        let span = write.pass.and_then(|pass| self.traces.span(pass)).map_or_else(
+            Span::none,
+            |pass| tracing::debug_span!(parent: pass, "status", kind = object.kind.as_str(), name = %object.name),
+        );
+        let owner = Owner::Status(object.clone());
+        let work = async move {
+            let result = status::write(&client, &write).await;
+            Done::Event(Box::new(Event::StatusWritten { object, result }))
+        };
+        self.spawn(owner, work.instrument(span));
+    }
+
+    fn tend_catalog(&mut self, tending: CatalogTending) {
+        let (client, namespace, metrics) =
+            (self.means.client.clone(), self.means.namespace.clone(), self.means.metrics.clone());
+        let term = self.term(tending.shard);
+        self.spawn(Owner::Look(tending.id), async move {
+            let CatalogTending { id, name, shard: _, finalizer, record } = tending;
+            let mut failure = None;
+            if let Some((catalog, used)) = finalizer {
+                failure = look::keep_finalizer(&client, KindName::PermissionCatalog, &catalog, used).await.err();
+            }
+            let mut seen = None;
+            if let Some((write, term)) = record.zip(term) {
+                let written = catalog_record::write(&client, &namespace, &name, write, &term).await;
+                metrics.api_write("record", if written.is_ok() { "ok" } else { "failed" });
+                match written {
+                    Ok(written) => seen = written,
+                    Err(error) => {
+                        // After a conflict what is on its way asks again, sooner.
+                        tracing::warn!(catalog = %name, error = fault(&error).said, "record not written, trying again");
+                        failure = Some(error);
+                    }
+                }
+            }
+            let fault = failure.as_ref().map(fault);
+            Done::Event(Box::new(Event::CatalogTended { id, seen: seen.map(Box::new), fault }))
+        });
+    }
+
+    fn look_at_store(&mut self, look: StoreLook) {
+        let handle = self.stores.handle(&look.record.name, &look.record.facts.spec);
+        let client = self.means.client.clone();
+        self.spawn(Owner::Look(look.id), async move {
+            let used = !look.users.is_empty();
+            let kept = look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err();
+            let found = look::look(&look, &handle).await;
+            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, fault: kept.as_ref().map(fault) }))
+        });
+    }
+
+    /// Shows the numbers of the loop, once in a while.
+    fn show(&mut self) {
+        if self.gauges.elapsed() < TICK {
+            return;
+        }
+        self.gauges = Instant::now();
+        self.means.metrics.shards(self.control.held_shards(), self.shards);
+        gauges(&self.means.metrics, &self.control.figures(self.now()));
+    }
+}

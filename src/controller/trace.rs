@@ -1,0 +1,159 @@
+//! What the shell shows of passes: log lines, traces and metrics.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use tracing::Span;
+
+use crate::{
+    api::{AccountSpec, DeletionPolicy},
+    control::{Deleted, Figures, Mono, Pass, PassEnded, PassId, PassWork},
+    model::{AccountKey, KindName, Scope},
+    report::{PassEnd, PassReport},
+    resolve::Origin,
+    telemetry::{
+        Metrics,
+        traces::{failed, note},
+    },
+};
+
+/// The spans of passes that run, or of whose statuses some are still to be written.
+#[derive(Default)]
+pub(super) struct Traces {
+    running: BTreeMap<PassId, Running>,
+    ended: BTreeMap<PassId, Span>,
+}
+
+struct Running {
+    span: Span,
+    key: AccountKey,
+    scope: &'static str,
+    started: Instant,
+}
+
+impl Traces {
+    /// Begins the span of a pass.
+    pub(super) fn begin(&mut self, pass: &Pass, now: Mono) -> Span {
+        let (span, scope) = match &pass.work {
+            PassWork::Reconcile(work) => {
+                let (scope, members) = match &work.objects.scope {
+                    Scope::Account => ("account", None),
+                    Scope::Members(emails) => ("members", Some(emails.len())),
+                };
+                let span = tracing::info_span!(parent: None, "pass", pass = %pass.id, account = %pass.key, scope);
+                // Lines of the log name the first three; the rest is for the trace.
+                note(&span, "store", pass.store.as_ref());
+                note(&span, "cause", if work.urgent { "change" } else { "check" });
+                if let Some(Origin { kind, name, generation }) = &work.trigger {
+                    note(&span, "trigger", format!("{kind}/{name}@{generation}"));
+                }
+                if let Some(members) = members {
+                    note(&span, "members", members);
+                }
+                if let Some(since) = work.since {
+                    note(&span, "waited_ms", u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX));
+                }
+                (span, scope)
+            }
+            PassWork::Delete { .. } => {
+                let span = tracing::info_span!(parent: None, "deletion", pass = %pass.id, account = %pass.key);
+                note(&span, "store", pass.store.as_ref());
+                (span, "account")
+            }
+            PassWork::SetFinalizers(_) => (Span::none(), "account"),
+        };
+        let running = Running { span: span.clone(), key: pass.key.clone(), scope, started: Instant::now() };
+        self.running.insert(pass.id, running);
+        span
+    }
+
+    /// Returns the span of a pass.
+    pub(super) fn span(&self, pass: PassId) -> Option<&Span> {
+        self.ended.get(&pass).or_else(|| self.running.get(&pass).map(|running| &running.span))
+    }
+
+    /// Shows the end of a pass.
+    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, metrics: &Metrics) {
+        let Some(running) = self.running.remove(&pass) else { return };
+        match end {
+            PassEnded::Reconciled(report) => {
+                reconciled(pass, &running, report, metrics);
+                self.ended.insert(pass, running.span);
+            }
+            PassEnded::FinalizersSet(Err(fault)) => {
+                tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
+            }
+            PassEnded::FinalizersSet(Ok(())) | PassEnded::Deleted(_) | PassEnded::BrokeOff => {}
+        }
+    }
+
+    /// Forgets the spans of ended passes that `gone` picks.
+    pub(super) fn forget(&mut self, gone: impl Fn(PassId) -> bool) {
+        self.ended.retain(|pass, _| !gone(*pass));
+    }
+}
+
+fn reconciled(pass: PassId, running: &Running, report: &PassReport, metrics: &Metrics) {
+    let Running { span, key, scope, started } = running;
+    let took = started.elapsed();
+    note(span, "changes", report.changes.values().sum::<u64>());
+    note(span, "drift", report.drift.0);
+    note(span, "statuses", report.reports.len());
+    let word = match &report.end {
+        PassEnd::Done => "ok",
+        PassEnd::NeedsAccount => "partial",
+        PassEnd::Retry { .. } => "failed",
+    };
+    metrics.pass(scope, word, took);
+    note(span, "outcome", word);
+    for ((object, cause), count) in &report.changes {
+        metrics.changes(object, cause.as_str(), *count);
+    }
+    metrics.drift(report.drift.0, report.drift.1);
+    match &report.end {
+        PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
+        PassEnd::NeedsAccount => {}
+        PassEnd::Retry { why, .. } => {
+            failed(span, why);
+            tracing::warn!(%pass, account = %key, scope, why, "pass failed, trying again");
+        }
+    }
+}
+
+/// Logs the end of a deletion, within its span.
+pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted) {
+    let account = &pass.key;
+    match deleted {
+        Deleted::Done(removed) => {
+            if pass.store_facts.is_none() && spec.deletion_policy == DeletionPolicy::Delete {
+                tracing::warn!(%account, "the IdentityStore is gone, so nothing can be removed from it");
+            }
+            tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
+        }
+        Deleted::Waits(_) => {}
+        Deleted::Retry(error) => tracing::warn!(%account, %error, "account not deleted yet, trying again"),
+    }
+}
+
+/// Shows the numbers of the loop as gauges.
+pub(super) fn gauges(metrics: &Metrics, figures: &Figures) {
+    let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.queue("changes", depth(figures.changes));
+    metrics.queue("checks", depth(figures.checks));
+    metrics.queue("status", depth(figures.statuses));
+    metrics.oldest_pending_revocation(figures.oldest_change);
+    let tally = &figures.tally;
+    for kind in KindName::ALL {
+        if matches!(kind, KindName::Namespace | KindName::CatalogRecord) {
+            continue;
+        }
+        for word in ["True", "False", "Unknown"] {
+            metrics.objects(kind.as_str(), word, tally.ready.get(&(kind, word)).copied().unwrap_or(0));
+        }
+        metrics.drifted(kind.as_str(), tally.drifted.get(&kind).copied().unwrap_or(0));
+    }
+    metrics.guarded(tally.guarded);
+    metrics.stopped_rollouts(figures.stopped_rollouts);
+    for (store, age) in &figures.oldest_checks {
+        metrics.oldest_check(store, *age);
+    }
+}

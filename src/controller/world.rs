@@ -1,0 +1,58 @@
+//! The world as one pass sees it, in production: its store, and the API server.
+
+use jiff::Timestamp;
+use kube::Client;
+
+use super::stores::StoreHandle;
+use crate::{
+    cluster::{api_error::fault, finalizer, fresh, lease::Term},
+    control::{ApiFault, Permit, World},
+    model::{AccountKey, Name, ObjectRef, Scope},
+    plan::Observed,
+    store::{Batch, Outcome, StoreError},
+};
+
+/// The world of one pass.
+pub(super) struct PassWorld {
+    pub(super) client: Client,
+    /// The store; absent where the IdentityStore is.
+    pub(super) store: Option<StoreHandle>,
+    /// Whether the right to write still lasts; absent where the shard was lost meanwhile.
+    pub(super) term: Option<Term>,
+}
+
+impl PassWorld {
+    fn store(&self) -> Result<&StoreHandle, StoreError> {
+        self.store.as_ref().ok_or_else(|| StoreError::Unavailable("the IdentityStore is gone".to_owned()))
+    }
+}
+
+impl World for PassWorld {
+    async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
+        self.store()?.claim(cluster, permit).await
+    }
+
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        self.store()?.call("observe", |store| async move { store.observe(account, scope, since).await }).await
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
+        if !self.term.as_ref().is_some_and(Term::holds) {
+            return Err(StoreError::Unavailable("the lease is lost; another replica may write by now".to_owned()));
+        }
+        self.store()?.apply(batch, permit).await
+    }
+
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
+        fresh::is_settled(&self.client, account, uid).await.map_err(|error| fault(&error))
+    }
+
+    async fn set_finalizer(&self, object: &ObjectRef, uid: &Name, wanted: bool) -> Result<(), ApiFault> {
+        finalizer::set(&self.client, object, uid, wanted).await.map_err(|error| fault(&error))
+    }
+
+    fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
+        // In a trace it is named for what it does.
+        tracing::debug_span!("step", otel.name = name).in_scope(work)
+    }
+}
