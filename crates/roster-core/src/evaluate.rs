@@ -27,17 +27,17 @@ use crate::{
     state::{AccountAnnotations, AccountFacts, Members, Snapshot},
 };
 
-/// What is worked out of an account once and holds for all its members, until an object of its [`Snapshot`] changes. Cheap
-/// to clone.
+/// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What catalog, roles and groups mean in this account.
+    /// Catalog, roles and groups as they are in force in this account.
     pub definitions: Arc<Definitions>,
     account: Arc<AccountFacts>,
     annotations: AccountAnnotations,
 }
 
-/// What decides besides objects and store, and what whoever asks adjusts.
+/// Circumstances that decide besides objects and store, and adjustments by the caller.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
     /// The mark that whatever is written carries: cluster and UID of the Account.
@@ -48,29 +48,29 @@ pub struct Context<'a> {
     pub only_reporting: bool,
     /// Hashes of removals that may pass, besides the one in the annotation of the Account.
     pub approved: &'a [String],
-    /// What to do with objects that are there and carry no mark, where that is not what the store says.
+    /// Treatment of objects that are there and carry no mark; absent to follow the store's own setting.
     pub adoption: Option<Adoption>,
 }
 
-/// What the objects of an account say, as far as a scope goes.
+/// Findings and desired content of an account, as far as a scope goes.
 #[derive(Debug)]
 pub struct Judged {
-    /// What its catalog, roles and groups mean, and what is to be said of them and of the Account.
+    /// Catalog, roles and groups as they are in force, with the findings on them and on the Account.
     pub definitions: Arc<Definitions>,
-    /// What the store should hold.
+    /// Desired content of the store.
     pub desired: Desired,
-    /// What the memberships of each address come to, in the order in which the addresses were given.
+    /// Each address's desired content, potential permissions and findings, in the order in which the addresses were given.
     pub members: Vec<ResolvedMember>,
     /// Instants after now at which somebody's time begins or ends.
     pub wakes: Vec<(Timestamp, Email)>,
 }
 
-/// What the objects of an account say, and what is to be done in its store.
+/// Judgement of an account, and the plan for its store.
 #[derive(Debug)]
 pub struct Evaluation {
-    /// What the objects say.
+    /// Findings and desired content.
     pub judged: Judged,
-    /// What is to be done.
+    /// Changes to make, drift, and removals that are held back.
     pub plan: Plan,
 }
 
@@ -79,7 +79,7 @@ pub struct Evaluation {
 pub struct Revocation {
     /// The end.
     pub end: End,
-    /// What brings it about; for the audit.
+    /// Its cause; for the audit.
     pub origin: Origin,
 }
 

@@ -16,6 +16,7 @@
 mod accounts;
 mod catalogs;
 mod drift;
+mod front_door;
 mod guard;
 mod members;
 mod plan_properties;

@@ -15,7 +15,7 @@ use roster_core::{
     },
     evaluate::{Context, judge, prepare},
     model::{AccountKey, Catalog, Email, Name, Ranks, RoleName, Scope},
-    resolve::{Access, MemberContent},
+    resolve::{Access, Holder, MemberContent},
     state::{
         AccountFacts, CatalogFacts, GroupFacts, MemberFacts, Members, RoleFacts, RoleRefs, SnapshotSource as _,
         StoreFacts,
@@ -717,6 +717,36 @@ proptest! {
             prop_assert_eq!(alone.ends.of(email), account.ends.of(email));
         }
         prop_assert_eq!(account.members, world.resolve("acme").desired.members);
+    }
+
+    #[test]
+    fn what_somebody_could_do_does_not_hang_on_any_end_and_is_what_is_explained(
+        (world, ending, place, now, by) in (world(), ending(), 0..MEMBERS, 0..4_000_000_i64, 0..1_000_i64)
+    ) {
+        let key = World::key("acme");
+        let potential = |world: &World| {
+            let index = world.index();
+            let members = index.members(&key, &Scope::Account).unwrap();
+            let judged = judge(&prepare(&index.snapshot(&key).unwrap()), &members, &context());
+            let of = std::iter::zip(&members.addresses, &judged.members);
+            let of: BTreeMap<Email, Option<Ranks>> =
+                of.map(|((email, _), member)| ((*email).clone(), member.potential.clone())).collect();
+            for ((email, facts), member) in std::iter::zip(&members.addresses, &judged.members) {
+                let explained = facts.iter().filter_map(|one| judged.definitions.potential(Holder::Member(one)));
+                let lower = explained.map(|potential| potential.ranks).reduce(|mut one, other| {
+                    one.lower_to(other.as_slice());
+                    one
+                });
+                assert_eq!(member.potential, lower.filter(|_| **email != self::email(OWNER)));
+            }
+            of
+        };
+        let before = potential(&world);
+        let mut ended = world.clone();
+        end(&mut ended, ending, place, now, by);
+        // What is managed by a parent has other roles.
+        prop_assume!(ending != Ending::NotApproved);
+        prop_assert_eq!(before, potential(&ended));
     }
 
     #[test]

@@ -216,7 +216,7 @@ fn invited(email: &str, rest: &str) -> World {
 #[test]
 fn somebody_elses_invitation_is_good_for_nothing() {
     let world = invited("eve@acme.example", CLERK);
-    assert_eq!(engines(&world, DANA), "at most ");
+    assert_eq!(engines(&world, DANA), "at most");
     assert_eq!(statement(&world, DANA), Statement::Ended(End::InvitationGone));
 }
 

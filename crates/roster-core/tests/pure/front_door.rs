@@ -1,0 +1,97 @@
+//! The front door where nobody's scenario goes: revoking without objects, and what a context adjusts.
+
+use crate::support::{PLAIN, Pass, World, crowd, email, mark, membership, table};
+use jiff::Timestamp;
+use roster_core::{
+    api::Adoption,
+    evaluate::{Context, Revocation, evaluate, prepare, revoke_only},
+    model::{AccountKey, Email, Scope},
+    plan::{Cause, Hold, Mark, ObjectKey, Plan, Seen},
+    resolve::{End, MemberContent, Origin},
+    state::SnapshotSource as _,
+};
+
+const DANA: &str = "dana@acme.example";
+const EVE: &str = "eve@acme.example";
+
+fn pass() -> Pass {
+    let members = ["dana", "eve"].map(|name| membership(name, "roleRef: {name: editor}"));
+    Pass::synced("acme", &(PLAIN.to_owned() + &members.concat()))
+}
+
+fn block() -> Revocation {
+    Revocation { end: End::Blocked, origin: Origin { kind: "block:", name: "lost laptop".into(), generation: 0 } }
+}
+
+fn context(pass: &Pass) -> Context<'static> {
+    Context::new(pass.policy.mark.clone(), pass.policy.now)
+}
+
+fn revoked(pass: &Pass, people: &[&str], context: &Context<'_>) -> Plan {
+    let revocations: Vec<(Email, Revocation)> = people.iter().map(|who| (email(who), block())).collect();
+    revoke_only(&pass.memory.observe(&Scope::Account, pass.policy.now), &revocations, context)
+}
+
+#[test]
+fn a_revocation_needs_no_objects_and_touches_nobody_else() {
+    let mut pass = pass();
+    let plan = revoked(&pass, &[DANA, "nobody@acme.example"], &context(&pass));
+    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert_eq!(plan.changes[0].origin, Some(block().origin));
+    assert!(!plan.changes[0].counted && plan.guarded.is_none());
+    let mark = pass.policy.mark.clone();
+    pass.memory.apply(&plan, &mark, pass.policy.now);
+    assert_eq!(
+        (pass.access(DANA), pass.access(EVE)),
+        ("nothing ended: Blocked".to_owned(), "docs: Edit, billing: Allowed".to_owned())
+    );
+    assert_eq!(revoked(&pass, &[DANA], &context(&pass)).changes, [], "it has ended already");
+}
+
+#[test]
+fn somebody_whom_nobody_declared_is_revoked_where_the_context_adopts() {
+    let mut pass = pass();
+    let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
+    let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+    pass.memory.members.insert(email("stranger@acme.example"), seen);
+    let plan = revoked(&pass, &["stranger@acme.example"], &context(&pass));
+    assert_eq!(plan.changes, []);
+    assert_eq!(plan.holds[&ObjectKey::Member(email("stranger@acme.example"))], Hold::NotOwned);
+    let adopts = Context { adoption: Some(Adoption::Always), ..context(&pass) };
+    let plan = revoked(&pass, &["stranger@acme.example"], &adopts);
+    assert_eq!(plan.changes.iter().map(|change| change.cause).collect::<Vec<_>>(), [Cause::Adoption]);
+}
+
+#[test]
+fn the_account_of_another_cluster_is_not_touched() {
+    let pass = pass();
+    let other = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
+    let plan = revoked(&pass, &[DANA], &Context::new(other, pass.policy.now));
+    assert_eq!(plan.changes, []);
+    assert_eq!(plan.holds[&ObjectKey::Account], Hold::NotOwned);
+    let nothing = revoke_only(&Default::default(), &[(email(DANA), block())], &context(&pass));
+    assert_eq!(nothing.changes, []);
+}
+
+#[test]
+fn a_context_approves_removals_or_only_reports() {
+    let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd(10, "viewer")));
+    pass.world.members.clear();
+    let (key, index) = (AccountKey::new("default", "acme"), pass.world.index());
+    let (prepared, members) = (prepare(&index.snapshot(&key).unwrap()), index.members(&key, &Scope::Account).unwrap());
+    pass.memory.tamper("m3@acme.example", |content| content.ended = Some(End::Suspended));
+    let observed = pass.memory.observe(&Scope::Account, pass.policy.now);
+    let plan = |context: &Context<'_>| evaluate(&prepared, &members, &observed, context).plan;
+    let guarded = plan(&context(&pass)).guarded.unwrap();
+    assert_eq!(guarded.members.len(), 9, "m3 has no access any more");
+    let approved = [guarded.hash];
+    assert!(plan(&Context { approved: &approved, ..context(&pass) }).guarded.is_none());
+
+    let world = World::of(&(PLAIN.to_owned() + &crowd(10, "viewer")));
+    let index = world.index();
+    let members = index.members(&key, &Scope::Account).unwrap();
+    let reports = Context { only_reporting: true, ..Context::new(mark(&key), Timestamp::UNIX_EPOCH) };
+    let plan = evaluate(&prepare(&index.snapshot(&key).unwrap()), &members, &observed, &reports).plan;
+    assert_eq!((plan.changes.len(), plan.drift.len()), (0, 1));
+    assert!(!plan.drift[0].corrected);
+}
