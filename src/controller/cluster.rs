@@ -18,8 +18,8 @@ use crate::{
         ROLLOUT_ANNOTATION, RolloutReason, SyncReason,
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
-    model::{AccountKey, Email, Name},
-    resolve::{CatalogFacts, Finding, Progress, StoreFacts},
+    model::{AccountKey, Email, FindingsBuilder, Name},
+    resolve::{CatalogFacts, Progress, StoreFacts},
     store::{Store, StoreError},
 };
 
@@ -43,7 +43,7 @@ pub struct StoreLook {
 pub fn catalog_report(record: &Record<CatalogFacts>, users: u64, progress: Option<&Progress>) -> Report {
     let updated = progress.map_or(users, |progress| progress.updated as u64);
     let detail = Detail::Catalog { accounts: users, updated };
-    let mut report = Report::new(record.facts.generation, detail).with_finding(record.facts.finding());
+    let mut report = Report::new(record.facts.generation, detail).with_findings(record.facts.findings());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(in_use(format!("{users} accounts still use this catalog"))));
     } else if let Some(progress) = progress {
@@ -111,11 +111,11 @@ pub async fn look(look: &StoreLook) -> (Report, Option<StoreError>) {
                 capabilities,
                 revocation_delay,
             };
-            let mut finding = Finding::default();
-            for said in advice {
-                finding.advise(said);
+            let mut findings = FindingsBuilder::new(KindName::IdentityStore, "", &look.record.facts.name);
+            for (field, kind) in advice {
+                findings.add(field, kind);
             }
-            let mut report = Report::new(generation, detail).with_finding(finding);
+            let mut report = Report::new(generation, detail).with_findings(findings.finish());
             report.synced = Synced::Yes { applied: false };
             if look.record.facts.spec.paused {
                 report =

@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AccountKey, Email, Layout},
+    model::{AccountKey, Email, FieldPath, FindingKind, Layout},
     plan::{Change, Mark, Observed},
     resolve::Scope,
 };
@@ -235,8 +235,8 @@ pub trait Store: Send + Sync {
         Duration::ZERO
     }
 
-    /// What whoever keeps the store should mend, though it works: shown as advice on the `IdentityStore`.
-    fn advice(&self) -> Vec<String> {
+    /// Advice on the `IdentityStore`, by field: what whoever keeps the store should mend, though it works.
+    fn advice(&self) -> Vec<(FieldPath, FindingKind)> {
         Vec::new()
     }
 

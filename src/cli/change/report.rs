@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::effect;
-use crate::api::DriftEntry;
+use crate::api::{DriftEntry, InvalidReason};
 
 /// What would change, or has been changed.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -177,7 +177,8 @@ pub struct Invalid {
     /// Kind and name.
     pub object: String,
     /// The reason of `Valid=False`.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: InvalidReason,
     /// What is wrong and what would be right.
     pub message: String,
 }

@@ -12,11 +12,10 @@ use super::{
     },
 };
 use crate::{
-    api::InvalidReason,
     cli::{input::Estate, output::API_VERSION},
-    model::Layout,
+    model::{Findings, Layout},
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
-    resolve::{Finding, ResolvedAccount},
+    resolve::ResolvedAccount,
 };
 
 impl Report {
@@ -68,7 +67,7 @@ impl Report {
 fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.resolved.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
-    let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
+    let unresolved = unresolved.map(|resolved| resolved.definitions.findings.message());
     let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
         members: guarded.members.iter().map(ToString::to_string).collect(),
         why: guarded.why.clone(),
@@ -205,36 +204,33 @@ fn sections(count: usize) -> String {
 fn invalid(estate: &Estate, work: &Work, resolved: &ResolvedAccount) -> Vec<Invalid> {
     let Some(entry) = estate.objects.accounts.get(&work.key) else { return Vec::new() };
     let definitions = &resolved.definitions;
-    let shared = definitions.shared_fault.as_ref();
     let mut found = BTreeMap::new();
-    let mut add = |object: String, finding: &Finding, own: bool| {
-        let mut finding = finding.clone();
-        finding.faults.retain(|fault| own || Some(fault) != shared);
-        if let Some(reason) = finding.reason() {
-            let (reason, message) = (reason.to_string(), finding.message());
+    let mut add = |object: String, findings: &Findings| {
+        let mut findings = findings.clone();
+        findings.retain(|finding| !finding.is_of_account());
+        if let Some(reason) = findings.reason() {
+            let message = findings.message();
             found.insert(object.clone(), Invalid { object, reason, message });
         }
     };
-    let mut account = definitions.finding.clone();
+    let mut account = definitions.findings.clone();
     if let Some(owner) = &work.plan.owner_kept {
-        let message =
-            format!("spec.owner.email: the catalog does not let the owner change (ownerChange); {owner} stays");
-        account.fault(InvalidReason::OwnerImmutable, message);
+        account.push(definitions.owner_stays(owner));
     }
-    add(format!("Account {}", work.key.name), &account, true);
+    add(format!("Account {}", work.key.name), &account);
     for name in entry.roles.keys() {
-        add(format!("Role {name}"), &definitions.role_finding(name), false);
+        add(format!("Role {name}"), &definitions.role_findings(name));
     }
     for name in entry.groups.keys() {
-        add(format!("UserGroup {name}"), &definitions.group_finding(name), false);
+        add(format!("UserGroup {name}"), &definitions.group_findings(name));
     }
     for (facts, member) in std::iter::zip(entry.addresses().values(), &resolved.members) {
         for (one, view) in std::iter::zip(facts, &member.views) {
-            add(format!("Membership {}", one.name), &view.finding, false);
+            add(format!("Membership {}", one.name), &view.findings);
         }
     }
     for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding, false);
+        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).findings);
     }
     found.into_values().collect()
 }

@@ -11,8 +11,8 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
-    model::{Email, Explanation, Grantor, Name, Ranks, Step},
-    resolve::{Access, Finding, MemberView},
+    model::{Email, Explanation, Finding, Findings, Grantor, Name, Ranks, Step},
+    resolve::{Access, MemberView},
 };
 
 /// Why somebody may do what they may.
@@ -224,7 +224,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
         });
         let name = subject.key.name.to_string();
         chains.extend(definitions.explain_owner().map(|all| (name.clone(), all)));
-        sources.push(AccessSource { role, ..source("Account", name, &Finding::default()) });
+        sources.push(AccessSource { role, ..source("Account", name, &Findings::default()) });
     }
     let facts = person.map(|person| facts(subject, person)).unwrap_or_default();
     let addresses = subject.objects.addresses();
@@ -238,7 +238,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             groups: names(&facts.groups),
             restrictions: names(&view.restrictions),
             lifted: names(&facts.lift),
-            ..source("Membership", facts.name.to_string(), &view.finding)
+            ..source("Membership", facts.name.to_string(), &view.findings)
         });
         if !person.is_some_and(|person| person.is_owner) {
             chains.extend(definitions.explain_member(facts).map(|all| (facts.name.to_string(), all)));
@@ -261,9 +261,10 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     (sources, chains)
 }
 
-fn source(kind: &'static str, name: String, finding: &Finding) -> AccessSource {
-    let faults = finding.faults.iter().map(|fault| format!("{}: {}", fault.reason, fault.message)).collect();
-    let advice = finding.advice.clone();
+fn source(kind: &'static str, name: String, findings: &Findings) -> AccessSource {
+    let fault = |finding: &Finding| finding.reason().map(|reason| format!("{reason}: {finding}"));
+    let faults = findings.iter().filter_map(fault).collect();
+    let advice = findings.advice().map(ToString::to_string).collect();
     let (groups, restrictions, lifted) = (Vec::new(), Vec::new(), Vec::new());
     AccessSource { kind, name, role: None, groups, restrictions, lifted, faults, advice }
 }

@@ -14,8 +14,8 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
-    model::{Catalog, Explanation, Layout, Name, Ranks, Step},
-    resolve::{CatalogFacts, Definitions, Finding, InForce, Outlook},
+    model::{Catalog, Explanation, Findings, Layout, Name, Ranks, Step},
+    resolve::{CatalogFacts, Definitions, InForce, Outlook},
 };
 
 /// What a catalog says by default.
@@ -207,7 +207,7 @@ fn roles(definitions: &Definitions, whole: &InForce) -> (Vec<MatrixRow>, Vec<Str
 
 fn groups(definitions: &Definitions, catalog: &Catalog) -> (Vec<MatrixRow>, Vec<String>) {
     let rows = definitions.groups.iter().map(|(name, group)| {
-        let note = group.finding.reason().map_or_else(String::new, |reason| reason.to_string());
+        let note = group.findings.reason().map_or_else(String::new, |reason| reason.to_string());
         row(name, &group.title, note, role_cells(catalog, &group.ranks, &BTreeSet::new()))
     });
     let mut notes = unmet_notes(catalog, definitions.groups.iter().map(|(name, group)| (name.as_str(), &group.ranks)));
@@ -236,7 +236,7 @@ fn person_note(subject: &Subject<'_>, person: &Person, now: Timestamp) -> String
     if let Some(equal) = equal_to_owner(subject, person) {
         notes.push(format!("equal to the owner ({equal} lifted)"));
     }
-    let reason = person.findings.iter().find_map(Finding::reason);
+    let reason = person.findings.iter().find_map(Findings::reason);
     notes.extend(reason.filter(|_| person.withheld(now).is_none()).map(|reason| reason.to_string()));
     notes.join(", ")
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     cli::people::{Known, Person, Withheld, people},
-    model::{AccountKey, Ranks, Step},
-    resolve::{AccountObjects, Definitions, Finding, MemberFacts, Outlook, ResolvedAccount, RoleName},
+    model::{AccountKey, Findings, Ranks, Step},
+    resolve::{AccountObjects, Definitions, MemberFacts, Outlook, ResolvedAccount, RoleName},
 };
 
 /// Reviews one account; nothing where there is no such Account.
@@ -125,33 +125,32 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
 /// Advice that is not followed, and what is not valid.
 fn findings(resolved: &ResolvedAccount, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
     let definitions = &resolved.definitions;
-    let mut say = |object: String, finding: &Finding| {
-        if let Some(reason) = finding.reason() {
-            let (reason, message) = (reason.to_string(), finding.message());
+    let mut say = |object: String, findings: &Findings| {
+        if let Some(reason) = findings.reason() {
+            let (reason, message) = (Some(reason), findings.message());
             review.invalid.push(Said { object: object.clone(), reason, message });
         }
-        for advice in &finding.advice {
-            review.advice.push(Said { object: object.clone(), reason: String::new(), message: advice.clone() });
+        for advice in findings.advice() {
+            review.advice.push(Said { object: object.clone(), reason: None, message: advice.to_string() });
         }
     };
     if let Some(account) = &entry.account {
-        let mut finding = definitions.finding.clone();
-        finding.advice = definitions.account_advice(account, &entry.role_refs());
-        say(format!("Account {}", account.name), &finding);
+        let findings = definitions.account_findings(account, &entry.role_refs());
+        say(format!("Account {}", account.name), &findings);
     }
     for name in entry.roles.keys() {
-        say(format!("Role {name}"), &definitions.role_finding(name));
+        say(format!("Role {name}"), &definitions.role_findings(name));
     }
     for name in entry.groups.keys() {
-        say(format!("UserGroup {name}"), &definitions.group_finding(name));
+        say(format!("UserGroup {name}"), &definitions.group_findings(name));
     }
     for person in everybody {
-        for (name, finding) in std::iter::zip(&person.memberships, &person.findings) {
-            say(format!("Membership {name}"), finding);
+        for (name, findings) in std::iter::zip(&person.memberships, &person.findings) {
+            say(format!("Membership {name}"), findings);
         }
     }
     for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-        say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding);
+        say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).findings);
     }
     for invitation in entry.invitations.values() {
         say(format!("Invitation {}", invitation.name), &definitions.invitation(invitation));
@@ -217,7 +216,7 @@ fn line(person: &Person, definitions: &Definitions, review: &AccountReview, now:
         is(matches!(withheld, Some(Withheld::ExpiredAt(_))), "Expired"),
         is(review.expiring.iter().any(|one| !one.expired && one.email == email), "ExpiresSoon"),
         is(matches!(withheld, Some(Withheld::StartsAt(_))), "NotStarted"),
-        is(person.findings.iter().any(|finding| !finding.is_valid()), "Invalid"),
+        is(person.findings.iter().any(|findings| !findings.is_valid()), "Invalid"),
         is(matches!(person.known, Known::OnlyStore), "KnownToStoreOnly"),
         is(matches!(person.known, Known::AtMost), "AtMostAsStored"),
     ];

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::{ChangeFromDefault, DriftEntry};
+use crate::api::{ChangeFromDefault, DriftEntry, InvalidReason};
 
 /// `kind` of the JSON.
 pub const API_KIND: &str = "AccessReview";
@@ -206,9 +206,10 @@ pub struct Ended {
 pub struct Said {
     /// Kind and name.
     pub object: String,
-    /// Reason; empty for advice.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    /// Reason of `Valid=False`; absent for advice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub reason: Option<InvalidReason>,
     /// What is wrong and what would be right.
     pub message: String,
 }

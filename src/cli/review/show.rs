@@ -285,7 +285,8 @@ fn advice(account: &AccountReview) -> Section {
 fn invalid(account: &AccountReview) -> Section {
     let mut table = Table::new(["object", "reason", "message"]);
     for said in &account.invalid {
-        table.row([&said.object, &said.reason, &said.message]);
+        let reason = said.reason.map(|reason| reason.to_string()).unwrap_or_default();
+        table.row([&said.object, &reason, &said.message]);
     }
     Section { title: "Invalid objects", none: "invalid objects", table }
 }

@@ -16,7 +16,7 @@ use super::{
     status::{Detail, DriftReport, Report, Seconds, Synced},
 };
 use crate::{
-    api::{DriftEntry, InvalidReason, SyncReason},
+    api::{DriftEntry, SyncReason},
     plan::{Change, Hold, ObjectKey, Phase, Plan},
     resolve::{Access, Definitions, MemberFacts, MemberView, Outlook, ResolvedAccount, ResolvedMember, Scope},
     store::{Outcome, StoreError},
@@ -283,11 +283,7 @@ impl<'a> Deeds<'a> {
             report.synced = Synced::Yes { applied: true };
         }
         if let Some(owner) = &self.plan.owner_kept {
-            let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-            let message =
-                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
-            finding.fault(InvalidReason::OwnerImmutable, message);
-            report = report.with_finding(finding);
+            report.findings.get_or_insert_default().push(definitions.owner_stays(owner));
         }
         report
     }
@@ -312,8 +308,8 @@ fn report_unaddressed(pass: &Pass, definitions: &Definitions, outcome: &mut Pass
 
 fn report_invitations(pass: &Pass, definitions: &Definitions, outcome: &mut PassOutcome) {
     for record in &pass.invitations {
-        let finding = definitions.invitation(&record.facts);
-        let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
+        let findings = definitions.invitation(&record.facts);
+        let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
         outcome.say(pass, KindName::Invitation, record, report);
     }
 }

@@ -2,14 +2,20 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
+    sync::Arc,
 };
 
-use super::{Ladder, Layout, Name, Ranks};
+use super::{
+    Advisory, CatalogFault, CatalogFaultKind as Fault, FieldPath, Ladder, Layout, Name, Prerequisite, Ranks,
+    UnknownLevel,
+};
 use crate::api::{self, AccountType, HeldBy, PermissionCatalogSpec, limits::MAX_LEVELS};
 
 /// What a section's ladder is when the catalog does not say (design/api.md "PermissionCatalog").
 const DEFAULT_LADDER: [&str; 2] = ["Denied", "Allowed"];
+
+const SECTIONS: FieldPath = FieldPath::new("spec.sections");
+const ROLES: FieldPath = FieldPath::new("spec.roles");
 
 /// A catalog that keeps its own rules.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +49,7 @@ pub struct Section {
     /// Category, for display.
     pub category: Option<String>,
     /// Above this rank, this advice applies.
-    pub advisories: Vec<(u8, String)>,
+    pub advisories: Vec<(u8, Arc<Advisory>)>,
 }
 
 /// A prerequisite: at `from` or above in `section`, the user also needs `level` in `needs`.
@@ -96,21 +102,6 @@ pub struct PredefinedRole {
     pub available_in: BTreeSet<AccountType>,
     /// Advice on its holders.
     pub advice: Option<api::RoleAdvice>,
-}
-
-/// One way in which a catalog breaks its own rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogFault {
-    /// Path of the field.
-    pub field: String,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for CatalogFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
 }
 
 impl Catalog {
@@ -178,10 +169,25 @@ impl Catalog {
         self.rules.iter().filter(move |rule| ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level)
     }
 
-    /// The names of the levels of a section, for messages.
+    /// Returns the finding that a section has no such level.
     #[must_use]
-    pub fn ladder_text(&self, section: usize) -> String {
-        self.layout.ladders().get(section).map_or_else(String::new, |ladder| ladder.levels.join(", "))
+    pub fn unknown_level(&self, section: usize, level: &str) -> Box<UnknownLevel> {
+        let ladder = self.layout.ladders().get(section);
+        let ladder = ladder.map(|ladder| ladder.levels.iter().cloned().collect()).unwrap_or_default();
+        Box::new(UnknownLevel { section: Name::new(self.section_name(section)), level: Name::new(level), ladder })
+    }
+
+    /// Returns the finding that `ranks` break a rule: what is needed, and what is left without it.
+    #[must_use]
+    pub fn prerequisite(&self, rule: &Rule, ranks: &Ranks) -> Box<Prerequisite> {
+        let rank = ranks.as_slice().get(rule.section).copied().unwrap_or(0);
+        Box::new(Prerequisite {
+            section: Name::new(self.section_name(rule.section)),
+            level: Name::new(self.level(rule.section, rank)),
+            needs: Name::new(self.section_name(rule.needs)),
+            at: Name::new(self.level(rule.needs, rule.level)),
+            left: Name::new(self.level(rule.section, rule.from.saturating_sub(1))),
+        })
     }
 }
 
@@ -192,24 +198,22 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(CatalogFault { field: field.into(), message: message.into() });
+    fn fault(&mut self, field: &FieldPath, kind: Fault) {
+        self.faults.push(CatalogFault { field: field.clone(), kind });
     }
 
-    fn section(&mut self, field: &str, name: &str) -> Option<usize> {
+    fn section(&mut self, field: &FieldPath, name: &str) -> Option<usize> {
         let place = self.catalog.section(name);
         if place.is_none() {
-            self.fault(field, format!("section {name:?} is not among spec.sections"));
+            self.fault(field, Fault::UnknownSection(Name::new(name)));
         }
         place
     }
 
-    fn rank(&mut self, field: &str, section: usize, level: &str) -> Option<u8> {
+    fn rank(&mut self, field: &FieldPath, section: usize, level: &str) -> Option<u8> {
         let rank = self.catalog.rank(section, level);
         if rank.is_none() {
-            let (name, ladder) = (self.catalog.section_name(section), self.catalog.ladder_text(section));
-            let message = format!("section {name:?} has no level {level:?}; it has {ladder}");
-            self.fault(field, message);
+            self.fault(field, Fault::UnknownLevel(self.catalog.unknown_level(section, level)));
         }
         rank
     }
@@ -221,18 +225,16 @@ impl Compiler {
                 Some(levels) => levels.iter().map(Name::from).collect(),
                 None => DEFAULT_LADDER.into_iter().map(Name::from).collect(),
             };
+            let field = SECTIONS.item(&section.name);
             if levels.len() < 2 || levels.len() > MAX_LEVELS {
-                self.fault(
-                    format!("spec.sections[{}].levels", section.name),
-                    format!("needs 2 to {MAX_LEVELS} levels"),
-                );
+                self.fault(&field.field("levels"), Fault::LevelCount);
             }
             if levels.iter().collect::<BTreeSet<_>>().len() != levels.len() {
-                self.fault(format!("spec.sections[{}].levels", section.name), "names a level twice");
+                self.fault(&field.field("levels"), Fault::RepeatedLevel);
             }
             ladders.push(Ladder { section: Name::from(&section.name), levels });
             if self.catalog.section_places.insert(Name::from(&section.name), place).is_some() {
-                self.fault(format!("spec.sections[{}]", section.name), "is there twice");
+                self.fault(&field, Fault::Repeated);
             }
         }
         self.catalog.layout = Layout::new(ladders);
@@ -241,8 +243,10 @@ impl Compiler {
                 .advisories
                 .iter()
                 .filter_map(|advisory| {
-                    let field = format!("spec.sections[{}].advisories", section.name);
-                    Some((self.rank(&field, place, &advisory.above)?, advisory.message.clone()))
+                    let field = SECTIONS.item(&section.name).field("advisories");
+                    let above = self.rank(&field, place, &advisory.above)?;
+                    let (section, message) = (Name::new(&section.name), advisory.message.as_str().into());
+                    Some((above, Arc::new(Advisory { section, message })))
                 })
                 .collect();
             self.catalog.sections.push(Section {
@@ -256,20 +260,16 @@ impl Compiler {
     fn requirements(&mut self, spec: &PermissionCatalogSpec) {
         let mut rules = Vec::new();
         for (place, section) in spec.sections.iter().enumerate() {
-            let field = format!("spec.sections[{}].requires", section.name);
+            let field = SECTIONS.item(&section.name).field("requires");
             for requirement in &section.requires {
                 let from = self.rank(&field, place, &requirement.from);
                 let needs = self.section(&field, &requirement.section);
                 let level = needs.and_then(|needs| self.rank(&field, needs, &requirement.level));
                 let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
                 if needs == place {
-                    self.fault(&field, "a section cannot require itself; name another section");
+                    self.fault(&field, Fault::RequiresItself);
                 } else if from == 0 {
-                    let first = &requirement.from;
-                    self.fault(
-                        &field,
-                        format!("from: {first:?} is the first level, which means no access and needs nothing"),
-                    );
+                    self.fault(&field, Fault::FirstLevelRequires(Name::new(&requirement.from)));
                 } else {
                     rules.push(Rule { section: place, from, needs, level });
                 }
@@ -278,42 +278,32 @@ impl Compiler {
         match order_rules(&rules, spec.sections.len()) {
             Ok(rules) => self.catalog.rules = rules,
             Err(cycle) => {
-                let chain = cycle
-                    .iter()
-                    .map(|rule| {
-                        format!(
-                            "{} from {}",
-                            self.catalog.section_name(rule.section),
-                            self.catalog.level(rule.section, rule.from)
-                        )
-                    })
-                    .collect::<Vec<_>>();
-                let first = chain.first().cloned().unwrap_or_default();
-                let message = format!(
-                    "prerequisites go round in a circle: {} → {first}; take one of these `requires` away",
-                    chain.join(" → ")
-                );
-                self.fault("spec.sections", message);
+                let name = |rule: &Rule| {
+                    let level = self.catalog.level(rule.section, rule.from);
+                    (Name::new(self.catalog.section_name(rule.section)), Name::new(level))
+                };
+                let circle = cycle.iter().map(name).collect();
+                self.fault(&SECTIONS, Fault::Circle(circle));
             }
         }
     }
 
     fn restrictions(&mut self, spec: &PermissionCatalogSpec) {
         for (place, restriction) in spec.restrictions.iter().enumerate() {
-            let field = format!("spec.restrictions[{}]", restriction.name);
+            let field = FieldPath::new("spec.restrictions").item(&restriction.name);
             let mut caps: Caps = std::iter::repeat_n(u8::MAX, self.catalog.layout.len()).collect();
             for (name, level) in &restriction.caps {
-                let caps_field = format!("{field}.caps");
+                let caps_field = field.field("caps");
                 let Some(section) = self.section(&caps_field, name) else { continue };
                 if let Some(rank) = self.rank(&caps_field, section, level) {
                     caps.as_mut_slice()[section] = rank;
                 }
             }
             if restriction.lifting.grants_owner_access && spec.owner_role.is_none() {
-                self.fault(format!("{field}.lifting"), "grantsOwnerAccess needs spec.ownerRole, which is not set");
+                self.fault(&field.field("lifting"), Fault::NoOwnerRole);
             }
             if self.catalog.restriction_places.insert(Name::from(&restriction.name), place).is_some() {
-                self.fault(&field, "is there twice");
+                self.fault(&field, Fault::Repeated);
             }
             self.catalog.restrictions.push(Restriction {
                 name: Name::from(&restriction.name),
@@ -327,16 +317,16 @@ impl Compiler {
 
     fn roles(&mut self, spec: &PermissionCatalogSpec) {
         for (place, role) in spec.roles.iter().enumerate() {
-            let field = format!("spec.roles[{}]", role.name);
-            let not_applicable = self.section_set(&format!("{field}.notApplicable"), &role.not_applicable);
+            let field = ROLES.item(&role.name);
+            let not_applicable = self.section_set(&field.field("notApplicable"), &role.not_applicable);
             let ranks = self.role_ranks(&field, role, &not_applicable);
             if let Some(api::RoleAdvice { minimum_holders: Some(min), maximum_holders: Some(max), .. }) = &role.advice
                 && min > max
             {
-                self.fault(format!("{field}.advice"), format!("minimumHolders {min} is above maximumHolders {max}"));
+                self.fault(&field.field("advice"), Fault::HolderLimits { minimum: *min, maximum: *max });
             }
             if self.catalog.role_places.insert(Name::from(&role.name), place).is_some() {
-                self.fault(&field, "is there twice");
+                self.fault(&field, Fault::Repeated);
             }
             self.catalog.roles.push(PredefinedRole {
                 name: Name::from(&role.name),
@@ -349,14 +339,14 @@ impl Compiler {
                 advice: role.advice.clone(),
             });
         }
-        let field = "spec.customRoles.notApplicable";
-        self.catalog.custom_not_applicable = self.section_set(field, &spec.custom_roles.not_applicable);
+        let field = FieldPath::new("spec.customRoles.notApplicable");
+        self.catalog.custom_not_applicable = self.section_set(&field, &spec.custom_roles.not_applicable);
     }
 
-    fn role_ranks(&mut self, field: &str, role: &api::PredefinedRole, not_applicable: &BTreeSet<usize>) -> Ranks {
+    fn role_ranks(&mut self, field: &FieldPath, role: &api::PredefinedRole, not_applicable: &BTreeSet<usize>) -> Ranks {
         if role.all_permissions {
             if !role.permissions.is_empty() {
-                self.fault(field, "has both allPermissions and permissions; keep one");
+                self.fault(field, Fault::AllAndSome);
             }
             let ladders = self.catalog.layout.ladders().iter().enumerate();
             return ladders
@@ -368,18 +358,19 @@ impl Compiler {
         }
         let mut ranks = self.catalog.no_access();
         for (name, level) in &role.permissions {
-            let field = format!("{field}.permissions");
+            let field = field.field("permissions");
             let Some(section) = self.section(&field, name) else { continue };
             let Some(rank) = self.rank(&field, section, level) else { continue };
             if not_applicable.contains(&section) && rank > 0 {
-                self.fault(&field, format!("section {name:?} is notApplicable for this role and cannot be {level:?}"));
+                let (section, level) = (Name::new(name), Name::new(level));
+                self.fault(&field, Fault::NotApplicable { section, level });
             }
             ranks.as_mut_slice()[section] = rank;
         }
         ranks
     }
 
-    fn section_set(&mut self, field: &str, names: &[String]) -> BTreeSet<usize> {
+    fn section_set(&mut self, field: &FieldPath, names: &[String]) -> BTreeSet<usize> {
         names.iter().filter_map(|name| self.section(field, name)).collect()
     }
 
@@ -387,19 +378,20 @@ impl Compiler {
         if let Some(name) = &spec.owner_role {
             self.catalog.owner_role = self.catalog.role(name);
             match self.catalog.owner_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault("spec.ownerRole", format!("role {name:?} is not among spec.roles")),
+                None => self.fault(&FieldPath::new("spec.ownerRole"), Fault::UnknownRole(Name::new(name))),
                 Some(role) if role.overridable => {
-                    self.fault(format!("spec.roles[{name}].overridable"), "the ownerRole can never be overridable");
+                    self.fault(&ROLES.item(name).field("overridable"), Fault::OwnerRoleOverridable);
                 }
                 Some(_) => {}
             }
         }
         if let Some(name) = &spec.default_role {
+            let field = FieldPath::new("spec.defaultRole");
             self.catalog.default_role = self.catalog.role(name);
             match self.catalog.default_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault("spec.defaultRole", format!("role {name:?} is not among spec.roles")),
+                None => self.fault(&field, Fault::UnknownRole(Name::new(name))),
                 Some(role) if role.held_by == HeldBy::AccountOwner => {
-                    self.fault("spec.defaultRole", format!("role {name:?} is held by the account's owner only"));
+                    self.fault(&field, Fault::DefaultRoleHeldByOwner(Name::new(name)));
                 }
                 Some(_) => {}
             }
@@ -408,7 +400,7 @@ impl Compiler {
 
     fn administration(&mut self, spec: &PermissionCatalogSpec) {
         for rule in &spec.administration {
-            let field = format!("spec.administration[{:?}]", rule.action);
+            let field = FieldPath::new("spec.administration").item(&format!("{:?}", rule.action));
             if let Some(name) = &rule.section
                 && let Some(section) = self.section(&field, name)
                 && let Some(level) = &rule.level
@@ -416,7 +408,7 @@ impl Compiler {
                 self.rank(&field, section, level);
             }
             for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
-                self.fault(&field, format!("role {name:?} is not among spec.roles"));
+                self.fault(&field, Fault::UnknownRole(Name::new(name)));
             }
         }
     }

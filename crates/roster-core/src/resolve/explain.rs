@@ -1,14 +1,14 @@
 //! Why somebody may do what they may; asked by people, never on the way to a store.
 
 use super::{
-    Definitions, Finding, GroupFacts, InvitationFacts, MemberFacts, Outlook, RoleName,
+    Definitions, GroupFacts, InvitationFacts, MemberFacts, Outlook, RoleName,
     definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
     role::unavailable,
 };
 use crate::{
     api::{MemberGroups, RoleRefKind},
-    model::{Explanation, Grantor, Name, Ranks, explain},
+    model::{Explanation, FindingsBuilder, Grantor, KindName, Name, Ranks, explain},
 };
 
 impl Definitions {
@@ -17,7 +17,8 @@ impl Definitions {
     #[must_use]
     pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        let mut ignored = FindingsBuilder::new(KindName::Membership, &self.account.namespace, &facts.name);
+        let parts = self.parts(whole, &facts.choices(), &mut ignored);
         Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
@@ -25,7 +26,8 @@ impl Definitions {
     #[must_use]
     pub fn explain_invitation(&self, facts: &InvitationFacts) -> Option<Vec<Explanation>> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        let mut ignored = FindingsBuilder::new(KindName::Invitation, &self.account.namespace, &facts.name);
+        let parts = self.parts(whole, &facts.choices(), &mut ignored);
         Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
@@ -97,7 +99,7 @@ impl Definitions {
             account_type: self.account_type,
         };
         group.spec.role_refs.iter().find_map(|reference| {
-            let (ranks, _) = roles.find("spec.roleRefs", reference, &mut Finding::default())?;
+            let (ranks, _) = roles.find(reference).ok()?;
             let reaches = ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
             reaches.then(|| RoleName { kind: reference.kind, name: Name::new(&reference.name) })
         })

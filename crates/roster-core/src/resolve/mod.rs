@@ -11,7 +11,6 @@ mod definitions;
 mod desired;
 mod explain;
 mod facts;
-mod finding;
 mod holders;
 mod invitation;
 mod member;
@@ -30,9 +29,8 @@ pub use desired::{
 pub use facts::{
     AccountFacts, AccountSnapshot, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
 };
-pub use finding::{Fault, Finding};
 pub use holders::RoleRefs;
 pub use member::{MemberView, ResolvedMember};
 pub use objects::{AccountObjects, Labels, Objects};
 pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, Standing, Step, progress};
-pub use settings::{Settings, check_every, duration, looser};
+pub use settings::{Settings, check_every, duration};
