@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::{input::Estate, output::API_VERSION},
     model::{Findings, Layout},
-    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
     resolve::ResolvedAccount,
 };
 
@@ -43,7 +43,7 @@ impl Report {
             kind: "Plan",
             compares,
             changes: summary.add + summary.change + summary.remove > 0,
-            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != "DriftReported"),
+            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != Hold::DriftReported),
             summary,
             accounts,
             left_in_store: left
@@ -60,7 +60,7 @@ impl Report {
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         let mut holds = self.accounts.iter().flat_map(|account| &account.holds);
-        self.summary.guarded > 0 || holds.any(|held| ["Guarded", "NotOwned"].contains(&held.hold))
+        self.summary.guarded > 0 || holds.any(|held| matches!(held.hold, Hold::Guarded | Hold::NotOwned))
     }
 }
 
@@ -86,31 +86,9 @@ fn account(estate: &Estate, work: &Work, now: Timestamp) -> AccountChanges {
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
         people: effect::people(estate, work, now),
         guarded,
-        holds: plan
-            .holds
-            .iter()
-            .map(|(object, hold)| Held { object: object.to_string(), hold: hold_word(*hold) })
-            .collect(),
+        holds: plan.holds.iter().map(|(object, hold)| Held { object: object.to_string(), hold: *hold }).collect(),
         drift: drift.collect(),
         invalid: work.resolved.as_ref().map(|resolved| invalid(estate, work, resolved)).unwrap_or_default(),
-    }
-}
-
-const fn hold_word(hold: Hold) -> &'static str {
-    match hold {
-        Hold::NotOwned => "NotOwned",
-        Hold::Paused => "Paused",
-        Hold::Guarded => "Guarded",
-        Hold::DriftReported => "DriftReported",
-    }
-}
-
-const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Narrow => "narrow",
-        Phase::Define => "define",
-        Phase::Grant => "grant",
-        Phase::Demolish => "demolish",
     }
 }
 
@@ -137,8 +115,7 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
         ObjectKey::Group(name) => name.to_string(),
         ObjectKey::Member(email) => email.to_string(),
     };
-    let (phase, kind) = (phase_word(change.phase), change.object.kind());
-    Step { phase, action, kind, name, cause: change.cause.as_str(), what, fields }
+    Step { phase: change.phase, action, kind: change.object.kind(), name, cause: change.cause, what, fields }
 }
 
 /// The sections that only one of both has, or has with other levels.

@@ -11,7 +11,7 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
-    model::{Email, Explanation, Finding, Findings, Grantor, Name, Ranks, Step},
+    model::{Email, Explanation, Finding, Findings, Grantor, KindName, Name, Ranks, Step},
     resolve::{Access, MemberView},
 };
 
@@ -60,7 +60,8 @@ pub struct AccessExplanation {
 #[serde(rename_all = "camelCase")]
 pub struct AccessSource {
     /// Kind: `Membership`, `Account` (of the owner), `Invitation`.
-    pub(super) kind: &'static str,
+    #[schemars(with = "String")]
+    pub(super) kind: KindName,
     /// Name.
     pub(super) name: String,
     /// The role, the catalog's default included; `custom:` before one of the account's own.
@@ -224,7 +225,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
         });
         let name = subject.key.name.to_string();
         chains.extend(definitions.explain_owner().map(|all| (name.clone(), all)));
-        sources.push(AccessSource { role, ..source("Account", name, &Findings::default()) });
+        sources.push(AccessSource { role, ..source(KindName::Account, name, &Findings::default()) });
     }
     let facts = person.map(|person| facts(subject, person)).unwrap_or_default();
     let addresses = subject.objects.addresses();
@@ -238,7 +239,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             groups: names(&facts.groups),
             restrictions: names(&view.restrictions),
             lifted: names(&facts.lift),
-            ..source("Membership", facts.name.to_string(), &view.findings)
+            ..source(KindName::Membership, facts.name.to_string(), &view.findings)
         });
         if !person.is_some_and(|person| person.is_owner) {
             chains.extend(definitions.explain_member(facts).map(|all| (facts.name.to_string(), all)));
@@ -252,7 +253,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             groups: names(&invitation.groups),
             restrictions: names(&invitation.apply),
             lifted: names(&invitation.lift),
-            ..source("Invitation", invitation.name.to_string(), &definitions.invitation(invitation))
+            ..source(KindName::Invitation, invitation.name.to_string(), &definitions.invitation(invitation))
         });
         if person.is_none() {
             chains.extend(definitions.explain_invitation(invitation).map(|all| (invitation.name.to_string(), all)));
@@ -261,7 +262,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     (sources, chains)
 }
 
-fn source(kind: &'static str, name: String, findings: &Findings) -> AccessSource {
+fn source(kind: KindName, name: String, findings: &Findings) -> AccessSource {
     let fault = |finding: &Finding| finding.reason().map(|reason| format!("{reason}: {finding}"));
     let faults = findings.iter().filter_map(fault).collect();
     let advice = findings.advice().map(ToString::to_string).collect();

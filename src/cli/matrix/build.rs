@@ -33,7 +33,7 @@ pub(super) fn of_catalog(facts: &CatalogFacts, catalog: &Catalog) -> AccessMatri
         rows.push(row("(custom)", "Roles of an account", "no access unless set".to_owned(), cells));
     }
     let notes = unmet_notes(catalog, catalog.roles.iter().map(|role| (role.name.as_str(), &role.ranks)));
-    finish(None, None, &facts.name, "roles", Some(catalog), &catalog.layout, rows, Vec::new(), notes)
+    finish(None, None, &facts.name, Rows::Roles, Some(catalog), &catalog.layout, rows, Vec::new(), notes)
 }
 
 /// What is in force in an account.
@@ -47,7 +47,8 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
         Outlook::Whole(whole) => Some(whole.as_ref()),
         Outlook::Frozen => None,
     };
-    let (rows_are, rows, changes, notes) = match (rows, whole) {
+    let rows_are = rows;
+    let (rows, changes, notes) = match (rows_are, whole) {
         (Rows::People, _) => {
             anyhow::ensure!(
                 !subject.layout.is_empty(),
@@ -56,16 +57,16 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
                 frozen()
             );
             let notes = whole.is_none().then(|| format!("The account keeps what its store holds: {}", frozen()));
-            ("people", people(subject, now), Vec::new(), notes.into_iter().collect())
+            (people(subject, now), Vec::new(), notes.into_iter().collect())
         }
         (_, None) => anyhow::bail!("account {} does not resolve as a whole: {}", subject.key, frozen()),
         (Rows::Roles, Some(whole)) => {
             let (rows, notes) = roles(definitions, whole);
-            ("roles", rows, changes(definitions), notes)
+            (rows, changes(definitions), notes)
         }
         (Rows::Groups, Some(whole)) => {
             let (rows, notes) = groups(definitions, &whole.catalog);
-            ("groups", rows, Vec::new(), notes)
+            (rows, Vec::new(), notes)
         }
     };
     let account = subject.objects.account.as_ref();
@@ -81,7 +82,7 @@ fn finish(
     account: Option<String>,
     title: Option<String>,
     catalog: &Name,
-    rows_are: &'static str,
+    rows_are: Rows,
     compiled: Option<&Catalog>,
     layout: &Layout,
     mut rows: Vec<MatrixRow>,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Rows;
+
 /// Roles, groups or people against sections.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +20,8 @@ pub struct AccessMatrix {
     /// The catalog.
     pub(super) catalog: String,
     /// What the rows are: `roles`, `groups`, `people`.
-    pub(super) rows_are: &'static str,
+    #[schemars(with = "String")]
+    pub(super) rows_are: Rows,
     /// The sections, those of one category side by side.
     pub(super) sections: Vec<MatrixSection>,
     /// The rows.
@@ -140,16 +143,16 @@ impl AccessMatrix {
     /// What the rows are, for a heading.
     pub(super) fn heading(&self) -> &'static str {
         match self.rows_are {
-            "roles" => "role",
-            "groups" => "group",
-            _ => "person",
+            Rows::Roles => "role",
+            Rows::Groups => "group",
+            Rows::People => "person",
         }
     }
 
     /// The signs that occur, with what they mean.
     pub(super) fn legend(&self) -> Vec<(&'static str, &'static str)> {
         let cells = || self.rows.iter().flat_map(|row| &row.cells);
-        let people = self.rows_are == "people";
+        let people = self.rows_are == Rows::People;
         let needs = if people { "down by a prerequisite that is not met" } else { "needs another section, see below" };
         let all = [
             ("–", "no access", cells().any(|cell| cell.word() == "–")),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, PersonLine, Said, StoreState, Strong},
+    report::{AccountReview, Counts, Ended, Expiring, Flag, Lifted, Override, PersonLine, Said, StoreState, Strong},
     stored::{self, Stores},
     strength::{Strength, at_top},
 };
@@ -116,9 +116,9 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
         (_, Some(content)) => content.ended,
         _ => None,
     };
-    let found = everybody.iter().filter_map(|person| {
-        Some(Ended { email: person.email.to_string(), reason: end(person)?.as_str().to_owned(), since: None })
-    });
+    let found = everybody
+        .iter()
+        .filter_map(|person| Some(Ended { email: person.email.to_string(), reason: end(person)?, since: None }));
     found.collect()
 }
 
@@ -206,19 +206,19 @@ fn line(person: &Person, definitions: &Definitions, review: &AccountReview, now:
         Outlook::Frozen => None,
     };
     let email = person.email.as_str();
-    let is = |flag: bool, name: &str| flag.then(|| name.to_owned());
+    let is = |holds: bool, flag: Flag| holds.then_some(flag);
     let withheld = person.withheld(now);
     let flags = [
-        is(person.is_owner, "Owner"),
-        is(review.lifted.iter().any(|one| one.equal_to_owner && one.email == email), "EqualToOwner"),
-        is(review.strongest.iter().any(|one| one.email == email), "Strong"),
-        review.ended.iter().find(|one| one.email == email).map(|one| one.reason.clone()),
-        is(matches!(withheld, Some(Withheld::ExpiredAt(_))), "Expired"),
-        is(review.expiring.iter().any(|one| !one.expired && one.email == email), "ExpiresSoon"),
-        is(matches!(withheld, Some(Withheld::StartsAt(_))), "NotStarted"),
-        is(person.findings.iter().any(|findings| !findings.is_valid()), "Invalid"),
-        is(matches!(person.known, Known::OnlyStore), "KnownToStoreOnly"),
-        is(matches!(person.known, Known::AtMost), "AtMostAsStored"),
+        is(person.is_owner, Flag::Owner),
+        is(review.lifted.iter().any(|one| one.equal_to_owner && one.email == email), Flag::EqualToOwner),
+        is(review.strongest.iter().any(|one| one.email == email), Flag::Strong),
+        review.ended.iter().find(|one| one.email == email).map(|one| Flag::Ended(one.reason)),
+        is(matches!(withheld, Some(Withheld::ExpiredAt(_))), Flag::Expired),
+        is(review.expiring.iter().any(|one| !one.expired && one.email == email), Flag::ExpiresSoon),
+        is(matches!(withheld, Some(Withheld::StartsAt(_))), Flag::NotStarted),
+        is(person.findings.iter().any(|findings| !findings.is_valid()), Flag::Invalid),
+        is(matches!(person.known, Known::OnlyStore), Flag::KnownToStoreOnly),
+        is(matches!(person.known, Known::AtMost), Flag::AtMostAsStored),
     ];
     let content = person.content.as_ref();
     PersonLine {

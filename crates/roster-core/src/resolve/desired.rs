@@ -242,7 +242,7 @@ impl Window {
 }
 
 /// An explicit end of access: somebody said so. Never held back by the removal guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum End {
     /// The person is blocked in the store.
     Blocked,

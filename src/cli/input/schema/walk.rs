@@ -173,7 +173,7 @@ impl<'a> Walker<'a, '_> {
             };
             if !seen.insert(same) {
                 self.within(Way::Item(place), |walker| {
-                    walker.say(DiagnosticReason::Schema, format!("is there twice: {what}"))
+                    walker.say(DiagnosticReason::Schema, format!("is there twice: {what}"));
                 });
             }
         }

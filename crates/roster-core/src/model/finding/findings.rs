@@ -46,14 +46,14 @@ impl Findings {
 
     /// Puts this advice in the place of the advice there is, and keeps the faults; returns whether that changed anything.
     /// Faults in `advice` are left out.
-    pub fn set_advice(&mut self, advice: Self) -> bool {
-        let advice = || advice.advice();
-        if self.advice().eq(advice()) {
-            return false;
+    pub fn set_advice(&mut self, mut advice: Self) -> bool {
+        advice.retain(|finding| finding.kind.is_advice());
+        let changed = !self.advice().eq(advice.iter());
+        if changed {
+            self.retain(|finding| !finding.kind.is_advice());
+            self.extend(advice);
         }
-        let new: Vec<Finding> = self.faults().chain(advice()).cloned().collect();
-        self.0 = new;
-        true
+        changed
     }
 
     /// Returns whether there is neither fault nor advice.
@@ -106,9 +106,10 @@ impl Findings {
         for (index, (reason, fault)) in faults.into_iter().enumerate() {
             let semicolon = if index > 0 { "; " } else { "" };
             // Writing to a string cannot fail.
-            let _ = match Some(reason) == shown {
-                true => write!(message, "{semicolon}{fault}"),
-                false => write!(message, "{semicolon}{reason}: {fault}"),
+            let _ = if Some(reason) == shown {
+                write!(message, "{semicolon}{fault}")
+            } else {
+                write!(message, "{semicolon}{reason}: {fault}")
             };
         }
         message
