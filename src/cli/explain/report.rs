@@ -12,7 +12,7 @@ use crate::{
         people::Person,
     },
     model::{Email, Explanation, Finding, Findings, Grantor, KindName, Name, Ranks, Step},
-    resolve::{Access, MemberView},
+    resolve::{Access, MemberView, RoleName},
 };
 
 /// Why somebody may do what they may.
@@ -66,7 +66,8 @@ pub struct AccessSource {
     pub(super) name: String,
     /// The role, the catalog's default included; `custom:` before one of the account's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) role: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) role: Option<RoleName>,
     /// The groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) groups: Vec<String>,
@@ -220,7 +221,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     let (mut sources, mut chains) = (Vec::new(), Vec::new());
     if person.is_some_and(|person| person.is_owner) {
         let role = definitions.owner_member().and_then(|(_, owner)| match owner.access {
-            Access::Exactly(content) => content.role.as_ref().map(ToString::to_string),
+            Access::Exactly(content) => content.role.clone(),
             _ => None,
         });
         let name = subject.key.name.to_string();
@@ -235,7 +236,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let role = facts.role_name().or_else(|| definitions.default_role());
         sources.push(AccessSource {
-            role: role.map(|role| role.to_string()),
+            role,
             groups: names(&facts.groups),
             restrictions: names(&view.restrictions),
             lifted: names(&facts.lift),
@@ -249,7 +250,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     for invitation in invitations.filter(|one| !one.accepted) {
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         sources.push(AccessSource {
-            role: invitation.role.as_ref().map(|role| role.name.clone()),
+            role: invitation.role.as_ref().map(RoleName::from),
             groups: names(&invitation.groups),
             restrictions: names(&invitation.apply),
             lifted: names(&invitation.lift),

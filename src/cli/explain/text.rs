@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::report::{AccessExplanation, AccessSource, Chain, SectionAccess, StepKind};
 use crate::cli::ask::day;
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, tame, wrap};
-use crate::model::KindName;
+use crate::{api::RoleRefKind, model::KindName};
 
 /// The whole text.
 pub(super) fn text(report: &AccessExplanation) -> String {
@@ -43,11 +43,11 @@ fn head(source: &AccessSource) -> String {
         KindName::Invitation => line("Invitation", &format!("{}, not accepted", source.name)),
         kind => line(kind.as_str(), &source.name),
     };
-    let role = source.role.as_deref();
-    match role.and_then(|role| role.strip_prefix("custom:")) {
-        Some(custom) => text += &line("  role", &format!("{custom} (of this account)")),
-        None => text += &line("  role", role.unwrap_or("–")),
-    }
+    text += &match &source.role {
+        Some(role) if role.kind == RoleRefKind::Role => line("  role", &format!("{} (of this account)", role.name)),
+        Some(role) => line("  role", &role.name),
+        None => line("  role", "–"),
+    };
     for (label, names) in
         [("  groups", &source.groups), ("  restricted", &source.restrictions), ("  lifted", &source.lifted)]
     {

@@ -132,6 +132,14 @@ impl Cell {
         }
     }
 
+    fn is_no_access(&self) -> bool {
+        self.without.is_none() && self.level.is_some() && self.rank == 0
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.without == Some(Without::Unknown) || (self.without.is_none() && self.level.is_none())
+    }
+
     /// The marks behind it.
     pub(super) fn marks(&self) -> String {
         let marks = [(&self.default, '*'), (&self.restricted_by, '!'), (&self.needs, '↓')];
@@ -155,9 +163,13 @@ impl AccessMatrix {
         let people = self.rows_are == Rows::People;
         let needs = if people { "down by a prerequisite that is not met" } else { "needs another section, see below" };
         let all = [
-            ("–", "no access", cells().any(|cell| cell.word() == "–")),
-            ("n/a", "cannot be configured for this role", cells().any(|cell| cell.word() == "n/a")),
-            ("?", "only the store knows", cells().any(|cell| cell.word() == "?")),
+            ("–", "no access", cells().any(Cell::is_no_access)),
+            (
+                "n/a",
+                "cannot be configured for this role",
+                cells().any(|cell| cell.without == Some(Without::NotApplicable)),
+            ),
+            ("?", "only the store knows", cells().any(Cell::is_unknown)),
             ("*", "changed in this account", cells().any(|cell| cell.default.is_some())),
             ("!", "held down by a restriction", cells().any(|cell| cell.restricted_by.is_some())),
             ("↓", needs, cells().any(|cell| cell.needs.is_some())),

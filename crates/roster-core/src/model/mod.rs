@@ -4,6 +4,7 @@
 //! that the effective permissions of a member cost a few dozen nanoseconds (design/architecture.md "Speed").
 
 mod catalog;
+mod compile;
 mod effective;
 mod explain;
 mod finding;

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 use super::StoreFacts;
 use crate::{
-    api::RoleRefKind,
+    api::{RoleRef, RoleRefKind},
     model::{AccountKey, Email, Layout, Name, Ranks},
 };
 
@@ -143,6 +144,18 @@ impl RoleName {
     }
 }
 
+impl From<&RoleRef> for RoleName {
+    fn from(reference: &RoleRef) -> Self {
+        Self { kind: reference.kind, name: Name::new(&reference.name) }
+    }
+}
+
+impl Serialize for RoleName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for RoleName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
@@ -242,7 +255,7 @@ impl Window {
 }
 
 /// An explicit end of access: somebody said so. Never held back by the removal guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum End {
     /// The person is blocked in the store.
     Blocked,

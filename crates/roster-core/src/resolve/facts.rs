@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::RoleName;
 use crate::{
     api::{
-        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleRefKind,
-        RoleSpec, UserGroupSpec,
+        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleSpec,
+        UserGroupSpec,
     },
     model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name},
 };
@@ -127,10 +127,7 @@ impl MemberFacts {
     /// The role it names.
     #[must_use]
     pub fn role_name(&self) -> Option<RoleName> {
-        self.role.as_ref().map(|role| match role.kind {
-            RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
-            RoleRefKind::Role => RoleName::custom(&role.name),
-        })
+        self.role.as_deref().map(RoleName::from)
     }
 }
 

@@ -44,6 +44,47 @@ impl Definitions {
         guarded.filter(|role| self.members_with(role, refs) == 0).collect()
     }
 
+    /// Returns advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).
+    #[must_use]
+    pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Findings {
+        let Outlook::Whole(whole) = &self.outlook else { return Findings::default() };
+        let mut advice = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
+        for one in &whole.catalog.roles {
+            let Some(rule) = &one.advice else { continue };
+            let (role, holders) =
+                (one.name.clone(), holders.get(&RoleName::predefined(&one.name)).copied().unwrap_or(0));
+            let available = one.available_in.is_empty() || one.available_in.contains(&self.account_type);
+            let message = || rule.message.as_deref().map(Box::from);
+            advice.add_whole(match (rule.minimum_holders, rule.maximum_holders) {
+                (Some(minimum), _) if available && holders < u64::from(minimum) => {
+                    FindingKind::TooFewHolders { role, holders, minimum, message: message() }
+                }
+                (_, Some(maximum)) if holders > u64::from(maximum) => {
+                    FindingKind::TooManyHolders { role, holders, maximum, message: message() }
+                }
+                (None, None) if holders > 0 => match message() {
+                    Some(message) => FindingKind::RoleHeld { role, message },
+                    None => continue,
+                },
+                _ => continue,
+            });
+        }
+        advice.finish()
+    }
+
+    /// The advice of the catalog on role numbers: which roles must not lose their last holder unasked.
+    pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
+        let whole = match &self.outlook {
+            Outlook::Whole(whole) => Some(whole),
+            Outlook::Frozen => None,
+        };
+        whole
+            .into_iter()
+            .flat_map(|whole| &whole.catalog.roles)
+            .filter(|role| role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|min| min > 0)))
+            .map(|role| &role.name)
+    }
+
     /// Returns all advice on the Account: of its definitions, on how many hold each role, on what is looser than its store.
     #[must_use]
     pub fn account_advice(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {

@@ -1,4 +1,4 @@
-//! One address of an account: what its memberships come to, and what is to be said of each.
+//! One address of an account: what its memberships come to, and the findings of each.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct ResolvedMember {
     pub views: SmallVec<[MemberView; 1]>,
 }
 
-/// What is to be said of one Membership.
+/// Findings of one Membership, and what it shows.
 #[derive(Clone, Debug, Default)]
 pub struct MemberView {
     /// Restrictions in force.
