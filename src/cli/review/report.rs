@@ -276,7 +276,7 @@ pub struct PersonLine {
     pub flags: Vec<Flag>,
 }
 
-/// What a reviewer should know of a person, in one word.
+/// Mark on a person that a reviewer should know of; one word in every output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flag {
     /// Owner of the account.
