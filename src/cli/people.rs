@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Email, Name, Ranks},
-    resolve::{Access, AccountObjects, End, Finding, MemberContent, ResolvedAccount, Window},
+    model::{Email, Findings, Name, Ranks},
+    resolve::{Access, AccountObjects, End, MemberContent, ResolvedAccount, Window},
 };
 
 /// One address in an account.
@@ -23,8 +23,8 @@ pub struct Person {
     pub known: Known,
     /// When it holds; known even where only the store knows the rest.
     pub window: Window,
-    /// What is said of each Membership, in the order of `memberships`.
-    pub findings: Vec<Finding>,
+    /// Findings of each Membership, in the order of `memberships`.
+    pub findings: Vec<Findings>,
 }
 
 /// How much of a person's access the objects alone say.
@@ -109,7 +109,7 @@ pub fn people(resolved: &ResolvedAccount, objects: &AccountObjects) -> Vec<Perso
     let mut all: Vec<Person> = std::iter::zip(objects.addresses(), &resolved.members)
         .map(|((email, facts), member)| Person {
             memberships: facts.iter().map(|one| one.name.clone()).collect(),
-            findings: member.views.iter().map(|view| view.finding.clone()).collect(),
+            findings: member.views.iter().map(|view| view.findings.clone()).collect(),
             ..person(email, access(email))
         })
         .collect();

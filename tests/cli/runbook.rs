@@ -9,7 +9,7 @@ use crate::support::repository;
 const SAID: [(&str, &str); 5] = [
     ("ManagedAccountsExist", "src/controller/dispatch/finish.rs"),
     ("InUse", "src/controller/cluster.rs"),
-    ("NotLookedAt", "src/cli/status/gather.rs"),
+    ("NotLookedAt", "src/cli/status/reason.rs"),
     ("AdviceApplies", "src/controller/status/render.rs"),
     ("Corrected", "src/controller/status/render.rs"),
 ];

@@ -30,7 +30,7 @@ pub fn between(from: &mut Estate, to: &mut Estate, choices: Choices<'_>, now: Ti
         let before = from.objects.resolve(&key);
         let observed = before.as_ref().map_or_else(Observed::default, |before| Observed::of(&before.desired, &mark));
         let unknown = before.filter(|before| before.desired.definitions.is_none());
-        let unknown = unknown.map(|before| before.definitions.finding.message());
+        let unknown = unknown.map(|before| before.definitions.findings.message());
         if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
             let plan = plan::deletion(&observed, &mark);
             changes.works.push(Work { key, place: None, mark, unknown, resolved: None, observed, plan });

@@ -18,7 +18,7 @@ use kube::Client;
 
 pub(super) use self::cluster::{connect, list, list_all};
 pub use self::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, DiagnosticReason, Severity},
     document::{Document, ObjectId, Place},
 };
 use crate::{

@@ -17,7 +17,7 @@ pub struct ResolvedAccount {
     pub definitions: Arc<Definitions>,
     /// What the store should hold.
     pub desired: Desired,
-    /// What is to be said of each address, in the order given.
+    /// Each address with the findings of its memberships, in the order given.
     pub members: Vec<ResolvedMember>,
 }
 

@@ -1,14 +1,14 @@
 //! Why somebody may do what they may; asked by people, never on the way to a store.
 
 use super::{
-    Definitions, Finding, Outlook,
+    Definitions, Outlook,
     definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
     role::unavailable,
 };
 use crate::{
     api::{MemberGroups, RoleRefKind},
-    model::{Explanation, Grantor, Name, Ranks, RoleName, explain},
+    model::{Explanation, FindingsBuilder, Grantor, KindName, Name, Ranks, RoleName, explain},
     state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
@@ -18,7 +18,8 @@ impl Definitions {
     #[must_use]
     pub fn explain_member(&self, facts: &MemberFacts) -> Option<Vec<Explanation>> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        let mut ignored = FindingsBuilder::new(KindName::Membership, &self.account.namespace, &facts.name);
+        let parts = self.parts(whole, &facts.choices(), &mut ignored);
         Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
@@ -26,7 +27,8 @@ impl Definitions {
     #[must_use]
     pub fn explain_invitation(&self, facts: &InvitationFacts) -> Option<Vec<Explanation>> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
-        let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
+        let mut ignored = FindingsBuilder::new(KindName::Invitation, &self.account.namespace, &facts.name);
+        let parts = self.parts(whole, &facts.choices(), &mut ignored);
         Some(explain(&whole.catalog, &parts.inputs()).1)
     }
 
@@ -98,7 +100,7 @@ impl Definitions {
             account_type: self.account_type,
         };
         group.spec.role_refs.iter().find_map(|reference| {
-            let (ranks, _) = roles.find("spec.roleRefs", reference, &mut Finding::default())?;
+            let (ranks, _) = roles.find(reference).ok()?;
             let reaches = ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
             reaches.then(|| RoleName { kind: reference.kind, name: Name::new(&reference.name) })
         })

@@ -10,7 +10,6 @@ mod catalog;
 mod definitions;
 mod desired;
 mod explain;
-mod finding;
 mod holders;
 mod invitation;
 mod member;
@@ -25,7 +24,6 @@ pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, Window,
 };
-pub use finding::{Fault, Finding};
 pub use member::{MemberView, ResolvedMember};
 pub use objects::{AccountObjects, Objects};
-pub use settings::{Settings, check_every, duration, looser};
+pub use settings::{Settings, check_every, duration};

@@ -3,12 +3,6 @@
 
 use std::sync::Arc;
 
-use roster_core::{
-    model::{AccountKey, Email},
-    resolve::{Access, Labels, RoleName, definitions},
-};
-use roster_reference::{End, Kind, Statement, World};
-
 use crate::{
     engine::{self, Resolved, objects},
     support::{
@@ -17,6 +11,12 @@ use crate::{
         member, now, reasons,
     },
 };
+use roster_core::{
+    model::{AccountKey, Email, RoleName},
+    resolve::{Access, definitions},
+    state::Labels,
+};
+use roster_reference::{End, Kind, Statement, World};
 
 const DANA: &str = "dana@acme.example";
 const CLERK: &str = "roleRef: {name: clerk}";
@@ -52,8 +52,8 @@ fn statement(world: &World, address: &str) -> Statement {
 fn engines_reasons(world: &World, kind: Kind, name: &str) -> String {
     let resolved = resolve(world);
     let finding = match kind {
-        Kind::Role => resolved.definitions.role_finding(&name.into()),
-        Kind::Membership => resolved.views[name].finding.clone(),
+        Kind::Role => resolved.definitions.role_findings(&name.into()),
+        Kind::Membership => resolved.views[name].findings.clone(),
         _ => resolved.invitations[name].clone(),
     };
     engine::reasons(&finding).into_iter().collect::<Vec<_>>().join(" ")
@@ -157,7 +157,7 @@ fn x_a_selector_on_the_name_of_a_namespace_never_matches_one_that_is_read_from_a
     let mut files = objects(&world);
     files.namespaces.insert("acme".into(), Arc::new(Labels::from([("tier".to_owned(), "gold".to_owned())])));
     let snapshot = files.snapshot(&AccountKey::new("acme", "portal")).unwrap();
-    assert_eq!(definitions(&snapshot).finding.reason().unwrap().to_string(), "NamespaceNotAllowed");
+    assert_eq!(definitions(&snapshot).findings.reason().unwrap().to_string(), "NamespaceNotAllowed");
     assert_eq!(statement(&world, DANA), Statement::Exactly);
 }
 

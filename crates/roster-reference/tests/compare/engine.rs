@@ -6,11 +6,9 @@ use std::{
 };
 
 use roster_core::{
-    model::{AccountKey, Email, Name},
-    resolve::{
-        AccountFacts, CatalogFacts, Definitions, Desired, DesiredMember, Finding, GroupFacts, InvitationFacts,
-        MemberFacts, MemberView, Objects, RoleFacts, Scope, StoreFacts, definitions,
-    },
+    model::{AccountKey, Email, Findings, Name, Scope},
+    resolve::{Definitions, Desired, DesiredMember, MemberView, Objects, definitions},
+    state::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts},
 };
 use roster_reference::{AccountAnswer, World, canonical};
 
@@ -21,7 +19,7 @@ pub struct Resolved {
     /// By name of the Membership.
     pub views: BTreeMap<String, MemberView>,
     /// By name of the Invitation.
-    pub invitations: BTreeMap<String, Finding>,
+    pub invitations: BTreeMap<String, Findings>,
 }
 
 /// The objects of a world, as a cluster shows them to the engine.
@@ -99,8 +97,8 @@ pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
 }
 
 /// The reasons of a finding, in the words of the model.
-pub fn reasons(finding: &Finding) -> BTreeSet<String> {
-    let words = finding.faults.iter().map(|fault| fault.reason.to_string());
+pub fn reasons(findings: &Findings) -> BTreeSet<String> {
+    let words = findings.faults().filter_map(|finding| Some(finding.reason()?.to_string()));
     words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
 }
 

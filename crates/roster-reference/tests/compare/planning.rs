@@ -3,22 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
-use roster_core::{
-    api::{Adoption, DriftPolicy, Unmanaged},
-    model::{AccountKey, Email, Layout},
-    plan::{Content, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy, Seen, plan},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName},
-};
-use roster_reference::{
-    AccountAnswer, End, GuardQuestion, Kind, MemberAnswer, ObjectId, Statement, World, guard_fires,
-};
-
 use crate::{
     cases,
     engine::{self, Resolved, is_admitted_unknown, named_owner},
     worlds::{Seed, seeds, world},
+};
+use jiff::Timestamp;
+use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
+use roster_core::{
+    api::{Adoption, DriftPolicy, Unmanaged},
+    model::{AccountKey, Email, Layout, RoleName},
+    plan::{Content, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy, Seen, plan},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+};
+use roster_reference::{
+    AccountAnswer, End, GuardQuestion, Kind, MemberAnswer, ObjectId, Statement, World, guard_fires,
 };
 
 type Checked = Result<(), TestCaseError>;
