@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::{
     evaluate::Judged,
     manifests::AccountObjects,
-    model::{Email, Name, Ranks},
-    resolve::{Access, End, Finding, Holder, MemberContent, Window},
+    model::{Email, Findings, Name, Ranks},
+    resolve::{Access, End, Holder, MemberContent, Window},
 };
 
 /// One address in an account.
@@ -25,10 +25,10 @@ pub struct Person {
     pub known: Known,
     /// When it holds; known even where only the store knows the rest.
     pub window: Window,
-    /// What would be held if nothing withheld it (suspension, blocking, time, …); absent where the objects do not say.
+    /// Potential permissions: without suspension, blocking, time, …; absent where the objects do not say.
     pub potential: Option<Ranks>,
-    /// What is said of each Membership, in the order of `memberships`.
-    pub findings: Vec<Finding>,
+    /// Findings of each Membership, in the order of `memberships`.
+    pub findings: Vec<Findings>,
 }
 
 /// How much of a person's access the objects alone say.
@@ -113,8 +113,7 @@ pub fn people(resolved: &Judged, objects: &AccountObjects) -> Vec<Person> {
     let mut all: Vec<Person> = std::iter::zip(objects.addresses(), &resolved.members)
         .map(|((email, facts), member)| Person {
             memberships: facts.iter().map(|one| one.name.clone()).collect(),
-            findings: member.views.iter().map(|view| view.finding.clone()).collect(),
-            potential: member.potential.clone(),
+            findings: member.views.iter().map(|view| view.findings.clone()).collect(),
             ..person(email, access(email))
         })
         .collect();

@@ -245,8 +245,6 @@ impl Shell {
         };
         self.note(&event);
         self.absorb(event);
-        let control = &self.control;
-        self.traces.forget(|pass| !control.has_statuses_of(pass));
     }
 
     /// Returns what it means to the loop that a task panicked or was abandoned.
@@ -439,6 +437,8 @@ impl Shell {
             return;
         }
         self.gauges = Instant::now();
+        let control = &self.control;
+        self.traces.forget(|pass| !control.has_statuses_of(pass));
         self.means.metrics.shards(self.control.held_shards(), self.shards);
         gauges(&self.means.metrics, &self.control.figures(self.now()));
     }

@@ -2,9 +2,10 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{ObjectId, document::SourceSpan};
+use crate::api::InvalidReason;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
@@ -30,6 +31,52 @@ impl Severity {
     }
 }
 
+/// Reason of a diagnostic; one word in every output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiagnosticReason {
+    /// Roster would say `Valid=False`, for this reason.
+    Invalid(InvalidReason),
+    /// Advice.
+    Advice,
+    /// The API server would refuse it by its schema.
+    Schema,
+    /// The API server would refuse it by one of its rules.
+    Rule,
+    /// The API server would refuse its metadata.
+    Metadata,
+    /// A field that its kind does not have.
+    UnknownField,
+    /// A kind that the group does not have.
+    UnknownKind,
+    /// A version, or a group, that this release does not know.
+    UnknownVersion,
+    /// No YAML or JSON.
+    Syntax,
+    /// A key that is twice in a mapping.
+    DuplicateKey,
+    /// An object that is twice in the input.
+    DuplicateObject,
+    /// Note: documents of other kinds were passed over.
+    Skipped,
+    /// Note: no IdentityStore was given, so one without limits is assumed.
+    StoreAssumed,
+}
+
+impl fmt::Display for DiagnosticReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(reason) => write!(f, "{reason}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl Serialize for DiagnosticReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Something to be said of one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -49,8 +96,8 @@ pub struct Diagnostic {
     pub object: Option<ObjectId>,
     /// The field, as `spec.user.email`; empty where the whole object is meant.
     pub field: String,
-    /// One word: a reason of `Valid=False`, or `Schema`, `Rule`, `Syntax` …
-    pub reason: String,
+    /// Reason.
+    pub reason: DiagnosticReason,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -62,7 +109,7 @@ impl Diagnostic {
         severity: Severity,
         file: &Arc<Path>,
         place: SourceSpan,
-        reason: &str,
+        reason: DiagnosticReason,
         message: impl Into<String>,
     ) -> Self {
         let SourceSpan { position, text } = place;
@@ -75,7 +122,7 @@ impl Diagnostic {
             width: position.width,
             object: None,
             field: String::new(),
-            reason: reason.to_owned(),
+            reason,
             message: message.into(),
         }
     }

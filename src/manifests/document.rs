@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    path::{FieldPath, Step},
+    path::{DocumentPath, Step},
     position::{Marked, Part, Position},
 };
-use crate::model::Name;
+use crate::model::{Name, ObjectRef};
 
 /// Which object something is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
@@ -23,6 +23,13 @@ pub struct ObjectId {
     /// Name.
     #[schemars(with = "String")]
     pub name: Name,
+}
+
+impl From<&ObjectRef> for ObjectId {
+    fn from(object: &ObjectRef) -> Self {
+        let ObjectRef { kind, namespace, name } = object;
+        Self { kind: Name::const_new(kind.as_str()), namespace: namespace.clone(), name: name.clone() }
+    }
 }
 
 impl fmt::Display for ObjectId {
@@ -45,7 +52,7 @@ pub struct Document {
     /// Its text, for finding the line of a field; of an object in a List, the whole List's.
     pub text: Arc<str>,
     /// Where in its text the object is: nowhere in particular, or among the items of a List.
-    pub inside: FieldPath,
+    pub inside: DocumentPath,
     /// The object it is. What it says is not kept: very many documents would be very large.
     pub id: ObjectId,
 }
@@ -62,8 +69,8 @@ pub struct SourceSpan {
 impl Document {
     /// Where a field is; see [`Marked::find`]. The beginning of the document where nothing is found.
     #[must_use]
-    pub fn place(&self, path: &FieldPath, part: Part, word: Option<&str>) -> SourceSpan {
-        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+    pub fn place(&self, path: &DocumentPath, part: Part, word: Option<&str>) -> SourceSpan {
+        let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
         let found = Marked::read(&self.text).map(|marked| marked.find(&whole, part, word));
         place_in(&self.text, self.line, found)
     }
@@ -84,8 +91,8 @@ impl Document {
 
     /// Whether a field's name or value is written without quotes, as YAML only can.
     #[must_use]
-    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
-        let whole = FieldPath(self.inside.0.iter().chain(&path.0).cloned().collect());
+    pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
+        let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
         Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
     }
 }

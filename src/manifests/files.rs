@@ -12,11 +12,11 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::{
-    Diagnostic, Document, Files, LoadedObjects, ObjectId, Objects, Severity, Source, decode,
+    Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Objects, Severity, Source, decode,
     document::{SourceSpan, place_in},
     kinds::{Sort, sort},
     parse::{self, Chunk},
-    path::{FieldPath, Step},
+    path::{DocumentPath, Step},
     position::{Marked, Part, Position},
     schema::{self, KINDS},
 };
@@ -157,7 +157,7 @@ fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
     let mut read = Read::default();
     match parse::value(chunk) {
         Ok(Value::Null) => {}
-        Ok(value) => object(file, chunk, value, FieldPath::default(), namespace, &mut read),
+        Ok(value) => object(file, chunk, value, DocumentPath::default(), namespace, &mut read),
         Err(broken) => {
             let place = place_in(chunk.text, chunk.line, broken.position);
             let message = broken.message;
@@ -167,7 +167,7 @@ fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
     read
 }
 
-fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, namespace: &str, read: &mut Read) {
+fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: DocumentPath, namespace: &str, read: &mut Read) {
     match sort(&value) {
         Sort::Other(what) => read.skipped.push((file.clone(), what)),
         Sort::List => {
@@ -180,7 +180,7 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, 
             }
         }
         Sort::Mistaken(path, reason, message) => {
-            let whole = FieldPath(inside.0.iter().chain(&path.0).cloned().collect());
+            let whole = DocumentPath(inside.0.iter().chain(&path.0).cloned().collect());
             let found = Marked::read(chunk.text).map(|marked| marked.find(&whole, Part::Value, None));
             let place = place_in(chunk.text, chunk.line, found);
             let mut diagnostic = Diagnostic::new(Severity::Error, file, place, reason, message);
@@ -196,8 +196,9 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: FieldPath, 
             if let Err(error) = &found
                 && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
             {
-                let place = document.place(&FieldPath::default().field("spec"), Part::Value, None);
-                let diagnostic = Diagnostic::new(Severity::Error, file, place, "Schema", error.to_string());
+                let place = document.place(&DocumentPath::default().field("spec"), Part::Value, None);
+                let diagnostic =
+                    Diagnostic::new(Severity::Error, file, place, DiagnosticReason::Schema, error.to_string());
                 read.diagnostics.push(diagnostic.about(&document.id, "spec"));
             }
             read.documents.push((document, found.ok()));
@@ -233,11 +234,11 @@ fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) 
 }
 
 fn there_twice(document: &Document, first: &Document) -> Diagnostic {
-    let path = FieldPath::default().field("metadata").field("name");
+    let path = DocumentPath::default().field("metadata").field("name");
     let earlier = first.place(&path, Part::Value, None).position.line;
     let message = format!("is there already, at {}:{earlier}; keep one", first.file.display());
     let place = document.place(&path, Part::Value, None);
-    Diagnostic::new(Severity::Error, &document.file, place, "DuplicateObject", message)
+    Diagnostic::new(Severity::Error, &document.file, place, DiagnosticReason::DuplicateObject, message)
         .about(&document.id, path.to_string())
 }
 
@@ -250,7 +251,7 @@ fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
     let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
         let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
         let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
-        Diagnostic::new(Severity::Note, &file, SourceSpan::default(), "Skipped", message)
+        Diagnostic::new(Severity::Note, &file, SourceSpan::default(), DiagnosticReason::Skipped, message)
     };
     kinds.into_iter().map(note).collect()
 }
@@ -271,9 +272,9 @@ fn assume_stores(objects: &mut Objects, files: &mut Files) {
         let id = ObjectId { kind: "Account".into(), namespace: account.namespace.clone(), name: account.name.clone() };
         let Some(document) = files.documents.iter().find(|document| document.id == id) else { continue };
         let message = format!("there is no IdentityStore in these files; {name:?} is taken to have all defaults");
-        let path = FieldPath::parse("spec.storeRef");
+        let path = DocumentPath::parse("spec.storeRef");
         let place = SourceSpan { position: Position::default(), text: String::new() };
-        let note = Diagnostic::new(Severity::Note, &document.file, place, "StoreAssumed", message);
+        let note = Diagnostic::new(Severity::Note, &document.file, place, DiagnosticReason::StoreAssumed, message);
         files.diagnostics.push(note.about(&document.id, path.to_string()));
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    path::{FieldPath, Step},
+    DiagnosticReason,
+    path::{DocumentPath, Step},
     schema::KINDS,
 };
 use crate::api;
@@ -18,8 +19,8 @@ pub(super) enum Sort {
     List,
     /// Not ours: passed over, in these words.
     Other(String),
-    /// Meant to be ours: which field is wrong, in one word and in a sentence.
-    Mistaken(FieldPath, &'static str, String),
+    /// Meant to be ours: which field is wrong, the reason, and a sentence.
+    Mistaken(DocumentPath, DiagnosticReason, String),
 }
 
 /// What a document is.
@@ -29,7 +30,7 @@ pub(super) fn sort(value: &Value) -> Sort {
     };
     let word = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let (version, kind) = (word("apiVersion"), word("kind"));
-    let field = |name: &str| FieldPath(vec![Step::Field(name.to_owned())]);
+    let field = |name: &str| DocumentPath(vec![Step::Field(name.to_owned())]);
     let right = format!("{}/{}", api::GROUP, api::VERSION);
     if kind.ends_with("List") && fields.get("items").is_some_and(Value::is_array) {
         return Sort::List;
@@ -40,29 +41,37 @@ pub(super) fn sort(value: &Value) -> Sort {
     if version == right {
         return match (KINDS.get(kind), kind) {
             (Some(_), _) => Sort::Ours,
-            (None, "") => Sort::Mistaken(field("kind"), "UnknownKind", "is required".to_owned()),
+            (None, "") => Sort::Mistaken(field("kind"), DiagnosticReason::UnknownKind, "is required".to_owned()),
             (None, kind) => {
                 let known: Vec<&str> = KINDS.names().collect();
                 let hint = KINDS.meant(kind).map_or_else(
                     || format!("; it has {}", known.join(", ")),
                     |meant| format!("; did you mean {meant:?}?"),
                 );
-                Sort::Mistaken(field("kind"), "UnknownKind", format!("{right} has no kind {kind:?}{hint}"))
+                Sort::Mistaken(
+                    field("kind"),
+                    DiagnosticReason::UnknownKind,
+                    format!("{right} has no kind {kind:?}{hint}"),
+                )
             }
         };
     }
     let group = version.split('/').next().unwrap_or_default();
     if group == api::GROUP {
         let message = format!("{version:?} is not known; this release of roster knows {right}");
-        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", message);
+        return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
     // Others have kinds of our names; but nobody else's group is nearly ours.
     if version.is_empty() && KINDS.get(kind).is_some() {
-        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", format!("is required; did you mean {right:?}?"));
+        return Sort::Mistaken(
+            field("apiVersion"),
+            DiagnosticReason::UnknownVersion,
+            format!("is required; did you mean {right:?}?"),
+        );
     }
     if version.contains('/') && closest(group, [api::GROUP]).is_some() {
         let message = format!("{version:?} is nobody's; did you mean {right:?}?");
-        return Sort::Mistaken(field("apiVersion"), "UnknownVersion", message);
+        return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
     Sort::Other(if kind.is_empty() { "a document without kind".to_owned() } else { kind.to_owned() })
 }
@@ -85,11 +94,11 @@ mod tests {
         assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role".to_owned()));
         assert_eq!(sort(&json!({"kind": "List", "apiVersion": "v1", "items": []})), Sort::List);
         for (version, kind, reason) in [
-            ("roster.dev/v1beta1", "Membership", "UnknownVersion"),
-            ("rooster.dev/v1alpha1", "Membership", "UnknownVersion"),
-            ("", "Membership", "UnknownVersion"),
-            ("roster.dev/v1alpha1", "Memberships", "UnknownKind"),
-            ("roster.dev/v1alpha1", "", "UnknownKind"),
+            ("roster.dev/v1beta1", "Membership", DiagnosticReason::UnknownVersion),
+            ("rooster.dev/v1alpha1", "Membership", DiagnosticReason::UnknownVersion),
+            ("", "Membership", DiagnosticReason::UnknownVersion),
+            ("roster.dev/v1alpha1", "Memberships", DiagnosticReason::UnknownKind),
+            ("roster.dev/v1alpha1", "", DiagnosticReason::UnknownKind),
         ] {
             assert!(matches!(of(version, kind), Sort::Mistaken(_, said, _) if said == reason), "{version} {kind}");
         }

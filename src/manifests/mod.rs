@@ -21,7 +21,7 @@ use kube::Client;
 
 pub use self::{
     cluster::{connect, list, list_all, read as read_cluster},
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, DiagnosticReason, Severity},
     document::{Document, ObjectId, SourceSpan},
     files::read as read_files,
     objects::{AccountObjects, Objects},

@@ -9,7 +9,10 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::position::{Marked, Part, Position};
+use super::{
+    DiagnosticReason,
+    position::{Marked, Part, Position},
+};
 
 /// One document of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub(super) struct Chunk<'a> {
 /// Why a document cannot be read.
 #[derive(Debug)]
 pub(super) struct Broken {
-    pub reason: &'static str,
+    pub reason: DiagnosticReason,
     pub message: String,
     pub position: Option<Position>,
 }
@@ -96,7 +99,7 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
             let first = marked.find(&path, Part::Key, None);
             let message = format!("{path} is there twice, first on line {}; keep one", first.line + chunk.line - 1);
             return Err(Broken {
-                reason: "DuplicateKey",
+                reason: DiagnosticReason::DuplicateKey,
                 message,
                 position: Some(marked.find(&path, Part::SecondKey, None)),
             });
@@ -108,7 +111,7 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
     let line = position.and_then(|position| chunk.text.lines().nth(position.line - 1)).unwrap_or_default();
     let indent = &line[..line.len() - line.trim_start().len()];
     let message = if indent.contains('\t') { format!("{message}; indent with spaces, not with tabs") } else { message };
-    Err(Broken { reason: "Syntax", message, position })
+    Err(Broken { reason: DiagnosticReason::Syntax, message, position })
 }
 
 /// Reads a file, or standard input.
@@ -298,7 +301,7 @@ mod tests {
     #[test]
     fn a_key_that_is_there_twice_is_shown_where_it_is_repeated() {
         let broken = value(&Chunk { line: 11, text: "a:\n  b: 1\n  c: 2\n  b: 3\n", is_json: false }).unwrap_err();
-        assert_eq!(broken.reason, "DuplicateKey");
+        assert_eq!(broken.reason, DiagnosticReason::DuplicateKey);
         assert_eq!(broken.message, "a.b is there twice, first on line 12; keep one");
         assert_eq!(broken.position, Some(Position { line: 4, column: 3, width: 1 }));
     }
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn broken_yaml_has_a_line_and_a_column() {
         let broken = read("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
-        assert_eq!(broken.reason, "Syntax");
+        assert_eq!(broken.reason, DiagnosticReason::Syntax);
         assert_eq!(broken.position.map(|position| position.line), Some(3));
         assert!(!broken.message.contains("line"), "{}", broken.message);
     }

@@ -1,4 +1,4 @@
-//! Paths of fields, as people read them and as documents are searched by them.
+//! Paths of fields, as documents are searched by them.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ pub enum Step {
     Named(String),
 }
 
-/// The path of a field, as `spec.sections[0].name`.
+/// Path of a field in a document, step by step: `spec.sections[0].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldPath(pub Vec<Step>);
+pub struct DocumentPath(pub Vec<Step>);
 
-impl FieldPath {
+impl DocumentPath {
     /// Reads a path as the engine writes it: `spec.sections[billing].requires`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -34,19 +34,6 @@ impl FieldPath {
         Self(steps)
     }
 
-    /// The field that a message of the engine begins with (`spec.roleRef: …`), and the rest.
-    #[must_use]
-    pub fn split_message(message: &str) -> (&str, &str) {
-        match message.split_once(": ") {
-            Some((field, rest))
-                if (field.starts_with("spec.") || field.starts_with("metadata.")) && !field.contains(' ') =>
-            {
-                (field, rest)
-            }
-            _ => ("", message),
-        }
-    }
-
     /// The same with one more field.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>) -> Self {
@@ -55,7 +42,7 @@ impl FieldPath {
     }
 }
 
-impl fmt::Display for FieldPath {
+impl fmt::Display for DocumentPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, step) in self.0.iter().enumerate() {
             match step {
@@ -77,15 +64,9 @@ mod tests {
     #[test]
     fn a_path_is_read_as_it_is_written() {
         for text in ["spec.sections[billing].requires", "spec.roles[2].permissions.a", "metadata.name"] {
-            assert_eq!(FieldPath::parse(text).to_string(), text);
+            assert_eq!(DocumentPath::parse(text).to_string(), text);
         }
-        let path = FieldPath::parse("metadata.labels").field("a.b/c");
+        let path = DocumentPath::parse("metadata.labels").field("a.b/c");
         assert_eq!(path.to_string(), "metadata.labels[\"a.b/c\"]");
-    }
-
-    #[test]
-    fn a_message_begins_with_its_field() {
-        assert_eq!(FieldPath::split_message("spec.roleRef: none"), ("spec.roleRef", "none"));
-        assert_eq!(FieldPath::split_message("account \"a\": spec.x: none"), ("", "account \"a\": spec.x: none"));
     }
 }

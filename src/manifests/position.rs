@@ -3,7 +3,7 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use super::path::{FieldPath, Step};
+use super::path::{DocumentPath, Step};
 
 /// A place in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Marked {
     /// Where a field is, or the last step of the way to it that is there. `word` is looked for below it: the key or
     /// value that a message quotes.
     #[must_use]
-    pub fn find(&self, path: &FieldPath, part: Part, word: Option<&str>) -> Position {
+    pub fn find(&self, path: &DocumentPath, part: Part, word: Option<&str>) -> Position {
         let (mut at, mut key) = (self, None);
         for (place, step) in path.0.iter().enumerate() {
             let last = place + 1 == path.0.len();
@@ -79,7 +79,7 @@ impl Marked {
 
     /// Whether a field's name or value is a scalar without quotes.
     #[must_use]
-    pub fn is_plain(&self, path: &FieldPath, part: Part) -> bool {
+    pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
         let start = Some((None, self));
         let found = path.0.iter().fold(start, |at, step| at.and_then(|(_, at)| at.step(step, false)));
         let found = found.and_then(|(key, value)| if part == Part::Value { Some(value) } else { key });
@@ -88,7 +88,7 @@ impl Marked {
 
     /// A key that is twice in a mapping somewhere below, with the path of the mapping.
     #[must_use]
-    pub fn repeated(&self) -> Option<FieldPath> {
+    pub fn repeated(&self) -> Option<DocumentPath> {
         match &self.shape {
             Shape::Scalar { .. } | Shape::Alias => None,
             Shape::List(items) => items
@@ -98,7 +98,7 @@ impl Marked {
             Shape::Map(entries) => entries.iter().enumerate().find_map(|(place, (key, value))| {
                 let name = key.text()?;
                 if entries[..place].iter().any(|(other, _)| other.text() == Some(name)) {
-                    return Some(FieldPath::default().field(name));
+                    return Some(DocumentPath::default().field(name));
                 }
                 value.repeated().map(|path| before(Step::Field(name.to_owned()), path))
             }),
@@ -150,7 +150,7 @@ impl Marked {
     }
 }
 
-fn before(step: Step, mut path: FieldPath) -> FieldPath {
+fn before(step: Step, mut path: DocumentPath) -> DocumentPath {
     path.0.insert(0, step);
     path
 }
@@ -209,7 +209,7 @@ spec:
 ";
 
     fn find(path: &str, part: Part, word: Option<&str>) -> (usize, usize, usize) {
-        let position = Marked::read(TEXT).unwrap().find(&FieldPath::parse(path), part, word);
+        let position = Marked::read(TEXT).unwrap().find(&DocumentPath::parse(path), part, word);
         (position.line, position.column, position.width)
     }
 
@@ -248,9 +248,9 @@ spec:
     #[test]
     fn quotes_are_seen() {
         let marked = Marked::read(TEXT).unwrap();
-        assert!(marked.is_plain(&FieldPath::parse("spec.groupRefs[0].name"), Part::Value));
-        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[1].kind"), Part::Value));
-        assert!(marked.is_plain(&FieldPath::parse("spec.groupRefs[1].kind"), Part::Key));
-        assert!(!marked.is_plain(&FieldPath::parse("spec.groupRefs[7].kind"), Part::Value));
+        assert!(marked.is_plain(&DocumentPath::parse("spec.groupRefs[0].name"), Part::Value));
+        assert!(!marked.is_plain(&DocumentPath::parse("spec.groupRefs[1].kind"), Part::Value));
+        assert!(marked.is_plain(&DocumentPath::parse("spec.groupRefs[1].kind"), Part::Key));
+        assert!(!marked.is_plain(&DocumentPath::parse("spec.groupRefs[7].kind"), Part::Value));
     }
 }

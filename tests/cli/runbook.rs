@@ -7,9 +7,9 @@ use crate::support::repository;
 
 /// Reasons that are no variants, each with the source that writes it.
 const SAID: [(&str, &str); 5] = [
-    ("ManagedAccountsExist", "src/controller/dispatch/finish.rs"),
+    ("ManagedAccountsExist", "crates/roster-core/src/control/finish.rs"),
     ("InUse", "crates/roster-core/src/report/status.rs"),
-    ("NotLookedAt", "src/cli/status/gather.rs"),
+    ("NotLookedAt", "src/cli/status/reason.rs"),
     ("AdviceApplies", "crates/roster-core/src/report/render.rs"),
     ("Corrected", "crates/roster-core/src/report/render.rs"),
 ];

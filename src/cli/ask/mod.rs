@@ -21,7 +21,7 @@ use crate::{
     api::InvalidReason,
     evaluate::Judged,
     manifests::{AccountObjects, LoadedObjects},
-    model::{AccountKey, Catalog, Email, Layout, Ranks, Scope},
+    model::{AccountKey, Catalog, Email, Finding, Findings, Layout, Ranks, Scope},
     plan::{GUARD_WINDOW, limited},
     resolve::{MemberContent, Outlook},
     store::{Place, Store},
@@ -147,8 +147,8 @@ impl<'a> Subject<'a> {
         if let Some(content) = person.content.as_ref().filter(|content| content.ended.is_none()) {
             return Some(content.ranks.clone());
         }
-        let mut faults = person.findings.iter().flat_map(|finding| &finding.faults);
-        if faults.any(|fault| fault.reason == InvalidReason::InvitationRequired) {
+        let mut reasons = person.findings.iter().flat_map(Findings::iter).filter_map(Finding::reason);
+        if reasons.any(|reason| reason == InvalidReason::InvitationRequired) {
             return Some(catalog.no_access());
         }
         person.potential.clone()
@@ -175,7 +175,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn frozen(&self) -> Option<String> {
         let definitions = &self.resolved.definitions;
-        matches!(definitions.outlook, Outlook::Unresolvable).then(|| definitions.finding.message())
+        matches!(definitions.outlook, Outlook::Unresolvable).then(|| definitions.findings.message())
     }
 
     async fn ask(&mut self, place: &Place, store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {

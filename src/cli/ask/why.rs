@@ -6,7 +6,7 @@ use super::{Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
     manifests::suggest::closest,
-    model::{Email, Explanation, Grantor, Ranks, Step},
+    model::{Email, Explanation, Findings, Grantor, Ranks, Step},
     resolve::{End, Holder},
     state::MemberFacts,
 };
@@ -162,7 +162,7 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
             return format!("account {} keeps what its store holds ({why}): {only_store}", subject.key);
         }
         Held::AtMost(ranks) if question.is_met(&ranks) => {
-            let faults = person.findings.iter().map(crate::resolve::Finding::message).collect::<Vec<_>>().join("; ");
+            let faults = person.findings.iter().map(Findings::message).collect::<Vec<_>>().join("; ");
             return format!("{email} has at most {}, and maybe less ({faults}): {only_store}", name(question.rank));
         }
         Held::Exactly(ranks) | Held::AtMost(ranks) => ranks,
@@ -179,7 +179,7 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
     });
     let rank_of = |one: &Explanation| section.and_then(|ladder| ladder.levels.iter().position(|l| *l == one.level));
     let Some(least) = least.min_by_key(rank_of) else { return format!("{email} has {has}") };
-    let fault = person.findings.iter().find(|finding| !finding.is_valid()).map(crate::resolve::Finding::message);
+    let fault = person.findings.iter().find(|findings| !findings.is_valid()).map(Findings::message);
     match (least.steps.last(), fault) {
         (_, Some(fault)) => format!("{email} has {has}: {fault}"),
         (Some(_), None) => {

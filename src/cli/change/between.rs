@@ -34,7 +34,7 @@ pub fn between(
         let before = from.judge(&key, now);
         let observed = before.as_ref().map_or_else(Observed::default, |before| Observed::of(&before.desired, &mark));
         let unknown = before.filter(|before| before.desired.definitions.is_none());
-        let unknown = unknown.map(|before| before.definitions.finding.message());
+        let unknown = unknown.map(|before| before.definitions.findings.message());
         if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
             let plan = evaluate::delete(&observed, &mark);
             changes.works.push(Work { key, place: None, mark, unknown, judged: None, observed, plan });

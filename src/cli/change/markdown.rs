@@ -6,7 +6,10 @@ use super::{
     report::{AccountChanges, Action, Compares, Report, Step},
     text::{by_reason, had, level, thousands},
 };
-use crate::cli::output::{Table, counted, escape_markdown};
+use crate::{
+    cli::output::{Table, counted, escape_markdown},
+    plan::Hold,
+};
 
 /// Rows of one table, unless all are asked for: a comment has its limits, too.
 const ROWS: usize = 50;
@@ -126,8 +129,8 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
         let _ = write!(out, "{}{}\n</details>\n\n", table.markdown(), more(rows, steps.len()));
     }
     let mut notes = Table::new(["object", "what is to be said"]);
-    for held in account.holds.iter().filter(|held| !["Guarded", "DriftReported"].contains(&held.hold)) {
-        notes.row([&held.object, held.hold]);
+    for held in account.holds.iter().filter(|held| !matches!(held.hold, Hold::Guarded | Hold::DriftReported)) {
+        notes.row([&held.object, held.hold.as_str()]);
     }
     for drift in account.drift.iter().filter(|drift| !drift.corrected) {
         for entry in &drift.entries {

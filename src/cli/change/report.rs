@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::effect;
-use crate::api::DriftEntry;
+use crate::{
+    api::{DriftEntry, InvalidReason},
+    plan::{Cause, Hold, Phase},
+};
 
 /// What would change, or has been changed.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -112,7 +115,8 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// When within the pass: `narrow`, `define`, `grant`, `demolish`, in this order.
-    pub phase: &'static str,
+    #[schemars(with = "String")]
+    pub phase: Phase,
     /// What it does.
     pub action: Action,
     /// `account`, `role`, `group` or `member`.
@@ -120,7 +124,8 @@ pub struct Step {
     /// Its name or address; empty for the account.
     pub name: String,
     /// Why: `spec`, `drift`, `adoption`, `unwanted`, `unmanaged` or `account-deleted`.
-    pub cause: &'static str,
+    #[schemars(with = "String")]
+    pub cause: Cause,
     /// What is added, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub what: String,
@@ -157,7 +162,8 @@ pub struct Held {
     /// What.
     pub object: String,
     /// `NotOwned`, `Paused`, `Guarded` or `DriftReported`.
-    pub hold: &'static str,
+    #[schemars(with = "String")]
+    pub hold: Hold,
 }
 
 /// Something that differs in the store from what was applied.
@@ -177,7 +183,8 @@ pub struct Invalid {
     /// Kind and name.
     pub object: String,
     /// The reason of `Valid=False`.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: InvalidReason,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -211,12 +218,12 @@ impl Step {
     #[must_use]
     pub fn why(&self) -> &str {
         match (self.action, self.cause) {
-            (Action::Remove, "unmanaged") => "nobody declared it",
-            (Action::Remove, "account-deleted") => "the account goes",
+            (Action::Remove, Cause::Unmanaged) => "nobody declared it",
+            (Action::Remove, Cause::AccountDeleted) => "the account goes",
             (Action::Remove, _) => "no longer declared",
             (Action::Add, _) => &self.what,
-            (_, "drift") => "somebody changed it in the store",
-            (_, "adoption") => "taken over",
+            (_, Cause::Drift) => "somebody changed it in the store",
+            (_, Cause::Adoption) => "taken over",
             // Of other sections or levels, or after somebody's change that came to the same.
             (Action::Change, _) if self.fields.is_empty() => "means the same, written anew",
             _ => "",

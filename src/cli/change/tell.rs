@@ -12,13 +12,11 @@ use super::{
     },
 };
 use crate::{
-    api::InvalidReason,
     cli::output::API_VERSION,
     evaluate::Judged,
     manifests::LoadedObjects,
-    model::Layout,
-    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Phase, Plan},
-    resolve::Finding,
+    model::{Findings, Layout},
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
 };
 
 impl Report {
@@ -52,7 +50,7 @@ impl Report {
             kind: "Plan",
             compares,
             changes: summary.add + summary.change + summary.remove > 0,
-            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != "DriftReported"),
+            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != Hold::DriftReported),
             summary,
             accounts,
             left_in_store: left
@@ -69,14 +67,14 @@ impl Report {
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         let mut holds = self.accounts.iter().flat_map(|account| &account.holds);
-        self.summary.guarded > 0 || holds.any(|held| ["Guarded", "NotOwned"].contains(&held.hold))
+        self.summary.guarded > 0 || holds.any(|held| matches!(held.hold, Hold::Guarded | Hold::NotOwned))
     }
 }
 
 fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.judged.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
-    let unresolved = unresolved.map(|resolved| resolved.definitions.finding.message());
+    let unresolved = unresolved.map(|resolved| resolved.definitions.findings.message());
     let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
         members: guarded.members.iter().map(ToString::to_string).collect(),
         why: guarded.why.clone(),
@@ -95,31 +93,9 @@ fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChange
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
         people: effect::people(loaded, work, now),
         guarded,
-        holds: plan
-            .holds
-            .iter()
-            .map(|(object, hold)| Held { object: object.to_string(), hold: hold_word(*hold) })
-            .collect(),
+        holds: plan.holds.iter().map(|(object, hold)| Held { object: object.to_string(), hold: *hold }).collect(),
         drift: drift.collect(),
         invalid: work.judged.as_ref().map(|resolved| invalid(loaded, work, resolved)).unwrap_or_default(),
-    }
-}
-
-const fn hold_word(hold: Hold) -> &'static str {
-    match hold {
-        Hold::NotOwned => "NotOwned",
-        Hold::Paused => "Paused",
-        Hold::Guarded => "Guarded",
-        Hold::DriftReported => "DriftReported",
-    }
-}
-
-const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Narrow => "narrow",
-        Phase::Define => "define",
-        Phase::Grant => "grant",
-        Phase::Demolish => "demolish",
     }
 }
 
@@ -146,8 +122,7 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
         ObjectKey::Group(name) => name.to_string(),
         ObjectKey::Member(email) => email.to_string(),
     };
-    let (phase, kind) = (phase_word(change.phase), change.object.kind());
-    Step { phase, action, kind, name, cause: change.cause.as_str(), what, fields }
+    Step { phase: change.phase, action, kind: change.object.kind(), name, cause: change.cause, what, fields }
 }
 
 /// The sections that only one of both has, or has with other levels.
@@ -213,36 +188,33 @@ fn sections(count: usize) -> String {
 fn invalid(loaded: &LoadedObjects, work: &Work, resolved: &Judged) -> Vec<Invalid> {
     let Some(entry) = loaded.objects.accounts.get(&work.key) else { return Vec::new() };
     let definitions = &resolved.definitions;
-    let shared = definitions.shared_fault.as_ref();
     let mut found = BTreeMap::new();
-    let mut add = |object: String, finding: &Finding, own: bool| {
-        let mut finding = finding.clone();
-        finding.faults.retain(|fault| own || Some(fault) != shared);
-        if let Some(reason) = finding.reason() {
-            let (reason, message) = (reason.to_string(), finding.message());
+    let mut add = |object: String, findings: &Findings| {
+        let mut findings = findings.clone();
+        findings.retain(|finding| !finding.is_of_account());
+        if let Some(reason) = findings.reason() {
+            let message = findings.message();
             found.insert(object.clone(), Invalid { object, reason, message });
         }
     };
-    let mut account = definitions.finding.clone();
+    let mut account = definitions.findings.clone();
     if let Some(owner) = &work.plan.owner_kept {
-        let message =
-            format!("spec.owner.email: the catalog does not let the owner change (ownerChange); {owner} stays");
-        account.fault(InvalidReason::OwnerImmutable, message);
+        account.push(definitions.owner_stays(owner));
     }
-    add(format!("Account {}", work.key.name), &account, true);
+    add(format!("Account {}", work.key.name), &account);
     for name in entry.roles.keys() {
-        add(format!("Role {name}"), &definitions.role_finding(name), false);
+        add(format!("Role {name}"), &definitions.role_findings(name));
     }
     for name in entry.groups.keys() {
-        add(format!("UserGroup {name}"), &definitions.group_finding(name), false);
+        add(format!("UserGroup {name}"), &definitions.group_findings(name));
     }
     for (facts, member) in std::iter::zip(entry.addresses().values(), &resolved.members) {
         for (one, view) in std::iter::zip(facts, &member.views) {
-            add(format!("Membership {}", one.name), &view.finding, false);
+            add(format!("Membership {}", one.name), &view.findings);
         }
     }
     for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding, false);
+        add(format!("Membership {}", facts.name), &definitions.unaddressed(facts).findings);
     }
     found.into_values().collect()
 }

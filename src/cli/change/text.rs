@@ -8,7 +8,10 @@ use super::{
     effect::{Level, Person},
     report::{AccountChanges, Action, Compares, Report, Step, Summary},
 };
-use crate::cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint};
+use crate::{
+    cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+    plan::{Hold, Phase},
+};
 
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
@@ -158,7 +161,7 @@ impl Text {
 
     fn changes(&mut self, account: &AccountChanges) {
         let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
-        for phase in ["narrow", "define", "grant", "demolish"] {
+        for phase in [Phase::Narrow, Phase::Define, Phase::Grant, Phase::Demolish] {
             let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == phase).collect();
             if steps.is_empty() {
                 continue;
@@ -241,14 +244,14 @@ impl Text {
 
     fn holds(&mut self, account: &AccountChanges) {
         for (hold, words) in
-            [("NotOwned", "not ours, and left alone"), ("Paused", "waits, since store or account are paused")]
+            [(Hold::NotOwned, "not ours, and left alone"), (Hold::Paused, "waits, since store or account are paused")]
         {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
             if objects.is_empty() {
                 continue;
             }
-            self.wrapped(2, WARN, hold, &format!(": {words}"));
+            self.wrapped(2, WARN, hold.as_str(), &format!(": {words}"));
             for object in objects.iter().take(self.rows) {
                 self.line(&format!("    {object}"));
             }
@@ -308,12 +311,12 @@ impl Text {
     }
 }
 
-fn title_of(phase: &str) -> &'static str {
+const fn title_of(phase: Phase) -> &'static str {
     match phase {
-        "narrow" => "Narrowed, first of all",
-        "define" => "Account, roles and groups",
-        "grant" => "Granted",
-        _ => "Used by nobody any more",
+        Phase::Narrow => "Narrowed, first of all",
+        Phase::Define => "Account, roles and groups",
+        Phase::Grant => "Granted",
+        Phase::Demolish => "Used by nobody any more",
     }
 }
 

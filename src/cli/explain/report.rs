@@ -11,8 +11,8 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
-    model::{Email, Explanation, Grantor, Name, Ranks, Step},
-    resolve::{Access, Finding, Holder, MemberView},
+    model::{Email, Explanation, Finding, Findings, Grantor, KindName, Name, Ranks, RoleName, Step},
+    resolve::{Access, Holder, MemberView},
 };
 
 /// Why somebody may do what they may.
@@ -60,12 +60,14 @@ pub struct AccessExplanation {
 #[serde(rename_all = "camelCase")]
 pub struct AccessSource {
     /// Kind: `Membership`, `Account` (of the owner), `Invitation`.
-    pub(super) kind: &'static str,
+    #[schemars(with = "String")]
+    pub(super) kind: KindName,
     /// Name.
     pub(super) name: String,
     /// The role, the catalog's default included; `custom:` before one of the account's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) role: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) role: Option<RoleName>,
     /// The groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) groups: Vec<String>,
@@ -219,12 +221,12 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     let (mut sources, mut chains) = (Vec::new(), Vec::new());
     if person.is_some_and(|person| person.is_owner) {
         let role = definitions.owner_member().and_then(|(_, owner)| match owner.access {
-            Access::Exactly(content) => content.role.as_ref().map(ToString::to_string),
+            Access::Exactly(content) => content.role.clone(),
             _ => None,
         });
         let name = subject.key.name.to_string();
         chains.extend(definitions.potential(Holder::Owner).map(|potential| (name.clone(), potential.sections)));
-        sources.push(AccessSource { role, ..source("Account", name, &Finding::default()) });
+        sources.push(AccessSource { role, ..source(KindName::Account, name, &Findings::default()) });
     }
     let facts = person.map(|person| facts(subject, person)).unwrap_or_default();
     let addresses = subject.objects.addresses();
@@ -234,11 +236,11 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let role = facts.role_name().or_else(|| definitions.default_role());
         sources.push(AccessSource {
-            role: role.map(|role| role.to_string()),
+            role,
             groups: names(&facts.groups),
             restrictions: names(&view.restrictions),
             lifted: names(&facts.lift),
-            ..source("Membership", facts.name.to_string(), &view.finding)
+            ..source(KindName::Membership, facts.name.to_string(), &view.findings)
         });
         if !person.is_some_and(|person| person.is_owner) {
             let potential = definitions.potential(Holder::Member(facts));
@@ -249,11 +251,11 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     for invitation in invitations.filter(|one| !one.accepted) {
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         sources.push(AccessSource {
-            role: invitation.role.as_ref().map(|role| role.name.clone()),
+            role: invitation.role.as_ref().map(RoleName::from),
             groups: names(&invitation.groups),
             restrictions: names(&invitation.apply),
             lifted: names(&invitation.lift),
-            ..source("Invitation", invitation.name.to_string(), &definitions.invitation(invitation))
+            ..source(KindName::Invitation, invitation.name.to_string(), &definitions.invitation(invitation))
         });
         if person.is_none() {
             let potential = definitions.potential(Holder::Invited(invitation));
@@ -263,9 +265,10 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     (sources, chains)
 }
 
-fn source(kind: &'static str, name: String, finding: &Finding) -> AccessSource {
-    let faults = finding.faults.iter().map(|fault| format!("{}: {}", fault.reason, fault.message)).collect();
-    let advice = finding.advice.clone();
+fn source(kind: KindName, name: String, findings: &Findings) -> AccessSource {
+    let fault = |finding: &Finding| finding.reason().map(|reason| format!("{reason}: {finding}"));
+    let faults = findings.iter().filter_map(fault).collect();
+    let advice = findings.advice().map(ToString::to_string).collect();
     let (groups, restrictions, lifted) = (Vec::new(), Vec::new(), Vec::new());
     AccessSource { kind, name, role: None, groups, restrictions, lifted, faults, advice }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::report::{AccessExplanation, AccessSource, Chain, SectionAccess, StepKind};
 use crate::cli::ask::day;
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, tame, wrap};
+use crate::{api::RoleRefKind, model::KindName};
 
 /// The whole text.
 pub(super) fn text(report: &AccessExplanation) -> String {
@@ -14,14 +15,14 @@ pub(super) fn text(report: &AccessExplanation) -> String {
     for source in &report.sources {
         text += &head(source);
     }
-    if report.sources.iter().filter(|source| source.kind == "Membership").count() > 1 {
+    if report.sources.iter().filter(|source| source.kind == KindName::Membership).count() > 1 {
         text += &line("", "The lower level of both counts, in each section.");
     }
     text += &access(report);
     text += "\n";
     text += &sections(report);
     for source in report.sources.iter().filter(|source| !source.faults.is_empty() || !source.advice.is_empty()) {
-        let _ = writeln!(text, "\n{} {}", source.kind, source.name);
+        let _ = writeln!(text, "\n{} {}", source.kind.as_str(), source.name);
         for fault in &source.faults {
             text += &wrap(&format!("  {} ", paint(BAD, "✗")), 4, fault);
         }
@@ -38,15 +39,15 @@ fn line(label: &str, value: &str) -> String {
 
 fn head(source: &AccessSource) -> String {
     let mut text = match source.kind {
-        "Account" => line("Owner", &format!("of Account {}", source.name)),
-        "Invitation" => line("Invitation", &format!("{}, not accepted", source.name)),
-        kind => line(kind, &source.name),
+        KindName::Account => line("Owner", &format!("of Account {}", source.name)),
+        KindName::Invitation => line("Invitation", &format!("{}, not accepted", source.name)),
+        kind => line(kind.as_str(), &source.name),
     };
-    let role = source.role.as_deref();
-    match role.and_then(|role| role.strip_prefix("custom:")) {
-        Some(custom) => text += &line("  role", &format!("{custom} (of this account)")),
-        None => text += &line("  role", role.unwrap_or("–")),
-    }
+    text += &match &source.role {
+        Some(role) if role.kind == RoleRefKind::Role => line("  role", &format!("{} (of this account)", role.name)),
+        Some(role) => line("  role", &role.name),
+        None => line("  role", "–"),
+    };
     for (label, names) in
         [("  groups", &source.groups), ("  restricted", &source.restrictions), ("  lifted", &source.lifted)]
     {
@@ -59,7 +60,7 @@ fn head(source: &AccessSource) -> String {
 
 /// Whether all that is explained below holds now.
 fn access(report: &AccessExplanation) -> String {
-    let invited = report.sources.iter().all(|source| source.kind == "Invitation");
+    let invited = report.sources.iter().all(|source| source.kind == KindName::Invitation);
     let mut text = match &report.withheld {
         Some(why) => line("Access", &paint(BAD, format!("none now: {why}"))),
         None if invited => line("Access", &paint(BAD, "none until the invitation is accepted")),

@@ -14,8 +14,8 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
-    model::{Catalog, Explanation, Layout, Name, Ranks, Step},
-    resolve::{Definitions, EffectiveCatalog, Finding, Outlook},
+    model::{Catalog, Explanation, Findings, Layout, Name, Ranks, Step},
+    resolve::{Definitions, EffectiveCatalog, Outlook},
     state::CatalogFacts,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn of_catalog(facts: &CatalogFacts, catalog: &Catalog) -> AccessMatri
         rows.push(row("(custom)", "Roles of an account", "no access unless set".to_owned(), cells));
     }
     let notes = unmet_notes(catalog, catalog.roles.iter().map(|role| (role.name.as_str(), &role.ranks)));
-    finish(None, None, &facts.name, "roles", Some(catalog), &catalog.layout, rows, Vec::new(), notes)
+    finish(None, None, &facts.name, Rows::Roles, Some(catalog), &catalog.layout, rows, Vec::new(), notes)
 }
 
 /// What is in force in an account.
@@ -48,7 +48,8 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
         Outlook::Whole(whole) => Some(whole.as_ref()),
         Outlook::Unresolvable => None,
     };
-    let (rows_are, rows, changes, notes) = match (rows, whole) {
+    let rows_are = rows;
+    let (rows, changes, notes) = match (rows_are, whole) {
         (Rows::People, _) => {
             anyhow::ensure!(
                 !subject.layout.is_empty(),
@@ -57,16 +58,16 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
                 frozen()
             );
             let notes = whole.is_none().then(|| format!("The account keeps what its store holds: {}", frozen()));
-            ("people", people(subject, now), Vec::new(), notes.into_iter().collect())
+            (people(subject, now), Vec::new(), notes.into_iter().collect())
         }
         (_, None) => anyhow::bail!("account {} does not resolve as a whole: {}", subject.key, frozen()),
         (Rows::Roles, Some(whole)) => {
             let (rows, notes) = roles(definitions, whole);
-            ("roles", rows, changes(definitions), notes)
+            (rows, changes(definitions), notes)
         }
         (Rows::Groups, Some(whole)) => {
             let (rows, notes) = groups(definitions, &whole.catalog);
-            ("groups", rows, Vec::new(), notes)
+            (rows, Vec::new(), notes)
         }
     };
     let account = subject.objects.account.as_ref();
@@ -82,7 +83,7 @@ fn finish(
     account: Option<String>,
     title: Option<String>,
     catalog: &Name,
-    rows_are: &'static str,
+    rows_are: Rows,
     compiled: Option<&Catalog>,
     layout: &Layout,
     mut rows: Vec<MatrixRow>,
@@ -208,7 +209,7 @@ fn roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (Vec<MatrixRow>
 
 fn groups(definitions: &Definitions, catalog: &Catalog) -> (Vec<MatrixRow>, Vec<String>) {
     let rows = definitions.groups.iter().map(|(name, group)| {
-        let note = group.finding.reason().map_or_else(String::new, |reason| reason.to_string());
+        let note = group.findings.reason().map_or_else(String::new, |reason| reason.to_string());
         row(name, &group.title, note, role_cells(catalog, &group.ranks, &BTreeSet::new()))
     });
     let mut notes = unmet_notes(catalog, definitions.groups.iter().map(|(name, group)| (name.as_str(), &group.ranks)));
@@ -237,7 +238,7 @@ fn person_note(subject: &Subject<'_>, person: &Person, now: Timestamp) -> String
     if let Some(equal) = equal_to_owner(subject, person) {
         notes.push(format!("equal to the owner ({equal} lifted)"));
     }
-    let reason = person.findings.iter().find_map(Finding::reason);
+    let reason = person.findings.iter().find_map(Findings::reason);
     notes.extend(reason.filter(|_| person.withheld(now).is_none()).map(|reason| reason.to_string()));
     notes.join(", ")
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Rows;
+
 /// Roles, groups or people against sections.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +20,8 @@ pub struct AccessMatrix {
     /// The catalog.
     pub(super) catalog: String,
     /// What the rows are: `roles`, `groups`, `people`.
-    pub(super) rows_are: &'static str,
+    #[schemars(with = "String")]
+    pub(super) rows_are: Rows,
     /// The sections, those of one category side by side.
     pub(super) sections: Vec<MatrixSection>,
     /// The rows.
@@ -129,6 +132,14 @@ impl Cell {
         }
     }
 
+    fn is_no_access(&self) -> bool {
+        self.without.is_none() && self.level.is_some() && self.rank == 0
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.without == Some(Without::Unknown) || (self.without.is_none() && self.level.is_none())
+    }
+
     /// The marks behind it.
     pub(super) fn marks(&self) -> String {
         let marks = [(&self.default, '*'), (&self.restricted_by, '!'), (&self.needs, '↓')];
@@ -140,21 +151,25 @@ impl AccessMatrix {
     /// What the rows are, for a heading.
     pub(super) fn heading(&self) -> &'static str {
         match self.rows_are {
-            "roles" => "role",
-            "groups" => "group",
-            _ => "person",
+            Rows::Roles => "role",
+            Rows::Groups => "group",
+            Rows::People => "person",
         }
     }
 
     /// The signs that occur, with what they mean.
     pub(super) fn legend(&self) -> Vec<(&'static str, &'static str)> {
         let cells = || self.rows.iter().flat_map(|row| &row.cells);
-        let people = self.rows_are == "people";
+        let people = self.rows_are == Rows::People;
         let needs = if people { "down by a prerequisite that is not met" } else { "needs another section, see below" };
         let all = [
-            ("–", "no access", cells().any(|cell| cell.word() == "–")),
-            ("n/a", "cannot be configured for this role", cells().any(|cell| cell.word() == "n/a")),
-            ("?", "only the store knows", cells().any(|cell| cell.word() == "?")),
+            ("–", "no access", cells().any(Cell::is_no_access)),
+            (
+                "n/a",
+                "cannot be configured for this role",
+                cells().any(|cell| cell.without == Some(Without::NotApplicable)),
+            ),
+            ("?", "only the store knows", cells().any(Cell::is_unknown)),
             ("*", "changed in this account", cells().any(|cell| cell.default.is_some())),
             ("!", "held down by a restriction", cells().any(|cell| cell.restricted_by.is_some())),
             ("↓", needs, cells().any(|cell| cell.needs.is_some())),

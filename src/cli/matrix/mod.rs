@@ -50,8 +50,9 @@ pub struct Args {
 }
 
 /// What is drawn against the sections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Rows {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Rows {
     /// Roles: predefined ones that this type of account has, and the account's own
     Roles,
     /// Groups, their roles included

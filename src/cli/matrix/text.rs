@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::grid::{AccessMatrix, Cell, MatrixRow, Without};
+use super::{
+    Rows,
+    grid::{AccessMatrix, Cell, MatrixRow, Without},
+};
 use crate::cli::output::{BOLD, DIM, Table, WARN, WIDTH, escape_markdown, paint, tame, wrap};
 
 /// Notes up to this length stand beside the name.
@@ -79,14 +82,14 @@ pub(super) fn markdown(matrix: &AccessMatrix) -> String {
 
 /// Whether Markdown and HTML have the sections as columns.
 pub(super) fn is_upright(matrix: &AccessMatrix) -> bool {
-    matrix.rows.len() > if matrix.rows_are == "people" { MOST_PEOPLE } else { MOST_COLUMNS }
+    matrix.rows.len() > if matrix.rows_are == Rows::People { MOST_PEOPLE } else { MOST_COLUMNS }
 }
 
 pub(super) fn heading(matrix: &AccessMatrix) -> String {
     let rows = match matrix.rows_are {
-        "roles" => "Roles",
-        "groups" => "Groups",
-        _ => "People",
+        Rows::Roles => "Roles",
+        Rows::Groups => "Groups",
+        Rows::People => "People",
     };
     match (&matrix.account, &matrix.title) {
         (Some(account), Some(title)) => format!("{rows} of {} ({account})", tame(title)),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, PersonLine, Said, StoreState, Strong},
+    report::{AccountReview, Counts, Ended, Expiring, Flag, Lifted, Override, PersonLine, Said, StoreState, Strong},
     stored::{self, Stores},
     strength::{Strength, at_top},
 };
@@ -14,8 +14,8 @@ use crate::{
     cli::people::{Known, Person, Withheld, people},
     evaluate::Judged,
     manifests::AccountObjects,
-    model::{AccountKey, Ranks, RoleName, Step},
-    resolve::{Definitions, Finding, Holder, Outlook},
+    model::{AccountKey, Findings, Ranks, RoleName, Step},
+    resolve::{Definitions, Holder, Outlook},
     state::MemberFacts,
 };
 
@@ -120,42 +120,41 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
         (_, Some(content)) => content.ended,
         _ => None,
     };
-    let found = everybody.iter().filter_map(|person| {
-        Some(Ended { email: person.email.to_string(), reason: end(person)?.as_str().to_owned(), since: None })
-    });
+    let found = everybody
+        .iter()
+        .filter_map(|person| Some(Ended { email: person.email.to_string(), reason: end(person)?, since: None }));
     found.collect()
 }
 
 /// Advice that is not followed, and what is not valid.
 fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
     let definitions = &resolved.definitions;
-    let mut say = |object: String, finding: &Finding| {
-        if let Some(reason) = finding.reason() {
-            let (reason, message) = (reason.to_string(), finding.message());
+    let mut say = |object: String, findings: &Findings| {
+        if let Some(reason) = findings.reason() {
+            let (reason, message) = (Some(reason), findings.message());
             review.invalid.push(Said { object: object.clone(), reason, message });
         }
-        for advice in &finding.advice {
-            review.advice.push(Said { object: object.clone(), reason: String::new(), message: advice.clone() });
+        for advice in findings.advice() {
+            review.advice.push(Said { object: object.clone(), reason: None, message: advice.to_string() });
         }
     };
     if let Some(account) = &entry.account {
-        let mut finding = definitions.finding.clone();
-        finding.advice = definitions.account_advice(account, &entry.role_refs());
-        say(format!("Account {}", account.name), &finding);
+        let findings = definitions.account_findings(account, &entry.role_refs());
+        say(format!("Account {}", account.name), &findings);
     }
     for name in entry.roles.keys() {
-        say(format!("Role {name}"), &definitions.role_finding(name));
+        say(format!("Role {name}"), &definitions.role_findings(name));
     }
     for name in entry.groups.keys() {
-        say(format!("UserGroup {name}"), &definitions.group_finding(name));
+        say(format!("UserGroup {name}"), &definitions.group_findings(name));
     }
     for person in everybody {
-        for (name, finding) in std::iter::zip(&person.memberships, &person.findings) {
-            say(format!("Membership {name}"), finding);
+        for (name, findings) in std::iter::zip(&person.memberships, &person.findings) {
+            say(format!("Membership {name}"), findings);
         }
     }
     for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-        say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).finding);
+        say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).findings);
     }
     for invitation in entry.invitations.values() {
         say(format!("Invitation {}", invitation.name), &definitions.invitation(invitation));
@@ -211,19 +210,19 @@ fn line(person: &Person, definitions: &Definitions, review: &AccountReview, now:
         Outlook::Unresolvable => None,
     };
     let email = person.email.as_str();
-    let is = |flag: bool, name: &str| flag.then(|| name.to_owned());
+    let is = |holds: bool, flag: Flag| holds.then_some(flag);
     let withheld = person.withheld(now);
     let flags = [
-        is(person.is_owner, "Owner"),
-        is(review.lifted.iter().any(|one| one.equal_to_owner && one.email == email), "EqualToOwner"),
-        is(review.strongest.iter().any(|one| one.email == email), "Strong"),
-        review.ended.iter().find(|one| one.email == email).map(|one| one.reason.clone()),
-        is(matches!(withheld, Some(Withheld::ExpiredAt(_))), "Expired"),
-        is(review.expiring.iter().any(|one| !one.expired && one.email == email), "ExpiresSoon"),
-        is(matches!(withheld, Some(Withheld::StartsAt(_))), "NotStarted"),
-        is(person.findings.iter().any(|finding| !finding.is_valid()), "Invalid"),
-        is(matches!(person.known, Known::OnlyStore), "KnownToStoreOnly"),
-        is(matches!(person.known, Known::AtMost), "AtMostAsStored"),
+        is(person.is_owner, Flag::Owner),
+        is(review.lifted.iter().any(|one| one.equal_to_owner && one.email == email), Flag::EqualToOwner),
+        is(review.strongest.iter().any(|one| one.email == email), Flag::Strong),
+        review.ended.iter().find(|one| one.email == email).map(|one| Flag::Ended(one.reason)),
+        is(matches!(withheld, Some(Withheld::ExpiredAt(_))), Flag::Expired),
+        is(review.expiring.iter().any(|one| !one.expired && one.email == email), Flag::ExpiresSoon),
+        is(matches!(withheld, Some(Withheld::StartsAt(_))), Flag::NotStarted),
+        is(person.findings.iter().any(|findings| !findings.is_valid()), Flag::Invalid),
+        is(matches!(person.known, Known::OnlyStore), Flag::KnownToStoreOnly),
+        is(matches!(person.known, Known::AtMost), Flag::AtMostAsStored),
     ];
     let content = person.content.as_ref();
     PersonLine {

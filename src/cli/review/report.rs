@@ -1,10 +1,15 @@
 //! What a review found: stable JSON, and what everything else is drawn from.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::api::{ChangeFromDefault, DriftEntry};
+use crate::{
+    api::{ChangeFromDefault, DriftEntry, InvalidReason},
+    resolve::End,
+};
 
 /// `kind` of the JSON.
 pub const API_KIND: &str = "AccessReview";
@@ -193,7 +198,8 @@ pub struct Ended {
     /// Address.
     pub email: String,
     /// `Suspended`, `AccountSuspended`, `NotApproved` or `Blocked`.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: End,
     /// Since when, by the store's audit; absent where that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -206,9 +212,10 @@ pub struct Ended {
 pub struct Said {
     /// Kind and name.
     pub object: String,
-    /// Reason; empty for advice.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    /// Reason of `Valid=False`; absent for advice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub reason: Option<InvalidReason>,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -265,7 +272,50 @@ pub struct PersonLine {
     pub sections_at_top: Option<usize>,
     /// `Owner`, `EqualToOwner`, `Strong`, the reason of an end, `AtMostAsStored`, `Expired`, `ExpiresSoon`, `NotStarted`, `Invalid`, `Undeclared`,
     /// `KnownToStoreOnly`.
-    pub flags: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub flags: Vec<Flag>,
+}
+
+/// Mark on a person that a reviewer should know of; one word in every output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// Owner of the account.
+    Owner,
+    /// Equal to the owner, by a lifted restriction.
+    EqualToOwner,
+    /// Among those who can do the most.
+    Strong,
+    /// Without access by somebody's word.
+    Ended(End),
+    /// Past the end of the membership.
+    Expired,
+    /// Near the end of the membership.
+    ExpiresSoon,
+    /// Before the start of the membership.
+    NotStarted,
+    /// With an invalid Membership.
+    Invalid,
+    /// Access is known to the store only.
+    KnownToStoreOnly,
+    /// At most the access shown; the store may hold less.
+    AtMostAsStored,
+    /// In the store, and declared by nobody.
+    Undeclared,
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(end) => f.write_str(end.as_str()),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl Serialize for Flag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl AccountReview {

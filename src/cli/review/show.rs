@@ -40,7 +40,7 @@ pub fn csv(review: &Review) -> String {
                 person.groups.join(" "),
                 number(person.sections_with_access),
                 number(person.sections_at_top),
-                person.flags.join(" "),
+                person.flags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
                 if account.store.unread.is_none() { "yes" } else { "no" }.to_owned(),
             ]);
         }
@@ -252,7 +252,7 @@ fn ended(account: &AccountReview) -> Section {
     let mut table = Table::new(["who", "reason", "since"]);
     for one in &account.ended {
         let since = one.since.map_or_else(|| "unknown".to_owned(), at);
-        table.row([one.email.as_str(), &one.reason, &since]);
+        table.row([one.email.as_str(), one.reason.as_str(), &since]);
     }
     Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
 }
@@ -285,7 +285,8 @@ fn advice(account: &AccountReview) -> Section {
 fn invalid(account: &AccountReview) -> Section {
     let mut table = Table::new(["object", "reason", "message"]);
     for said in &account.invalid {
-        table.row([&said.object, &said.reason, &said.message]);
+        let reason = said.reason.map(|reason| reason.to_string()).unwrap_or_default();
+        table.row([&said.object, &reason, &said.message]);
     }
     Section { title: "Invalid objects", none: "invalid objects", table }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, PersonLine, Undeclared},
+    report::{AccountReview, Flag, PersonLine, Undeclared},
 };
 use crate::{
     cli::target::{self, Planned},
@@ -125,7 +125,7 @@ fn compared(planned: &Planned, review: &mut AccountReview) {
             groups: content.map(|one| one.groups.iter().map(ToString::to_string).collect()).unwrap_or_default(),
             sections_with_access: content.map(|one| one.ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
             sections_at_top: None,
-            flags: vec!["Undeclared".to_owned()],
+            flags: vec![Flag::Undeclared],
         });
     }
     let drift = plan.drift.iter().filter(|drift| match &drift.object {

@@ -10,18 +10,18 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, InvalidReason, Invitation, Membership,
-        PermissionCatalog, Role, RolloutReason, SyncReason, UserGroup,
+        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
+        Role, SyncReason, UserGroup,
     },
     cli::{
         output::API_VERSION,
-        status::leases::{Controller, controller},
+        status::{
+            leases::{Controller, controller},
+            reason::ReadyReason,
+        },
     },
     manifests::{list, list_all},
 };
-
-/// The reason where no controller has said anything.
-const NOT_LOOKED_AT: &str = "NotLookedAt";
 
 /// How a cluster is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -132,7 +132,8 @@ pub struct NotReady {
     /// Name.
     pub name: String,
     /// Reason of `Ready`, or `NotLookedAt`.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: ReadyReason,
     /// What is wrong and what would be right.
     pub message: String,
     /// Since when it is not ready.
@@ -141,7 +142,7 @@ pub struct NotReady {
     pub since: Option<Timestamp>,
     /// What to do about the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<&'static str>,
     /// Whether somebody must act, as far as the status says.
     pub stalled: bool,
 }
@@ -258,7 +259,7 @@ fn account_line(account: &Account) -> AccountLine {
 /// What lets an account's removals pass, where they are held back. The hash is the one that its message asks for.
 fn guarded(account: &Account) -> Option<Guarded> {
     let synced = find(&account.status.as_ref()?.conditions, ConditionType::Synced)?;
-    if synced.reason != SyncReason::RemovalGuarded.to_string() {
+    if SyncReason::parse(&synced.reason) != Some(SyncReason::RemovalGuarded) {
         return None;
     }
     let (_, hash) = synced.message.split_once(&format!("{APPROVE_REMOVAL_ANNOTATION}="))?;
@@ -302,35 +303,24 @@ impl Tally {
             return;
         }
         let (reason, message, since) = match found {
-            Some(ready) if current => (ready.reason.clone(), ready.message.clone(), Some(ready.last_transition_time.0)),
+            Some(ready) if current => {
+                (ReadyReason::parse(&ready.reason), ready.message.clone(), Some(ready.last_transition_time.0))
+            }
             _ => {
                 let message = "no controller has looked at it since it changed".to_owned();
-                (NOT_LOOKED_AT.to_owned(), message, None)
+                (ReadyReason::NotLookedAt, message, None)
             }
         };
         self.not_ready.push(NotReady {
             kind,
             namespace: object.meta().namespace.clone(),
             name: object.name_any(),
-            remedy: remedy(&reason).map(str::to_owned),
+            remedy: reason.remedy(),
             reason,
             message,
             since,
             stalled: find(conditions, ConditionType::Stalled).is_some(),
         });
-    }
-}
-
-/// What to do about a reason of `Ready=False`; the runbook says more.
-fn remedy(reason: &str) -> Option<&'static str> {
-    match reason {
-        NOT_LOOKED_AT => Some("see that a controller leads, and that it can reach the API server"),
-        "ManagedAccountsExist" => Some("delete its managed accounts first"),
-        "InUse" => Some("delete the accounts that use it, or let it be"),
-        reason => InvalidReason::parse(reason)
-            .map(InvalidReason::remedy)
-            .or_else(|| SyncReason::parse(reason).and_then(SyncReason::remedy))
-            .or_else(|| RolloutReason::parse(reason).map(RolloutReason::remedy)),
     }
 }
 

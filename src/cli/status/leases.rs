@@ -18,7 +18,7 @@ const CLOCKS: i64 = 5;
 #[serde(rename_all = "camelCase")]
 pub struct Controller {
     /// `Leading`; `Partial`, where some shards are nobody's; `Expired`, `Absent` or `Unknown`.
-    pub state: &'static str,
+    pub state: LeaseState,
     /// Namespace of the leases.
     pub namespace: String,
     /// Over how many shards the accounts are shared out.
@@ -34,6 +34,21 @@ pub struct Controller {
     /// Whether somebody asked just for this: not to know it will not do then.
     #[serde(skip)]
     pub asked: bool,
+}
+
+/// Whether somebody looks after every account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum LeaseState {
+    /// Every shard is held.
+    Leading,
+    /// Some shards are nobody's.
+    Partial,
+    /// No lease was renewed in time.
+    Expired,
+    /// There is no lease.
+    Absent,
+    /// The leases cannot be seen.
+    Unknown,
 }
 
 /// Who holds a shard.
@@ -59,12 +74,12 @@ pub struct Held {
 impl Controller {
     /// Whether some accounts are nobody's.
     pub fn is_missing(&self) -> bool {
-        matches!(self.state, "Absent" | "Expired" | "Partial")
+        matches!(self.state, LeaseState::Absent | LeaseState::Expired | LeaseState::Partial)
     }
 
     /// Whether it cannot be seen who leads.
     pub fn is_unknown(&self) -> bool {
-        self.state == "Unknown"
+        self.state == LeaseState::Unknown
     }
 
     /// The replicas that hold something.
@@ -85,7 +100,7 @@ pub async fn controller(client: &Client, asked: Option<&str>, now: Timestamp) ->
         // Whoever may not look there can still see how everything else is.
         Err(error) => {
             let (message, asked) = (Some(api_error::said(&error)), asked.is_some());
-            Controller { state: "Unknown", message, asked, ..of(&[], namespace, now) }
+            Controller { state: LeaseState::Unknown, message, asked, ..of(&[], namespace, now) }
         }
     }
 }
@@ -103,10 +118,10 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
     let fresh: BTreeSet<u16> = held.iter().filter(|held| !held.expired).map(|held| held.shard).collect();
     let missing: Vec<u16> = (0..number).filter(|shard| !fresh.contains(shard)).collect();
     let state = match (held.is_empty(), fresh.is_empty(), missing.is_empty()) {
-        (true, ..) => "Absent",
-        (_, true, _) => "Expired",
-        (_, _, false) => "Partial",
-        _ => "Leading",
+        (true, ..) => LeaseState::Absent,
+        (_, true, _) => LeaseState::Expired,
+        (_, _, false) => LeaseState::Partial,
+        _ => LeaseState::Leading,
     };
     Controller { state, namespace: namespace.to_owned(), shards: number, held, missing, message: None, asked: false }
 }
@@ -148,10 +163,10 @@ mod tests {
 
     #[test]
     fn one_that_leads_is_told_from_one_that_led() {
-        assert_eq!(looked(&[]).state, "Absent");
-        assert_eq!(looked(&[lease("roster", None, 1)]).state, "Absent");
-        assert_eq!(looked(&[lease("roster", Some("a"), 1)]).state, "Leading");
-        assert_eq!(looked(&[lease("roster", Some("a"), 31)]).state, "Expired");
+        assert_eq!(looked(&[]).state, LeaseState::Absent);
+        assert_eq!(looked(&[lease("roster", None, 1)]).state, LeaseState::Absent);
+        assert_eq!(looked(&[lease("roster", Some("a"), 1)]).state, LeaseState::Leading);
+        assert_eq!(looked(&[lease("roster", Some("a"), 31)]).state, LeaseState::Expired);
     }
 
     #[test]
@@ -164,9 +179,9 @@ mod tests {
             lease("roster-0-of-4", Some("z"), 900),
         ];
         let all = looked(&leases);
-        assert_eq!((all.state, all.shards, all.replicas().len()), ("Leading", 2, 2));
+        assert_eq!((all.state, all.shards, all.replicas().len()), (LeaseState::Leading, 2, 2));
         leases.remove(1);
         let some = looked(&leases);
-        assert_eq!((some.state, some.missing.as_slice()), ("Partial", [1_u16].as_slice()));
+        assert_eq!((some.state, some.missing.as_slice()), (LeaseState::Partial, [1_u16].as_slice()));
     }
 }

@@ -2,6 +2,7 @@
 
 mod gather;
 mod leases;
+mod reason;
 mod show;
 
 use super::output::{print, print_json};

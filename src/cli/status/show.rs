@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{gather::Status, leases::Controller};
+use super::{
+    gather::Status,
+    leases::{Controller, LeaseState},
+};
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
 /// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
@@ -74,14 +77,14 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
     let renewed = age(oldest.and_then(|held| held.renewed));
     let holder = oldest.map_or("", |held| held.holder.as_str());
     let said = match (controller.state, controller.shards) {
-        ("Leading", 1) => format!(
+        (LeaseState::Leading, 1) => format!(
             "{} leads since {} (renewed {renewed} ago)",
             paint(GOOD, holder),
             oldest
                 .and_then(|held| held.since)
                 .map_or_else(|| "?".to_owned(), |since| since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
         ),
-        ("Leading", shards) => {
+        (LeaseState::Leading, shards) => {
             let replicas = controller.replicas();
             let names = replicas.iter().copied().collect::<Vec<_>>().join(", ");
             let said = match replicas.len() {
@@ -90,17 +93,19 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
             };
             format!("{} (renewed {renewed} ago): {names}", paint(GOOD, &said))
         }
-        ("Partial", shards) => {
+        (LeaseState::Partial, shards) => {
             let missing = controller.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             format!("{}: nobody looks after shard {missing} of {shards}", paint(BAD, "incomplete"))
         }
-        ("Expired", _) => {
+        (LeaseState::Expired, _) => {
             format!("{}: {holder} last renewed its lease {renewed} ago", paint(BAD, "nobody leads"))
         }
-        ("Absent", _) => {
+        (LeaseState::Absent, _) => {
             format!("{}: nobody holds a lease in namespace {}", paint(BAD, "nobody leads"), controller.namespace)
         }
-        _ => format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default()),
+        (LeaseState::Unknown, _) => {
+            format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default())
+        }
     };
     format!("{} {said}\n", paint(BOLD, "Controller"))
 }
@@ -183,24 +188,27 @@ fn not_ready(status: &Status, now: Timestamp) -> Table {
     for one in status.not_ready.iter().take(SHOWN) {
         let place = one.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
         let since = one.since.map_or_else(|| "?".to_owned(), |since| age(now.duration_since(since)));
-        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.clone(), since, one.message.clone()]);
+        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.to_string(), since, one.message.clone()]);
     }
     table
 }
 
 /// A line for each thing that is wrong, once; nothing where nothing is.
 fn what_to_do(status: &Status) -> String {
-    let mut lines: Vec<(&str, &str)> = Vec::new();
+    let mut lines: Vec<(String, &str)> = Vec::new();
     if status.controller.is_missing() {
-        lines.push(("nobody leads", "start a controller, or see in its log why it cannot have the lease"));
+        lines.push(("nobody leads".to_owned(), "start a controller, or see in its log why it cannot have the lease"));
     }
     if status.stores.iter().any(|store| !store.blocked_in_force) {
-        lines.push(("not in force", "see blockedWithAccess in the store's status: who still has access, and where"));
+        lines.push((
+            "not in force".to_owned(),
+            "see blockedWithAccess in the store's status: who still has access, and where",
+        ));
     }
     for one in &status.not_ready {
-        let Some(remedy) = &one.remedy else { continue };
-        if !lines.iter().any(|(reason, _)| *reason == one.reason) {
-            lines.push((&one.reason, remedy));
+        let (Some(remedy), reason) = (one.remedy, one.reason.to_string()) else { continue };
+        if !lines.iter().any(|(what, _)| *what == reason) {
+            lines.push((reason, remedy));
         }
     }
     if lines.is_empty() {

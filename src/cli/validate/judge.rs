@@ -9,14 +9,13 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    api::InvalidReason,
+    api::{InvalidReason, PermissionCatalogSpec},
     evaluate::Judged,
     manifests::{
-        AccountObjects, Diagnostic, Document, Files, LoadedObjects, ObjectId, Severity, Source, SourceSpan,
-        path::FieldPath, position::Part, suggest::suggestion,
+        AccountObjects, Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Severity, Source,
+        SourceSpan, path::DocumentPath, position::Part, suggest::suggestion,
     },
-    model::{AccountKey, Name},
-    resolve::{Fault, Finding},
+    model::{AccountKey, CatalogFaultKind, Finding, FindingKind, Findings, KindName, Name},
 };
 
 /// Everything the engine says.
@@ -27,8 +26,8 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
     };
     let asked: BTreeSet<&AccountKey> = loaded.accounts.iter().collect();
     let mut judge = Judge { loaded, files, account: None, places: None, said: Vec::new() };
-    for (name, catalog) in &loaded.objects.catalogs {
-        judge.say("PermissionCatalog", "", name, &catalog.facts.finding());
+    for catalog in loaded.objects.catalogs.values() {
+        judge.say(&catalog.facts.findings());
     }
     for (key, entry) in &loaded.objects.accounts {
         judge.account = Some((key, entry));
@@ -37,18 +36,15 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
             if asked.contains(key)
                 && let Some(resolved) = loaded.judge(key, now)
             {
-                let refs = entry.role_refs();
-                let mut finding = resolved.definitions.finding.clone();
+                let mut findings = resolved.definitions.account_findings(account, &entry.role_refs());
                 // What is wrong with the catalog is said of the catalog.
-                finding.faults.retain(|fault| fault.reason != InvalidReason::CatalogInvalid);
-                finding.advice = resolved.definitions.account_advice(account, &refs);
-                judge.say("Account", &key.namespace, &key.name, &finding);
-                judge.members(key, entry, &resolved);
+                findings.retain(|finding| !matches!(finding.kind, FindingKind::CatalogBroken { .. }));
+                judge.say(&findings);
+                judge.members(entry, &resolved);
             }
         } else {
-            let finding = Finding::account_not_found(key);
             for (kind, name) in names(entry) {
-                judge.say(kind, &key.namespace, name, &finding);
+                judge.say(&Findings::account_missing(kind, name, key));
             }
         }
     }
@@ -68,11 +64,11 @@ pub(super) fn count(loaded: &LoadedObjects) -> usize {
     }
 }
 
-fn names(entry: &AccountObjects) -> impl Iterator<Item = (&'static str, &Name)> {
-    let roles = entry.roles.keys().map(|name| ("Role", name));
-    let groups = entry.groups.keys().map(|name| ("UserGroup", name));
-    let members = entry.members.keys().map(|name| ("Membership", name));
-    let invitations = entry.invitations.keys().map(|name| ("Invitation", name));
+fn names(entry: &AccountObjects) -> impl Iterator<Item = (KindName, &Name)> {
+    let roles = entry.roles.keys().map(|name| (KindName::Role, name));
+    let groups = entry.groups.keys().map(|name| (KindName::UserGroup, name));
+    let members = entry.members.keys().map(|name| (KindName::Membership, name));
+    let invitations = entry.invitations.keys().map(|name| (KindName::Invitation, name));
     roles.chain(groups).chain(members).chain(invitations)
 }
 
@@ -87,112 +83,88 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn members(&mut self, key: &AccountKey, entry: &AccountObjects, resolved: &Judged) {
+    fn members(&mut self, entry: &AccountObjects, resolved: &Judged) {
         let definitions = &resolved.definitions;
-        // What is wrong with the account is said once, of the account.
-        let shared = definitions.shared_fault.as_ref();
-        let own = |mut finding: Finding| {
-            finding.faults.retain(|fault| Some(fault) != shared);
-            finding
-        };
         for name in entry.roles.keys() {
-            self.say("Role", &key.namespace, name, &own(definitions.role_finding(name)));
+            self.say(&definitions.role_findings(name));
         }
         for name in entry.groups.keys() {
-            self.say("UserGroup", &key.namespace, name, &own(definitions.group_finding(name)));
+            self.say(&definitions.group_findings(name));
         }
-        for (facts, member) in std::iter::zip(entry.addresses().values(), &resolved.members) {
-            for (facts, view) in std::iter::zip(facts, &member.views) {
-                let silent = view.finding.faults.iter().all(|fault| Some(fault) == shared);
-                if !silent || !view.finding.advice.is_empty() {
-                    self.say("Membership", &key.namespace, &facts.name, &own(view.finding.clone()));
-                }
+        for member in &resolved.members {
+            for view in &member.views {
+                self.say(&view.findings);
             }
         }
         for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-            self.say("Membership", &key.namespace, &facts.name, &own(definitions.unaddressed(facts).finding));
+            self.say(&definitions.unaddressed(facts).findings);
         }
-        for (name, facts) in &entry.invitations {
-            self.say("Invitation", &key.namespace, name, &own(definitions.invitation(facts)));
+        for facts in entry.invitations.values() {
+            self.say(&definitions.invitation(facts));
         }
     }
 
-    fn say(&mut self, kind: &str, namespace: &str, name: &Name, finding: &Finding) {
-        if finding.faults.is_empty() && finding.advice.is_empty() {
-            return;
-        }
-        let object = ObjectId { kind: kind.into(), namespace: namespace.into(), name: name.clone() };
-        for fault in &finding.faults {
-            if self.follows(fault) {
-                continue;
-            }
+    /// Says everything of one object but what is said once, of its Account.
+    fn say(&mut self, findings: &Findings) {
+        for finding in findings.faults().filter(|finding| !finding.is_of_account()) {
+            let Some(reason) = finding.reason().filter(|_| !self.follows(&finding.kind)) else { continue };
             // Waiting for somebody's word is as it should be.
-            let waits = fault.reason == InvalidReason::ApprovalPending;
+            let waits = reason == InvalidReason::ApprovalPending;
             let severity = if waits { Severity::Note } else { Severity::Error };
-            self.add(severity, &object, &fault.reason.to_string(), &self.worded(fault, name));
+            let message = self.worded(finding);
+            self.add(severity, finding, DiagnosticReason::Invalid(reason), message);
         }
-        for advice in &finding.advice {
-            self.add(Severity::Advice, &object, "Advice", advice);
+        for advice in findings.advice() {
+            self.add(Severity::Advice, advice, DiagnosticReason::Advice, advice.kind.to_string());
         }
     }
 
     /// Whether a fault only follows from another: the object it refers to is in the files, and broken.
-    fn follows(&self, fault: &Fault) -> bool {
-        let Some(kind) = missing(fault) else { return false };
-        let name = quoted(&fault.message).unwrap_or_default();
-        self.files.is_some_and(|files| files.broken.iter().any(|id| id.kind == kind && id.name == name))
+    fn follows(&self, fault: &FindingKind) -> bool {
+        let Some((kind, name)) = missing(fault) else { return false };
+        self.files.is_some_and(|files| files.broken.iter().any(|id| id.kind == kind.as_str() && id.name == name))
     }
 
     /// A fault in the words for whoever can mend it: files are not all there is, and a name is often only misspelt.
-    fn worded(&self, fault: &Fault, object: &Name) -> String {
-        if fault.message.contains("; ") {
-            return fault.message.clone();
+    fn worded(&self, fault: &Finding) -> String {
+        if has_hint(&fault.kind) {
+            return fault.kind.to_string();
         }
-        let mut nearby = suggestion(quoted(&fault.message).unwrap_or_default(), self.known(fault, object));
-        if fault.reason == InvalidReason::AccountNotFound
+        let mut nearby = suggestion(fault.kind.subject().unwrap_or_default(), self.known(fault));
+        if matches!(fault.kind, FindingKind::AccountMissing(_))
             && let Some((key, _)) = self.account
             && let Some(other) = self.loaded.accounts.iter().find(|other| other.name == key.name)
         {
             nearby = format!("; there is one in namespace {:?}", other.namespace.as_str());
         }
-        let files = if self.files.is_some() && missing(fault).is_some() { " in these files" } else { "" };
-        format!("{}{files}{nearby}", fault.message)
+        let files = if self.files.is_some() && missing(&fault.kind).is_some() { " in these files" } else { "" };
+        format!("{}{files}{nearby}", fault.kind)
     }
 
     /// Names that a fault's could have been.
-    fn known(&self, fault: &Fault, object: &Name) -> Vec<&str> {
+    fn known(&self, fault: &Finding) -> Vec<&str> {
         let objects = &self.loaded.objects;
-        if fault.reason == InvalidReason::CatalogInvalid {
-            let spec = objects.catalogs.get(object).map(|catalog| &catalog.facts.spec);
-            return match spec {
-                Some(spec) if fault.message.ends_with("among spec.sections") => {
-                    spec.sections.iter().map(|one| one.name.as_str()).collect()
-                }
-                Some(spec) if fault.message.ends_with("among spec.roles") => {
-                    spec.roles.iter().map(|one| one.name.as_str()).collect()
-                }
-                _ => Vec::new(),
-            };
-        }
-        let Some((key, entry)) = self.account else { return Vec::new() };
-        let catalog = entry.account.as_ref().and_then(|account| {
-            let catalog = objects.catalogs.get(account.spec.catalog_ref.name.as_str())?;
-            Some(&catalog.facts.spec)
-        });
-        let named = catalog.into_iter();
-        match fault.reason {
-            InvalidReason::UnknownSection => {
-                named.flat_map(|spec| &spec.sections).map(|one| one.name.as_str()).collect()
+        let of_catalog = || Some(&objects.catalogs.get(&fault.object.name)?.facts.spec);
+        let of_account = || {
+            let account = self.account?.1.account.as_ref()?;
+            Some(&objects.catalogs.get(account.spec.catalog_ref.name.as_str())?.facts.spec)
+        };
+        let entry = self.account.map(|(_, entry)| entry);
+        match &fault.kind {
+            FindingKind::Catalog(CatalogFaultKind::UnknownSection(_)) => of_catalog().map(sections).unwrap_or_default(),
+            FindingKind::Catalog(CatalogFaultKind::UnknownRole(_)) => of_catalog().map(roles).unwrap_or_default(),
+            FindingKind::UnknownSection(_) => of_account().map(sections).unwrap_or_default(),
+            FindingKind::RestrictionMissing(_) => of_account().map(restrictions).unwrap_or_default(),
+            FindingKind::PredefinedRoleMissing { .. } => of_account().map(roles).unwrap_or_default(),
+            FindingKind::RoleMissing { .. } => {
+                entry.into_iter().flat_map(|all| all.roles.keys()).map(Name::as_str).collect()
             }
-            InvalidReason::RestrictionNotFound => {
-                named.flat_map(|spec| &spec.restrictions).map(|one| one.name.as_str()).collect()
+            FindingKind::GroupMissing(_) => {
+                entry.into_iter().flat_map(|all| all.groups.keys()).map(Name::as_str).collect()
             }
-            InvalidReason::RoleNotFound if missing(fault).is_some() => entry.roles.keys().map(Name::as_str).collect(),
-            InvalidReason::RoleNotFound => named.flat_map(|spec| &spec.roles).map(|one| one.name.as_str()).collect(),
-            InvalidReason::GroupNotFound => entry.groups.keys().map(Name::as_str).collect(),
-            InvalidReason::CatalogNotFound => objects.catalogs.keys().map(Name::as_str).collect(),
-            InvalidReason::StoreNotFound => objects.stores.keys().map(Name::as_str).collect(),
-            InvalidReason::AccountNotFound => {
+            FindingKind::CatalogMissing(_) => objects.catalogs.keys().map(Name::as_str).collect(),
+            FindingKind::StoreMissing(_) => objects.stores.keys().map(Name::as_str).collect(),
+            FindingKind::AccountMissing(key) => {
                 let here = self.loaded.accounts.iter().filter(|other| other.namespace == key.namespace);
                 here.map(|other| other.name.as_str()).collect()
             }
@@ -200,49 +172,65 @@ impl Judge<'_> {
         }
     }
 
-    fn add(&mut self, severity: Severity, object: &ObjectId, reason: &str, message: &str) {
-        let (field, rest) = FieldPath::split_message(message);
+    fn add(&mut self, severity: Severity, finding: &Finding, reason: DiagnosticReason, message: String) {
+        let object = ObjectId::from(&finding.object);
         let nowhere: Arc<Path> = Path::new("").into();
         let document = self.files.and_then(|files| {
             let index = || files.documents.iter().map(|document| (document.id.clone(), document)).collect();
-            self.places.get_or_insert_with(index).get(object).copied()
+            self.places.get_or_insert_with(index).get(&object).copied()
         });
         let (file, place) = match document {
-            Some(document) => (&document.file, place(document, field, rest)),
+            Some(document) => (&document.file, place(document, finding)),
             None => (&nowhere, SourceSpan::default()),
         };
-        self.said.push(Diagnostic::new(severity, file, place, reason, rest).about(object, field));
+        let field = finding.field.as_str();
+        self.said.push(Diagnostic::new(severity, file, place, reason, message).about(&object, field));
     }
 }
 
-/// The kind of the object that a fault misses.
-fn missing(fault: &Fault) -> Option<&'static str> {
-    Some(match fault.reason {
-        InvalidReason::AccountNotFound => "Account",
-        InvalidReason::GroupNotFound => "UserGroup",
-        InvalidReason::CatalogNotFound => "PermissionCatalog",
-        InvalidReason::StoreNotFound => "IdentityStore",
-        InvalidReason::RoleNotFound if fault.message.contains("this account has no Role") => "Role",
+fn sections(spec: &PermissionCatalogSpec) -> Vec<&str> {
+    spec.sections.iter().map(|section| section.name.as_str()).collect()
+}
+
+fn restrictions(spec: &PermissionCatalogSpec) -> Vec<&str> {
+    spec.restrictions.iter().map(|restriction| restriction.name.as_str()).collect()
+}
+
+fn roles(spec: &PermissionCatalogSpec) -> Vec<&str> {
+    spec.roles.iter().map(|role| role.name.as_str()).collect()
+}
+
+/// The object that a fault misses.
+fn missing(fault: &FindingKind) -> Option<(KindName, &Name)> {
+    Some(match fault {
+        FindingKind::AccountMissing(account) => (KindName::Account, &account.name),
+        FindingKind::GroupMissing(name) => (KindName::UserGroup, name),
+        FindingKind::CatalogMissing(name) => (KindName::PermissionCatalog, name),
+        FindingKind::StoreMissing(name) => (KindName::IdentityStore, name),
+        FindingKind::RoleMissing { role, .. } => (KindName::Role, role),
         _ => return None,
     })
 }
 
-/// Where a finding belongs: the word its message quotes, else its field, else the object's name.
-fn place(document: &Document, field: &str, message: &str) -> SourceSpan {
-    if !field.is_empty() {
-        return document.place(&FieldPath::parse(field), Part::Value, quoted(message));
-    }
-    // Advice begins with the section it is about, or with `role` and its name.
-    let word = message.split([' ', ':']).find(|word| *word != "role");
-    let spec = FieldPath::parse("spec");
-    let found = document.place(&spec, Part::Value, word);
-    if found == document.place(&spec, Part::Value, None) {
-        return document.place(&FieldPath::parse("metadata.name"), Part::Value, None);
-    }
-    found
+/// Whether the sentence itself says what was probably meant.
+const fn has_hint(fault: &FindingKind) -> bool {
+    matches!(
+        fault,
+        FindingKind::RoleMissing { is_predefined: true, .. }
+            | FindingKind::PredefinedRoleMissing { is_custom: true, .. }
+    )
 }
 
-/// The first word in double quotes.
-fn quoted(message: &str) -> Option<&str> {
-    message.split('"').nth(1)
+/// Where a finding belongs: the name it is about, else its field, else the object's name.
+fn place(document: &Document, finding: &Finding) -> SourceSpan {
+    let subject = finding.kind.subject();
+    if !finding.field.is_whole() {
+        return document.place(&DocumentPath::parse(finding.field.as_str()), Part::Value, subject);
+    }
+    let spec = DocumentPath::parse("spec");
+    let found = document.place(&spec, Part::Value, subject);
+    if found == document.place(&spec, Part::Value, None) {
+        return document.place(&DocumentPath::parse("metadata.name"), Part::Value, None);
+    }
+    found
 }

@@ -6,7 +6,7 @@ mod print;
 use serde::Serialize;
 
 use super::input::Input;
-use crate::manifests::{Diagnostic, ObjectId, Severity, Source};
+use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source};
 
 /// Check objects as the API server and the engine would, without either
 ///
@@ -85,7 +85,8 @@ pub struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// One word: a reason of `Valid=False`, `Advice`, or what the API server would refuse.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: DiagnosticReason,
     /// What is wrong and what would be right.
     pub message: String,
 }

@@ -76,7 +76,7 @@ pub(super) fn github(said: &[Diagnostic], sum: &Sum) -> String {
         }
         let object = one.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
         let field = if one.field.is_empty() { String::new() } else { format!("{}: ", one.field) };
-        properties.push(format!("title={}", property(&one.reason)));
+        properties.push(format!("title={}", property(&one.reason.to_string())));
         let message = data(&format!("{object}{field}{}", one.message));
         let _ = writeln!(out, "::{command} {}::{message}", properties.join(","));
     }

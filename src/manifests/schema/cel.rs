@@ -17,7 +17,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::compile::{Node, Type};
-use crate::manifests::path::FieldPath;
+use crate::manifests::path::DocumentPath;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
@@ -77,14 +77,14 @@ pub(super) struct Rule {
     /// What is wrong, as the rule says it.
     pub(super) message: String,
     /// The field below the one the rule is written on that is at fault.
-    pub(super) field: Option<FieldPath>,
+    pub(super) field: Option<DocumentPath>,
     compiled: OnceLock<Result<Program, String>>,
 }
 
 impl Rule {
     pub(super) fn new(rule: &ValidationRule) -> Self {
         let message = rule.message.clone().unwrap_or_else(|| format!("breaks the rule {}", rule.rule));
-        let field = rule.field_path.as_deref().map(FieldPath::parse);
+        let field = rule.field_path.as_deref().map(DocumentPath::parse);
         Self { text: rule.rule.clone(), message, field, compiled: OnceLock::new() }
     }
 

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::Problem;
-use crate::manifests::path::FieldPath;
+use super::{DiagnosticReason, Problem};
+use crate::manifests::path::DocumentPath;
 use crate::manifests::suggest::suggestion;
 
 /// Fields of `metav1.ObjectMeta`.
@@ -50,7 +50,7 @@ pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
         && !namespace.as_str().is_some_and(|text| text.is_empty() || fits(&LABEL, text, 63))
     {
         let message = format!("{namespace} must be a DNS label of at most 63 lower-case letters, digits and hyphens");
-        problems.push(problem(FieldPath::default().field("metadata").field("namespace"), message));
+        problems.push(problem(DocumentPath::default().field("metadata").field("namespace"), message));
     }
     common(metadata, &mut problems);
     problems
@@ -65,8 +65,8 @@ pub(super) fn check_namespace(metadata: &Value) -> Vec<Problem> {
     problems
 }
 
-fn problem(path: FieldPath, message: impl Into<String>) -> Problem {
-    Problem { path, reason: "Metadata", message: message.into(), is_key: false, if_plain: false }
+fn problem(path: DocumentPath, message: impl Into<String>) -> Problem {
+    Problem { path, reason: DiagnosticReason::Metadata, message: message.into(), is_key: false, if_plain: false }
 }
 
 fn check_name(
@@ -76,7 +76,7 @@ fn check_name(
     words: &str,
     problems: &mut Vec<Problem>,
 ) {
-    let path = FieldPath::default().field("metadata").field("name");
+    let path = DocumentPath::default().field("metadata").field("name");
     let message = match &metadata["name"] {
         Value::Null if metadata["generateName"].is_string() => {
             "is required: with generateName nobody could tell the object again".to_owned()
@@ -90,11 +90,15 @@ fn check_name(
 }
 
 fn common(metadata: &Value, problems: &mut Vec<Problem>) {
-    let root = || FieldPath::default().field("metadata");
+    let root = || DocumentPath::default().field("metadata");
     for name in metadata.as_object().into_iter().flat_map(|fields| fields.keys()) {
         if !FIELDS.contains(&name.as_str()) {
             let message = format!("unknown field {name:?}{}", suggestion(name, FIELDS));
-            problems.push(Problem { reason: "UnknownField", is_key: true, ..problem(root().field(name), message) });
+            problems.push(Problem {
+                reason: DiagnosticReason::UnknownField,
+                is_key: true,
+                ..problem(root().field(name), message)
+            });
         }
     }
     let mut total = 0;

@@ -16,7 +16,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 pub use self::compile::{Kind, Kinds};
-use super::path::FieldPath;
+use super::DiagnosticReason;
+use super::path::DocumentPath;
 use crate::api;
 
 /// The kinds of this release, compiled once.
@@ -26,9 +27,9 @@ pub static KINDS: LazyLock<Kinds> = LazyLock::new(|| Kinds::new(&api::crds()));
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The field.
-    pub path: FieldPath,
-    /// One word: `Schema`, `Rule`, `UnknownField`, `Metadata`.
-    pub reason: &'static str,
+    pub path: DocumentPath,
+    /// `Schema`, `Rule`, `UnknownField` or `Metadata`.
+    pub reason: DiagnosticReason,
     /// What is wrong, and what would be right.
     pub message: String,
     /// Whether the field's name is meant, and not its value.

@@ -7,14 +7,14 @@ use serde_json::Value;
 use std::sync::LazyLock;
 
 use super::{
-    Problem,
+    DiagnosticReason, Problem,
     cel::whole,
     compile::{Kind, List, Node, Type},
 };
 use crate::manifests::suggest::{meant, suggestion};
 use crate::{
     api,
-    manifests::path::{FieldPath, Step},
+    manifests::path::{DocumentPath, Step},
 };
 
 /// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.
@@ -33,7 +33,7 @@ pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
         }
     }
     walker.within(Way::Field("spec"), |walker| match &object["spec"] {
-        Value::Null => walker.say("Schema", "is required"),
+        Value::Null => walker.say(DiagnosticReason::Schema, "is required"),
         spec => walker.node(&kind.spec, spec),
     });
     let plain = walker.plain;
@@ -61,16 +61,16 @@ impl<'a> Walker<'a, '_> {
         self.path.pop();
     }
 
-    fn problem(&self, reason: &'static str, message: impl Into<String>) -> Problem {
+    fn problem(&self, reason: DiagnosticReason, message: impl Into<String>) -> Problem {
         let steps = self.path.iter().map(|way| match way {
             Way::Field(name) => Step::Field((*name).to_owned()),
             Way::Item(place) => Step::Item(*place),
         });
-        let path = FieldPath(steps.collect());
+        let path = DocumentPath(steps.collect());
         Problem { path, reason, message: message.into(), is_key: false, if_plain: false }
     }
 
-    fn say(&mut self, reason: &'static str, message: impl Into<String>) {
+    fn say(&mut self, reason: DiagnosticReason, message: impl Into<String>) {
         let problem = self.problem(reason, message);
         self.problems.push(problem);
     }
@@ -83,7 +83,7 @@ impl<'a> Walker<'a, '_> {
             None => format!("; known here: {}", known.join(", ")),
         };
         let message = format!("unknown field {name:?}{hint}");
-        let problem = Problem { is_key: true, ..self.problem("UnknownField", message) };
+        let problem = Problem { is_key: true, ..self.problem(DiagnosticReason::UnknownField, message) };
         self.problems.push(problem);
     }
 
@@ -103,7 +103,7 @@ impl<'a> Walker<'a, '_> {
         if !node.choices.is_empty() && self.problems.len() == before && !node.choices.contains(value) {
             let choices: Vec<&str> = node.choices.iter().filter_map(Value::as_str).collect();
             let hint = value.as_str().map(|word| suggestion(word, choices.iter().copied())).unwrap_or_default();
-            self.say("Schema", format!("{} is none of {}{hint}", shown(value), choices.join(", ")));
+            self.say(DiagnosticReason::Schema, format!("{} is none of {}{hint}", shown(value), choices.join(", ")));
         }
         // As the server: rules are for values of the right shape.
         if self.problems.len() > before {
@@ -111,7 +111,7 @@ impl<'a> Walker<'a, '_> {
         }
         for rule in &node.rules {
             if let Some(message) = rule.broken_by(node, value) {
-                let mut problem = self.problem("Rule", message);
+                let mut problem = self.problem(DiagnosticReason::Rule, message);
                 problem.path.0.extend(rule.field.iter().flat_map(|field| field.0.iter().cloned()));
                 self.problems.push(problem);
             }
@@ -133,7 +133,11 @@ impl<'a> Walker<'a, '_> {
                     walker.node(values, value);
                     if is_boolean_to_kubectl(name) {
                         let message = format!("kubectl reads {name} without quotes as a boolean; write \"{name}\"");
-                        let problem = Problem { if_plain: true, is_key: true, ..walker.problem("Schema", message) };
+                        let problem = Problem {
+                            if_plain: true,
+                            is_key: true,
+                            ..walker.problem(DiagnosticReason::Schema, message)
+                        };
                         walker.plain.push(problem);
                     }
                 });
@@ -144,7 +148,7 @@ impl<'a> Walker<'a, '_> {
         }
         for name in &node.required {
             if node.field(value, name).is_none() {
-                self.within(Way::Field(name), |walker| walker.say("Schema", "is required"));
+                self.within(Way::Field(name), |walker| walker.say(DiagnosticReason::Schema, "is required"));
             }
         }
     }
@@ -168,7 +172,9 @@ impl<'a> Walker<'a, '_> {
                 }
             };
             if !seen.insert(same) {
-                self.within(Way::Item(place), |walker| walker.say("Schema", format!("is there twice: {what}")));
+                self.within(Way::Item(place), |walker| {
+                    walker.say(DiagnosticReason::Schema, format!("is there twice: {what}"));
+                });
             }
         }
     }
@@ -176,23 +182,23 @@ impl<'a> Walker<'a, '_> {
     fn string(&mut self, node: &'a Node, text: &str) {
         let length = || text.chars().count();
         if let Some(most) = node.length.most.filter(|most| text.len() > *most && length() > *most) {
-            self.say("Schema", format!("is too long: {} characters, and {most} are allowed", length()));
+            self.say(DiagnosticReason::Schema, format!("is too long: {} characters, and {most} are allowed", length()));
         }
         if node.length.least.is_some_and(|least| text.len() < least) {
-            self.say("Schema", "must not be empty");
+            self.say(DiagnosticReason::Schema, "must not be empty");
         } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
             let quoted = shown(&Value::String(text.to_owned()));
             let right = api::pattern_in_words(&pattern.text)
                 .map_or_else(|| format!("must match {}", pattern.text), |words| format!("must be {words}"));
-            self.say("Schema", format!("{quoted} {right}"));
+            self.say(DiagnosticReason::Schema, format!("{quoted} {right}"));
         }
         if node.is_time && !is_time(text) {
             let quoted = shown(&Value::String(text.to_owned()));
-            self.say("Schema", format!("{quoted} is no time; write it as 2026-12-31T00:00:00Z"));
+            self.say(DiagnosticReason::Schema, format!("{quoted} is no time; write it as 2026-12-31T00:00:00Z"));
         }
         if is_boolean_to_kubectl(text) {
             let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
-            let problem = Problem { if_plain: true, ..self.problem("Schema", message) };
+            let problem = Problem { if_plain: true, ..self.problem(DiagnosticReason::Schema, message) };
             self.plain.push(problem);
         }
     }
@@ -200,19 +206,22 @@ impl<'a> Walker<'a, '_> {
     fn number(&mut self, node: &Node, number: f64) {
         let (least, most) = node.number;
         if let Some(least) = least.filter(|least| number < *least) {
-            self.say("Schema", format!("{number} is too low; the least is {least}"));
+            self.say(DiagnosticReason::Schema, format!("{number} is too low; the least is {least}"));
         }
         if let Some(most) = most.filter(|most| number > *most) {
-            self.say("Schema", format!("{number} is too high; the most is {most}"));
+            self.say(DiagnosticReason::Schema, format!("{number} is too high; the most is {most}"));
         }
     }
 
     fn size(&mut self, node: &Node, count: usize, one: &str, several: &str) {
         if let Some(least) = node.length.least.filter(|least| count < *least) {
-            self.say("Schema", format!("must have at least {least} {}", if least == 1 { one } else { several }));
+            self.say(
+                DiagnosticReason::Schema,
+                format!("must have at least {least} {}", if least == 1 { one } else { several }),
+            );
         }
         if let Some(most) = node.length.most.filter(|most| count > *most) {
-            self.say("Schema", format!("has {count} {several}, and {most} are allowed"));
+            self.say(DiagnosticReason::Schema, format!("has {count} {several}, and {most} are allowed"));
         }
     }
 
@@ -240,7 +249,7 @@ impl<'a> Walker<'a, '_> {
             (Type::Array, Value::Object(_)) => "; begin the item with \"- \"".to_owned(),
             _ => String::new(),
         };
-        self.say("Schema", format!("must be {wanted}, and {}{hint}", described(value)));
+        self.say(DiagnosticReason::Schema, format!("must be {wanted}, and {}{hint}", described(value)));
     }
 }
 

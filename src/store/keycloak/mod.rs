@@ -28,7 +28,7 @@ use self::{
 };
 use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
-    model::{AccountKey, Scope},
+    model::{AccountKey, FieldPath, FindingKind, Scope},
     plan::{Mark, Observed},
 };
 
@@ -36,7 +36,7 @@ use crate::{
 pub struct KeycloakStore {
     realm: std::sync::Arc<Realm>,
     facts: Facts,
-    advice: Vec<String>,
+    advice: Vec<(FieldPath, FindingKind)>,
     /// Opened to look: nothing is applied.
     read_only: bool,
 }
@@ -86,7 +86,7 @@ impl Store for KeycloakStore {
         self.facts.token_lifetime
     }
 
-    fn advice(&self) -> Vec<String> {
+    fn advice(&self) -> Vec<(FieldPath, FindingKind)> {
         self.advice.clone()
     }
 

@@ -24,7 +24,13 @@ use super::{
     realm::Realm,
     wire::{self, LISTING, TIMEOUT, Tokens, Wire},
 };
-use crate::store::{KeycloakPlace, Secrets, StoreError};
+use crate::{
+    model::{FieldPath, FindingKind},
+    store::{KeycloakPlace, Secrets, StoreError},
+};
+
+/// Advice on the `IdentityStore`, by field.
+type Advice = Vec<(FieldPath, FindingKind)>;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -53,7 +59,7 @@ pub(super) async fn open_to_read(
     Ok(Some(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: true }))
 }
 
-async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts, Vec<String>), StoreError> {
+async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts, Advice), StoreError> {
     let said = place.said();
     let url = valid_url(&place.url)?;
     if place.realm == "master" {
@@ -88,14 +94,12 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
     let mut advice = Vec::new();
     for name in &place.portals {
         let Some(portal) = realm.client(name).await? else {
-            advice.push(format!("spec.keycloak.portalClients: there is no client {name:?} in the realm"));
+            let field = FieldPath::new("spec.keycloak.portalClients");
+            advice.push((field, FindingKind::PortalClientMissing(name.into())));
             continue;
         };
         if portal.full_scope_allowed != Some(false) {
-            advice.push(format!(
-                "client {name:?} of the realm allows its full scope, so that its tokens show every account; turn off Full \
-                 scope allowed in its dedicated scope"
-            ));
+            advice.push((FieldPath::WHOLE, FindingKind::PortalClientUnscoped(name.into())));
         }
         let own = portal.attributes.as_ref().and_then(|all| all.get("access.token.lifespan"));
         let own = Duration::from_secs(seconds(own.and_then(|text| text.parse().ok())));

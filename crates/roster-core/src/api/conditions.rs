@@ -57,7 +57,7 @@ impl ConditionType {
 }
 
 /// Reasons of `Valid=False`, in the order in which the first that applies is shown (design/api.md "Status").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum InvalidReason {
     /// `accountRef` leads nowhere (yet).
     AccountNotFound,

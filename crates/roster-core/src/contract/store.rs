@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{AuditQuery, AuditRecord, Claim, Outcome, StoreError};
 use crate::{
-    model::{AccountKey, Email, Layout, Scope},
+    model::{AccountKey, Email, FieldPath, FindingKind, Layout, Scope},
     plan::{Change, Mark, Observed},
 };
 
@@ -167,9 +167,9 @@ pub trait Store: Send + Sync {
         Duration::ZERO
     }
 
-    /// Returns defects that the operator of the store should mend although it works; shown as advice on the
-    /// `IdentityStore`.
-    fn advice(&self) -> Vec<String> {
+    /// Returns advice on the `IdentityStore`, by field: defects that the operator of the store should mend although it
+    /// works.
+    fn advice(&self) -> Vec<(FieldPath, FindingKind)> {
         Vec::new()
     }
 

@@ -1,15 +1,12 @@
-//! A PermissionCatalog, checked against its own rules and compiled to places and ranks.
+//! A PermissionCatalog, compiled to places and ranks.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
+    sync::Arc,
 };
 
-use super::{Ladder, Layout, Name, Ranks};
-use crate::api::{self, AccountType, HeldBy, PermissionCatalogSpec, limits::MAX_LEVELS};
-
-/// What a section's ladder is when the catalog does not say (design/api.md "PermissionCatalog").
-const DEFAULT_LADDER: [&str; 2] = ["Denied", "Allowed"];
+use super::{Advisory, Layout, Name, Prerequisite, Ranks, UnknownLevel};
+use crate::api::{self, AccountType, HeldBy};
 
 /// A catalog that keeps its own rules.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +27,9 @@ pub struct Catalog {
     pub default_role: Option<usize>,
     /// Sections that custom roles cannot configure.
     pub custom_not_applicable: BTreeSet<usize>,
-    section_places: HashMap<Name, usize>,
-    role_places: HashMap<Name, usize>,
-    restriction_places: HashMap<Name, usize>,
+    pub(super) section_places: HashMap<Name, usize>,
+    pub(super) role_places: HashMap<Name, usize>,
+    pub(super) restriction_places: HashMap<Name, usize>,
 }
 
 /// What the catalog says of a section besides its ladder.
@@ -43,7 +40,7 @@ pub struct Section {
     /// Category, for display.
     pub category: Option<String>,
     /// Above this rank, this advice applies.
-    pub advisories: Vec<(u8, String)>,
+    pub advisories: Vec<(u8, Arc<Advisory>)>,
 }
 
 /// A prerequisite: at `from` or above in `section`, the user also needs `level` in `needs`.
@@ -98,37 +95,7 @@ pub struct PredefinedRole {
     pub advice: Option<api::RoleAdvice>,
 }
 
-/// One way in which a catalog breaks its own rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogFault {
-    /// Path of the field.
-    pub field: String,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for CatalogFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
-
 impl Catalog {
-    /// Checks the catalog and compiles it.
-    ///
-    /// # Errors
-    /// All faults found, in the order of the fields; never an empty list.
-    pub fn compile(spec: &PermissionCatalogSpec) -> Result<Self, Vec<CatalogFault>> {
-        let mut compiler = Compiler::default();
-        compiler.sections(spec);
-        compiler.requirements(spec);
-        compiler.restrictions(spec);
-        compiler.roles(spec);
-        compiler.defaults(spec);
-        compiler.administration(spec);
-        if compiler.faults.is_empty() { Ok(compiler.catalog) } else { Err(compiler.faults) }
-    }
-
     /// Place of a section.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<usize> {
@@ -178,301 +145,24 @@ impl Catalog {
         self.rules.iter().filter(move |rule| ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level)
     }
 
-    /// The names of the levels of a section, for messages.
+    /// Returns the finding that a section has no such level.
     #[must_use]
-    pub fn ladder_text(&self, section: usize) -> String {
-        self.layout.ladders().get(section).map_or_else(String::new, |ladder| ladder.levels.join(", "))
-    }
-}
-
-#[derive(Default)]
-struct Compiler {
-    catalog: Catalog,
-    faults: Vec<CatalogFault>,
-}
-
-impl Compiler {
-    fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(CatalogFault { field: field.into(), message: message.into() });
+    pub fn unknown_level(&self, section: usize, level: &str) -> Box<UnknownLevel> {
+        let ladder = self.layout.ladders().get(section);
+        let ladder = ladder.map(|ladder| ladder.levels.iter().cloned().collect()).unwrap_or_default();
+        Box::new(UnknownLevel { section: Name::new(self.section_name(section)), level: Name::new(level), ladder })
     }
 
-    fn section(&mut self, field: &str, name: &str) -> Option<usize> {
-        let place = self.catalog.section(name);
-        if place.is_none() {
-            self.fault(field, format!("section {name:?} is not among spec.sections"));
-        }
-        place
+    /// Returns the finding that `ranks` break a rule: what is needed, and what is left without it.
+    #[must_use]
+    pub fn prerequisite(&self, rule: &Rule, ranks: &Ranks) -> Box<Prerequisite> {
+        let rank = ranks.as_slice().get(rule.section).copied().unwrap_or(0);
+        Box::new(Prerequisite {
+            section: Name::new(self.section_name(rule.section)),
+            level: Name::new(self.level(rule.section, rank)),
+            needs: Name::new(self.section_name(rule.needs)),
+            at: Name::new(self.level(rule.needs, rule.level)),
+            left: Name::new(self.level(rule.section, rule.from.saturating_sub(1))),
+        })
     }
-
-    fn rank(&mut self, field: &str, section: usize, level: &str) -> Option<u8> {
-        let rank = self.catalog.rank(section, level);
-        if rank.is_none() {
-            let (name, ladder) = (self.catalog.section_name(section), self.catalog.ladder_text(section));
-            let message = format!("section {name:?} has no level {level:?}; it has {ladder}");
-            self.fault(field, message);
-        }
-        rank
-    }
-
-    fn sections(&mut self, spec: &PermissionCatalogSpec) {
-        let mut ladders = Vec::with_capacity(spec.sections.len());
-        for (place, section) in spec.sections.iter().enumerate() {
-            let levels: Vec<Name> = match &section.levels {
-                Some(levels) => levels.iter().map(Name::from).collect(),
-                None => DEFAULT_LADDER.into_iter().map(Name::from).collect(),
-            };
-            if levels.len() < 2 || levels.len() > MAX_LEVELS {
-                self.fault(
-                    format!("spec.sections[{}].levels", section.name),
-                    format!("needs 2 to {MAX_LEVELS} levels"),
-                );
-            }
-            if levels.iter().collect::<BTreeSet<_>>().len() != levels.len() {
-                self.fault(format!("spec.sections[{}].levels", section.name), "names a level twice");
-            }
-            ladders.push(Ladder { section: Name::from(&section.name), levels });
-            if self.catalog.section_places.insert(Name::from(&section.name), place).is_some() {
-                self.fault(format!("spec.sections[{}]", section.name), "is there twice");
-            }
-        }
-        self.catalog.layout = Layout::new(ladders);
-        for (place, section) in spec.sections.iter().enumerate() {
-            let advisories = section
-                .advisories
-                .iter()
-                .filter_map(|advisory| {
-                    let field = format!("spec.sections[{}].advisories", section.name);
-                    Some((self.rank(&field, place, &advisory.above)?, advisory.message.clone()))
-                })
-                .collect();
-            self.catalog.sections.push(Section {
-                title: section.title.clone().unwrap_or_else(|| section.name.clone()),
-                category: section.category.clone(),
-                advisories,
-            });
-        }
-    }
-
-    fn requirements(&mut self, spec: &PermissionCatalogSpec) {
-        let mut rules = Vec::new();
-        for (place, section) in spec.sections.iter().enumerate() {
-            let field = format!("spec.sections[{}].requires", section.name);
-            for requirement in &section.requires {
-                let from = self.rank(&field, place, &requirement.from);
-                let needs = self.section(&field, &requirement.section);
-                let level = needs.and_then(|needs| self.rank(&field, needs, &requirement.level));
-                let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
-                if needs == place {
-                    self.fault(&field, "a section cannot require itself; name another section");
-                } else if from == 0 {
-                    let first = &requirement.from;
-                    self.fault(
-                        &field,
-                        format!("from: {first:?} is the first level, which means no access and needs nothing"),
-                    );
-                } else {
-                    rules.push(Rule { section: place, from, needs, level });
-                }
-            }
-        }
-        match order_rules(&rules, spec.sections.len()) {
-            Ok(rules) => self.catalog.rules = rules,
-            Err(cycle) => {
-                let chain = cycle
-                    .iter()
-                    .map(|rule| {
-                        format!(
-                            "{} from {}",
-                            self.catalog.section_name(rule.section),
-                            self.catalog.level(rule.section, rule.from)
-                        )
-                    })
-                    .collect::<Vec<_>>();
-                let first = chain.first().cloned().unwrap_or_default();
-                let message = format!(
-                    "prerequisites go round in a circle: {} → {first}; take one of these `requires` away",
-                    chain.join(" → ")
-                );
-                self.fault("spec.sections", message);
-            }
-        }
-    }
-
-    fn restrictions(&mut self, spec: &PermissionCatalogSpec) {
-        for (place, restriction) in spec.restrictions.iter().enumerate() {
-            let field = format!("spec.restrictions[{}]", restriction.name);
-            let mut caps: Caps = std::iter::repeat_n(u8::MAX, self.catalog.layout.len()).collect();
-            for (name, level) in &restriction.caps {
-                let caps_field = format!("{field}.caps");
-                let Some(section) = self.section(&caps_field, name) else { continue };
-                if let Some(rank) = self.rank(&caps_field, section, level) {
-                    caps.as_mut_slice()[section] = rank;
-                }
-            }
-            if restriction.lifting.grants_owner_access && spec.owner_role.is_none() {
-                self.fault(format!("{field}.lifting"), "grantsOwnerAccess needs spec.ownerRole, which is not set");
-            }
-            if self.catalog.restriction_places.insert(Name::from(&restriction.name), place).is_some() {
-                self.fault(&field, "is there twice");
-            }
-            self.catalog.restrictions.push(Restriction {
-                name: Name::from(&restriction.name),
-                caps,
-                applied_by_default: restriction.applied_by_default,
-                grants_owner_access: restriction.lifting.grants_owner_access,
-                needs_confirmation: restriction.lifting.needs_confirmation,
-            });
-        }
-    }
-
-    fn roles(&mut self, spec: &PermissionCatalogSpec) {
-        for (place, role) in spec.roles.iter().enumerate() {
-            let field = format!("spec.roles[{}]", role.name);
-            let not_applicable = self.section_set(&format!("{field}.notApplicable"), &role.not_applicable);
-            let ranks = self.role_ranks(&field, role, &not_applicable);
-            if let Some(api::RoleAdvice { minimum_holders: Some(min), maximum_holders: Some(max), .. }) = &role.advice
-                && min > max
-            {
-                self.fault(format!("{field}.advice"), format!("minimumHolders {min} is above maximumHolders {max}"));
-            }
-            if self.catalog.role_places.insert(Name::from(&role.name), place).is_some() {
-                self.fault(&field, "is there twice");
-            }
-            self.catalog.roles.push(PredefinedRole {
-                name: Name::from(&role.name),
-                title: role.title.clone().unwrap_or_else(|| role.name.clone()),
-                ranks,
-                not_applicable,
-                held_by: role.held_by,
-                overridable: role.overridable,
-                available_in: role.available_in.iter().copied().collect(),
-                advice: role.advice.clone(),
-            });
-        }
-        let field = "spec.customRoles.notApplicable";
-        self.catalog.custom_not_applicable = self.section_set(field, &spec.custom_roles.not_applicable);
-    }
-
-    fn role_ranks(&mut self, field: &str, role: &api::PredefinedRole, not_applicable: &BTreeSet<usize>) -> Ranks {
-        if role.all_permissions {
-            if !role.permissions.is_empty() {
-                self.fault(field, "has both allPermissions and permissions; keep one");
-            }
-            let ladders = self.catalog.layout.ladders().iter().enumerate();
-            return ladders
-                .map(|(place, ladder)| {
-                    let top = u8::try_from(ladder.levels.len().saturating_sub(1)).unwrap_or(0);
-                    if not_applicable.contains(&place) { 0 } else { top }
-                })
-                .collect();
-        }
-        let mut ranks = self.catalog.no_access();
-        for (name, level) in &role.permissions {
-            let field = format!("{field}.permissions");
-            let Some(section) = self.section(&field, name) else { continue };
-            let Some(rank) = self.rank(&field, section, level) else { continue };
-            if not_applicable.contains(&section) && rank > 0 {
-                self.fault(&field, format!("section {name:?} is notApplicable for this role and cannot be {level:?}"));
-            }
-            ranks.as_mut_slice()[section] = rank;
-        }
-        ranks
-    }
-
-    fn section_set(&mut self, field: &str, names: &[String]) -> BTreeSet<usize> {
-        names.iter().filter_map(|name| self.section(field, name)).collect()
-    }
-
-    fn defaults(&mut self, spec: &PermissionCatalogSpec) {
-        if let Some(name) = &spec.owner_role {
-            self.catalog.owner_role = self.catalog.role(name);
-            match self.catalog.owner_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault("spec.ownerRole", format!("role {name:?} is not among spec.roles")),
-                Some(role) if role.overridable => {
-                    self.fault(format!("spec.roles[{name}].overridable"), "the ownerRole can never be overridable");
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(name) = &spec.default_role {
-            self.catalog.default_role = self.catalog.role(name);
-            match self.catalog.default_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault("spec.defaultRole", format!("role {name:?} is not among spec.roles")),
-                Some(role) if role.held_by == HeldBy::AccountOwner => {
-                    self.fault("spec.defaultRole", format!("role {name:?} is held by the account's owner only"));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn administration(&mut self, spec: &PermissionCatalogSpec) {
-        for rule in &spec.administration {
-            let field = format!("spec.administration[{:?}]", rule.action);
-            if let Some(name) = &rule.section
-                && let Some(section) = self.section(&field, name)
-                && let Some(level) = &rule.level
-            {
-                self.rank(&field, section, level);
-            }
-            for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
-                self.fault(&field, format!("role {name:?} is not among spec.roles"));
-            }
-        }
-    }
-}
-
-/// The rules, those that others build on first; or the rules of a circle. Holding a level that needs itself could only
-/// ever be granted all at once, and nobody could say what to grant first.
-///
-/// The engine relies on this order: a rule that held when its turn came still holds after all later ones, since those
-/// that can take away what it needs came before it.
-fn order_rules(rules: &[Rule], sections: usize) -> Result<Vec<Rule>, Vec<Rule>> {
-    let mut of_section: Vec<Vec<usize>> = vec![Vec::new(); sections];
-    for (place, rule) in rules.iter().enumerate() {
-        of_section[rule.section].push(place);
-    }
-    // A rule builds on those that come into force at the level it needs.
-    let next_built_on = |rule: &Rule, from: usize| {
-        let others = of_section[rule.needs].iter().enumerate().skip(from);
-        others.map(|(turn, other)| (turn, *other)).find(|(_, other)| rules[*other].from <= rule.level)
-    };
-    let mut state = vec![Visit::Not; rules.len()];
-    let mut ordered = Vec::with_capacity(rules.len());
-    for start in 0..rules.len() {
-        if state[start] == Visit::Done {
-            continue;
-        }
-        state[start] = Visit::Open;
-        let mut path = vec![(start, 0)];
-        while let Some((at, turn)) = path.last_mut() {
-            let at = *at;
-            let Some((found, other)) = next_built_on(&rules[at], *turn) else {
-                state[at] = Visit::Done;
-                ordered.push(rules[at]);
-                path.pop();
-                continue;
-            };
-            *turn = found + 1;
-            match state[other] {
-                Visit::Open => {
-                    let from = path.iter().position(|(place, _)| *place == other).unwrap_or(0);
-                    return Err(path[from..].iter().map(|(place, _)| rules[*place]).collect());
-                }
-                Visit::Not => {
-                    state[other] = Visit::Open;
-                    path.push((other, 0));
-                }
-                Visit::Done => {}
-            }
-        }
-    }
-    Ok(ordered)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
-    Not,
-    Open,
-    Done,
 }

@@ -4,7 +4,9 @@
 //! that the effective permissions of a member cost a few dozen nanoseconds (design/architecture.md "Speed").
 
 mod catalog;
+mod compile;
 mod explain;
+mod finding;
 mod names;
 mod object_ref;
 mod potential;
@@ -13,8 +15,12 @@ mod role_name;
 mod scope;
 mod seeded;
 
-pub use catalog::{Caps, Catalog, CatalogFault, PredefinedRole, Restriction, Rule, Section};
+pub use catalog::{Caps, Catalog, PredefinedRole, Restriction, Rule, Section};
 pub use explain::{Explanation, Grantor, Step, explain};
+pub use finding::{
+    Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, Finding, FindingKind, Findings,
+    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, UnknownLevel,
+};
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use object_ref::{KindName, ObjectRef};
 pub use potential::{Grant, MemberInputs, NoTrace, Source, Trace, potential};

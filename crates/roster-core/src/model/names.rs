@@ -5,6 +5,8 @@ use std::{borrow::Borrow, fmt};
 use compact_str::CompactString;
 use serde::Serialize;
 
+use super::finding::Quoted;
+
 /// Name of an object, section, role, restriction …: short names are kept inline.
 pub type Name = CompactString;
 
@@ -21,17 +23,27 @@ pub struct Email(Name);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmail {
     /// There is not exactly one `@` with something on both sides.
-    #[error("{0:?} is not an address: expected local@domain")]
+    #[error("{} is not an address: expected local@domain", Quoted(.0))]
     Shape(String),
     /// The local part has characters that are not plain ASCII letters, digits or the usual marks.
-    #[error("{0:?} is not an address: the part before @ must be plain ASCII without spaces")]
+    #[error("{} is not an address: the part before @ must be plain ASCII without spaces", Quoted(.0))]
     Local(String),
     /// The domain is no valid internationalised domain name.
-    #[error("{0:?} is not an address: {1:?} is no domain name")]
+    #[error("{} is not an address: {} is no domain name", Quoted(.0), Quoted(.1))]
     Domain(String, String),
     /// Longer than 254 bytes in its canonical form.
-    #[error("{0:?} is not an address: longer than 254 characters in its canonical form")]
+    #[error("{} is not an address: longer than 254 characters in its canonical form", Quoted(.0))]
     TooLong(String),
+}
+
+impl InvalidEmail {
+    /// Returns the text that is no address.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Shape(text) | Self::Local(text) | Self::Domain(text, _) | Self::TooLong(text) => text,
+        }
+    }
 }
 
 impl Email {

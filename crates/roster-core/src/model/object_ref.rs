@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::Name;
 
 /// Kinds of objects that decide about access: the seven kinds, namespaces (admitted by their labels), and the internal
 /// record of a catalog's last revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum KindName {
     /// A core namespace.
     Namespace,
@@ -25,6 +27,7 @@ pub enum KindName {
     /// `Invitation`
     Invitation,
     /// The record of a catalog's last revision: a ConfigMap in the controller's namespace.
+    #[serde(rename = "ConfigMap")]
     CatalogRecord,
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use super::Name;
-use crate::api::RoleRefKind;
+use crate::api::{RoleRef, RoleRefKind};
 
 /// A role's name; the kinds never fall through to each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,18 @@ impl RoleName {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         text.strip_prefix("custom:").map_or_else(|| Self::predefined(text), Self::custom)
+    }
+}
+
+impl From<&RoleRef> for RoleName {
+    fn from(reference: &RoleRef) -> Self {
+        Self { kind: reference.kind, name: Name::new(&reference.name) }
+    }
+}
+
+impl Serialize for RoleName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::Fingerprint;
 use crate::{
     model::{Email, Name, RoleName},
@@ -59,7 +61,8 @@ pub enum Content {
 }
 
 /// Why something changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The spec says so.
     Spec,
@@ -91,7 +94,8 @@ impl Cause {
 }
 
 /// When, within a pass, a change is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Somebody loses something.
     Narrow,
@@ -118,4 +122,22 @@ pub struct Change {
     pub phase: Phase,
     /// Whether the removal guard counts it (design/api.md "Marks, drift, removal").
     pub counted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Hold;
+
+    #[test]
+    fn reports_have_the_words_of_metrics_and_audit() {
+        let causes =
+            [Cause::Spec, Cause::Drift, Cause::Adoption, Cause::Unwanted, Cause::Unmanaged, Cause::AccountDeleted];
+        for cause in causes {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
+        for hold in [Hold::NotOwned, Hold::Paused, Hold::Guarded, Hold::DriftReported] {
+            assert_eq!(serde_json::to_value(hold).unwrap(), hold.as_str());
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub struct Plan {
 }
 
 /// Why something is not made as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Hold {
     /// Something is there that is not ours.
     NotOwned,
@@ -52,6 +52,19 @@ pub enum Hold {
     Guarded,
     /// It differs and the policy is to report.
     DriftReported,
+}
+
+impl Hold {
+    /// Returns the word that reports have for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotOwned => "NotOwned",
+            Self::Paused => "Paused",
+            Self::Guarded => "Guarded",
+            Self::DriftReported => "DriftReported",
+        }
+    }
 }
 
 impl Plan {

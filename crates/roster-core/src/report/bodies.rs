@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{Detail, Report};
 use crate::{
-    model::{AccountKey, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
-    resolve::{Definitions, Finding, MemberContent, MemberView},
+    model::{AccountKey, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
+    resolve::{Definitions, MemberContent, MemberView},
     state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds},
 };
 
@@ -18,7 +18,7 @@ pub(super) fn member_report(
 ) -> Report {
     let restrictions: Arc<[Name]> = view.restrictions.iter().cloned().collect();
     Report::new(record.facts.generation, Detail::Member { permissions, restrictions })
-        .with_finding(view.finding.clone())
+        .with_findings(view.findings.clone())
 }
 
 pub(super) fn role_key(record: &Record<RoleFacts>) -> RoleName {
@@ -35,8 +35,8 @@ pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions,
         .zip(definitions.desired.as_ref())
         .map(|(role, desired)| (desired.account.layout.clone(), role.ranks.clone()));
     let changes = resolved.map(|role| role.changes_from_default.clone()).unwrap_or_default();
-    let finding = definitions.role_finding(&record.name);
-    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_finding(finding)
+    let findings = definitions.role_findings(&record.name);
+    Report::new(record.facts.generation, Detail::Role { permissions, changes, members }).with_findings(findings)
 }
 
 pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definitions, counts: &Counts) -> Report {
@@ -45,8 +45,8 @@ pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definition
     let permissions = resolved
         .zip(definitions.desired.as_ref())
         .map(|(group, desired)| (desired.account.layout.clone(), group.ranks.clone()));
-    let finding = definitions.group_finding(&record.name);
-    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_finding(finding)
+    let findings = definitions.group_findings(&record.name);
+    Report::new(record.facts.generation, Detail::Group { permissions, members }).with_findings(findings)
 }
 
 pub(super) fn account_report(
@@ -55,20 +55,18 @@ pub(super) fn account_report(
     pass: &ObjectsInScope,
     checked: Option<Timestamp>,
 ) -> Report {
-    let mut finding = definitions.finding.clone();
-    finding.advice = definitions.account_advice(&record.facts, &pass.counts.role_refs);
+    let findings = definitions.account_findings(&record.facts, &pass.counts.role_refs);
     let catalog = pass.snapshot.catalog.as_ref().map(|catalog| catalog.generation);
     let detail = account_detail(&pass.counts, definitions.owner.is_some(), catalog, checked);
-    Report::new(record.facts.generation, detail).with_finding(finding)
+    Report::new(record.facts.generation, detail).with_findings(findings)
 }
 
 /// Brings the advice on an Account up to date with its numbers; whether it changed.
 pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> bool {
     let advice = definitions.account_advice(facts, &counts.role_refs);
-    let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-    let changed = finding.advice != advice;
-    finding.advice = advice;
-    *report = report.clone().with_finding(finding);
+    let mut findings = report.findings.take().map(|findings| *findings).unwrap_or_default();
+    let changed = findings.set_advice(advice);
+    *report = report.clone().with_findings(findings);
     changed
 }
 
@@ -88,14 +86,15 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
 /// What is to be said of an object whose account does not exist.
 #[must_use]
 pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
-    let finding = Finding::account_not_found(&AccountKey::new(&reference.namespace, account));
+    let account = AccountKey::new(&reference.namespace, account);
+    let findings = Findings::account_missing(reference.kind, &reference.name, &account);
     let detail = match reference.kind {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
         KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
         KindName::Invitation => Detail::Invitation,
         _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
     };
-    Report::new(generation, detail).with_finding(finding)
+    Report::new(generation, detail).with_findings(findings)
 }
 
 /// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.

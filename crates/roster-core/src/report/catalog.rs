@@ -11,7 +11,7 @@ use crate::{
 pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Progress>) -> Report {
     let updated = progress.map_or(users, |progress| progress.updated as u64);
     let detail = Detail::Catalog { accounts: users, updated };
-    let mut report = Report::new(record.facts.generation, detail).with_finding(record.facts.finding());
+    let mut report = Report::new(record.facts.generation, detail).with_findings(record.facts.findings());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(Waits::in_use(format!("{users} accounts still use this catalog"))));
     } else if let Some(progress) = progress {

@@ -13,7 +13,7 @@ use super::{
     notices, render,
 };
 use crate::{
-    api::{DriftEntry, InvalidReason, SyncReason},
+    api::{DriftEntry, SyncReason},
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
@@ -324,11 +324,7 @@ impl<'a> Outcomes<'a> {
             report.synced = Synced::Yes { applied: true };
         }
         if let Some(owner) = &self.plan.owner_kept {
-            let mut finding = report.finding.take().map(|finding| *finding).unwrap_or_default();
-            let message =
-                format!("spec.owner.email: {owner} is the owner and stays; the catalog's ownerChange is Never");
-            finding.fault(InvalidReason::OwnerImmutable, message);
-            report = report.with_finding(finding);
+            report.findings.get_or_insert_default().push(definitions.owner_stays(owner));
         }
         report
     }
@@ -354,8 +350,8 @@ fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome:
 
 fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
     for record in &pass.invitations {
-        let finding = definitions.invitation(&record.facts);
-        let report = Report::new(record.facts.generation, Detail::Invitation).with_finding(finding);
+        let findings = definitions.invitation(&record.facts);
+        let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
         outcome.say(pass, KindName::Invitation, record, report);
     }
 }

@@ -191,8 +191,8 @@ impl Writer<'_> {
     }
 
     fn faulty(&self) -> Option<(api::InvalidReason, String)> {
-        let finding = self.report.finding.as_ref()?;
-        finding.reason().map(|reason| (reason, finding.message()))
+        let findings = self.report.findings.as_ref()?;
+        findings.reason().map(|reason| (reason, findings.message()))
     }
 
     fn valid(&self) -> Said {
@@ -230,12 +230,12 @@ impl Writer<'_> {
     }
 
     fn advised(&self) -> Option<Said> {
-        let advice = &self.report.finding.as_ref()?.advice;
-        (!advice.is_empty()).then(|| Said {
+        let message = self.report.findings.as_ref()?.advice_message();
+        (!message.is_empty()).then(|| Said {
             kind: ConditionType::Advised,
             is_true: true,
             reason: "AdviceApplies".to_owned(),
-            message: advice.join("; "),
+            message,
         })
     }
 

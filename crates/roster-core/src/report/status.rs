@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     api::{ChangeFromDefault, DriftEntry, SyncReason},
-    model::{Layout, Name, Ranks},
-    resolve::Finding,
+    model::{Findings, Layout, Name, Ranks},
     state::Seconds,
 };
 
@@ -15,7 +14,7 @@ pub struct Report {
     /// Generation that was looked at.
     pub generation: i64,
     /// Faults and advice; none is the usual case.
-    pub finding: Option<Box<Finding>>,
+    pub findings: Option<Box<Findings>>,
     /// Whether the store holds it.
     pub synced: Synced,
     /// Drift.
@@ -144,14 +143,14 @@ impl Report {
     /// A report that says nothing but what the kind shows.
     #[must_use]
     pub fn new(generation: i64, detail: Detail) -> Self {
-        Self { generation, finding: None, synced: Synced::Silent, drift: DriftReport::Clean, waits: None, detail }
+        Self { generation, findings: None, synced: Synced::Silent, drift: DriftReport::Clean, waits: None, detail }
     }
 
     /// The same with faults and advice.
     #[must_use]
-    pub fn with_finding(mut self, finding: Finding) -> Self {
-        if !finding.faults.is_empty() || !finding.advice.is_empty() {
-            self.finding = Some(Box::new(finding));
+    pub fn with_findings(mut self, findings: Findings) -> Self {
+        if !findings.is_empty() {
+            self.findings = Some(Box::new(findings));
         }
         self
     }

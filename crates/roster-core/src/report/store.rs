@@ -9,8 +9,7 @@ use crate::{
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     contract::StoreError,
-    model::{AccountKey, Email},
-    resolve::Finding,
+    model::{AccountKey, Email, FieldPath, FindingKind, FindingsBuilder, KindName},
     state::{Record, StoreFacts},
 };
 
@@ -30,7 +29,7 @@ pub struct StoreFound {
     /// How long revoked access may stay in force outside of the store.
     pub revocation_delay: Duration,
     /// Advice for whoever keeps the store.
-    pub advice: Vec<String>,
+    pub advice: Vec<(FieldPath, FindingKind)>,
 }
 
 /// Reports on a store. `users` is the number of accounts that use it; `settled`, whether every account was reconciled
@@ -59,11 +58,11 @@ pub fn store(
                 capabilities: found.capabilities.clone(),
                 revocation_delay: found.revocation_delay,
             };
-            let mut finding = Finding::default();
-            for advice in &found.advice {
-                finding.advise(advice.clone());
+            let mut findings = FindingsBuilder::new(KindName::IdentityStore, "", &record.facts.name);
+            for (field, kind) in &found.advice {
+                findings.add(field.clone(), kind.clone());
             }
-            let mut report = Report::new(generation, detail).with_finding(finding);
+            let mut report = Report::new(generation, detail).with_findings(findings.finish());
             report.synced = Synced::Yes { applied: false };
             if record.facts.spec.paused {
                 report =

@@ -3,10 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
 
-use super::Finding;
 use crate::{
-    api::{AllowedNamespaces, InvalidReason, ManagedFrom, NamespacesFrom},
-    model::AccountKey,
+    api::{AllowedNamespaces, ManagedFrom, NamespacesFrom},
+    model::{AccountKey, FindingKind, FindingsBuilder, Name, ParentRefusal},
     state::{AccountFacts, Index, Labels, Snapshot},
 };
 
@@ -30,20 +29,17 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bo
 
 /// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
 /// nothing about a foreign namespace is revealed (design/api.md "Status").
-pub(super) fn check_parent(snapshot: &Snapshot, finding: &mut Finding) -> bool {
+pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) -> bool {
     let Some(key) = snapshot.account.parent() else { return true };
     let admitted = snapshot
         .parent
         .as_deref()
         .is_some_and(|parent| parent_admits(parent, &snapshot.account, snapshot.namespace_labels.as_deref()));
     if !admitted {
-        finding.fault(
-            InvalidReason::ParentNotAllowed,
-            format!(
-                "spec.parentRef: {key} is no partner account that admits accounts of namespace {:?} with catalog {:?}",
-                snapshot.account.namespace, snapshot.account.spec.catalog_ref.name
-            ),
-        );
+        let account = &snapshot.account;
+        let (namespace, catalog) = (account.namespace.clone(), Name::new(&account.spec.catalog_ref.name));
+        let refusal = ParentRefusal { parent: key, namespace, catalog };
+        findings.add("spec.parentRef", FindingKind::ParentRefused(Box::new(refusal)));
     }
     admitted
 }

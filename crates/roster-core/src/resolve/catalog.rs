@@ -1,35 +1,36 @@
-//! What is to be said of a catalog by itself.
+//! Findings of a catalog by itself.
 
-use super::Finding;
-use crate::{api::InvalidReason, state::CatalogFacts};
+use crate::{
+    model::{FindingKind, Findings, FindingsBuilder, KindName, Name, RolePrerequisite},
+    state::CatalogFacts,
+};
 
 impl CatalogFacts {
-    /// How it breaks its own rules; else, which of its roles cannot stand alone.
+    /// Returns how it breaks its own rules; else, which of its roles cannot stand alone.
     #[must_use]
-    pub fn finding(&self) -> Finding {
-        let mut finding = Finding::default();
+    pub fn findings(&self) -> Findings {
+        let mut findings = FindingsBuilder::new(KindName::PermissionCatalog, "", &self.name);
         let catalog = match &self.compiled {
             Ok(catalog) => catalog,
             Err(faults) => {
                 for fault in faults {
-                    finding.fault(InvalidReason::CatalogInvalid, fault.to_string());
+                    findings.add(fault.field.clone(), FindingKind::Catalog(fault.kind.clone()));
                 }
-                return finding;
+                return findings.finish();
             }
         };
         for role in &catalog.roles {
             for rule in catalog.unmet(&role.ranks) {
                 let rank = role.ranks.as_slice().get(rule.section).copied().unwrap_or(0);
-                finding.advise(format!(
-                    "role {}: {} at {} needs {} at {}, which must come from elsewhere",
-                    role.name,
-                    catalog.section_name(rule.section),
-                    catalog.level(rule.section, rank),
-                    catalog.section_name(rule.needs),
-                    catalog.level(rule.needs, rule.level),
-                ));
+                findings.add_whole(FindingKind::RoleCannotStandAlone(Box::new(RolePrerequisite {
+                    role: role.name.clone(),
+                    section: Name::new(catalog.section_name(rule.section)),
+                    level: Name::new(catalog.level(rule.section, rank)),
+                    needs: Name::new(catalog.section_name(rule.needs)),
+                    at: Name::new(catalog.level(rule.needs, rule.level)),
+                })));
             }
         }
-        finding
+        findings.finish()
     }
 }

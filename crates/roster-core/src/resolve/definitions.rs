@@ -6,12 +6,15 @@ use std::{
 };
 
 use super::{
-    AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, Fault, Finding, GroupContent, Origin,
-    RoleContent, admission, role,
+    AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, Origin, RoleContent,
+    admission, role,
 };
 use crate::{
-    api::{AccountType, ChangeFromDefault, InvalidReason, MemberGroups, OwnerChange},
-    model::{AccountKey, Catalog, Email, Layout, Name, Ranks, RoleName, Scope},
+    api::{AccountType, ChangeFromDefault, MemberGroups, OwnerChange},
+    model::{
+        AccountKey, Catalog, Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Layout, Name,
+        ObjectRef, Ranks, RoleName, Scope,
+    },
     state::{CatalogFacts, RoleFacts, Snapshot, StoreFacts},
 };
 
@@ -32,10 +35,10 @@ pub struct Definitions {
     pub owner: Option<Email>,
     /// Features of the account's plan.
     pub features: Vec<String>,
-    /// What is to be said of the Account.
-    pub finding: Finding,
-    /// What is to be said of everything in it, because of the Account.
-    pub shared_fault: Option<Fault>,
+    /// Findings of the Account; [`Self::account_advice`] has more advice.
+    pub findings: Findings,
+    /// Faults of the Account for which everything in it is invalid; never empty.
+    pub shared: Option<Arc<Findings>>,
     /// The account's Role objects, overrides included, by name.
     pub roles: BTreeMap<Name, ResolvedRole>,
     /// The account's groups, by name.
@@ -90,8 +93,8 @@ pub struct ResolvedRole {
     pub ranks: Ranks,
     /// Where an override differs from the catalog.
     pub changes_from_default: Vec<ChangeFromDefault>,
-    /// What is to be said of it.
-    pub finding: Finding,
+    /// Faults and advice.
+    pub findings: Findings,
     /// Its generation.
     pub generation: i64,
     /// Whether it may be written to a store: not where it is invalid as a whole.
@@ -99,20 +102,20 @@ pub struct ResolvedRole {
 }
 
 impl ResolvedRole {
-    pub(super) fn new(role: &RoleFacts, ranks: Ranks, finding: Finding) -> Self {
+    pub(super) fn new(role: &RoleFacts, ranks: Ranks, findings: Findings) -> Self {
         Self {
             title: role.spec.title.as_deref().unwrap_or(&role.name).into(),
             overrides: role.spec.overrides.as_deref().map(Name::new),
             ranks,
             changes_from_default: Vec::new(),
-            finding,
+            findings,
             generation: role.generation,
             usable: true,
         }
     }
 
-    pub(super) fn nothing(catalog: &Catalog, role: &RoleFacts, finding: Finding) -> Self {
-        Self { usable: false, ..Self::new(role, catalog.no_access(), finding) }
+    pub(super) fn nothing(catalog: &Catalog, role: &RoleFacts, findings: Findings) -> Self {
+        Self { usable: false, ..Self::new(role, catalog.no_access(), findings) }
     }
 }
 
@@ -123,8 +126,8 @@ pub struct ResolvedGroup {
     pub title: Name,
     /// What it grants, its roles included.
     pub ranks: Ranks,
-    /// What is to be said of it.
-    pub finding: Finding,
+    /// Faults and advice.
+    pub findings: Findings,
     /// Its generation.
     pub generation: i64,
 }
@@ -140,26 +143,22 @@ pub(super) struct RolesInForce<'a> {
 /// Works out what an account's definitions mean.
 pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     let account = &snapshot.account;
-    let mut finding = Finding::default();
-    let facts = admitted_catalog(snapshot, &mut finding);
-    admitted_store(snapshot, &mut finding);
-    let admitted = admission::check_parent(snapshot, &mut finding);
-    let frozen = !finding.is_valid();
+    let mut findings = FindingsBuilder::new(KindName::Account, &account.namespace, &account.name);
+    let facts = admitted_catalog(snapshot, &mut findings);
+    admitted_store(snapshot, &mut findings);
+    let admitted = admission::check_parent(snapshot, &mut findings);
+    let frozen = !findings.findings().is_valid();
     // Approval that is withdrawn ends access even where, for another reason, nothing else changes.
     let awaits_approval = admitted && admission::awaits_approval(snapshot);
-    if awaits_approval {
-        let parent = account.parent().map_or_else(String::new, |key| key.to_string());
-        let message = format!("waits for approval: {parent} must list it in spec.managedAccounts.approved");
-        finding.fault(InvalidReason::ApprovalPending, message);
+    if let Some(parent) = account.parent().filter(|_| awaits_approval) {
+        findings.add_whole(FindingKind::ApprovalPending(parent));
     }
-    let shared_fault = finding
-        .reason()
-        .map(|reason| Fault { reason, message: format!("account {:?}: {}", account.name, finding.message()) });
+    let shared = (!findings.findings().is_valid()).then(|| Arc::new(findings.findings().clone()));
 
     let owner = account.spec.owner.as_ref().and_then(|owner| match Email::parse(&owner.email) {
         Ok(email) => Some(email),
         Err(error) => {
-            finding.fault(InvalidReason::AddressInvalid, format!("spec.owner.email: {error}"));
+            findings.add("spec.owner.email", FindingKind::AddressInvalid(Box::new(error)));
             None
         }
     });
@@ -182,8 +181,8 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
         ended,
         owner,
         features: account.spec.plan.as_ref().map(|plan| plan.features.clone()).unwrap_or_default(),
-        finding,
-        shared_fault,
+        findings: findings.finish(),
+        shared,
         roles: BTreeMap::new(),
         groups: BTreeMap::new(),
         desired: None,
@@ -195,44 +194,39 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     resolved
 }
 
-fn admitted_catalog(snapshot: &Snapshot, finding: &mut Finding) -> Option<(Arc<CatalogFacts>, Arc<Catalog>)> {
-    let name = &snapshot.account.spec.catalog_ref.name;
+fn admitted_catalog(
+    snapshot: &Snapshot,
+    findings: &mut FindingsBuilder<'_>,
+) -> Option<(Arc<CatalogFacts>, Arc<Catalog>)> {
+    const FIELD: &str = "spec.catalogRef";
+    let name = Name::new(&snapshot.account.spec.catalog_ref.name);
     let Some(facts) = &snapshot.catalog else {
-        let message = format!("spec.catalogRef: there is no PermissionCatalog {name:?}");
-        finding.fault(InvalidReason::CatalogNotFound, message);
+        findings.add(FIELD, FindingKind::CatalogMissing(name));
         return None;
     };
     if !admission::admits(&facts.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) {
-        let message = format!(
-            "spec.catalogRef: PermissionCatalog {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
-            snapshot.account.namespace
-        );
-        finding.fault(InvalidReason::NamespaceNotAllowed, message);
+        let (by, name, namespace) = (KindName::PermissionCatalog, name.clone(), snapshot.account.namespace.clone());
+        findings.add(FIELD, FindingKind::NamespaceNotAdmitted { by, name, namespace });
     }
     match &facts.compiled {
         Ok(catalog) => Some((facts.clone(), catalog.clone())),
         Err(faults) => {
-            let first = faults.first().map(ToString::to_string).unwrap_or_default();
-            let message = format!("spec.catalogRef: PermissionCatalog {name:?} breaks its own rules: {first}");
-            finding.fault(InvalidReason::CatalogInvalid, message);
+            // Never an empty list.
+            let first = faults.first().cloned().map(Box::new)?;
+            findings.add(FIELD, FindingKind::CatalogBroken { catalog: name, first });
             None
         }
     }
 }
 
-fn admitted_store(snapshot: &Snapshot, finding: &mut Finding) {
-    let name = &snapshot.account.spec.store_ref.name;
+fn admitted_store(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) {
+    const FIELD: &str = "spec.storeRef";
+    let name = Name::new(&snapshot.account.spec.store_ref.name);
     match &snapshot.store {
-        None => {
-            let message = format!("spec.storeRef: there is no IdentityStore {name:?}");
-            finding.fault(InvalidReason::StoreNotFound, message);
-        }
+        None => findings.add(FIELD, FindingKind::StoreMissing(name)),
         Some(store) if !admission::admits(&store.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) => {
-            let message = format!(
-                "spec.storeRef: IdentityStore {name:?} does not admit namespace {:?} (its spec.allowedNamespaces)",
-                snapshot.account.namespace
-            );
-            finding.fault(InvalidReason::NamespaceNotAllowed, message);
+            let (by, namespace) = (KindName::IdentityStore, snapshot.account.namespace.clone());
+            findings.add(FIELD, FindingKind::NamespaceNotAdmitted { by, name, namespace });
         }
         Some(_) => {}
     }
@@ -242,13 +236,13 @@ impl Definitions {
     fn resolve_whole(&mut self, snapshot: &Snapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
         let overrides: Vec<(&RoleFacts, &str)> =
             snapshot.roles.iter().filter_map(|role| Some((role.as_ref(), role.spec.overrides.as_deref()?))).collect();
-        let (predefined, resolved) = role::apply_overrides(&catalog, &overrides);
+        let (predefined, resolved) = role::apply_overrides(&self.account, &catalog, &overrides);
         for (index, role) in resolved {
             self.roles.insert(overrides[index].0.name.clone(), role);
         }
         let allowed = facts.spec.custom_roles.allowed;
         for role in snapshot.roles.iter().filter(|role| role.spec.overrides.is_none()) {
-            let resolved = role::custom_role(&catalog, allowed, role, &predefined, self.account_type);
+            let resolved = role::custom_role(&self.account, &catalog, allowed, role, &predefined, self.account_type);
             self.roles.insert(role.name.clone(), resolved);
         }
         let roles = RolesInForce {
@@ -257,17 +251,21 @@ impl Definitions {
             custom: &self.roles,
             account_type: self.account_type,
         };
+        let account = &self.account;
         let forbidden = facts.spec.members.groups == MemberGroups::Forbidden;
         self.groups = snapshot
             .groups
             .iter()
-            .map(|group| (group.name.clone(), role::group(&catalog, forbidden, group, &roles)))
+            .map(|group| (group.name.clone(), role::group(account, &catalog, forbidden, group, &roles)))
             .collect();
-        if let Some(fault) = &self.shared_fault {
-            let findings = self.roles.values_mut().map(|r| &mut r.finding);
-            for finding in findings.chain(self.groups.values_mut().map(|g| &mut g.finding)) {
-                finding.faults.push(fault.clone());
-            }
+        if let Some(shared) = &self.shared {
+            let namespace = &self.account.namespace;
+            let add = |kind: KindName, name: &Name, findings: &mut Findings| {
+                let object = ObjectRef { kind, namespace: namespace.clone(), name: name.clone() };
+                findings.push(Finding { object, field: FieldPath::WHOLE, kind: FindingKind::Account(shared.clone()) });
+            };
+            self.roles.iter_mut().for_each(|(name, role)| add(KindName::Role, name, &mut role.findings));
+            self.groups.iter_mut().for_each(|(name, group)| add(KindName::UserGroup, name, &mut group.findings));
         }
 
         let owner = self.resolve_owner(snapshot, &catalog);
@@ -285,19 +283,22 @@ impl Definitions {
             }),
             (Some(role), None) => {
                 if spec.is_none() {
-                    let name = &catalog.roles[role].name;
-                    let message =
-                        format!("spec.owner: the catalog has the owner role {name:?}, so the account needs an owner");
-                    self.finding.fault(InvalidReason::OwnerMissing, message);
+                    self.add_on_owner(FindingKind::OwnerMissing { role: catalog.roles[role].name.clone() });
                 }
                 None
             }
             (None, Some(_)) => {
-                self.finding.advise("spec.owner: the catalog has no ownerRole, so the owner gets no access");
+                self.add_on_owner(FindingKind::OwnerWithoutRole);
                 None
             }
             (None, None) => None,
         }
+    }
+
+    fn add_on_owner(&mut self, kind: FindingKind) {
+        let AccountKey { namespace, name } = self.account.clone();
+        let object = ObjectRef { kind: KindName::Account, namespace, name };
+        self.findings.push(Finding { object, field: FieldPath::new("spec.owner"), kind });
     }
 
     fn desired_definitions(
@@ -368,44 +369,5 @@ impl Definitions {
     #[must_use]
     pub fn ends(&self) -> Ends {
         Ends { account: self.ended, store: self.store.clone() }
-    }
-
-    /// Advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).
-    #[must_use]
-    pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Vec<String> {
-        let Outlook::Whole(whole) = &self.outlook else { return Vec::new() };
-        let mut advice = Vec::new();
-        for role in &whole.catalog.roles {
-            let Some(rule) = &role.advice else { continue };
-            let count = holders.get(&RoleName::predefined(&role.name)).copied().unwrap_or(0);
-            let available = role.available_in.is_empty() || role.available_in.contains(&self.account_type);
-            let message = rule.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
-            match (rule.minimum_holders, rule.maximum_holders) {
-                (Some(minimum), _) if available && count < u64::from(minimum) => {
-                    advice.push(format!("role {} has {count} of at least {minimum} holders{message}", role.name));
-                }
-                (_, Some(maximum)) if count > u64::from(maximum) => {
-                    advice.push(format!("role {} has {count} holders, more than {maximum}{message}", role.name));
-                }
-                (None, None) if count > 0 && rule.message.is_some() => {
-                    advice.push(format!("role {}{message}", role.name));
-                }
-                _ => {}
-            }
-        }
-        advice
-    }
-
-    /// The advice of the catalog on role numbers: which roles must not lose their last holder unasked.
-    pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
-        let whole = match &self.outlook {
-            Outlook::Whole(whole) => Some(whole),
-            Outlook::Unresolvable => None,
-        };
-        whole
-            .into_iter()
-            .flat_map(|whole| &whole.catalog.roles)
-            .filter(|role| role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|min| min > 0)))
-            .map(|role| &role.name)
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
     model::{AccountKey, Email, Layout, Name, Ranks, RoleName, Scope},
@@ -183,7 +184,7 @@ impl Window {
 }
 
 /// An explicit end of access: somebody said so. Never held back by the removal guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum End {
     /// The person is blocked in the store.
     Blocked,

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Definitions, Finding, Outlook, settings};
+use super::{Definitions, Outlook, settings};
 use crate::{
-    model::{Name, RoleName},
+    model::{
+        AccountKey, Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Name, ObjectRef,
+        RoleName,
+    },
     state::{AccountFacts, RoleRefs},
 };
 
@@ -42,9 +45,50 @@ impl Definitions {
         guarded.filter(|role| self.members_with(role, refs) == 0).collect()
     }
 
-    /// What is advised on the Account: by its definitions, by how many hold each role, by what is looser than its store.
+    /// Returns advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).
     #[must_use]
-    pub fn account_advice(&self, facts: &AccountFacts, refs: &RoleRefs) -> Vec<String> {
+    pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Findings {
+        let Outlook::Whole(whole) = &self.outlook else { return Findings::default() };
+        let mut advice = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
+        for one in &whole.catalog.roles {
+            let Some(rule) = &one.advice else { continue };
+            let (role, holders) =
+                (one.name.clone(), holders.get(&RoleName::predefined(&one.name)).copied().unwrap_or(0));
+            let available = one.available_in.is_empty() || one.available_in.contains(&self.account_type);
+            let message = || rule.message.as_deref().map(Box::from);
+            advice.add_whole(match (rule.minimum_holders, rule.maximum_holders) {
+                (Some(minimum), _) if available && holders < u64::from(minimum) => {
+                    FindingKind::TooFewHolders { role, holders, minimum, message: message() }
+                }
+                (_, Some(maximum)) if holders > u64::from(maximum) => {
+                    FindingKind::TooManyHolders { role, holders, maximum, message: message() }
+                }
+                (None, None) if holders > 0 => match message() {
+                    Some(message) => FindingKind::RoleHeld { role, message },
+                    None => continue,
+                },
+                _ => continue,
+            });
+        }
+        advice.finish()
+    }
+
+    /// The advice of the catalog on role numbers: which roles must not lose their last holder unasked.
+    pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
+        let whole = match &self.outlook {
+            Outlook::Whole(whole) => Some(whole),
+            Outlook::Unresolvable => None,
+        };
+        whole
+            .into_iter()
+            .flat_map(|whole| &whole.catalog.roles)
+            .filter(|role| role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|min| min > 0)))
+            .map(|role| &role.name)
+    }
+
+    /// Returns all advice on the Account: of its definitions, on how many hold each role, on what is looser than its store.
+    #[must_use]
+    pub fn account_advice(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {
         let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
         if let Outlook::Whole(whole) = &self.outlook {
             for role in &whole.catalog.roles {
@@ -53,29 +97,52 @@ impl Definitions {
                 all_holders.insert(name, count);
             }
         }
-        let mut advice = self.finding.advice.clone();
+        let mut advice: Findings = self.findings.advice().cloned().collect();
         advice.extend(self.holder_advice(&all_holders));
         if let Some(store) = &self.store {
-            advice.extend(settings::looser(&store.spec, &facts.spec));
+            let mut looser = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
+            settings::advise_on_settings(&store.spec, &facts.spec, &mut looser);
+            advice.extend(looser.finish());
         }
         advice
     }
 
-    /// What is to be said of a Role of this account.
+    /// Returns the findings of the Account, all advice on it included.
     #[must_use]
-    pub fn role_finding(&self, name: &Name) -> Finding {
-        self.roles.get(name).map_or_else(|| self.shared_finding(), |role| role.finding.clone())
+    pub fn account_findings(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {
+        let mut findings = self.findings.clone();
+        findings.set_advice(self.account_advice(facts, refs));
+        findings
     }
 
-    /// What is to be said of a `UserGroup` of this account.
+    /// Returns the fault of an Account whose store keeps another owner than it names, since the catalog wants it so.
     #[must_use]
-    pub fn group_finding(&self, name: &Name) -> Finding {
-        self.groups.get(name).map_or_else(|| self.shared_finding(), |group| group.finding.clone())
+    pub fn owner_stays(&self, owner: &Email) -> Finding {
+        let AccountKey { namespace, name } = self.account.clone();
+        let object = ObjectRef { kind: KindName::Account, namespace, name };
+        Finding { object, field: FieldPath::new("spec.owner.email"), kind: FindingKind::OwnerStays(owner.clone()) }
     }
 
-    /// What is to be said of anything in the account, because of the Account.
+    /// Returns the findings of a Role of this account.
     #[must_use]
-    pub fn shared_finding(&self) -> Finding {
-        Finding { faults: self.shared_fault.iter().cloned().collect(), advice: Vec::new() }
+    pub fn role_findings(&self, name: &Name) -> Findings {
+        let shared = || self.findings_of(KindName::Role, name).finish();
+        self.roles.get(name).map_or_else(shared, |role| role.findings.clone())
+    }
+
+    /// Returns the findings of a `UserGroup` of this account.
+    #[must_use]
+    pub fn group_findings(&self, name: &Name) -> Findings {
+        let shared = || self.findings_of(KindName::UserGroup, name).finish();
+        self.groups.get(name).map_or_else(shared, |group| group.findings.clone())
+    }
+
+    /// Begins with the findings of something in the account: with those it has because of the Account.
+    pub(super) fn findings_of<'a>(&'a self, kind: KindName, name: &'a Name) -> FindingsBuilder<'a> {
+        let mut findings = FindingsBuilder::new(kind, &self.account.namespace, name);
+        if let Some(shared) = &self.shared {
+            findings.add_whole(FindingKind::Account(shared.clone()));
+        }
+        findings
     }
 }

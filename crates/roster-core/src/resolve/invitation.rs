@@ -1,30 +1,32 @@
-//! What is to be said of an Invitation; it becomes a Membership only once it is accepted.
+//! Findings of an Invitation; it becomes a Membership only once it is accepted.
 
-use super::{Definitions, Finding, Outlook, member::Choices};
-use crate::{api::InvalidReason, state::InvitationFacts};
+use super::{Definitions, Outlook, member::Choices};
+use crate::{
+    model::{FindingKind, Findings, KindName, Name},
+    state::InvitationFacts,
+};
 
 impl Definitions {
     /// Checks an invitation.
     #[must_use]
-    pub fn invitation(&self, facts: &InvitationFacts) -> Finding {
-        let mut finding = Finding { faults: self.shared_fault.iter().cloned().collect(), advice: Vec::new() };
+    pub fn invitation(&self, facts: &InvitationFacts) -> Findings {
+        let mut findings = self.findings_of(KindName::Invitation, &facts.name);
         match &facts.email {
-            Err(error) => finding.fault(InvalidReason::AddressInvalid, format!("spec.email: {error}")),
+            Err(error) => findings.add("spec.email", FindingKind::AddressInvalid(error.clone())),
             Ok(email) if self.is_owner(email) => {
-                let message = format!("spec.email: {email} is the account's owner and needs no Invitation");
-                finding.fault(InvalidReason::OwnerImmutable, message);
+                findings.add("spec.email", FindingKind::OwnerIsInvited(email.clone()));
             }
             Ok(_) => {}
         }
-        let Outlook::Whole(whole) = &self.outlook else { return finding };
+        let Outlook::Whole(whole) = &self.outlook else { return findings.finish() };
         if let Some(feature) = &whole.facts.spec.invitations.requires_plan_feature
             && !self.features.contains(feature)
         {
-            let message = format!("invitations need a plan with {feature:?}; account {:?} has none", self.account.name);
-            finding.fault(InvalidReason::PlanNotEligible, message);
+            let (feature, account) = (Name::new(feature), self.account.name.clone());
+            findings.add_whole(FindingKind::PlanNotEligible { feature, account });
         }
-        self.parts(whole, &facts.choices(), &mut finding);
-        finding
+        self.parts(whole, &facts.choices(), &mut findings);
+        findings.finish()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One address of an account: what its memberships come to, and what is to be said of each.
+//! One address of an account: what its memberships come to, and the findings of each.
 
 use std::sync::Arc;
 
@@ -6,15 +6,21 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::{
-    Access, Definitions, DesiredMember, End, Finding, MemberContent, Origin, Outlook, Window,
+    Access, Definitions, DesiredMember, End, MemberContent, Origin, Outlook, Window,
     definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
     role::{advise_on_sections, unavailable},
 };
 use crate::{
-    api::{InvalidReason, MemberDirect, MemberGroups, MemberRole, RoleRef},
-    model::{Caps, Email, Grant, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential},
+    api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
+    model::{
+        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, KindName,
+        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
+    },
     state::MemberFacts,
 };
+
+const ADDRESS: &str = "spec.user.email";
+const ROLE: &str = "spec.roleRef";
 
 /// What the memberships of one address come to.
 #[derive(Clone, Debug)]
@@ -28,13 +34,13 @@ pub struct ResolvedMember {
     pub views: SmallVec<[MemberView; 1]>,
 }
 
-/// What is to be said of one Membership.
+/// Findings of one Membership, and what it shows.
 #[derive(Clone, Debug, Default)]
 pub struct MemberView {
     /// Restrictions in force.
     pub restrictions: SmallVec<[Name; 2]>,
     /// Faults and advice.
-    pub finding: Finding,
+    pub findings: Findings,
 }
 
 /// What one membership comes to by itself.
@@ -98,14 +104,8 @@ impl Definitions {
         accepted: &dyn Fn(&Name) -> bool,
     ) -> ResolvedMember {
         if self.is_owner(email) {
-            let view = self.fault_view(
-                InvalidReason::OwnerImmutable,
-                format!(
-                    "spec.user.email: {email} is the account's owner, who has the owner role and needs no Membership"
-                ),
-            );
-            let views = facts.iter().map(|_| view.clone()).collect();
-            return ResolvedMember { desired: None, potential: None, views };
+            let view = |one: &&MemberFacts| self.view(one, Some(FindingKind::OwnerIsMember(email.clone())));
+            return ResolvedMember { desired: None, potential: None, views: facts.iter().map(view).collect() };
         }
         // The order in which they are given must not show in what is stored.
         let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
@@ -118,8 +118,7 @@ impl Definitions {
             let window = facts.iter().fold(Window::default(), |window, one| window.intersection(&one.window()));
             let kept = if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) };
             let access = ended.map_or(kept, Access::Ended);
-            let view = self.shared_view();
-            let views = facts.iter().map(|_| view.clone()).collect();
+            let views = facts.iter().map(|one| self.view(one, None)).collect();
             return ResolvedMember { desired: Some(DesiredMember { access, origin }), potential: None, views };
         };
 
@@ -128,11 +127,8 @@ impl Definitions {
         let mut at_most = false;
         let mut potential: Option<Ranks> = None;
         for one in facts {
-            let mut one_resolved = self.one(whole, one, accepted);
-            if facts.len() > 1 {
-                let message = duplicate_message(email, facts, one);
-                one_resolved.view.finding.fault(InvalidReason::DuplicateMembership, message);
-            }
+            let duplicate = (facts.len() > 1).then(|| duplicate(email, facts, one));
+            let one_resolved = self.one(whole, one, accepted, duplicate);
             at_most |= one_resolved.at_most;
             match &mut potential {
                 Some(lower) => lower.lower_to(one_resolved.potential.as_slice()),
@@ -181,11 +177,10 @@ impl Definitions {
         Some((email, DesiredMember { access: Access::Exactly(Arc::new(content)), origin }))
     }
 
-    /// What is to be said of a Membership whose address is none: it counts for nothing.
+    /// Returns the findings of a Membership whose address is none: it counts for nothing.
     #[must_use]
     pub fn unaddressed(&self, facts: &MemberFacts) -> MemberView {
-        let error = facts.email.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        self.fault_view(InvalidReason::AddressInvalid, format!("spec.user.email: {error}"))
+        self.view(facts, facts.email.clone().err().map(FindingKind::AddressInvalid))
     }
 
     /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
@@ -202,30 +197,38 @@ impl Definitions {
         End::of(email, self.ended, self.store.as_deref())
     }
 
-    fn shared_view(&self) -> MemberView {
-        let faults = self.shared_fault.iter().cloned().collect();
-        MemberView { finding: Finding { faults, advice: Vec::new() }, ..MemberView::default() }
+    /// The view of a Membership that counts for nothing, with a fault of its address.
+    fn view(&self, facts: &MemberFacts, of_address: Option<FindingKind>) -> MemberView {
+        let mut findings = self.findings_of(KindName::Membership, &facts.name);
+        if let Some(kind) = of_address {
+            findings.add(ADDRESS, kind);
+        }
+        MemberView { findings: findings.finish(), ..MemberView::default() }
     }
 
-    fn fault_view(&self, reason: InvalidReason, message: String) -> MemberView {
-        let mut view = self.shared_view();
-        view.finding.fault(reason, message);
-        view
-    }
-
-    fn one(&self, whole: &EffectiveCatalog, facts: &MemberFacts, accepted: &dyn Fn(&Name) -> bool) -> One {
-        let mut view = self.shared_view();
-        let parts = self.parts(whole, &facts.choices(), &mut view.finding);
+    fn one(
+        &self,
+        whole: &EffectiveCatalog,
+        facts: &MemberFacts,
+        accepted: &dyn Fn(&Name) -> bool,
+        duplicate: Option<FindingKind>,
+    ) -> One {
+        let mut findings = self.findings_of(KindName::Membership, &facts.name);
+        let parts = self.parts(whole, &facts.choices(), &mut findings);
         let mut ranks = Ranks::default();
         potential(&whole.catalog, &parts.inputs(), &mut ranks, &mut NoTrace);
-        advise_on_sections(&whole.catalog, &ranks, &mut view.finding);
+        advise_on_sections(&whole.catalog, &ranks, &mut findings);
         let potential = ranks.clone();
         let mut at_most = parts.unknown_restriction;
-        if let Some(message) = invitation_missing(whole, facts, accepted) {
-            view.finding.fault(InvalidReason::InvitationRequired, message);
+        if let Some((field, kind)) = invitation_missing(whole, facts, accepted) {
+            findings.add(field, kind);
             ranks.clear();
             at_most = true;
         }
+        if let Some(kind) = duplicate {
+            findings.add(ADDRESS, kind);
+        }
+        let mut view = MemberView { findings: findings.finish(), ..MemberView::default() };
         if parts.equal_to_owner.is_none() {
             view.restrictions = parts.restrictions.iter().map(|(name, _)| (*name).clone()).collect();
         }
@@ -255,7 +258,7 @@ impl Definitions {
         &'a self,
         whole: &'a EffectiveCatalog,
         choices: &Choices<'a>,
-        finding: &mut Finding,
+        findings: &mut FindingsBuilder<'_>,
     ) -> Parts<'a> {
         let catalog = whole.catalog.as_ref();
         let rules = &whole.facts.spec.members;
@@ -266,17 +269,15 @@ impl Definitions {
             equal_to_owner: None,
             unknown_restriction: false,
         };
-        self.grant_role(whole, choices, &mut parts, finding);
+        self.grant_role(whole, choices, &mut parts, findings);
         if rules.groups == MemberGroups::Forbidden && !choices.groups.is_empty() {
-            let message = "spec.groupRefs: the catalog forbids groups; give the user a role instead";
-            finding.fault(InvalidReason::GroupsForbidden, message);
+            findings.add("spec.groupRefs", FindingKind::GroupRefsForbidden);
         } else {
             for name in choices.groups {
                 if let Some((name, group)) = self.groups.get_key_value(name) {
                     parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks });
                 } else {
-                    let message = format!("spec.groupRefs: this account has no UserGroup {name:?}");
-                    finding.fault(InvalidReason::GroupNotFound, message);
+                    findings.add("spec.groupRefs", FindingKind::GroupMissing(name.clone()));
                 }
             }
         }
@@ -284,18 +285,15 @@ impl Definitions {
         for name in choices.apply.iter().chain(choices.lift) {
             if catalog.restriction(name).is_none() {
                 parts.unknown_restriction = true;
-                let message = format!("spec.restrictions: the catalog has no restriction {name:?}");
-                finding.fault(InvalidReason::RestrictionNotFound, message);
+                findings.add("spec.restrictions", FindingKind::RestrictionMissing(name.clone()));
             }
         }
         for restriction in &catalog.restrictions {
             let listed = choices.lift.contains(&restriction.name);
             let confirmed = !restriction.needs_confirmation || choices.acknowledge.contains(&restriction.name);
             if listed && !confirmed {
-                let name = &restriction.name;
-                let message =
-                    format!("spec.restrictions.lift: lifting {name:?} counts only with spec.acknowledge: [{name}]");
-                finding.fault(InvalidReason::ConfirmationMissing, message);
+                let missing = FindingKind::ConfirmationMissing(restriction.name.clone());
+                findings.add("spec.restrictions.lift", missing);
             }
             let applied = choices.apply.contains(&restriction.name);
             // The schema refuses both at once; where both are there, what takes away counts.
@@ -311,10 +309,8 @@ impl Definitions {
         if let Some((lifted, _)) = parts.equal_to_owner
             && !choices.apply.is_empty()
         {
-            let names = choices.apply.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
-            finding.advise(format!(
-                "lifting {lifted} makes the user equal to the owner, so these have no effect: {names}"
-            ));
+            let (lifted, applied) = (lifted.clone(), choices.apply.into());
+            findings.add_whole(FindingKind::RestrictionsWithoutEffect { lifted, applied });
         }
         parts
     }
@@ -324,7 +320,7 @@ impl Definitions {
         whole: &'a EffectiveCatalog,
         choices: &Choices<'a>,
         parts: &mut Parts<'a>,
-        finding: &mut Finding,
+        findings: &mut FindingsBuilder<'_>,
     ) {
         let catalog = whole.catalog.as_ref();
         let roles = RolesInForce {
@@ -335,9 +331,8 @@ impl Definitions {
         };
         let Some(reference) = choices.role else {
             if let Some(place) = catalog.default_role {
-                if let Some(why) = unavailable(catalog, place, self.account_type) {
-                    let message = format!("spec.roleRef: the catalog's default {why}; name another role");
-                    finding.fault(InvalidReason::RoleNotAvailable, message);
+                if let Some(cause) = unavailable(catalog, place, self.account_type) {
+                    findings.add(ROLE, FindingKind::DefaultRoleUnavailable(cause));
                     return;
                 }
                 let name = &catalog.roles[place].name;
@@ -345,19 +340,22 @@ impl Definitions {
                 parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
                 parts.role = Some(RoleName::predefined(name));
             } else if whole.facts.spec.members.role == MemberRole::Required {
-                finding
-                    .fault(InvalidReason::RoleRequired, "spec.roleRef: the catalog wants every member to have a role");
+                findings.add(ROLE, FindingKind::RoleRequired);
             }
             return;
         };
-        if let Some((ranks, place)) = roles.find("spec.roleRef", reference, finding) {
-            if let Some(place) = place {
+        match roles.find(reference) {
+            Err(kind) => findings.add(ROLE, kind),
+            Ok((ranks, Some(place))) => {
                 let name = &catalog.roles[place].name;
                 parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
                 parts.role = Some(RoleName::predefined(name));
-            } else if let Some(name) = self.roles.get_key_value(reference.name.as_str()).map(|(name, _)| name) {
-                parts.grants.push(Grant { source: Source::Role(name), ranks });
-                parts.role = Some(RoleName::custom(name));
+            }
+            Ok((ranks, None)) => {
+                if let Some((name, _)) = self.roles.get_key_value(reference.name.as_str()) {
+                    parts.grants.push(Grant { source: Source::Role(name), ranks });
+                    parts.role = Some(RoleName::custom(name));
+                }
             }
         }
     }
@@ -384,25 +382,21 @@ fn invitation_missing(
     whole: &EffectiveCatalog,
     facts: &MemberFacts,
     accepted: &dyn Fn(&Name) -> bool,
-) -> Option<String> {
+) -> Option<(FieldPath, FindingKind)> {
     match &facts.invitation {
         Some(name) if !accepted(name) => {
-            Some(format!("spec.invitationRef: there is no accepted Invitation {name:?} for this address"))
+            Some((FieldPath::new("spec.invitationRef"), FindingKind::InvitationMissing(name.clone())))
         }
         None if whole.facts.spec.members.direct == MemberDirect::ByInvitationOnly => {
-            Some("the catalog admits members by invitation only; create an Invitation instead".to_owned())
+            Some((FieldPath::WHOLE, FindingKind::InvitationOnly))
         }
         _ => None,
     }
 }
 
-fn duplicate_message(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> String {
-    let others =
-        facts.iter().filter(|other| other.name != one.name).map(|other| other.name.as_str()).collect::<Vec<_>>();
-    let others = others.join(", ");
-    format!(
-        "spec.user.email: {email} has more than one Membership here (also {others}); the lower level counts in each section"
-    )
+fn duplicate(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> FindingKind {
+    let others = facts.iter().filter(|other| other.name != one.name).map(|other| other.name.clone()).collect();
+    FindingKind::DuplicateMembership(Box::new(DuplicateMembership { email: email.clone(), others }))
 }
 
 /// Of two memberships of one user, the lower level in each section and the shorter time.

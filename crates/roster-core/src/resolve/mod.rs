@@ -8,7 +8,6 @@ mod admission;
 mod catalog;
 mod definitions;
 mod desired;
-mod finding;
 mod holders;
 mod invitation;
 mod member;
@@ -23,7 +22,6 @@ pub use desired::{
     Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
     RoleContent, Window,
 };
-pub use finding::{Fault, Finding};
 pub use member::{MemberView, ResolvedMember};
 pub use potential::{Holder, Potential};
-pub use settings::{Settings, check_every, duration, looser};
+pub use settings::{Settings, check_every, duration};

@@ -2,14 +2,14 @@
 //! store.
 
 use super::{
-    Definitions, Finding, Outlook,
+    Definitions, Outlook,
     definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
     role::unavailable,
 };
 use crate::{
     api::{MemberGroups, RoleRefKind},
-    model::{Explanation, Grantor, Name, Ranks, RoleName, explain},
+    model::{Explanation, FindingsBuilder, Grantor, KindName, Name, Ranks, RoleName, explain},
     state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
@@ -40,18 +40,19 @@ impl Definitions {
     #[must_use]
     pub fn potential(&self, holder: Holder<'_>) -> Option<Potential> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
+        let namespace = &self.account.namespace;
         let (ranks, sections) = match holder {
             Holder::Owner => {
                 let grants = owner_grant(whole, whole.owner.as_ref()?);
                 explain(&whole.catalog, &owner_inputs(&grants))
             }
             Holder::Member(facts) => {
-                let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
-                explain(&whole.catalog, &parts.inputs())
+                let mut ignored = FindingsBuilder::new(KindName::Membership, namespace, &facts.name);
+                explain(&whole.catalog, &self.parts(whole, &facts.choices(), &mut ignored).inputs())
             }
             Holder::Invited(facts) => {
-                let parts = self.parts(whole, &facts.choices(), &mut Finding::default());
-                explain(&whole.catalog, &parts.inputs())
+                let mut ignored = FindingsBuilder::new(KindName::Invitation, namespace, &facts.name);
+                explain(&whole.catalog, &self.parts(whole, &facts.choices(), &mut ignored).inputs())
             }
         };
         Some(Potential { ranks, sections })
@@ -117,7 +118,7 @@ impl Definitions {
             account_type: self.account_type,
         };
         group.spec.role_refs.iter().find_map(|reference| {
-            let (ranks, _) = roles.find("spec.roleRefs", reference, &mut Finding::default())?;
+            let (ranks, _) = roles.find(reference).ok()?;
             let reaches = ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
             reaches.then(|| RoleName { kind: reference.kind, name: Name::new(&reference.name) })
         })

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Finding;
 use crate::{
-    api::{AccountType, ChangeFromDefault, HeldBy, InvalidReason, Permissions, RoleRef, RoleRefKind},
-    model::{Catalog, Ranks},
+    api::{AccountType, ChangeFromDefault, HeldBy, Permissions, RoleRef, RoleRefKind},
+    model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable},
     resolve::definitions::{ResolvedGroup, ResolvedRole, RolesInForce},
     state::{GroupFacts, RoleFacts},
 };
@@ -17,72 +16,61 @@ fn set_cells(
     permissions: &Permissions,
     not_applicable: &BTreeSet<usize>,
     ranks: &mut Ranks,
-    finding: &mut Finding,
+    findings: &mut FindingsBuilder<'_>,
 ) {
+    const FIELD: &str = "spec.permissions";
     for (name, level) in permissions {
         let Some(section) = catalog.section(name) else {
-            finding
-                .fault(InvalidReason::UnknownSection, format!("spec.permissions: the catalog has no section {name:?}"));
+            findings.add(FIELD, FindingKind::UnknownSection(Name::new(name)));
             continue;
         };
         if not_applicable.contains(&section) {
-            let message =
-                format!("spec.permissions: section {name:?} cannot be configured for this role; leave it out");
-            finding.fault(InvalidReason::NotApplicable, message);
+            findings.add(FIELD, FindingKind::NotApplicable(Name::new(name)));
             continue;
         }
         let rank = catalog.rank(section, level);
         if rank.is_none() {
-            let ladder = catalog.ladder_text(section);
-            let message = format!("spec.permissions: section {name:?} has no level {level:?}; it has {ladder}");
-            finding.fault(InvalidReason::UnknownLevel, message);
+            findings.add(FIELD, FindingKind::UnknownLevel(catalog.unknown_level(section, level)));
         }
         ranks.as_mut_slice()[section] = rank.unwrap_or(0);
     }
 }
 
 /// Advice on levels whose prerequisites a role or group does not bring itself, and on levels the catalog warns of.
-pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, finding: &mut Finding) {
+pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, findings: &mut FindingsBuilder<'_>) {
     for rule in catalog.unmet(ranks) {
-        finding.advise(format!(
-            "{} at {} needs {} at {} or above, which must come from elsewhere; without it a user gets {}",
-            catalog.section_name(rule.section),
-            catalog.level(rule.section, ranks.as_slice()[rule.section]),
-            catalog.section_name(rule.needs),
-            catalog.level(rule.needs, rule.level),
-            catalog.level(rule.section, rule.from - 1),
-        ));
+        findings.add_whole(FindingKind::CannotStandAlone(catalog.prerequisite(rule, ranks)));
     }
-    advise_on_sections(catalog, ranks, finding);
+    advise_on_sections(catalog, ranks, findings);
 }
 
 /// Advice on levels the catalog warns of: on whoever holds them, and on the role or group that raises them.
-pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, finding: &mut Finding) {
+pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, findings: &mut FindingsBuilder<'_>) {
     for ((place, section), rank) in catalog.sections.iter().enumerate().zip(ranks.as_slice()) {
-        for (_, message) in section.advisories.iter().filter(|(above, _)| rank > above) {
-            finding.advise(format!("{} at {}: {message}", catalog.section_name(place), catalog.level(place, *rank)));
+        for (_, advisory) in section.advisories.iter().filter(|(above, _)| rank > above) {
+            let (level, advisory) = (Name::new(catalog.level(place, *rank)), advisory.clone());
+            findings.add_whole(FindingKind::Advisory { level, advisory });
         }
     }
 }
 
-/// Why members of this type of account cannot hold the predefined role at `place`, if they cannot.
-pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: AccountType) -> Option<String> {
-    let role = &catalog.roles[place];
-    if role.held_by == HeldBy::AccountOwner {
-        return Some(format!("role {:?} is held by the account's owner only", role.name));
+/// Returns why members of this type of account cannot hold the predefined role at `place`, if they cannot.
+pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: AccountType) -> Option<Unavailable> {
+    let predefined = &catalog.roles[place];
+    let role = predefined.name.clone();
+    if predefined.held_by == HeldBy::AccountOwner {
+        return Some(Unavailable::HeldByOwner { role });
     }
-    if !role.available_in.is_empty() && !role.available_in.contains(&account_type) {
-        let types = role.available_in.iter().map(|t| format!("{t:?}")).collect::<Vec<_>>().join(", ");
-        return Some(format!(
-            "role {:?} is available in accounts of type {types}, and this one is {account_type:?}",
-            role.name
-        ));
+    if !predefined.available_in.is_empty() && !predefined.available_in.contains(&account_type) {
+        let available_in = predefined.available_in.iter().copied().collect();
+        return Some(Unavailable::OtherAccountType { role, available_in, account_type });
     }
     None
 }
 
 /// What the predefined roles mean in this account once its overrides are applied, and a finding for each override.
 pub(super) fn apply_overrides(
+    account: &AccountKey,
     catalog: &Catalog,
     overrides: &[(&RoleFacts, &str)],
 ) -> (Vec<Ranks>, Vec<(usize, ResolvedRole)>) {
@@ -94,19 +82,18 @@ pub(super) fn apply_overrides(
         *count.entry(target).or_default() += 1;
     }
     for (index, (role, target)) in overrides.iter().enumerate() {
-        let mut finding = Finding::default();
+        let mut findings = FindingsBuilder::new(KindName::Role, &account.namespace, &role.name);
+        let target_name = || Name::new(target);
         let Some(place) = catalog.role(target) else {
-            finding.fault(
-                InvalidReason::RoleNotFound,
-                format!("spec.overrides: the catalog has no predefined role {target:?}"),
-            );
-            resolved.push((index, ResolvedRole::nothing(catalog, role, finding)));
+            let missing = FindingKind::PredefinedRoleMissing { role: target_name(), is_custom: false };
+            findings.add("spec.overrides", missing);
+            resolved.push((index, ResolvedRole::nothing(catalog, role, findings.finish())));
             continue;
         };
         let predefined = &catalog.roles[place];
         let mut ranks = predefined.ranks.clone();
         if predefined.overridable {
-            set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut finding);
+            set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut findings);
             // Of two overrides the lower level counts, in each section.
             if overridden[place] {
                 in_force[place].lower_to(ranks.as_slice());
@@ -115,16 +102,15 @@ pub(super) fn apply_overrides(
                 overridden[place] = true;
             }
         } else {
-            let message = format!("spec.overrides: predefined role {target:?} is not overridable");
-            finding.fault(InvalidReason::NotApplicable, message);
+            findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
         }
         if count.get(target).is_some_and(|count| *count > 1) {
-            let message = format!("spec.overrides: another Role overrides {target:?} too; the lower levels count");
-            finding.fault(InvalidReason::NameTaken, message);
+            findings.add("spec.overrides", FindingKind::OverriddenTwice(target_name()));
         }
-        advise_on_levels(catalog, &ranks, &mut finding);
+        advise_on_levels(catalog, &ranks, &mut findings);
         let changes_from_default = changes(catalog, &predefined.ranks, &ranks);
-        resolved.push((index, ResolvedRole { changes_from_default, ..ResolvedRole::new(role, ranks, finding) }));
+        resolved
+            .push((index, ResolvedRole { changes_from_default, ..ResolvedRole::new(role, ranks, findings.finish()) }));
     }
     (in_force, resolved)
 }
@@ -143,124 +129,103 @@ fn changes(catalog: &Catalog, default: &Ranks, now: &Ranks) -> Vec<ChangeFromDef
 
 /// A Role that is not an override.
 pub(super) fn custom_role(
+    account: &AccountKey,
     catalog: &Catalog,
     allowed: bool,
     role: &RoleFacts,
     in_force: &[Ranks],
     account_type: AccountType,
 ) -> ResolvedRole {
-    let mut finding = Finding::default();
+    let mut findings = FindingsBuilder::new(KindName::Role, &account.namespace, &role.name);
     if !allowed {
-        let message = "the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)";
-        finding.fault(InvalidReason::RoleNotAvailable, message);
+        findings.add_whole(FindingKind::CustomRolesForbidden);
     }
     if catalog.role(&role.name).is_some() {
-        let message =
-            format!("metadata.name: {:?} is a predefined role; choose another name, or set spec.overrides", role.name);
-        finding.fault(InvalidReason::NameTaken, message);
+        findings.add("metadata.name", FindingKind::NameIsPredefined(role.name.clone()));
     }
-    if !finding.is_valid() {
-        return ResolvedRole::nothing(catalog, role, finding);
+    if !findings.findings().is_valid() {
+        return ResolvedRole::nothing(catalog, role, findings.finish());
     }
     let mut ranks = catalog.no_access();
     if let Some(base) = &role.spec.based_on {
         match catalog.role(base) {
             None => {
-                let message = format!("spec.basedOn: the catalog has no predefined role {base:?}");
-                finding.fault(InvalidReason::RoleNotFound, message);
+                let missing = FindingKind::PredefinedRoleMissing { role: Name::new(base), is_custom: false };
+                findings.add("spec.basedOn", missing);
             }
             Some(place) => match unavailable(catalog, place, account_type) {
-                Some(why) => finding.fault(InvalidReason::RoleNotAvailable, format!("spec.basedOn: {why}")),
+                Some(cause) => findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause)),
                 None => ranks = in_force[place].clone(),
             },
         }
         for section in &catalog.custom_not_applicable {
             if ranks.as_slice()[*section] > 0 {
-                let name = catalog.section_name(*section);
-                finding.advise(format!(
-                    "{name} comes with {base}, but cannot be configured for roles of an account; it is left out"
-                ));
+                let (section_name, role) = (Name::new(catalog.section_name(*section)), Name::new(base));
+                findings.add_whole(FindingKind::LeftOut { section: section_name, role });
                 ranks.as_mut_slice()[*section] = 0;
             }
         }
     }
-    set_cells(catalog, &role.spec.permissions, &catalog.custom_not_applicable, &mut ranks, &mut finding);
-    advise_on_levels(catalog, &ranks, &mut finding);
-    ResolvedRole::new(role, ranks, finding)
+    set_cells(catalog, &role.spec.permissions, &catalog.custom_not_applicable, &mut ranks, &mut findings);
+    advise_on_levels(catalog, &ranks, &mut findings);
+    ResolvedRole::new(role, ranks, findings.finish())
 }
 
 /// A group, its roles included.
-pub(super) fn group(catalog: &Catalog, forbidden: bool, group: &GroupFacts, roles: &RolesInForce<'_>) -> ResolvedGroup {
-    let mut finding = Finding::default();
+pub(super) fn group(
+    account: &AccountKey,
+    catalog: &Catalog,
+    forbidden: bool,
+    group: &GroupFacts,
+    roles: &RolesInForce<'_>,
+) -> ResolvedGroup {
+    let mut findings = FindingsBuilder::new(KindName::UserGroup, &account.namespace, &group.name);
     let mut ranks = catalog.no_access();
     if forbidden {
-        finding.fault(InvalidReason::GroupsForbidden, "the catalog forbids groups (spec.members.groups)");
+        findings.add_whole(FindingKind::GroupForbidden);
     } else {
-        set_cells(catalog, &group.spec.permissions, &BTreeSet::new(), &mut ranks, &mut finding);
+        set_cells(catalog, &group.spec.permissions, &BTreeSet::new(), &mut ranks, &mut findings);
         for reference in &group.spec.role_refs {
-            if let Some((granted, _)) = roles.find("spec.roleRefs", reference, &mut finding) {
-                ranks.raise_to(granted.as_slice());
+            match roles.find(reference) {
+                Ok((granted, _)) => ranks.raise_to(granted.as_slice()),
+                Err(kind) => findings.add("spec.roleRefs", kind),
             }
         }
-        advise_on_levels(catalog, &ranks, &mut finding);
+        advise_on_levels(catalog, &ranks, &mut findings);
     }
     let title = group.spec.title.as_deref().unwrap_or(&group.name).into();
-    ResolvedGroup { title, ranks, finding, generation: group.generation }
+    ResolvedGroup { title, ranks, findings: findings.finish(), generation: group.generation }
 }
 
 impl<'a> RolesInForce<'a> {
-    /// What a role reference means here, and whether it names a predefined role at some place; nothing, with a fault,
-    /// where it leads nowhere or the role is not available.
-    pub(super) fn find(
-        &self,
-        field: &str,
-        reference: &RoleRef,
-        finding: &mut Finding,
-    ) -> Option<(&'a Ranks, Option<usize>)> {
-        let name = reference.name.as_str();
+    /// Returns what a role reference grants here, and the place of a predefined role.
+    ///
+    /// # Errors
+    /// When it leads nowhere, or members of this account cannot hold the role.
+    pub(super) fn find(&self, reference: &RoleRef) -> Result<(&'a Ranks, Option<usize>), FindingKind> {
+        let role = || Name::new(&reference.name);
         match reference.kind {
             RoleRefKind::PredefinedRole => {
-                let Some(place) = self.catalog.role(name) else {
-                    let hint =
-                        if self.custom.contains_key(name) { "; for the Role object, set kind: Role" } else { "" };
-                    let message = format!("{field}: the catalog has no predefined role {name:?}{hint}");
-                    finding.fault(InvalidReason::RoleNotFound, message);
-                    return None;
+                let Some(place) = self.catalog.role(&reference.name) else {
+                    let is_custom = self.custom.contains_key(reference.name.as_str());
+                    return Err(FindingKind::PredefinedRoleMissing { role: role(), is_custom });
                 };
-                if let Some(why) = unavailable(self.catalog, place, self.account_type) {
-                    finding.fault(InvalidReason::RoleNotAvailable, format!("{field}: {why}"));
-                    return None;
+                match unavailable(self.catalog, place, self.account_type) {
+                    Some(cause) => Err(FindingKind::RoleUnavailable(cause)),
+                    None => Ok((&self.predefined[place], Some(place))),
                 }
-                Some((&self.predefined[place], Some(place)))
             }
-            RoleRefKind::Role => match self.custom.get(name) {
-                Some(role) if role.overrides.is_none() && role.usable => Some((&role.ranks, None)),
-                Some(role) if role.overrides.is_none() => {
-                    let why = role.finding.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
-                    let message =
-                        format!("{field}: Role {name:?} is invalid{why} and grants nothing until it is mended");
-                    finding.fault(InvalidReason::RoleNotAvailable, message);
-                    None
+            RoleRefKind::Role => {
+                let Some(custom) = self.custom.get(reference.name.as_str()) else {
+                    let is_predefined = self.catalog.role(&reference.name).is_some();
+                    return Err(FindingKind::RoleMissing { role: role(), is_predefined });
+                };
+                match &custom.overrides {
+                    Some(overrides) => Err(FindingKind::RoleIsOverride { role: role(), overrides: overrides.clone() }),
+                    None if custom.usable => Ok((&custom.ranks, None)),
+                    None => Err(FindingKind::RoleInvalid { role: role(), reason: custom.findings.reason() }),
                 }
-                Some(role) => {
-                    let target = role.overrides.as_deref().unwrap_or_default();
-                    let message = format!(
-                        "{field}: Role {name:?} overrides {target:?}; name the predefined role {target:?} instead"
-                    );
-                    finding.fault(InvalidReason::RoleNotFound, message);
-                    None
-                }
-                None => {
-                    let hint = if self.catalog.role(name).is_some() {
-                        "; for the predefined role, set kind: PredefinedRole"
-                    } else {
-                        ""
-                    };
-                    let message = format!("{field}: this account has no Role {name:?}{hint}");
-                    finding.fault(InvalidReason::RoleNotFound, message);
-                    None
-                }
-            },
+            }
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, Unmanaged};
+use crate::{
+    api::{AccountSpec, DriftPolicy, Enforcement, IdentityStoreSpec, Unmanaged},
+    model::{FindingKind, FindingsBuilder, Name, SettingValue},
+};
 
 /// How often an account is compared whole where neither store nor account says so.
 const CHECK_EVERY: Duration = Duration::from_mins(5);
@@ -47,45 +50,47 @@ const fn strictness(unmanaged: Unmanaged) -> u8 {
     }
 }
 
-/// What an account asks for that is looser than its store, and so has no effect.
-#[must_use]
-pub fn looser(store: &IdentityStoreSpec, account: &AccountSpec) -> Vec<String> {
+/// Advises on settings of an account that are looser than its store's, and so have no effect.
+pub(super) fn advise_on_settings(store: &IdentityStoreSpec, account: &AccountSpec, findings: &mut FindingsBuilder<'_>) {
     let defaults = &store.account_defaults;
-    let mut advice = Vec::new();
-    let mut say = |field: &str, own: String, store: String| {
-        advice.push(format!("spec.{field}: {own} is looser than the store's {store} and has no effect"));
+    let mut looser = |field: &'static str, own: SettingValue, store: SettingValue| {
+        findings.add(field, FindingKind::LooserThanStore { own, store });
     };
     if let Some(drift) = &account.drift {
         if drift.policy == Some(DriftPolicy::Report) && defaults.drift.policy == DriftPolicy::Correct {
-            say("drift.policy", "Report".to_owned(), "Correct".to_owned());
+            let policy = SettingValue::DriftPolicy;
+            looser("spec.drift.policy", policy(DriftPolicy::Report), policy(DriftPolicy::Correct));
         }
         if let Some(own) = drift.unmanaged.filter(|own| strictness(*own) > strictness(defaults.drift.unmanaged)) {
-            say("drift.unmanaged", format!("{own:?}"), format!("{:?}", defaults.drift.unmanaged));
+            let unmanaged = SettingValue::Unmanaged;
+            looser("spec.drift.unmanaged", unmanaged(own), unmanaged(defaults.drift.unmanaged));
         }
         if let Some(own) = &drift.check_every
             && duration(own) > duration(&defaults.drift.check_every)
         {
-            say("drift.checkEvery", own.clone(), defaults.drift.check_every.clone());
+            let text = |text: &str| SettingValue::Duration(Name::new(text));
+            looser("spec.drift.checkEvery", text(own), text(&defaults.drift.check_every));
         }
     }
     if let Some(guard) = &account.removal_guard {
         let (percent, count) = (defaults.removal_guard.maximum_percent, defaults.removal_guard.minimum_count);
+        let number = SettingValue::Number;
         if let Some(own) = guard.maximum_percent.filter(|own| *own > percent) {
-            say("removalGuard.maximumPercent", own.to_string(), percent.to_string());
+            looser("spec.removalGuard.maximumPercent", number(own.into()), number(percent.into()));
         }
         if let Some(own) = guard.minimum_count.filter(|own| *own > count) {
-            say("removalGuard.minimumCount", own.to_string(), count.to_string());
+            looser("spec.removalGuard.minimumCount", number(own), number(count));
         }
     }
     if let Some(own) = account.enforcement.filter(|own| *own < defaults.enforcement) {
-        say("enforcement", format!("{own:?}"), format!("{:?}", defaults.enforcement));
+        let enforcement = SettingValue::Enforcement;
+        looser("spec.enforcement", enforcement(own), enforcement(defaults.enforcement));
     }
     let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
     if enforcement != Enforcement::Off {
         // Nobody must believe that somebody checks.
-        advice.push(format!("enforcement: {enforcement:?} has no effect yet: this release has no admission webhook"));
+        findings.add_whole(FindingKind::EnforcementWithoutEffect(enforcement));
     }
-    advice
 }
 
 /// How often an account is compared whole.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{
-        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleRefKind,
-        RoleSpec, UserGroupSpec,
+        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleSpec,
+        UserGroupSpec,
     },
     model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name, RoleName},
 };
@@ -123,10 +123,7 @@ impl MemberFacts {
     /// The role it names.
     #[must_use]
     pub fn role_name(&self) -> Option<RoleName> {
-        self.role.as_ref().map(|role| match role.kind {
-            RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
-            RoleRefKind::Role => RoleName::custom(&role.name),
-        })
+        self.role.as_deref().map(RoleName::from)
     }
 }
 

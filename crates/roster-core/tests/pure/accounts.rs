@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::support::{PORTAL, Pass, World, membership, table};
+use crate::support::{PORTAL, Pass, World, advice, membership, table};
 use roster_core::{api::InvalidReason, model::RoleName, resolve::Outlook};
 
 fn acme(spec: &str) -> World {
@@ -67,7 +67,7 @@ fn store_and_catalog_admit_namespaces_by_their_labels() {
     let broken = catalog.replace("{matchLabels: {team: blue}}", "{matchExpressions: [{key: team, operator: Near}]}");
     let world = acme("catalogRef: {name: portal}").with(&broken);
     assert_eq!(
-        world.finding("acme", "account").reason(),
+        world.findings("acme", "account").reason(),
         Some(InvalidReason::NamespaceNotAllowed),
         "a selector that cannot be read picks nothing"
     );
@@ -170,8 +170,9 @@ fn approval_withdrawn_ends_access_also_where_the_account_does_not_resolve() {
 #[test]
 fn advice_on_holders_counts_against_what_the_catalog_says() {
     let definitions = World::of(PORTAL).definitions("acme");
-    let advice = |count: u64| definitions.holder_advice(&HashMap::from([(RoleName::predefined("admin"), count)]));
-    assert_eq!(definitions.holder_advice(&HashMap::new()), ["role admin has 0 of at least 1 holders: Enough."]);
+    let advised = |holders: HashMap<RoleName, u64>| advice(&definitions.holder_advice(&holders));
+    let advice = |count: u64| advised(HashMap::from([(RoleName::predefined("admin"), count)]));
+    assert_eq!(advised(HashMap::new()), ["role admin has 0 of at least 1 holders: Enough."]);
     assert_eq!(advice(1), [""; 0]);
     assert_eq!(advice(3), ["role admin has 3 holders, more than 2: Enough."]);
     assert_eq!(definitions.guarded_roles().collect::<Vec<_>>(), ["admin"]);

@@ -2,7 +2,7 @@
 
 use roster_core::api::InvalidReason;
 
-use crate::support::{PORTAL, World, email, membership};
+use crate::support::{PORTAL, World, advice, email, membership};
 
 fn portal(objects: &[String]) -> World {
     World::of(&format!("{PORTAL}{}", objects.concat()))
@@ -63,7 +63,7 @@ fn a_lifting_that_makes_equal_to_the_owner_counts_once_confirmed_and_then_nothin
     assert_eq!(access, world.resolve("acme").access("olga@acme.example"));
     assert_eq!(world.resolve("acme").views["dana"].restrictions.to_vec(), [""; 0]);
     assert_eq!(
-        world.finding("acme", "membership dana").advice,
+        advice(&world.findings("acme", "membership dana")),
         [
             "lifting not-equal makes the user equal to the owner, so these have no effect: no-billing, few-keys",
             "docs at Delete: Gone is gone."
@@ -152,7 +152,7 @@ fn roles_and_groups_of_another_account_are_not_there() {
         "---\nkind: UserGroup\nmetadata: {name: readers}\nspec: {accountRef: {name: other}, permissions: {docs: View}}\n".to_owned(),
         membership("dana", "groupRefs: [{name: readers}]"),
     ]);
-    assert_eq!(world.finding("acme", "membership dana").reason(), Some(InvalidReason::GroupNotFound));
+    assert_eq!(world.findings("acme", "membership dana").reason(), Some(InvalidReason::GroupNotFound));
 }
 
 /// A catalog with these rules; account `acme`, one Membership `dana`.
@@ -307,7 +307,7 @@ fn where_the_catalog_has_no_owner_role_the_owners_membership_counts() {
     );
     world.is_valid("acme", "account");
     assert_eq!(
-        world.finding("acme", "account").advice,
+        advice(&world.findings("acme", "account")),
         ["spec.owner: the catalog has no ownerRole, so the owner gets no access"]
     );
     world.is_valid("acme", "membership dana");
@@ -335,9 +335,9 @@ fn start_and_expiry_are_a_window_in_whole_seconds_never_longer_than_written() {
 #[test]
 fn a_member_above_a_level_the_catalog_warns_of_is_advised() {
     let (world, _) = dana("roleRef: {name: admin}, restrictions: {lift: [read-only]}");
-    assert_eq!(world.finding("acme", "membership dana").advice, ["docs at Delete: Gone is gone."]);
+    assert_eq!(advice(&world.findings("acme", "membership dana")), ["docs at Delete: Gone is gone."]);
     let (world, _) = dana("roleRef: {name: admin}");
-    assert_eq!(world.finding("acme", "membership dana").advice, [""; 0], "a restriction keeps the level below");
+    assert_eq!(advice(&world.findings("acme", "membership dana")), [""; 0], "a restriction keeps the level below");
 }
 
 #[test]

@@ -96,9 +96,9 @@ impl Portal {
         role.unwrap_or_else(|| panic!("no role is called {title:?}")).name.clone()
     }
 
-    /// The reason of `Valid=False`, if there is one, of an object as [`World::finding`] names it.
+    /// The reason of `Valid=False`, if there is one, of an object as [`World::findings`] names it.
     fn reason(&self, object: &str) -> Option<InvalidReason> {
-        self.world.finding(self.account, object).reason()
+        self.world.findings(self.account, object).reason()
     }
 
     /// The reason for which a Membership of this spec is invalid, if it is.
@@ -214,14 +214,14 @@ fn the_objects_of_the_examples_are_valid_but_for_those_that_say_otherwise() {
         for key in world.accounts.keys() {
             let resolved = world.resolve(&key.to_string());
             assert!(matches!(resolved.definitions.outlook, Outlook::Whole(_)), "{key}");
-            let mut findings = vec![("account".to_owned(), resolved.definitions.finding.clone())];
-            findings.extend(resolved.definitions.roles.iter().map(|(n, r)| (named("role", n), r.finding.clone())));
-            findings.extend(resolved.definitions.groups.iter().map(|(n, g)| (named("group", n), g.finding.clone())));
-            findings.extend(resolved.views.iter().map(|(n, view)| (named("membership", n), view.finding.clone())));
+            let mut findings = vec![("account".to_owned(), resolved.definitions.findings.clone())];
+            findings.extend(resolved.definitions.roles.iter().map(|(n, r)| (named("role", n), r.findings.clone())));
+            findings.extend(resolved.definitions.groups.iter().map(|(n, g)| (named("group", n), g.findings.clone())));
+            findings.extend(resolved.views.iter().map(|(n, view)| (named("membership", n), view.findings.clone())));
             let invitations = world.invitations.keys().filter(|(account, _)| account == key);
             findings.extend(invitations.map(|(_, name)| {
                 let object = named("invitation", name);
-                let finding = world.finding(&key.to_string(), &object);
+                let finding = world.findings(&key.to_string(), &object);
                 (object, finding)
             }));
             let reasons = findings.iter().filter_map(|(object, finding)| Some((object, finding.reason()?)));

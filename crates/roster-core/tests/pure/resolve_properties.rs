@@ -87,7 +87,7 @@ fn are_no_more<K: Ord>(after: &BTreeMap<K, Ranks>, before: &BTreeMap<K, Ranks>) 
 
 /// Something invalid in a world.
 struct Damage {
-    /// The object it makes invalid, as [`World::finding`] names it, and why.
+    /// The object it makes invalid, as [`World::findings`] names it, and why.
     object: String,
     reason: InvalidReason,
     effect: Effect,
@@ -373,11 +373,10 @@ impl<'a> Damages<'a> {
 impl Damage {
     /// So that no damage is one in name only.
     fn check(&self) {
-        let finding = self.world.finding("acme", &self.object);
-        let faults = &finding.faults;
+        let findings = self.world.findings("acme", &self.object);
         assert!(
-            faults.iter().any(|fault| fault.reason == self.reason),
-            "{}: {} in {faults:?}",
+            findings.faults().any(|fault| fault.reason() == Some(self.reason)),
+            "{}: {} in {findings:?}",
             self.object,
             self.reason
         );

@@ -2,7 +2,7 @@
 
 use roster_core::api::InvalidReason;
 
-use crate::support::{PORTAL, World, membership};
+use crate::support::{PORTAL, World, advice, membership};
 
 fn role(name: &str, rest: &str) -> String {
     format!("---\nkind: Role\nmetadata: {{name: {name}}}\nspec: {{accountRef: {{name: acme}}, {rest}}}\n")
@@ -54,7 +54,7 @@ fn inherited_cells_that_custom_roles_cannot_have_are_left_out_with_advice() {
     let world = portal(&[role("boss", "basedOn: admin")]);
     world.is_valid("acme", "role boss");
     assert_eq!(grants(&world, "role boss"), "docs: Delete, billing: Allowed");
-    let advice = world.finding("acme", "role boss").advice;
+    let advice = advice(&world.findings("acme", "role boss"));
     assert_eq!(
         advice,
         [
@@ -263,7 +263,7 @@ fn a_role_or_group_that_cannot_stand_alone_is_advised_and_valid() {
     let world = portal(&[group("key-masters", "permissions: {keys: Edit}")]);
     world.is_valid("acme", "group key-masters");
     assert_eq!(
-        world.finding("acme", "group key-masters").advice,
+        advice(&world.findings("acme", "group key-masters")),
         ["keys at Edit needs docs at View or above, which must come from elsewhere; without it a user gets View"]
     );
 }

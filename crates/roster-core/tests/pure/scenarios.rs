@@ -30,9 +30,9 @@ use std::{
 use crate::support::{Memory, Pass, Resolved, World, email, files, read, repository, table};
 use jiff::SignedDuration;
 use roster_core::{
-    model::{AccountKey, Name, RoleName},
+    model::{AccountKey, Findings, Name, RoleName},
     plan::{Mark, Plan, Seen},
-    resolve::{Finding, MemberContent},
+    resolve::MemberContent,
 };
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -247,13 +247,13 @@ impl Story {
     /// What status says of each object: who is valid in one line, the others each with reason, message and advice.
     fn status(&mut self, key: &AccountKey, resolved: &Resolved) {
         let definitions = &resolved.definitions;
-        let mut findings: Vec<(String, Finding)> = vec![("account".to_owned(), definitions.finding.clone())];
-        let mut of = |kind: &str, name: &Name, finding: &Finding| {
+        let mut findings: Vec<(String, Findings)> = vec![("account".to_owned(), definitions.findings.clone())];
+        let mut of = |kind: &str, name: &Name, finding: &Findings| {
             findings.push((format!("{kind} {name}"), finding.clone()));
         };
-        definitions.roles.iter().for_each(|(name, role)| of("role", name, &role.finding));
-        definitions.groups.iter().for_each(|(name, group)| of("group", name, &group.finding));
-        resolved.views.iter().for_each(|(name, view)| of("membership", name, &view.finding));
+        definitions.roles.iter().for_each(|(name, role)| of("role", name, &role.findings));
+        definitions.groups.iter().for_each(|(name, group)| of("group", name, &group.findings));
+        resolved.views.iter().for_each(|(name, view)| of("membership", name, &view.findings));
         for ((_, name), invitation) in self.world.invitations.iter().filter(|((account, _), _)| account == key) {
             of("invitation", name, &definitions.invitation(invitation));
         }
@@ -265,7 +265,7 @@ impl Story {
             if let Some(reason) = finding.reason() {
                 self.line(&format!("{object} is not: {reason}: {}", finding.message()));
             }
-            finding.advice.iter().for_each(|advice| self.line(&format!("{object} is advised: {advice}")));
+            finding.advice().for_each(|advice| self.line(&format!("{object} is advised: {advice}")));
         }
     }
 

@@ -50,8 +50,8 @@ fn statement(world: &World, address: &str) -> Statement {
 fn engines_reasons(world: &World, kind: Kind, name: &str) -> String {
     let resolved = resolve(world);
     let finding = match kind {
-        Kind::Role => resolved.definitions.role_finding(&name.into()),
-        Kind::Membership => resolved.views[name].finding.clone(),
+        Kind::Role => resolved.definitions.role_findings(&name.into()),
+        Kind::Membership => resolved.views[name].findings.clone(),
         _ => resolved.invitations[name].clone(),
     };
     engine::reasons(&finding).into_iter().collect::<Vec<_>>().join(" ")

@@ -8,9 +8,9 @@ use std::{
 use jiff::Timestamp;
 use roster_core::{
     evaluate::{Context, judge, prepare},
-    model::{AccountKey, Name, Scope, Seed},
+    model::{AccountKey, Findings, Name, Scope, Seed},
     plan::Mark,
-    resolve::{Definitions, Desired, Finding, MemberView},
+    resolve::{Definitions, Desired, MemberView},
     state::{
         AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
         Record, RoleFacts, SnapshotSource as _, StoreFacts, namespace_labels,
@@ -25,7 +25,7 @@ pub struct Resolved {
     /// By name of the Membership.
     pub views: BTreeMap<String, MemberView>,
     /// By name of the Invitation.
-    pub invitations: BTreeMap<String, Finding>,
+    pub invitations: BTreeMap<String, Findings>,
 }
 
 fn record<F>(namespace: &str, name: &str, account: &str, facts: F) -> Record<F> {
@@ -108,8 +108,8 @@ pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
 }
 
 /// The reasons of a finding, in the words of the model.
-pub fn reasons(finding: &Finding) -> BTreeSet<String> {
-    let words = finding.faults.iter().map(|fault| fault.reason.to_string());
+pub fn reasons(findings: &Findings) -> BTreeSet<String> {
+    let words = findings.faults().filter_map(|finding| Some(finding.reason()?.to_string()));
     words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
 }
 

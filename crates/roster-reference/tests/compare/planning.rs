@@ -3,6 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::{
+    cases,
+    engine::{self, Resolved, is_admitted_unknown, named_owner},
+    worlds::{Seed, seeds, world},
+};
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use roster_core::{
@@ -14,12 +19,6 @@ use roster_core::{
 };
 use roster_reference::{
     AccountAnswer, End, GuardQuestion, Kind, MemberAnswer, ObjectId, Statement, World, guard_fires,
-};
-
-use crate::{
-    cases,
-    engine::{self, Resolved, is_admitted_unknown, named_owner},
-    worlds::{Seed, seeds, world},
 };
 
 type Checked = Result<(), TestCaseError>;

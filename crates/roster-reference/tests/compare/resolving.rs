@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::{
+    cases,
+    engine::{self, Resolved, is_admitted_unknown, named_owner, reasons},
+    worlds::{seeds, world},
+};
 use jiff::Timestamp;
 use proptest::{
     prelude::*,
@@ -13,12 +18,6 @@ use roster_core::{
     resolve::{Access, End as EngineEnd, MemberContent, Outlook},
 };
 use roster_reference::{AccountAnswer, End, Kind, MemberAnswer, ObjectId, Statement, World};
-
-use crate::{
-    cases,
-    engine::{self, Resolved, is_admitted_unknown, named_owner, reasons},
-    worlds::{seeds, world},
-};
 
 type Checked = Result<(), TestCaseError>;
 
@@ -211,19 +210,19 @@ impl Comparison<'_> {
         let definitions = &self.engine.definitions;
         let mut engine: BTreeMap<ObjectId, BTreeSet<String>> = BTreeMap::new();
         let mut say = |kind, name: &str, said| engine.insert(ObjectId::new(kind, "acme", name), said);
-        say(Kind::Account, "portal", reasons(&definitions.finding));
+        say(Kind::Account, "portal", reasons(&definitions.findings));
         for ((_, name), role) in &self.world.roles {
             if role.spec.account_ref.name == "portal" {
-                say(Kind::Role, name, reasons(&definitions.role_finding(&name.into())));
+                say(Kind::Role, name, reasons(&definitions.role_findings(&name.into())));
             }
         }
         for ((_, name), group) in &self.world.groups {
             if group.spec.account_ref.name == "portal" {
-                say(Kind::UserGroup, name, reasons(&definitions.group_finding(&name.into())));
+                say(Kind::UserGroup, name, reasons(&definitions.group_findings(&name.into())));
             }
         }
         for (name, view) in &self.engine.views {
-            say(Kind::Membership, name, reasons(&view.finding));
+            say(Kind::Membership, name, reasons(&view.findings));
         }
         for (name, finding) in &self.engine.invitations {
             say(Kind::Invitation, name, reasons(finding));

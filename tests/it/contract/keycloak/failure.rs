@@ -64,7 +64,7 @@ async fn a_portal_that_is_not_as_it_should_be_is_told() {
     backend.send(Method::POST, "/clients", json!({"clientId": "open", "fullScopeAllowed": true})).await;
     let portals = ["portal", "shop", "open"].map(str::to_owned).to_vec();
     let store = KeycloakStore::open(&KeycloakPlace { portals, ..backend.place() }, &NoSecrets).await.unwrap();
-    let advice = store.advice();
+    let advice: Vec<String> = store.advice().iter().map(|(_, kind)| kind.to_string()).collect();
     assert!(advice.len() == 2 && advice[0].contains("there is no client \"shop\""), "{advice:?}");
     assert!(advice[1].contains("client \"open\"") && advice[1].contains("full scope"), "{advice:?}");
     let world = world("acme");

@@ -68,7 +68,7 @@ fn every_cell_can_be_changed_in_an_account_but_for_those_that_are_not_applicable
         let role = &changed.world.definitions(changed.account).roles["cells"];
         let rank = role.ranks.as_slice()[changed.catalog().section(section).unwrap()];
         let (reason, level) = if cell == "n/a" { (Some(InvalidReason::NotApplicable), now) } else { (None, then) };
-        assert_eq!(role.finding.reason(), reason, "{section} of {column}");
+        assert_eq!(role.findings.reason(), reason, "{section} of {column}");
         assert_eq!(rank, u8::from(level == "Allowed"), "{section} of {column}");
         let changes: Vec<_> = role.changes_from_default.iter().map(|c| (&*c.section, &*c.default, &*c.now)).collect();
         let expected = if cell == "n/a" || column == CUSTOM { vec![] } else { vec![(section, now, then)] };
@@ -150,10 +150,9 @@ fn the_advice_of_the_document_is_given_to_whoever_it_concerns() {
         let role = &set(&portal, "Supervisor", &format!("{section}: Allowed"));
         let definitions = role.world.definitions(role.account);
         definitions.roles["cells"]
-            .finding
-            .advice
-            .iter()
-            .any(|text| text.starts_with(&format!("{section} at Allowed: ")))
+            .findings
+            .advice()
+            .any(|advice| advice.to_string().starts_with(&format!("{section} at Allowed: ")))
     };
     let sections = portal.spec().sections.iter().map(|section| section.name.as_str());
     let warned: Vec<&str> = sections.filter(|section| advised(section)).collect();

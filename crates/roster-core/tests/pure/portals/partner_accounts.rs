@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Portal, Table};
+use crate::support::advice;
 use roster_core::{api::InvalidReason, model::RoleName};
 
 const MATRIX: &str = "
@@ -125,7 +126,7 @@ fn a_parent_admits_labelled_namespaces_and_its_own_catalog_only() {
              kind: Account\nmetadata: {{name: child, namespace: {namespace}}}\n\
              spec: {{catalogRef: {{name: {catalog}}}, parentRef: {{name: interlink, namespace: partner-accounts}}}}"
         );
-        partner.with(&objects).world.finding(&format!("{namespace}/child"), "account").reason()
+        partner.with(&objects).world.findings(&format!("{namespace}/child"), "account").reason()
     };
     let label = "interlink.example/may-be-managed: \"true\"";
     assert_eq!(child("elsewhere", "partner-accounts", label), None);
@@ -138,16 +139,16 @@ fn there_is_advice_on_how_many_hold_a_role_and_on_what_two_of_them_can_do() {
     let two = "Have at least two Company Admins, so that one can stand in for the other, and no more than are needed.";
     let partner = partner();
     let definitions = partner.world.definitions(partner.account);
-    let advice = |company_admins: u64, others: &[&str]| {
+    let advised = |company_admins: u64, others: &[&str]| {
         let others = others.iter().map(|name| (RoleName::predefined(name), 1));
         let holders: HashMap<_, _> = others.chain([(RoleName::predefined("company-admin"), company_admins)]).collect();
-        definitions.holder_advice(&holders)
+        advice(&definitions.holder_advice(&holders))
     };
-    assert_eq!(advice(1, &[]), [format!("role company-admin has 1 of at least 2 holders: {two}")]);
-    assert_eq!(advice(2, &["technical-admin", "technical-contact", "financial-contact"]), [""; 0]);
-    assert_eq!(advice(6, &[]), [format!("role company-admin has 6 holders, more than 5: {two}")]);
+    assert_eq!(advised(1, &[]), [format!("role company-admin has 1 of at least 2 holders: {two}")]);
+    assert_eq!(advised(2, &["technical-admin", "technical-contact", "financial-contact"]), [""; 0]);
+    assert_eq!(advised(6, &[]), [format!("role company-admin has 6 holders, more than 5: {two}")]);
     assert_eq!(
-        advice(2, &["finance", "read-only"]),
+        advised(2, &["finance", "read-only"]),
         [
             "role finance: Finance users should understand what it means to delete or approve services.",
             "role read-only: Read Only still sees service details, which can be sensitive.",

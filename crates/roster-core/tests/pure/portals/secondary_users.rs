@@ -4,6 +4,7 @@
 use roster_core::api::InvalidReason;
 
 use super::{Portal, Table};
+use crate::support::advice;
 
 /// Columns: the primary user, a secondary user, one under each restriction, and one for whom the restriction on
 /// secondary users is lifted.
@@ -96,11 +97,11 @@ fn once_it_is_lifted_the_user_is_equal_to_the_primary_user_and_no_other_restrict
     let resolved = lifted.world.resolve(lifted.account);
     assert_eq!(resolved.views["probe"].restrictions.to_vec(), [""; 0], "none is in force");
     assert_eq!(
-        resolved.views["probe"].finding.advice,
+        advice(&resolved.views["probe"].findings),
         ["lifting secondary-user-management makes the user equal to the owner, so these have no effect: \
              numbers, payments, searching, applications"]
     );
-    assert_eq!(resolved.views["probe"].finding.reason(), None);
+    assert_eq!(resolved.views["probe"].findings.reason(), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `service-provider`: rights come from groups, and prerequisites hold for the user, over all groups.
 
 use super::{Levels, Portal, Table};
+use crate::support::advice;
 
 /// The column `rule` of the document is [`PREREQUISITES`] and [`ADVISORY`].
 const LADDERS: &str = "
@@ -159,14 +160,14 @@ fn a_route_plan_above_view_is_advised_and_nothing_else_is() {
     let portal = portal();
     let resolved = portal.world.resolve(portal.account);
     let advised = |groups: &[&str]| {
-        let all = resolved.definitions.groups.iter().filter(|(_, group)| !group.finding.advice.is_empty());
+        let all = resolved.definitions.groups.iter().filter(|(_, group)| group.findings.advice().next().is_some());
         let names: Vec<&str> = all.map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, groups);
     };
     // The other two cannot stand alone.
     advised(&["activation-desk", "bulk-statuses", "routing"]);
-    assert_eq!(resolved.definitions.groups["routing"].finding.advice, [ADVISORY]);
-    assert_eq!(resolved.views["nils"].finding.advice, [ADVISORY], "whoever holds it is told, too");
+    assert_eq!(advice(&resolved.definitions.groups["routing"].findings), [ADVISORY]);
+    assert_eq!(advice(&resolved.views["nils"].findings), [ADVISORY], "whoever holds it is told, too");
     assert_eq!(portal.levels("nils@northline.example")["route-plan"], "Edit", "advice never blocks");
 }
 

@@ -10,4 +10,4 @@ pub use base::{PLAIN, PORTAL, crowd, membership};
 pub use examples::{example, files, read, repository};
 pub use memory::Memory;
 pub use passes::{Pass, mark, table};
-pub use world::{Resolved, World, email};
+pub use world::{Resolved, World, advice, email};

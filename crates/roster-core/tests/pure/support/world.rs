@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use roster_core::{
     api::{self, InvalidReason, InvitationPhase},
     evaluate::{Context, judge, prepare},
-    model::{AccountKey, Email, Name, Scope, Seed},
-    resolve::{Definitions, Desired, Finding, MemberView},
+    model::{AccountKey, Email, Findings, Name, Scope, Seed},
+    resolve::{Definitions, Desired, MemberView},
     state::{
         AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
         Record, RoleFacts, Snapshot, SnapshotSource as _, StoreFacts,
@@ -198,15 +198,15 @@ impl World {
         Resolved { desired: judged.desired, definitions: judged.definitions, views }
     }
 
-    /// What is to be said of one object of an account: `account`, `role x`, `group x`, `membership x`, `invitation x`.
-    pub fn finding(&self, account: &str, object: &str) -> Finding {
+    /// Findings of one object of an account: `account`, `role x`, `group x`, `membership x`, `invitation x`.
+    pub fn findings(&self, account: &str, object: &str) -> Findings {
         let resolved = self.resolve(account);
         let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
         match kind {
-            "account" => resolved.definitions.finding.clone(),
-            "role" => resolved.definitions.roles[name].finding.clone(),
-            "group" => resolved.definitions.groups[name].finding.clone(),
-            "membership" => resolved.views[name].finding.clone(),
+            "account" => resolved.definitions.findings.clone(),
+            "role" => resolved.definitions.roles[name].findings.clone(),
+            "group" => resolved.definitions.groups[name].findings.clone(),
+            "membership" => resolved.views[name].findings.clone(),
             "invitation" => {
                 let invitation = &self.invitations[&(Self::key(account), Name::new(name))];
                 resolved.definitions.invitation(invitation)
@@ -218,14 +218,14 @@ impl World {
     /// Object, reason and message, as status shows them.
     #[track_caller]
     pub fn says(&self, account: &str, object: &str, reason: InvalidReason, message: &str) {
-        let finding = self.finding(account, object);
+        let finding = self.findings(account, object);
         assert_eq!(finding.reason(), Some(reason), "{object}: {}", finding.message());
         assert_eq!(finding.message(), message, "{object}");
     }
 
     #[track_caller]
     pub fn is_valid(&self, account: &str, object: &str) {
-        let finding = self.finding(account, object);
+        let finding = self.findings(account, object);
         assert!(finding.is_valid(), "{object}: {}", finding.message());
     }
 }
@@ -237,6 +237,11 @@ fn record<F>(namespace: Name, name: Name, account: Name, generation: i64, facts:
 
 fn owned<F>((account, name): &(AccountKey, Name), generation: i64, facts: Arc<F>) -> Record<F> {
     record(account.namespace.clone(), name.clone(), account.name.clone(), generation, facts)
+}
+
+/// Advice among these findings, as status shows it.
+pub fn advice(findings: &Findings) -> Vec<String> {
+    findings.advice().map(ToString::to_string).collect()
 }
 
 fn member(name: Name, generation: i64, spec: api::MembershipSpec) -> MemberFacts {

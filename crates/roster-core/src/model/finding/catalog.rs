@@ -1,0 +1,116 @@
+//! Ways in which a catalog breaks its own rules.
+
+use std::fmt;
+
+use super::{
+    FieldPath, UnknownLevel,
+    shorten::{MOST, Quoted, Short},
+};
+use crate::{api::limits::MAX_LEVELS, model::Name};
+
+/// Rule of its own that a catalog breaks, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogFault {
+    /// Field that breaks it.
+    pub field: FieldPath,
+    /// The rule, and what breaks it.
+    pub kind: CatalogFaultKind,
+}
+
+impl fmt::Display for CatalogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.kind)
+    }
+}
+
+/// Rule that a catalog breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogFaultKind {
+    /// A section that the catalog does not have.
+    UnknownSection(Name),
+    /// A level that is not on the section's ladder.
+    UnknownLevel(Box<UnknownLevel>),
+    /// A role that the catalog does not have.
+    UnknownRole(Name),
+    /// A ladder that is too short or too long.
+    LevelCount,
+    /// A ladder that has a level twice.
+    RepeatedLevel,
+    /// A section, restriction or role that is there twice.
+    Repeated,
+    /// A section that requires itself.
+    RequiresItself,
+    /// A prerequisite of a first level, which grants nothing.
+    FirstLevelRequires(Name),
+    /// Prerequisites that need each other, each as section and level from which it holds.
+    Circle(Box<[(Name, Name)]>),
+    /// A restriction whose lifting gives the owner's access, in a catalog without an owner role.
+    NoOwnerRole,
+    /// Advice that wants more holders of a role than it allows.
+    HolderLimits {
+        /// The least that is advised.
+        minimum: u32,
+        /// The most that is advised.
+        maximum: u32,
+    },
+    /// A role with `allPermissions` and `permissions`.
+    AllAndSome,
+    /// A role that grants a section that is not applicable for it.
+    NotApplicable {
+        /// The section.
+        section: Name,
+        /// The level it grants.
+        level: Name,
+    },
+    /// An owner role that accounts could override.
+    OwnerRoleOverridable,
+    /// A default role that only the owner holds.
+    DefaultRoleHeldByOwner(Name),
+}
+
+impl fmt::Display for CatalogFaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSection(name) => write!(f, "section {} is not among spec.sections", Quoted(name)),
+            Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
+            Self::UnknownRole(name) => write!(f, "role {} is not among spec.roles", Quoted(name)),
+            Self::LevelCount => write!(f, "needs 2 to {MAX_LEVELS} levels"),
+            Self::RepeatedLevel => f.write_str("names a level twice"),
+            Self::Repeated => f.write_str("is there twice"),
+            Self::RequiresItself => f.write_str("a section cannot require itself; name another section"),
+            Self::FirstLevelRequires(level) => {
+                write!(f, "from: {} is the first level, which means no access and needs nothing", Quoted(level))
+            }
+            Self::Circle(circle) => display_circle(circle, f),
+            Self::NoOwnerRole => f.write_str("grantsOwnerAccess needs spec.ownerRole, which is not set"),
+            Self::HolderLimits { minimum, maximum } => {
+                write!(f, "minimumHolders {minimum} is above maximumHolders {maximum}")
+            }
+            Self::AllAndSome => f.write_str("has both allPermissions and permissions; keep one"),
+            Self::NotApplicable { section, level } => {
+                let (section, level) = (Quoted(section), Quoted(level));
+                write!(f, "section {section} is notApplicable for this role and cannot be {level}")
+            }
+            Self::OwnerRoleOverridable => f.write_str("the ownerRole can never be overridable"),
+            Self::DefaultRoleHeldByOwner(role) => {
+                write!(f, "role {} is held by the account's owner only", Quoted(role))
+            }
+        }
+    }
+}
+
+/// Writes the steps of a circle, the first one again at the end.
+fn display_circle(circle: &[(Name, Name)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("prerequisites go round in a circle: ")?;
+    for (section, level) in circle.iter().take(MOST) {
+        write!(f, "{} from {} → ", Short(section), Short(level))?;
+    }
+    match circle.len().saturating_sub(MOST) {
+        0 => {}
+        more => write!(f, "{more} more → ")?,
+    }
+    if let Some((section, level)) = circle.first() {
+        write!(f, "{} from {}", Short(section), Short(level))?;
+    }
+    f.write_str("; take one of these `requires` away")
+}

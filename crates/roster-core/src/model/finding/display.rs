@@ -1,0 +1,231 @@
+//! Sentence of each kind of finding: without the field, without a full stop.
+
+use std::fmt;
+
+use super::{
+    FindingKind, Findings, SettingValue, Unavailable, UnknownLevel,
+    shorten::{List, MOST, Quoted, Short},
+};
+
+impl fmt::Display for FindingKind {
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(findings) => display_account(findings, f),
+            Self::AccountMissing(account) => {
+                write!(f, "there is no Account {} in namespace {}", Quoted(&account.name), Quoted(&account.namespace))
+            }
+            Self::CatalogMissing(name) => write!(f, "there is no PermissionCatalog {}", Quoted(name)),
+            Self::StoreMissing(name) => write!(f, "there is no IdentityStore {}", Quoted(name)),
+            Self::NamespaceNotAdmitted { by, name, namespace } => {
+                let (by, name, namespace) = (by.as_str(), Quoted(name), Quoted(namespace));
+                write!(f, "{by} {name} does not admit namespace {namespace} (its spec.allowedNamespaces)")
+            }
+            Self::CatalogBroken { catalog, first } => {
+                write!(f, "PermissionCatalog {} breaks its own rules: {first}", Quoted(catalog))
+            }
+            Self::ParentRefused(refusal) => {
+                let (namespace, catalog) = (Quoted(&refusal.namespace), Quoted(&refusal.catalog));
+                write!(
+                    f,
+                    "{}/{} is no partner account that admits accounts of namespace {namespace} with catalog {catalog}",
+                    Short(&refusal.parent.namespace),
+                    Short(&refusal.parent.name),
+                )
+            }
+            Self::ApprovalPending(parent) => write!(
+                f,
+                "waits for approval: {}/{} must list it in spec.managedAccounts.approved",
+                Short(&parent.namespace),
+                Short(&parent.name),
+            ),
+            Self::OwnerMissing { role } => {
+                write!(f, "the catalog has the owner role {}, so the account needs an owner", Quoted(role))
+            }
+            Self::OwnerStays(owner) => {
+                write!(f, "{} is the owner and stays; the catalog's ownerChange is Never", Short(owner.as_str()))
+            }
+            Self::OwnerWithoutRole => f.write_str("the catalog has no ownerRole, so the owner gets no access"),
+            Self::LooserThanStore { own, store } => {
+                write!(f, "{own} is looser than the store's {store} and has no effect")
+            }
+            Self::EnforcementWithoutEffect(enforcement) => {
+                write!(f, "enforcement: {enforcement:?} has no effect yet: this release has no admission webhook")
+            }
+            Self::TooFewHolders { role, holders, minimum, message } => {
+                write!(
+                    f,
+                    "role {} has {holders} of at least {minimum} holders{}",
+                    Short(role),
+                    Also(message.as_deref())
+                )
+            }
+            Self::TooManyHolders { role, holders, maximum, message } => {
+                write!(f, "role {} has {holders} holders, more than {maximum}{}", Short(role), Also(message.as_deref()))
+            }
+            Self::RoleHeld { role, message } => write!(f, "role {}{}", Short(role), Also(Some(message))),
+            Self::Catalog(fault) => write!(f, "{fault}"),
+            Self::RoleCannotStandAlone(missing) => write!(
+                f,
+                "role {}: {} at {} needs {} at {}, which must come from elsewhere",
+                Short(&missing.role),
+                Short(&missing.section),
+                Short(&missing.level),
+                Short(&missing.needs),
+                Short(&missing.at),
+            ),
+            Self::PortalClientMissing(client) => write!(f, "there is no client {} in the realm", Quoted(client)),
+            Self::PortalClientUnscoped(client) => write!(
+                f,
+                "client {} of the realm allows its full scope, so that its tokens show every account; turn off Full \
+                 scope allowed in its dedicated scope",
+                Quoted(client),
+            ),
+            Self::UnknownSection(section) => write!(f, "the catalog has no section {}", Quoted(section)),
+            Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
+            Self::NotApplicable(section) => {
+                write!(f, "section {} cannot be configured for this role; leave it out", Quoted(section))
+            }
+            Self::NotOverridable(role) => write!(f, "predefined role {} is not overridable", Quoted(role)),
+            Self::OverriddenTwice(role) => {
+                write!(f, "another Role overrides {} too; the lower levels count", Quoted(role))
+            }
+            Self::CustomRolesForbidden => {
+                f.write_str("the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)")
+            }
+            Self::NameIsPredefined(role) => {
+                write!(f, "{} is a predefined role; choose another name, or set spec.overrides", Quoted(role))
+            }
+            Self::LeftOut { section, role } => write!(
+                f,
+                "{} comes with {}, but cannot be configured for roles of an account; it is left out",
+                Short(section),
+                Short(role),
+            ),
+            Self::CannotStandAlone(missing) => write!(
+                f,
+                "{} at {} needs {} at {} or above, which must come from elsewhere; without it a user gets {}",
+                Short(&missing.section),
+                Short(&missing.level),
+                Short(&missing.needs),
+                Short(&missing.at),
+                Short(&missing.left),
+            ),
+            Self::Advisory { level, advisory } => {
+                write!(f, "{} at {}{}", Short(&advisory.section), Short(level), Also(Some(&advisory.message)))
+            }
+            Self::GroupForbidden => f.write_str("the catalog forbids groups (spec.members.groups)"),
+            Self::PredefinedRoleMissing { role, is_custom } => {
+                let hint = if *is_custom { "; for the Role object, set kind: Role" } else { "" };
+                write!(f, "the catalog has no predefined role {}{hint}", Quoted(role))
+            }
+            Self::RoleMissing { role, is_predefined } => {
+                let hint = if *is_predefined { "; for the predefined role, set kind: PredefinedRole" } else { "" };
+                write!(f, "this account has no Role {}{hint}", Quoted(role))
+            }
+            Self::RoleIsOverride { role, overrides } => {
+                let (role, overrides) = (Quoted(role), Quoted(overrides));
+                write!(f, "Role {role} overrides {overrides}; name the predefined role {overrides} instead")
+            }
+            Self::RoleInvalid { role, reason } => {
+                write!(f, "Role {} is invalid", Quoted(role))?;
+                if let Some(reason) = reason {
+                    write!(f, " ({reason})")?;
+                }
+                f.write_str(" and grants nothing until it is mended")
+            }
+            Self::RoleUnavailable(cause) => write!(f, "{cause}"),
+            Self::DefaultRoleUnavailable(cause) => write!(f, "the catalog's default {cause}; name another role"),
+            Self::RoleRequired => f.write_str("the catalog wants every member to have a role"),
+            Self::GroupRefsForbidden => f.write_str("the catalog forbids groups; give the user a role instead"),
+            Self::GroupMissing(group) => write!(f, "this account has no UserGroup {}", Quoted(group)),
+            Self::RestrictionMissing(restriction) => {
+                write!(f, "the catalog has no restriction {}", Quoted(restriction))
+            }
+            Self::ConfirmationMissing(restriction) => {
+                let (quoted, restriction) = (Quoted(restriction), Short(restriction));
+                write!(f, "lifting {quoted} counts only with spec.acknowledge: [{restriction}]")
+            }
+            Self::RestrictionsWithoutEffect { lifted, applied } => {
+                let (lifted, applied) = (Short(lifted), List(applied, MOST));
+                write!(f, "lifting {lifted} makes the user equal to the owner, so these have no effect: {applied}")
+            }
+            Self::AddressInvalid(error) => write!(f, "{error}"),
+            Self::OwnerIsMember(owner) => {
+                let owner = Short(owner.as_str());
+                write!(f, "{owner} is the account's owner, who has the owner role and needs no Membership")
+            }
+            Self::OwnerIsInvited(owner) => {
+                write!(f, "{} is the account's owner and needs no Invitation", Short(owner.as_str()))
+            }
+            Self::DuplicateMembership(duplicate) => {
+                // Every other one is named; `MOST` instead would bound the list.
+                let (email, others) = (Short(duplicate.email.as_str()), List(&duplicate.others, usize::MAX));
+                write!(
+                    f,
+                    "{email} has more than one Membership here (also {others}); the lower level counts in each section"
+                )
+            }
+            Self::InvitationMissing(invitation) => {
+                write!(f, "there is no accepted Invitation {} for this address", Quoted(invitation))
+            }
+            Self::InvitationOnly => {
+                f.write_str("the catalog admits members by invitation only; create an Invitation instead")
+            }
+            Self::PlanNotEligible { feature, account } => {
+                write!(f, "invitations need a plan with {}; account {} has none", Quoted(feature), Quoted(account))
+            }
+        }
+    }
+}
+
+/// Writes the Account's name, and its faults as they stand on the Account itself.
+fn display_account(findings: &Findings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let name = findings.iter().next().map_or("", |finding| finding.object.name.as_str());
+    write!(f, "account {}: {}", Quoted(name), findings.message())
+}
+
+/// Words of the catalog that follow a sentence of ours.
+struct Also<'a>(Option<&'a str>);
+
+impl fmt::Display for Also<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |words| write!(f, ": {words}"))
+    }
+}
+
+impl fmt::Display for UnknownLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All levels are named: one of them is what was meant.
+        let (section, level, ladder) = (Quoted(&self.section), Quoted(&self.level), List(&self.ladder, usize::MAX));
+        write!(f, "section {section} has no level {level}; it has {ladder}")
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeldByOwner { role } => write!(f, "role {} is held by the account's owner only", Quoted(role)),
+            Self::OtherAccountType { role, available_in, account_type } => {
+                write!(f, "role {} is available in accounts of type ", Quoted(role))?;
+                for (index, one) in available_in.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    write!(f, "{comma}{one:?}")?;
+                }
+                write!(f, ", and this one is {account_type:?}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DriftPolicy(policy) => write!(f, "{policy:?}"),
+            Self::Unmanaged(unmanaged) => write!(f, "{unmanaged:?}"),
+            Self::Duration(text) => write!(f, "{}", Short(text)),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Enforcement(enforcement) => write!(f, "{enforcement:?}"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Findings of one object, together.
+
+use std::fmt::Write as _;
+
+use super::{Finding, FindingKind};
+use crate::{
+    api::InvalidReason,
+    model::{AccountKey, KindName},
+};
+
+/// Faults and advice of one object, in the order in which they were found. Allocates nothing while it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Findings of an object whose Account does not exist.
+    #[must_use]
+    pub fn account_missing(kind: KindName, name: &str, account: &AccountKey) -> Self {
+        let mut builder = super::FindingsBuilder::new(kind, &account.namespace, name);
+        builder.add("spec.accountRef", FindingKind::AccountMissing(account.clone()));
+        builder.finish()
+    }
+
+    /// Adds a fault or advice.
+    pub fn push(&mut self, finding: Finding) {
+        if self.0.is_empty() {
+            // One is the usual case, and there may be very many objects.
+            self.0.reserve_exact(1);
+        }
+        self.0.push(finding);
+    }
+
+    /// Adds all of these.
+    pub fn extend(&mut self, findings: Self) {
+        if self.0.is_empty() {
+            self.0 = findings.0;
+        } else {
+            self.0.extend(findings.0);
+        }
+    }
+
+    /// Keeps those for which `keep` holds.
+    pub fn retain(&mut self, keep: impl FnMut(&Finding) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Puts this advice in the place of the advice there is, and keeps the faults; returns whether that changed anything.
+    /// Faults in `advice` are left out.
+    pub fn set_advice(&mut self, mut advice: Self) -> bool {
+        advice.retain(|finding| finding.kind.is_advice());
+        let changed = !self.advice().eq(advice.iter());
+        if changed {
+            self.retain(|finding| !finding.kind.is_advice());
+            self.extend(advice);
+        }
+        changed
+    }
+
+    /// Returns whether there is neither fault nor advice.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether there is no fault.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.faults().next().is_none()
+    }
+
+    /// Faults and advice.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter()
+    }
+
+    /// Faults, for each of which the object is invalid.
+    pub fn faults(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().filter(|finding| !finding.kind.is_advice())
+    }
+
+    /// Advice.
+    pub fn advice(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().filter(|finding| finding.kind.is_advice())
+    }
+
+    /// Returns the reason shown: the first that applies, in the order of [`InvalidReason`]; nothing for a valid object.
+    #[must_use]
+    pub fn reason(&self) -> Option<InvalidReason> {
+        self.0.iter().filter_map(|finding| finding.kind.reason()).min()
+    }
+
+    /// Returns the first fault of the reason shown; nothing for a valid object.
+    pub(super) fn first_fault(&self) -> Option<&Finding> {
+        self.faults().min_by_key(|fault| fault.reason())
+    }
+
+    /// Returns a message that names all faults: those of the reason shown come first, and the others have theirs before
+    /// them. Empty for a valid object.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let with_reason = |finding| Some((Finding::reason(finding)?, finding));
+        let mut faults: Vec<(InvalidReason, &Finding)> = self.0.iter().filter_map(with_reason).collect();
+        faults.sort_by_key(|(reason, _)| *reason);
+        let shown = faults.first().map(|(reason, _)| *reason);
+        let mut message = String::new();
+        for (index, (reason, fault)) in faults.into_iter().enumerate() {
+            let semicolon = if index > 0 { "; " } else { "" };
+            // Writing to a string cannot fail.
+            let _ = if Some(reason) == shown {
+                write!(message, "{semicolon}{fault}")
+            } else {
+                write!(message, "{semicolon}{reason}: {fault}")
+            };
+        }
+        message
+    }
+
+    /// Returns all advice as one message; empty where there is none.
+    #[must_use]
+    pub fn advice_message(&self) -> String {
+        self.advice().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Finding {
+    /// Returns the reason of `Valid=False` that a fault gives; nothing for advice.
+    #[must_use]
+    pub fn reason(&self) -> Option<InvalidReason> {
+        self.kind.reason()
+    }
+
+    /// Returns whether it is said of the object only because of its Account.
+    #[must_use]
+    pub fn is_of_account(&self) -> bool {
+        matches!(self.kind, FindingKind::Account(_))
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<I: IntoIterator<Item = Finding>>(findings: I) -> Self {
+        Self(findings.into_iter().collect())
+    }
+}

@@ -1,0 +1,53 @@
+//! Findings: everything that can be said of an object, as types. One kind has one sentence ([`FindingKind`]'s `Display`),
+//! one reason ([`FindingKind::reason`]) and one remedy ([`FindingKind::remedy`]). No other module puts such a sentence
+//! together, and none parses one.
+
+mod builder;
+mod catalog;
+mod display;
+mod field;
+mod findings;
+mod kinds;
+mod parts;
+mod remedy;
+mod shorten;
+mod subject;
+
+#[cfg(test)]
+mod finding_tests;
+
+use std::fmt;
+
+use super::ObjectRef;
+
+pub use builder::FindingsBuilder;
+pub use catalog::{CatalogFault, CatalogFaultKind};
+pub use field::FieldPath;
+pub use findings::Findings;
+pub use kinds::FindingKind;
+pub use parts::{
+    Advisory, DuplicateMembership, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable,
+    UnknownLevel,
+};
+pub(super) use shorten::Quoted;
+
+/// Fault of an object, or advice on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Object that the finding is said of.
+    pub object: ObjectRef,
+    /// Field of the object; [`FieldPath::WHOLE`] where no single field is meant.
+    pub field: FieldPath,
+    /// Fault or advice.
+    pub kind: FindingKind,
+}
+
+/// Writes `field: sentence` as status shows it; the sentence alone where the whole object is meant.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_whole() {
+            write!(f, "{}: ", self.field)?;
+        }
+        write!(f, "{}", self.kind)
+    }
+}

@@ -1,0 +1,48 @@
+//! Remedy of each kind of finding, in a line.
+
+use super::FindingKind;
+
+impl FindingKind {
+    /// Returns what to do about it: the kind's own remedy, or else its reason's
+    /// ([`InvalidReason::remedy`](crate::api::InvalidReason::remedy)).
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        self.own_remedy().or_else(|| self.reason().map(crate::api::InvalidReason::remedy)).unwrap_or_default()
+    }
+
+    /// Remedies of advice, which has no reason, and of faults whose reason covers several cases.
+    fn own_remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Account(findings) => findings.first_fault()?.kind.remedy(),
+            Self::OwnerStays(_) => "put the former owner back, or let the catalog's ownerChange be ByPlatform",
+            Self::OwnerIsMember(_) => "delete the Membership: the owner needs none",
+            Self::OwnerIsInvited(_) => "delete the Invitation: the owner needs none",
+            Self::OwnerWithoutRole => "set spec.ownerRole of the catalog, or take spec.owner away",
+            Self::LooserThanStore { .. } => "take the setting away, or loosen accountDefaults of the store",
+            Self::EnforcementWithoutEffect(_) => "do not rely on enforcement before a release that has the webhook",
+            Self::TooFewHolders { .. } => "give the role to more members",
+            Self::TooManyHolders { .. } => "give some of its holders another role",
+            Self::RoleHeld { .. } => "do as the catalog's message says",
+            Self::RoleCannotStandAlone(_) | Self::CannotStandAlone(_) => {
+                "grant the section that is needed as well, or lower the level"
+            }
+            Self::PortalClientMissing(_) => "create the client in the realm, or correct its name",
+            Self::PortalClientUnscoped(_) => "turn off Full scope allowed in the client's dedicated scope",
+            Self::NotOverridable(_) => "delete the Role, or let the catalog make that role overridable",
+            Self::OverriddenTwice(_) => "delete one of the two overrides",
+            Self::NameIsPredefined(_) => "rename the Role, or set spec.overrides",
+            Self::CustomRolesForbidden => "delete the Role, or set customRoles.allowed of the catalog",
+            Self::LeftOut { .. } => "nothing, unless the section is missed",
+            Self::Advisory { .. } => "do as the catalog's message says, or lower the level",
+            Self::GroupForbidden => "delete the UserGroup, or change members.groups of the catalog",
+            Self::RoleIsOverride { .. } => "name the predefined role that it overrides",
+            Self::RoleInvalid { .. } => "mend the Role: its own status says what is wrong",
+            Self::PredefinedRoleMissing { is_custom: true, .. } => "set kind: Role in the reference",
+            Self::RoleMissing { is_predefined: true, .. } => "set kind: PredefinedRole in the reference",
+            Self::DefaultRoleUnavailable(_) => "name a role that members of this type of account can hold",
+            Self::InvitationMissing(_) => "invite the member again",
+            Self::RestrictionsWithoutEffect { .. } => "do not lift the one, or do not apply the others",
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Bounds of what a sentence shows. A name may have 253 characters and an address 254; a sentence that holds three of
+//! them would be no sentence any more, and many objects may each have several.
+
+use std::fmt;
+
+/// Longest name that is shown whole, in characters.
+const WHOLE: usize = 50;
+/// Characters shown of the beginning and of the end of a longer name. The end often tells generated names apart.
+const ENDS: [usize; 2] = [30, 19];
+/// Most names that a list shows where its length says enough.
+pub(super) const MOST: usize = 5;
+
+/// Name or text of a spec, without quotes; the middle of a long one is left out.
+pub(super) struct Short<'a>(pub &'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match cut(self.0) {
+            None => f.write_str(self.0),
+            Some((start, end)) => write!(f, "{start}…{end}"),
+        }
+    }
+}
+
+/// Like [`Short`], in double quotes and with control characters escaped.
+pub(in crate::model) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match cut(self.0) {
+            None => write!(f, "{:?}", self.0),
+            Some((start, end)) => write!(f, "{:?}", format_args!("{start}…{end}").to_string()),
+        }
+    }
+}
+
+/// Names separated by commas; at most so many of them, and the number of the others.
+pub(super) struct List<'a, N>(pub &'a [N], pub usize);
+
+impl<N: AsRef<str>> fmt::Display for List<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().take(self.1).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{}", Short(name.as_ref()))?;
+        }
+        match self.0.len().saturating_sub(self.1) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+fn cut(text: &str) -> Option<(&str, &str)> {
+    // No text of so few bytes has more characters.
+    if text.len() <= WHOLE || text.chars().count() <= WHOLE {
+        return None;
+    }
+    let [start, end] = ENDS;
+    let start = text.char_indices().nth(start)?.0;
+    let end = text.char_indices().rev().nth(end - 1)?.0;
+    Some((&text[..start], &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_keeps_both_ends_and_a_short_one_is_whole() {
+        let fifty = "x".repeat(50);
+        assert_eq!(Short(&fifty).to_string(), fifty);
+        let long = format!("{}{}", "a".repeat(100), "z".repeat(100));
+        assert_eq!(Short(&long).to_string(), format!("{}…{}", "a".repeat(30), "z".repeat(19)));
+        assert_eq!(Quoted("a\n").to_string(), r#""a\n""#);
+        assert_eq!(Quoted(&"ü".repeat(51)).to_string(), format!("\"{}…{}\"", "ü".repeat(30), "ü".repeat(19)));
+    }
+
+    #[test]
+    fn a_list_names_so_many_and_counts_the_others() {
+        assert_eq!(List(&["a", "b"], 2).to_string(), "a, b");
+        assert_eq!(List(&["a", "b", "c"], 2).to_string(), "a, b and 1 more");
+    }
+}

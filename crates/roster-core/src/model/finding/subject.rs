@@ -1,0 +1,95 @@
+//! Names that findings point at.
+
+use super::{CatalogFaultKind, FindingKind, Unavailable};
+
+impl FindingKind {
+    /// Returns the name or word that the sentence is about, as it is written in the object, so that a file's line and
+    /// column can be found; nothing where the field says enough.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::AccountMissing(account) => Some(&account.name),
+            Self::CatalogMissing(name)
+            | Self::StoreMissing(name)
+            | Self::NamespaceNotAdmitted { name, .. }
+            | Self::CatalogBroken { catalog: name, .. }
+            | Self::OwnerMissing { role: name }
+            | Self::TooFewHolders { role: name, .. }
+            | Self::TooManyHolders { role: name, .. }
+            | Self::RoleHeld { role: name, .. }
+            | Self::PortalClientMissing(name)
+            | Self::PortalClientUnscoped(name)
+            | Self::UnknownSection(name)
+            | Self::NotApplicable(name)
+            | Self::NotOverridable(name)
+            | Self::OverriddenTwice(name)
+            | Self::NameIsPredefined(name)
+            | Self::LeftOut { section: name, .. }
+            | Self::PredefinedRoleMissing { role: name, .. }
+            | Self::RoleMissing { role: name, .. }
+            | Self::RoleIsOverride { role: name, .. }
+            | Self::RoleInvalid { role: name, .. }
+            | Self::GroupMissing(name)
+            | Self::RestrictionMissing(name)
+            | Self::ConfirmationMissing(name)
+            | Self::InvitationMissing(name) => Some(name),
+            Self::ParentRefused(refusal) => Some(&refusal.parent.name),
+            // The field may be the store's, so the finding names none.
+            Self::EnforcementWithoutEffect(_) => Some("enforcement"),
+            Self::Catalog(fault) => fault.subject(),
+            Self::RoleCannotStandAlone(missing) => Some(&missing.role),
+            Self::UnknownLevel(unknown) => Some(&unknown.section),
+            Self::CannotStandAlone(missing) => Some(&missing.section),
+            Self::Advisory { advisory, .. } => Some(&advisory.section),
+            Self::RoleUnavailable(cause) | Self::DefaultRoleUnavailable(cause) => Some(cause.role()),
+            Self::AddressInvalid(error) => Some(error.text()),
+            Self::Account(_)
+            | Self::ApprovalPending(_)
+            | Self::OwnerStays(_)
+            | Self::OwnerWithoutRole
+            | Self::LooserThanStore { .. }
+            | Self::CustomRolesForbidden
+            | Self::GroupForbidden
+            | Self::RoleRequired
+            | Self::GroupRefsForbidden
+            | Self::RestrictionsWithoutEffect { .. }
+            | Self::OwnerIsMember(_)
+            | Self::OwnerIsInvited(_)
+            | Self::DuplicateMembership(_)
+            | Self::InvitationOnly
+            | Self::PlanNotEligible { .. } => None,
+        }
+    }
+}
+
+impl CatalogFaultKind {
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSection(name)
+            | Self::UnknownRole(name)
+            | Self::FirstLevelRequires(name)
+            | Self::NotApplicable { section: name, .. }
+            | Self::DefaultRoleHeldByOwner(name) => Some(name),
+            Self::UnknownLevel(unknown) => Some(&unknown.section),
+            Self::LevelCount
+            | Self::RepeatedLevel
+            | Self::Repeated
+            | Self::RequiresItself
+            | Self::Circle(_)
+            | Self::NoOwnerRole
+            | Self::HolderLimits { .. }
+            | Self::AllAndSome
+            | Self::OwnerRoleOverridable => None,
+        }
+    }
+}
+
+impl Unavailable {
+    /// Returns the name of the role.
+    #[must_use]
+    pub fn role(&self) -> &str {
+        match self {
+            Self::HeldByOwner { role } | Self::OtherAccountType { role, .. } => role,
+        }
+    }
+}

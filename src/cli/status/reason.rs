@@ -1,0 +1,98 @@
+//! Reasons for which an object is not ready.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::api::{InvalidReason, RolloutReason, SyncReason};
+
+/// Reason of `Ready=False`, or why nothing is known; the word in every output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyReason {
+    /// No controller has looked at it since it changed.
+    NotLookedAt,
+    /// An Account that waits to be deleted until its managed accounts are.
+    ManagedAccountsExist,
+    /// A catalog or store that waits to be deleted until no account uses it.
+    InUse,
+    /// Its spec does not resolve.
+    Invalid(InvalidReason),
+    /// The store does not hold what the spec says.
+    Sync(SyncReason),
+    /// A catalog whose change goes from account to account.
+    Rollout(RolloutReason),
+    /// Another release's word.
+    Unknown(String),
+}
+
+impl ReadyReason {
+    /// Reads the reason of a condition.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        let ours = [Self::NotLookedAt, Self::ManagedAccountsExist, Self::InUse];
+        if let Some(reason) = ours.into_iter().find(|reason| reason.word() == Some(word)) {
+            return reason;
+        }
+        let parsed = InvalidReason::parse(word).map(Self::Invalid);
+        let parsed = parsed.or_else(|| SyncReason::parse(word).map(Self::Sync));
+        let parsed = parsed.or_else(|| RolloutReason::parse(word).map(Self::Rollout));
+        parsed.unwrap_or_else(|| Self::Unknown(word.to_owned()))
+    }
+
+    const fn word(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotLookedAt => "NotLookedAt",
+            Self::ManagedAccountsExist => "ManagedAccountsExist",
+            Self::InUse => "InUse",
+            _ => return None,
+        })
+    }
+
+    /// Returns what to do about it, where that is known; the runbook says more.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NotLookedAt => Some("see that a controller leads, and that it can reach the API server"),
+            Self::ManagedAccountsExist => Some("delete its managed accounts first"),
+            Self::InUse => Some("delete the accounts that use it, or let it be"),
+            Self::Invalid(reason) => Some(reason.remedy()),
+            Self::Sync(reason) => reason.remedy(),
+            Self::Rollout(reason) => Some(reason.remedy()),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ReadyReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(reason) => write!(f, "{reason}"),
+            Self::Sync(reason) => write!(f, "{reason}"),
+            Self::Rollout(reason) => f.write_str(reason.as_str()),
+            Self::Unknown(word) => f.write_str(word),
+            ours => f.write_str(ours.word().unwrap_or_default()),
+        }
+    }
+}
+
+impl Serialize for ReadyReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_as_it_is_written() {
+        let words = ["NotLookedAt", "ManagedAccountsExist", "InUse", "NameTaken", "Paused", "RollingOut"];
+        for word in words {
+            let reason = ReadyReason::parse(word);
+            assert_eq!(reason.to_string(), word);
+            assert!(reason.remedy().is_some() && !matches!(reason, ReadyReason::Unknown(_)), "{word}");
+        }
+        assert_eq!(ReadyReason::parse("Later"), ReadyReason::Unknown("Later".to_owned()));
+    }
+}
