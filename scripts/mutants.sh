@@ -16,12 +16,12 @@ for file in resolve/{admission,catalog,definitions,desired,facts,holders,invitat
   files+=(--file "$core/$file.rs")
 done
 # What is left out decides no level: texts, titles and origins; advice; what stands in a Debug.
-texts='advise|advice|fmt|Debug|Display|message|_text|category|title|changes\b|CatalogFacts::finding|says'
+texts='advise|advice|fmt|Debug|Display|message|_text|category|title|changes\b|CatalogFacts::finding|Catalog::level|section_name|unmet|says'
 # Each change is found by fewer cases than `make test` runs, and need not be shrunk.
 export PROPTEST_CASES=${PROPTEST_CASES:-700} PROPTEST_MAX_SHRINK_ITERS=0
 step "the comparison, without mutants"
 cargo test --locked --package roster-reference --test compare
 step "mutants"
 cargo mutants --package roster-core "${files[@]}" --exclude-re "$texts" --test-package roster-reference --baseline skip \
-  --sharding round-robin --shard "${1:-0/1}" --jobs 1 --timeout 300 --cap-lints=true --output target "${@:2}" \
-  -- --test compare
+  --sharding round-robin --shard "${1:-0/1}" --timeout 300 --output target "${@:2}" \
+  --cargo-arg=--test=compare

@@ -9,7 +9,7 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     model::{AccountKey, Email, Layout},
     plan::{Content, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy, Seen, plan},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName},
+    resolve::{AccountContent, GroupContent, MemberContent, RoleContent, RoleName, Scope},
 };
 use roster_reference::{
     AccountAnswer, End, GuardQuestion, Kind, MemberAnswer, ObjectId, Statement, World, guard_fires,
@@ -150,12 +150,15 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn check(&self, owner: Option<&String>) -> Checked {
+    fn check(&self, owner: Option<&String>, scope: &Scope) -> Checked {
         let rows = self.before.members.keys().chain(self.after.members.keys()).map(|email| email.as_str().to_owned());
         let addresses: BTreeSet<String> = rows.chain(self.model.members.keys().cloned()).collect();
         for address in addresses {
             // Known defect (u).
-            if self.model.resolves || owner != Some(&address) {
+            let is_excepted = !self.model.resolves && owner == Some(&address);
+            if !scope.contains(&Email::as_stored(&address)) {
+                prop_assert_eq!(self.before.held(&address), self.after.held(&address), "{}: is out of scope", address);
+            } else if !is_excepted {
                 self.check_member(&address)?;
             }
         }
@@ -231,6 +234,46 @@ impl Step<'_> {
     }
 }
 
+/// The store has the roles and groups that there are, and no others.
+fn check_definitions(world: &World, memory: &Memory) -> Checked {
+    let account = &world.accounts[&("acme".to_owned(), "portal".to_owned())].spec;
+    let catalog = &world.catalogs[&account.catalog_ref.name].spec;
+    let predefined = |name: &String| catalog.roles.iter().any(|role| role.name == *name);
+    let custom = world.roles.iter().filter(|((_, name), role)| {
+        let own = role.spec.account_ref.name == "portal" && role.spec.overrides.is_none();
+        own && catalog.custom_roles.allowed && !predefined(name)
+    });
+    let roles = custom.map(|((_, name), _)| RoleName::custom(name));
+    let roles = roles.chain(catalog.roles.iter().map(|role| RoleName::predefined(&role.name)));
+    prop_assert_eq!(memory.roles.keys().cloned().collect::<BTreeSet<_>>(), roles.collect::<BTreeSet<_>>());
+    let groups = world.groups.iter().filter(|(_, group)| group.spec.account_ref.name == "portal");
+    let groups = groups.map(|((_, name), _)| name.clone()).collect::<BTreeSet<_>>();
+    prop_assert_eq!(memory.groups.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), groups);
+    Ok(())
+}
+
+/// A part of all members: those that are in the store, or ought to be.
+fn some_of(memory: &Memory, engine: &Resolved, mask: u8) -> Scope {
+    let all: BTreeSet<&Email> = memory.members.keys().chain(engine.desired.members.keys()).collect();
+    let some = all.into_iter().enumerate().filter(|(place, _)| mask >> (place % 8) & 1 == 1);
+    Scope::Members(some.map(|(_, email)| email.clone()).collect())
+}
+
+/// A plan for a part of the members; for the whole account, where the plan asks for that.
+fn plan_within(scope: Scope, engine: &Resolved, memory: &Memory, policy: &Policy) -> (Scope, Plan) {
+    if scope == Scope::Account {
+        return (scope, plan(&engine.desired, &memory.observe(), policy));
+    }
+    let members = engine.desired.members.iter().filter(|(email, _)| scope.contains(email));
+    let members = members.map(|(email, member)| (email.clone(), member.clone())).collect();
+    let mut observed = memory.observe();
+    observed.roles.clear();
+    observed.groups.clear();
+    observed.members.retain(|email, _| scope.contains(email));
+    let made = plan(&engine.definitions.desired(scope.clone(), members), &observed, policy);
+    if made.needs_account { plan_within(Scope::Account, engine, memory, policy) } else { (scope, made) }
+}
+
 /// Later on, some bytes of a seed are others.
 fn edited(seed: &Seed, edits: &[(usize, u8)]) -> Seed {
     let mut bytes = seed.0.clone();
@@ -262,23 +305,27 @@ proptest! {
     #[test]
     fn a_store_holds_what_the_model_says_once_the_plan_is_carried_out(
         seed in seeds(),
-        histories in vec((edits(), 0..4_i64), 0..4),
+        histories in vec((edits(), 0..4_i64, prop::option::weighted(0.3, any::<u8>())), 0..4),
         holds_windows in any::<bool>(),
     ) {
         let mut memory = Memory::default();
         let (mut seed, mut now) = (seed, 1_000);
-        for (edits, later) in std::iter::once((Vec::new(), 0)).chain(histories) {
+        for (edits, later, part) in std::iter::once((Vec::new(), 0, None)).chain(histories) {
             seed = edited(&seed, &edits);
             now += later * 1_000;
             let at = Timestamp::from_second(now).unwrap();
             let world = world(&seed.0);
             let Some((model, engine)) = answers(&world, &memory, at) else { break };
             let before = memory.clone();
-            let plan = plan(&engine.desired, &memory.observe(), &policy(holds_windows, at));
-            prop_assert!(plan.guarded.is_none());
+            let scope = part.map_or(Scope::Account, |mask| some_of(&memory, &engine, mask));
+            let (scope, plan) = plan_within(scope, &engine, &memory, &policy(holds_windows, at));
+            prop_assert!(plan.guarded.is_none() && !plan.needs_account);
             memory.apply(&plan);
             let step = Step { before: &before, after: &memory, model: &model, engine: &engine, holds_windows, now: at };
-            step.check(named_owner(&world).as_ref())?;
+            step.check(named_owner(&world).as_ref(), &scope)?;
+            if model.resolves && scope == Scope::Account {
+                check_definitions(&world, &memory)?;
+            }
         }
     }
 
