@@ -87,6 +87,16 @@ impl Memory {
         }
     }
 
+    /// Somebody changes the levels of some members behind our back.
+    fn tamper(&mut self, mask: u8) {
+        let layout = self.layout();
+        let some = self.members.values_mut().enumerate().filter(|(place, _)| mask >> (place % 8) & 1 == 1);
+        for content in some.filter_map(|(_, seen)| seen.content.as_mut()) {
+            let levels = std::iter::zip(layout.ladders(), content.ranks.as_slice());
+            content.ranks = levels.map(|(ladder, rank)| (rank + 1 + mask % 2) % ladder.levels.len() as u8).collect();
+        }
+    }
+
     fn held(&self, address: &str) -> Option<&MemberContent> {
         let row = self.members.iter().find(|(email, _)| email.as_str() == address);
         row.and_then(|(_, seen)| seen.content.as_ref())
@@ -299,23 +309,31 @@ fn answers(world: &World, memory: &Memory, now: Timestamp) -> Option<(AccountAns
     (!unknown && !changes_owner && !stays).then_some((model, engine))
 }
 
+/// Now and then a part of the members.
+fn part() -> impl Strategy<Value = Option<u8>> {
+    prop::option::weighted(0.3, any::<u8>())
+}
+
 proptest! {
     #![proptest_config(cases(3_000))]
 
     #[test]
     fn a_store_holds_what_the_model_says_once_the_plan_is_carried_out(
         seed in seeds(),
-        histories in vec((edits(), 0..4_i64, prop::option::weighted(0.3, any::<u8>())), 0..4),
+        histories in vec((edits(), 0..4_i64, part(), part()), 0..4),
         holds_windows in any::<bool>(),
     ) {
         let mut memory = Memory::default();
         let (mut seed, mut now) = (seed, 1_000);
-        for (edits, later, part) in std::iter::once((Vec::new(), 0, None)).chain(histories) {
+        for (edits, later, part, tampered) in std::iter::once((Vec::new(), 0, None, None)).chain(histories) {
             seed = edited(&seed, &edits);
             now += later * 1_000;
             let at = Timestamp::from_second(now).unwrap();
             let world = world(&seed.0);
             let Some((model, engine)) = answers(&world, &memory, at) else { break };
+            if let Some(mask) = tampered {
+                memory.tamper(mask);
+            }
             let before = memory.clone();
             let scope = part.map_or(Scope::Account, |mask| some_of(&memory, &engine, mask));
             let (scope, plan) = plan_within(scope, &engine, &memory, &policy(holds_windows, at));
