@@ -18,7 +18,7 @@ done
 # What is left out decides no level: texts, titles and origins; advice; what stands in a Debug.
 texts='advise|advice|fmt|Debug|Display|message|_text|category|title|changes\b|CatalogFacts::finding|Catalog::level|section_name|unmet|says'
 # Each change is found by fewer cases than `make test` runs, and need not be shrunk.
-export PROPTEST_CASES=${PROPTEST_CASES:-700} PROPTEST_MAX_SHRINK_ITERS=0
+export PROPTEST_CASES=${PROPTEST_CASES:-1500} PROPTEST_MAX_SHRINK_ITERS=0
 step "the comparison, without mutants"
 cargo test --locked --package roster-reference --test compare
 step "mutants"
