@@ -1,7 +1,10 @@
 //! Random histories: once a plan is carried out, the store holds what the model says, whatever it held before; and the
 //! removal guard fires when the model says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
@@ -352,6 +355,19 @@ fn who_has_expired_gets_access_back_by_a_write_to_a_store_without_windows() {
     assert_ne!(left_with("expiresAt: 2020-01-01T00:00:00Z"), Named::new());
 }
 
+/// Applies an unknown restriction to some members, who then keep at most what they hold.
+fn misspell_restrictions(world: &mut World, mask: u8) {
+    let some = world.memberships.values_mut().enumerate().filter(|(place, _)| mask >> place & 1 == 1);
+    for (_, membership) in some {
+        // Difference 6: restrictions of an invited member are the Invitation's.
+        if membership.spec.invitation_ref.is_some() {
+            continue;
+        }
+        let restrictions = Arc::make_mut(membership).spec.restrictions.get_or_insert_default();
+        restrictions.apply.push("misspelt".to_owned());
+    }
+}
+
 /// Now and then a part of the members.
 fn part() -> impl Strategy<Value = Option<u8>> {
     prop::option::weighted(0.3, any::<u8>())
@@ -363,16 +379,17 @@ proptest! {
     #[test]
     fn a_store_holds_what_the_model_says_once_the_plan_is_carried_out(
         seed in seeds(),
-        histories in vec((edits(), 0..4_i64, part(), part()), 0..4),
+        histories in vec((edits(), 0..4_i64, part(), part(), part()), 0..4),
         (holds_windows, reports) in (any::<bool>(), prop::bool::weighted(0.2)),
     ) {
         let mut memory = Memory::default();
         let (mut seed, mut now) = (seed, 1_000);
-        for (edits, later, part, tampered) in std::iter::once((Vec::new(), 0, None, None)).chain(histories) {
+        for (edits, later, part, tampered, unknown) in std::iter::once((Vec::new(), 0, None, None, None)).chain(histories) {
             seed = edited(&seed, &edits);
             now += later * 1_000;
             let at = Timestamp::from_second(now).unwrap();
-            let world = world(&seed.0);
+            let mut world = world(&seed.0);
+            misspell_restrictions(&mut world, unknown.unwrap_or(0));
             let Some((model, engine)) = answers(&world, &memory, at) else { break };
             if let Some(mask) = tampered {
                 memory.tamper(mask);
