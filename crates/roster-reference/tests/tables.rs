@@ -39,7 +39,7 @@ impl Portal {
         self.probe_among("", rest)
     }
 
-    /// The same with more objects.
+    /// Like `probe`, with more objects.
     #[track_caller]
     fn probe_among(&self, objects: &str, rest: &str) -> BTreeMap<String, String> {
         let (namespace, account) = self.account.split_once('/').unwrap();

@@ -27,7 +27,7 @@ fn access(resolved: &Resolved, address: &str) -> Option<Access> {
     Some(resolved.desired.members.get(&Email::parse(address).unwrap())?.access.clone())
 }
 
-/// What the engine says of a member: how, and which levels.
+/// The engine's statement about a member, and the levels.
 fn engines(world: &World, address: &str) -> String {
     let resolved = resolve(world);
     let levels = |content: &roster_core::resolve::MemberContent| {

@@ -18,7 +18,7 @@ use roster_core::{
 };
 use roster_reference::{AccountAnswer, World, canonical};
 
-/// What the engine says of one account.
+/// The engine's answer about one account.
 pub struct Resolved {
     pub definitions: Arc<Definitions>,
     pub desired: Desired,

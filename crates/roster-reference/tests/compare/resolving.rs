@@ -299,7 +299,7 @@ pub fn compare(world: &World, now: Timestamp) -> Checked {
 }
 
 proptest! {
-    #![proptest_config(cases(4_000))]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn the_engine_says_what_the_model_says(seed in seeds(), now in 0..6_i64) {

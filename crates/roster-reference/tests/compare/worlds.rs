@@ -106,7 +106,7 @@ fn time(dice: &mut Dice) -> Time {
 
 fn restrictions(dice: &mut Dice) -> Option<RestrictionChoice> {
     dice.sometimes(45, |dice| {
-        let count = if dice.percent(15) { 4 } else { 3 };
+        let count = if dice.percent(25) { 5 } else { 3 };
         let apply: Vec<String> = dice.some(2, |dice| name(dice, "x", count));
         let lift: Vec<String> = dice.some(3, |dice| name(dice, "x", count));
         RestrictionChoice { apply, lift }
