@@ -114,6 +114,7 @@ pub fn people(resolved: &Judged, objects: &AccountObjects) -> Vec<Person> {
         .map(|((email, facts), member)| Person {
             memberships: facts.iter().map(|one| one.name.clone()).collect(),
             findings: member.views.iter().map(|view| view.findings.clone()).collect(),
+            potential: member.potential.clone(),
             ..person(email, access(email))
         })
         .collect();
