@@ -17,19 +17,17 @@
 //!                          store.apply ──► Outcomes ──► status, events, metrics
 //! ```
 //!
-//! | room | what is in it | I/O |
-//! |---|---|---|
-//! | [`api`] | the seven kinds: types, CEL rules, printer columns | no |
-//! | [`model`] | the permission engine: ladders, catalog, effective permissions and why | no |
-//! | [`resolve`] | Snapshot → Desired + findings for each object | no |
-//! | [`plan`] | Desired × Observed → changes, drift, removals; the guard | no |
-//! | [`mod@evaluate`] | the front door: everybody who asks what objects mean, or what a store should do, asks here | no |
-//! | [`contract`] | the trait `Store`, and what every backend does before it writes | no |
-//! | [`store`] | one folder for each backend, and what backends share | yes |
-//! | [`controller`] | watches, queue, the reconcile loop, status, events, lease | yes |
-//! | [`manifests`] | files → objects, with the place of each field; a cluster's objects, read once | yes |
-//! | [`cli`] | the command line | yes |
-//! | [`telemetry`] | logs, metrics, health | yes |
+//! What decides is pure, and the crate `roster_core`, re-exported here: [`api`], [`model`], [`state`], [`resolve`], [`plan`],
+//! [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does it to the world:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`cluster`] | client, watches and decoding, leases, secrets, fresh reads, finalizers, statuses, events |
+//! | [`store`] | one folder for each backend, and what backends share |
+//! | [`controller`] | the shell: feeds events to [`control`], carries out its effects |
+//! | [`manifests`] | files → objects, with the place of each field; a cluster's objects, read once |
+//! | [`cli`] | the command line |
+//! | [`telemetry`] | logs, metrics, traces, health |
 //!
 //! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
 
