@@ -65,6 +65,8 @@ pub struct Checker {
     written: BTreeMap<(AccountKey, Email), Time>,
     lost: BTreeMap<AccountKey, Vec<Lost>>,
     pub(super) tampered: BTreeSet<(AccountKey, Email)>,
+    /// Of them, those whom we did not write since.
+    pub(super) meddled: BTreeSet<(AccountKey, Email)>,
     pub(super) faults: BTreeMap<Name, Time>,
     pub(super) pending: BTreeMap<(AccountKey, Email), Pending>,
     pub(super) watched: BTreeMap<AccountKey, Watched>,
@@ -84,6 +86,7 @@ impl Checker {
             written: BTreeMap::new(),
             lost: BTreeMap::new(),
             tampered: BTreeSet::new(),
+            meddled: BTreeSet::new(),
             faults: BTreeMap::new(),
             pending: BTreeMap::new(),
             watched: BTreeMap::new(),
@@ -119,6 +122,7 @@ impl Checker {
     /// Notes that somebody changed a member behind our back.
     pub fn tampered(&mut self, account: &AccountKey, email: &Email) {
         self.tampered.insert((account.clone(), email.clone()));
+        self.meddled.insert((account.clone(), email.clone()));
         self.touch(account);
     }
 
@@ -173,6 +177,7 @@ impl Checker {
         let changed = everybody.filter(|email| write.before.get(*email) != write.after.get(*email));
         let changed: Vec<_> = changed.map(|email| (write.account.clone(), email.clone())).collect();
         for key in changed {
+            self.meddled.remove(&key);
             self.written.insert(key, write.time);
         }
     }
@@ -269,10 +274,14 @@ impl Checker {
             return;
         }
         let is_explicit = |email: &Email| {
-            let members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
-            let mut statements = members.map(|member| member.statement);
-            statements.any(|statement| matches!(statement, Statement::Ended(end) if end.is_explicit()))
-                || is_blocked(picture, account, email)
+            let mut members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
+            // Who should have something loses it between two single writes only.
+            let counts = |member: &MemberAnswer| match member.statement {
+                Statement::Ended(end) => !end.is_explicit(),
+                Statement::Exactly | Statement::AtMostHeld => member.levels.is_empty(),
+                Statement::Kept => true,
+            };
+            members.any(|member| !counts(member)) || is_blocked(picture, account, email)
         };
         let lost: Vec<Email> = write
             .before

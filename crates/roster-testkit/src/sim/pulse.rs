@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roster_core::{
     model::{AccountKey, Email, Name, Scope},
-    plan::ObjectKey,
+    plan::{Mark, ObjectKey},
 };
 use roster_reference::Statement;
 
@@ -81,13 +81,16 @@ impl Sim {
             let member = answer.members.get(email.as_str());
             let ended = member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
             // Known defect (h): of somebody without a Membership the index knows nothing.
-            ended || strict && is_blocked(picture, account, email)
+            // Changes behind our back are found by the next check.
+            let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
+            !meddled && (ended || strict && is_blocked(picture, account, email))
         };
         let owed: Vec<Email> = access.keys().filter(|email| is_owed(email)).cloned().collect();
         let ours = owed.into_iter().filter(|email| {
             let scope = Scope::Members(vec![email.clone()].into());
             let observed = store.observe(account, &scope, wall).unwrap_or_default();
-            observed.members.get(email).is_none_or(|seen| seen.mark.is_some())
+            observed.members.get(email).is_none_or(|seen| is_ours(picture, account, seen.mark.as_ref()))
+                && observed.account.as_ref().is_none_or(|seen| is_ours(picture, account, seen.mark.as_ref()))
         });
         let ours: Vec<Email> = ours.collect();
         self.checker.pending.retain(|(of, email), _| of != account || ours.contains(email));
@@ -149,4 +152,12 @@ impl Sim {
 pub fn store_of(picture: &Picture, account: &AccountKey) -> Option<Name> {
     let key = (account.namespace.to_string(), account.name.to_string());
     picture.world.accounts.get(&key).map(|account| Name::new(&account.spec.store_ref.name))
+}
+
+/// Returns whether something in a store carries the mark of the Account that there is now.
+#[must_use]
+pub fn is_ours(picture: &Picture, account: &AccountKey, mark: Option<&Mark>) -> bool {
+    let key = (account.namespace.to_string(), account.name.to_string());
+    let uid = picture.world.accounts.get(&key).and_then(|account| account.metadata.uid.as_deref());
+    mark.is_some_and(|mark| Some(mark.uid.as_str()) == uid)
 }

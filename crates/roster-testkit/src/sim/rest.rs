@@ -6,7 +6,7 @@ use roster_core::{
     api::PAUSED_ANNOTATION,
     contract::AuditQuery,
     control::Control,
-    model::{AccountKey, Email, KindName, Name, ObjectRef},
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
 };
 use roster_reference::{AccountAnswer, Statement};
 
@@ -15,7 +15,7 @@ use super::{
     cluster::Definition,
     objects::{Body, condition},
     picture::Picture,
-    pulse::store_of,
+    pulse::{is_ours, store_of},
     run::Sim,
 };
 use crate::memory::{Kind, Levels};
@@ -60,9 +60,16 @@ impl Sim {
         let name = store_of(picture, account).unwrap_or_default();
         let Some(store) = self.stores.get(&name) else { return };
         let access = store.account_access(account, wall);
+        let observed = store.observe(account, &Scope::Account, wall).unwrap_or_default();
+        if observed.account.is_some_and(|seen| !is_ours(picture, account, seen.mark.as_ref())) {
+            return;
+        }
+        let foreign = observed.members.iter().filter(|(_, seen)| !is_ours(picture, account, seen.mark.as_ref()));
+        let foreign: BTreeSet<String> = foreign.map(|(email, _)| email.as_str().to_owned()).collect();
         let none = Levels::new();
         let mut people: BTreeSet<String> = answer.members.keys().cloned().collect();
         people.extend(access.keys().map(|email| email.as_str().to_owned()));
+        people.retain(|person| !foreign.contains(person));
         let holds = self.holds(picture, account);
         let mut failures = Vec::new();
         for person in people {
@@ -170,7 +177,7 @@ impl Sim {
                 }
             }
             for key in store.keys().unwrap_or_default() {
-                let observed = store.observe(&key, &roster_core::model::Scope::Account, self.clock.wall());
+                let observed = store.observe(&key, &Scope::Account, self.clock.wall());
                 for (email, seen) in observed.unwrap_or_default().members {
                     let known = told.remove(&(key.to_string(), email.as_str().to_owned()));
                     let tampered = self.checker.tampered.contains(&(key.clone(), email.clone()));

@@ -173,8 +173,8 @@ impl Sim {
 
     /// Runs to the end, or to the first violation.
     pub fn run(&mut self) -> Option<Violation> {
-        let end = self.config.busy + 25 * MINUTE;
-        let calm = self.config.busy + 14 * MINUTE;
+        let end = self.config.busy + 29 * MINUTE;
+        let calm = self.config.busy + 18 * MINUTE;
         let mut known = None;
         while let Some((&(time, _), _)) = self.items.first_key_value() {
             if time > end {

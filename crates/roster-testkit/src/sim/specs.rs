@@ -85,7 +85,7 @@ pub fn store(random: &mut Random, name: &Name, features: &Features, people: u64,
     if name == KEYS {
         spec["keycloak"] = json!({
             "url": "https://keycloak.example/", "realm": "portal", "clientId": "roster",
-            "clientSecretRef": { "name": "keys" },
+            "clientSecretRef": { "name": "keys", "key": "secret" },
         });
     } else {
         spec["sqlite"] = json!({ "file": "roster.db" });
