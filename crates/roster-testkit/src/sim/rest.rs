@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{
-    api::PAUSED_ANNOTATION,
+    api::{DeletionPolicy, PAUSED_ANNOTATION},
     contract::AuditQuery,
     control::Control,
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
@@ -12,7 +12,7 @@ use roster_reference::{AccountAnswer, Statement};
 
 use super::{
     check::is_blocked,
-    cluster::Definition,
+    cluster::{Change, Definition},
     objects::{Body, condition},
     picture::Picture,
     pulse::{is_ours, store_of},
@@ -47,6 +47,8 @@ impl Sim {
         if all_served {
             self.statuses_rest(&picture);
         }
+        self.rollouts_rest(&picture);
+        self.deletions_rest();
         self.queues_rest();
         self.audits_rest();
     }
@@ -65,13 +67,19 @@ impl Sim {
             return;
         }
         let foreign = observed.members.iter().filter(|(_, seen)| !is_ours(picture, account, seen.mark.as_ref()));
+        let mut failures = Vec::new();
         let foreign: BTreeSet<String> = foreign.map(|(email, _)| email.as_str().to_owned()).collect();
         let none = Levels::new();
         let mut people: BTreeSet<String> = answer.members.keys().cloned().collect();
         people.extend(access.keys().map(|email| email.as_str().to_owned()));
+        if let Some(owner) = answer.owner.as_ref().filter(|owner| self.checker.strict && foreign.contains(*owner)) {
+            let stored = self.cluster.get(&reference(account));
+            if stored.and_then(|stored| condition(&stored.status, "Ready")).is_some_and(|(is, ..)| is) {
+                failures.push(format!("the Account is Ready, but its owner {owner} is somebody else's"));
+            }
+        }
         people.retain(|person| !foreign.contains(person));
         let holds = self.holds(picture, account);
-        let mut failures = Vec::new();
         for person in people {
             let has = Email::parse(&person).ok().and_then(|email| access.get(&email).cloned()).unwrap_or(none.clone());
             let said = judge(picture, account, &answer, &person, &has, &holds);
@@ -145,6 +153,40 @@ impl Sim {
         }
         if let Some((key, said)) = stale {
             self.checker.fail("status", Some(&key), said);
+        }
+    }
+
+    /// No account waits for its catalog because of another account.
+    fn rollouts_rest(&mut self, picture: &Picture) {
+        if !self.checker.strict {
+            return;
+        }
+        for account in Self::accounts_of(picture) {
+            if picture.is_behind(&account) && !self.is_guarded(&account) {
+                self.checker.fail("rollout", Some(&account), "the account waits for a revision of its catalog".to_owned());
+            }
+        }
+    }
+
+    /// What an Account with `deletionPolicy: Delete` had in a store went with it.
+    fn deletions_rest(&mut self) {
+        let mut policies: BTreeMap<String, bool> = BTreeMap::new();
+        for change in self.cluster.log(KindName::Account) {
+            if let Change::Put(stored) = change
+                && let Body::Account(account) = &stored.body
+            {
+                let deletes = account.spec.deletion_policy == DeletionPolicy::Delete;
+                policies.insert(stored.metadata.uid.clone().unwrap_or_default(), deletes);
+            }
+        }
+        for stored in self.cluster.all().filter(|stored| stored.object.kind == KindName::Account) {
+            policies.remove(stored.metadata.uid.as_deref().unwrap_or_default());
+        }
+        let marks = self.stores.values().flat_map(|store| store.marks().unwrap_or_default());
+        let left = marks.into_iter().find(|mark| policies.get(mark.uid.as_str()).copied().unwrap_or(false));
+        if let Some(mark) = left {
+            let said = "the Account is gone, and what it had in the store is still there".to_owned();
+            self.checker.fail("deleted", Some(&mark.account), said);
         }
     }
 
@@ -224,7 +266,8 @@ fn judge(
         has.iter().any(|(section, level)| {
             let rank = picture.rank(account, section, level);
             let most = wanted.get(section.as_str()).and_then(|most| picture.rank(account, section, most));
-            rank.unwrap_or(usize::MAX) > most.unwrap_or(0)
+            // While it is paused, an account keeps the sections that it has.
+            rank.unwrap_or(if holds.paused { 0 } else { usize::MAX }) > most.unwrap_or(0)
         })
     };
     let Some(member) = answer.members.get(person) else {

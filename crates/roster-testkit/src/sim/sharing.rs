@@ -1,8 +1,8 @@
 //! Leases as each replica sees them.
 
 use roster_core::{
-    control::{Event, ShareEvent},
-    model::Name,
+    control::{Control, Event, ShareEvent},
+    model::{KindName, Name},
 };
 
 use super::{
@@ -93,11 +93,18 @@ impl Sim {
         let shard = self.shard(account, store);
         let holder = self.leases.get(shard).holder?;
         let replica = &self.replicas[holder];
-        let alive = replica.control.as_ref().is_some_and(roster_core::control::Control::is_complete)
+        // A revocation needs these kinds only; for others it must not wait: known defect (e).
+        let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
+        let listed = if self.config.strict {
+            needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
+        } else {
+            replica.control.as_ref().is_some_and(Control::is_complete) && replica.watches.values().all(|watch| !watch.lists)
+        };
+        let alive = listed
+            && replica.control.is_some()
             && replica.frozen_until <= self.clock.time
             && self.believes(holder, shard)
-            && replica.held.get(&shard).is_some_and(|holding| !holding.leaving)
-            && replica.watches.values().all(|watch| !watch.lists);
+            && replica.held.get(&shard).is_some_and(|holding| !holding.leaving);
         alive.then_some(holder)
     }
 

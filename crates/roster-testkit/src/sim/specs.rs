@@ -14,7 +14,7 @@ use roster_core::{
 use serde_json::{Value, json};
 
 use super::{
-    clock::{MINUTE, Time, nominal},
+    clock::{MINUTE, SECOND, Time, nominal},
     features::Features,
     people::{KEYS, person},
     random::Random,
@@ -174,7 +174,8 @@ pub fn member(random: &mut Random, member: &Member<'_>) -> MembershipSpec {
     });
     let starts = member.features.windows && random.chance(15);
     let expires = member.features.windows && random.chance(25);
-    let time = |at: Time| v1::Time(nominal(at) - SignedDuration::from_mins(2));
+    // Kubernetes keeps whole seconds.
+    let time = |at: Time| v1::Time(nominal(at / SECOND * SECOND) - SignedDuration::from_mins(2));
     MembershipSpec {
         account_ref: NameRef { name: account.to_string() },
         user: User { email: member.email.as_str().to_owned(), ..User::default() },
