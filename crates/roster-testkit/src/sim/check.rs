@@ -37,7 +37,7 @@ pub struct Write<'a> {
     pub before: &'a BTreeMap<Email, Levels>,
     /// Levels in force after.
     pub after: &'a BTreeMap<Email, Levels>,
-    /// Members in the account afterwards.
+    /// Members in the account before.
     pub members: u64,
     /// Whether a fresh read would find now that everything stays.
     pub stays: bool,
@@ -54,6 +54,8 @@ pub struct Write<'a> {
 struct Lost {
     email: Email,
     at: Timestamp,
+    /// Members that there were, with those who had gone.
+    total: u64,
 }
 
 /// Invariants of one run.
@@ -303,12 +305,14 @@ impl Checker {
             return;
         }
         let all = self.lost.entry(account.clone()).or_default();
-        all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall }));
-        all.retain(|lost| write.wall.duration_since(lost.at) < SignedDuration::from_mins(10));
+        let total = write.members + all.len() as u64;
+        all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall, total }));
+        // The store remembers when the pass was put together, somewhat before the write.
+        all.retain(|lost| write.wall.duration_since(lost.at) < SignedDuration::from_secs(570));
         let people: BTreeSet<&Email> = all.iter().map(|lost| &lost.email).collect();
         let (percent, minimum) = guard_of(picture, account);
         let count = people.len() as u64;
-        let total = write.members + count;
+        let total = all.iter().map(|lost| lost.total).max().unwrap_or(0);
         if count >= u64::from(minimum) && count * 100 > u64::from(percent) * total {
             let last = all.last().and_then(|lost| answers[0].members.get(lost.email.as_str()));
             let last = last.map(|member| (member.statement, member.levels.clone(), member.expires_at));

@@ -132,13 +132,13 @@ impl Sim {
         let account = batch.mark.account.clone();
         let writes = store.writes();
         let before = store.account_access(&account, wall);
+        let count = store.observe(&account, &roster_core::model::Scope::Members(Vec::new().into()), wall);
+        let members = count.map_or(0, |observed| observed.member_count);
         let refused = !store.faults.refused.is_empty();
         let progress = call.step(&mut store);
         let wrote = store.writes() != writes;
         if wrote {
             let after = store.account_access(&account, wall);
-            let count = store.observe(&account, &roster_core::model::Scope::Members(Vec::new().into()), wall);
-            let members = count.map_or(0, |observed| observed.member_count);
             self.mark(&[5, key(&account.to_string()), store.writes()]);
             let touched = match &progress {
                 Progress::Going { touched } => touched.len(),

@@ -289,7 +289,8 @@ fn judge(
             (exceeds(&member.levels) && !holds.guarded).then(|| format!("should have at most {:?}", member.levels))
         }
         Statement::Exactly => {
-            let explained = holds.guarded && member.levels.is_empty() || holds.paused && !exceeds(&member.levels);
+            let held = holds.guarded && (member.levels.is_empty() || !holds.strict);
+            let explained = held || holds.paused && !exceeds(&member.levels);
             (!is_same(has, &member.levels) && !explained).then(|| format!("should have {:?}", member.levels))
         }
     }
