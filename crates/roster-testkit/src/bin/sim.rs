@@ -80,8 +80,7 @@ fn story(seed: u64, options: &Options) -> ExitCode {
         println!("seed {seed}: no promise was broken in {} steps, trace {:016x}", outcome.steps, outcome.trace);
         return ExitCode::SUCCESS;
     };
-    let actions =
-        if options.shrink { shrink::shrink(&config, &actions, &violation, 400) } else { actions };
+    let actions = if options.shrink { shrink::shrink(&config, &actions, &violation, 400) } else { actions };
     println!("{}", tell(&config, &actions));
     println!("{} actions", actions.len());
     ExitCode::FAILURE

@@ -121,7 +121,9 @@ impl fmt::Display for Act {
             Self::Relist(replica, kind, behind) => {
                 write!(f, "replica {replica} lists {} afresh, from {behind} entries ago", kind.as_str())
             }
-            Self::Crash(replica, after) => write!(f, "replica {replica} dies, and starts again after {}", seconds(*after)),
+            Self::Crash(replica, after) => {
+                write!(f, "replica {replica} dies, and starts again after {}", seconds(*after))
+            }
             Self::Freeze(replica, lasts) => write!(f, "replica {replica} stands still for {}", seconds(*lasts)),
             Self::Jump(by) => write!(f, "the wall clock jumps by {by} s"),
             Self::Api(trouble, count) => write!(f, "the API server has trouble with {count} requests: {trouble:?}"),

@@ -72,7 +72,11 @@ impl Sim {
             Act::Store(name, fault, on) => {
                 self.checker.faulty(&name, time);
                 if let StoreFault::Slow(latency) = fault {
-                    if on { self.slow.insert(name, latency) } else { self.slow.remove(&name) };
+                    if on {
+                        self.slow.insert(name, latency)
+                    } else {
+                        self.slow.remove(&name)
+                    };
                 } else if let Some(store) = self.stores.get_mut(&name) {
                     turn(store, fault, on);
                 }

@@ -128,16 +128,16 @@ impl Sim {
         let object = write.object.clone();
         let before = self.cluster.version();
         let was = self.cluster.get(&object).map(|stored| stored.status.clone());
-        let result = self.troubled(|sim| sim.cluster.write_status(&write.object, &write.resource_version, &write.status));
+        let result =
+            self.troubled(|sim| sim.cluster.write_status(&write.object, &write.resource_version, &write.status));
         if self.cluster.version() != before {
             self.checker.note_status(&object, was.as_deref(), &write.status);
         }
         let time = self.clock.time;
         self.mark(&[4, key(&object.name), key(&write.status.to_string())]);
         self.story.tell(time, Some(&object.namespace), || {
-            let ready = condition(&write.status, "Ready").map_or("nothing".to_owned(), |(is, reason, message)| {
-                format!("Ready={is} {reason} {message}")
-            });
+            let ready = condition(&write.status, "Ready")
+                .map_or("nothing".to_owned(), |(is, reason, message)| format!("Ready={is} {reason} {message}"));
             let result = result.as_ref().err().map(|fault| format!("; refused: {fault}")).unwrap_or_default();
             format!("replica {number} writes the status of {object:?}: {ready}{result}")
         });
@@ -219,7 +219,12 @@ impl Sim {
     }
 
     /// Sets a finalizer for a pass.
-    pub(super) fn finalize(&mut self, object: &roster_core::model::ObjectRef, uid: &str, wanted: bool) -> Result<(), ApiFault> {
+    pub(super) fn finalize(
+        &mut self,
+        object: &roster_core::model::ObjectRef,
+        uid: &str,
+        wanted: bool,
+    ) -> Result<(), ApiFault> {
         let object = Arc::new(object.clone());
         self.troubled(|sim| {
             sim.cluster.set_finalizer(&object, uid, wanted);
@@ -228,7 +233,11 @@ impl Sim {
     }
 
     /// Reads afresh for a pass.
-    pub(super) fn read_afresh(&mut self, account: &roster_core::model::AccountKey, uid: &str) -> Result<bool, ApiFault> {
+    pub(super) fn read_afresh(
+        &mut self,
+        account: &roster_core::model::AccountKey,
+        uid: &str,
+    ) -> Result<bool, ApiFault> {
         match self.trouble() {
             Some(_) => Err(lost()),
             None => Ok(self.cluster.stays(account, uid)),

@@ -45,8 +45,8 @@ pub struct Write<'a> {
     pub time: Time,
     /// Now, by the wall clock.
     pub wall: Timestamp,
-    /// Whether the store refuses some object.
-    pub refused: bool,
+    /// Those who lost all, and whose time in the store is over: what was kept for them ended by itself.
+    pub over: BTreeSet<Email>,
 }
 
 /// Somebody who lost all.
@@ -199,7 +199,11 @@ impl Checker {
         }
         if let Some(higher) = higher {
             let (ours, theirs) = (write.claim.epoch.0, higher.epoch.0);
-            self.fail("fence", Some(write.account), format!("a write under epoch {ours} after a claim of epoch {theirs}"));
+            self.fail(
+                "fence",
+                Some(write.account),
+                format!("a write under epoch {ours} after a claim of epoch {theirs}"),
+            );
         }
     }
 
@@ -297,7 +301,7 @@ impl Checker {
         let lost: Vec<Email> = write
             .before
             .keys()
-            .filter(|email| !write.after.contains_key(*email) && !is_explicit(email))
+            .filter(|email| !write.after.contains_key(*email) && !write.over.contains(*email) && !is_explicit(email))
             .filter(|email| !self.tampered.contains(&(account.clone(), (*email).clone())))
             .cloned()
             .collect();

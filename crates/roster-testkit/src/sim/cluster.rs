@@ -131,11 +131,8 @@ impl Cluster {
     pub fn apply(&mut self, object: &ObjectRef, spec: &Spec) -> bool {
         let served = matches!(self.definition(object.kind), Definition::Served | Definition::Denied);
         let is_ending = |of: &Arc<Stored>| of.metadata.deletion_timestamp.is_some();
-        let namespace = ObjectRef {
-            kind: KindName::Namespace,
-            namespace: Name::default(),
-            name: object.namespace.clone(),
-        };
+        let namespace =
+            ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: object.namespace.clone() };
         let is_scoped = !object.namespace.is_empty();
         match self.objects.get(object).cloned() {
             Some(known) if !served || is_ending(&known) && object.kind == KindName::Namespace => false,
@@ -185,7 +182,13 @@ impl Cluster {
     }
 
     /// Writes a version that has another metadata or status only.
-    fn touch(&mut self, known: &Stored, mut metadata: ObjectMeta, status: Arc<Value>, digest: StatusDigest) -> Arc<Stored> {
+    fn touch(
+        &mut self,
+        known: &Stored,
+        mut metadata: ObjectMeta,
+        status: Arc<Value>,
+        digest: StatusDigest,
+    ) -> Arc<Stored> {
         self.version += 1;
         metadata.resource_version = Some(self.version.to_string());
         let body = if metadata.deletion_timestamp == known.metadata.deletion_timestamp {
@@ -257,7 +260,12 @@ impl Cluster {
     ///
     /// # Errors
     /// 404 where the object is gone, 409 where it has another version.
-    pub fn write_status(&mut self, object: &ObjectRef, version: &str, status: &Value) -> Result<StatusWritten, ApiFault> {
+    pub fn write_status(
+        &mut self,
+        object: &ObjectRef,
+        version: &str,
+        status: &Value,
+    ) -> Result<StatusWritten, ApiFault> {
         let known = self.objects.get(object).cloned().filter(|_| self.definition(object.kind) != Definition::Absent);
         let Some(known) = known else { return Err(fault(404, "not found")) };
         if known.metadata.resource_version.as_deref() != Some(version) {

@@ -91,9 +91,9 @@ impl Leases {
         let index = self.leases.iter().position(|lease| lease.holder.is_none() || lease.expires < now)?;
         let lease = &mut self.leases[index];
         let clean = lease.holder.is_none() && lease.clean;
-        *lease = Lease { holder: Some(replica), epoch: lease.epoch + 1, expires: now + DURATION, clean: false, note: None };
-        let holding =
-            Holding { epoch: Epoch(lease.epoch), until: now + BELIEF, clean, leaving: false, note: None };
+        *lease =
+            Lease { holder: Some(replica), epoch: lease.epoch + 1, expires: now + DURATION, clean: false, note: None };
+        let holding = Holding { epoch: Epoch(lease.epoch), until: now + BELIEF, clean, leaving: false, note: None };
         Some((u16::try_from(index).unwrap_or(0), holding))
     }
 

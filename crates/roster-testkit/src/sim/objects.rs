@@ -58,7 +58,9 @@ impl Body {
         let metadata = metadata.clone();
         match spec {
             Spec::Namespace(labels) => Self::Namespace(Arc::new(labels)),
-            Spec::Catalog(spec) => Self::Catalog(Arc::new(api::PermissionCatalog { metadata, spec: *spec, status: None })),
+            Spec::Catalog(spec) => {
+                Self::Catalog(Arc::new(api::PermissionCatalog { metadata, spec: *spec, status: None }))
+            }
             Spec::Store(spec) => Self::Store(Arc::new(api::IdentityStore { metadata, spec: *spec, status: None })),
             Spec::Account(spec) => Self::Account(Arc::new(api::Account { metadata, spec: *spec, status: None })),
             Spec::Role(spec) => Self::Role(Arc::new(api::Role { metadata, spec, status: None })),

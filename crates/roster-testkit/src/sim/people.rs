@@ -129,7 +129,10 @@ impl<'a> Town<'a> {
         for number in 0..self.accounts.len() {
             let (key, store) = self.accounts[number].clone();
             let mut random = self.random("account", number as u64);
-            first.push((object(KindName::Account, &key.namespace, &key.name), self.account(&mut random, number, &store)));
+            first.push((
+                object(KindName::Account, &key.namespace, &key.name),
+                self.account(&mut random, number, &store),
+            ));
             for kind in 0..4 {
                 first.extend(self.definition(&mut random, &key, kind).filter(|_| random.chance(70)));
             }
@@ -149,13 +152,10 @@ impl<'a> Town<'a> {
     fn account(&self, random: &mut Random, number: usize, store: &Name) -> Spec {
         let parent = (self.features.partners && number > 0 && random.chance(60)).then(|| self.accounts[0].0.clone());
         let partner = self.features.partners && number == 0;
-        Spec::Account(Box::new(specs::account(random, &Account {
-            store,
-            partner,
-            parent: parent.as_ref(),
-            features: self.features,
-            accounts: &self.accounts,
-        })))
+        Spec::Account(Box::new(specs::account(
+            random,
+            &Account { store, partner, parent: parent.as_ref(), features: self.features, accounts: &self.accounts },
+        )))
     }
 
     fn member(&self, random: &mut Random, account: &AccountKey, number: u64, at: Time) -> (ObjectRef, Spec) {
@@ -170,11 +170,20 @@ impl<'a> Town<'a> {
     fn definition(&self, random: &mut Random, account: &AccountKey, kind: u64) -> Option<(ObjectRef, Spec)> {
         let reference = |kind, short: &str| object(kind, &account.namespace, &format!("{}-{short}", account.name));
         Some(match kind {
-            0 => (reference(KindName::Role, "o0"), Spec::Role(specs::override_of(random, account, "admin", self.features))),
-            1 => (reference(KindName::Role, "o1"), Spec::Role(specs::override_of(random, account, "reader", self.features))),
+            0 => (
+                reference(KindName::Role, "o0"),
+                Spec::Role(specs::override_of(random, account, "admin", self.features)),
+            ),
+            1 => (
+                reference(KindName::Role, "o1"),
+                Spec::Role(specs::override_of(random, account, "reader", self.features)),
+            ),
             2 => {
                 let number = random.below(2);
-                (reference(KindName::Role, &format!("c{number}")), Spec::Role(specs::custom(random, account, self.features)))
+                (
+                    reference(KindName::Role, &format!("c{number}")),
+                    Spec::Role(specs::custom(random, account, self.features)),
+                )
             }
             _ => {
                 let number = random.below(2);

@@ -79,7 +79,8 @@ impl Sim {
         let strict = self.checker.strict;
         let is_owed = |email: &Email| {
             let member = answer.members.get(email.as_str());
-            let ended = member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
+            let ended =
+                member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
             // Known defect (h): of somebody without a Membership the index knows nothing.
             // Changes behind our back are found by the next check.
             let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
@@ -116,7 +117,8 @@ impl Sim {
             }
             waits.good += SECOND;
             if waits.good > PATIENCE + SECOND {
-                let said = format!("the revocation of {} is not in force after {} s", email.as_str(), waits.good / SECOND - 1);
+                let said =
+                    format!("the revocation of {} is not in force after {} s", email.as_str(), waits.good / SECOND - 1);
                 self.checker.fail("revocation", Some(account), said);
             }
             true
@@ -144,7 +146,9 @@ impl Sim {
     #[must_use]
     pub fn is_guarded(&self, account: &AccountKey) -> bool {
         let stored = self.cluster.get(&super::rest::reference(account));
-        stored.and_then(|stored| condition(&stored.status, "Synced")).is_some_and(|(_, reason, _)| reason == "RemovalGuarded")
+        stored
+            .and_then(|stored| condition(&stored.status, "Synced"))
+            .is_some_and(|(_, reason, _)| reason == "RemovalGuarded")
     }
 }
 

@@ -4,7 +4,9 @@
 /// Mixes numbers into one.
 #[must_use]
 pub fn mix(parts: &[u64]) -> u64 {
-    parts.iter().fold(0x9e37_79b9_7f4a_7c15, |state, part| scramble(state ^ scramble(part.wrapping_add(0x632b_e59b_d9b4_e019))))
+    parts
+        .iter()
+        .fold(0x9e37_79b9_7f4a_7c15, |state, part| scramble(state ^ scramble(part.wrapping_add(0x632b_e59b_d9b4_e019))))
 }
 
 fn scramble(value: u64) -> u64 {

@@ -13,8 +13,8 @@ use roster_core::{
 };
 
 use super::{
-    cluster::Stored,
     clock::Time,
+    cluster::Stored,
     lease::Holding,
     picture::{Picture, Vanished, View},
     world::{Request, SimWorld},

@@ -3,7 +3,9 @@
 use roster_core::{
     contract::StoreError,
     control::PassId,
-    model::Name,
+    model::{Name, Scope},
+    plan::Seen,
+    resolve::MemberContent,
 };
 
 use super::{
@@ -132,9 +134,8 @@ impl Sim {
         let account = batch.mark.account.clone();
         let writes = store.writes();
         let before = store.account_access(&account, wall);
-        let count = store.observe(&account, &roster_core::model::Scope::Members(Vec::new().into()), wall);
+        let count = store.observe(&account, &Scope::Members(Vec::new().into()), wall);
         let members = count.map_or(0, |observed| observed.member_count);
-        let refused = !store.faults.refused.is_empty();
         let progress = call.step(&mut store);
         let wrote = store.writes() != writes;
         if wrote {
@@ -147,6 +148,10 @@ impl Sim {
             self.story.tell_account(time, &account, || {
                 super::story::describe_write(number, store_name, touched, &before, &after)
             });
+            let lost: Vec<_> = before.keys().filter(|email| !after.contains_key(*email)).cloned().collect();
+            let rows = store.observe(&account, &Scope::Members(lost.into()), wall).unwrap_or_default().members;
+            let is_over = |seen: &Seen<MemberContent>| seen.content.as_ref().is_some_and(|c| c.window.is_over(wall));
+            let over = rows.into_iter().filter(|(_, seen)| is_over(seen)).map(|(email, _)| email).collect();
             let running = &self.replicas[number].passes[&id];
             let write = super::check::Write {
                 store: store_name,
@@ -160,7 +165,7 @@ impl Sim {
                 stays: self.cluster.stays(&account, &batch.mark.uid),
                 time,
                 wall,
-                refused,
+                over,
             };
             self.checker.wrote(&write);
         }

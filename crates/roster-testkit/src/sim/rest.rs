@@ -163,7 +163,11 @@ impl Sim {
         }
         for account in Self::accounts_of(picture) {
             if picture.is_behind(&account) && !self.is_guarded(&account) {
-                self.checker.fail("rollout", Some(&account), "the account waits for a revision of its catalog".to_owned());
+                self.checker.fail(
+                    "rollout",
+                    Some(&account),
+                    "the account waits for a revision of its catalog".to_owned(),
+                );
             }
         }
     }
@@ -196,7 +200,9 @@ impl Sim {
         for number in 0..self.replicas.len() {
             let replica = &self.replicas[number];
             let now = self.clock.now(replica.origin);
-            let Some(figures) = replica.control.as_ref().map(|control: &Control| control.figures(now)) else { continue };
+            let Some(figures) = replica.control.as_ref().map(|control: &Control| control.figures(now)) else {
+                continue;
+            };
             if figures.changes + figures.checks > accounts || figures.statuses > objects {
                 let said = format!("queues of replica {number} are longer than there are objects: {figures:?}");
                 self.checker.fail("queues", None, said);
@@ -229,7 +235,8 @@ impl Sim {
                 }
             }
             if let Some(((account, email), _)) = told.iter().find(|(_, there)| **there) {
-                let is_tampered = |(key, who): &&(AccountKey, Email)| key.to_string() == *account && who.as_str() == email;
+                let is_tampered =
+                    |(key, who): &&(AccountKey, Email)| key.to_string() == *account && who.as_str() == email;
                 if !self.checker.tampered.iter().any(|it| is_tampered(&it)) {
                     wrong = Some(format!("the audit of store {name} knows {email} in {account}, the store does not"));
                 }

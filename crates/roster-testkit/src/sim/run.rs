@@ -393,14 +393,16 @@ impl Sim {
     fn tell_delivery(&mut self, number: usize, event: &WatchEvent) {
         let time = self.clock.time;
         match event {
-            WatchEvent::Object(object) => self.story.tell_object(time, object, |name| {
-                format!("replica {number} hears of {name}")
-            }),
+            WatchEvent::Object(object) => {
+                self.story.tell_object(time, object, |name| format!("replica {number} hears of {name}"))
+            }
             WatchEvent::Gone(object) => {
-                self.story.tell(time, Some(&object.namespace), || format!("replica {number} hears that {object:?} is gone"));
+                self.story
+                    .tell(time, Some(&object.namespace), || format!("replica {number} hears that {object:?} is gone"));
             }
             WatchEvent::Absent(kind) => {
-                self.story.tell(time, None, || format!("replica {number} hears that there is no kind {}", kind.as_str()));
+                self.story
+                    .tell(time, None, || format!("replica {number} hears that there is no kind {}", kind.as_str()));
             }
             WatchEvent::Listed(kind) => {
                 self.story.tell(time, None, || format!("replica {number} has listed {}", kind.as_str()));
@@ -454,7 +456,8 @@ impl Sim {
     pub fn begin(&mut self, number: usize, pass: roster_core::control::Pass) {
         let time = self.clock.time;
         let id = pass.id;
-        self.story.tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
+        self.story
+            .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
         self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
         let running = Running::new(pass, &self.replicas[number].view, time);
         self.replicas[number].passes.insert(id, running);
@@ -491,7 +494,9 @@ impl Sim {
     pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
         let Some(running) = self.replicas[number].passes.remove(&id) else { return };
         let time = self.clock.time;
-        self.story.tell_account(time, &running.pass.key, || format!("replica {number}: {}", super::story::describe_end(&end)));
+        self.story.tell_account(time, &running.pass.key, || {
+            format!("replica {number}: {}", super::story::describe_end(&end))
+        });
         self.checker.touch(&running.pass.key);
         self.absorb(number, Event::Ended { pass: id, end });
     }
@@ -502,7 +507,9 @@ impl Sim {
         self.mark(&[3, action.id]);
         let namespace = match &action.act {
             Act::Apply(object, _) | Act::Delete(object) | Act::Annotate(object, ..) => Some(object.namespace.clone()),
-            Act::Approve(key) | Act::TamperDelete(_, key, _) | Act::TamperRaise(_, key, _) => Some(key.namespace.clone()),
+            Act::Approve(key) | Act::TamperDelete(_, key, _) | Act::TamperRaise(_, key, _) => {
+                Some(key.namespace.clone())
+            }
             Act::DeleteNamespace(name, _) => Some(name.clone()),
             _ => None,
         };

@@ -98,7 +98,8 @@ impl Sim {
         let listed = if self.config.strict {
             needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
         } else {
-            replica.control.as_ref().is_some_and(Control::is_complete) && replica.watches.values().all(|watch| !watch.lists)
+            replica.control.as_ref().is_some_and(Control::is_complete)
+                && replica.watches.values().all(|watch| !watch.lists)
         };
         let alive = listed
             && replica.control.is_some()

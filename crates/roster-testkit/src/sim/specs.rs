@@ -60,10 +60,16 @@ pub fn catalog(random: &mut Random, features: &Features, edited: bool) -> Permis
         "ownerChange": "ByPlatform",
     });
     if edited && random.chance(40) {
-        catalog["sections"].as_array_mut().map(|sections| sections.push(json!({ "name": "extra" }))).unwrap_or_default();
+        catalog["sections"]
+            .as_array_mut()
+            .map(|sections| sections.push(json!({ "name": "extra" })))
+            .unwrap_or_default();
     }
     if edited && features.invalid && random.chance(40) {
-        catalog["sections"].as_array_mut().map(|sections| sections.retain(|of| of["name"] != "billing")).unwrap_or_default();
+        catalog["sections"]
+            .as_array_mut()
+            .map(|sections| sections.retain(|of| of["name"] != "billing"))
+            .unwrap_or_default();
         catalog["restrictions"].as_array_mut().map(|all| all.remove(0)).map(drop).unwrap_or_default();
         catalog["roles"].as_array_mut().and_then(Vec::pop).map(drop).unwrap_or_default();
     }
@@ -91,8 +97,7 @@ pub fn store(random: &mut Random, name: &Name, features: &Features, people: u64,
         spec["sqlite"] = json!({ "file": "roster.db" });
     }
     if features.labels {
-        spec["allowedNamespaces"] =
-            json!({ "from": "Selector", "selector": { "matchLabels": { "tier": "gold" } } });
+        spec["allowedNamespaces"] = json!({ "from": "Selector", "selector": { "matchLabels": { "tier": "gold" } } });
     }
     parse(spec)
 }
@@ -169,7 +174,11 @@ pub fn member(random: &mut Random, member: &Member<'_>) -> MembershipSpec {
     let groups = (0..2).filter(|_| random.chance(25)).map(|number| NameRef { name: format!("{account}-g{number}") });
     let group_refs = groups.collect();
     let restrictions = random.chance(40).then(|| RestrictionChoice {
-        apply: if random.chance(50) { vec![(*random.pick(&["no-billing", "view-only"])).to_owned()] } else { Vec::new() },
+        apply: if random.chance(50) {
+            vec![(*random.pick(&["no-billing", "view-only"])).to_owned()]
+        } else {
+            Vec::new()
+        },
         lift: if random.chance(40) { vec!["no-chain".to_owned()] } else { Vec::new() },
     });
     let starts = member.features.windows && random.chance(15);

@@ -109,14 +109,14 @@ pub fn describe(pass: &Pass) -> String {
         PassWork::Reconcile(work) => {
             let scope = match &work.objects.scope {
                 Scope::Account => "the whole account".to_owned(),
-                Scope::Members(emails) => {
-                    emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", ")
-                }
+                Scope::Members(emails) => emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
             };
             let urgent = if work.urgent { "a pass" } else { "a check" };
             format!("{urgent} over {scope} with epoch {}", pass.permit.claim.epoch.0)
         }
-        PassWork::Delete { children, .. } => format!("the deletion of the account; {} managed accounts", children.len()),
+        PassWork::Delete { children, .. } => {
+            format!("the deletion of the account; {} managed accounts", children.len())
+        }
         PassWork::SetFinalizers(objects) => format!("to set {} finalizers", objects.len()),
     }
 }
@@ -148,8 +148,7 @@ pub fn describe_write(
     let everybody = before.keys().chain(after.keys().filter(|email| !before.contains_key(*email)));
     let changed = everybody.filter(|email| before.get(*email) != after.get(*email));
     let levels = |of: Option<&Levels>| {
-        let all: Vec<String> =
-            of.into_iter().flatten().map(|(section, level)| format!("{section}={level}")).collect();
+        let all: Vec<String> = of.into_iter().flatten().map(|(section, level)| format!("{section}={level}")).collect();
         if all.is_empty() { "nothing".to_owned() } else { all.join(" ") }
     };
     let changes: Vec<String> = changed

@@ -181,9 +181,7 @@ fn a_namespace_that_was_not_seen_counts_as_unlabelled() {
 fn an_override_that_becomes_invalid_stops_lowering() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    let role = |section: &str| {
-        json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { section: "View" } })
-    };
+    let role = |section: &str| json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { section: "View" } });
     script.apply(2 * SECOND, KindName::Role, "r", role("users"));
     script.apply(BUSY, KindName::Role, "r", role("nothing"));
     script.breaks("sticky", "though something that lowers is invalid");

@@ -17,9 +17,8 @@ fn random_runs_keep_the_promises() {
 fn a_run_does_not_depend_on_the_seed_of_hash_maps() {
     for seed in [0, 4, 9] {
         let (config, actions) = people::generate(seed, &Features::of(seed, Known::Avoid));
-        let traces = [1, 2].map(|hashing| {
-            play(Config { hashing: mix(&[seed, hashing]), ..config.clone() }, actions.clone()).trace
-        });
+        let traces = [1, 2]
+            .map(|hashing| play(Config { hashing: mix(&[seed, hashing]), ..config.clone() }, actions.clone()).trace);
         assert_eq!(traces[0], traces[1], "seed {seed}");
     }
 }
