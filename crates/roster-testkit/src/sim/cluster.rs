@@ -8,7 +8,7 @@ use roster_core::{
     api,
     control::{ApiFault, RecordWrite, StatusWritten},
     model::{AccountKey, KindName, Name, ObjectRef},
-    state::{Meta, NamespaceRecord, Object, Record, StatusDigest},
+    state::{Meta, Object, StatusDigest},
 };
 use serde_json::Value;
 
@@ -382,23 +382,5 @@ impl Cluster {
             Definition::Denied => false,
             _ => !self.objects.values().any(uses),
         }
-    }
-}
-
-/// Returns the record of a namespace.
-#[must_use]
-pub fn namespace_record(metadata: &ObjectMeta) -> Object {
-    Object::Namespace(NamespaceRecord::new(metadata.clone()))
-}
-
-/// Returns a record with other metadata.
-#[must_use]
-pub fn replaced<F>(record: &Record<F>, meta: Meta) -> Record<F> {
-    Record {
-        namespace: record.namespace.clone(),
-        name: record.name.clone(),
-        account: record.account.clone(),
-        meta,
-        facts: record.facts.clone(),
     }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`run`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`] | the API server: versions of objects, a log of each kind |
-//! | [`replica`], [`world`], `calls`, `requests`, `sharing` | replicas of the controller, and what carries out their effects |
+//! | [`replica`], [`world`], `deliver`, `calls`, `requests`, `sharing` | replicas of the controller, and what carries out their effects |
 //! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and what goes wrong |
 //! | [`picture`] | what was delivered to a replica (D), as the reference model reads it |
 //! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
@@ -23,6 +23,7 @@ mod calls;
 pub mod check;
 pub mod clock;
 pub mod cluster;
+mod deliver;
 pub mod features;
 pub mod lease;
 pub mod objects;
@@ -81,5 +82,5 @@ pub fn tell(config: &Config, actions: &[Action]) -> String {
     let violation = sim.run();
     let account = violation.as_ref().and_then(|violation| violation.account.clone());
     let end = violation.map_or("no promise was broken".to_owned(), |violation| violation.to_string());
-    format!("{}{end}\n", sim.story.of(account.as_ref()))
+    format!("{}\n{end}\n", sim.story.of(account.as_ref()))
 }

@@ -6,11 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use roster_core::{
     api,
     model::{KindName, Name},
-    state::{CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, digest},
+    state::{CatalogRecord, LastRevision, Meta, NamespaceRecord, Object, Record, StatusDigest, digest},
 };
 use serde_json::Value;
-
-use super::cluster::{namespace_record, replaced};
 
 /// Spec of an object, or the labels of a namespace.
 #[derive(Clone, Debug)]
@@ -165,4 +163,20 @@ pub fn condition<'a>(status: &'a Value, name: &str) -> Option<(bool, &'a str, &'
     let found = conditions.iter().find(|condition| condition["type"] == name)?;
     let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
     Some((found["status"] == "True", text("reason"), text("message")))
+}
+
+/// Returns the record of a namespace.
+fn namespace_record(metadata: &ObjectMeta) -> Object {
+    Object::Namespace(NamespaceRecord::new(metadata.clone()))
+}
+
+/// Returns a record with other metadata.
+fn replaced<F>(record: &Record<F>, meta: Meta) -> Record<F> {
+    Record {
+        namespace: record.namespace.clone(),
+        name: record.name.clone(),
+        account: record.account.clone(),
+        meta,
+        facts: record.facts.clone(),
+    }
 }

@@ -134,7 +134,10 @@ impl<'a> Town<'a> {
                 self.account(&mut random, number, &store),
             ));
             for kind in 0..4 {
-                first.extend(self.definition(&mut random, &key, kind).filter(|_| random.chance(70)));
+                let definition = self.definition(&mut random, &key, kind);
+                if random.chance(70) {
+                    first.push(definition);
+                }
             }
             for member in 0..self.people {
                 if random.chance(75) {
@@ -167,9 +170,9 @@ impl<'a> Town<'a> {
     }
 
     /// Returns a role or a group.
-    fn definition(&self, random: &mut Random, account: &AccountKey, kind: u64) -> Option<(ObjectRef, Spec)> {
+    fn definition(&self, random: &mut Random, account: &AccountKey, kind: u64) -> (ObjectRef, Spec) {
         let reference = |kind, short: &str| object(kind, &account.namespace, &format!("{}-{short}", account.name));
-        Some(match kind {
+        match kind {
             0 => (
                 reference(KindName::Role, "o0"),
                 Spec::Role(specs::override_of(random, account, "admin", self.features)),
@@ -190,7 +193,7 @@ impl<'a> Town<'a> {
                 let spec = specs::group(random, account, self.features);
                 (reference(KindName::UserGroup, &format!("g{number}")), Spec::Group(spec))
             }
-        })
+        }
     }
 
     /// Does one thing at some time.
@@ -213,7 +216,7 @@ impl<'a> Town<'a> {
             }
             55..=64 => {
                 let kind = random.below(4);
-                let Some((object, spec)) = self.definition(&mut random, &account, kind) else { return };
+                let (object, spec) = self.definition(&mut random, &account, kind);
                 if random.chance(65) { Act::Apply(object, spec) } else { Act::Delete(object) }
             }
             65..=70 => {

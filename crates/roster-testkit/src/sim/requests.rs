@@ -76,8 +76,10 @@ impl Sim {
                 let Some(store) = self.stores.get_mut(&store_name) else {
                     return Served::Answer(Answer::Claimed(Err(gone())));
                 };
-                if let Some(waits) = silent(store, time - since) {
-                    return waits.map_or(Served::Waits, |error| Served::Answer(Answer::Claimed(Err(error))));
+                match silence(store, time - since) {
+                    Silence::Answers => {}
+                    Silence::Waits => return Served::Waits,
+                    Silence::GaveUp(error) => return Served::Answer(Answer::Claimed(Err(error))),
                 }
                 let result = store.claim(cluster, permit.claim);
                 if result.is_ok() {
@@ -90,8 +92,10 @@ impl Sim {
                 let Some(store) = self.stores.get_mut(&store_name) else {
                     return Served::Answer(Answer::Observed(Box::new(Err(gone()))));
                 };
-                if let Some(waits) = silent(store, time - since) {
-                    return waits.map_or(Served::Waits, |error| Served::Answer(Answer::Observed(Box::new(Err(error)))));
+                match silence(store, time - since) {
+                    Silence::Answers => {}
+                    Silence::Waits => return Served::Waits,
+                    Silence::GaveUp(error) => return Served::Answer(Answer::Observed(Box::new(Err(error)))),
                 }
                 Served::Answer(Answer::Observed(Box::new(store.observe(account, scope, *from))))
             }
@@ -183,7 +187,17 @@ impl Sim {
     }
 }
 
-/// Returns whether a store does not answer: with an error once patience is over.
-fn silent(store: &MemoryStore, waited: Time) -> Option<Option<StoreError>> {
-    store.faults.silent.then(|| (waited > PATIENCE).then(no_answer))
+/// Answer of a store that may be silent.
+enum Silence {
+    Answers,
+    Waits,
+    GaveUp(StoreError),
+}
+
+fn silence(store: &MemoryStore, waited: Time) -> Silence {
+    match (store.faults.silent, waited > PATIENCE) {
+        (false, _) => Silence::Answers,
+        (true, false) => Silence::Waits,
+        (true, true) => Silence::GaveUp(no_answer()),
+    }
 }

@@ -18,7 +18,7 @@ use super::{
     pulse::{is_ours, store_of},
     run::Sim,
 };
-use crate::memory::{Kind, Levels};
+use crate::memory::{Kind, Levels, MemoryStore};
 
 /// Returns the reference of an Account.
 #[must_use]
@@ -51,6 +51,19 @@ impl Sim {
         self.deletions_rest();
         self.queues_rest();
         self.audits_rest();
+    }
+
+    /// Returns the numbers of writes: of the cluster without what may change at rest, and of each store.
+    pub(super) fn writes(&self) -> Vec<u64> {
+        let stores = self.stores.values().map(MemoryStore::writes);
+        std::iter::once(self.checker.api_writes).chain(stores).collect()
+    }
+
+    pub(super) fn is_quiet(&mut self, known: &[u64]) {
+        let now = self.writes();
+        if now != known {
+            self.checker.fail("quiet", None, format!("something is still written at rest: {known:?}, now {now:?}"));
+        }
     }
 
     fn account_rests(&mut self, picture: &Picture, account: &AccountKey) {

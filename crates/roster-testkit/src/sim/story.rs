@@ -98,7 +98,8 @@ impl Story {
                 && line.account.as_ref().is_none_or(|name| *name == account.name)
         };
         let lines = self.lines.iter().filter(concerns);
-        lines.map(|line| format!("{:>12}  {}\n", shown(line.time), line.said)).collect()
+        let lines: Vec<String> = lines.map(|line| format!("{:>12}  {}", shown(line.time), line.said)).collect();
+        lines.join("\n")
     }
 }
 

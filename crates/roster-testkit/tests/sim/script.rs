@@ -1,4 +1,5 @@
 //! Scripts: a small world, and the few actions that a test is about.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,7 @@ pub fn member(account: &str, number: usize, role: &str) -> Value {
     })
 }
 
-/// The same, suspended.
+/// Returns a Membership that is suspended.
 pub fn suspended(account: &str, number: usize, role: &str) -> Value {
     let mut member = member(account, number, role);
     member["suspended"] = json!(true);
