@@ -308,6 +308,12 @@ impl Checker {
         if lost.is_empty() || self.is_approved(picture, account, write.time) {
             return;
         }
+        if self.strict
+            && let Some(role) = last_holder(write, answers[1], &lost)
+        {
+            let said = format!("{lost:?} lost all, and with them the last holder of role {role}");
+            return self.fail("masses", Some(account), said);
+        }
         let all = self.lost.entry(account.clone()).or_default();
         let total = write.members + all.len() as u64;
         all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall, total }));
@@ -324,6 +330,18 @@ impl Checker {
             self.fail("masses", Some(account), said);
         }
     }
+}
+
+/// Returns a role whose last holder in effect is among those who lost all, because a Membership is gone.
+fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option<String> {
+    let gone = write.running.vanished.iter().filter(|gone| gone.object.kind == KindName::Membership);
+    let mut before = gone.filter_map(|gone| gone.before.answer(write.account, write.wall));
+    before.find_map(|before| {
+        let mut held = before.holders.into_iter();
+        let is_lost = |(_, holders): &(String, BTreeSet<String>)| lost.iter().any(|one| holders.contains(one.as_str()));
+        let is_last = |role: &String| now.holders.get(role).is_none_or(BTreeSet::is_empty);
+        held.find(|holders| is_lost(holders) && is_last(&holders.0)).map(|(role, _)| role)
+    })
 }
 
 /// Returns whether the store of an account blocks somebody.

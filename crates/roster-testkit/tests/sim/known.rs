@@ -199,6 +199,20 @@ fn an_account_goes_without_its_store_being_touched() {
     script.breaks("deleted", "is still there");
 }
 
+/// Known defect (m). Of two administrators one is suspended. The other one's Membership is deleted: the guard counts the
+/// suspended one as a holder, and lets the last one in effect go.
+#[test]
+fn the_last_holder_in_effect_goes_because_a_suspended_one_counts() {
+    let mut script = Script::new(Kind::Transactional);
+    let mut guarded = catalog();
+    guarded["roles"][1]["advice"] = json!({ "minimumHolders": 1 });
+    script.apply(1, KindName::PermissionCatalog, "portal", guarded);
+    script.account("a", 2);
+    script.member(3 * SECOND, "a", 1, suspended("a", 1, "admin"));
+    script.remove_members(BUSY, "a", [0]);
+    script.breaks("masses", "the last holder of role admin");
+}
+
 /// Known defect (n). Five removals are approved and made. The five come back, and a prune deletes them again: the approval,
 /// which is still there, passes them a second time.
 #[test]
