@@ -13,10 +13,11 @@ use roster_core::{
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act,
+        Act, Known,
         action::StoreFault,
         clock::{MILLI, MINUTE, SECOND},
         cluster::Definition,
+        simulate,
     },
 };
 use serde_json::json;
@@ -263,6 +264,28 @@ fn a_suspended_member_stays_as_owner_while_the_account_does_not_resolve() {
     script.apply(BUSY, KindName::Account, "a", spec);
     script.member(BUSY + 5 * SECOND, "a", 1, suspended("a", 1, "admin"));
     script.breaks("revocation", "p1@corp.example is not in force");
+}
+
+/// Seeds that found known defects by themselves, given no more than `Known::Include`. A change of the generator shifts them:
+/// `sim --with-known --keep-going` finds others.
+#[test]
+fn seeds_find_known_defects_by_themselves() {
+    let found = [
+        // (g) A backoff of up to 30 s goes on after the store is back; p8 is suspended meanwhile.
+        (1, "revocation"),
+        // (b), (h) The guard holds p0, who is blocked then.
+        (6, "revocation"),
+        // (i) An override is deleted: what it had lowered rises without a fresh read.
+        (12, "vanished"),
+        // (k) An override that becomes invalid no longer lowers.
+        (17, "sticky"),
+        // (b) The guard holds p3, and the account is suspended then.
+        (28, "revocation"),
+    ];
+    for (seed, invariant) in found {
+        let violation = simulate(seed, Known::Include).violation;
+        assert_eq!(violation.map(|violation| violation.invariant), Some(invariant), "seed {seed}");
+    }
 }
 
 /// Without the defect, each of these worlds keeps its promises: so what breaks them is what the scripts add.

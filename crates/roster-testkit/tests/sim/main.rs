@@ -7,7 +7,7 @@ use roster_testkit::sim::{Config, Features, Known, people, play, random::mix, si
 
 #[test]
 fn random_runs_keep_the_promises() {
-    for seed in 0..30 {
+    for seed in 0..20 {
         let outcome = simulate(seed, Known::Avoid);
         assert!(outcome.violation.is_none(), "seed {seed}: {}", outcome.violation.unwrap());
     }
