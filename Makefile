@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate build image audit mutants clean
+.PHONY: help demo test bench lint generate build image audit mutants sim clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ audit: ## Check licences, sources and known vulnerabilities of the dependencies 
 
 mutants: ## Mutate the engine and list the mutants that the reference model does not notice (SHARD=0/5 for a part; needs cargo-mutants)
 	@scripts/mutants.sh $(SHARD)
+
+sim: ## Simulate the controller's loop under random seeds for a minute (MINUTES=60 for longer, SEED=7 for the story of one, KNOWN=1 with known defects)
+	@scripts/sim.sh
 
 clean: ## Remove what was built here, and stop a control plane that tests left running
 	@scripts/clean.sh

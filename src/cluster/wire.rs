@@ -1,7 +1,7 @@
 //! What is read of an object on the wire: only what the controller needs, so that very many fit (design/architecture.md
 //! "Speed"). Managed fields, labels and foreign annotations are passed over while parsing.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Debug, marker::PhantomData, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Debug, marker::PhantomData};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -9,11 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::{
     api,
-    model::Name,
-    state::{
-        AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Meta, Object, Record, RoleFacts,
-        StoreFacts, digest,
-    },
+    state::{Digestible, Object, StatusDigest, digest},
 };
 
 /// A kind with the types of its spec and status.
@@ -127,14 +123,6 @@ fn our_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(annotations.filter(|annotations| !annotations.is_empty()))
 }
 
-fn name(metadata: &ObjectMeta) -> Name {
-    metadata.name.as_deref().unwrap_or_default().into()
-}
-
-fn namespace(metadata: &ObjectMeta) -> Name {
-    metadata.namespace.as_deref().unwrap_or_default().into()
-}
-
 /// Kinds that are read from the wire.
 pub trait FromWire: Sized {
     /// Returns the record of an object.
@@ -143,74 +131,26 @@ pub trait FromWire: Sized {
         Self: Kind;
 }
 
-macro_rules! record {
-    ($wire:ident, $account:expr, $facts:expr) => {{
-        let status = $wire.status.as_ref().map(digest).unwrap_or_default();
-        Record {
-            namespace: namespace(&$wire.metadata),
-            name: name(&$wire.metadata),
-            account: $account,
-            meta: Meta::new(&$wire.metadata, status),
-            facts: Arc::new($facts),
-        }
-    }};
+macro_rules! from_wire {
+    ($($root:ident($wire:ident) => $record:expr;)*) => {
+        $(impl FromWire for api::$root {
+            fn object($wire: Wire<Self>) -> Object {
+                $record
+            }
+        })*
+    };
 }
 
-impl FromWire for api::PermissionCatalog {
-    fn object(wire: Wire<Self>) -> Object {
-        let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Catalog(record!(wire, Name::default(), CatalogFacts::new(name(&wire.metadata), generation, wire.spec)))
-    }
+from_wire! {
+    PermissionCatalog(wire) => Object::catalog(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
+    IdentityStore(wire) => Object::store(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
+    Account(wire) => Object::account(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
+    Role(wire) => Object::role(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
+    UserGroup(wire) => Object::group(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
+    Membership(wire) => Object::member(&wire.metadata, &wire.spec, digest_of(wire.status.as_ref()));
+    Invitation(wire) => Object::invitation(&wire.metadata, &wire.spec, digest_of(wire.status.as_ref()));
 }
 
-impl FromWire for api::IdentityStore {
-    fn object(wire: Wire<Self>) -> Object {
-        let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Store(record!(wire, Name::default(), StoreFacts::new(name(&wire.metadata), generation, wire.spec)))
-    }
-}
-
-impl FromWire for api::Account {
-    fn object(wire: Wire<Self>) -> Object {
-        let facts = AccountFacts {
-            namespace: namespace(&wire.metadata),
-            name: name(&wire.metadata),
-            uid: wire.metadata.uid.as_deref().unwrap_or_default().into(),
-            generation: wire.metadata.generation.unwrap_or(0),
-            spec: wire.spec,
-        };
-        Object::Account(record!(wire, name(&wire.metadata), facts))
-    }
-}
-
-impl FromWire for api::Role {
-    fn object(wire: Wire<Self>) -> Object {
-        let account = Name::new(&wire.spec.account_ref.name);
-        let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Role(record!(wire, account, RoleFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
-    }
-}
-
-impl FromWire for api::UserGroup {
-    fn object(wire: Wire<Self>) -> Object {
-        let account = Name::new(&wire.spec.account_ref.name);
-        let generation = wire.metadata.generation.unwrap_or(0);
-        Object::Group(record!(wire, account, GroupFacts { name: name(&wire.metadata), generation, spec: wire.spec }))
-    }
-}
-
-impl FromWire for api::Membership {
-    fn object(wire: Wire<Self>) -> Object {
-        let facts = MemberFacts::new(name(&wire.metadata), wire.metadata.generation.unwrap_or(0), &wire.spec);
-        Object::Member(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
-    }
-}
-
-impl FromWire for api::Invitation {
-    fn object(wire: Wire<Self>) -> Object {
-        // Nothing is mailed yet, so nothing can have been accepted.
-        let generation = wire.metadata.generation.unwrap_or(0);
-        let facts = InvitationFacts::new(name(&wire.metadata), generation, &wire.spec, false);
-        Object::Invitation(record!(wire, Name::new(&wire.spec.account_ref.name), facts))
-    }
+fn digest_of<S: Digestible>(status: Option<&S>) -> StatusDigest {
+    status.map(digest).unwrap_or_default()
 }

@@ -172,6 +172,7 @@ async fn lead(
         shards: config.shards,
         max_concurrent_accounts: config.max_concurrent_accounts.max(1),
         seed: random_seed(),
+        hashing: random_seed(),
     };
     let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
     let (announced, from_stores) = mpsc::unbounded_channel();

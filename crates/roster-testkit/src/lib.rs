@@ -1,10 +1,14 @@
-//! Test tools of **Roster**: an identity store in memory, and the contract that every identity store keeps.
+//! Test tools of **Roster**: an identity store in memory, the contract that every identity store keeps, and a simulator of
+//! the controller's loop.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | [`memory`] | an identity store in memory, in steps, with faults |
 //! | [`contract`] | the suite of promises that runs against every identity store (feature `suite`) |
+//! | [`sim`] | a simulator of the controller's loop, in which one seed decides everything (feature `sim`) |
 
 #[cfg(feature = "suite")]
 pub mod contract;
 pub mod memory;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -83,8 +83,10 @@ pub struct Setup {
     pub shards: u16,
     /// Most passes at a time in one store, at least 1.
     pub max_concurrent_accounts: usize,
-    /// Seed of ids, jitter and hash maps; random in production.
+    /// Seed of ids and jitter; random in production.
     pub seed: Seed,
+    /// Seed of hash maps, which decides nothing; random in production.
+    pub hashing: Seed,
 }
 
 /// The loop's state.
@@ -138,15 +140,15 @@ impl Control {
     /// Returns a loop that knows nothing and holds nothing yet.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let seed = setup.seed;
+        let (seed, hashing) = (setup.seed, setup.hashing);
         Self {
-            index: Index::new(seed),
+            index: Index::new(hashing),
             lists: Lists::default(),
             refusals: Refusals::default(),
             queue: Queue::new(seed),
             passes: Passes::default(),
             pass_ids: PassIds::new(seed),
-            statuses: Statuses::new(seed),
+            statuses: Statuses::new(hashing),
             shards: Shards::new(setup.shards),
             relist: Relist::default(),
             no_lease: None,

@@ -27,6 +27,14 @@ impl MemoryStore {
         access.filter(|(_, levels)| !levels.is_empty()).collect()
     }
 
+    /// Returns the levels that are in force in one account at a time, of everybody who has any.
+    #[must_use]
+    pub fn account_access(&self, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, Levels> {
+        let Some(rows) = self.accounts.get(account) else { return BTreeMap::new() };
+        let access = rows.members.keys().map(|who| (who.clone(), self.in_account(rows, who, at)));
+        access.filter(|(_, levels)| !levels.is_empty()).collect()
+    }
+
     fn in_account(&self, rows: &AccountRows, email: &Email, at: Timestamp) -> Levels {
         let account = rows.account.as_ref().and_then(|seen| seen.content.as_ref());
         let member = rows.members.get(email).and_then(|seen| seen.content.as_ref());

@@ -1,0 +1,179 @@
+//! Carries out actions.
+
+use roster_core::{
+    api,
+    model::{KindName, Name, ObjectRef},
+    plan::ObjectKey,
+};
+
+use super::{
+    action::{Act, Action, StoreFault},
+    clock::Time,
+    cluster::Definition,
+    objects::condition,
+    random::{Random, mix},
+    run::{Item, Sim},
+};
+use crate::memory::MemoryStore;
+
+impl Sim {
+    /// Carries out an action.
+    pub fn perform(&mut self, action: Action) {
+        let (time, wall) = (self.clock.time, self.clock.wall());
+        self.checker.touch_all();
+        match action.act {
+            Act::Apply(object, spec) => drop(self.cluster.apply(&object, &spec)),
+            Act::Delete(object) => self.cluster.delete(&object, wall),
+            Act::DeleteNamespace(name, over) => {
+                let object = ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: name.clone() };
+                self.cluster.delete(&object, wall);
+                let inside = self.cluster.all().filter(|stored| stored.object.namespace == name);
+                let inside: Vec<ObjectRef> = inside.map(|stored| stored.object.clone()).collect();
+                let mut random = Random::of(self.config.seed, action.id);
+                for object in inside.into_iter().chain([object]) {
+                    let after = if object.kind == KindName::Namespace { over } else { random.below(over.max(1)) };
+                    self.at(time + after, Item::Purge(object));
+                }
+            }
+            Act::Annotate(object, key, value) => self.cluster.annotate(&object, key, value.as_deref()),
+            Act::Approve(key) => {
+                let object = ObjectRef { kind: KindName::Account, namespace: key.namespace, name: key.name };
+                let hash = self.cluster.get(&object).and_then(|stored| {
+                    let (_, _, message) = condition(&stored.status, "Synced")?;
+                    let (_, hash) = message.split_once(&format!("{}=", api::APPROVE_REMOVAL_ANNOTATION))?;
+                    Some(hash.split_whitespace().next().unwrap_or(hash).trim_end_matches('.').to_owned())
+                });
+                if let Some(hash) = hash {
+                    self.cluster.annotate(&object, api::APPROVE_REMOVAL_ANNOTATION, Some(&hash));
+                }
+            }
+            Act::Define(kind, definition) => self.redefine(action.id, kind, definition),
+            Act::TamperDelete(store, key, email) => {
+                if let Some(store) = self.stores.get_mut(&store) {
+                    store.tamper_delete(&key, &ObjectKey::Member(email.clone()));
+                }
+                self.checker.tampered(&key, &email);
+            }
+            Act::TamperRaise(store, key, email) => {
+                if let Some(store) = self.stores.get_mut(&store) {
+                    let raise = |_: &mut _, levels: &mut crate::memory::Levels| {
+                        levels.insert(Name::const_new("users"), Name::const_new("Edit"));
+                    };
+                    store.tamper_with_member(&key, &email, raise);
+                }
+                self.checker.tampered(&key, &email);
+            }
+            Act::TamperAdd(store, key, email) => {
+                if let Some(store) = self.stores.get_mut(&store) {
+                    store.tamper_member(&key, &email, crate::memory::Levels::new());
+                }
+                self.checker.tampered(&key, &email);
+            }
+            Act::Store(name, fault, on) => {
+                self.checker.faulty(&name, time);
+                if let StoreFault::Slow(latency) = fault {
+                    if on {
+                        self.slow.insert(name, latency)
+                    } else {
+                        self.slow.remove(&name)
+                    };
+                } else if let Some(store) = self.stores.get_mut(&name) {
+                    turn(store, fault, on);
+                }
+            }
+            Act::Lag(replica, kind, most, lasts) => {
+                if let Some(replica) = self.replicas.get_mut(replica) {
+                    replica.lags.insert(kind, (most, time + lasts));
+                }
+            }
+            Act::Relist(replica, kind, behind) => {
+                if self.replicas.get(replica).is_some_and(|replica| replica.control.is_some()) {
+                    self.open_watch(replica, kind, behind);
+                }
+            }
+            Act::Crash(replica, after) => {
+                if replica < self.replicas.len() {
+                    self.end(replica, after);
+                }
+            }
+            Act::Freeze(replica, lasts) => {
+                if let Some(replica) = self.replicas.get_mut(replica) {
+                    replica.frozen_until = time + lasts;
+                }
+            }
+            Act::Jump(by) => self.clock.moved += by,
+            Act::Api(trouble, count) => self.troubles.push((trouble, count)),
+        }
+    }
+
+    fn redefine(&mut self, id: u64, kind: KindName, definition: Definition) {
+        let time = self.clock.time;
+        self.cluster.define(kind, definition);
+        match definition {
+            Definition::Terminating => {
+                let of_kind = self.cluster.all().filter(|stored| stored.object.kind == kind);
+                let of_kind: Vec<ObjectRef> = of_kind.map(|stored| stored.object.clone()).collect();
+                let mut random = Random::of(self.config.seed, id);
+                for object in of_kind {
+                    self.at(time + random.below(10_000_000), Item::Purge(object));
+                }
+            }
+            Definition::Absent | Definition::Denied => {
+                for replica in 0..self.replicas.len() {
+                    if self.replicas[replica].control.is_some() {
+                        self.open_watch(replica, kind, 0);
+                    }
+                }
+            }
+            Definition::Served => {}
+        }
+    }
+
+    /// Lets an object of a namespace or kind that is being deleted go.
+    pub fn purge(&mut self, object: &ObjectRef) {
+        let wall = self.clock.wall();
+        if object.kind == KindName::Namespace {
+            if !self.cluster.finish_namespace(&object.name) {
+                self.at(self.clock.time + 1_000_000, Item::Purge(object.clone()));
+            }
+            return;
+        }
+        self.cluster.delete(object, wall);
+        self.checker.touch_all();
+    }
+
+    /// Returns when the wall clock was moved, for those who compare times.
+    #[must_use]
+    pub fn nonce(&self, id: u64) -> Time {
+        mix(&[self.config.seed, id])
+    }
+}
+
+fn turn(store: &mut MemoryStore, fault: StoreFault, on: bool) {
+    let faults = &mut store.faults;
+    match fault {
+        StoreFault::Unavailable => faults.unavailable = on,
+        StoreFault::Silent => faults.silent = on,
+        StoreFault::Locked => faults.locked = on,
+        StoreFault::LockedAccount(key) => {
+            if on {
+                faults.locked_accounts.insert(key);
+            } else {
+                faults.locked_accounts.remove(&key);
+            }
+        }
+        StoreFault::Refused(key, object, error) => {
+            if on {
+                faults.refused.insert((key, object), error);
+            } else {
+                faults.refused.remove(&(key, object));
+            }
+        }
+        StoreFault::DiesAfter(writes) => {
+            faults.dies_after_writes = on.then_some(writes);
+            faults.unavailable &= on;
+        }
+        StoreFault::LosesReplies(count) => faults.lost_replies = if on { count } else { 0 },
+        StoreFault::Slow(_) => {}
+    }
+}

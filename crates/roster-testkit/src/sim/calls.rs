@@ -1,0 +1,246 @@
+//! Effects of a loop that go to the API server, and looks at stores.
+
+use std::sync::Arc;
+
+use roster_core::{
+    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, StoreLook},
+    model::{Email, KindName},
+    report::StoreFound,
+    state::WatchEvent,
+};
+
+use super::{
+    action::ApiTrouble,
+    clock::MILLI,
+    cluster::Change,
+    objects::condition,
+    random::{key, mix},
+    run::{Item, Sim},
+};
+
+/// Request that is on its way to the API server.
+pub enum Call {
+    /// A status is written.
+    Status(StatusWrite),
+    /// Finalizer and record of a catalog are brought up to date.
+    Catalog(CatalogTending),
+    /// A store is looked at.
+    Store(StoreLook),
+}
+
+fn lost() -> ApiFault {
+    ApiFault { code: None, said: "no answer".to_owned(), lacks_right: None }
+}
+
+fn conflict() -> ApiFault {
+    ApiFault { code: Some(409), said: "the object has been modified".to_owned(), lacks_right: None }
+}
+
+impl Sim {
+    /// Carries out an effect.
+    pub fn carry_out(&mut self, number: usize, effect: Effect) {
+        let time = self.clock.time;
+        match effect {
+            Effect::Start(pass) => self.begin(number, *pass),
+            Effect::Abandon(id) => {
+                if self.replicas[number].passes.contains_key(&id) {
+                    self.ended(number, id, roster_core::control::PassEnded::BrokeOff);
+                }
+            }
+            Effect::WriteStatus(write) => {
+                let draw = mix(&[5, key(&write.object.name), key(&write.object.namespace)]);
+                self.send(number, draw, Call::Status(*write));
+            }
+            Effect::TendCatalog(tending) => self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending)),
+            Effect::LookAtStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
+            Effect::Relist => self.relist(number),
+            Effect::Release(shard) => {
+                if let Some(holding) = self.replicas[number].held.remove(&shard) {
+                    self.leases.release(shard, number, &holding);
+                    self.story.tell(time, None, || format!("replica {number} releases shard {shard}"));
+                }
+            }
+            Effect::Drop(shard) => {
+                self.replicas[number].held.remove(&shard);
+                self.story.tell(time, None, || format!("replica {number} drops shard {shard}"));
+            }
+            Effect::StoresKnow(shard) => {
+                if let Some(holding) = self.replicas[number].held.get_mut(&shard) {
+                    holding.clean = true;
+                }
+            }
+            Effect::Say { shard, note } => {
+                if let Some(holding) = self.replicas[number].held.get_mut(&shard) {
+                    holding.note = Some(note);
+                }
+            }
+            Effect::Tell(notice) => {
+                let about = (notice.about.clone(), notice.reason, notice.note.clone());
+                self.story.tell(time, Some(&about.0.namespace), || {
+                    format!("replica {number} tells of {:?}: {:?} {}", about.0, about.1, about.2)
+                });
+            }
+        }
+    }
+
+    fn send(&mut self, number: usize, draw: u64, call: Call) {
+        let after = self.delay(draw, MILLI / 2, 12 * MILLI);
+        let life = self.replicas[number].life;
+        self.at(self.clock.time + after, Item::Arrive(number, life, Box::new(call)));
+    }
+
+    /// Takes one request's share of the API server's trouble.
+    pub fn trouble(&mut self) -> Option<ApiTrouble> {
+        let (trouble, left) = self.troubles.first_mut()?;
+        let trouble = *trouble;
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            self.troubles.remove(0);
+        }
+        Some(trouble)
+    }
+
+    /// Returns what becomes of a request that succeeds or fails by itself, under trouble.
+    fn troubled<T>(&mut self, request: impl FnOnce(&mut Self) -> Result<T, ApiFault>) -> Result<T, ApiFault> {
+        match self.trouble() {
+            Some(ApiTrouble::Fails) => Err(lost()),
+            Some(ApiTrouble::Conflicts) => Err(conflict()),
+            Some(ApiTrouble::LosesReplies) => request(self).and(Err(lost())),
+            None => request(self),
+        }
+    }
+
+    /// Lets a request arrive at the API server. It does not matter whether whoever sent it still lives.
+    pub fn arrive(&mut self, number: usize, life: u64, call: Call) {
+        let (event, seen, draw) = match call {
+            Call::Status(write) => (self.write_status(number, &write), None, key(&write.object.name)),
+            Call::Catalog(tending) => {
+                let (event, seen) = self.tend_catalog(number, life, &tending);
+                (event, seen, key(&tending.name))
+            }
+            Call::Store(look) => (self.look_at_store(&look), None, key(&look.record.name)),
+        };
+        let after = self.delay(mix(&[8, draw]), MILLI / 2, 5 * MILLI);
+        self.at(self.clock.time + after, Item::Reply(number, life, Box::new(event), seen));
+    }
+
+    fn write_status(&mut self, number: usize, write: &StatusWrite) -> Event {
+        let object = write.object.clone();
+        let before = self.cluster.version();
+        let was = self.cluster.get(&object).map(|stored| stored.status.clone());
+        let result =
+            self.troubled(|sim| sim.cluster.write_status(&write.object, &write.resource_version, &write.status));
+        if self.cluster.version() != before {
+            self.checker.note_status(&object, was.as_deref(), &write.status);
+        }
+        let time = self.clock.time;
+        self.mark(&[4, key(&object.name), key(&write.status.to_string())]);
+        self.story.tell(time, Some(&object.namespace), || {
+            let ready = condition(&write.status, "Ready")
+                .map_or("nothing".to_owned(), |(is, reason, message)| format!("Ready={is} {reason} {message}"));
+            let result = result.as_ref().err().map(|fault| format!("; refused: {fault}")).unwrap_or_default();
+            format!("replica {number} writes the status of {object:?}: {ready}{result}")
+        });
+        Event::StatusWritten { object, result }
+    }
+
+    fn tend_catalog(&mut self, number: usize, life: u64, tending: &CatalogTending) -> (Event, Option<Change>) {
+        let mut failure = None;
+        if let Some((catalog, used)) = &tending.finalizer
+            && catalog.meta.finalizer != *used
+            && (*used || self.cluster.is_unused(KindName::PermissionCatalog, &tending.name))
+        {
+            let object = catalog.reference(KindName::PermissionCatalog);
+            let set = self.troubled(|sim| {
+                sim.cluster.set_finalizer(&object, &catalog.meta.uid, *used);
+                Ok(())
+            });
+            failure = set.err();
+        }
+        let mut seen = None;
+        let mut change = None;
+        let believes = self.replicas[number].life == life && self.believes(number, tending.shard);
+        if let Some(record) = tending.record.as_ref().filter(|_| believes) {
+            let time = self.clock.time;
+            self.story.tell(time, None, || format!("replica {number} writes the record of catalog {}", tending.name));
+            match self.troubled(|sim| sim.cluster.write_record(&tending.name, record)) {
+                Ok(written) => {
+                    change = written.as_ref().and_then(|_| self.cluster.log(KindName::CatalogRecord).last().cloned());
+                    seen = written.map(|object| Box::new(WatchEvent::Object(object)));
+                }
+                Err(fault) => failure = Some(fault),
+            }
+        }
+        (Event::CatalogTended { id: tending.id, seen, fault: failure }, change)
+    }
+
+    fn look_at_store(&mut self, look: &StoreLook) -> Event {
+        let used = !look.users.is_empty();
+        let mut fault = None;
+        if look.record.meta.finalizer != used
+            && (used || self.cluster.is_unused(KindName::IdentityStore, &look.record.name))
+        {
+            let object = look.record.reference(KindName::IdentityStore);
+            let set = self.troubled(|sim| {
+                sim.cluster.set_finalizer(&object, &look.record.meta.uid, used);
+                Ok(())
+            });
+            fault = set.err();
+        }
+        let wall = self.clock.wall();
+        let store = self.stores.get(&look.record.name);
+        let gone = || roster_core::contract::StoreError::Unavailable("no such store".to_owned());
+        let found = store.ok_or_else(gone).and_then(|store| {
+            if store.faults.silent {
+                return Err(roster_core::contract::StoreError::Unavailable("no answer within 30 s".to_owned()));
+            }
+            let totals = store.totals()?;
+            let marks = store.marks()?;
+            let mut blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
+            blocked.sort();
+            let blocked_with_access = store.with_access(&blocked, wall)?;
+            let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
+            let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
+            Ok(StoreFound {
+                accounts: totals.accounts,
+                members: totals.members,
+                orphaned: orphaned.map(|mark| mark.account).collect(),
+                blocked_with_access,
+                ..StoreFound::default()
+            })
+        });
+        Event::StoreLooked { id: look.id, found, fault }
+    }
+
+    /// Returns whether a replica believes that it holds a shard.
+    #[must_use]
+    pub fn believes(&self, number: usize, shard: u16) -> bool {
+        self.replicas[number].held.get(&shard).is_some_and(|holding| holding.until >= self.clock.time)
+    }
+
+    /// Sets a finalizer for a pass.
+    pub(super) fn finalize(
+        &mut self,
+        object: &roster_core::model::ObjectRef,
+        uid: &str,
+        wanted: bool,
+    ) -> Result<(), ApiFault> {
+        let object = Arc::new(object.clone());
+        self.troubled(|sim| {
+            sim.cluster.set_finalizer(&object, uid, wanted);
+            Ok(())
+        })
+    }
+
+    /// Reads afresh for a pass.
+    pub(super) fn read_afresh(
+        &mut self,
+        account: &roster_core::model::AccountKey,
+        uid: &str,
+    ) -> Result<bool, ApiFault> {
+        match self.trouble() {
+            Some(_) => Err(lost()),
+            None => Ok(self.cluster.stays(account, uid)),
+        }
+    }
+}

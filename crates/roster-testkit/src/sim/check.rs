@@ -1,0 +1,407 @@
+//! Invariants that are checked after each write, for whom it touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use roster_core::{
+    api::APPROVE_REMOVAL_ANNOTATION,
+    contract::{Claim, slot},
+    control::PassWork,
+    model::{AccountKey, Email, KindName, Name, ObjectRef},
+};
+use roster_reference::{AccountAnswer, End, MemberAnswer, Statement};
+use serde_json::Value;
+
+use super::{
+    clock::{MINUTE, Time},
+    picture::Picture,
+    pulse::{Pending, Watched},
+    replica::Running,
+    story::Violation,
+};
+use crate::memory::{Kind, Levels};
+
+/// A write that was just made.
+pub struct Write<'a> {
+    /// Name of the store.
+    pub store: &'a Name,
+    /// Its kind.
+    pub kind: Kind,
+    /// The account.
+    pub account: &'a AccountKey,
+    /// Claim under which it was made.
+    pub claim: Claim,
+    /// Pass that made it.
+    pub running: &'a Running,
+    /// Levels in force before.
+    pub before: &'a BTreeMap<Email, Levels>,
+    /// Levels in force after.
+    pub after: &'a BTreeMap<Email, Levels>,
+    /// Members in the account before.
+    pub members: u64,
+    /// Whether a fresh read would find now that everything stays.
+    pub stays: bool,
+    /// Now.
+    pub time: Time,
+    /// Now, by the wall clock.
+    pub wall: Timestamp,
+    /// Those who lost all, and whose time in the store is over: what was kept for them ended by itself.
+    pub over: BTreeSet<Email>,
+}
+
+/// Somebody who lost all.
+#[derive(Clone, Debug)]
+struct Lost {
+    email: Email,
+    at: Timestamp,
+    /// Members that there were, with those who had gone.
+    total: u64,
+}
+
+/// Invariants of one run.
+pub struct Checker {
+    pub(super) strict: bool,
+    violation: Option<Violation>,
+    now: Time,
+    claims: BTreeMap<Name, Vec<Claim>>,
+    written: BTreeMap<(AccountKey, Email), Time>,
+    lost: BTreeMap<AccountKey, Vec<Lost>>,
+    /// Approvals that were used, and when first.
+    approvals: BTreeMap<(AccountKey, String), Time>,
+    pub(super) tampered: BTreeSet<(AccountKey, Email)>,
+    /// Of them, those whom we did not write since.
+    pub(super) meddled: BTreeSet<(AccountKey, Email)>,
+    pub(super) faults: BTreeMap<Name, Time>,
+    pub(super) pending: BTreeMap<(AccountKey, Email), Pending>,
+    pub(super) watched: BTreeMap<AccountKey, Watched>,
+    /// Statuses written, without those that only say when an account was last checked.
+    pub api_writes: u64,
+}
+
+impl Checker {
+    /// Returns the invariants; where they are not strict, with allowances for known defects.
+    #[must_use]
+    pub fn new(strict: bool) -> Self {
+        Self {
+            strict,
+            violation: None,
+            now: 0,
+            claims: BTreeMap::new(),
+            written: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            tampered: BTreeSet::new(),
+            meddled: BTreeSet::new(),
+            faults: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            api_writes: 0,
+        }
+    }
+
+    /// Returns the first violation.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Notes a violation, unless there was one before.
+    pub fn fail(&mut self, invariant: &'static str, account: Option<&AccountKey>, said: String) {
+        let (account, time) = (account.cloned(), self.now);
+        self.violation.get_or_insert(Violation { invariant, account, time, said });
+    }
+
+    /// Sets the time of violations.
+    pub fn tick(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    /// Notes that anything may have changed.
+    pub fn touch_all(&mut self) {}
+
+    /// Notes that an account may have changed.
+    pub fn touch(&mut self, account: &AccountKey) {
+        self.watched.remove(account);
+    }
+
+    /// Notes that somebody changed a member behind our back.
+    pub fn tampered(&mut self, account: &AccountKey, email: &Email) {
+        self.tampered.insert((account.clone(), email.clone()));
+        self.meddled.insert((account.clone(), email.clone()));
+        self.touch(account);
+    }
+
+    /// Notes that a store has a fault, or has it no longer.
+    pub fn faulty(&mut self, store: &Name, now: Time) {
+        self.faults.insert(store.clone(), now);
+    }
+
+    /// Notes that a store knows of a claim.
+    pub fn claimed(&mut self, store: &Name, claim: Claim) {
+        self.claims.entry(store.clone()).or_default().push(claim);
+    }
+
+    /// Notes a status that was written.
+    pub fn note_status(&mut self, object: &ObjectRef, was: Option<&Value>, now: &Value) {
+        let without = |value: &Value| {
+            let mut value = value.clone();
+            if let Some(fields) = value.as_object_mut() {
+                fields.remove("lastCheckedTime");
+            }
+            value
+        };
+        let same = object.kind == KindName::Account && was.is_some_and(|was| without(was) == without(now));
+        if !same {
+            self.api_writes += 1;
+        }
+    }
+
+    /// Checks a write.
+    pub fn wrote(&mut self, write: &Write<'_>) {
+        self.now = write.time;
+        self.touch(write.account);
+        self.fence(write);
+        let pass = &write.running.pass;
+        if let PassWork::Reconcile(_) = &pass.work {
+            let picture = &write.running.delivered;
+            let then = picture.answer(write.account, pass.now);
+            let now = picture.answer(write.account, write.wall);
+            if let (Some(then), Some(now)) = (&then, &now) {
+                let answers = [then, now];
+                for (email, after) in write.after {
+                    let before = write.before.get(email);
+                    if before != Some(after) {
+                        self.justified(write, email, before, after, &answers);
+                        self.vanished(write, email, before, after);
+                    }
+                }
+                self.masses(write, &answers);
+            }
+        }
+        let everybody = write.before.keys().chain(write.after.keys());
+        let changed = everybody.filter(|email| write.before.get(*email) != write.after.get(*email));
+        let changed: Vec<_> = changed.map(|email| (write.account.clone(), email.clone())).collect();
+        for key in changed {
+            self.meddled.remove(&key);
+            self.written.insert(key, write.time);
+        }
+    }
+
+    fn fence(&mut self, write: &Write<'_>) {
+        if write.kind == Kind::Plain {
+            return;
+        }
+        let claims = self.claims.entry(write.store.clone()).or_default();
+        let at = slot(write.account);
+        let higher = claims.iter().find(|claim| claim.epoch > write.claim.epoch && claim.slots.contains(at)).copied();
+        if !claims.contains(&write.claim) {
+            claims.push(write.claim);
+        }
+        if let Some(higher) = higher {
+            let (ours, theirs) = (write.claim.epoch.0, higher.epoch.0);
+            self.fail(
+                "fence",
+                Some(write.account),
+                format!("a write under epoch {ours} after a claim of epoch {theirs}"),
+            );
+        }
+    }
+
+    fn justified(
+        &mut self,
+        write: &Write<'_>,
+        email: &Email,
+        before: Option<&Levels>,
+        after: &Levels,
+        answers: &[&AccountAnswer; 2],
+    ) {
+        let picture = &write.running.delivered;
+        let raised = raised(picture, write.account, before, after);
+        if raised.is_empty() {
+            return;
+        }
+        let members = answers.map(|answer| answer.members.get(email.as_str()));
+        let is_allowed = |(section, level): &(&Name, &Name)| {
+            members.into_iter().flatten().any(|member| {
+                let allowed = allowed(member, write.wall);
+                let most = allowed.and_then(|levels| levels.get(section.as_str()));
+                most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
+            })
+        };
+        if let Some((section, level)) = raised.iter().find(|raised| !is_allowed(raised)) {
+            let statement = members[0].map(|member| (member.statement, member.levels.clone()));
+            let said = format!("{} got {section}={level}, but the model says {statement:?}", email.as_str());
+            return self.fail("justified", Some(write.account), said);
+        }
+        let held = members.into_iter().all(|member| member.is_some_and(|m| m.statement == Statement::AtMostHeld));
+        if held && before.is_some() && !self.tampered.contains(&(write.account.clone(), email.clone())) {
+            let said = format!("{} got {raised:?}, though something that lowers is invalid", email.as_str());
+            self.fail("sticky", Some(write.account), said);
+        }
+    }
+
+    fn vanished(&mut self, write: &Write<'_>, email: &Email, before: Option<&Levels>, after: &Levels) {
+        let running = write.running;
+        let since = self.written.get(&(write.account.clone(), email.clone())).copied().unwrap_or(0);
+        let picture = &running.delivered;
+        let raised = raised(picture, write.account, before, after);
+        let is_fresh = running.fresh || (!self.strict && write.stays);
+        if raised.is_empty() || is_fresh {
+            return;
+        }
+        let gone: Vec<_> = running
+            .vanished
+            .iter()
+            .filter(|gone| gone.at >= since && !picture.known(gone.object.kind).contains(&gone.object))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let back = gone.iter().map(|gone| (&gone.object, gone.before.as_ref()));
+        let Some(answer) = picture.answer_with(back, write.account, write.wall) else { return };
+        let Some(member) = answer.members.get(email.as_str()) else { return };
+        let exceeds = raised.iter().find(|(section, level)| {
+            let most = allowed(member, write.wall).and_then(|levels| levels.get(section.as_str()));
+            !most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
+        });
+        if let Some((section, level)) = exceeds {
+            let objects: Vec<String> = gone.iter().map(|gone| format!("{:?}", gone.object)).collect();
+            let said = format!(
+                "{} got {section}={level} because of what vanished ({}), without a fresh read",
+                email.as_str(),
+                objects.join(", ")
+            );
+            self.fail("vanished", Some(write.account), said);
+        }
+    }
+
+    /// Returns whether somebody approved removals; an approval counts once: known defect (n).
+    fn is_approved(&mut self, picture: &Picture, account: &AccountKey, now: Time) -> bool {
+        let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
+        let Some(approval) = annotation else { return false };
+        let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
+        !self.strict || now < used + MINUTE
+    }
+
+    fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {
+        let (account, picture) = (write.account, &write.running.delivered);
+        if picture.deleting.contains(account) {
+            return;
+        }
+        let is_explicit = |email: &Email| {
+            let mut members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
+            // Who should have something loses it between two single writes only.
+            let counts = |member: &MemberAnswer| match member.statement {
+                Statement::Ended(end) => !end.is_explicit(),
+                Statement::Exactly | Statement::AtMostHeld => member.levels.is_empty(),
+                Statement::Kept => true,
+            };
+            members.any(|member| !counts(member)) || is_blocked(picture, account, email)
+        };
+        let lost: Vec<Email> = write
+            .before
+            .keys()
+            .filter(|email| !write.after.contains_key(*email) && !write.over.contains(*email) && !is_explicit(email))
+            .filter(|email| !self.tampered.contains(&(account.clone(), (*email).clone())))
+            .cloned()
+            .collect();
+        if lost.is_empty() || self.is_approved(picture, account, write.time) {
+            return;
+        }
+        if self.strict
+            && let Some(role) = last_holder(write, answers[1], &lost)
+        {
+            let said = format!("{lost:?} lost all, and with them the last holder of role {role}");
+            return self.fail("masses", Some(account), said);
+        }
+        let all = self.lost.entry(account.clone()).or_default();
+        let total = write.members + all.len() as u64;
+        all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall, total }));
+        // The store remembers when the pass was put together, somewhat before the write.
+        all.retain(|lost| write.wall.duration_since(lost.at) < SignedDuration::from_secs(570));
+        let people: BTreeSet<&Email> = all.iter().map(|lost| &lost.email).collect();
+        let (percent, minimum) = guard_of(picture, account);
+        let count = people.len() as u64;
+        let total = all.iter().map(|lost| lost.total).max().unwrap_or(0);
+        if count >= u64::from(minimum) && count * 100 > u64::from(percent) * total {
+            let last = all.last().and_then(|lost| answers[0].members.get(lost.email.as_str()));
+            let last = last.map(|member| (member.statement, member.levels.clone(), member.expires_at));
+            let said = format!("{count} people lost all within ten minutes, of {total}: {people:?}; the last {last:?}");
+            self.fail("masses", Some(account), said);
+        }
+    }
+}
+
+/// Returns a role whose last holder in effect is among those who lost all, because a Membership is gone.
+fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option<String> {
+    let gone = write.running.vanished.iter().filter(|gone| gone.object.kind == KindName::Membership);
+    let mut before = gone.filter_map(|gone| gone.before.answer(write.account, write.wall));
+    before.find_map(|before| {
+        let mut held = before.holders.into_iter();
+        let is_lost = |(_, holders): &(String, BTreeSet<String>)| lost.iter().any(|one| holders.contains(one.as_str()));
+        let is_last = |role: &String| now.holders.get(role).is_none_or(BTreeSet::is_empty);
+        held.find(|holders| is_lost(holders) && is_last(&holders.0)).map(|(role, _)| role)
+    })
+}
+
+/// Returns whether the store of an account blocks somebody.
+#[must_use]
+pub fn is_blocked(picture: &Picture, account: &AccountKey, email: &Email) -> bool {
+    let key = (account.namespace.to_string(), account.name.to_string());
+    let store = picture.world.accounts.get(&key).and_then(|a| picture.world.stores.get(&a.spec.store_ref.name));
+    let blocked = store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
+    blocked.iter().any(|entry| roster_reference::canonical(&entry.email).as_deref() == Some(email.as_str()))
+}
+
+fn guard_of(picture: &Picture, account: &AccountKey) -> (u8, u32) {
+    let key = (account.namespace.to_string(), account.name.to_string());
+    let Some(object) = picture.world.accounts.get(&key) else { return (100, u32::MAX) };
+    let defaults = picture.world.stores.get(&object.spec.store_ref.name).map(|store| &store.spec.account_defaults);
+    let defaults = defaults.map(|defaults| defaults.removal_guard.clone()).unwrap_or_default();
+    let own = object.spec.removal_guard.as_ref();
+    let percent = own.and_then(|own| own.maximum_percent).unwrap_or(100).min(defaults.maximum_percent);
+    let minimum = own.and_then(|own| own.minimum_count).unwrap_or(u32::MAX).min(defaults.minimum_count);
+    (percent, minimum)
+}
+
+/// Returns the levels that somebody may have at a time, whatever held them before.
+#[must_use]
+pub fn allowed(member: &MemberAnswer, wall: Timestamp) -> Option<&BTreeMap<String, String>> {
+    match member.statement {
+        Statement::Exactly | Statement::AtMostHeld => Some(&member.levels),
+        Statement::Ended(End::NotStarted) if member.starts_at.is_some_and(|start| start <= wall) => {
+            Some(&member.potential)
+        }
+        Statement::Kept | Statement::Ended(_) => None,
+    }
+}
+
+/// Returns the levels of `after` that are above those of `before`.
+fn raised<'a>(
+    picture: &Picture,
+    account: &AccountKey,
+    before: Option<&Levels>,
+    after: &'a Levels,
+) -> Vec<(&'a Name, &'a Name)> {
+    let rank = |section: &Name, level: &Name| picture.rank(account, section, level);
+    let is_raised = |(section, level): &(&Name, &Name)| {
+        let held = before.and_then(|before| before.get(*section));
+        match held {
+            Some(held) if held == *level => false,
+            Some(held) => match (rank(section, held), rank(section, level)) {
+                (Some(held), Some(level)) => level > held,
+                _ => false,
+            },
+            None => true,
+        }
+    };
+    after.iter().filter(is_raised).collect()
+}
+
+fn is_at_most(picture: &Picture, account: &AccountKey, section: &str, level: &str, most: &str) -> bool {
+    level == most
+        || matches!(
+            (picture.rank(account, section, level), picture.rank(account, section, most)),
+            (Some(level), Some(most)) if level <= most
+        )
+}

@@ -1,0 +1,386 @@
+//! The API server: objects in versions, and a log of each kind that watches follow.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use roster_core::{
+    api,
+    control::{ApiFault, RecordWrite, StatusWritten},
+    model::{AccountKey, KindName, Name, ObjectRef},
+    state::{Meta, Object, StatusDigest},
+};
+use serde_json::Value;
+
+use super::objects::{Body, Spec, digest_of, record_of, with_meta};
+
+/// One version of an object.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Kind, namespace and name.
+    pub object: ObjectRef,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// Spec, with the metadata that decides.
+    pub body: Body,
+    /// The record that watches make of it.
+    pub record: Object,
+    /// Status.
+    pub status: Arc<Value>,
+    /// Digest of the status.
+    pub digest: StatusDigest,
+}
+
+/// Entry of a kind's log.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The object is like this now.
+    Put(Arc<Stored>),
+    /// The object is gone.
+    Gone(ObjectRef),
+}
+
+/// State of a kind's definition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Definition {
+    /// The kind is served.
+    #[default]
+    Served,
+    /// The definition is being deleted, and its objects with it.
+    Terminating,
+    /// The definition is gone.
+    Absent,
+    /// The definition is there, but lists answer 404 for the moment.
+    Denied,
+}
+
+/// Objects of a cluster, and the logs of their kinds.
+#[derive(Default)]
+pub struct Cluster {
+    objects: BTreeMap<ObjectRef, Arc<Stored>>,
+    logs: BTreeMap<KindName, Vec<Change>>,
+    definitions: BTreeMap<KindName, Definition>,
+    version: u64,
+    given: u64,
+    /// Kinds that got a new entry since somebody asked.
+    news: Vec<KindName>,
+}
+
+fn fault(code: u16, said: &str) -> ApiFault {
+    ApiFault { code: Some(code), said: said.to_owned(), lacks_right: None }
+}
+
+impl Cluster {
+    /// Returns an object as it is now.
+    #[must_use]
+    pub fn get(&self, object: &ObjectRef) -> Option<&Arc<Stored>> {
+        self.objects.get(object)
+    }
+
+    /// Returns all objects in order.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        self.objects.values()
+    }
+
+    /// Returns the log of a kind.
+    #[must_use]
+    pub fn log(&self, kind: KindName) -> &[Change] {
+        self.logs.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the state of a kind's definition.
+    #[must_use]
+    pub fn definition(&self, kind: KindName) -> Definition {
+        self.definitions.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Changes the state of a kind's definition.
+    pub fn define(&mut self, kind: KindName, definition: Definition) {
+        self.definitions.insert(kind, definition);
+    }
+
+    /// Takes the kinds that got a new entry.
+    pub fn take_news(&mut self) -> Vec<KindName> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Returns the number of versions so far.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Returns the objects that a list of a kind names after so many entries of its log.
+    #[must_use]
+    pub fn snapshot(&self, kind: KindName, position: usize) -> Vec<Arc<Stored>> {
+        let log = self.log(kind);
+        if position >= log.len() {
+            return self.objects.values().filter(|stored| stored.object.kind == kind).cloned().collect();
+        }
+        let mut there = BTreeMap::new();
+        for change in &log[..position] {
+            match change {
+                Change::Put(stored) => there.insert(stored.object.clone(), stored.clone()),
+                Change::Gone(object) => there.remove(object),
+            };
+        }
+        there.into_values().collect()
+    }
+
+    /// Creates an object, or changes its spec. Returns whether that was possible.
+    pub fn apply(&mut self, object: &ObjectRef, spec: &Spec) -> bool {
+        let served = matches!(self.definition(object.kind), Definition::Served | Definition::Denied);
+        let is_ending = |of: &Arc<Stored>| of.metadata.deletion_timestamp.is_some();
+        let namespace =
+            ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: object.namespace.clone() };
+        let is_scoped = !object.namespace.is_empty();
+        match self.objects.get(object).cloned() {
+            Some(known) if !served || is_ending(&known) && object.kind == KindName::Namespace => false,
+            Some(known) => {
+                if known.body.says(spec) {
+                    return true;
+                }
+                let mut metadata = known.metadata.clone();
+                if object.kind == KindName::Namespace {
+                    metadata.labels = spec.labels();
+                } else {
+                    metadata.generation = metadata.generation.map(|generation| generation + 1);
+                }
+                self.put(object, metadata, spec.clone(), known.status.clone(), known.digest.clone());
+                true
+            }
+            None if !served || is_scoped && self.objects.get(&namespace).is_none_or(is_ending) => false,
+            None => {
+                self.given += 1;
+                let metadata = ObjectMeta {
+                    name: Some(object.name.to_string()),
+                    namespace: Some(object.namespace.to_string()).filter(|namespace| !namespace.is_empty()),
+                    uid: Some(format!("uid-{}", self.given)),
+                    generation: Some(1),
+                    labels: spec.labels(),
+                    ..ObjectMeta::default()
+                };
+                self.put(object, metadata, spec.clone(), Arc::new(Value::Null), StatusDigest::default());
+                true
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        object: &ObjectRef,
+        mut metadata: ObjectMeta,
+        spec: Spec,
+        status: Arc<Value>,
+        digest: StatusDigest,
+    ) -> Arc<Stored> {
+        self.version += 1;
+        metadata.resource_version = Some(self.version.to_string());
+        let body = Body::new(&metadata, spec);
+        let record = record_of(&metadata, &body, digest.clone());
+        self.store(Stored { object: object.clone(), metadata, body, record, status, digest })
+    }
+
+    /// Writes a version that has another metadata or status only.
+    fn touch(
+        &mut self,
+        known: &Stored,
+        mut metadata: ObjectMeta,
+        status: Arc<Value>,
+        digest: StatusDigest,
+    ) -> Arc<Stored> {
+        self.version += 1;
+        metadata.resource_version = Some(self.version.to_string());
+        let body = if metadata.deletion_timestamp == known.metadata.deletion_timestamp {
+            known.body.clone()
+        } else {
+            Body::new(&metadata, known.body.spec())
+        };
+        let record = with_meta(&known.record, Meta::new(&metadata, digest.clone()));
+        self.store(Stored { object: known.object.clone(), metadata, body, record, status, digest })
+    }
+
+    fn store(&mut self, stored: Stored) -> Arc<Stored> {
+        let stored = Arc::new(stored);
+        self.objects.insert(stored.object.clone(), stored.clone());
+        self.append(stored.object.kind, Change::Put(stored.clone()));
+        stored
+    }
+
+    fn append(&mut self, kind: KindName, change: Change) {
+        self.logs.entry(kind).or_default().push(change);
+        self.news.push(kind);
+    }
+
+    fn remove(&mut self, object: &ObjectRef) {
+        self.version += 1;
+        if self.objects.remove(object).is_some() {
+            self.append(object.kind, Change::Gone(object.clone()));
+        }
+    }
+
+    /// Deletes an object; one with finalizers, and a namespace, stays until nothing holds it.
+    pub fn delete(&mut self, object: &ObjectRef, at: Timestamp) {
+        let Some(known) = self.objects.get(object).cloned() else { return };
+        let waits = known.metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty());
+        if !waits && object.kind != KindName::Namespace {
+            return self.remove(object);
+        }
+        if known.metadata.deletion_timestamp.is_none() {
+            let metadata = ObjectMeta { deletion_timestamp: Some(Time(at)), ..known.metadata.clone() };
+            self.touch(&known, metadata, known.status.clone(), known.digest.clone());
+        }
+    }
+
+    /// Removes a namespace that is being deleted and has nothing in it any more.
+    pub fn finish_namespace(&mut self, namespace: &Name) -> bool {
+        let used = self.objects.keys().any(|object| object.namespace == *namespace);
+        if !used {
+            self.remove(&ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: namespace.clone() });
+        }
+        !used
+    }
+
+    /// Sets or removes an annotation.
+    pub fn annotate(&mut self, object: &ObjectRef, key: &str, value: Option<&str>) {
+        let Some(known) = self.objects.get(object).cloned() else { return };
+        let mut metadata = known.metadata.clone();
+        let mut annotations = metadata.annotations.take().unwrap_or_default();
+        match value {
+            Some(value) => annotations.insert(key.to_owned(), value.to_owned()),
+            None => annotations.remove(key),
+        };
+        metadata.annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+        if metadata.annotations != known.metadata.annotations {
+            self.touch(&known, metadata, known.status.clone(), known.digest.clone());
+        }
+    }
+
+    /// Writes a status, against the version that is known of the object.
+    ///
+    /// # Errors
+    /// 404 where the object is gone, 409 where it has another version.
+    pub fn write_status(
+        &mut self,
+        object: &ObjectRef,
+        version: &str,
+        status: &Value,
+    ) -> Result<StatusWritten, ApiFault> {
+        let known = self.objects.get(object).cloned().filter(|_| self.definition(object.kind) != Definition::Absent);
+        let Some(known) = known else { return Err(fault(404, "not found")) };
+        if known.metadata.resource_version.as_deref() != Some(version) {
+            return Err(fault(409, "the object has been modified"));
+        }
+        let stored = if *known.status == *status {
+            known
+        } else {
+            let digest = digest_of(object.kind, status);
+            self.touch(&known, known.metadata.clone(), Arc::new(status.clone()), digest)
+        };
+        Ok(StatusWritten {
+            uid: stored.metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: stored.metadata.resource_version.as_deref().unwrap_or_default().into(),
+        })
+    }
+
+    /// Makes our finalizer be there, or not, as `src/cluster/finalizer.rs` does.
+    pub fn set_finalizer(&mut self, object: &ObjectRef, uid: &str, wanted: bool) {
+        let Some(known) = self.objects.get(object).cloned() else { return };
+        let has = known.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER);
+        let another = known.metadata.uid.as_deref() != Some(uid);
+        let is_ending = known.metadata.deletion_timestamp.is_some();
+        if has == wanted || another || (wanted && is_ending) {
+            return;
+        }
+        if !wanted && is_ending {
+            return self.remove(object);
+        }
+        let mut finalizers = known.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != api::FINALIZER);
+        if wanted {
+            finalizers.push(api::FINALIZER.to_owned());
+        }
+        let metadata = ObjectMeta { finalizers: Some(finalizers), ..known.metadata.clone() };
+        self.touch(&known, metadata, known.status.clone(), known.digest.clone());
+    }
+
+    /// Writes the record of a catalog's last revision; returns what it has become.
+    ///
+    /// # Errors
+    /// 409 where there is another version.
+    pub fn write_record(&mut self, catalog: &Name, write: &RecordWrite) -> Result<Option<Object>, ApiFault> {
+        let object = ObjectRef {
+            kind: KindName::CatalogRecord,
+            namespace: Name::new("roster-system"),
+            name: Name::new(format!("roster-catalog-{catalog}")),
+        };
+        let known = self.objects.get(&object).cloned();
+        let version = |of: &Arc<Stored>| of.metadata.resource_version.clone().unwrap_or_default();
+        match write {
+            RecordWrite::Put { last, resource_version } => {
+                let conflicts = match (&known, resource_version) {
+                    (Some(known), Some(expected)) => version(known) != expected.as_str(),
+                    (None, None) => false,
+                    _ => true,
+                };
+                if conflicts {
+                    return Err(fault(409, "the record has been modified"));
+                }
+                let metadata = known.map_or_else(
+                    || {
+                        self.given += 1;
+                        ObjectMeta {
+                            name: Some(object.name.to_string()),
+                            namespace: Some(object.namespace.to_string()),
+                            uid: Some(format!("uid-{}", self.given)),
+                            ..ObjectMeta::default()
+                        }
+                    },
+                    |known| known.metadata.clone(),
+                );
+                let spec = Spec::Record(catalog.clone(), Some(last.clone()));
+                let stored = self.put(&object, metadata, spec, Arc::new(Value::Null), StatusDigest::default());
+                Ok(Some(stored.record.clone()))
+            }
+            RecordWrite::Delete { resource_version, .. } => match known {
+                Some(known) if version(&known) != resource_version.as_str() => {
+                    Err(fault(409, "the record has been modified"))
+                }
+                Some(_) => {
+                    self.remove(&object);
+                    Ok(None)
+                }
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Returns whether the Account of this UID, its namespace and the definitions are there to stay, as
+    /// `src/cluster/fresh.rs` finds out.
+    #[must_use]
+    pub fn stays(&self, account: &AccountKey, uid: &str) -> bool {
+        let there = |kind, namespace: &Name, name: &Name| {
+            let object = ObjectRef { kind, namespace: namespace.clone(), name: name.clone() };
+            self.objects.get(&object).filter(|stored| stored.metadata.deletion_timestamp.is_none())
+        };
+        let object = there(KindName::Account, &account.namespace, &account.name);
+        let kinds = [KindName::Account, KindName::Role, KindName::UserGroup, KindName::Membership];
+        object.is_some_and(|stored| stored.metadata.uid.as_deref() == Some(uid))
+            && there(KindName::Namespace, &Name::default(), &account.namespace).is_some()
+            && kinds.iter().all(|kind| matches!(self.definition(*kind), Definition::Served | Definition::Denied))
+    }
+
+    /// Returns whether no Account names this catalog or store.
+    #[must_use]
+    pub fn is_unused(&self, kind: KindName, name: &str) -> bool {
+        let uses = |stored: &Arc<Stored>| match &stored.body {
+            Body::Account(account) if kind == KindName::PermissionCatalog => account.spec.catalog_ref.name == name,
+            Body::Account(account) => account.spec.store_ref.name == name,
+            _ => false,
+        };
+        match self.definition(KindName::Account) {
+            Definition::Denied => false,
+            _ => !self.objects.values().any(uses),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Features that a run may use. Each seed uses a random part of them.
+
+use super::random::Random;
+
+/// Whether runs meet known defects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// Runs avoid whatever would show a known defect.
+    #[default]
+    Avoid,
+    /// Runs use everything.
+    Include,
+}
+
+/// Features of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Features {
+    pub replicas: usize,
+    pub sql: bool,
+    pub plain: bool,
+    pub catalogs: bool,
+    pub pauses: bool,
+    pub masses: bool,
+    pub approvals: bool,
+    pub tampers: bool,
+    pub deletions: bool,
+    pub labels: bool,
+    pub partners: bool,
+    pub duplicates: bool,
+    pub windows: bool,
+    pub lags: bool,
+    pub relists: bool,
+    pub store_faults: bool,
+    pub api_faults: bool,
+    pub crashes: bool,
+    pub jumps: bool,
+    /// Namespaces and definitions that are being deleted, kinds that answer 404: (c), (d), (e), (i), (l).
+    pub terminations: bool,
+    /// Objects that a store refuses: (g).
+    pub refusals: bool,
+    /// Roles, restrictions and catalogs that become invalid: (k).
+    pub invalid: bool,
+    /// Stores with room for one pass: (f).
+    pub full_stores: bool,
+    /// Invariants without allowances.
+    pub strict: bool,
+}
+
+impl Features {
+    /// Returns those that a seed uses.
+    #[must_use]
+    pub fn of(seed: u64, known: Known) -> Self {
+        let mut random = Random::of(seed, 3);
+        let all = known == Known::Include;
+        let mut maybe = |percent| random.chance(percent);
+        let sql = maybe(75);
+        let mut features = Self {
+            replicas: 1,
+            sql,
+            plain: !sql || maybe(30),
+            catalogs: maybe(50),
+            pauses: maybe(40),
+            masses: maybe(40),
+            approvals: maybe(40),
+            tampers: maybe(40),
+            deletions: maybe(30),
+            labels: maybe(30),
+            partners: maybe(30),
+            duplicates: maybe(40),
+            windows: maybe(50),
+            lags: maybe(50),
+            relists: maybe(40),
+            store_faults: maybe(50),
+            api_faults: maybe(40),
+            crashes: maybe(40),
+            jumps: maybe(20),
+            terminations: maybe(40) && all,
+            refusals: maybe(40) && all,
+            invalid: maybe(40) && all,
+            full_stores: maybe(40) && all,
+            strict: all,
+        };
+        // Known defect (c): a partner whose deletion waits gets no pass.
+        features.deletions &= all || !features.partners;
+        let replicas = [1, 1, 1, 2, 2, 3];
+        features.replicas = *Random::of(seed, 4).pick(&replicas);
+        features
+    }
+
+    /// Returns a run with nothing but people and one transactional store.
+    #[must_use]
+    pub fn plainest() -> Self {
+        Self {
+            replicas: 1,
+            sql: true,
+            plain: false,
+            catalogs: false,
+            pauses: false,
+            masses: false,
+            approvals: false,
+            tampers: false,
+            deletions: false,
+            labels: false,
+            partners: false,
+            duplicates: false,
+            windows: false,
+            lags: false,
+            relists: false,
+            store_faults: false,
+            api_faults: false,
+            crashes: false,
+            jumps: false,
+            terminations: false,
+            refusals: false,
+            invalid: false,
+            full_stores: false,
+            strict: false,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A simulator of the controller's loop: the real `Control`, the real `reconcile::run` and an identity store in memory; one
+//! seed decides everything else. No clock, no threads, no runtime.
+//!
+//! | part | what is in it |
+//! |---|---|
+//! | [`run`] | the scheduler: one queue of items in simulated time |
+//! | [`cluster`], [`objects`] | the API server: versions of objects, a log of each kind |
+//! | [`replica`], [`world`], `deliver`, `calls`, `requests`, `sharing` | replicas of the controller, and what carries out their effects |
+//! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and what goes wrong |
+//! | [`picture`] | what was delivered to a replica (D), as the reference model reads it |
+//! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
+//! | [`story`], [`shrink`] | the story of one account, and fewer actions that break the same promise |
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test code: a mixed-up simulation has to stop at once"
+)]
+
+pub mod action;
+mod acts;
+mod calls;
+pub mod check;
+pub mod clock;
+pub mod cluster;
+mod deliver;
+pub mod features;
+pub mod lease;
+pub mod objects;
+pub mod people;
+pub mod picture;
+mod pulse;
+pub mod random;
+pub mod replica;
+mod requests;
+mod rest;
+pub mod run;
+mod sharing;
+pub mod shrink;
+pub mod specs;
+pub mod story;
+pub mod trouble;
+pub mod world;
+
+pub use action::{Act, Action};
+pub use features::{Features, Known};
+pub use run::{Config, Sim};
+pub use story::Violation;
+
+/// Outcome of one run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first promise that was broken.
+    pub violation: Option<Violation>,
+    /// Items done.
+    pub steps: u64,
+    /// Simulated time.
+    pub time: clock::Time,
+    /// Number that two runs share if and only if they did the same.
+    pub trace: u64,
+}
+
+/// Runs what a seed stands for.
+#[must_use]
+pub fn simulate(seed: u64, known: Known) -> Outcome {
+    let (config, actions) = people::generate(seed, &Features::of(seed, known));
+    play(config, actions)
+}
+
+/// Runs actions under settings.
+#[must_use]
+pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
+    let mut sim = Sim::new(config, actions);
+    let violation = sim.run();
+    Outcome { violation, steps: sim.steps, time: sim.clock.time, trace: sim.trace() }
+}
+
+/// Runs actions again, and returns the story of the account whose promise is broken.
+#[must_use]
+pub fn tell(config: &Config, actions: &[Action]) -> String {
+    let mut sim = Sim::new(Config { tells: true, ..config.clone() }, actions.to_vec());
+    let violation = sim.run();
+    let account = violation.as_ref().and_then(|violation| violation.account.clone());
+    let end = violation.map_or("no promise was broken".to_owned(), |violation| violation.to_string());
+    format!("{}\n{end}\n", sim.story.of(account.as_ref()))
+}

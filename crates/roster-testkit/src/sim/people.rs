@@ -1,0 +1,273 @@
+//! People: what they apply, delete, block, approve and tamper with over time, and what goes wrong around them.
+
+use std::collections::BTreeMap;
+
+use roster_core::{
+    api::PAUSED_ANNOTATION,
+    model::{AccountKey, Email, KindName, Name, ObjectRef},
+};
+
+use super::{
+    action::{Act, Action},
+    clock::{MINUTE, SECOND, Time},
+    features::Features,
+    objects::Spec,
+    random::{Random, key, mix},
+    run::Config,
+    specs::{self, Account, Member},
+    trouble,
+};
+use crate::memory::Kind;
+
+/// Names the transactional store.
+pub const SQL: &str = "sql";
+/// Names the plain store.
+pub const KEYS: &str = "keys";
+
+/// Returns a run: its settings and everything that happens in it.
+#[must_use]
+pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
+    let mut random = Random::of(seed, 1);
+    let stores = stores(features);
+    let config = Config {
+        seed,
+        hashing: mix(&[seed, 7]),
+        replicas: features.replicas,
+        shards: if features.replicas == 1 { 1 } else { 4 },
+        most_passes: if features.full_stores { 1 } else { 8 },
+        stores: stores.clone(),
+        strict: features.strict,
+        busy: random.between(4, 20) * MINUTE,
+        tells: false,
+        store_latency: 4_000,
+    };
+    let mut town = Town::new(seed, features, stores.keys().cloned().collect());
+    town.found();
+    let count = random.between(20, 140);
+    for number in 0..count {
+        town.act(number, config.busy);
+    }
+    trouble::add(&mut town.actions, seed, features, &config, &town.accounts);
+    town.actions.sort_by_key(|action| (action.at, action.id));
+    (config, town.actions)
+}
+
+fn stores(features: &Features) -> BTreeMap<Name, Kind> {
+    let sql = (Name::const_new(SQL), Kind::Transactional);
+    let keys = (Name::const_new(KEYS), Kind::Plain);
+    match (features.sql, features.plain) {
+        (true, true) => BTreeMap::from([sql, keys]),
+        (_, true) => BTreeMap::from([keys]),
+        _ => BTreeMap::from([sql]),
+    }
+}
+
+/// Objects that there may be, and what is done with them.
+struct Town<'a> {
+    seed: u64,
+    features: &'a Features,
+    stores: Vec<Name>,
+    accounts: Vec<(AccountKey, Name)>,
+    people: u64,
+    actions: Vec<Action>,
+}
+
+/// Returns a reference.
+#[must_use]
+pub fn object(kind: KindName, namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef { kind, namespace: Name::new(namespace), name: Name::new(name) }
+}
+
+/// Returns the address of one person.
+#[must_use]
+pub fn person(number: u64) -> Email {
+    Email::as_stored(&format!("p{number}@corp.example"))
+}
+
+impl<'a> Town<'a> {
+    fn new(seed: u64, features: &'a Features, stores: Vec<Name>) -> Self {
+        let mut random = Random::of(seed, 2);
+        let count = random.between(1, 5);
+        let accounts = (0..count).map(|number| {
+            let namespace = format!("ns{}", random.below(3));
+            (AccountKey::new(&namespace, &format!("acc{number}")), random.pick(&stores).clone())
+        });
+        let accounts = accounts.collect();
+        let people = random.between(4, 14);
+        Self { seed, features, stores, accounts, people, actions: Vec::new() }
+    }
+
+    /// Randomness of one object or action.
+    fn random(&self, what: &str, number: u64) -> Random {
+        Random::of(self.seed, mix(&[key(what), number]))
+    }
+
+    fn push(&mut self, id: u64, at: Time, act: Act) {
+        self.actions.push(Action { id, at, act });
+    }
+
+    /// Creates what there is at first, in any order.
+    fn found(&mut self) {
+        let mut first: Vec<(ObjectRef, Spec)> = Vec::new();
+        for number in 0..3 {
+            let labels = BTreeMap::from([("tier".to_owned(), "gold".to_owned())]);
+            first.push((object(KindName::Namespace, "", &format!("ns{number}")), Spec::Namespace(labels)));
+        }
+        let system = object(KindName::Namespace, "", "roster-system");
+        first.push((system, Spec::Namespace(BTreeMap::new())));
+        for (at, (object, spec)) in (0..).zip(std::mem::take(&mut first)) {
+            self.push(mix(&[1, key(&object.name)]), at, Act::Apply(object, spec));
+        }
+        let mut random = self.random("catalog", 0);
+        let catalog = Spec::Catalog(Box::new(specs::catalog(&mut random, self.features, false)));
+        first.push((object(KindName::PermissionCatalog, "", "portal"), catalog));
+        for store in self.stores.clone() {
+            let mut random = self.random("store", 0);
+            let spec = Spec::Store(Box::new(specs::store(&mut random, &store, self.features, self.people, false)));
+            first.push((object(KindName::IdentityStore, "", &store), spec));
+        }
+        for number in 0..self.accounts.len() {
+            let (key, store) = self.accounts[number].clone();
+            let mut random = self.random("account", number as u64);
+            first.push((
+                object(KindName::Account, &key.namespace, &key.name),
+                self.account(&mut random, number, &store),
+            ));
+            for kind in 0..4 {
+                let definition = self.definition(&mut random, &key, kind);
+                if random.chance(70) {
+                    first.push(definition);
+                }
+            }
+            for member in 0..self.people {
+                if random.chance(75) {
+                    first.push(self.member(&mut random, &key, member, 0));
+                }
+            }
+        }
+        for (object, spec) in first {
+            let id = mix(&[2, key(&object.namespace), key(&object.name), object.kind as u64]);
+            let at = SECOND / 10 + Random::of(self.seed, id).below(8 * SECOND);
+            self.push(id, at, Act::Apply(object, spec));
+        }
+    }
+
+    fn account(&self, random: &mut Random, number: usize, store: &Name) -> Spec {
+        let parent = (self.features.partners && number > 0 && random.chance(60)).then(|| self.accounts[0].0.clone());
+        let partner = self.features.partners && number == 0;
+        Spec::Account(Box::new(specs::account(
+            random,
+            &Account { store, partner, parent: parent.as_ref(), features: self.features, accounts: &self.accounts },
+        )))
+    }
+
+    fn member(&self, random: &mut Random, account: &AccountKey, number: u64, at: Time) -> (ObjectRef, Spec) {
+        let double = self.features.duplicates && random.chance(8);
+        let name = format!("{}-{}{number}", account.name, if double { "d" } else { "m" });
+        let email = person(number);
+        let spec = specs::member(random, &Member { account, email: &email, at, features: self.features });
+        (object(KindName::Membership, &account.namespace, &name), Spec::Member(Box::new(spec)))
+    }
+
+    /// Returns a role or a group.
+    fn definition(&self, random: &mut Random, account: &AccountKey, kind: u64) -> (ObjectRef, Spec) {
+        let reference = |kind, short: &str| object(kind, &account.namespace, &format!("{}-{short}", account.name));
+        match kind {
+            0 => (
+                reference(KindName::Role, "o0"),
+                Spec::Role(specs::override_of(random, account, "admin", self.features)),
+            ),
+            1 => (
+                reference(KindName::Role, "o1"),
+                Spec::Role(specs::override_of(random, account, "reader", self.features)),
+            ),
+            2 => {
+                let number = random.below(2);
+                (
+                    reference(KindName::Role, &format!("c{number}")),
+                    Spec::Role(specs::custom(random, account, self.features)),
+                )
+            }
+            _ => {
+                let number = random.below(2);
+                let spec = specs::group(random, account, self.features);
+                (reference(KindName::UserGroup, &format!("g{number}")), Spec::Group(spec))
+            }
+        }
+    }
+
+    /// Does one thing at some time.
+    fn act(&mut self, number: u64, busy: Time) {
+        let mut random = self.random("act", number);
+        let id = mix(&[3, number]);
+        let at = random.between(10 * SECOND, busy);
+        let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
+        let (account, store) = self.accounts[index].clone();
+        let act = match random.below(100) {
+            0..=39 => {
+                let who = random.below(self.people);
+                let (object, spec) = self.member(&mut random, &account, who, at);
+                Act::Apply(object, spec)
+            }
+            40..=54 => {
+                let short = if self.features.duplicates && random.chance(20) { "d" } else { "m" };
+                let name = format!("{}-{short}{}", account.name, random.below(self.people));
+                Act::Delete(object(KindName::Membership, &account.namespace, &name))
+            }
+            55..=64 => {
+                let kind = random.below(4);
+                let (object, spec) = self.definition(&mut random, &account, kind);
+                if random.chance(65) { Act::Apply(object, spec) } else { Act::Delete(object) }
+            }
+            65..=70 => {
+                let spec = self.account(&mut random, index, &store);
+                Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
+            }
+            71..=74 => {
+                let store = random.pick(&self.stores).clone();
+                let spec = specs::store(&mut random, &store, self.features, self.people, true);
+                Act::Apply(object(KindName::IdentityStore, "", &store), Spec::Store(Box::new(spec)))
+            }
+            75..=77 if self.features.catalogs => {
+                let spec = specs::catalog(&mut random, self.features, true);
+                Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
+            }
+            78..=80 if self.features.pauses => {
+                let object = object(KindName::Account, &account.namespace, &account.name);
+                Act::Annotate(object, PAUSED_ANNOTATION, random.chance(40).then(|| "true".to_owned()))
+            }
+            81..=84 if self.features.masses => return self.prune(&mut random, id, at, &account),
+            85..=86 if self.features.approvals => Act::Approve(account),
+            87..=88 if self.features.tampers => Act::TamperDelete(store, account, person(random.below(self.people))),
+            89..=91 if self.features.tampers => Act::TamperRaise(store, account, person(random.below(self.people))),
+            92..=93 if self.features.deletions => {
+                let back = self.account(&mut random, index, &store);
+                let object = object(KindName::Account, &account.namespace, &account.name);
+                self.push(mix(&[id, 1]), at + random.between(1, 60) * SECOND, Act::Apply(object.clone(), back));
+                Act::Delete(object)
+            }
+            94 if self.features.labels => {
+                let tier = if random.chance(70) { "gold" } else { "lead" };
+                let labels = BTreeMap::from([("tier".to_owned(), tier.to_owned())]);
+                Act::Apply(object(KindName::Namespace, "", &account.namespace), Spec::Namespace(labels))
+            }
+            _ => {
+                let who = random.below(self.people);
+                let (object, spec) = self.member(&mut random, &account, who, at);
+                Act::Apply(object, spec)
+            }
+        };
+        self.push(id, at, act);
+    }
+
+    /// Deletes many Memberships at once, as a mistaken prune does.
+    fn prune(&mut self, random: &mut Random, id: u64, at: Time, account: &AccountKey) {
+        let share = random.between(20, 100);
+        for who in 0..self.people {
+            if random.chance(share) {
+                let object = object(KindName::Membership, &account.namespace, &format!("{}-m{who}", account.name));
+                self.push(mix(&[id, who]), at + random.below(SECOND), Act::Delete(object));
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What was delivered to one replica, as the model reads it (D).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use roster_core::{
+    api::ROLLOUT_ANNOTATION,
+    model::{AccountKey, KindName, Name, ObjectRef},
+    state::LastRevision,
+};
+use roster_reference::{AccountAnswer, Kind, ObjectId, World, status_of_catalog};
+
+use super::{
+    cluster::{Change, Cluster, Stored},
+    objects::Body,
+};
+
+/// Objects that are known at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// Objects as the model reads them.
+    pub world: World,
+    /// Last revisions of catalogs, by catalog.
+    last: BTreeMap<String, LastRevision>,
+    /// UID and generation of catalogs, and whether a change reaches all accounts at once.
+    catalogs: BTreeMap<String, (String, i64, bool)>,
+    /// Accounts that are being deleted.
+    pub deleting: BTreeSet<AccountKey>,
+    /// Annotations of accounts.
+    pub annotations: BTreeMap<AccountKey, BTreeMap<String, String>>,
+}
+
+fn pair(object: &ObjectRef) -> (String, String) {
+    (object.namespace.to_string(), object.name.to_string())
+}
+
+fn account_key(object: &ObjectRef) -> AccountKey {
+    AccountKey { namespace: object.namespace.clone(), name: object.name.clone() }
+}
+
+impl Picture {
+    /// Returns everything that is in the cluster now.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let mut picture = Self::default();
+        cluster.all().for_each(|stored| picture.put(stored));
+        picture
+    }
+
+    /// Takes in an object.
+    pub fn put(&mut self, stored: &Stored) {
+        let (object, world) = (&stored.object, &mut self.world);
+        let (key, name) = (pair(object), object.name.to_string());
+        match &stored.body {
+            Body::Namespace(labels) => drop(world.namespaces.insert(name, labels.as_ref().clone())),
+            Body::Catalog(catalog) => {
+                let metadata = &stored.metadata;
+                let annotation = metadata.annotations.as_ref().and_then(|all| all.get(ROLLOUT_ANNOTATION));
+                let at_once = annotation.is_some_and(|value| value == "AllAtOnce");
+                let uid = metadata.uid.clone().unwrap_or_default();
+                self.catalogs.insert(name.clone(), (uid, metadata.generation.unwrap_or(0), at_once));
+                world.catalogs.insert(name, catalog.clone());
+            }
+            Body::Store(store) => drop(world.stores.insert(name, store.clone())),
+            Body::Account(account) => {
+                let key = account_key(object);
+                if stored.metadata.deletion_timestamp.is_some() {
+                    self.deleting.insert(key.clone());
+                } else {
+                    self.deleting.remove(&key);
+                }
+                self.annotations.insert(key, stored.metadata.annotations.clone().unwrap_or_default());
+                world.accounts.insert(pair(object), account.clone());
+            }
+            Body::Role(role) => drop(world.roles.insert(key, role.clone())),
+            Body::Group(group) => drop(world.groups.insert(key, group.clone())),
+            Body::Member(member) => drop(world.memberships.insert(key, member.clone())),
+            Body::Record(record) => match &record.1 {
+                Some(last) => drop(self.last.insert(record.0.to_string(), last.clone())),
+                None => drop(self.last.remove(record.0.as_str())),
+            },
+        }
+    }
+
+    /// Takes in that an object is gone. Returns whether it was there.
+    pub fn remove(&mut self, object: &ObjectRef) -> bool {
+        let (key, name, world) = (pair(object), object.name.as_str(), &mut self.world);
+        match object.kind {
+            KindName::Namespace => world.namespaces.remove(name).is_some(),
+            KindName::PermissionCatalog => {
+                self.catalogs.remove(name);
+                world.catalogs.remove(name).is_some()
+            }
+            KindName::IdentityStore => world.stores.remove(name).is_some(),
+            KindName::Account => {
+                self.deleting.remove(&account_key(object));
+                self.annotations.remove(&account_key(object));
+                world.accounts.remove(&key).is_some()
+            }
+            KindName::Role => world.roles.remove(&key).is_some(),
+            KindName::UserGroup => world.groups.remove(&key).is_some(),
+            KindName::Membership => world.memberships.remove(&key).is_some(),
+            KindName::Invitation => world.invitations.remove(&key).is_some(),
+            KindName::CatalogRecord => {
+                let catalog = name.strip_prefix("roster-catalog-").unwrap_or_default();
+                self.last.remove(catalog).is_some()
+            }
+        }
+    }
+
+    /// Returns the objects of a kind that are known.
+    #[must_use]
+    pub fn known(&self, kind: KindName) -> Vec<ObjectRef> {
+        fn cluster_scoped<V>(kind: KindName, of: &BTreeMap<String, V>) -> Vec<ObjectRef> {
+            of.keys().map(|name| ObjectRef { kind, namespace: Name::default(), name: Name::new(name) }).collect()
+        }
+        fn namespaced<V>(kind: KindName, of: &BTreeMap<(String, String), V>) -> Vec<ObjectRef> {
+            let reference = |(namespace, name): &(String, String)| ObjectRef {
+                kind,
+                namespace: Name::new(namespace),
+                name: Name::new(name),
+            };
+            of.keys().map(reference).collect()
+        }
+        let world = &self.world;
+        match kind {
+            KindName::Namespace => cluster_scoped(kind, &world.namespaces),
+            KindName::PermissionCatalog => cluster_scoped(kind, &world.catalogs),
+            KindName::IdentityStore => cluster_scoped(kind, &world.stores),
+            KindName::Account => namespaced(kind, &world.accounts),
+            KindName::Role => namespaced(kind, &world.roles),
+            KindName::UserGroup => namespaced(kind, &world.groups),
+            KindName::Membership => namespaced(kind, &world.memberships),
+            KindName::Invitation => namespaced(kind, &world.invitations),
+            KindName::CatalogRecord => {
+                let names = self.last.keys().map(|catalog| format!("roster-catalog-{catalog}"));
+                let system = Name::new("roster-system");
+                names.map(|name| ObjectRef { kind, namespace: system.clone(), name: name.into() }).collect()
+            }
+        }
+    }
+
+    /// Returns the revision of its catalog that an account follows where it is not the present one, as api.md "Changing a
+    /// catalog" says.
+    fn followed(&self, account: &AccountKey) -> Option<(&str, &LastRevision)> {
+        let key = (account.namespace.to_string(), account.name.to_string());
+        let name = &self.world.accounts.get(&key)?.spec.catalog_ref.name;
+        let ((uid, generation, at_once), last) = (self.catalogs.get(name)?, self.last.get(name)?);
+        if last.uid != uid.as_str() || last.facts.generation == *generation {
+            return None;
+        }
+        let is_ahead = last.facts.generation > *generation;
+        let is_sound = status_of_catalog(&self.world.catalogs.get(name)?.spec).is_empty();
+        let waits = last.up_to.as_ref().is_none_or(|up_to| account > up_to);
+        (is_ahead || is_sound && !at_once && waits).then_some((name, last))
+    }
+
+    /// Returns whether an account follows an earlier revision of its catalog.
+    #[must_use]
+    pub fn is_behind(&self, account: &AccountKey) -> bool {
+        self.followed(account).is_some()
+    }
+
+    /// Returns the objects as one account has them: with the revision of its catalog that it follows.
+    fn as_seen_by(&self, account: &AccountKey, world: &World) -> Option<World> {
+        let (name, last) = self.followed(account)?;
+        let mut world = world.clone();
+        let catalog = world.catalogs.get_mut(name)?;
+        Arc::make_mut(catalog).spec = last.facts.spec.clone();
+        Some(world)
+    }
+
+    /// Returns the model's answer about an account.
+    #[must_use]
+    pub fn answer(&self, account: &AccountKey, now: Timestamp) -> Option<AccountAnswer> {
+        let other = self.as_seen_by(account, &self.world);
+        other.as_ref().unwrap_or(&self.world).account(&account.namespace, &account.name, now)
+    }
+
+    /// Returns the model's answer with objects put back that were there in earlier pictures.
+    #[must_use]
+    pub fn answer_with<'a>(
+        &self,
+        back: impl Iterator<Item = (&'a ObjectRef, &'a Self)>,
+        account: &AccountKey,
+        now: Timestamp,
+    ) -> Option<AccountAnswer> {
+        let mut world = self.world.clone();
+        for (object, before) in back {
+            world = world.with_object_of(&before.world, &id(object)?);
+        }
+        let other = self.as_seen_by(account, &world);
+        other.unwrap_or(world).account(&account.namespace, &account.name, now)
+    }
+
+    /// Returns the rank of a level on the ladder that an account has for a section; nothing where there is none.
+    #[must_use]
+    pub fn rank(&self, account: &AccountKey, section: &str, level: &str) -> Option<usize> {
+        let key = (account.namespace.to_string(), account.name.to_string());
+        let name = &self.world.accounts.get(&key)?.spec.catalog_ref.name;
+        let followed = self.followed(account).map(|(_, last)| &last.facts.spec);
+        let spec = followed.or_else(|| self.world.catalogs.get(name).map(|catalog| &catalog.spec))?;
+        let section = spec.sections.iter().find(|known| known.name == section)?;
+        match &section.levels {
+            Some(levels) => levels.iter().position(|known| known == level),
+            None => ["Denied", "Allowed"].iter().position(|known| *known == level),
+        }
+    }
+}
+
+/// Returns the model's name of an object.
+fn id(object: &ObjectRef) -> Option<ObjectId> {
+    let kind = match object.kind {
+        KindName::PermissionCatalog => Kind::PermissionCatalog,
+        KindName::IdentityStore => Kind::IdentityStore,
+        KindName::Account => Kind::Account,
+        KindName::Role => Kind::Role,
+        KindName::UserGroup => Kind::UserGroup,
+        KindName::Membership => Kind::Membership,
+        KindName::Invitation => Kind::Invitation,
+        KindName::Namespace | KindName::CatalogRecord => return None,
+    };
+    Some(ObjectId::new(kind, &object.namespace, &object.name))
+}
+
+/// An object that went while something else stayed.
+#[derive(Clone, Debug)]
+pub struct Vanished {
+    /// When the replica heard of it.
+    pub at: u64,
+    /// The object.
+    pub object: ObjectRef,
+    /// Objects as they were with it.
+    pub before: Arc<Picture>,
+}
+
+/// Follows what is delivered to one replica, in the way of the index.
+#[derive(Debug, Default)]
+pub struct View {
+    /// What is known now.
+    pub picture: Arc<Picture>,
+    /// Objects that went.
+    pub vanished: Vec<Vanished>,
+    versions: BTreeMap<ObjectRef, (String, u64)>,
+    listing: BTreeMap<KindName, BTreeSet<ObjectRef>>,
+}
+
+impl View {
+    /// A list of a kind begins.
+    pub fn begin_list(&mut self, kind: KindName) {
+        self.listing.insert(kind, BTreeSet::new());
+    }
+
+    /// A list of a kind ends: what it did not name is gone.
+    pub fn end_list(&mut self, kind: KindName, at: u64) {
+        let Some(named) = self.listing.remove(&kind) else { return };
+        for object in self.picture.known(kind) {
+            if !named.contains(&object) {
+                self.gone(&object, at);
+            }
+        }
+    }
+
+    /// Takes in an entry of a log.
+    pub fn take(&mut self, change: &Change, at: u64) {
+        match change {
+            Change::Put(stored) => self.put(stored),
+            Change::Gone(object) => self.gone(object, at),
+        }
+    }
+
+    fn put(&mut self, stored: &Stored) {
+        let listed = self.listing.get_mut(&stored.object.kind).map(|named| named.insert(stored.object.clone()));
+        let uid = stored.metadata.uid.clone().unwrap_or_default();
+        let version = stored.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let known = self.versions.get(&stored.object).filter(|known| known.0 == uid).map(|known| known.1);
+        let same = |picture: &Picture| picture.knows(stored);
+        if listed.is_none() && known.is_some_and(|known| version < known) {
+            return;
+        }
+        self.versions.insert(stored.object.clone(), (uid, version));
+        if !same(&self.picture) {
+            Arc::make_mut(&mut self.picture).put(stored);
+        }
+    }
+
+    fn gone(&mut self, object: &ObjectRef, at: u64) {
+        let before = self.picture.clone();
+        self.versions.remove(object);
+        if Arc::make_mut(&mut self.picture).remove(object) {
+            self.vanished.push(Vanished { at, object: object.clone(), before });
+        }
+    }
+}
+
+impl Picture {
+    /// Returns whether an object is known just like this: a status makes no difference.
+    fn knows(&self, stored: &Stored) -> bool {
+        let key = pair(&stored.object);
+        let world = &self.world;
+        match &stored.body {
+            Body::Role(role) => world.roles.get(&key).is_some_and(|known| Arc::ptr_eq(known, role)),
+            Body::Group(group) => world.groups.get(&key).is_some_and(|known| Arc::ptr_eq(known, group)),
+            Body::Member(member) => world.memberships.get(&key).is_some_and(|known| Arc::ptr_eq(known, member)),
+            Body::Account(account) => {
+                let annotations = self.annotations.get(&account_key(&stored.object));
+                let none = BTreeMap::new();
+                world.accounts.get(&key).is_some_and(|known| Arc::ptr_eq(known, account))
+                    && annotations == Some(stored.metadata.annotations.as_ref().unwrap_or(&none))
+            }
+            Body::Store(store) => world.stores.get(&key.1).is_some_and(|known| Arc::ptr_eq(known, store)),
+            Body::Namespace(_) | Body::Catalog(_) | Body::Record(_) => false,
+        }
+    }
+}

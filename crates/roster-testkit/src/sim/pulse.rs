@@ -1,0 +1,168 @@
+//! Revocations in time: each second, how long those who should have no access still have it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use roster_core::{
+    model::{AccountKey, Email, Name, Scope},
+    plan::{Mark, ObjectKey},
+};
+use roster_reference::Statement;
+
+use super::{
+    check::is_blocked,
+    clock::{SECOND, Time},
+    objects::condition,
+    picture::Picture,
+    run::Sim,
+};
+use crate::memory::Faults;
+
+/// Good time within which a revocation has to be in force.
+const PATIENCE: Time = 5 * SECOND;
+/// Time after a fault of the store in which known defects let revocations wait.
+const BACKOFF: Time = 45 * SECOND;
+
+/// Somebody whose access was revoked and who still has it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Good time that has passed.
+    good: Time,
+    /// The replica that has to do it.
+    keeper: usize,
+}
+
+/// State of an account when it was last looked at.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    keeper: usize,
+    picture: Arc<Picture>,
+    moved: i64,
+    /// When somebody's time begins or ends next.
+    next: Option<Timestamp>,
+}
+
+impl Sim {
+    /// Looks at revocations.
+    pub fn pulse(&mut self) {
+        let pictures: Vec<Arc<Picture>> = self.replicas.iter().map(|replica| replica.view.picture.clone()).collect();
+        for (number, picture) in pictures.iter().enumerate() {
+            for account in Self::accounts_of(picture) {
+                let store = store_of(picture, &account);
+                if self.keeper(&account, store.as_ref()) == Some(number) {
+                    self.look_at_account(number, picture, &account);
+                }
+            }
+        }
+        self.count();
+    }
+
+    fn look_at_account(&mut self, number: usize, picture: &Arc<Picture>, account: &AccountKey) {
+        let wall = self.clock.wall();
+        let unchanged = self.checker.watched.get(account).is_some_and(|watched| {
+            watched.keeper == number
+                && Arc::ptr_eq(&watched.picture, picture)
+                && watched.moved == self.clock.moved
+                && watched.next.is_none_or(|next| next > wall)
+        });
+        if unchanged {
+            return;
+        }
+        let Some(answer) = picture.answer(account, wall) else { return };
+        let times = answer.members.values().flat_map(|member| [member.starts_at, member.expires_at]);
+        let next = times.flatten().filter(|at| *at > wall).min();
+        let watched = Watched { keeper: number, picture: picture.clone(), moved: self.clock.moved, next };
+        self.checker.watched.insert(account.clone(), watched);
+        let store = store_of(picture, account).and_then(|store| self.stores.get(&store));
+        let Some(store) = store else { return };
+        let access = store.account_access(account, wall);
+        let strict = self.checker.strict;
+        let is_owed = |email: &Email| {
+            let member = answer.members.get(email.as_str());
+            let ended =
+                member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
+            // Known defect (h): of somebody without a Membership the index knows nothing.
+            // Changes behind our back are found by the next check.
+            let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
+            let all = answer.ended.is_some() || is_blocked(picture, account, email);
+            !meddled && (ended || strict && all)
+        };
+        let owed: Vec<Email> = access.keys().filter(|email| is_owed(email)).cloned().collect();
+        let ours = owed.into_iter().filter(|email| {
+            let scope = Scope::Members(vec![email.clone()].into());
+            let observed = store.observe(account, &scope, wall).unwrap_or_default();
+            observed.members.get(email).is_none_or(|seen| is_ours(picture, account, seen.mark.as_ref()))
+                && observed.account.as_ref().is_none_or(|seen| is_ours(picture, account, seen.mark.as_ref()))
+        });
+        let ours: Vec<Email> = ours.collect();
+        self.checker.pending.retain(|(of, email), _| of != account || ours.contains(email));
+        for email in ours {
+            let pending = Pending { good: 0, keeper: number };
+            self.checker.pending.entry((account.clone(), email)).or_insert(pending);
+        }
+    }
+
+    /// Counts the second that has passed for everybody who waits.
+    fn count(&mut self) {
+        let mut pending = std::mem::take(&mut self.checker.pending);
+        pending.retain(|(account, email), waits| {
+            let picture = &self.replicas[waits.keeper].view.picture;
+            let store = store_of(picture, account);
+            if self.keeper(account, store.as_ref()) != Some(waits.keeper) {
+                return false;
+            }
+            if !store.as_ref().is_some_and(|store| self.is_good(store, account, email)) {
+                waits.good = 0;
+                return true;
+            }
+            waits.good += SECOND;
+            if waits.good > PATIENCE + SECOND {
+                let said =
+                    format!("the revocation of {} is not in force after {} s", email.as_str(), waits.good / SECOND - 1);
+                self.checker.fail("revocation", Some(account), said);
+            }
+            true
+        });
+        self.checker.pending = pending;
+    }
+
+    /// Returns whether nothing keeps a revocation from being carried out.
+    fn is_good(&self, name: &Name, account: &AccountKey, email: &Email) -> bool {
+        let Some(store) = self.stores.get(name) else { return false };
+        if !self.troubles.is_empty() || self.slow.contains_key(name) {
+            return false;
+        }
+        if self.checker.strict {
+            let object = (account.clone(), ObjectKey::Member(email.clone()));
+            let others = Faults { refused: std::collections::BTreeMap::new(), ..store.faults.clone() };
+            return others == Faults::default() && !store.faults.refused.contains_key(&object);
+        }
+        // Known defects: (g) a backoff, and (b) the guard, hold explicit ends, too.
+        let faulty = self.checker.faults.get(name).is_some_and(|at| self.clock.time < at + BACKOFF);
+        store.faults == Faults::default() && !faulty && !self.is_guarded(account)
+    }
+
+    /// Returns whether the status of an account says that removals are held back.
+    #[must_use]
+    pub fn is_guarded(&self, account: &AccountKey) -> bool {
+        let stored = self.cluster.get(&super::rest::reference(account));
+        stored
+            .and_then(|stored| condition(&stored.status, "Synced"))
+            .is_some_and(|(_, reason, _)| reason == "RemovalGuarded")
+    }
+}
+
+/// Returns the store that an account names.
+#[must_use]
+pub fn store_of(picture: &Picture, account: &AccountKey) -> Option<Name> {
+    let key = (account.namespace.to_string(), account.name.to_string());
+    picture.world.accounts.get(&key).map(|account| Name::new(&account.spec.store_ref.name))
+}
+
+/// Returns whether something in a store carries the mark of the Account that there is now.
+#[must_use]
+pub fn is_ours(picture: &Picture, account: &AccountKey, mark: Option<&Mark>) -> bool {
+    let key = (account.namespace.to_string(), account.name.to_string());
+    let uid = picture.world.accounts.get(&key).and_then(|account| account.metadata.uid.as_deref());
+    mark.is_some_and(|mark| Some(mark.uid.as_str()) == uid)
+}

@@ -1,0 +1,144 @@
+//! One replica of the controller: its loop, its watches and its passes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+};
+
+use roster_core::{
+    contract::Claim,
+    control::{Control, Pass, PassEnded, PassId, reconcile},
+    model::{KindName, Name},
+};
+
+use super::{
+    clock::Time,
+    cluster::Stored,
+    lease::Holding,
+    picture::{Picture, Vanished, View},
+    world::{Request, SimWorld},
+};
+use crate::memory::Apply;
+
+/// A watch of one kind.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Counts how often it was opened: deliveries of an earlier one are dropped.
+    pub opened: u64,
+    /// Entries of the log that were delivered.
+    pub position: usize,
+    /// Whether a list is to be made first.
+    pub lists: bool,
+    /// Objects of a list that are still to be delivered.
+    pub listing: Option<Vec<Arc<Stored>>>,
+    /// Entries that the list may be behind the last one.
+    pub behind: usize,
+    /// Whether a delivery is planned.
+    pub planned: bool,
+}
+
+/// A pass that runs.
+pub struct Running {
+    /// The pass.
+    pub pass: Arc<Pass>,
+    /// Its future.
+    pub future: Pin<Box<dyn Future<Output = PassEnded> + Send>>,
+    /// Its world.
+    pub world: SimWorld,
+    /// The request that is being answered, and since when.
+    pub request: Option<(Request, Time)>,
+    /// The call that writes.
+    pub apply: Option<Apply>,
+    /// What was delivered when it was put together.
+    pub delivered: Arc<Picture>,
+    /// When it was put together.
+    pub began: Time,
+    /// Whether a fresh read found that everything stays.
+    pub fresh: bool,
+    /// Objects around the account that had gone by then.
+    pub vanished: Vec<Vanished>,
+}
+
+impl Running {
+    /// Begins a pass.
+    #[must_use]
+    pub fn new(pass: Pass, view: &View, began: Time) -> Self {
+        let delivered = view.picture.clone();
+        let around = |gone: &&Vanished| {
+            let kinds = [KindName::Role, KindName::UserGroup, KindName::Membership];
+            gone.object.namespace == pass.key.namespace && kinds.contains(&gone.object.kind)
+        };
+        let vanished = view.vanished.iter().filter(around).cloned().collect();
+        let (pass, world) = (Arc::new(pass), SimWorld::default());
+        let future = {
+            let (pass, world) = (pass.clone(), world.clone());
+            Box::pin(async move { reconcile::run(&pass, &world).await })
+        };
+        Self { pass, future, world, request: None, apply: None, delivered, began, fresh: false, vanished }
+    }
+}
+
+/// One replica.
+pub struct Replica {
+    /// Its number.
+    pub number: usize,
+    /// Its loop, while it runs.
+    pub control: Option<Control>,
+    /// Counts its lives: what belongs to an earlier one is dropped.
+    pub life: u64,
+    /// When this life began.
+    pub origin: Time,
+    /// What was delivered to it.
+    pub view: View,
+    /// Its watches.
+    pub watches: BTreeMap<KindName, Watch>,
+    /// Its passes.
+    pub passes: BTreeMap<PassId, Running>,
+    /// Until when nothing of it goes on.
+    pub frozen_until: Time,
+    /// When it starts again.
+    pub starts_at: Time,
+    /// When it is to wake up.
+    pub wake: Option<Time>,
+    /// Claims that stores know of.
+    pub claimed: BTreeSet<(Name, i64, u16)>,
+    /// Shards that it holds.
+    pub held: BTreeMap<u16, Holding>,
+    /// Extra lag of kinds, and until when.
+    pub lags: BTreeMap<KindName, (Time, Time)>,
+}
+
+impl Replica {
+    /// Returns a replica that is about to start.
+    #[must_use]
+    pub fn new(number: usize) -> Self {
+        Self {
+            number,
+            control: None,
+            life: 0,
+            origin: 0,
+            view: View::default(),
+            watches: BTreeMap::new(),
+            passes: BTreeMap::new(),
+            frozen_until: 0,
+            starts_at: 0,
+            wake: None,
+            claimed: BTreeSet::new(),
+            held: BTreeMap::new(),
+            lags: BTreeMap::new(),
+        }
+    }
+
+    /// Ends this life: loop, passes and all that they knew are gone.
+    pub fn end(&mut self, starts_at: Time) {
+        let lags = std::mem::take(&mut self.lags);
+        *self = Self { life: self.life + 1, starts_at, lags, ..Self::new(self.number) };
+    }
+
+    /// Returns the key under which a claim is remembered.
+    #[must_use]
+    pub fn claim_key(store: &Name, claim: Claim) -> (Name, i64, u16) {
+        (store.clone(), claim.epoch.0, claim.slots.first)
+    }
+}

@@ -1,0 +1,317 @@
+//! Invariants at rest: nothing happened for long, and everything has come to what it should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roster_core::{
+    api::{DeletionPolicy, PAUSED_ANNOTATION},
+    contract::AuditQuery,
+    control::Control,
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
+};
+use roster_reference::{AccountAnswer, Statement};
+
+use super::{
+    check::is_blocked,
+    cluster::{Change, Definition},
+    objects::{Body, condition},
+    picture::Picture,
+    pulse::{is_ours, store_of},
+    run::Sim,
+};
+use crate::memory::{Kind, Levels, MemoryStore};
+
+/// Returns the reference of an Account.
+#[must_use]
+pub fn reference(account: &AccountKey) -> ObjectRef {
+    ObjectRef { kind: KindName::Account, namespace: account.namespace.clone(), name: account.name.clone() }
+}
+
+impl Sim {
+    /// Checks everything that holds at rest.
+    pub fn rests(&mut self) {
+        let picture = Picture::of(&self.cluster);
+        let all_served = KindName::ALL.iter().all(|kind| self.cluster.definition(*kind) == Definition::Served);
+        for account in Self::accounts_of(&picture) {
+            let store = store_of(&picture, &account);
+            if !store.as_ref().is_some_and(|store| self.stores.contains_key(store)) {
+                continue;
+            }
+            if self.keeper(&account, store.as_ref()).is_none() {
+                if all_served {
+                    self.checker.fail("rest", Some(&account), "nobody looks after the account".to_owned());
+                }
+                continue;
+            }
+            self.account_rests(&picture, &account);
+        }
+        if all_served {
+            self.statuses_rest(&picture);
+        }
+        self.rollouts_rest(&picture);
+        self.deletions_rest();
+        self.queues_rest();
+        self.audits_rest();
+    }
+
+    /// Returns the numbers of writes: of the cluster without what may change at rest, and of each store.
+    pub(super) fn writes(&self) -> Vec<u64> {
+        let stores = self.stores.values().map(MemoryStore::writes);
+        std::iter::once(self.checker.api_writes).chain(stores).collect()
+    }
+
+    pub(super) fn is_quiet(&mut self, known: &[u64]) {
+        let now = self.writes();
+        if now != known {
+            self.checker.fail("quiet", None, format!("something is still written at rest: {known:?}, now {now:?}"));
+        }
+    }
+
+    fn account_rests(&mut self, picture: &Picture, account: &AccountKey) {
+        let wall = self.clock.wall();
+        let Some(answer) = picture.answer(account, wall) else { return };
+        if picture.deleting.contains(account) {
+            return;
+        }
+        let name = store_of(picture, account).unwrap_or_default();
+        let Some(store) = self.stores.get(&name) else { return };
+        let access = store.account_access(account, wall);
+        let observed = store.observe(account, &Scope::Account, wall).unwrap_or_default();
+        if observed.account.is_some_and(|seen| !is_ours(picture, account, seen.mark.as_ref())) {
+            return;
+        }
+        let foreign = observed.members.iter().filter(|(_, seen)| !is_ours(picture, account, seen.mark.as_ref()));
+        let mut failures = Vec::new();
+        let foreign: BTreeSet<String> = foreign.map(|(email, _)| email.as_str().to_owned()).collect();
+        let none = Levels::new();
+        let mut people: BTreeSet<String> = answer.members.keys().cloned().collect();
+        people.extend(access.keys().map(|email| email.as_str().to_owned()));
+        if let Some(owner) = answer.owner.as_ref().filter(|owner| self.checker.strict && foreign.contains(*owner)) {
+            let stored = self.cluster.get(&reference(account));
+            if stored.and_then(|stored| condition(&stored.status, "Ready")).is_some_and(|(is, ..)| is) {
+                failures.push(format!("the Account is Ready, but its owner {owner} is somebody else's"));
+            }
+        }
+        people.retain(|person| !foreign.contains(person));
+        let holds = self.holds(picture, account);
+        for person in people {
+            let has = Email::parse(&person).ok().and_then(|email| access.get(&email).cloned()).unwrap_or(none.clone());
+            let said = judge(picture, account, &answer, &person, &has, &holds);
+            if let Some(said) = said {
+                failures.push(format!("{person} {said}, and has {has:?}"));
+            } else if let Some(ready) = self.ready_but(picture, account, &answer, &person, &has) {
+                self.checker.fail("ready", Some(account), ready);
+            }
+        }
+        if !failures.is_empty() {
+            self.checker.fail("rest", Some(account), failures.join("; "));
+        }
+    }
+
+    fn holds(&self, picture: &Picture, account: &AccountKey) -> Holds {
+        let store = store_of(picture, account).and_then(|store| picture.world.stores.get(store.as_str()).cloned());
+        let annotation = picture.annotations.get(account).and_then(|all| all.get(PAUSED_ANNOTATION));
+        Holds {
+            paused: annotation.is_some_and(|value| value == "true") || store.is_some_and(|store| store.spec.paused),
+            guarded: self.is_guarded(account),
+            strict: self.checker.strict,
+        }
+    }
+
+    /// Returns a Membership that is Ready although the store does not hold what it says.
+    fn ready_but(
+        &self,
+        picture: &Picture,
+        account: &AccountKey,
+        answer: &AccountAnswer,
+        person: &str,
+        has: &Levels,
+    ) -> Option<String> {
+        let member = answer.members.get(person)?;
+        if !answer.resolves || member.statement == Statement::AtMostHeld {
+            return None;
+        }
+        let same = is_same(has, &member.levels);
+        let names = member.memberships.iter();
+        let ready = names.filter(|name| {
+            let object =
+                ObjectRef { kind: KindName::Membership, namespace: account.namespace.clone(), name: Name::new(name) };
+            let stored = self.cluster.get(&object);
+            stored.and_then(|stored| condition(&stored.status, "Ready")).is_some_and(|(is, ..)| is)
+        });
+        let ready: Vec<&String> = ready.collect();
+        let _ = picture;
+        (!same && !ready.is_empty()).then(|| {
+            format!("Memberships {ready:?} are Ready, but {person} has {has:?} instead of {:?}", member.levels)
+        })
+    }
+
+    fn statuses_rest(&mut self, picture: &Picture) {
+        let mut stale = None;
+        for stored in self.cluster.all() {
+            let account = match &stored.body {
+                Body::Account(_) => stored.object.name.clone(),
+                Body::Role(role) => Name::new(&role.spec.account_ref.name),
+                Body::Group(group) => Name::new(&group.spec.account_ref.name),
+                Body::Member(member) => Name::new(&member.spec.account_ref.name),
+                _ => continue,
+            };
+            let key = AccountKey { namespace: stored.object.namespace.clone(), name: account };
+            if picture.deleting.contains(&key) || stored.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let observed = stored.status.get("observedGeneration").and_then(serde_json::Value::as_i64);
+            if observed != stored.metadata.generation {
+                stale = Some((key, format!("the status of {:?} speaks of generation {observed:?}", stored.object)));
+            }
+        }
+        if let Some((key, said)) = stale {
+            self.checker.fail("status", Some(&key), said);
+        }
+    }
+
+    /// No account waits for its catalog because of another account.
+    fn rollouts_rest(&mut self, picture: &Picture) {
+        if !self.checker.strict {
+            return;
+        }
+        for account in Self::accounts_of(picture) {
+            if picture.is_behind(&account) && !self.is_guarded(&account) {
+                self.checker.fail(
+                    "rollout",
+                    Some(&account),
+                    "the account waits for a revision of its catalog".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// What an Account with `deletionPolicy: Delete` had in a store went with it.
+    fn deletions_rest(&mut self) {
+        let mut policies: BTreeMap<String, bool> = BTreeMap::new();
+        for change in self.cluster.log(KindName::Account) {
+            if let Change::Put(stored) = change
+                && let Body::Account(account) = &stored.body
+            {
+                let deletes = account.spec.deletion_policy == DeletionPolicy::Delete;
+                policies.insert(stored.metadata.uid.clone().unwrap_or_default(), deletes);
+            }
+        }
+        for stored in self.cluster.all().filter(|stored| stored.object.kind == KindName::Account) {
+            policies.remove(stored.metadata.uid.as_deref().unwrap_or_default());
+        }
+        let marks = self.stores.values().flat_map(|store| store.marks().unwrap_or_default());
+        let left = marks.into_iter().find(|mark| policies.get(mark.uid.as_str()).copied().unwrap_or(false));
+        if let Some(mark) = left {
+            let said = "the Account is gone, and what it had in the store is still there".to_owned();
+            self.checker.fail("deleted", Some(&mark.account), said);
+        }
+    }
+
+    fn queues_rest(&mut self) {
+        let objects = self.cluster.all().count();
+        let accounts = self.cluster.all().filter(|stored| stored.object.kind == KindName::Account).count();
+        for number in 0..self.replicas.len() {
+            let replica = &self.replicas[number];
+            let now = self.clock.now(replica.origin);
+            let Some(figures) = replica.control.as_ref().map(|control: &Control| control.figures(now)) else {
+                continue;
+            };
+            if figures.changes + figures.checks > accounts || figures.statuses > objects {
+                let said = format!("queues of replica {number} are longer than there are objects: {figures:?}");
+                self.checker.fail("queues", None, said);
+            }
+        }
+    }
+
+    fn audits_rest(&mut self) {
+        let query = AuditQuery { limit: u32::MAX, ..AuditQuery::default() };
+        let mut wrong = None;
+        for (name, store) in self.stores.iter().filter(|(_, store)| store.kind() == Kind::Transactional) {
+            if store.verify_audit().fault.is_some() {
+                wrong = Some(format!("the audit of store {name} is broken"));
+            }
+            let mut told: BTreeMap<(String, String), bool> = BTreeMap::new();
+            for record in store.audit(&query).unwrap_or_default() {
+                let entry = &record;
+                if entry.kind == "member" {
+                    told.insert((entry.account.clone(), entry.name.clone()), entry.after.is_some());
+                }
+            }
+            for key in store.keys().unwrap_or_default() {
+                let observed = store.observe(&key, &Scope::Account, self.clock.wall());
+                for (email, seen) in observed.unwrap_or_default().members {
+                    let known = told.remove(&(key.to_string(), email.as_str().to_owned()));
+                    let tampered = self.checker.tampered.contains(&(key.clone(), email.clone()));
+                    if known != Some(seen.content.is_some()) && !tampered {
+                        wrong = Some(format!("the audit of store {name} says {known:?} of {email:?} in {key}"));
+                    }
+                }
+            }
+            if let Some(((account, email), _)) = told.iter().find(|(_, there)| **there) {
+                let is_tampered =
+                    |(key, who): &&(AccountKey, Email)| key.to_string() == *account && who.as_str() == email;
+                if !self.checker.tampered.iter().any(|it| is_tampered(&it)) {
+                    wrong = Some(format!("the audit of store {name} knows {email} in {account}, the store does not"));
+                }
+            }
+        }
+        if let Some(said) = wrong {
+            self.checker.fail("audit", None, said);
+        }
+    }
+}
+
+/// What may keep a store from holding what the model says.
+struct Holds {
+    paused: bool,
+    guarded: bool,
+    strict: bool,
+}
+
+fn is_same(has: &Levels, wanted: &BTreeMap<String, String>) -> bool {
+    has.len() == wanted.len()
+        && has.iter().all(|(section, level)| wanted.get(section.as_str()).is_some_and(|want| want == level.as_str()))
+}
+
+/// Returns what somebody should have, where they have something else and nothing explains it.
+fn judge(
+    picture: &Picture,
+    account: &AccountKey,
+    answer: &AccountAnswer,
+    person: &str,
+    has: &Levels,
+    holds: &Holds,
+) -> Option<String> {
+    let exceeds = |wanted: &BTreeMap<String, String>| {
+        has.iter().any(|(section, level)| {
+            let rank = picture.rank(account, section, level);
+            let most = wanted.get(section.as_str()).and_then(|most| picture.rank(account, section, most));
+            // While it is paused, an account keeps the sections that it has.
+            rank.unwrap_or(if holds.paused { 0 } else { usize::MAX }) > most.unwrap_or(0)
+        })
+    };
+    let Some(member) = answer.members.get(person) else {
+        let email = Email::parse(person).ok()?;
+        let blocked = holds.strict && is_blocked(picture, account, &email);
+        if has.is_empty() || (!blocked && (holds.guarded || !answer.resolves)) {
+            return None;
+        }
+        return Some("should not be there".to_owned());
+    };
+    match member.statement {
+        Statement::Kept => None,
+        Statement::Ended(end) => {
+            // Known defect (u): whom `owner` names is kept while the account does not resolve.
+            let excused = !holds.strict && (!answer.resolves || holds.guarded) || holds.guarded && !end.is_explicit();
+            (!has.is_empty() && !excused).then(|| format!("should have no access: {end:?}"))
+        }
+        Statement::AtMostHeld => {
+            (exceeds(&member.levels) && !holds.guarded).then(|| format!("should have at most {:?}", member.levels))
+        }
+        Statement::Exactly => {
+            let held = holds.guarded && (member.levels.is_empty() || !holds.strict);
+            let explained = held || holds.paused && !exceeds(&member.levels);
+            (!is_same(has, &member.levels) && !explained).then(|| format!("should have {:?}", member.levels))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The story of a run in plain sentences, as far as it is about one account.
+
+use std::{collections::BTreeMap, fmt};
+
+use roster_core::{
+    control::{Pass, PassEnded, PassWork},
+    model::{AccountKey, Email, Name, Scope},
+    report::PassEnd,
+    state::Object,
+};
+
+use super::clock::{MILLI, SECOND, Time};
+use crate::memory::Levels;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Name of the invariant.
+    pub invariant: &'static str,
+    /// The account that it is about.
+    pub account: Option<AccountKey>,
+    /// When it was found.
+    pub time: Time,
+    /// What is wrong.
+    pub said: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account.as_ref().map(|account| format!(" of {account}")).unwrap_or_default();
+        write!(f, "{} at {}{account}: {}", self.invariant, shown(self.time), self.said)
+    }
+}
+
+fn shown(time: Time) -> String {
+    format!("{}.{:03} s", time / SECOND, time % SECOND / MILLI)
+}
+
+struct Line {
+    time: Time,
+    namespace: Option<Name>,
+    account: Option<Name>,
+    said: String,
+}
+
+/// Sentences, if anybody wants them.
+pub struct Story {
+    tells: bool,
+    lines: Vec<Line>,
+}
+
+impl Story {
+    /// Returns an empty story.
+    #[must_use]
+    pub fn new(tells: bool) -> Self {
+        Self { tells, lines: Vec::new() }
+    }
+
+    /// Tells something about a namespace, or about everybody.
+    pub fn tell(&mut self, time: Time, namespace: Option<&Name>, said: impl FnOnce() -> String) {
+        if self.tells {
+            let namespace = namespace.filter(|name| !name.is_empty()).cloned();
+            self.lines.push(Line { time, namespace, account: None, said: said() });
+        }
+    }
+
+    /// Tells something about an account.
+    pub fn tell_account(&mut self, time: Time, account: &AccountKey, said: impl FnOnce() -> String) {
+        if self.tells {
+            let (namespace, account) = (Some(account.namespace.clone()), Some(account.name.clone()));
+            self.lines.push(Line { time, namespace, account, said: said() });
+        }
+    }
+
+    /// Tells something about an object.
+    pub fn tell_object(&mut self, time: Time, object: &Object, said: impl FnOnce(&str) -> String) {
+        if !self.tells {
+            return;
+        }
+        let (kind, name, generation) = object.identity();
+        let (namespace, account) = match object {
+            Object::Account(record) => (Some(&record.namespace), Some(&record.account)),
+            Object::Role(record) => (Some(&record.namespace), Some(&record.account)),
+            Object::Group(record) => (Some(&record.namespace), Some(&record.account)),
+            Object::Member(record) => (Some(&record.namespace), Some(&record.account)),
+            _ => (None, None),
+        };
+        let said = said(&format!("{} {name} (generation {generation})", kind.as_str()));
+        self.lines.push(Line { time, namespace: namespace.cloned(), account: account.cloned(), said });
+    }
+
+    /// Returns what concerns one account, and everybody.
+    #[must_use]
+    pub fn of(&self, account: Option<&AccountKey>) -> String {
+        let concerns = |line: &&Line| {
+            let Some(account) = account else { return true };
+            line.namespace.as_ref().is_none_or(|namespace| *namespace == account.namespace)
+                && line.account.as_ref().is_none_or(|name| *name == account.name)
+        };
+        let lines = self.lines.iter().filter(concerns);
+        let lines: Vec<String> = lines.map(|line| format!("{:>12}  {}", shown(line.time), line.said)).collect();
+        lines.join("\n")
+    }
+}
+
+/// Describes a pass that begins.
+#[must_use]
+pub fn describe(pass: &Pass) -> String {
+    match &pass.work {
+        PassWork::Reconcile(work) => {
+            let scope = match &work.objects.scope {
+                Scope::Account => "the whole account".to_owned(),
+                Scope::Members(emails) => emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
+            };
+            let urgent = if work.urgent { "a pass" } else { "a check" };
+            format!("{urgent} over {scope} with epoch {}", pass.permit.claim.epoch.0)
+        }
+        PassWork::Delete { children, .. } => {
+            format!("the deletion of the account; {} managed accounts", children.len())
+        }
+        PassWork::SetFinalizers(objects) => format!("to set {} finalizers", objects.len()),
+    }
+}
+
+/// Describes the end of a pass.
+#[must_use]
+pub fn describe_end(end: &PassEnded) -> String {
+    match end {
+        PassEnded::Reconciled(report) => match &report.end {
+            PassEnd::Done => format!("the pass is done, {} changes", report.changes.len()),
+            PassEnd::NeedsAccount => "the pass needs the whole account".to_owned(),
+            PassEnd::Retry { .. } => "the pass failed and is tried again".to_owned(),
+        },
+        PassEnded::Deleted(deleted) => format!("the deletion ended: {deleted:?}"),
+        PassEnded::FinalizersSet(result) => format!("finalizers set: {result:?}"),
+        PassEnded::BrokeOff => "the pass broke off".to_owned(),
+    }
+}
+
+/// Describes a write.
+#[must_use]
+pub fn describe_write(
+    number: usize,
+    store: &str,
+    touched: usize,
+    before: &BTreeMap<Email, Levels>,
+    after: &BTreeMap<Email, Levels>,
+) -> String {
+    let everybody = before.keys().chain(after.keys().filter(|email| !before.contains_key(*email)));
+    let changed = everybody.filter(|email| before.get(*email) != after.get(*email));
+    let levels = |of: Option<&Levels>| {
+        let all: Vec<String> = of.into_iter().flatten().map(|(section, level)| format!("{section}={level}")).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join(" ") }
+    };
+    let changes: Vec<String> = changed
+        .map(|email| format!("{} from {} to {}", email.as_str(), levels(before.get(email)), levels(after.get(email))))
+        .collect();
+    format!("replica {number} writes {touched} objects in store {store}: {}", changes.join("; "))
+}

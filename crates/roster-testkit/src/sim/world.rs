@@ -1,0 +1,115 @@
+//! The world of one pass: one outstanding request, answered by the scheduler.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
+
+use jiff::Timestamp;
+use roster_core::{
+    contract::{Batch, Outcome, StoreError},
+    control::{ApiFault, Permit, World},
+    model::{AccountKey, Name, ObjectRef, Scope},
+    plan::Observed,
+};
+
+use crate::memory::OwnedBatch;
+
+/// Request of a pass.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Request {
+    Claim(Name, Permit),
+    Observe(AccountKey, Scope, Timestamp),
+    Apply(Box<OwnedBatch>, Permit),
+    Stays(AccountKey, Name),
+    Finalizer(ObjectRef, Name, bool),
+}
+
+/// Answer to a request.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub enum Answer {
+    Claimed(Result<(), StoreError>),
+    Observed(Box<Result<Observed, StoreError>>),
+    Applied(Result<Vec<Outcome>, StoreError>),
+    Stays(Result<bool, ApiFault>),
+    FinalizerSet(Result<(), ApiFault>),
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    request: Option<Request>,
+    answer: Option<Answer>,
+}
+
+/// The world of one pass.
+#[derive(Clone, Debug, Default)]
+pub struct SimWorld(Arc<Mutex<Desk>>);
+
+impl SimWorld {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the request that waits.
+    #[must_use]
+    pub fn take_request(&self) -> Option<Request> {
+        self.desk().request.take()
+    }
+
+    /// Answers the request that was taken; the pass has to be polled afterwards.
+    pub fn answer(&self, answer: Answer) {
+        self.desk().answer = Some(answer);
+    }
+
+    async fn ask(&self, request: Request) -> Answer {
+        self.desk().request = Some(request);
+        poll_fn(|_| self.desk().answer.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+}
+
+fn mixed_up<T>() -> T {
+    panic!("the scheduler answered another question")
+}
+
+impl World for SimWorld {
+    async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
+        if permit.clean {
+            return Ok(());
+        }
+        match self.ask(Request::Claim(Name::new(cluster), *permit)).await {
+            Answer::Claimed(result) => result,
+            _ => mixed_up(),
+        }
+    }
+
+    async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
+        match self.ask(Request::Observe(account.clone(), scope.clone(), since)).await {
+            Answer::Observed(result) => *result,
+            _ => mixed_up(),
+        }
+    }
+
+    async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
+        match self.ask(Request::Apply(Box::new(OwnedBatch::from(batch)), *permit)).await {
+            Answer::Applied(result) => result,
+            _ => mixed_up(),
+        }
+    }
+
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
+        match self.ask(Request::Stays(account.clone(), Name::new(uid))).await {
+            Answer::Stays(result) => result,
+            _ => mixed_up(),
+        }
+    }
+
+    async fn set_finalizer(&self, object: &ObjectRef, uid: &Name, wanted: bool) -> Result<(), ApiFault> {
+        match self.ask(Request::Finalizer(object.clone(), uid.clone(), wanted)).await {
+            Answer::FinalizerSet(result) => result,
+            _ => mixed_up(),
+        }
+    }
+}
