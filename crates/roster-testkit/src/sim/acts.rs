@@ -8,10 +8,9 @@ use roster_core::{
 
 use super::{
     action::{Act, Action, StoreFault},
-    clock::Time,
     cluster::Definition,
     objects::condition,
-    random::{Random, mix},
+    random::Random,
     run::{Item, Sim},
 };
 use crate::memory::MemoryStore;
@@ -20,7 +19,6 @@ impl Sim {
     /// Carries out an action.
     pub fn perform(&mut self, action: Action) {
         let (time, wall) = (self.clock.time, self.clock.wall());
-        self.checker.touch_all();
         match action.act {
             Act::Apply(object, spec) => drop(self.cluster.apply(&object, &spec)),
             Act::Delete(object) => self.cluster.delete(&object, wall),
@@ -139,13 +137,6 @@ impl Sim {
             return;
         }
         self.cluster.delete(object, wall);
-        self.checker.touch_all();
-    }
-
-    /// Returns when the wall clock was moved, for those who compare times.
-    #[must_use]
-    pub fn nonce(&self, id: u64) -> Time {
-        mix(&[self.config.seed, id])
     }
 }
 

@@ -116,9 +116,6 @@ impl Checker {
         self.now = now;
     }
 
-    /// Notes that anything may have changed.
-    pub fn touch_all(&mut self) {}
-
     /// Notes that an account may have changed.
     pub fn touch(&mut self, account: &AccountKey) {
         self.watched.remove(account);
