@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!  SnapshotSource ──snapshot──► Snapshot ──prepare──► Prepared ─┐       cached until one of its objects changes
-//!        └────────members────► Members ────────────────────────┼─judge──► Judged ─┐
-//!                                         Context ─────────────┘                  ├─evaluate──► Evaluation
-//!                                                    store ──observe──► Observed ─┘
+//!        └────────members────► Members ────────────────────────┼─judge────► Judged { findings, desired }
+//!                                         Context ─────────────┤
+//!                                                    store ──observe──► Observed ─┴─evaluate─► Evaluation { judged, plan }
 //! ```
 //!
 //! All of it is pure. Whatever is of the whole account is shared, so that one member of an account of 50,000 is judged at

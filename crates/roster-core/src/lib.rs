@@ -6,7 +6,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`api`] | the seven kinds: types, CEL rules, printer columns |
-//! | [`model`] | the permission engine: ladders, catalog, effective permissions and why |
+//! | [`model`] | the permission engine: ladders, catalog, potential permissions and why; findings |
 //! | [`state`] | the objects we know, indexed by account; snapshots; which revision of a catalog an account follows |
 //! | [`resolve`] | Snapshot → Desired + findings for each object |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
@@ -15,8 +15,8 @@
 //! | [`report`] | findings and outcomes → conditions, status, events: as data |
 //! | [`control`] | the controller's loop as a state machine |
 //!
-//! Whoever wants to know what objects mean, or what a store should do about it, goes through the front door; the rooms
-//! behind it are closed:
+//! Whoever wants to know what objects mean, or what a store should do about it, goes through the front door. The types of the rooms behind
+//! it are public; what puts findings and plans together is not:
 //!
 //! 1. A [`SnapshotSource`](state::SnapshotSource), the cluster's index or objects read from files, takes a
 //!    [`Snapshot`](state::Snapshot) of an account and the [`Members`](state::Members) of a scope.

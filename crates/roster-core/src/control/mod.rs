@@ -6,12 +6,22 @@
 //!  watches ────────► Control::absorb             ┌──────► passes: reconcile ──► store
 //!  leases            Control::decide ────────────┼──────► statuses, finalizers, records ──► API server
 //!  passes, answers       │                       └──────► leases, notices
-//!                        └ state: Index, Queue, Passes, Statuses, Shards, Blocks, Rollouts
+//!                        └ state: Index, Queue, Passes, Statuses, Shards, Looks, Blocks
 //! ```
 //!
-//! How an edit reaches the store: a watch says [`Event::Seen`]; the index says what it touches ([`Impact`]); the account
-//! is queued; [`Control::decide`] takes it from the queue and asks for [`Effect::Start`]; [`reconcile::run`] observes,
-//! plans and applies; its [`Event::Ended`] brings reports, which become [`Effect::WriteStatus`].
+//! How an edit reaches the store:
+//!
+//! 1. A watch says [`Event::Seen`]. The index takes the object in and returns the parts of the cluster that the change
+//!    affects ([`Impact`]): one address, or a whole account. That part is queued.
+//! 2. [`Control::decide`] takes it from the queue, once the account is ours, every kind is listed and there is room in the
+//!    store. It asks for [`Effect::Start`]: a pass over that part. Where a finalizer is missing, a pass that sets it comes
+//!    first.
+//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads afresh where somebody would be removed, and applies.
+//!    The shell asks whether the lease still lasts right before it applies ([`World`]).
+//! 4. [`Event::Ended`] brings the reports that differ from the statuses as they are known. They wait, latest wins for each
+//!    object; `decide` renders each against its object as it is then, and asks for [`Effect::WriteStatus`]. A report on an
+//!    older generation is dropped: another one follows.
+//! 5. [`Event::StatusWritten`] puts version and digest into the index, so that the echo of our own write is no news.
 //!
 //! Whoever drives the machine absorbs events as they come, many at a time, then decides once: events that arrive together
 //! make one pass.

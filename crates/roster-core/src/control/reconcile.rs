@@ -1,7 +1,7 @@
 //! One pass over one account, from its objects to its report. It reads as the flow of the architecture:
 //!
 //! ```text
-//!  Snapshot ──prepare──► Prepared, Members      Observed ◄──observe── store
+//!  Snapshot ──prepare──► Prepared + Members     Observed ◄──observe── store ◄──claim
 //!                            └────── evaluate ──────┘
 //!                                      │ findings, plan
 //!                         fresh read, where somebody would be removed
