@@ -83,6 +83,9 @@ failed=0
 # Most tests wait, for servers, leases and each other's commits: twice as many as there are cores.
 threads=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
 RUST_TEST_THREADS=$threads cargo test --locked --workspace --all-features --no-fail-fast || failed=1
+# So many seeds as take about a minute, and the same ones everywhere: `make sim` runs others.
+step "simulator"
+"${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 || failed=1
 if [[ -z $untested ]]; then
   ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast || failed=1
 fi

@@ -75,7 +75,9 @@ pub(super) struct Shell {
 
 /// What a task comes to.
 enum Done {
-    /// Something the loop wants to know.
+    /// A pass ended; how long it took.
+    Pass(PassId, PassEnded, Duration),
+    /// Something else the loop wants to know.
     Event(Box<Event>),
     /// A shard was given back.
     Released(u16),
@@ -84,7 +86,7 @@ enum Done {
 /// Whose task it is, for one that panics or is abandoned.
 enum Owner {
     Pass(PassId),
-    Look(PassId),
+    Look(PassId, ObjectRef),
     Status(ObjectRef),
     Release,
 }
@@ -227,10 +229,14 @@ impl Shell {
         let event = match done {
             Ok((id, done)) => {
                 let owner = self.owners.remove(&id);
-                if let Some(Owner::Pass(pass) | Owner::Look(pass)) = owner {
+                if let Some(Owner::Pass(pass) | Owner::Look(pass, _)) = owner {
                     self.aborts.remove(&pass);
                 }
                 match done {
+                    Done::Pass(pass, end, took) => {
+                        self.pass_ended(pass, &end, took);
+                        Event::Ended { pass, end }
+                    }
                     Done::Event(event) => *event,
                     Done::Released(shard) => {
                         tracing::info!(shard, held = self.leases.len(), "gave a shard back");
@@ -253,15 +259,18 @@ impl Shell {
         Some(match owner {
             Owner::Pass(pass) => {
                 self.aborts.remove(&pass);
+                let end = PassEnded::BrokeOff;
                 if !error.is_cancelled() {
-                    tracing::error!(%pass, %error, "a pass broke off");
+                    let account = self.traces.account(pass).map(ToString::to_string);
+                    tracing::error!(%pass, account, %error, "a pass broke off");
                 }
-                Event::Ended { pass, end: PassEnded::BrokeOff }
+                self.pass_ended(pass, &end, Duration::ZERO);
+                Event::Ended { pass, end }
             }
-            Owner::Look(id) => {
+            Owner::Look(id, object) => {
                 self.aborts.remove(&id);
                 if !error.is_cancelled() {
-                    tracing::error!(%error, "a look at a catalog or a store broke off");
+                    tracing::error!(?object, %error, "a pass broke off");
                 }
                 Event::LookBrokeOff { id }
             }
@@ -276,25 +285,23 @@ impl Shell {
     /// Writes log, metrics and traces of something that ended.
     fn note(&mut self, event: &Event) {
         let metrics = &self.means.metrics;
-        let outcome = |is_ok: bool| if is_ok { "ok" } else { "failed" };
-        match event {
-            Event::Ended { pass, end } => {
-                if let PassEnded::FinalizersSet(result) = end {
-                    metrics.api_write("finalizer", outcome(result.is_ok()));
-                }
-                self.traces.ended(*pass, end, metrics);
+        if let Event::StatusWritten { object, result } = event {
+            metrics.api_write("status", word(result.is_ok()));
+            if let Err(fault) = result
+                && !fault.is_gone()
+                && !fault.is_conflict()
+            {
+                tracing::warn!(?object, error = %fault, "status not written, trying again");
             }
-            Event::StatusWritten { object, result } => {
-                metrics.api_write("status", outcome(result.is_ok()));
-                if let Err(fault) = result
-                    && !fault.is_gone()
-                    && !fault.is_conflict()
-                {
-                    tracing::warn!(?object, error = %fault, "status not written, trying again");
-                }
-            }
-            _ => {}
         }
+    }
+
+    /// Writes log, metrics and traces of a pass that ended.
+    fn pass_ended(&mut self, pass: PassId, end: &PassEnded, took: Duration) {
+        if let PassEnded::FinalizersSet(result) = end {
+            self.means.metrics.api_write("finalizer", word(result.is_ok()));
+        }
+        self.traces.ended(pass, end, took, &self.means.metrics);
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -343,7 +350,7 @@ impl Shell {
 
     fn spawn(&mut self, owner: Owner, task: impl Future<Output = Done> + Send + 'static) {
         let id = match &owner {
-            Owner::Pass(id) | Owner::Look(id) => Some(*id),
+            Owner::Pass(id) | Owner::Look(id, _) => Some(*id),
             Owner::Status(_) | Owner::Release => None,
         };
         let handle = self.tasks.spawn(task);
@@ -368,11 +375,12 @@ impl Shell {
         let span = self.traces.begin(&pass, now);
         let id = pass.id;
         let work = async move {
+            let started = Instant::now();
             let end = reconcile::run(&pass, &world).await;
             if let (PassWork::Delete { account, .. }, PassEnded::Deleted(deleted)) = (&pass.work, &end) {
                 end_of_deletion(&pass, &account.facts.spec, deleted);
             }
-            Done::Event(Box::new(Event::Ended { pass: id, end }))
+            Done::Pass(id, end, started.elapsed())
         };
         self.spawn(Owner::Pass(id), work.instrument(span));
     }
@@ -396,7 +404,9 @@ impl Shell {
         let (client, namespace, metrics) =
             (self.means.client.clone(), self.means.namespace.clone(), self.means.metrics.clone());
         let term = self.term(tending.shard);
-        self.spawn(Owner::Look(tending.id), async move {
+        let object =
+            ObjectRef { kind: KindName::PermissionCatalog, namespace: Name::default(), name: tending.name.clone() };
+        self.spawn(Owner::Look(tending.id, object), async move {
             let CatalogTending { id, name, shard: _, finalizer, record } = tending;
             let mut failure = None;
             if let Some((catalog, used)) = finalizer {
@@ -423,7 +433,8 @@ impl Shell {
     fn look_at_store(&mut self, look: StoreLook) {
         let handle = self.stores.handle(&look.record.name, &look.record.facts.spec);
         let client = self.means.client.clone();
-        self.spawn(Owner::Look(look.id), async move {
+        let object = look.record.reference(KindName::IdentityStore);
+        self.spawn(Owner::Look(look.id, object), async move {
             let used = !look.users.is_empty();
             let kept = look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err();
             let found = look::look(&look, &handle).await;
@@ -442,4 +453,9 @@ impl Shell {
         self.means.metrics.shards(self.control.held_shards(), self.shards);
         gauges(&self.means.metrics, &self.control.figures(self.now()));
     }
+}
+
+/// Returns the word for an outcome in metrics.
+const fn word(is_ok: bool) -> &'static str {
+    if is_ok { "ok" } else { "failed" }
 }

@@ -1,6 +1,6 @@
 //! What the shell shows of passes: log lines, traces and metrics.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, time::Duration};
 
 use tracing::Span;
 
@@ -27,7 +27,6 @@ struct Running {
     span: Span,
     key: AccountKey,
     scope: &'static str,
-    started: Instant,
 }
 
 impl Traces {
@@ -61,7 +60,7 @@ impl Traces {
             }
             PassWork::SetFinalizers(_) => (Span::none(), "account"),
         };
-        let running = Running { span: span.clone(), key: pass.key.clone(), scope, started: Instant::now() };
+        let running = Running { span: span.clone(), key: pass.key.clone(), scope };
         self.running.insert(pass.id, running);
         span
     }
@@ -72,11 +71,11 @@ impl Traces {
     }
 
     /// Shows the end of a pass.
-    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, metrics: &Metrics) {
+    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, took: Duration, metrics: &Metrics) {
         let Some(running) = self.running.remove(&pass) else { return };
         match end {
             PassEnded::Reconciled(report) => {
-                reconciled(pass, &running, report, metrics);
+                reconciled(pass, &running, report, took, metrics);
                 self.ended.insert(pass, running.span);
             }
             PassEnded::FinalizersSet(Err(fault)) => {
@@ -86,15 +85,19 @@ impl Traces {
         }
     }
 
+    /// Returns the account of a pass that runs.
+    pub(super) fn account(&self, pass: PassId) -> Option<&AccountKey> {
+        self.running.get(&pass).map(|running| &running.key)
+    }
+
     /// Forgets the spans of ended passes that `gone` picks.
     pub(super) fn forget(&mut self, gone: impl Fn(PassId) -> bool) {
         self.ended.retain(|pass, _| !gone(*pass));
     }
 }
 
-fn reconciled(pass: PassId, running: &Running, report: &PassReport, metrics: &Metrics) {
-    let Running { span, key, scope, started } = running;
-    let took = started.elapsed();
+fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Duration, metrics: &Metrics) {
+    let Running { span, key, scope } = running;
     note(span, "changes", report.changes.values().sum::<u64>());
     note(span, "drift", report.drift.0);
     note(span, "statuses", report.reports.len());

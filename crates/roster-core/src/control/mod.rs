@@ -374,6 +374,8 @@ impl Control {
         self.ticked = Some(now.mono);
         self.tell_others(effects);
         self.note_clean(effects);
+        // An account that another replica took over, or that went while it was held back, is not asked for any more.
+        self.accounts.retain(|key, _| self.index.accounts.contains_key(key));
         self.refusals.tidy(now.mono);
     }
 

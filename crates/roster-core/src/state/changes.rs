@@ -154,7 +154,7 @@ impl Index {
     pub(super) fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
         for (key, entry) in &mut self.accounts {
             if entry.object.as_ref().is_some_and(|record| uses(&record.facts)) {
-                entry.redefine();
+                entry.redefine(&mut self.revisions);
                 impacts.push(Impact::Account(key.clone()));
             }
         }
@@ -205,7 +205,7 @@ impl Index {
             let Some(object) = entry.object.clone().filter(|object| object.facts.spec.store_ref.name == *name) else {
                 continue;
             };
-            entry.redefine();
+            entry.redefine(&mut self.revisions);
             let owner = object.facts.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
             for email in &changed {
                 if entry.addresses.contains_key(*email) || owner.as_ref() == Some(email) {
@@ -264,7 +264,7 @@ impl Index {
         let key = AccountKey { namespace: reference.namespace.clone(), name: reference.name.clone() };
         let Some(entry) = self.accounts.get_mut(&key) else { return };
         let Some(record) = entry.object.take() else { return };
-        entry.redefine();
+        entry.redefine(&mut self.revisions);
         let children: Vec<AccountKey> = entry.children.iter().cloned().collect();
         impacts.push(Impact::Account(key.clone()));
         impacts.push(Impact::Catalog(Name::new(&record.facts.spec.catalog_ref.name)));
@@ -371,7 +371,7 @@ impl Index {
 
     fn redefine(&mut self, key: &AccountKey, impacts: &mut Vec<Impact>) {
         if let Some(entry) = self.accounts.get_mut(key) {
-            entry.redefine();
+            entry.redefine(&mut self.revisions);
         }
         impacts.push(Impact::Account(key.clone()));
     }

@@ -40,6 +40,8 @@ pub struct Index {
     pub(super) records: BTreeMap<Name, Arc<Record<CatalogRecord>>>,
     /// What a list under way has named so far.
     pub(super) listing: BTreeMap<KindName, HashSet<Key, SeededState>>,
+    /// Changes of definitions so far, over all accounts.
+    pub(super) revisions: u64,
     pub(super) hashing: SeededState,
 }
 
@@ -64,7 +66,8 @@ pub struct AccountEntry {
     pub role_refs: RoleRefs,
     /// Memberships by the groups they name.
     pub group_refs: BTreeMap<Name, u64>,
-    /// Counts the changes after which its definitions are to be worked out afresh.
+    /// Number of the last change after which its definitions are to be worked out afresh. It never repeats, not even for
+    /// another account of the same name: what was worked out of an earlier one cannot be taken for this one's.
     pub revision: u64,
 }
 
@@ -76,8 +79,9 @@ impl AccountEntry {
     }
 
     /// Notes that its definitions are to be worked out afresh.
-    pub(super) fn redefine(&mut self) {
-        self.revision += 1;
+    pub(super) fn redefine(&mut self, revisions: &mut u64) {
+        *revisions += 1;
+        self.revision = *revisions;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -124,6 +128,7 @@ impl Index {
             invitations: Map::with_hasher(hashing),
             records: BTreeMap::new(),
             listing: BTreeMap::new(),
+            revisions: 0,
             hashing,
         }
     }
@@ -239,5 +244,41 @@ impl Index {
 
     pub(super) fn entry(&mut self, key: &AccountKey) -> &mut AccountEntry {
         self.accounts.entry(key.clone()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    use super::*;
+    use crate::{
+        api::{AccountSpec, NameRef, RoleSpec},
+        state::{Object, StatusDigest},
+    };
+
+    fn metadata(name: &str, uid: &str) -> ObjectMeta {
+        let text = |text: &str| Some(text.to_owned());
+        ObjectMeta { namespace: text("acme"), name: text(name), uid: text(uid), ..ObjectMeta::default() }
+    }
+
+    fn appears(index: &mut Index, uid: &str) -> u64 {
+        let role = RoleSpec { account_ref: NameRef { name: "acme".to_owned() }, ..RoleSpec::default() };
+        let none = StatusDigest::default;
+        index.apply(Object::account(&metadata("acme", uid), AccountSpec::default(), none()), |_| None);
+        index.apply(Object::role(&metadata("clerk", uid), role, none()), |_| None);
+        index.accounts[&AccountKey::new("acme", "acme")].revision
+    }
+
+    #[test]
+    fn an_account_that_is_made_again_has_revisions_of_its_own() {
+        let mut index = Index::new(Seed::default());
+        let first = appears(&mut index, "1");
+        for (kind, name) in [(KindName::Role, "clerk"), (KindName::Account, "acme")] {
+            index.remove(&ObjectRef { kind, namespace: "acme".into(), name: name.into() });
+        }
+        assert!(index.accounts.is_empty());
+        let second = appears(&mut index, "2");
+        assert!(second > first, "definitions of revision {first} could be taken for those of {second}");
     }
 }

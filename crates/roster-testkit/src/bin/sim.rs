@@ -1,7 +1,8 @@
-//! Runs the simulator: `sim [--minutes N] [--seed N] [--from N] [--with-known] [--shrink]`.
+//! Command of the simulator: random seeds, or the story of one.
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use std::{
+    num::NonZeroU64,
     process::ExitCode,
     sync::{
         Mutex,
@@ -11,59 +12,53 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser as _;
 use roster_testkit::sim::{
     Config, Features, Known, Outcome, clock::SECOND, people, play, random::mix, shrink, simulate, tell,
 };
 
+/// Simulate the controller's loop under random seeds, or tell the story of one
+#[derive(clap::Parser)]
 struct Options {
-    seconds: u64,
+    /// Tell the story of this seed: the actions that break a promise, made as few as possible
+    #[arg(long)]
     seed: Option<u64>,
+    /// First seed
+    #[arg(long, default_value_t = 0)]
     from: u64,
-    known: Known,
-    shrink: bool,
+    /// Run so many seeds, however long it takes
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Run for so many minutes
+    #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
+    minutes: u64,
+    /// Include whatever shows known defects
+    #[arg(long)]
+    with_known: bool,
+    /// Leave the story as long as it is
+    #[arg(long)]
+    no_shrink: bool,
+    /// Go on after a seed that fails
+    #[arg(long)]
     keep_going: bool,
-    threads: u64,
+    /// Number of threads [default: as many as there are cores]
+    #[arg(long)]
+    threads: Option<NonZeroU64>,
 }
 
-fn options() -> Result<Options, String> {
-    let mut options = Options {
-        seconds: 60,
-        seed: None,
-        from: 0,
-        known: Known::Avoid,
-        shrink: true,
-        keep_going: false,
-        threads: thread::available_parallelism().map_or(1, |count| count.get() as u64),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut number = || {
-            let value = arguments.next().unwrap_or_default();
-            value.parse::<u64>().map_err(|_| format!("{argument} needs a number, not {value:?}"))
-        };
-        match argument.as_str() {
-            "--minutes" => options.seconds = 60 * number()?,
-            "--seconds" => options.seconds = number()?,
-            "--seed" => options.seed = Some(number()?),
-            "--from" => options.from = number()?,
-            "--threads" => options.threads = number()?.max(1),
-            "--with-known" => options.known = Known::Include,
-            "--no-shrink" => options.shrink = false,
-            "--keep-going" => options.keep_going = true,
-            _ => return Err(format!("unknown argument {argument}")),
-        }
+impl Options {
+    fn known(&self) -> Known {
+        if self.with_known { Known::Include } else { Known::Avoid }
     }
-    Ok(options)
+
+    fn threads(&self) -> u64 {
+        let cores = || thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        self.threads.map_or_else(cores, NonZeroU64::get)
+    }
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(why) => {
-            println!("{why}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::parse();
     match options.seed {
         Some(seed) => story(seed, &options),
         None => seeds(&options),
@@ -72,7 +67,7 @@ fn main() -> ExitCode {
 
 /// Tells the story of one seed.
 fn story(seed: u64, options: &Options) -> ExitCode {
-    let features = Features::of(seed, options.known);
+    let features = Features::of(seed, options.known());
     let (config, actions) = people::generate(seed, &features);
     println!("{features:?}");
     let outcome = play(config.clone(), actions.clone());
@@ -80,7 +75,7 @@ fn story(seed: u64, options: &Options) -> ExitCode {
         println!("seed {seed}: no promise was broken in {} steps, trace {:016x}", outcome.steps, outcome.trace);
         return ExitCode::SUCCESS;
     };
-    let actions = if options.shrink { shrink::shrink(&config, &actions, &violation, 400) } else { actions };
+    let actions = if options.no_shrink { actions } else { shrink::shrink(&config, &actions, &violation, 400) };
     println!("{}", tell(&config, &actions));
     println!("{} actions", actions.len());
     ExitCode::FAILURE
@@ -94,18 +89,25 @@ struct Sum {
     failed: AtomicU64,
 }
 
-/// Runs seeds until the time is over.
+/// Runs so many seeds, or seeds until the time is over.
 fn seeds(options: &Options) -> ExitCode {
     let began = Instant::now();
-    let end = began + Duration::from_secs(options.seconds);
+    let end = began + Duration::from_secs(60 * options.minutes);
+    let wanted = |seed: u64| match options.seeds {
+        Some(count) => seed - options.from < count,
+        None => Instant::now() < end,
+    };
     let (sum, next, stop) = (Sum::default(), AtomicU64::new(options.from), AtomicBool::new(false));
     let print = Mutex::new(());
     thread::scope(|scope| {
-        for _ in 0..options.threads {
+        for _ in 0..options.threads() {
             scope.spawn(|| {
-                while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let failure = run(seed, options.known, &sum);
+                    if !wanted(seed) {
+                        return;
+                    }
+                    let failure = run(seed, options.known(), &sum);
                     if let Some(said) = failure {
                         sum.failed.fetch_add(1, Ordering::Relaxed);
                         let _guard = print.lock();
@@ -120,7 +122,7 @@ fn seeds(options: &Options) -> ExitCode {
     let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let (runs, steps, hours) = (load(&sum.runs), load(&sum.steps), load(&sum.seconds) / 3_600);
     #[allow(clippy::cast_precision_loss, reason = "shown to people")]
-    let rate = steps as f64 / took / options.threads as f64;
+    let rate = steps as f64 / took / options.threads() as f64;
     println!(
         "{runs} seeds from {}, {} failed; {steps} steps, {hours} simulated hours in {took:.1} s; {rate:.0} steps/s and core",
         options.from,
