@@ -29,10 +29,11 @@ sqlite=$(sed -n 's/^#define SQLITE_VERSION *"\(.*\)"/\1/p' "$(crate libsqlite3-s
 musl=$(strings "$(rustc --print sysroot)/lib/rustlib/$target/lib/self-contained/libc.a" | grep -xE '[0-9]+\.[0-9]+\.[0-9]+')
 rust=$(rustc --version | cut -d ' ' -f 2)
 
-# cargo-cyclonedx knows licences and checksums, cargo tree knows what is linked. The former writes beside Cargo.toml.
+# cargo-cyclonedx knows licences and checksums, cargo tree knows what is linked. The former writes beside each Cargo.toml of
+# the workspace.
 linked=$(cargo tree --locked --target "$target" --edges normal,no-proc-macro --prefix none --format '{p}')
 name=roster.$target.$$
-trap 'rm -f "$name.json"' EXIT
+trap 'rm -f "$name.json" crates/*/"$name.json"' EXIT
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$name"
 install -d -m 0755 "$out"/{etc/ssl/certs,usr/share/doc/roster,var/lib}
 jq --arg linked "$linked" --arg target "$target" --arg sqlite "$sqlite" --arg musl "$musl" \

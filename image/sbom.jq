@@ -18,7 +18,7 @@ def identity: .purl // "pkg:cargo/\(key)" | split("?")[0];
 | ([.metadata.component, .components[]] | map({key: ."bom-ref", value: identity}) | from_entries) as $refs
 | .metadata.component |= (del(.components) | .purl = identity | ."bom-ref" = .purl)
 | .metadata.properties = [{name: "cdx:rustc:sbom:target:triple", value: $target}]
-| .components |= ([.[] | select(IN(key; $linked[])) | ."bom-ref" = identity | .scope = "required"]
+| .components |= ([.[] | select(IN(key; $linked[])) | .purl = identity | ."bom-ref" = .purl | .scope = "required"]
     + ($others | map({type: "library", "bom-ref": "pkg:generic/\(key)", purl: "pkg:generic/\(key)", scope: "required"} + .))
     | sort_by(."bom-ref"))
 | ([.metadata.component, .components[]] | map(."bom-ref")) as $known

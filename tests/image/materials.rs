@@ -116,6 +116,8 @@ fn each_has_a_licence_and_a_place_in_the_graph() {
     assert_eq!(reached, all.iter().map(|one| one["bom-ref"].as_str().unwrap()).collect());
     let bare: Vec<_> = all.iter().filter(|one| one["licenses"].as_array().is_none_or(Vec::is_empty)).map(key).collect();
     assert_eq!(bare, Vec::<String>::new());
-    let unsure: Vec<_> = all.iter().filter(|one| is_crate(one) && one["hashes"].is_null()).map(key).collect();
+    // Our own crates come from no registry, so they have no checksum.
+    let unsure = all.iter().filter(|one| is_crate(one) && one["hashes"].is_null()).map(key);
+    let unsure: Vec<_> = unsure.filter(|one| *one != concat!("roster-core ", env!("CARGO_PKG_VERSION"))).collect();
     assert_eq!(unsure, Vec::<String>::new());
 }
