@@ -81,7 +81,9 @@ fn the_image_has_every_store() {
             .current_dir(repository("")),
     );
     let about: Value = serde_json::from_str(&about).unwrap();
-    let mut features = about["packages"][0]["features"].as_object().unwrap().clone();
+    let packages = about["packages"].as_array().unwrap();
+    let roster = packages.iter().find(|one| one["name"] == "roster").unwrap();
+    let mut features = roster["features"].as_object().unwrap().clone();
     let default = features.remove("default").unwrap();
     let mut default: Vec<_> = default.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
     default.sort();
