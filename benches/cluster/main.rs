@@ -1,4 +1,4 @@
-//! `make bench`: the targets of design/architecture.md "Speed", each measured as a ratio within one run.
+//! `make bench`: the targets of docs/architecture.md "Speed", each measured as a ratio within one run.
 //!
 //! The release binary runs as a process of its own against a real API server, as a user with the same rights and the same
 //! client as the bare requests it is compared with. docs/benchmarks.md says how each figure is measured.

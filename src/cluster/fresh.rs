@@ -2,7 +2,7 @@
 //!
 //! A namespace, or a definition, that is being deleted takes its objects away in no particular order. What is left then
 //! says nothing about who may do what: the Account's `deletionPolicy` decides, not a set of half-deleted objects
-//! (design/api.md "Marks, drift, removal").
+//! (docs/concepts.md "Marks, drift, removal").
 
 use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,

@@ -1,4 +1,4 @@
-//! Secrets of stores in the controller's own namespace, and in no other (design/api.md "IdentityStore").
+//! Secrets of stores in the controller's own namespace, and in no other (docs/concepts.md "Seven kinds").
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;

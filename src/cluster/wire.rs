@@ -1,4 +1,4 @@
-//! What is read of an object on the wire: only what the controller needs, so that very many fit (design/architecture.md
+//! What is read of an object on the wire: only what the controller needs, so that very many fit (docs/architecture.md
 //! "Speed"). Managed fields, labels and foreign annotations are passed over while parsing.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Debug, marker::PhantomData};

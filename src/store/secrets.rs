@@ -1,5 +1,5 @@
 //! Secrets that stores are opened with: read by name when a store is opened, and afresh whenever it is opened afresh, so
-//! that one that was exchanged is noticed (design/architecture.md "Security").
+//! that one that was exchanged is noticed (docs/architecture.md "Security").
 
 use std::{cmp::Ordering, fmt, hash};
 

@@ -1,4 +1,4 @@
-//! Every reason of `Valid` and `Synced`, each on real objects, and what is promised of status itself (design/api.md
+//! Every reason of `Valid` and `Synced`, each on real objects, and what is promised of status itself (docs/concepts.md
 //! "Status").
 
 mod accounts;

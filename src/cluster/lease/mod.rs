@@ -1,4 +1,4 @@
-//! Who may write: Leases, and the epoch that tells those who held one apart (design/architecture.md "Fencing").
+//! Who may write: Leases, and the epoch that tells those who held one apart (docs/architecture.md "Fencing").
 //!
 //! Every write carries the resourceVersion and the UID of the Lease as last seen, so that nobody renews or takes what
 //! changed meanwhile. Expiry is judged by the time that passed here since the Lease last changed, never by another

@@ -1,4 +1,4 @@
-//! How accounts are shared out over replicas: one Lease for each shard (design/architecture.md "Scale",
+//! How accounts are shared out over replicas: one Lease for each shard (docs/architecture.md "Scale",
 //! docs/decisions/0022).
 //!
 //! Replicas that take part say so by a Lease of their own. Each works out by itself what is its fair share, takes what is

@@ -1,4 +1,4 @@
-//! Keycloak 26 (design/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
+//! Keycloak 26 (docs/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
 //!
 //! An account is an organization and a client; what a member may do are that client's roles, assigned directly, so that a
 //! token asked for with the account's scope says in `resource_access.<account>.roles` just what the engine says. Marks

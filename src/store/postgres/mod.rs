@@ -1,4 +1,4 @@
-//! PostgreSQL (design/architecture.md "The store contract"; docs/stores/postgresql.md).
+//! PostgreSQL (docs/architecture.md "The store contract"; docs/stores/postgresql.md).
 //!
 //! One schema of a database. All of Roster's writers wait for each other, since the audit is one chain; portals and
 //! others never wait for them. Changes by others are announced.

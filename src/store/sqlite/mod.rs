@@ -1,4 +1,4 @@
-//! SQLite: the embedded store (design/architecture.md "The store contract").
+//! SQLite: the embedded store (docs/architecture.md "The store contract").
 //!
 //! One file in write-ahead mode: portals read it while the controller writes. Whoever can write the file can write
 //! around Roster, which is then seen as drift; what they did not write is theirs to see in the audit.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::{ControlPlane, Controller, Namespace, View, apply_yaml, eventually, find};
 
-/// Reasons of `Valid=False` that waiting heals; at all others somebody must act (design/api.md "Status").
+/// Reasons of `Valid=False` that waiting heals; at all others somebody must act (docs/runbook.md).
 const HEALS: [&str; 9] = [
     "AccountNotFound",
     "RoleNotFound",
@@ -142,7 +142,7 @@ impl Scene {
         self.wait(kind, name, "Ready", "True")
     }
 
-    /// Waits until an object is invalid for this reason, and checks all that design/api.md "Status" says of one that is:
+    /// Waits until an object is invalid for this reason, and checks all that docs/runbook.md says of one that is:
     /// the message has each of `says` in it, `Ready` repeats it, and either `Reconciling` or `Stalled` is there.
     #[track_caller]
     pub fn invalid(&self, kind: &str, name: &str, reason: &str, says: &[&str]) -> impl Future<Output = Value> {

@@ -1,4 +1,4 @@
-//! What `kubectl get` shows of each kind (design/api.md "Status"): what one looks for, then whether it is so.
+//! What `kubectl get` shows of each kind (docs/runbook.md): what one looks for, then whether it is so.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition;
 

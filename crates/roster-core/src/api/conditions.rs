@@ -1,4 +1,4 @@
-//! Condition types and reasons (design/api.md "Status"); what they mean to a person is in `docs/`.
+//! Condition types and reasons (docs/runbook.md); what they mean to a person is in `docs/`.
 
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl ConditionType {
     }
 }
 
-/// Reasons of `Valid=False`, in the order in which the first that applies is shown (design/api.md "Status").
+/// Reasons of `Valid=False`, in the order in which the first that applies is shown (docs/runbook.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum InvalidReason {
     /// `accountRef` leads nowhere (yet).

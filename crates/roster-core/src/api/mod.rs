@@ -1,6 +1,6 @@
 //! The seven kinds of `roster.dev/v1alpha1`: types, CEL rules, printer columns; nothing else.
 //!
-//! Field names, reasons and annotations are a promise to users (design/api.md). What one object can know by itself is
+//! Field names, reasons and annotations are a promise to users (docs/api-versioning.md). What one object can know by itself is
 //! refused by the API server through the rules written here; what takes a second object to know is the business of
 //! [`crate::resolve`].
 

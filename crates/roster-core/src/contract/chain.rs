@@ -1,5 +1,5 @@
 //! The audit's chain: each record's hash covers its fields and the hash before it, so that nobody changes, drops or
-//! moves a record unnoticed (design/architecture.md "The store contract").
+//! moves a record unnoticed (docs/architecture.md "The store contract").
 //!
 //! There is no key in it: who can rewrite the whole file can also compute the hashes anew. Against that, keep the head
 //! that [`AuditReport`] shows somewhere else.

@@ -35,7 +35,7 @@ pub struct Decision {
 /// names.
 ///
 /// The rules are a second line behind the plan's, since the store may have changed after it was observed
-/// (design/api.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
+/// (docs/concepts.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
 /// so by adoption only, and only what is ours is removed as unwanted.
 ///
 /// Where the account is refused, nothing of the batch is in force: without it ranks would lose their meaning.

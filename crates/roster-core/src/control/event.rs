@@ -1,4 +1,4 @@
-//! What the loop takes in, and what it asks for.
+//! Events that the loop takes in, and effects that it asks for.
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
 
 /// Something that happened.
 pub enum Event {
-    /// A watch said something.
+    /// An event from a watch.
     Seen(WatchEvent),
     /// Something happened to the shares of the replicas.
     Share(ShareEvent),
@@ -55,7 +55,7 @@ pub enum Event {
         /// Why its finalizer could not be written.
         fault: Option<ApiFault>,
     },
-    /// What a look or a look's task was to do broke off, by a defect of ours or because it was abandoned.
+    /// A look at a catalog or store panicked or was abandoned.
     LookBrokeOff {
         /// Id of the effect.
         id: PassId,

@@ -9,7 +9,7 @@ pub struct ApiFault {
     pub code: Option<u16>,
     /// What was said, in one sentence.
     pub said: String,
-    /// What was said and what to do, where credentials or a right are missing.
+    /// Message with its remedy, if credentials or a right are missing.
     pub lacks_right: Option<String>,
 }
 

@@ -161,8 +161,7 @@ impl Queue {
         pending.urgent |= lane == Lane::Changes;
         match work.place {
             Place::Running | Place::Held => {}
-            // Known defect (f), mended in the issue "Three promises kept": a parked check that becomes a change is passed
-            // over until there is room.
+            // Known defect, to be mended: a parked check that becomes a change is passed over until there is room.
             Place::Ready | Place::Parked if raised => self.changes.push_back(key.clone()),
             Place::Parked => {
                 work.place = Place::Ready;

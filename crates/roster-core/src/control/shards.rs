@@ -22,7 +22,7 @@ struct Held {
     clean: bool,
 }
 
-/// Who looks after what.
+/// Shards that this replica holds.
 pub(super) struct Shards {
     of: u16,
     held: BTreeMap<u16, Held>,
@@ -31,8 +31,7 @@ pub(super) struct Shards {
     /// Shards that were taken while something else was looked after: nothing of them begins before everything has been
     /// listed afresh, since what is known may be older than what the one before did.
     unlisted: BTreeSet<u16>,
-    /// What the holders of the others say: by shard, the generation of each store, by its UID, with which all accounts
-    /// have been reconciled.
+    /// By shard of another replica: for each store, by its UID, the generation with which all accounts are reconciled.
     told: BTreeMap<u16, BTreeMap<String, i64>>,
 }
 

@@ -1,7 +1,7 @@
 //! The permission engine: ladders, catalog, potential permissions and why they are what they are. No I/O.
 //!
 //! Names appear only at the edges. Inside, a section is its place in the catalog and a level its rank on the ladder, so
-//! that the effective permissions of a member cost a few dozen nanoseconds (design/architecture.md "Speed").
+//! that the effective permissions of a member cost a few dozen nanoseconds (docs/architecture.md "Speed").
 
 mod catalog;
 mod compile;

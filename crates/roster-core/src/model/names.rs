@@ -14,7 +14,7 @@ pub type Name = CompactString;
 const MAXIMUM_EMAIL: usize = 254;
 
 /// An e-mail address in the one canonical form in which addresses are compared everywhere: ASCII local part, domain as
-/// IDNA A-label, ASCII lower case (design/api.md "Membership").
+/// IDNA A-label, ASCII lower case (docs/concepts.md "Seven kinds").
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Email(Name);

@@ -1,15 +1,15 @@
-//! Potential permissions of one member: granted, equal to owner, capped, reduced (design/api.md "Effective permissions",
+//! Potential permissions of one member: granted, equal to owner, capped, reduced (docs/concepts.md "Effective permissions",
 //! steps 1 to 4). They become the effective permissions by step 5, the ends, which is decided where the account's state is
 //! known: in `resolve`.
 
 use super::{Caps, Catalog, Name, Ranks, Rule};
 
-/// What one source grants.
+/// Permissions from one source.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant<'a> {
     /// Where it comes from.
     pub source: Source<'a>,
-    /// What it grants, by section.
+    /// Levels by section.
     pub ranks: &'a Ranks,
 }
 
@@ -26,10 +26,10 @@ pub enum Source<'a> {
     Group(&'a Name),
 }
 
-/// What decides one member's permissions.
+/// Inputs that decide one member's permissions.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberInputs<'a> {
-    /// What role and groups grant.
+    /// Permissions from role and groups.
     pub grants: &'a [Grant<'a>],
     /// The restriction whose confirmed lifting makes the member equal to the owner, and the owner role's levels.
     pub equal_to_owner: Option<(&'a Name, &'a Ranks)>,

@@ -47,7 +47,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// What something should hold.
+/// Desired content of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// The account.
@@ -110,9 +110,9 @@ pub enum Phase {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What changes.
+    /// The object that changes.
     pub object: ObjectKey,
-    /// What it becomes, and the fingerprint to keep of it; absent to remove it and its mark.
+    /// Its new content, and the fingerprint to keep of it; absent to remove the object and its mark.
     pub put: Option<(Content, Fingerprint)>,
     /// Why.
     pub cause: Cause,
@@ -120,7 +120,7 @@ pub struct Change {
     pub origin: Option<Origin>,
     /// When within the pass.
     pub phase: Phase,
-    /// Whether the removal guard counts it (design/api.md "Marks, drift, removal").
+    /// Whether the removal guard counts it (docs/concepts.md "Marks, drift, removal").
     pub counted: bool,
 }
 

@@ -37,7 +37,7 @@ pub(super) enum GuardDecision {
 }
 
 /// Whether the guard fires: at the minimum count and above the maximum percentage over its window, or when the last
-/// holder of a role with `minimumHolders` would go (design/api.md "Marks, drift, removal").
+/// holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal").
 ///
 /// `whole` says that `observed` shows every member of the account. Where it does not, nobody can tell who of those removed
 /// lately is still there without access, so they are taken to be: the guard then fires early, and the whole account

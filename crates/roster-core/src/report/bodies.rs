@@ -61,7 +61,7 @@ pub(super) fn account_report(
     Report::new(record.facts.generation, detail).with_findings(findings)
 }
 
-/// Brings the advice on an Account up to date with its numbers; whether it changed.
+/// Updates the advice on an Account to its numbers; returns whether it changed.
 pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> bool {
     let advice = definitions.account_advice(facts, &counts.role_refs);
     let mut findings = report.findings.take().map(|findings| *findings).unwrap_or_default();
@@ -83,7 +83,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
     }
 }
 
-/// What is to be said of an object whose account does not exist.
+/// Returns the report on an object whose account does not exist.
 #[must_use]
 pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
     let account = AccountKey::new(&reference.namespace, account);
@@ -97,7 +97,7 @@ pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
     Report::new(generation, detail).with_findings(findings)
 }
 
-/// Brings the numbers of an Account, Role or UserGroup up to date; whether they changed.
+/// Updates the numbers of an Account, Role or UserGroup; returns whether they changed.
 pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definitions, counts: &Counts) -> bool {
     let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
     match detail {
@@ -119,7 +119,7 @@ pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definit
     }
 }
 
-/// What a member may do now.
+/// Returns the levels that are in force for a member now.
 pub(super) fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
     if content.ended.is_none() && content.window.contains(now) {
         content.ranks.clone()

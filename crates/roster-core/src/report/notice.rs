@@ -29,7 +29,7 @@ pub struct Notice {
     pub about: ObjectRef,
     /// Its UID.
     pub uid: Name,
-    /// What happened.
+    /// Reason of the event.
     pub reason: NoticeReason,
     /// How many changes, for `Applied`.
     pub count: usize,

@@ -69,8 +69,8 @@ pub enum PassEnd {
 }
 
 impl PassReport {
-    /// Says something of an object, unless its status says just that. This is the place to find out: beside the loop, and
-    /// before very many reports wait for nothing.
+    /// Queues a report unless the object's status already says it. It is checked here, in the pass, to keep the queue of
+    /// statuses short.
     fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
         let reference = record.reference(kind);
         let says_so = !pass.stale_statuses.contains(&reference)
@@ -85,7 +85,7 @@ impl PassReport {
     }
 }
 
-/// What a pass did, looked up by object.
+/// Outcomes of a pass, looked up by object.
 pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
     pub(super) made: HashMap<&'a ObjectKey, &'a Outcome>,
@@ -199,7 +199,7 @@ impl<'a> Outcomes<'a> {
             && self.made.get(object).is_some_and(|made| made.is_ok())
     }
 
-    /// What is to be said of an object that has a place in the store.
+    /// Sets the state of an object that has a place in the store.
     fn put_sync(&self, report: &mut Report, object: &ObjectKey) {
         report.synced = self.synced(object);
         report.drift = match self.drift.get(object) {
@@ -376,7 +376,7 @@ fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut Pa
     outcome.say(pass, KindName::Account, &pass.account, report);
 }
 
-/// A store that is away is said on the Account, and on objects only where a change waits (design/api.md "Status").
+/// A store that is away is said on the Account, and on objects only where a change waits (docs/runbook.md).
 fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, outcome: &mut PassReport) {
     let definitions = &judged.definitions;
     let (reason, message) = failure(error);

@@ -8,7 +8,7 @@ use crate::{
     state::Seconds,
 };
 
-/// What is to be said of one object.
+/// Content of one object's status, not yet rendered.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Generation that was looked at.
@@ -21,7 +21,7 @@ pub struct Report {
     pub drift: DriftReport,
     /// Why it waits, besides.
     pub waits: Option<Box<Waits>>,
-    /// What its kind shows.
+    /// Status fields of its kind.
     pub detail: Detail,
 }
 
@@ -43,7 +43,7 @@ impl Waits {
     }
 }
 
-/// Whether the store holds what the spec says.
+/// State of the object in the store; decides `Synced`.
 #[derive(Clone, Debug)]
 pub enum Synced {
     /// Nothing is to be said: the kind has no place in a store, or nobody could look.
@@ -57,7 +57,7 @@ pub enum Synced {
     No(Box<(SyncReason, String)>),
 }
 
-/// What is to be said about drift.
+/// State of drift; decides `Drifted`.
 #[derive(Clone, Debug)]
 pub enum DriftReport {
     /// Nothing new: what was said of an earlier correction stays.
@@ -68,7 +68,7 @@ pub enum DriftReport {
     Corrected(Seconds),
 }
 
-/// What a kind shows.
+/// Status fields of each kind. Numbers of a store are absent if it could not be read.
 #[derive(Clone, Debug)]
 pub enum Detail {
     /// PermissionCatalog.
@@ -90,9 +90,9 @@ pub enum Detail {
         blocked_in_force: Option<i64>,
         /// Where somebody who is blocked still has access.
         blocked_with_access: Vec<String>,
-        /// What the backend can do.
+        /// Words for the abilities of the backend.
         capabilities: Vec<String>,
-        /// How long what was taken may still be in force outside of the store.
+        /// Longest time that a revoked permission may still work outside of the store; zero if none.
         revocation_delay: Duration,
     },
     /// Account.
@@ -114,7 +114,7 @@ pub enum Detail {
     },
     /// Role.
     Role {
-        /// What it grants; absent where that cannot be said.
+        /// Permissions that it grants; absent if they cannot be told.
         permissions: Option<(Layout, Ranks)>,
         /// Where an override differs.
         changes: Vec<ChangeFromDefault>,
@@ -123,7 +123,7 @@ pub enum Detail {
     },
     /// UserGroup.
     Group {
-        /// What it grants; absent where that cannot be said.
+        /// Permissions that it grants; absent if they cannot be told.
         permissions: Option<(Layout, Ranks)>,
         /// Members in it.
         members: u64,
@@ -146,7 +146,7 @@ impl Report {
         Self { generation, findings: None, synced: Synced::Silent, drift: DriftReport::Clean, waits: None, detail }
     }
 
-    /// The same with faults and advice.
+    /// Adds faults and advice.
     #[must_use]
     pub fn with_findings(mut self, findings: Findings) -> Self {
         if !findings.is_empty() {
@@ -155,7 +155,7 @@ impl Report {
         self
     }
 
-    /// The same with a reason why the store does not hold it.
+    /// Sets `Synced=False` with this reason.
     #[must_use]
     pub fn unsynced(mut self, reason: SyncReason, message: impl Into<String>) -> Self {
         self.synced = Synced::No(Box::new((reason, message.into())));

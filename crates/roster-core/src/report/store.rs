@@ -13,7 +13,7 @@ use crate::{
     state::{Record, StoreFacts},
 };
 
-/// What was found in a store.
+/// Content of a store as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct StoreFound {
     /// Accounts kept in it.
@@ -26,7 +26,7 @@ pub struct StoreFound {
     pub blocked_with_access: Vec<(AccountKey, Email)>,
     /// Words for what the backend can do.
     pub capabilities: Vec<String>,
-    /// How long revoked access may stay in force outside of the store.
+    /// Longest time that revoked access may stay in force outside of the store.
     pub revocation_delay: Duration,
     /// Advice for whoever keeps the store.
     pub advice: Vec<(FieldPath, FindingKind)>,

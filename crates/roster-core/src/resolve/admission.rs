@@ -28,7 +28,7 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bo
 }
 
 /// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
-/// nothing about a foreign namespace is revealed (design/api.md "Status").
+/// nothing about a foreign namespace is revealed (docs/runbook.md).
 pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) -> bool {
     let Some(key) = snapshot.account.parent() else { return true };
     let admitted = snapshot
@@ -44,7 +44,7 @@ pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'
     admitted
 }
 
-/// Whether a parent admits an account that names it, whose namespace has these labels (design/api.md "Account").
+/// Whether a parent admits an account that names it, whose namespace has these labels (docs/concepts.md "Seven kinds").
 fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let allowed = &managed.allowed_namespaces;

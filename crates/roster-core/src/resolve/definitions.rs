@@ -49,7 +49,7 @@ pub struct Definitions {
     pub store: Option<Arc<StoreFacts>>,
 }
 
-/// Whether an account resolves as a whole (design/api.md "Effective permissions", last rule).
+/// Whether an account resolves as a whole (docs/concepts.md "Effective permissions", last rule).
 #[derive(Clone, Debug)]
 pub enum Outlook {
     /// It does.

@@ -27,14 +27,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What the store should hold of one account, within a scope.
+/// Desired content of the store for one account, within a scope.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// The account.
     pub account: AccountKey,
-    /// What is looked at; `members` is complete within it.
+    /// Scope; `members` is complete within it.
     pub scope: Scope,
-    /// What ranks in `members` mean.
+    /// Layout of the ranks in `members`.
     pub layout: Layout,
     /// The account itself, its roles and groups. Absent where the account cannot be resolved as a whole: then what is
     /// there is kept.
@@ -99,7 +99,7 @@ pub struct AccountContent {
 pub struct RoleContent {
     /// Title.
     pub title: Name,
-    /// What it grants.
+    /// Permissions that it grants.
     pub ranks: Ranks,
 }
 
@@ -108,7 +108,7 @@ pub struct RoleContent {
 pub struct GroupContent {
     /// Title.
     pub title: Name,
-    /// What it grants, its roles included.
+    /// Permissions that it grants, its roles included.
     pub ranks: Ranks,
 }
 
@@ -222,16 +222,16 @@ impl End {
     }
 }
 
-/// What one member should be.
+/// Desired state of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredMember {
-    /// What they may do.
+    /// Access that they should have.
     pub access: Access,
     /// The Membership (or, for the owner, the Account) it comes from.
     pub origin: Origin,
 }
 
-/// What one member may do.
+/// Access of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Just this.

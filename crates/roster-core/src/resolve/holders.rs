@@ -45,7 +45,7 @@ impl Definitions {
         guarded.filter(|role| self.members_with(role, refs) == 0).collect()
     }
 
-    /// Returns advice on how many hold each role, on the Account (design/api.md "Status", `Advised`).
+    /// Returns advice on how many hold each role, on the Account (docs/runbook.md, `Advised`).
     #[must_use]
     pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Findings {
         let Outlook::Whole(whole) = &self.outlook else { return Findings::default() };

@@ -25,7 +25,7 @@ pub enum Holder<'a> {
 }
 
 /// Permissions by all steps but the last, the ends: what somebody may do, or could if they were not suspended, blocked,
-/// expired, not started, not approved, and their invitation not gone (design/api.md "Effective permissions").
+/// expired, not started, not approved, and their invitation not gone (docs/concepts.md "Effective permissions").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Potential {
     /// The permissions.

@@ -11,7 +11,7 @@ use crate::{
 /// How often an account is compared whole where neither store nor account says so.
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 
-/// What holds for one account (design/api.md "IdentityStore", `accountDefaults`).
+/// What holds for one account (docs/concepts.md "Seven kinds", `accountDefaults`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Correct or report drift.

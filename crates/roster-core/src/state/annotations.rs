@@ -2,7 +2,7 @@
 
 use crate::api::{APPROVE_REMOVAL_ANNOTATION, PAUSED_ANNOTATION};
 
-/// Instructions in the annotations of an Account (design/api.md "Status", last line).
+/// Instructions in the annotations of an Account (docs/runbook.md, last line).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountAnnotations {
     /// Whether the account is paused.

@@ -76,7 +76,7 @@ impl Index {
         impacts
     }
 
-    /// Whether we know a later version of the object already, from the answer to a patch of our own.
+    /// Returns whether the event is older than our last write to the object's status.
     fn is_stale(&self, reference: &ObjectRef, object: &Object) -> bool {
         let meta = match object {
             Object::Namespace(_) => return false,
@@ -393,7 +393,8 @@ fn touch(account: &AccountKey, email: Option<&Email>, impacts: &mut Vec<Impact>)
     });
 }
 
-/// Whether an object says something new about access. If not, but its status is not the one we wrote, that is put right.
+/// Returns whether an object says something new about access. A status that somebody else wrote adds
+/// [`Impact::Status`] instead.
 fn news<F>(
     before: Option<&Record<F>>,
     now: &Record<F>,

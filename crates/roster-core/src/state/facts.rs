@@ -98,7 +98,7 @@ pub struct MemberFacts {
 }
 
 impl MemberFacts {
-    /// What a spec says.
+    /// Reads the facts from a spec.
     #[must_use]
     pub fn new(name: Name, generation: i64, spec: &MembershipSpec) -> Self {
         let restrictions = spec.restrictions.as_ref();
@@ -149,7 +149,7 @@ pub struct InvitationFacts {
 }
 
 impl InvitationFacts {
-    /// What a spec says, and whether the ledger says that it was accepted.
+    /// Reads the facts from a spec, and from the ledger whether it was accepted.
     #[must_use]
     pub fn new(name: Name, generation: i64, spec: &InvitationSpec, accepted: bool) -> Self {
         let restrictions = spec.restrictions.as_ref();
@@ -187,7 +187,7 @@ pub struct CatalogFacts {
     pub compiled: Result<Arc<Catalog>, Vec<CatalogFault>>,
 }
 
-/// What it compiles to follows from the spec.
+/// Compares specs only; the compiled catalog follows from them.
 impl PartialEq for CatalogFacts {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, self.generation, &self.spec) == (&other.name, other.generation, &other.spec)

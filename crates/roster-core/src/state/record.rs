@@ -39,7 +39,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// What matters of an object's metadata.
+    /// Extracts the metadata that the controller needs.
     #[must_use]
     pub fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Meta {
         self.annotations.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Whether anything that decides about access, or about deletion, differs from an earlier sight of it.
+    /// Returns whether a field that affects access or deletion differs from `earlier`.
     #[must_use]
     pub fn differs(&self, earlier: &Self) -> bool {
         self.generation != earlier.generation
@@ -81,7 +81,7 @@ pub struct Record<F> {
     pub account: Name,
     /// Metadata and status.
     pub meta: Meta,
-    /// What resolving needs of it.
+    /// Spec fields that resolving needs.
     pub facts: Arc<F>,
 }
 

@@ -37,7 +37,7 @@ impl PresentRevision {
         }
     }
 
-    /// Whether it is worth a record: what is invalid or on its way out is not.
+    /// Returns whether the revision deserves a record: it is valid and not being deleted.
     fn counts(&self) -> bool {
         !self.deleting && self.facts.compiled.is_ok()
     }
@@ -77,7 +77,7 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// The revision that an account follows instead of the present one, if it does.
+    /// Returns the older revision that an account still follows, if any.
     #[must_use]
     pub fn instead(self, account: &AccountKey) -> Option<&'a Arc<CatalogFacts>> {
         match self {
@@ -87,7 +87,7 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// Whether the record is to be written anew, since all follow the present revision and it says something else.
+    /// Returns whether the record must be rewritten: all accounts follow the present revision, and the record differs.
     #[must_use]
     pub fn is_to_be_noted(self, present: &PresentRevision, last: Option<&LastRevision>) -> bool {
         let noted = |last: &LastRevision| {
@@ -100,14 +100,14 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// What an account says of the present revision.
+/// State of one account in a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It follows it, or cannot for a reason of its own, which need not keep others waiting.
     Done,
     /// Nothing yet.
     Waits,
-    /// It does not take it without somebody's word.
+    /// It needs a person's decision.
     Stopped(SyncReason),
 }
 

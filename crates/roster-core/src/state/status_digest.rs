@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::api::{self, ConditionType, DriftStatus};
 
-/// What is kept of a status.
+/// Digest of a status, and the times in it that must survive the next write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusDigest {
     /// Over the whole status as we would write it; 0 where there is none.
@@ -29,11 +29,11 @@ pub struct StatusDigest {
     pub last_checked: Option<Seconds>,
     /// The generation that is in force: of the catalog that an Account follows, or of an IdentityStore's own blocks.
     pub in_force: Option<NonZeroU32>,
-    /// Why it is not in sync, as far as others wait for it.
+    /// Reason why it is not in sync, if that holds up a catalog rollout.
     pub held: Option<Held>,
 }
 
-/// Why an account is not in sync, as far as the rollout of a catalog cares.
+/// Reason why an account is not in sync, if that holds up the rollout of a catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     /// Removals are held back.
@@ -44,7 +44,7 @@ pub enum Held {
     Away,
 }
 
-/// Seconds since the epoch; Kubernetes keeps no more.
+/// Seconds since 1970-01-01 UTC; Kubernetes keeps no more. Times outside of `u32` become 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u32);
 

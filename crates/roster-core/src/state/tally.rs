@@ -8,7 +8,7 @@ use crate::{
     model::{AccountKey, KindName},
 };
 
-/// How many objects say what.
+/// Counts of objects by kind and `Ready` condition.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// By kind and what their `Ready` condition says.

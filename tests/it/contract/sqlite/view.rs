@@ -1,4 +1,4 @@
-//! What portals read: `effective_permissions` (design/api.md "What the portal reads").
+//! What portals read: `effective_permissions` (docs/concepts.md "What a portal reads").
 
 use std::time::Duration;
 
