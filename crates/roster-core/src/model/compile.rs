@@ -8,7 +8,7 @@ use super::{
 };
 use crate::api::{self, HeldBy, PermissionCatalogSpec, limits::MAX_LEVELS};
 
-/// What a section's ladder is when the catalog does not say (docs/concepts.md "Seven kinds").
+/// Ladder of a section for which the catalog names no levels (docs/concepts.md "Seven kinds").
 const DEFAULT_LADDER: [&str; 2] = ["Denied", "Allowed"];
 
 const SECTIONS: FieldPath = FieldPath::new("spec.sections");

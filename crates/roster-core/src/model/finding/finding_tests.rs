@@ -1,4 +1,4 @@
-//! What holds of every kind of finding: its sentence, its reason, its remedy, its size.
+//! Promises that every kind of finding keeps: of its sentence, its reason, its remedy and its size.
 
 use std::{collections::BTreeSet, sync::Arc};
 
