@@ -22,8 +22,6 @@ pub struct Figures {
     pub stopped_rollouts: usize,
     /// By store: age of the oldest complete check among its accounts.
     pub oldest_checks: BTreeMap<Name, Duration>,
-    /// Shards that are held.
-    pub shards: usize,
 }
 
 impl Control {
@@ -86,7 +84,6 @@ impl Control {
             tally,
             stopped_rollouts: if self.shards.leads() { self.stops.len() } else { 0 },
             oldest_checks,
-            shards: self.shards.count(),
         }
     }
 }
