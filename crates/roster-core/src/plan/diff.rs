@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Cause, Change, Content, Drift, Guarded, ObjectKey, Observed, Phase, Policy, Seen,
     drift::{self, Differs},
-    fingerprint::{Fingerprinted, Translated},
+    fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
-    judge::{DiffOutcome, Layouts, Ownership, Wanted, judge, ownership},
+    judge::{DiffOutcome, Ownership, Wanted, judge, ownership},
     members, waiting,
 };
 use crate::{
@@ -87,12 +87,17 @@ impl Plan {
     }
 }
 
-/// Puts a plan together.
+/// Puts a plan together, all of it in one layout: that of the plan.
 pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
+    /// What the store holds, as it holds it.
+    pub(super) stored: &'a Observed,
+    /// The same in the layout of the plan.
     pub(super) observed: &'a Observed,
     pub(super) policy: &'a Policy,
-    pub(super) layouts: Layouts<'a>,
+    /// The account as it should be, and the owner who stays where the catalog does not let the owner change; absent where
+    /// the account does not resolve.
+    account: Option<(AccountContent, Option<Email>)>,
     /// Whether the account resolves, also where its definitions wait.
     pub(super) whole: bool,
     pub(super) layout_waits: Option<Hold>,
@@ -123,17 +128,19 @@ pub(super) enum Waiting {
 }
 
 /// Plans once.
-pub(super) fn attempt(desired: &Desired, observed: &Observed, policy: &Policy, waiting: Waiting) -> Outcome {
+pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: Waiting) -> Outcome {
     // An account that does not resolve has no layout of its own to wish for.
-    let layout = if desired.definitions.is_some() { &desired.layout } else { &observed.layout };
-    let layouts = Layouts { desired: layout, observed: &observed.layout, written: layout };
+    let layout = if desired.definitions.is_some() { &desired.layout } else { &stored.layout };
+    let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, policy));
+    let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
     let (waits, owner_kept) = match waiting {
         Waiting::No => (false, None),
         Waiting::Yes(owner) => (true, owner),
     };
     let whole = desired.definitions.is_some() || waits;
     let plan = Plan { layout: layout.clone(), owner_kept, ..Plan::default() };
-    let mut planner = Planner { desired, observed, policy, layouts, whole, layout_waits: None, plan };
+    let observed = observed.as_ref();
+    let mut planner = Planner { desired, stored, observed, policy, account, whole, layout_waits: None, plan };
     if !planner.may_touch_account() {
         return planner.finish();
     }
@@ -148,21 +155,60 @@ pub(super) fn attempt(desired: &Desired, observed: &Observed, policy: &Policy, w
     planner.finish()
 }
 
+/// Returns the layout that the ranks in a store are of: the account's as it is there. But where the account's fingerprint
+/// is that of what is desired, the account was applied like that, and its layout was changed by somebody else since: the
+/// ranks are still of the one that was applied. Stores judge alike ([`crate::contract::decide`]).
+fn rows_layout<'a>(account: Option<&'a AccountContent>, stored: &'a Observed) -> &'a Layout {
+    let applied = stored.account.as_ref().and_then(|seen| seen.fingerprint);
+    let account = account.filter(|account| applied == Some(account.fingerprint(&account.layout)));
+    account.map_or(&stored.layout, |account| &account.layout)
+}
+
+/// Returns the account as it should be, and the owner who stays where the catalog does not let the owner change.
+fn account_content(
+    definitions: &DesiredDefinitions,
+    stored: &Observed,
+    policy: &Policy,
+) -> (AccountContent, Option<Email>) {
+    let mut content = definitions.account.clone();
+    let ours = stored.account.as_ref();
+    let ours = ours.filter(|seen| ownership(seen.mark.as_ref(), &policy.mark) == Ownership::Ours);
+    let was = ours.and_then(|seen| seen.content.as_ref()).and_then(|content| content.owner.clone());
+    if was.is_some()
+        && was != content.owner
+        && !definitions.owner_may_change
+        && last_applied_owner(definitions, stored, was.as_ref())
+    {
+        content.owner.clone_from(&was);
+        return (content, was);
+    }
+    (content, None)
+}
+
+/// Whether the owner that the store shows is the one Roster applied, not one somebody wrote there: with that owner in
+/// it, the account's content has the fingerprint that was kept, or at least differs from it in nothing the store shows.
+fn last_applied_owner(definitions: &DesiredDefinitions, stored: &Observed, was: Option<&Email>) -> bool {
+    let Some(seen) = &stored.account else { return false };
+    let observed = seen.content.as_ref().map(|content| content.fingerprint(&content.layout));
+    let desired = AccountContent { owner: was.cloned(), ..definitions.account.clone() };
+    observed == seen.fingerprint || seen.fingerprint == Some(desired.fingerprint(&desired.layout))
+}
+
 impl Planner<'_> {
+    /// Returns the layout in which everything is planned.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.plan.layout
+    }
+
     /// Whether the account's container is ours, or may become so; nothing in a container that is not is touched.
     fn may_touch_account(&mut self) -> bool {
-        let seen = self.observed.account.as_ref();
-        let refused = match (seen, &self.desired.definitions) {
+        let seen = self.stored.account.as_ref();
+        let refused = match (seen, &self.account) {
             // Nothing is there, and what should be cannot be said.
             (None, None) => return false,
             (None, Some(_)) => false,
             (Some(seen), None) => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
-            (Some(seen), Some(definitions)) => {
-                let (account, _) = self.account_content(definitions);
-                let fingerprint = account.fingerprint(self.layouts.desired);
-                let wanted = Wanted { desired: &account, written: &account, fingerprint };
-                judge(&wanted, Some(seen), self.layouts, self.policy) == DiffOutcome::NotOwned
-            }
+            (Some(seen), Some((account, _))) => self.judge(account, Some(seen)) == DiffOutcome::NotOwned,
         };
         if refused {
             self.plan.holds.insert(ObjectKey::Account, Hold::NotOwned);
@@ -170,58 +216,34 @@ impl Planner<'_> {
         !refused
     }
 
-    /// The account as it should be, and the owner who stays where the catalog does not let the owner change.
-    fn account_content(&self, definitions: &DesiredDefinitions) -> (AccountContent, Option<Email>) {
-        let mut content = definitions.account.clone();
-        let seen = self.observed.account.as_ref();
-        let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
-        let was = ours.and_then(|seen| seen.content.as_ref()).and_then(|content| content.owner.clone());
-        if was.is_some()
-            && was != content.owner
-            && !definitions.owner_may_change
-            && self.last_applied_owner(definitions, was.as_ref())
-        {
-            content.owner.clone_from(&was);
-            return (content, was);
-        }
-        (content, None)
-    }
-
-    /// Whether the owner that the store shows is the one Roster applied, not one somebody wrote there: with that owner in
-    /// it, the account's content has the fingerprint that was kept, or at least differs from it in nothing the store shows.
-    fn last_applied_owner(&self, definitions: &DesiredDefinitions, was: Option<&Email>) -> bool {
-        let Some(seen) = &self.observed.account else { return false };
-        let observed = seen.content.as_ref().map(|content| content.fingerprint(&self.observed.layout));
-        let desired = AccountContent { owner: was.cloned(), ..definitions.account.clone() };
-        observed == seen.fingerprint || seen.fingerprint == Some(desired.fingerprint(&self.desired.layout))
+    /// Returns what is to be done about one thing that is desired.
+    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, seen: Option<&Seen<C>>) -> DiffOutcome {
+        let fingerprint = desired.fingerprint(self.layout());
+        let wanted = Wanted { desired, fingerprint, same_layout: self.stored.layout == *self.layout() };
+        judge(&wanted, seen, self.policy)
     }
 
     fn definitions(&mut self, definitions: &DesiredDefinitions) {
-        let (account, owner_kept) = self.account_content(definitions);
+        let Some((account, owner_kept)) = self.account.clone() else { return };
         self.plan.owner_kept = owner_kept;
         if self.desired.scope != Scope::Account {
-            let seen = self.observed.account.as_ref();
+            let seen = self.stored.account.as_ref();
             let current = seen.is_some_and(|seen| {
                 ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours
-                    && self.observed.layout == self.desired.layout
+                    && self.stored.layout == self.desired.layout
                     && seen.content.as_ref().is_some_and(|content| content.owner == account.owner)
             });
             self.plan.needs_account = !current;
             return;
         }
         let origin = Some(&definitions.origin);
-        let seen = self.observed.account.as_ref();
+        let seen = self.stored.account.as_ref();
         self.consider(ObjectKey::Account, &account, seen, origin, Content::Account);
         if let (Some(_), Some(hold)) = (seen, self.plan.holds.get(&ObjectKey::Account))
-            && self.layouts.observed != self.layouts.desired
+            && self.stored.layout != self.desired.layout
         {
             // The layout in the store stays as it is, and whatever is written has to be of it.
-            let has_drifted = self.plan.drift.iter().any(|drift| drift.object == ObjectKey::Account);
-            if has_drifted {
-                self.layouts.written = self.layouts.observed;
-            } else {
-                self.layout_waits = Some(*hold);
-            }
+            self.layout_waits = Some(*hold);
         }
         for (name, (content, origin)) in &definitions.roles {
             let seen = self.observed.roles.get(name);
@@ -244,7 +266,7 @@ impl Planner<'_> {
     }
 
     /// Definitions wait while the store is paused; members' access never hangs on them.
-    fn consider<C: Fingerprinted + Translated + Differs + Clone>(
+    fn consider<C: Fingerprinted + Differs + Clone>(
         &mut self,
         object: ObjectKey,
         desired: &C,
@@ -252,10 +274,7 @@ impl Planner<'_> {
         origin: Option<&Origin>,
         content: impl Fn(C) -> Content,
     ) {
-        let written = desired.translated(self.layouts.desired, self.layouts.written);
-        let fingerprint = desired.fingerprint(self.layouts.desired);
-        let wanted = Wanted { desired, written: written.as_ref(), fingerprint };
-        let cause = match judge(&wanted, seen, self.layouts, self.policy) {
+        let cause = match self.judge(desired, seen) {
             DiffOutcome::Nothing => return,
             DiffOutcome::NotOwned => {
                 self.plan.holds.insert(object, Hold::NotOwned);
@@ -263,7 +282,7 @@ impl Planner<'_> {
             }
             DiffOutcome::Drifted => {
                 let observed = seen.and_then(|seen| seen.content.as_ref());
-                let entries = drift::entries(&object, written.as_ref(), observed, self.layouts.written);
+                let entries = drift::entries(&object, desired, observed, self.layout());
                 let corrected = self.policy.drift == DriftPolicy::Correct && !self.policy.paused;
                 self.plan.drift.push(Drift { object: object.clone(), entries, corrected });
                 if self.policy.drift == DriftPolicy::Report {
@@ -280,7 +299,7 @@ impl Planner<'_> {
         }
         self.plan.changes.push(Change {
             object,
-            put: Some((content(written.into_owned()), fingerprint)),
+            put: Some((content(desired.clone()), desired.fingerprint(self.layout()))),
             cause,
             origin: origin.cloned(),
             phase: Phase::Define,
@@ -340,25 +359,25 @@ impl Planner<'_> {
         }
         self.plan.changes.retain(|change| !change.counted);
         for email in emails {
-            let content = self.observed.members.get(&email).and_then(|seen| seen.content.clone());
-            let content =
-                content.map(|content| members::translated(content, self.layouts.observed, self.layouts.written));
+            let content = self.observed.members.get(&email).and_then(|seen| seen.content.as_ref());
+            let content = content.map(|content| self.fitted(content));
             self.plan.kept.insert(email.clone(), content);
             self.plan.holds.insert(ObjectKey::Member(email), Hold::Guarded);
         }
         self.plan.guarded = Some(guarded);
     }
 
-    /// Whether nothing of a member's access would be left in the layout that is desired.
+    /// Whether nothing of a member's access is left in the layout that is desired.
     fn loses_all_by_layout(&self, email: &Email) -> bool {
-        let content = self.observed.members.get(email).and_then(|seen| seen.content.as_ref());
-        let Layouts { observed, written, .. } = self.layouts;
-        content.is_some_and(|c| !c.ranks.is_none() && written.translate(&c.ranks, observed).is_none())
+        let held = |observed: &Observed| {
+            let content = observed.members.get(email).and_then(|seen| seen.content.as_ref());
+            content.is_some_and(|content| !content.ranks.is_none())
+        };
+        held(self.stored) && !held(self.observed)
     }
 
     fn finish(mut self) -> Outcome {
         self.plan.changes.sort_by_key(|change| change.phase);
-        self.plan.layout = self.layouts.written.clone();
         Outcome { plan: self.plan, layout_waits: self.layout_waits }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Cause, Mark, Policy, Seen,
     fingerprint::{Fingerprint, Fingerprinted},
 };
-use crate::{api::Adoption, model::Layout};
+use crate::api::Adoption;
 
 /// Whose something is, seen from an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,25 +26,14 @@ pub(super) fn ownership(mark: Option<&Mark>, ours: &Mark) -> Ownership {
     }
 }
 
-/// What ranks mean, in the three places where there are any.
-#[derive(Clone, Copy)]
-pub(super) struct Layouts<'a> {
-    /// In what is desired.
-    pub(super) desired: &'a Layout,
-    /// In what is observed.
-    pub(super) observed: &'a Layout,
-    /// In what is written: `desired`, but for an account whose own definition waits, `observed`.
-    pub(super) written: &'a Layout,
-}
-
-/// One thing that is desired.
+/// One thing that is desired, in the layout of the plan.
 pub(super) struct Wanted<'a, C> {
     /// As it is desired.
     pub(super) desired: &'a C,
-    /// As it would be written.
-    pub(super) written: &'a C,
     /// Of what is desired.
     pub(super) fingerprint: Fingerprint,
+    /// Whether the store's layout is that of the plan.
+    pub(super) same_layout: bool,
 }
 
 /// What to do about one thing that is desired.
@@ -65,26 +54,21 @@ pub(super) enum DiffOutcome {
 pub(super) fn judge<C: Fingerprinted>(
     wanted: &Wanted<'_, C>,
     seen: Option<&Seen<C>>,
-    layouts: Layouts<'_>,
     policy: &Policy,
 ) -> DiffOutcome {
     let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
-    let is = |wanted: &C| seen.content.as_ref() == Some(wanted);
+    let is_identical = seen.content.as_ref() == Some(wanted.desired);
     match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {
         (Ownership::Foreign, _) => DiffOutcome::NotOwned,
         (Ownership::Unmarked, None) => DiffOutcome::Put(Cause::Spec),
         (Ownership::Unmarked, Some(_)) => match policy.adoption {
             Adoption::Always => DiffOutcome::Put(Cause::Adoption),
-            // What others wrote has ranks of the layout that is there.
-            Adoption::IfIdentical if is(wanted.written) && layouts.observed == layouts.written => {
-                DiffOutcome::Put(Cause::Adoption)
-            }
+            // A level that the plan's layout does not have would be lost unseen.
+            Adoption::IfIdentical if is_identical && wanted.same_layout => DiffOutcome::Put(Cause::Adoption),
             Adoption::IfIdentical | Adoption::Never => DiffOutcome::NotOwned,
         },
         (Ownership::Ours, _) if seen.fingerprint != Some(wanted.fingerprint) => DiffOutcome::Put(Cause::Spec),
-        // The fingerprint covers the layout: what we applied has ranks of the one that is desired, even where somebody
-        // has since changed the account's.
-        (Ownership::Ours, _) if is(wanted.desired) || is(wanted.written) => DiffOutcome::Nothing,
+        (Ownership::Ours, _) if is_identical => DiffOutcome::Nothing,
         (Ownership::Ours, _) => DiffOutcome::Drifted,
     }
 }

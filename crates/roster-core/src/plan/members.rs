@@ -8,12 +8,12 @@ use super::{
     Cause, Change, Content, Drift, Hold, ObjectKey, Phase, Seen,
     diff::Planner,
     drift,
-    fingerprint::{Fingerprinted, Translated},
-    judge::{DiffOutcome, Ownership, Wanted, judge, ownership},
+    fingerprint::Fingerprinted,
+    judge::{DiffOutcome, Ownership, ownership},
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
-    model::{Email, Layout, Scope},
+    model::{Email, Scope},
     resolve::{Access, MemberContent, Origin},
 };
 
@@ -26,12 +26,6 @@ pub(super) fn plan_members(planner: &mut Planner<'_>) {
     for (email, seen) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
         planner.undesired(email, seen);
     }
-}
-
-/// `content` in the layout `to`, with a rank for each section of it.
-pub(super) fn translated(mut content: MemberContent, from: &Layout, to: &Layout) -> MemberContent {
-    content.ranks = to.translate(&content.ranks, from).fitted(to.len());
-    content
 }
 
 /// Whether somebody's word, now or then, has ended what `content` allows.
@@ -58,25 +52,27 @@ pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberConte
 }
 
 impl Planner<'_> {
+    /// Returns what is there with a rank for each section: somebody may have written any number of them.
+    pub(super) fn fitted(&self, content: &MemberContent) -> MemberContent {
+        let ranks = content.ranks.clone().fitted(self.layout().len());
+        MemberContent { ranks, ..content.clone() }
+    }
+
     fn member(&mut self, email: &Email, access: &Access, origin: Option<&Origin>, seen: Option<&Seen<MemberContent>>) {
         let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
         let held = ours.and_then(|seen| seen.content.as_ref());
         let target = self.target(email, access, origin, held);
         let Some(target) = self.in_force(target, held) else {
-            let layouts = self.layouts;
-            let held = held.map(|content| translated(content.clone(), layouts.observed, layouts.written));
+            let held = held.map(|content| self.fitted(content));
             self.plan.kept.insert(email.clone(), held);
             return;
         };
-        let written = target.translated(self.layouts.desired, self.layouts.written);
-        let fingerprint = target.fingerprint(self.layouts.desired);
-        let wanted = Wanted { desired: target.as_ref(), written: written.as_ref(), fingerprint };
-        let exact = matches!(access, Access::Exactly(_)) && self.layouts.written == self.layouts.desired;
-        let observed = || seen.and_then(|seen| seen.content.as_ref());
-        let (cause, before) = match judge(&wanted, seen, self.layouts, self.policy) {
+        let exact = matches!(access, Access::Exactly(_));
+        let observed = seen.and_then(|seen| seen.content.as_ref());
+        let cause = match self.judge(target.as_ref(), seen) {
             DiffOutcome::Nothing => {
                 if !exact {
-                    self.plan.kept.insert(email.clone(), Some(written.into_owned()));
+                    self.plan.kept.insert(email.clone(), Some(target.into_owned()));
                 }
                 return;
             }
@@ -86,23 +82,18 @@ impl Planner<'_> {
                 return;
             }
             DiffOutcome::Drifted => {
-                // What drifted was applied in the layout that is desired, whatever the account's is by now.
-                let before =
-                    observed().map(|content| translated(content.clone(), self.layouts.written, self.layouts.written));
-                if !self.drifted(email, written.as_ref(), observed(), before.as_ref()) {
+                let before = observed.map(|content| self.fitted(content));
+                if !self.drifted(email, target.as_ref(), observed, before.as_ref()) {
                     self.plan.kept.insert(email.clone(), before);
                     return;
                 }
-                (Cause::Drift, before)
+                Cause::Drift
             }
-            DiffOutcome::Put(cause) => {
-                let layouts = self.layouts;
-                (cause, observed().map(|content| translated(content.clone(), layouts.observed, layouts.written)))
-            }
+            DiffOutcome::Put(cause) => cause,
         };
-        let (target, written, before) = (target.as_ref(), written.into_owned(), before.as_ref());
-        let put = Put { target, written, had: observed(), before, cause, exact };
-        self.put(email, put, origin);
+        let before = observed.map(|content| self.fitted(content));
+        let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
+        self.put(email, Put { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
     }
 
     /// Notes the drift of a member; whether it is corrected. Whose access somebody's word has ended does not get it back
@@ -119,7 +110,7 @@ impl Planner<'_> {
         let returns =
             has_ended(wanted, now) && before.is_some_and(|before| !allows_nothing(before) && !has_ended(before, now));
         let corrected = self.policy.drift == DriftPolicy::Correct || returns;
-        let entries = drift::entries(&object, wanted, observed, self.layouts.written);
+        let entries = drift::entries(&object, wanted, observed, self.layout());
         if !corrected {
             self.plan.holds.insert(object.clone(), Hold::DriftReported);
         }
@@ -135,8 +126,7 @@ impl Planner<'_> {
         origin: Option<&Origin>,
         held: Option<&MemberContent>,
     ) -> Option<Cow<'m, MemberContent>> {
-        let layouts = self.layouts;
-        let held = || held.map(|held| translated(held.clone(), layouts.observed, layouts.desired));
+        let held = || held.map(|held| self.fitted(held));
         let is_owner = origin.is_some_and(|origin| origin.kind == "Account");
         let stays = self.plan.owner_kept.as_ref().is_some_and(|kept| is_owner || kept == email);
         let ended = |end| {
@@ -148,15 +138,7 @@ impl Planner<'_> {
         match access {
             _ if stays => access.ended().or_else(|| self.desired.ends.of(email)).and_then(ended),
             Access::Exactly(content) => Some(Cow::Borrowed(content.as_ref())),
-            Access::AtMost(content) => {
-                let mut content = limited(content.as_ref().clone(), &held()?);
-                if layouts.written != layouts.desired {
-                    // Just what can be written, so that it is the same the next time.
-                    let written = layouts.written.translate(&content.ranks, layouts.desired);
-                    content.ranks = layouts.desired.translate(&written, layouts.written);
-                }
-                Some(Cow::Owned(content))
-            }
+            Access::AtMost(content) => Some(Cow::Owned(limited(content.as_ref().clone(), &held()?))),
             Access::Kept => None,
             Access::KeptWithin(window) => {
                 let mut content = held()?;
@@ -186,8 +168,7 @@ impl Planner<'_> {
                 Some(content)
             }
             None => {
-                let mut content =
-                    translated(held.filter(|held| waits(held))?.clone(), self.layouts.observed, self.layouts.desired);
+                let mut content = self.fitted(held.filter(|held| waits(held))?);
                 content.ranks.clear();
                 Some(Cow::Owned(content))
             }
@@ -196,12 +177,12 @@ impl Planner<'_> {
     }
 
     fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
-        let Put { target, mut written, had, before, cause, mut exact } = put;
+        let Put { target, had, before, cause, mut exact } = put;
         let object = ObjectKey::Member(email.clone());
-        let layouts = self.layouts;
+        let mut written = target.clone();
         let narrows = before.is_some_and(|before| !is_within(before, &written));
         let widens = before.is_none_or(|before| !is_within(&written, before));
-        let mut fingerprint = target.fingerprint(layouts.desired);
+        let mut fingerprint = target.fingerprint(self.layout());
         let ends = before.is_some_and(|before| written.ended.is_some() && written.ended != before.ended);
         if self.policy.paused && !ends && (widens || !narrows) {
             // Grants wait; what narrows at the same time does not.
@@ -215,11 +196,11 @@ impl Planner<'_> {
             };
             written = limited(before.clone(), &written);
             exact = false;
-            fingerprint = written.fingerprint(layouts.written);
+            fingerprint = written.fingerprint(self.layout());
         }
         if cause == Cause::Drift {
             // What is not corrected yet is still drift the next time.
-            fingerprint = target.fingerprint(layouts.desired);
+            fingerprint = target.fingerprint(self.layout());
         }
         if !exact {
             self.plan.kept.insert(email.clone(), Some(written.clone()));
@@ -300,11 +281,9 @@ impl Planner<'_> {
 struct Put<'a> {
     /// As it is desired.
     target: &'a MemberContent,
-    /// As it is written.
-    written: MemberContent,
     /// What is there, as it is there.
     had: Option<&'a MemberContent>,
-    /// The same in the layout that is written.
+    /// The same in the layout of the plan.
     before: Option<&'a MemberContent>,
     /// Why.
     cause: Cause,

@@ -1,10 +1,13 @@
 //! What a store holds of one account, within a scope.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 
-use super::{Fingerprint, fingerprint::Fingerprinted};
+use super::{
+    Fingerprint,
+    fingerprint::{Fingerprinted, Translated},
+};
 use crate::{
     model::{AccountKey, Email, Layout, Name, RoleName},
     resolve::{Access, AccountContent, Desired, GroupContent, MemberContent, RoleContent},
@@ -96,6 +99,37 @@ impl Observed {
             recent_removals: Vec::new(),
         }
     }
+}
+
+impl Observed {
+    /// Returns the same in the layout `to`, where its ranks are of `from`.
+    pub(super) fn translated(&self, from: &Layout, to: &Layout) -> Cow<'_, Self> {
+        if from == to {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            layout: to.clone(),
+            account: self.account.clone(),
+            roles: rows(&self.roles, from, to),
+            groups: rows(&self.groups, from, to),
+            members: rows(&self.members, from, to),
+            member_count: self.member_count,
+            recent_removals: self.recent_removals.clone(),
+        })
+    }
+}
+
+fn rows<K: Clone + Ord, C: Translated>(
+    rows: &BTreeMap<K, Seen<C>>,
+    from: &Layout,
+    to: &Layout,
+) -> BTreeMap<K, Seen<C>> {
+    let row = |seen: &Seen<C>| Seen {
+        content: seen.content.as_ref().map(|content| content.translated(from, to).into_owned()),
+        mark: seen.mark.clone(),
+        fingerprint: seen.fingerprint,
+    };
+    rows.iter().map(|(key, seen)| (key.clone(), row(seen))).collect()
 }
 
 /// What was just applied.

@@ -1,5 +1,6 @@
 //! While another layout waits: the catalog's sections or levels have changed, and store or account are paused, or the
-//! removal guard holds back what that change would take away.
+//! removal guard holds back what that change would take away; or somebody changed them in the store, and drift is only
+//! reported.
 //!
 //! Access then stays in the layout that is there. Nothing is granted; what the new catalog no longer knows stays as it is,
 //! since that it goes is part of what waits; and whatever else narrows is done at once.
@@ -9,22 +10,31 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Hold, ObjectKey, Observed, Plan, Policy,
     diff::{Outcome, Waiting, attempt},
+    fingerprint::Fingerprinted,
     judge::{Ownership, ownership},
-    members::translated,
 };
 use crate::{
-    model::Layout,
+    model::{Email, Layout},
     resolve::{Access, Desired, DesiredMember, MemberContent},
 };
 
 /// The plan for the time of waiting, where `first` is what would be done without.
 pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, first: Plan, hold: Hold) -> Plan {
     let sections = Sections::new(&observed.layout, &desired.layout);
-    let waiting = |(email, member): (&_, &DesiredMember)| {
+    let waiting = |(email, member): (&Email, &DesiredMember)| {
         let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
         let held = seen.and_then(|seen| seen.content.as_ref());
+        // As it was applied: what the layout that somebody wrote there makes of it is their doing, and reported with it.
+        let is_applied = |content: &Arc<MemberContent>| {
+            let fingerprint = seen.and_then(|seen| seen.fingerprint);
+            held == Some(content.as_ref()) && fingerprint == Some(content.fingerprint(&desired.layout))
+        };
+        if matches!(&member.access, Access::Exactly(content) if is_applied(content)) {
+            let access = Access::Kept;
+            return (email.clone(), DesiredMember { access, origin: member.origin.clone() });
+        }
         let access = sections.waiting(&member.access, held, &desired.layout, &observed.layout);
-        (Clone::clone(email), DesiredMember { access, origin: member.origin.clone() })
+        (email.clone(), DesiredMember { access, origin: member.origin.clone() })
     };
     let members: BTreeMap<_, _> = desired.members.iter().map(waiting).collect();
     let frozen = Desired { definitions: None, members, ..desired.clone() };
@@ -34,6 +44,8 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, firs
         plan.guarded = first.guarded;
         plan.approved.clear();
     }
+    let drifted = first.drift.into_iter().filter(|drift| !matches!(drift.object, ObjectKey::Member(_)));
+    plan.drift.splice(0..0, drifted);
     let definitions = first.holds.into_iter().filter(|(object, _)| !matches!(object, ObjectKey::Member(_)));
     plan.holds.extend(definitions);
     plan.holds.insert(ObjectKey::Account, hold);
@@ -62,7 +74,8 @@ impl Sections {
         let (Access::Exactly(content) | Access::AtMost(content)) = access else { return access.clone() };
         let Some(held) = held else { return Access::Kept };
         let known = observed.translate(&content.ranks, desired);
-        let held = translated(held.clone(), observed, observed);
+        let ranks = held.ranks.clone().fitted(observed.len());
+        let held = MemberContent { ranks, ..held.clone() };
         let mut now = held.clone();
         for (section, rank) in now.ranks.as_mut_slice().iter_mut().enumerate() {
             let Some(place) = self.0.get(section).copied().flatten() else { continue };

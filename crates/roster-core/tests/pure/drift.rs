@@ -321,15 +321,18 @@ fn a_layout_somebody_changed_in_the_store_is_drift_of_the_account_and_members_st
         pass.policy.drift = policy;
         let world = World::of(&PLAIN.replace("[None, View, Edit]", "[None, Edit]"));
         let other = world.resolve("acme").desired.layout;
+        let before = pass.memory.members[&email(DANA)].clone();
         pass.memory.account.as_mut().unwrap().content.as_mut().unwrap().layout = other;
         let plan = pass.run();
         assert_eq!(plan.drift.iter().map(|drift| drift.object.to_string()).collect::<Vec<_>>(), ["account"]);
-        // Whatever is written then is of the layout that is there.
+        // While the layout that is there is only reported, nobody is granted anything in it.
         set(&mut pass, "eve", "roleRef: {name: viewer}");
         set(&mut pass, "fay", "roleRef: {name: editor}, suspended: true");
         pass.run();
-        let expected = if policy == DriftPolicy::Correct { "docs: View" } else { "nothing" };
+        let expected = if policy == DriftPolicy::Correct { "docs: View" } else { "nobody" };
         assert_eq!(pass.access("eve@acme.example"), expected);
+        let seen = &pass.memory.members[&email(DANA)];
+        assert_eq!(seen.content, before.content, "{policy:?}: nobody changed her");
     }
 }
 
