@@ -60,7 +60,7 @@ impl Control {
         self.shards.count()
     }
 
-    /// Returns the numbers of the loop. It looks at every object: not to be asked more than once in a second.
+    /// Returns the numbers of the loop. It looks at every account, not at every object of it.
     #[must_use]
     pub fn figures(&self, now: Now) -> Figures {
         let (changes, checks) = self.queue.depths();

@@ -177,10 +177,12 @@ impl Control {
             Err(_) => {}
         }
         if let (Ok(written), Some(digest)) = (result, digest)
-            && let Some(meta) = self.index.meta_mut(object).filter(|meta| meta.uid == written.uid)
+            && self.index.meta(object).is_some_and(|meta| meta.uid == written.uid)
         {
-            meta.resource_version.clone_from(&written.resource_version);
-            meta.status = digest;
+            self.index.note_written(object, |meta| {
+                meta.resource_version.clone_from(&written.resource_version);
+                meta.status = digest;
+            });
             self.account_said(object, now);
         }
     }

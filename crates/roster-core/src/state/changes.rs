@@ -1,7 +1,7 @@
 //! How the index changes, and what each change touches.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -23,6 +23,7 @@ impl Index {
         if let Some(named) = self.listing.get_mut(&reference.kind) {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         }
+        self.count(&reference, -1);
         match object {
             Object::Namespace(record) => self.namespace(&record, &mut impacts),
             Object::Catalog(record) => {
@@ -68,11 +69,13 @@ impl Index {
                 if news(before.as_deref(), &record, &reference, &written, &mut impacts) {
                     self.forget(&reference, &mut impacts);
                     self.entry(&account).invitations.insert(key.1.clone());
+                    self.meet(record.facts.email.as_ref().ok(), &account);
                     touch(&account, record.facts.email.as_ref().ok(), &mut impacts);
                 }
                 self.invitations.insert(key, Arc::new(record));
             }
         }
+        self.count(&reference, 1);
         impacts
     }
 
@@ -99,6 +102,7 @@ impl Index {
     pub fn remove(&mut self, reference: &ObjectRef) -> Vec<Impact> {
         let mut impacts = Vec::new();
         let name = &reference.name;
+        self.count(reference, -1);
         match reference.kind {
             KindName::Namespace => {
                 self.namespaces.remove(name);
@@ -201,17 +205,13 @@ impl Index {
             .filter(|email| !facts.blocked.contains_key(*email))
             .chain(facts.blocked.keys().filter(|email| !before.blocked.contains_key(*email)))
             .collect();
-        for (key, entry) in &mut self.accounts {
-            let Some(object) = entry.object.clone().filter(|object| object.facts.spec.store_ref.name == *name) else {
-                continue;
-            };
-            entry.redefine(&mut self.revisions);
-            let owner = object.facts.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
-            for email in &changed {
-                if entry.addresses.contains_key(*email) || owner.as_ref() == Some(email) {
-                    impacts.push(Impact::Member(key.clone(), (*email).clone()));
-                }
-            }
+        let is_in = |entry: &AccountEntry| {
+            entry.object.as_ref().is_some_and(|object| object.facts.spec.store_ref.name == *name)
+        };
+        self.accounts.values_mut().filter(|entry| is_in(entry)).for_each(|entry| entry.redefine(&mut self.revisions));
+        for email in changed {
+            let accounts = self.accounts_of(email).filter(|key| self.accounts.get(*key).is_some_and(is_in));
+            impacts.extend(accounts.map(|key| Impact::Member(key.clone(), email.clone())));
         }
     }
 
@@ -227,6 +227,11 @@ impl Index {
         let is_news = news(before.as_deref(), &record, reference, written, impacts);
         let record = Arc::new(record);
         self.entry(&key).object = Some(record.clone());
+        let owners = [before.as_ref().and_then(|before| before.facts.owner()), record.facts.owner()];
+        if owners[0] != owners[1] {
+            self.part(owners[0].as_ref(), &key);
+            self.meet(owners[1].as_ref(), &key);
+        }
         if !is_news {
             return;
         }
@@ -265,7 +270,9 @@ impl Index {
         let Some(entry) = self.accounts.get_mut(&key) else { return };
         let Some(record) = entry.object.take() else { return };
         entry.redefine(&mut self.revisions);
+        let owner = record.facts.owner();
         let children: Vec<AccountKey> = entry.children.iter().cloned().collect();
+        self.part(owner.as_ref(), &key);
         impacts.push(Impact::Account(key.clone()));
         impacts.push(Impact::Catalog(Name::new(&record.facts.spec.catalog_ref.name)));
         impacts.push(Impact::Store(Name::new(&record.facts.spec.store_ref.name)));
@@ -308,6 +315,7 @@ impl Index {
                 let Some(record) = self.invitations.remove(&key) else { return };
                 let account = record.account_key();
                 self.entry(&account).invitations.remove(&key.1);
+                self.part(record.facts.email.as_ref().ok(), &account);
                 touch(&account, record.facts.email.as_ref().ok(), impacts);
                 self.drop_if_empty(&account);
             }
@@ -334,10 +342,11 @@ impl Index {
                 entry.unaddressed.insert(record.name.clone());
             }
         }
-        *entry.role_refs.entry(facts.role_name()).or_default() += 1;
+        entry.by_role.entry(facts.role_name()).or_default().insert(record.name.clone());
         for group in &facts.groups {
-            *entry.group_refs.entry(group.clone()).or_default() += 1;
+            entry.by_group.entry(group.clone()).or_default().insert(record.name.clone());
         }
+        self.meet(facts.email.as_ref().ok(), &account);
         touch(&account, facts.email.as_ref().ok(), impacts);
     }
 
@@ -355,10 +364,11 @@ impl Index {
         } else {
             entry.unaddressed.remove(&record.name);
         }
-        release(&mut entry.role_refs, &facts.role_name());
+        release(&mut entry.by_role, &facts.role_name(), &record.name);
         for group in &facts.groups {
-            release(&mut entry.group_refs, group);
+            release(&mut entry.by_group, group, &record.name);
         }
+        self.part(facts.email.as_ref().ok(), &account);
         touch(&account, facts.email.as_ref().ok(), impacts);
         self.drop_if_empty(&account);
     }
@@ -377,11 +387,11 @@ impl Index {
     }
 }
 
-fn release<K: Ord>(counts: &mut BTreeMap<K, u64>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
+fn release<K: Ord>(names: &mut BTreeMap<K, BTreeSet<Name>>, key: &K, name: &Name) {
+    if let Some(of_key) = names.get_mut(key) {
+        of_key.remove(name);
+        if of_key.is_empty() {
+            names.remove(key);
         }
     }
 }

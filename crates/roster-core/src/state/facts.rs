@@ -34,6 +34,12 @@ impl AccountFacts {
         AccountKey { namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
+    /// Returns the owner's address, if there is a valid one.
+    #[must_use]
+    pub fn owner(&self) -> Option<Email> {
+        self.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok())
+    }
+
     /// The account this one names as its parent.
     #[must_use]
     pub fn parent(&self) -> Option<AccountKey> {

@@ -120,8 +120,8 @@ impl Index {
         let Some(entry) = self.accounts.get(key) else { return Counts::default() };
         Counts {
             memberships: entry.memberships(),
-            role_refs: entry.role_refs.clone(),
-            group_refs: entry.group_refs.clone(),
+            role_refs: entry.role_refs(),
+            group_refs: entry.group_refs(),
             roles: entry.roles.len() as u64,
             groups: entry.groups.len() as u64,
             invitations: entry.invitations.len() as u64,

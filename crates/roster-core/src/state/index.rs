@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 
 use super::{
     AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord,
-    Record, RoleFacts, RoleRefs, StoreFacts,
+    Record, RoleFacts, RoleRefs, StoreFacts, Tally,
 };
-use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, Seed, SeededState};
+use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed, SeededState};
 
 /// Namespace and name.
 pub(super) type Key = (Name, Name);
@@ -36,6 +36,8 @@ pub struct Index {
     pub(super) groups: Map<Key, Arc<Record<GroupFacts>>>,
     pub(super) members: Map<Key, Arc<Record<MemberFacts>>>,
     pub(super) invitations: Map<Key, Arc<Record<InvitationFacts>>>,
+    /// By address, the accounts in which it is the owner's, or of a Membership or an Invitation: once for each of them.
+    pub(super) people: Map<Email, SmallVec<[AccountKey; 1]>>,
     /// Records of catalogs' last revisions, by catalog.
     pub(super) records: BTreeMap<Name, Arc<Record<CatalogRecord>>>,
     /// What a list under way has named so far.
@@ -62,10 +64,12 @@ pub struct AccountEntry {
     pub invitations: BTreeSet<Name>,
     /// Accounts that name it as their parent.
     pub children: BTreeSet<AccountKey>,
-    /// Memberships by the role they name; absent for those that name none.
-    pub role_refs: RoleRefs,
-    /// Memberships by the groups they name.
-    pub group_refs: BTreeMap<Name, u64>,
+    /// Names of memberships by the role they name; absent for those that name none.
+    pub(super) by_role: BTreeMap<Option<RoleName>, BTreeSet<Name>>,
+    /// Names of memberships by the groups they name.
+    pub(super) by_group: BTreeMap<Name, BTreeSet<Name>>,
+    /// What the statuses of all its objects come to.
+    pub(super) tally: Tally,
     /// Number of the last change after which its definitions are to be worked out afresh. It never repeats, not even for
     /// another account of the same name: what was worked out of an earlier one cannot be taken for this one's.
     pub revision: u64,
@@ -75,7 +79,19 @@ impl AccountEntry {
     /// Number of memberships.
     #[must_use]
     pub fn memberships(&self) -> u64 {
-        self.role_refs.values().sum()
+        self.by_role.values().map(|names| names.len() as u64).sum()
+    }
+
+    /// Returns the number of memberships by the role they name.
+    #[must_use]
+    pub fn role_refs(&self) -> RoleRefs {
+        self.by_role.iter().map(|(role, names)| (role.clone(), names.len() as u64)).collect()
+    }
+
+    /// Returns the number of memberships by the groups they name.
+    #[must_use]
+    pub fn group_refs(&self) -> BTreeMap<Name, u64> {
+        self.by_group.iter().map(|(group, names)| (group.clone(), names.len() as u64)).collect()
     }
 
     /// Notes that its definitions are to be worked out afresh.
@@ -126,6 +142,7 @@ impl Index {
             groups: Map::with_hasher(hashing),
             members: Map::with_hasher(hashing),
             invitations: Map::with_hasher(hashing),
+            people: Map::with_hasher(hashing),
             records: BTreeMap::new(),
             listing: BTreeMap::new(),
             revisions: 0,
@@ -220,8 +237,16 @@ impl Index {
         }
     }
 
-    /// The same, to note what was just written.
-    pub fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
+    /// Notes what was just written of an object.
+    pub fn note_written(&mut self, reference: &ObjectRef, note: impl FnOnce(&mut Meta)) {
+        self.count(reference, -1);
+        if let Some(meta) = self.meta_mut(reference) {
+            note(meta);
+        }
+        self.count(reference, 1);
+    }
+
+    fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
         let key = || (reference.namespace.clone(), reference.name.clone());
         match reference.kind {
             KindName::Namespace | KindName::CatalogRecord => None,

@@ -11,6 +11,7 @@ mod event;
 mod facts;
 mod in_scope;
 mod index;
+mod lookup;
 mod objects;
 mod record;
 mod revisions;

@@ -49,7 +49,7 @@ impl SnapshotSource for Index {
             scope: scope.clone(),
             addresses,
             accepted: invitations.filter(|(_, email)| scope.contains(email)).collect(),
-            role_refs: Cow::Borrowed(&entry.role_refs),
+            role_refs: Cow::Owned(entry.role_refs()),
         })
     }
 }

@@ -1,15 +1,15 @@
-//! What the statuses of all objects come to, for gauges.
+//! What the statuses of all objects come to, for gauges. Counted as objects change: nobody looks at all of them.
 
 use std::collections::BTreeMap;
 
 use super::{Held, Index, Meta};
 use crate::{
     api::ConditionType,
-    model::{AccountKey, KindName},
+    model::{AccountKey, KindName, ObjectRef},
 };
 
 /// Counts of objects by kind and `Ready` condition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// By kind and what their `Ready` condition says.
     pub ready: BTreeMap<(KindName, &'static str), i64>,
@@ -20,40 +20,58 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, kind: KindName, meta: &Meta) {
+    /// Adds an object, `1` time, or takes it out, `-1` time.
+    fn count(&mut self, kind: KindName, meta: &Meta, times: i64) {
         let word = match (meta.status.is_true(ConditionType::Ready), meta.status.has(ConditionType::Ready)) {
             (true, _) => "True",
             (false, true) => "False",
             (false, false) => "Unknown",
         };
-        *self.ready.entry((kind, word)).or_default() += 1;
+        add(&mut self.ready, (kind, word), times);
         if meta.status.is_true(ConditionType::Drifted) {
-            *self.drifted.entry(kind).or_default() += 1;
+            add(&mut self.drifted, kind, times);
         }
+        if kind == KindName::Account && meta.status.held == Some(Held::Guarded) {
+            self.guarded += times;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.ready.iter().for_each(|(key, count)| add(&mut self.ready, *key, *count));
+        other.drifted.iter().for_each(|(key, count)| add(&mut self.drifted, *key, *count));
+        self.guarded += other.guarded;
     }
 }
 
+fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, times: i64) {
+    let count = counts.entry(key).or_default();
+    *count += times;
+}
+
 impl Index {
-    /// Counts what the statuses say: of the accounts that are `ours`, and of catalogs and stores where we speak of them.
+    /// Returns what the statuses say: of the accounts that are `ours`, and of catalogs and stores where we speak of them.
     #[must_use]
     pub fn tally(&self, leads: bool, ours: impl Fn(&AccountKey) -> bool) -> Tally {
         let mut tally = Tally::default();
         if leads {
-            self.catalogs.values().for_each(|record| tally.count(KindName::PermissionCatalog, &record.meta));
-            self.stores.values().for_each(|record| tally.count(KindName::IdentityStore, &record.meta));
+            self.catalogs.values().for_each(|record| tally.count(KindName::PermissionCatalog, &record.meta, 1));
+            self.stores.values().for_each(|record| tally.count(KindName::IdentityStore, &record.meta, 1));
         }
-        for (key, entry) in self.accounts.iter().filter(|(key, _)| ours(key)) {
-            if let Some(record) = &entry.object {
-                tally.count(KindName::Account, &record.meta);
-                tally.guarded += i64::from(record.meta.status.held == Some(Held::Guarded));
-            }
-            self.roles_of(key).for_each(|record| tally.count(KindName::Role, &record.meta));
-            self.groups_of(key).for_each(|record| tally.count(KindName::UserGroup, &record.meta));
-            self.invitations_of(key).for_each(|record| tally.count(KindName::Invitation, &record.meta));
-            let names = entry.addresses.values().flatten().chain(&entry.unaddressed);
-            let members = names.filter_map(|name| self.member(&key.namespace, name));
-            members.for_each(|record| tally.count(KindName::Membership, &record.meta));
-        }
+        let ours = self.accounts.iter().filter(|(key, _)| ours(key));
+        ours.for_each(|(_, entry)| tally.merge(&entry.tally));
         tally
+    }
+
+    /// Counts an object of an account as it is now, `1` time, or takes it out, `-1` time: before and after each change.
+    pub(super) fn count(&mut self, object: &ObjectRef, times: i64) {
+        let Some(key) = self.account_of(object) else { return };
+        let mut tally = match self.accounts.get_mut(&key) {
+            Some(entry) => std::mem::take(&mut entry.tally),
+            None => return,
+        };
+        if let Some(meta) = self.meta(object) {
+            tally.count(object.kind, meta, times);
+        }
+        self.entry(&key).tally = tally;
     }
 }

@@ -1,0 +1,66 @@
+//! Questions about people: where somebody is, and who has a role or is in a group. Each costs what its answer is long,
+//! however many objects there are.
+
+use std::sync::Arc;
+
+use super::{Index, MemberFacts, Record};
+use crate::model::{AccountKey, Email, Name, RoleName};
+
+impl Index {
+    /// Returns the accounts in which an address is the owner's, or of a Membership or an Invitation (also of one that is
+    /// being deleted), by key. The Account itself need not exist (yet).
+    pub fn accounts_of(&self, email: &Email) -> impl Iterator<Item = &AccountKey> {
+        let keys = self.people.get(email).map(|keys| keys.as_slice()).unwrap_or_default();
+        // They stand in order, once for each object.
+        let repeats = |place: usize| place > 0 && keys[place - 1] == keys[place];
+        keys.iter().enumerate().filter(move |(place, _)| !repeats(*place)).map(|(_, key)| key)
+    }
+
+    /// Returns the Memberships of an address over all accounts, by account and name.
+    pub fn memberships_of(&self, email: &Email) -> impl Iterator<Item = &Arc<Record<MemberFacts>>> {
+        self.accounts_of(email).flat_map(|key| {
+            let names = self.accounts.get(key).and_then(|entry| entry.addresses.get(email)).into_iter().flatten();
+            names.filter_map(|name| self.member(&key.namespace, name))
+        })
+    }
+
+    /// Returns the Memberships of an account that name this role, or, for `None`, that name none; by name. They are those
+    /// that ask for it: whoever has it in effect is worked out by [`judge`](crate::evaluate::judge).
+    pub fn memberships_with_role(
+        &self,
+        account: &AccountKey,
+        role: Option<&RoleName>,
+    ) -> impl Iterator<Item = &Arc<Record<MemberFacts>>> {
+        let names = self.accounts.get(account).and_then(|entry| entry.by_role.get(&role.cloned()));
+        names.into_iter().flatten().filter_map(|name| self.member(&account.namespace, name))
+    }
+
+    /// Returns the Memberships of an account that name this group, by name.
+    pub fn memberships_in_group(
+        &self,
+        account: &AccountKey,
+        group: &Name,
+    ) -> impl Iterator<Item = &Arc<Record<MemberFacts>>> {
+        let names = self.accounts.get(account).and_then(|entry| entry.by_group.get(group));
+        names.into_iter().flatten().filter_map(|name| self.member(&account.namespace, name))
+    }
+
+    /// Notes that an object of an account names an address.
+    pub(super) fn meet(&mut self, email: Option<&Email>, account: &AccountKey) {
+        let Some(email) = email else { return };
+        let keys = self.people.entry(email.clone()).or_default();
+        let place = keys.partition_point(|key| key < account);
+        keys.insert(place, account.clone());
+    }
+
+    /// Notes that an object of an account no longer names an address.
+    pub(super) fn part(&mut self, email: Option<&Email>, account: &AccountKey) {
+        let Some((email, keys)) = email.and_then(|email| Some((email, self.people.get_mut(email)?))) else { return };
+        if let Ok(place) = keys.binary_search(account) {
+            keys.remove(place);
+        }
+        if keys.is_empty() {
+            self.people.remove(email);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The index of objects: after any history, its questions about people and its counts say what looking at every object
+//! would say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use proptest::prelude::*;
+use roster_core::{
+    api::{AccountSpec, ConditionType, InvitationSpec, MembershipSpec, NameRef, Owner, RoleRef, RoleRefKind, User},
+    model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed},
+    state::{Index, Object, Seconds, Since, StatusDigest, Tally},
+};
+
+#[derive(Clone, Debug)]
+struct Put {
+    kind: KindName,
+    name: u8,
+    account: u8,
+    address: Option<u8>,
+    role: Option<u8>,
+    groups: BTreeSet<u8>,
+    ready: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Put),
+    /// A status of ours was written, and noted.
+    Written(KindName, u8, bool),
+    /// Somebody wrote a status, and the watch said so.
+    Restated(KindName, u8, bool),
+    Remove(KindName, u8),
+    /// A list that names only what is put after it.
+    List(KindName, Vec<Put>),
+}
+
+const KINDS: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::Invitation];
+
+fn kind() -> impl Strategy<Value = KindName> {
+    prop::sample::select(KINDS.to_vec())
+}
+
+fn put(kind: impl Strategy<Value = KindName>) -> impl Strategy<Value = Put> {
+    let groups = prop::collection::btree_set(0..3_u8, 0..3);
+    let rest = (prop::option::weighted(0.9, 0..4_u8), prop::option::of(0..3_u8), groups, prop::option::of(any::<bool>()));
+    (kind, 0..6_u8, 0..3_u8, rest).prop_map(|(kind, name, account, rest)| {
+        let (address, role, groups, ready) = rest;
+        let name = if kind == KindName::Account { name % 3 } else { name };
+        Put { kind, name, account, address, role, groups, ready }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => put(kind()).prop_map(Step::Put),
+        2 => (kind(), 0..6_u8, any::<bool>()).prop_map(|(kind, name, ready)| Step::Written(kind, name, ready)),
+        2 => (kind(), 0..6_u8, any::<bool>()).prop_map(|(kind, name, ready)| Step::Restated(kind, name, ready)),
+        3 => (kind(), 0..6_u8).prop_map(|(kind, name)| Step::Remove(kind, name)),
+        1 => kind().prop_flat_map(|kind| prop::collection::vec(put(Just(kind)), 0..4).prop_map(move |puts| Step::List(kind, puts))),
+    ]
+}
+
+fn address(number: Option<u8>) -> String {
+    number.map_or_else(|| "nobody".to_owned(), |number| format!("p{number}@acme.example"))
+}
+
+fn status(ready: Option<bool>) -> StatusDigest {
+    let since = |is_true| Since { condition: ConditionType::Ready, is_true, at: Seconds(1) };
+    let hash = ready.map_or(0, |ready| 1 + u64::from(ready));
+    StatusDigest { hash, since: ready.map(since).into_iter().collect(), ..StatusDigest::default() }
+}
+
+fn object(put: &Put, generation: i64, version: i64) -> Object {
+    let metadata = ObjectMeta {
+        namespace: Some("acme".to_owned()),
+        name: Some(format!("n{}", put.name)),
+        uid: Some("uid".to_owned()),
+        generation: Some(generation),
+        resource_version: Some(version.to_string()),
+        ..ObjectMeta::default()
+    };
+    let account_ref = NameRef { name: format!("n{}", put.account) };
+    let user = User { email: address(put.address), ..User::default() };
+    let role_ref = put.role.map(|role| RoleRef { kind: RoleRefKind::PredefinedRole, name: format!("r{role}") });
+    let group_refs: Vec<_> = put.groups.iter().map(|group| NameRef { name: format!("g{group}") }).collect();
+    let status = status(put.ready);
+    match put.kind {
+        KindName::Account => {
+            let owner = put.address.map(|number| Owner { email: address(Some(number)), display_name: None });
+            Object::account(&metadata, AccountSpec { owner, ..AccountSpec::default() }, status)
+        }
+        KindName::Membership => {
+            let spec = MembershipSpec { account_ref, user, role_ref, group_refs, ..MembershipSpec::default() };
+            Object::member(&metadata, &spec, status)
+        }
+        _ => {
+            let email = address(put.address);
+            let spec = InvitationSpec { account_ref, email, ..InvitationSpec::default() };
+            Object::invitation(&metadata, &spec, status)
+        }
+    }
+}
+
+fn reference(kind: KindName, name: u8) -> ObjectRef {
+    ObjectRef { kind, namespace: "acme".into(), name: format!("n{name}").into() }
+}
+
+/// Plays the steps on an index and on a plain map of what there is.
+fn play(steps: &[Step]) -> (Index, BTreeMap<(KindName, u8), Put>) {
+    let mut index = Index::new(Seed::default());
+    let mut there = BTreeMap::new();
+    let mut version = 0;
+    for step in steps {
+        version += 1;
+        match step {
+            Step::Put(put) => {
+                index.apply(object(put, version, version), |_| None);
+                there.insert((put.kind, put.name), put.clone());
+            }
+            Step::Written(kind, name, ready) => {
+                index.note_written(&reference(*kind, *name), |meta| meta.status = status(Some(*ready)));
+                if let Some(put) = there.get_mut(&(*kind, *name)) {
+                    put.ready = Some(*ready);
+                }
+            }
+            Step::Restated(kind, name, ready) => {
+                if let Some(put) = there.get_mut(&(*kind, *name)) {
+                    put.ready = Some(*ready);
+                    let generation = index.meta(&reference(*kind, *name)).unwrap().generation;
+                    index.apply(object(put, generation, version), |_| None);
+                }
+            }
+            Step::Remove(kind, name) => {
+                index.remove(&reference(*kind, *name));
+                there.remove(&(*kind, *name));
+            }
+            Step::List(kind, puts) => {
+                index.begin_list(*kind);
+                there.retain(|(of, _), _| of != kind);
+                for put in puts {
+                    version += 1;
+                    index.apply(object(put, version, version), |_| None);
+                    there.insert((put.kind, put.name), put.clone());
+                }
+                index.end_list(*kind);
+            }
+        }
+    }
+    (index, there)
+}
+
+fn key(number: u8) -> AccountKey {
+    AccountKey::new("acme", format!("n{number}").as_str())
+}
+
+proptest! {
+    #[test]
+    fn its_answers_are_those_of_looking_at_every_object(steps in prop::collection::vec(step(), 0..40)) {
+        let (index, there) = play(&steps);
+        let members = || there.values().filter(|put| put.kind == KindName::Membership);
+        for number in 0..4 {
+            let email = Email::parse(&address(Some(number))).unwrap();
+            let named = there.values().filter(|put| put.address == Some(number));
+            let expected: BTreeSet<AccountKey> =
+                named.map(|put| key(if put.kind == KindName::Account { put.name } else { put.account })).collect();
+            let found: Vec<AccountKey> = index.accounts_of(&email).cloned().collect();
+            prop_assert_eq!(&found, &expected.into_iter().collect::<Vec<_>>());
+            let expected: BTreeSet<Name> =
+                members().filter(|put| put.address == Some(number)).map(|put| format!("n{}", put.name).into()).collect();
+            let found: BTreeSet<Name> = index.memberships_of(&email).map(|record| record.name.clone()).collect();
+            prop_assert_eq!(found, expected);
+        }
+        for account in 0..3 {
+            let of = |pick: &dyn Fn(&Put) -> bool| -> Vec<Name> {
+                let picked = members().filter(|put| put.account == account && pick(put));
+                picked.map(|put| format!("n{}", put.name).into()).collect()
+            };
+            for role in [None, Some(0), Some(1), Some(2)] {
+                let name = role.map(|role| RoleName::predefined(&format!("r{role}")));
+                let found: Vec<Name> =
+                    index.memberships_with_role(&key(account), name.as_ref()).map(|record| record.name.clone()).collect();
+                prop_assert_eq!(found, of(&|put| put.role == role));
+            }
+            for group in 0..3 {
+                let name = Name::from(format!("g{group}"));
+                let found: Vec<Name> =
+                    index.memberships_in_group(&key(account), &name).map(|record| record.name.clone()).collect();
+                prop_assert_eq!(found, of(&|put| put.groups.contains(&group)));
+            }
+        }
+    }
+
+    #[test]
+    fn its_counts_are_those_of_looking_at_every_object(steps in prop::collection::vec(step(), 0..40)) {
+        let (index, there) = play(&steps);
+        let mut expected = Tally::default();
+        for put in there.values() {
+            let word = put.ready.map_or("Unknown", |ready| if ready { "True" } else { "False" });
+            *expected.ready.entry((put.kind, word)).or_default() += 1;
+        }
+        let mut found = index.tally(true, |_| true);
+        found.ready.retain(|_, count| *count != 0);
+        prop_assert_eq!(found, expected);
+    }
+}
