@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     api::{
         APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
-        Role, SyncReason, UserGroup,
+        Role, UserGroup,
     },
     cli::{
         output::API_VERSION,
@@ -256,14 +256,9 @@ fn account_line(account: &Account) -> AccountLine {
     }
 }
 
-/// What lets an account's removals pass, where they are held back. The hash is the one that its message asks for.
+/// Returns what lets an account's removals pass, where they are held back.
 fn guarded(account: &Account) -> Option<Guarded> {
-    let synced = find(&account.status.as_ref()?.conditions, ConditionType::Synced)?;
-    if SyncReason::parse(&synced.reason) != Some(SyncReason::RemovalGuarded) {
-        return None;
-    }
-    let (_, hash) = synced.message.split_once(&format!("{APPROVE_REMOVAL_ANNOTATION}="))?;
-    let hash = hash.split_whitespace().next()?;
+    let hash = &account.status.as_ref()?.held_removals.as_ref()?.hash;
     let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
     Some(Guarded {
         account: format!("{namespace}/{name}"),

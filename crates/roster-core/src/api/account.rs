@@ -5,7 +5,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limits::MAX_ENTRIES;
+use super::limits::{MAX_ENTRIES, MAX_LABEL};
 use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanaged, schema};
 
 /// A customer account; optionally managed by a parent account.
@@ -263,7 +263,22 @@ pub struct AccountStatus {
     /// When the whole account was last compared with the store; written at most once an hour by a clean check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked_time: Option<Time>,
+    /// Removals that are held back until somebody approves them; absent where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_removals: Option<HeldRemovals>,
     /// Differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+}
+
+/// Removals that are held back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRemovals {
+    /// Number of people who would lose all access.
+    #[schemars(schema_with = "schema::total")]
+    pub members: i64,
+    /// Value of the annotation `roster.dev/approve-removal` that lets just these pass.
+    #[schemars(length(max = MAX_LABEL))]
+    pub hash: String,
 }

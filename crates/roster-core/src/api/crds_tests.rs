@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::api::immutable_fields;
 
 /// Calls `visit` with the path of every schema of every kind.
 fn each_schema(mut visit: impl FnMut(&str, &JSONSchemaProps)) {
@@ -151,4 +152,25 @@ fn one_text_holds_all_definitions() {
         .map(|document| CustomResourceDefinition::deserialize(document).unwrap())
         .collect();
     assert_eq!(read, crds());
+}
+
+#[test]
+fn the_rules_keep_just_the_fields_that_never_change() {
+    for crd in crds() {
+        let kind = &crd.spec.names.kind;
+        let schema = crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+        let spec = &schema.unwrap().properties.as_ref().unwrap()["spec"];
+        let rules = spec.x_kubernetes_validations.iter().flatten();
+        let kept: Vec<&str> =
+            rules.map(|rule| rule.rule.as_str()).filter(|rule| rule.contains("oldSelf") && !rule.contains(">=")).collect();
+        let fields = immutable_fields(kind);
+        for field in fields {
+            let rule = kept.iter().find(|rule| rule.contains(&format!("oldSelf.{field}")));
+            assert!(rule.is_some(), "no rule keeps spec.{field} of {kind}");
+        }
+        for rule in kept {
+            let field = fields.iter().find(|field| rule.contains(&format!("oldSelf.{field}")));
+            assert!(field.is_some(), "{kind}: {rule} keeps a field that is not listed");
+        }
+    }
 }

@@ -80,6 +80,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
         managed_accounts: counts.children.unwrap_or(0),
         catalog,
         checked: checked.map(Seconds::of),
+        held_removals: None,
     }
 }
 

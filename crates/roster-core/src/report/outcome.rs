@@ -13,7 +13,7 @@ use super::{
     notices, render,
 };
 use crate::{
-    api::{DriftEntry, SyncReason},
+    api::{DriftEntry, HeldRemovals, SyncReason},
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
@@ -297,8 +297,12 @@ impl<'a> Outcomes<'a> {
         }
         let failures: Vec<_> =
             self.made.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
-        if self.plan.guarded.is_some() {
+        if let Some(guarded) = &self.plan.guarded {
             report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
+            if let Detail::Account { held_removals, .. } = &mut report.detail {
+                let members = i64::try_from(guarded.members.len()).unwrap_or(i64::MAX);
+                *held_removals = Some(HeldRemovals { members, hash: guarded.hash.clone() });
+            }
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
             let message =

@@ -67,7 +67,16 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             capabilities: capabilities.clone(),
             revocation_delay_seconds: Some(count(revocation_delay.as_secs())).filter(|seconds| *seconds > 0),
         }),
-        Detail::Account { members, roles, groups, pending_invitations, managed_accounts, catalog, checked } => {
+        Detail::Account {
+            members,
+            roles,
+            groups,
+            pending_invitations,
+            managed_accounts,
+            catalog,
+            checked,
+            held_removals,
+        } => {
             finish(&api::AccountStatus {
                 observed_generation,
                 conditions,
@@ -78,6 +87,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
                 managed_accounts: Some(count(*managed_accounts)),
                 catalog_generation: *catalog,
                 last_checked_time: writer.last_checked(*checked).map(time),
+                held_removals: held_removals.clone(),
                 drift: writer.drift_status(),
             })
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    api::{ChangeFromDefault, DriftEntry, SyncReason},
+    api::{self, ChangeFromDefault, DriftEntry, SyncReason},
     model::{Findings, Layout, Name, Ranks},
     state::Seconds,
 };
@@ -111,6 +111,8 @@ pub enum Detail {
         catalog: Option<i64>,
         /// When it was just compared whole.
         checked: Option<Seconds>,
+        /// Removals that are held back.
+        held_removals: Option<api::HeldRemovals>,
     },
     /// Role.
     Role {
