@@ -25,21 +25,29 @@ pub async fn is_settled(client: &Client, account: &AccountKey, uid: &str) -> Res
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let accounts: Api<api::Account> = Api::namespaced(client.clone(), &account.namespace);
-    let (account, namespace, account_crd, role_crd, group_crd, member_crd) = futures::try_join!(
+    let names = api::crd_names();
+    let definitions = futures::future::try_join_all(names.iter().map(|name| definitions.get_metadata_opt(name)));
+    let (account, namespace, definitions) = futures::try_join!(
         accounts.get_metadata_opt(&account.name),
         namespaces.get_metadata_opt(&account.namespace),
-        definitions.get_metadata_opt("accounts.roster.dev"),
-        definitions.get_metadata_opt("accessroles.roster.dev"),
-        definitions.get_metadata_opt("usergroups.roster.dev"),
-        definitions.get_metadata_opt("memberships.roster.dev"),
+        definitions,
     )?;
     let stays = |meta: Option<&kube::core::ObjectMeta>| meta.is_some_and(|meta| meta.deletion_timestamp.is_none());
     let same = account.as_ref().is_some_and(|account| account.metadata.uid.as_deref() == Some(uid));
-    let definitions = [account_crd, role_crd, group_crd, member_crd];
     Ok(same
         && stays(account.as_ref().map(|account| &account.metadata))
         && stays(namespace.as_ref().map(|namespace| &namespace.metadata))
         && definitions.iter().all(|crd| stays(crd.as_ref().map(|crd| &crd.metadata))))
+}
+
+/// Reads afresh. Whether the definition of a kind is not there.
+///
+/// # Errors
+/// When the API server cannot say.
+pub async fn lacks_definition(client: &Client, kind: KindName) -> Result<bool, kube::Error> {
+    let Some(name) = api::crd_name(kind.as_str()) else { return Ok(false) };
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    Ok(definitions.get_metadata_opt(name).await?.is_none())
 }
 
 /// Reads afresh. Whether no Account names this catalog or store: asked before their finalizer goes, since an API server

@@ -377,8 +377,8 @@ impl Shell {
         let work = async move {
             let started = Instant::now();
             let end = reconcile::run(&pass, &world).await;
-            if let (PassWork::Delete { account, .. }, PassEnded::Deleted(deleted)) = (&pass.work, &end) {
-                end_of_deletion(&pass, &account.facts.spec, deleted);
+            if let (PassWork::Delete(work), PassEnded::Deleted(deleted)) = (&pass.work, &end) {
+                end_of_deletion(&pass, &work.account.facts.spec, deleted);
             }
             Done::Pass(id, end, started.elapsed())
         };

@@ -41,7 +41,7 @@ impl Traces {
                 let span = tracing::info_span!(parent: None, "pass", pass = %pass.id, account = %pass.key, scope);
                 // Lines of the log name the first three; the rest is for the trace.
                 note(&span, "store", pass.store.as_ref());
-                note(&span, "cause", if work.urgent { "change" } else { "check" });
+                note(&span, "cause", if work.is_change { "change" } else { "check" });
                 if let Some(Origin { kind, name, generation }) = &work.trigger {
                     note(&span, "trigger", format!("{kind}/{name}@{generation}"));
                 }
@@ -53,7 +53,7 @@ impl Traces {
                 }
                 (span, scope)
             }
-            PassWork::Delete { .. } => {
+            PassWork::Delete(_) => {
                 let span = tracing::info_span!(parent: None, "deletion", pass = %pass.id, account = %pass.key);
                 note(&span, "store", pass.store.as_ref());
                 (span, "account")
@@ -104,6 +104,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
     let word = match &report.end {
         PassEnd::Done => "ok",
         PassEnd::NeedsAccount => "partial",
+        PassEnd::Waits => "waits",
         PassEnd::Retry { .. } => "failed",
     };
     metrics.pass(scope, word, took);
@@ -115,6 +116,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
     match &report.end {
         PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
         PassEnd::NeedsAccount => {}
+        PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
         PassEnd::Retry { why, .. } => {
             failed(span, why);
             tracing::warn!(%pass, account = %key, scope, why, "pass failed, trying again");
@@ -132,7 +134,7 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
             }
             tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
         }
-        Deleted::Waits(_) => {}
+        Deleted::Waits(..) => {}
         Deleted::Retry(error) => tracing::warn!(%account, %error, "account not deleted yet, trying again"),
     }
 }

@@ -7,7 +7,7 @@ use super::stores::StoreHandle;
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, lease::Term},
     control::{ApiFault, Permit, World},
-    model::{AccountKey, Name, ObjectRef, Scope},
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
     store::{Batch, Outcome, StoreError},
 };
@@ -45,6 +45,10 @@ impl World for PassWorld {
 
     async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
         fresh::is_settled(&self.client, account, uid).await.map_err(|error| fault(&error))
+    }
+
+    async fn lacks_definition(&self, kind: KindName) -> Result<bool, ApiFault> {
+        fresh::lacks_definition(&self.client, kind).await.map_err(|error| fault(&error))
     }
 
     async fn set_finalizer(&self, object: &ObjectRef, uid: &Name, wanted: bool) -> Result<(), ApiFault> {

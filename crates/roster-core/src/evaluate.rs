@@ -152,6 +152,19 @@ pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed,
     Evaluation { judged, plan }
 }
 
+/// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
+/// being deleted or is not known: access that somebody's word has ended ends, and everything else stays as it is.
+#[must_use]
+pub fn ends(
+    prepared: &Prepared,
+    members: &Members<'_>,
+    judged: &Judged,
+    observed: &Observed,
+    context: &Context<'_>,
+) -> Plan {
+    plan::ends(&judged.desired, observed, &prepared.policy(members, context))
+}
+
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
 /// there are none. Nothing else is touched: neither whom the store does not hold, nor an account that another mark holds
 /// than that of `context`.

@@ -28,6 +28,21 @@ pub fn crd_names() -> [&'static str; 7] {
     ]
 }
 
+/// Returns the name of the definition of a kind, where the kind is ours.
+#[must_use]
+pub fn crd_name(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "PermissionCatalog" => PermissionCatalog::crd_name(),
+        "IdentityStore" => IdentityStore::crd_name(),
+        "Account" => Account::crd_name(),
+        "Role" => Role::crd_name(),
+        "UserGroup" => UserGroup::crd_name(),
+        "Membership" => Membership::crd_name(),
+        "Invitation" => Invitation::crd_name(),
+        _ => return None,
+    })
+}
+
 /// The seven kinds, in an order in which they may be installed and read.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {

@@ -25,7 +25,7 @@ pub use account::*;
 pub use catalog_parts::*;
 pub use common::*;
 pub use conditions::*;
-pub use crds::{RELEASE_ANNOTATION, crd_names, crds, crds_files, crds_yaml};
+pub use crds::{RELEASE_ANNOTATION, crd_name, crd_names, crds, crds_files, crds_yaml};
 pub use identity_store::*;
 pub use immutable::immutable_fields;
 pub use invitation::*;

@@ -1,29 +1,37 @@
 //! Deletion of an Account: what its `deletionPolicy` says, and nothing else.
 
-use std::sync::Arc;
-
-use super::{Deleted, Pass, World};
+use super::{Delete, Deleted, Pass, World, reconcile};
 use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
     evaluate,
-    model::{AccountKey, KindName, Scope},
-    state::{AccountFacts, Record},
+    model::{KindName, Scope},
 };
 
 /// Does what the deletion policy says, then lets the object go. Deletion needs no reference to resolve: where the
 /// IdentityStore is gone, nothing can be removed from it.
-pub(super) async fn delete<W: World>(
-    pass: &Pass,
-    account: &Arc<Record<AccountFacts>>,
-    children: &[AccountKey],
-    world: &W,
-) -> Deleted {
+pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
+    let Delete { account, children, ends, knows_stores } = work;
     if !children.is_empty() {
-        return Deleted::Waits(children.to_vec());
+        let report = match ends {
+            Some(ends) => Some(Box::new(reconcile::reconcile(pass, ends, world).await)),
+            None => None,
+        };
+        return Deleted::Waits(children.clone(), report);
     }
     let removed = match (&account.facts.spec.deletion_policy, &pass.store_facts) {
-        (DeletionPolicy::Orphan, _) | (DeletionPolicy::Delete, None) => 0,
+        (DeletionPolicy::Orphan, _) => 0,
+        // An API server that has just started may for a moment deny that it knows our kinds.
+        (DeletionPolicy::Delete, None) if !knows_stores => match world.lacks_definition(KindName::IdentityStore).await {
+            Ok(true) => 0,
+            Ok(false) => return Deleted::Retry(StoreError::Unavailable(
+                "the API server does not list identitystores, though it has their definition".to_owned(),
+            )),
+            Err(fault) => return Deleted::Retry(StoreError::Unavailable(format!(
+                "the API server does not say whether the IdentityStore is gone: {fault}"
+            ))),
+        },
+        (DeletionPolicy::Delete, None) => 0,
         (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, world).await {
             Ok(removed) => removed,
             Err(error) => return Deleted::Retry(error),

@@ -6,7 +6,7 @@ use super::{
     Access, ApiFault, Control, Deleted, Effect, Now, PassEnded, PassId, StatusWritten,
     looks::LOOK_DELAY,
     pass::Running,
-    queue::{Ended, Lane, WorkItem},
+    queue::{Ended, Trigger, WorkItem},
     statuses::StatusLane,
 };
 use crate::{
@@ -28,12 +28,12 @@ impl Control {
         self.queue.room_in(&running.store);
         let ended = match end {
             PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
-            PassEnded::Deleted(deleted) => self.deleted(&running, &deleted, now),
+            PassEnded::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
             PassEnded::FinalizersSet(result) => {
                 self.refusals.note_fault(KindName::Account, Access::Other, result.as_ref().err(), now.mono);
                 match result {
                     Ok(()) => Ended::Done,
-                    Err(_) => Ended::Failed { revokes: true },
+                    Err(_) => Ended::FAILED,
                 }
             }
             PassEnded::BrokeOff => {
@@ -41,7 +41,7 @@ impl Control {
                 if running.reconciles {
                     self.reconciled(&running.key, running.store_generation, now);
                 }
-                Ended::Failed { revokes: true }
+                Ended::FAILED
             }
         };
         self.queue.finished(&running.key, ended, now.mono);
@@ -50,11 +50,7 @@ impl Control {
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
         let key = &running.key;
         let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes } = report;
-        let ended = match &end {
-            PassEnd::Done => Ended::Done,
-            PassEnd::NeedsAccount => Ended::Partly,
-            PassEnd::Retry { revokes, .. } => Ended::Failed { revokes: *revokes },
-        };
+        let ended = ended(&end);
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
         self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
         self.remember(running, definitions, &end, now);
@@ -71,10 +67,10 @@ impl Control {
         match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
             // Whoever came or went may have made it another set, with another hash to approve.
             Some(SyncReason::RemovalGuarded) => {
-                self.queue.want(key, WorkItem::Account, Lane::Changes, None, now.mono);
+                self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
             }
             // It may have been this member that differed or failed, and only the whole account shows what is left.
-            Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Lane::Checks, None, now.mono),
+            Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono),
             _ => {}
         }
         let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
@@ -87,7 +83,7 @@ impl Control {
         ended
     }
 
-    fn deleted(&mut self, running: &Running, deleted: &Deleted, now: Now) -> Ended {
+    fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Ended {
         let key = &running.key;
         self.reconciled(key, None, now);
         let Some(account) = &running.deleting else { return Ended::Done };
@@ -95,19 +91,30 @@ impl Control {
         let report = self.deleting_report(key, account);
         let (report, ended) = match deleted {
             Deleted::Done(_) => return Ended::Done,
-            Deleted::Waits(children) => {
+            Deleted::Waits(children, ends) => {
                 let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("deletion waits for {} managed accounts: {names}", children.len());
                 let waits = Waits { reason: "ManagedAccountsExist", message, stalled: false };
                 let synced = Synced::Yes { applied: false };
-                (Report { waits: Some(Box::new(waits)), synced, ..report }, Ended::Done)
+                let ended = ends.map_or(Ended::Done, |ends| self.took_ends(pass, key, *ends, now));
+                (Report { waits: Some(Box::new(waits)), synced, ..report }, ended)
             }
             Deleted::Retry(error) => {
-                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::Failed { revokes: true })
+                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED)
             }
         };
         self.statuses.put(object, report, StatusLane::Changes, Duration::ZERO, now.mono);
         ended
+    }
+
+    /// Takes in what came of the ends in an account that waits for those that it manages.
+    fn took_ends(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
+        self.outbox.extend(ends.notices.into_iter().map(Effect::Tell));
+        self.wakes.extend(ends.wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
+        for (object, report) in ends.reports.into_iter().filter(|(object, _)| object.kind != KindName::Account) {
+            self.statuses.put_within(pass, object, report, StatusLane::Changes, now.mono);
+        }
+        ended(&ends.end)
     }
 
     fn deleting_report(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>) -> Report {
@@ -199,5 +206,15 @@ impl Control {
             _ => Ok(()),
         };
         self.reached.insert(store.clone(), reached);
+    }
+}
+
+/// Returns what the end of a pass means to the queue.
+fn ended(end: &PassEnd) -> Ended {
+    match end {
+        PassEnd::Done => Ended::Done,
+        PassEnd::NeedsAccount => Ended::Partly,
+        PassEnd::Waits => Ended::Waits,
+        PassEnd::Retry { revokes, members, .. } => Ended::Failed { revokes: *revokes, members: members.clone() },
     }
 }

@@ -57,7 +57,7 @@ use self::{
     blocks::Blocks,
     looks::Looks,
     pass::{PassIds, Passes},
-    queue::{Lane, Queue, WorkItem},
+    queue::{Lane, Queue, Trigger, WorkItem},
     shards::Shards,
     share::Relist,
     statuses::Statuses,
@@ -67,7 +67,7 @@ pub use self::{
     event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
     fault::ApiFault,
     figures::Figures,
-    pass::{Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
+    pass::{Delete, Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
     rollouts::RecordWrite,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
@@ -104,6 +104,8 @@ pub struct Control {
     setup: Setup,
     index: Index,
     lists: Lists,
+    /// Until when other kinds than the needed ones were waited for, where that is over.
+    listed: Option<Mono>,
     refusals: Refusals,
     queue: Queue,
     passes: Passes,
@@ -154,6 +156,7 @@ impl Control {
         Self {
             index: Index::new(hashing),
             lists: Lists::default(),
+            listed: None,
             refusals: Refusals::default(),
             queue: Queue::new(seed),
             passes: Passes::default(),
@@ -198,6 +201,10 @@ impl Control {
     /// Decides what is to be done now, and asks for it.
     pub fn decide(&mut self, now: Now, effects: &mut Vec<Effect>) {
         effects.append(&mut self.outbox);
+        if self.lists.next_due().is_some_and(|due| self.listed < Some(due) && due <= now.mono) {
+            self.listed = self.lists.next_due();
+            self.queue.more_known();
+        }
         if !self.stopping {
             self.hand_over(now, effects);
             if self.begins_relist() {
@@ -220,7 +227,8 @@ impl Control {
         if self.statuses.has_more() {
             return Some(now.mono);
         }
-        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
+        let lists = self.lists.next_due().filter(|due| *due > now.mono);
+        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look(), lists];
         let wall = self.wakes.first().map(|(at, _, _)| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
             now.mono + wait
@@ -264,19 +272,24 @@ impl Control {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
                 let origin = self.origin(&object);
+                let deleting = object.is_deleting();
+                let lane = if object.takes_away() { Lane::Revocations } else { Lane::Changes };
                 let statuses = &self.statuses;
                 let impacts = self.index.apply(object, |object| statuses.being_sent(object));
                 if let Some(store) = store {
                     self.believe(&store);
                     self.await_passes(&store, generation, &impacts);
                 }
-                self.touch(impacts, Some(&origin), now);
+                // After a start nobody knows what was there before.
+                let vanished = deleting || !self.lists.are_complete();
+                self.touch(impacts, Trigger { lane, origin: Some(&origin), vanished }, now);
             }
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
                 let impacts = self.index.remove(&object);
-                self.touch(impacts, Some(&origin), now);
+                let lane = Lane::Revocations;
+                self.touch(impacts, Trigger { lane, origin: Some(&origin), vanished: true }, now);
             }
         }
     }
@@ -295,19 +308,28 @@ impl Control {
 
     fn list_ended(&mut self, kind: KindName, state: ListState, now: Now) {
         let gone = self.index.end_list(kind);
-        self.touch(gone, None, now);
+        self.touch(gone, Trigger { lane: Lane::Revocations, origin: None, vanished: true }, now);
         self.relisted(kind, now);
-        if self.lists.set(kind, state) {
+        if self.lists.set(kind, state, now.mono) {
             self.queue.more_known();
+            if state == ListState::Absent {
+                self.say_that_it_waits(now);
+            }
         }
     }
 
-    fn touch(&mut self, impacts: Vec<Impact>, trigger: Option<&Origin>, now: Now) {
+    /// Looks at every account, so that each says that only ends are made while a kind is missing.
+    fn say_that_it_waits(&mut self, now: Now) {
+        let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
+        keys.iter().for_each(|key| self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono));
+    }
+
+    fn touch(&mut self, impacts: Vec<Impact>, trigger: Trigger<'_>, now: Now) {
         for impact in impacts {
             match impact {
-                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, Lane::Changes, trigger, now.mono),
+                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, trigger, now.mono),
                 Impact::Member(key, email) => {
-                    self.queue.want(&key, WorkItem::Member(email), Lane::Changes, trigger, now.mono);
+                    self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
                 }
                 Impact::AccountStatus(key) => self.recount(&key, true, now),
                 Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
@@ -326,7 +348,7 @@ impl Control {
             None => self.index.accounts.keys().filter(|key| kept(key)).cloned().collect(),
         };
         for key in &keys {
-            self.queue.want(key, WorkItem::Account, Lane::Checks, None, now.mono);
+            self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
         }
     }
 
@@ -346,11 +368,11 @@ impl Control {
                 let key = record.account_key();
                 let email = record.facts.email.as_ref();
                 let item = email.map_or(WorkItem::Account, |email| WorkItem::Member(email.clone()));
-                self.queue.want(&key, item, Lane::Changes, None, now.mono);
+                self.queue.want(&key, item, Trigger::CHANGE, now.mono);
             }
             _ => {
                 if let Some(key) = self.index.account_of(object) {
-                    self.queue.want(&key, WorkItem::Account, Lane::Changes, None, now.mono);
+                    self.queue.want(&key, WorkItem::Account, Trigger::CHANGE, now.mono);
                 }
             }
         }
@@ -363,7 +385,9 @@ impl Control {
                 self.wakes.insert((at, key, email));
                 break;
             }
-            self.queue.want(&key, WorkItem::Member(email), Lane::Changes, None, now.mono);
+            // Somebody's time ends, or begins.
+            let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
+            self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     contract::{Claim, StoreError},
     model::{AccountKey, Name, ObjectRef, Scope, Seed, SeededState},
     plan::Mark,
-    report::PassReport,
+    report::{OnlyEnds, PassReport},
     resolve::{Definitions, Origin},
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
 };
@@ -83,14 +83,21 @@ pub enum PassWork {
     /// Make the store hold what the objects say.
     Reconcile(Box<Reconcile>),
     /// Do what the deletion policy of the Account says, then let the object go.
-    Delete {
-        /// The Account.
-        account: Arc<Record<AccountFacts>>,
-        /// Accounts that still name it as their parent: it waits for them.
-        children: Vec<AccountKey>,
-    },
+    Delete(Box<Delete>),
     /// Set the finalizers that are missing, in this order.
     SetFinalizers(Vec<(ObjectRef, Name)>),
+}
+
+/// Input of a pass that deletes.
+pub struct Delete {
+    /// The Account.
+    pub account: Arc<Record<AccountFacts>>,
+    /// Accounts that still name it as their parent: it waits for them.
+    pub children: Vec<AccountKey>,
+    /// Work of the account while it waits for them: ends by somebody's word.
+    pub ends: Option<Reconcile>,
+    /// Whether the server lists stores: then one that is not among them is gone.
+    pub knows_stores: bool,
 }
 
 /// Input of a pass that reconciles.
@@ -102,9 +109,13 @@ pub struct Reconcile {
     /// The object whose change brought the pass about; absent for a check.
     pub trigger: Option<Origin>,
     /// Whether something changed, or a pass failed; otherwise it is a periodic check.
-    pub urgent: bool,
+    pub is_change: bool,
     /// Since when it was waited for.
     pub since: Option<Mono>,
+    /// Whether objects may have vanished since the last pass: then nobody gains anything without a fresh read.
+    pub vanished: bool,
+    /// Why only ends by somebody's word count; absent where everything does.
+    pub only_ends: Option<OnlyEnds>,
 }
 
 /// End of a pass.
@@ -120,12 +131,11 @@ pub enum PassEnded {
 }
 
 /// How a deletion went.
-#[derive(Clone, Debug)]
 pub enum Deleted {
     /// Done, with so many changes in the store; the object may go.
     Done(u64),
-    /// Waits for managed accounts.
-    Waits(Vec<AccountKey>),
+    /// Waits for managed accounts; meanwhile ends by somebody's word are made, and reported.
+    Waits(Vec<AccountKey>, Option<Box<PassReport>>),
     /// The store, or the API server, would not have it yet.
     Retry(StoreError),
 }

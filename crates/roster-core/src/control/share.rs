@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Control, Effect, Now, ShareEvent,
-    queue::{Lane, WorkItem},
+    queue::{Trigger, WorkItem},
     shards::HANDOVER,
 };
 use crate::model::{AccountKey, KindName, Name, ObjectRef};
@@ -98,7 +98,7 @@ impl Control {
             {
                 self.blocks.wait_for(&store, record.facts.generation, key);
             }
-            self.queue.want(key, WorkItem::Account, Lane::Changes, None, now.mono);
+            self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
         }
         if shard == 0 {
             self.look_at_stores(now.mono);

@@ -3,15 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Control, Effect, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, Effect, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
-    queue::{Admission, Ended, Pending},
+    queue::{Admission, Ended, Lane, Pending},
     statuses::StatusLane,
+    watches::Listed,
 };
 use crate::{
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Mark,
-    report,
+    report::{self, OnlyEnds},
     resolve::admitted_children,
     state::{AccountFacts, Counts, Record},
 };
@@ -19,25 +20,29 @@ use crate::{
 /// Wait before an object without an account is said to have none: the account may be on its way, and the order of apply
 /// must not matter.
 const ORPHAN_DELAY: Duration = Duration::from_secs(2);
+/// Passes in one store beyond the most that may run, for revocations alone.
+const RESERVED: usize = 2;
 
 impl Control {
     pub(super) fn start_passes(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let (complete, may_delete) = (self.lists.are_complete(), self.lists.allow_deletion());
+        let (listed, may_delete) = (self.lists.listed(now.mono), self.lists.allow_deletion());
         loop {
             let (index, shards, passes) = (&self.index, &self.shards, &self.passes);
             let most = self.setup.max_concurrent_accounts;
-            let taken = self.queue.take(|key| {
+            let taken = self.queue.take(|key, pending| {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
                 let spec = object.and_then(|object| index.stores.get(object.facts.spec.store_ref.name.as_str()));
                 if !shards.has(shards.shard(key, spec.map(|record| &record.facts.spec))) {
                     return Admission::Elsewhere;
                 }
                 let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
-                if !complete && !deletes {
+                if listed == Listed::Nothing && !deletes {
                     return Admission::NotYet;
                 }
+                // A revocation does not wait for passes that are only long.
+                let room = if pending.lane == Lane::Revocations { most + RESERVED } else { most };
                 match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
-                    Some(store) if passes.in_store(&store) >= most => Admission::Full(store),
+                    Some(store) if passes.in_store(&store) >= room => Admission::Full(store),
                     _ => Admission::Start,
                 }
             });
@@ -65,12 +70,15 @@ impl Control {
         let work = if deletes && !record.meta.finalizer {
             None
         } else if deletes {
-            Some(PassWork::Delete { account: record.clone(), children: admitted_children(&self.index, key) })
+            Some(PassWork::Delete(Box::new(self.delete(key, &record, pending, now))))
+        } else if self.lists.listed(now.mono) == Listed::OnlyEnds {
+            let why = OnlyEnds::Unknown(self.lists.missing());
+            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if let Some(missing) = self.missing_finalizers(&record) {
             // First of all, so that nothing can be left behind; their events bring the pass about.
             Some(PassWork::SetFinalizers(missing))
         } else {
-            self.reconcile(key, pending, now).map(|work| PassWork::Reconcile(Box::new(work)))
+            self.reconcile(key, pending, None, now).map(|work| PassWork::Reconcile(Box::new(work)))
         };
         let Some(work) = work else {
             self.reconciled(key, None, now);
@@ -101,7 +109,7 @@ impl Control {
             key: key.clone(),
             store: store.clone(),
             scope,
-            deleting: matches!(work, PassWork::Delete { .. }).then(|| record.clone()),
+            deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
             store_generation: match &work {
@@ -114,8 +122,25 @@ impl Control {
         Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, work }
     }
 
+    fn delete(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, pending: &Pending, now: Now) -> Delete {
+        let children = admitted_children(&self.index, key);
+        let waits = !children.is_empty();
+        Delete {
+            account: account.clone(),
+            ends: if waits { self.reconcile(key, pending, Some(OnlyEnds::ManagedAccounts), now) } else { None },
+            knows_stores: self.lists.know_stores(),
+            children,
+        }
+    }
+
     /// Takes everything that a pass works on out of the index.
-    fn reconcile(&self, key: &AccountKey, pending: &Pending, now: Now) -> Option<Reconcile> {
+    fn reconcile(
+        &self,
+        key: &AccountKey,
+        pending: &Pending,
+        only_ends: Option<OnlyEnds>,
+        now: Now,
+    ) -> Option<Reconcile> {
         let members = (!pending.whole && !pending.members.is_empty()).then_some(&pending.members);
         let mut objects = self.index.in_scope(key, members, now.wall)?;
         objects.counts = self.counts(key, members.is_none());
@@ -128,8 +153,10 @@ impl Control {
             objects,
             known: self.accounts.get(key).and_then(|state| state.known(revision)),
             trigger: pending.trigger.clone(),
-            urgent: pending.urgent,
+            is_change: pending.lane.is_change(),
             since: pending.since,
+            vanished: pending.vanished,
+            only_ends,
         })
     }
 

@@ -19,30 +19,82 @@ pub(super) enum ListState {
     Absent,
 }
 
+/// Kinds without which nobody's access can be ended: who is a member of what, where, and until when.
+const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
+/// Time for which the other kinds are waited for once these are listed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The lists of all kinds.
-pub(super) struct Lists(BTreeMap<KindName, ListState>);
+pub(super) struct Lists {
+    states: BTreeMap<KindName, ListState>,
+    /// Since when the needed kinds are listed.
+    needed: Option<Mono>,
+}
+
+/// What can be done with what is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listed {
+    /// Everything.
+    All,
+    /// Ends by somebody's word: a kind is missing that they do not need.
+    OnlyEnds,
+    /// Nothing: an object that is not there yet would read as gone.
+    Nothing,
+}
 
 impl Default for Lists {
     fn default() -> Self {
-        Self(KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect())
+        let states = KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect();
+        Self { states, needed: None }
     }
 }
 
 impl Lists {
     /// Notes the state of a kind's list; returns whether it is new.
-    pub(super) fn set(&mut self, kind: KindName, state: ListState) -> bool {
-        self.0.insert(kind, state) != Some(state)
+    pub(super) fn set(&mut self, kind: KindName, state: ListState, now: Mono) -> bool {
+        let is_new = self.states.insert(kind, state) != Some(state);
+        let has_needed = NEEDED.iter().all(|kind| self.state(*kind) == ListState::Listed);
+        self.needed = has_needed.then(|| self.needed.unwrap_or(now));
+        is_new
     }
 
     /// Returns whether every watch has listed completely: an object that is not there yet would read as gone.
     pub(super) fn are_complete(&self) -> bool {
-        self.0.values().all(|state| *state == ListState::Listed)
+        self.states.values().all(|state| *state == ListState::Listed)
+    }
+
+    /// Returns what can be done now.
+    pub(super) fn listed(&self, now: Mono) -> Listed {
+        if self.are_complete() {
+            return Listed::All;
+        }
+        let is_missing = self.states.values().any(|state| *state == ListState::Absent);
+        match self.needed {
+            Some(since) if is_missing || now.since(since) >= PATIENCE => Listed::OnlyEnds,
+            _ => Listed::Nothing,
+        }
+    }
+
+    /// Returns when the other kinds have been waited for long enough.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        self.needed.filter(|_| !self.are_complete()).map(|since| since + PATIENCE)
+    }
+
+    /// Returns the kinds that are not listed.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let missing = self.states.iter().filter(|(_, state)| **state != ListState::Listed);
+        missing.map(|(kind, _)| kind.as_str()).collect()
     }
 
     /// Returns whether accounts may be deleted. A deletion needs only the Account and its store; the other kinds may be
     /// gone already.
     pub(super) fn allow_deletion(&self) -> bool {
         self.state(KindName::Account) == ListState::Listed && self.state(KindName::IdentityStore) != ListState::Pending
+    }
+
+    /// Returns whether it is known which stores there are.
+    pub(super) fn know_stores(&self) -> bool {
+        self.state(KindName::IdentityStore) == ListState::Listed
     }
 
     /// Returns whether it is known which accounts there are; none where their definition is gone.
@@ -53,13 +105,13 @@ impl Lists {
     /// Returns the kinds in a state, by name.
     pub(super) fn kinds_in(&self, state: ListState) -> Vec<&'static str> {
         let mut kinds: Vec<&str> =
-            self.0.iter().filter(|(_, known)| **known == state).map(|(kind, _)| kind.as_str()).collect();
+            self.states.iter().filter(|(_, known)| **known == state).map(|(kind, _)| kind.as_str()).collect();
         kinds.sort_unstable();
         kinds
     }
 
     fn state(&self, kind: KindName) -> ListState {
-        self.0.get(&kind).copied().unwrap_or(ListState::Pending)
+        self.states.get(&kind).copied().unwrap_or(ListState::Pending)
     }
 }
 

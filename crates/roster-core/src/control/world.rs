@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{ApiFault, Permit};
 use crate::{
     contract::{Batch, Outcome, StoreError},
-    model::{AccountKey, Name, ObjectRef, Scope},
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
 };
 
@@ -49,6 +49,12 @@ pub trait World: Sync {
     /// # Errors
     /// When the API server cannot say.
     fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<bool, ApiFault>> + Send;
+
+    /// Reads afresh whether the definition of a kind is not there.
+    ///
+    /// # Errors
+    /// When the API server cannot say.
+    fn lacks_definition(&self, kind: KindName) -> impl Future<Output = Result<bool, ApiFault>> + Send;
 
     /// Makes our finalizer be there, or not. An object that is gone, or another one by now, is left alone.
     ///

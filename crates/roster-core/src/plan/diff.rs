@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::DriftPolicy,
     model::{Email, Layout, Scope},
-    resolve::{AccountContent, Desired, DesiredDefinitions, MemberContent, Origin},
+    resolve::{Access, AccountContent, Desired, DesiredDefinitions, MemberContent, Origin},
 };
 
 /// What is to be done, and what is to be said.
@@ -79,6 +79,13 @@ impl Plan {
         let mut changes = std::mem::take(&mut self.changes);
         changes.retain(|change| !self.is_removal(change));
         self.changes = changes;
+    }
+
+    /// Whether somebody would gain something.
+    #[must_use]
+    pub fn raises(&self) -> bool {
+        let is_grant = |change: &Change| change.phase == Phase::Grant && matches!(change.object, ObjectKey::Member(_));
+        self.changes.iter().any(is_grant)
     }
 
     fn is_removal(&self, change: &Change) -> bool {
@@ -362,7 +369,13 @@ impl Planner<'_> {
             let content = self.observed.members.get(&email).and_then(|seen| seen.content.as_ref());
             let content = content.map(|content| self.fitted(content));
             self.plan.kept.insert(email.clone(), content);
-            self.plan.holds.insert(ObjectKey::Member(email), Hold::Guarded);
+            self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::Guarded);
+            // Whom somebody's word has ended loses access all the same, though their place is held.
+            if let Some(end) = self.desired.ends.of(&email) {
+                let origin = self.desired.ends.origin(&self.desired.account, Some(end));
+                let seen = self.observed.members.get(&email);
+                self.member(&email, &Access::Ended(end), Some(&origin), seen);
+            }
         }
         self.plan.guarded = Some(guarded);
     }

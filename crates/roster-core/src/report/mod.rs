@@ -5,6 +5,7 @@
 
 mod bodies;
 mod catalog;
+mod ends;
 mod notice;
 mod notices;
 mod outcome;
@@ -14,6 +15,7 @@ mod store;
 
 pub use bodies::{account_detail, orphan, readvise, recount};
 pub use catalog::{catalog, rollout_message};
+pub use ends::OnlyEnds;
 pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, report};
 pub use render::{Rendered, render};

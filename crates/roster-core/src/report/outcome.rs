@@ -1,16 +1,16 @@
 //! Outcome of a pass: findings and what the store said, put into reports for status and notices for events.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    Detail, DriftReport, Notice, Report, Synced,
+    Detail, DriftReport, Notice, OnlyEnds, Report, Synced,
     bodies::{account_report, group_report, in_force, member_report, role_key, role_report},
-    notices, render,
+    ends, notices, render,
 };
 use crate::{
     api::{DriftEntry, HeldRemovals, SyncReason},
@@ -28,8 +28,8 @@ pub struct AppliedPlan {
     pub plan: Plan,
     /// Outcome of each change, in the order of the plan; empty where nothing was to be done.
     pub outcomes: Vec<Outcome>,
-    /// Removals wait, since something is being deleted around them.
-    pub unsettled: bool,
+    /// Why only ends by somebody's word were made; absent where everything was.
+    pub only_ends: Option<OnlyEnds>,
 }
 
 /// Outcome of a pass over one account.
@@ -63,15 +63,19 @@ pub enum PassEnd {
         why: String,
         /// Whether it may have taken something away from somebody.
         revokes: bool,
+        /// Those of whom it failed; absent where it is not about single members.
+        members: Option<BTreeSet<Email>>,
     },
     /// The whole account is to be looked at.
     NeedsAccount,
+    /// The rest waits until more is known of the cluster.
+    Waits,
 }
 
 impl PassReport {
     /// Queues a report unless the object's status already says it. It is checked here, in the pass, to keep the queue of
     /// statuses short.
-    fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
+    pub(super) fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
         let reference = record.reference(kind);
         let says_so = !pass.stale_statuses.contains(&reference)
             && render(&report, &record.meta.status, pass.now)
@@ -90,7 +94,6 @@ pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
     pub(super) made: HashMap<&'a ObjectKey, &'a Outcome>,
     drift: HashMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
-    unsettled: bool,
     now: Timestamp,
 }
 
@@ -113,11 +116,14 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 outcome.end = PassEnd::NeedsAccount;
                 return outcome;
             }
-            Outcomes::new(pass, done).report(pass, judged, &mut outcome);
+            match &done.only_ends {
+                Some(why) => ends::report(pass, judged, done, why, &mut outcome),
+                None => Outcomes::new(pass, done).report(pass, judged, &mut outcome),
+            }
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {
-            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true };
+            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None };
             report_failure(pass, judged, error, &mut outcome);
         }
     }
@@ -125,7 +131,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
 }
 
 impl<'a> Outcomes<'a> {
-    fn new(pass: &ObjectsInScope, done: &'a AppliedPlan) -> Self {
+    pub(super) fn new(pass: &ObjectsInScope, done: &'a AppliedPlan) -> Self {
         let plan = &done.plan;
         Self {
             plan,
@@ -135,7 +141,6 @@ impl<'a> Outcomes<'a> {
                 .iter()
                 .map(|drift| (&drift.object, (drift.entries.as_slice(), drift.corrected)))
                 .collect(),
-            unsettled: done.unsettled,
             now: pass.now,
         }
     }
@@ -174,7 +179,7 @@ impl<'a> Outcomes<'a> {
         outcome.notices = notices::of(pass, self);
     }
 
-    fn count(&self, outcome: &mut PassReport) {
+    pub(super) fn count(&self, outcome: &mut PassReport) {
         for change in &self.plan.changes {
             if self.made.get(&change.object).is_some_and(|made| made.is_ok()) {
                 *outcome.changes.entry((change.object.kind(), change.cause)).or_insert(0) += 1;
@@ -187,10 +192,13 @@ impl<'a> Outcomes<'a> {
         if let Some(first) = failures.first() {
             let failed = |change: &&Change| self.made.get(&change.object).is_some_and(|made| made.is_err());
             let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
-            outcome.end = PassEnd::Retry { why: format!("{} changes failed; {first}", failures.len()), revokes };
-        } else if self.unsettled {
-            let why = "the namespace or a definition is being deleted".to_owned();
-            outcome.end = PassEnd::Retry { why, revokes: true };
+            let member = |change: &Change| match &change.object {
+                ObjectKey::Member(email) => Some(email.clone()),
+                _ => None,
+            };
+            let members = self.plan.changes.iter().filter(failed).map(member).collect();
+            let why = format!("{} changes failed; {first}", failures.len());
+            outcome.end = PassEnd::Retry { why, revokes, members };
         }
     }
 
@@ -256,7 +264,7 @@ impl<'a> Outcomes<'a> {
         )
     }
 
-    fn member(
+    pub(super) fn member(
         &self,
         record: &Record<MemberFacts>,
         view: &MemberView,

@@ -368,6 +368,6 @@ impl Definitions {
     /// Ends that hold whatever the objects of the account say.
     #[must_use]
     pub fn ends(&self) -> Ends {
-        Ends { account: self.ended, store: self.store.clone() }
+        Ends { account: self.ended, generation: self.generation, store: self.store.clone() }
     }
 }

@@ -50,6 +50,8 @@ pub struct Desired {
 pub struct Ends {
     /// The end of everybody's access.
     pub account: Option<End>,
+    /// Generation of the Account that says so.
+    pub generation: i64,
     /// The store, which knows whom it blocks.
     pub store: Option<Arc<StoreFacts>>,
 }
@@ -59,6 +61,17 @@ impl Ends {
     #[must_use]
     pub fn of(&self, email: &Email) -> Option<End> {
         End::of(email, self.account, self.store.as_deref())
+    }
+
+    /// Returns the object that says so: of a block the store, otherwise the Account.
+    #[must_use]
+    pub fn origin(&self, account: &AccountKey, end: Option<End>) -> Origin {
+        match (end, &self.store) {
+            (Some(End::Blocked), Some(store)) => {
+                Origin { kind: "IdentityStore", name: store.name.clone(), generation: store.generation }
+            }
+            _ => Origin { kind: "Account", name: account.name.clone(), generation: self.generation },
+        }
     }
 }
 

@@ -81,17 +81,7 @@ impl Index {
 
     /// Returns whether the event is older than our last write to the object's status.
     fn is_stale(&self, reference: &ObjectRef, object: &Object) -> bool {
-        let meta = match object {
-            Object::Namespace(_) => return false,
-            Object::CatalogRecord(record) => &record.meta,
-            Object::Catalog(record) => &record.meta,
-            Object::Store(record) => &record.meta,
-            Object::Account(record) => &record.meta,
-            Object::Role(record) => &record.meta,
-            Object::Group(record) => &record.meta,
-            Object::Member(record) => &record.meta,
-            Object::Invitation(record) => &record.meta,
-        };
+        let Some(meta) = object.meta() else { return false };
         let version = |meta: &Meta| meta.resource_version.parse::<u64>().ok();
         self.meta(reference).is_some_and(|known| {
             known.uid == meta.uid && version(known).zip(version(meta)).is_some_and(|(known, now)| now < known)
@@ -169,6 +159,11 @@ impl Index {
         let before = self.namespaces.insert(name.clone(), record.clone());
         if before.is_none_or(|before| before.labels != record.labels) {
             self.users(|account| account.namespace == name, impacts);
+            // Whom a parent no longer admits, it need not wait for.
+            let within = self.accounts.iter().filter(|(key, _)| key.namespace == name);
+            let parents: Vec<AccountKey> =
+                within.filter_map(|(_, entry)| entry.object.as_ref()?.facts.parent()).collect();
+            parents.iter().for_each(|parent| self.wake_if_deleting(parent, impacts));
         }
     }
 
@@ -251,6 +246,7 @@ impl Index {
             self.entry(parent).children.insert(key.clone());
         }
         for parent in parents.into_iter().flatten() {
+            self.wake_if_deleting(&parent, impacts);
             impacts.push(Impact::AccountStatus(parent));
         }
         let spec = |record: &Record<AccountFacts>| {
@@ -262,6 +258,14 @@ impl Index {
             for child in children {
                 self.redefine(&child, impacts);
             }
+        }
+    }
+
+    /// An account that is being deleted waits for those that it manages: one of them has changed.
+    fn wake_if_deleting(&self, parent: &AccountKey, impacts: &mut Vec<Impact>) {
+        let object = self.accounts.get(parent).and_then(|entry| entry.object.as_ref());
+        if object.is_some_and(|object| object.meta.deleting) {
+            impacts.push(Impact::Account(parent.clone()));
         }
     }
 

@@ -147,6 +147,39 @@ impl Object {
             Self::CatalogRecord(record) => (KindName::CatalogRecord, record.name.clone(), 0),
         }
     }
+
+    /// Returns its metadata; nothing of a namespace, of which only labels are known.
+    #[must_use]
+    pub fn meta(&self) -> Option<&Meta> {
+        Some(match self {
+            Self::Namespace(_) => return None,
+            Self::Catalog(record) => &record.meta,
+            Self::Store(record) => &record.meta,
+            Self::Account(record) => &record.meta,
+            Self::Role(record) => &record.meta,
+            Self::Group(record) => &record.meta,
+            Self::Member(record) => &record.meta,
+            Self::Invitation(record) => &record.meta,
+            Self::CatalogRecord(record) => &record.meta,
+        })
+    }
+
+    /// Returns whether it is being deleted: then it counts as gone.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.meta().is_some_and(|meta| meta.deleting)
+    }
+
+    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        match self {
+            Self::Account(record) => record.facts.spec.suspended,
+            Self::Store(record) => !record.facts.blocked.is_empty(),
+            Self::Member(record) => record.facts.suspended || record.meta.deleting,
+            _ => false,
+        }
+    }
 }
 
 /// Returns the labels that a namespace has where `labels` are written on it: the API server gives each the label of its

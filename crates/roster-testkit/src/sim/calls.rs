@@ -232,6 +232,14 @@ impl Sim {
         })
     }
 
+    /// Looks for a definition for a pass.
+    pub(super) fn looks_for_definition(&mut self, kind: KindName) -> Result<bool, ApiFault> {
+        match self.trouble() {
+            Some(_) => Err(lost()),
+            None => Ok(self.cluster.lacks_definition(kind)),
+        }
+    }
+
     /// Reads afresh for a pass.
     pub(super) fn read_afresh(
         &mut self,

@@ -364,10 +364,17 @@ impl Cluster {
             self.objects.get(&object).filter(|stored| stored.metadata.deletion_timestamp.is_none())
         };
         let object = there(KindName::Account, &account.namespace, &account.name);
-        let kinds = [KindName::Account, KindName::Role, KindName::UserGroup, KindName::Membership];
+        let without = [KindName::Namespace, KindName::CatalogRecord];
+        let mut kinds = KindName::ALL.into_iter().filter(|kind| !without.contains(kind));
         object.is_some_and(|stored| stored.metadata.uid.as_deref() == Some(uid))
             && there(KindName::Namespace, &Name::default(), &account.namespace).is_some()
-            && kinds.iter().all(|kind| matches!(self.definition(*kind), Definition::Served | Definition::Denied))
+            && kinds.all(|kind| matches!(self.definition(kind), Definition::Served | Definition::Denied))
+    }
+
+    /// Returns whether the definition of a kind is not there.
+    #[must_use]
+    pub fn lacks_definition(&self, kind: KindName) -> bool {
+        self.definition(kind) == Definition::Absent
     }
 
     /// Returns whether no Account names this catalog or store.

@@ -110,6 +110,10 @@ impl Sim {
                 });
                 Served::Answer(Answer::Stays(result))
             }
+            Request::LacksDefinition(kind) => {
+                let result = self.looks_for_definition(*kind);
+                Served::Answer(Answer::LacksDefinition(result))
+            }
             Request::Finalizer(object, uid, wanted) => {
                 let result = self.finalize(object, uid, *wanted);
                 self.story.tell(time, Some(&object.namespace), || {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use roster_core::{
-    control::{Pass, PassEnded, PassWork},
+    control::{Deleted, Pass, PassEnded, PassWork},
     model::{AccountKey, Email, Name, Scope},
     report::PassEnd,
     state::Object,
@@ -112,11 +112,12 @@ pub fn describe(pass: &Pass) -> String {
                 Scope::Account => "the whole account".to_owned(),
                 Scope::Members(emails) => emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
             };
-            let urgent = if work.urgent { "a pass" } else { "a check" };
-            format!("{urgent} over {scope} with epoch {}", pass.permit.claim.epoch.0)
+            let what = if work.is_change { "a pass" } else { "a check" };
+            let only = work.only_ends.as_ref().map_or("", |_| ", for ends only");
+            format!("{what} over {scope} with epoch {}{only}", pass.permit.claim.epoch.0)
         }
-        PassWork::Delete { children, .. } => {
-            format!("the deletion of the account; {} managed accounts", children.len())
+        PassWork::Delete(work) => {
+            format!("the deletion of the account; {} managed accounts", work.children.len())
         }
         PassWork::SetFinalizers(objects) => format!("to set {} finalizers", objects.len()),
     }
@@ -129,9 +130,12 @@ pub fn describe_end(end: &PassEnded) -> String {
         PassEnded::Reconciled(report) => match &report.end {
             PassEnd::Done => format!("the pass is done, {} changes", report.changes.len()),
             PassEnd::NeedsAccount => "the pass needs the whole account".to_owned(),
-            PassEnd::Retry { .. } => "the pass failed and is tried again".to_owned(),
+            PassEnd::Waits => "the rest waits until more is known".to_owned(),
+            PassEnd::Retry { why, .. } => format!("the pass failed and is tried again: {why}"),
         },
-        PassEnded::Deleted(deleted) => format!("the deletion ended: {deleted:?}"),
+        PassEnded::Deleted(Deleted::Done(changes)) => format!("the deletion is done, {changes} changes"),
+        PassEnded::Deleted(Deleted::Waits(children, _)) => format!("the deletion waits for {children:?}"),
+        PassEnded::Deleted(Deleted::Retry(error)) => format!("the deletion is tried again: {error}"),
         PassEnded::FinalizersSet(result) => format!("finalizers set: {result:?}"),
         PassEnded::BrokeOff => "the pass broke off".to_owned(),
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Outcome, StoreError},
     control::{ApiFault, Permit, World},
-    model::{AccountKey, Name, ObjectRef, Scope},
+    model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
 };
 
@@ -24,6 +24,7 @@ pub enum Request {
     Observe(AccountKey, Scope, Timestamp),
     Apply(Box<OwnedBatch>, Permit),
     Stays(AccountKey, Name),
+    LacksDefinition(KindName),
     Finalizer(ObjectRef, Name, bool),
 }
 
@@ -35,6 +36,7 @@ pub enum Answer {
     Observed(Box<Result<Observed, StoreError>>),
     Applied(Result<Vec<Outcome>, StoreError>),
     Stays(Result<bool, ApiFault>),
+    LacksDefinition(Result<bool, ApiFault>),
     FinalizerSet(Result<(), ApiFault>),
 }
 
@@ -102,6 +104,13 @@ impl World for SimWorld {
     async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
         match self.ask(Request::Stays(account.clone(), Name::new(uid))).await {
             Answer::Stays(result) => result,
+            _ => mixed_up(),
+        }
+    }
+
+    async fn lacks_definition(&self, kind: KindName) -> Result<bool, ApiFault> {
+        match self.ask(Request::LacksDefinition(kind)).await {
+            Answer::LacksDefinition(result) => result,
             _ => mixed_up(),
         }
     }

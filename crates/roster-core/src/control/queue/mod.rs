@@ -1,0 +1,295 @@
+//! Work that waits, account by account: three lanes, one pass at a time for each account, backoff after failures.
+//!
+//! A change starts at once, without any pause to collect more; what arrives while the account's pass runs makes the next
+//! one. In every place where work waits, revocations go ahead of other changes, and those ahead of periodic checks. What
+//! failed waits by itself: what arrives meanwhile does not wait with it.
+
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::BuildHasher as _,
+    time::Duration,
+};
+
+pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WorkItem};
+use super::Mono;
+use crate::model::{AccountKey, Name, Seed, SeededState};
+
+/// Wait after the first failure; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait where something may be taken away: so long may a revocation wait once the store is back.
+const LONGEST_WAIT_OF_REVOCATIONS: Duration = Duration::from_secs(4);
+
+/// Where the work of an account stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Nothing is to be done, or it stands in a lane.
+    #[default]
+    Ready,
+    /// A pass runs; what arrives meanwhile makes the next one.
+    Running,
+    /// Waits at this place for room in its store.
+    Full(Name, (Lane, u64)),
+    /// Waits until more is known.
+    NotYet,
+}
+
+#[derive(Default)]
+struct Work {
+    place: Place,
+    pending: Option<Pending>,
+    /// What failed, and is to be done again when it is due.
+    failed: Option<Pending>,
+    /// What the running pass carries out.
+    running: Option<Pending>,
+    failures: u32,
+    /// Counts the checks that were planned: only the latest counts.
+    check: u64,
+}
+
+enum Due {
+    Retry(AccountKey),
+    Check(AccountKey, u64),
+}
+
+/// The queue.
+pub(super) struct Queue {
+    work: BTreeMap<AccountKey, Work>,
+    lanes: [VecDeque<AccountKey>; 3],
+    /// Accounts that wait for room in their store, by lane and turn.
+    full: BTreeMap<Name, BTreeMap<(Lane, u64), AccountKey>>,
+    turns: u64,
+    later: BTreeMap<Mono, Vec<Due>>,
+    jitter: SeededState,
+}
+
+impl Queue {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self {
+            work: BTreeMap::new(),
+            lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
+            full: BTreeMap::new(),
+            turns: 0,
+            later: BTreeMap::new(),
+            jitter: SeededState::new(seed),
+        }
+    }
+
+    /// Asks for something to be looked at.
+    pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
+        let Trigger { lane, origin, vanished } = trigger;
+        let (whole, members) = match item {
+            WorkItem::Account => (true, Default::default()),
+            WorkItem::Member(email) => (false, [email].into()),
+        };
+        let changed = lane.is_change().then_some(now);
+        let asked = Pending { whole, members, trigger: origin.cloned(), since: Some(now), lane, changed, vanished };
+        let work = self.work.entry(key.clone()).or_default();
+        let stood = work.pending.as_ref().map(|pending| pending.lane);
+        match &mut work.pending {
+            Some(pending) => pending.merge(asked),
+            None => work.pending = Some(asked),
+        }
+        match &work.place {
+            Place::Running => {}
+            Place::Ready if stood.is_some_and(|stood| stood <= lane) => {}
+            Place::Ready => self.requeue(key),
+            Place::Full(..) | Place::NotYet => {
+                self.unpark(key);
+            }
+        }
+    }
+
+    /// Takes the next account to look at, of those that `admit` lets; it counts as running from now on. Those that have to
+    /// wait are put aside, so that they are not asked about again and again.
+    pub(super) fn take(
+        &mut self,
+        admit: impl Fn(&AccountKey, &Pending) -> Admission,
+    ) -> Option<(AccountKey, Pending)> {
+        loop {
+            let key = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
+            // An account may stand in several lanes, or in one after it has been taken from another.
+            let Some(work) = self.work.get_mut(&key).filter(|work| work.place == Place::Ready) else { continue };
+            let Some(pending) = &work.pending else { continue };
+            match admit(&key, pending) {
+                Admission::Start => {
+                    work.place = Place::Running;
+                    let mut pending = work.pending.take().unwrap_or_default();
+                    // Who looks at all of it looks at what failed, too.
+                    if let Some(failed) = work.failed.take_if(|_| pending.whole) {
+                        pending.merge(failed);
+                    }
+                    work.running = Some(pending.clone());
+                    return Some((key, pending));
+                }
+                Admission::Full(store) => {
+                    self.turns += 1;
+                    let place = (pending.lane, self.turns);
+                    work.place = Place::Full(store.clone(), place);
+                    self.full.entry(store).or_default().insert(place, key);
+                }
+                Admission::NotYet => work.place = Place::NotYet,
+                // Whoever takes it over looks at all of it.
+                Admission::Elsewhere => {
+                    self.work.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Notes that there is room in a store: one account that waited for it has its turn.
+    pub(super) fn room_in(&mut self, store: &Name) {
+        if let Some((_, key)) = self.full.get_mut(store).and_then(BTreeMap::pop_first) {
+            self.unpark(&key);
+        }
+    }
+
+    /// Notes that more is known: those that waited for it have their turn.
+    pub(super) fn more_known(&mut self) {
+        let waits = self.work.iter().filter(|(_, work)| work.place == Place::NotYet);
+        let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| self.unpark(key));
+    }
+
+    fn unpark(&mut self, key: &AccountKey) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        if let Place::Full(store, place) = std::mem::take(&mut work.place)
+            && let Some(waiting) = self.full.get_mut(&store)
+        {
+            waiting.remove(&place);
+            if waiting.is_empty() {
+                self.full.remove(&store);
+            }
+        }
+        self.requeue(key);
+    }
+
+    /// Notes that a pass has ended. What failed is done again when a while has passed.
+    pub(super) fn finished(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        let ran = work.running.take().unwrap_or_default();
+        work.place = Place::Ready;
+        // What is looked at again may be about something that has vanished.
+        let lane = ran.lane.min(Lane::Changes);
+        let rest = Pending { since: Some(now), lane, changed: ran.changed, vanished: true, ..Pending::default() };
+        match ended {
+            Ended::Done => {
+                if work.failed.is_none() {
+                    work.failures = 0;
+                }
+            }
+            Ended::Partly | Ended::Waits => {
+                let rest = Pending { whole: true, ..rest };
+                work.pending.get_or_insert_default().merge(rest);
+                if ended == Ended::Waits {
+                    work.place = Place::NotYet;
+                    return;
+                }
+            }
+            Ended::Failed { revokes, members } => {
+                work.failures += 1;
+                let changed = ran.changed.filter(|_| revokes);
+                let whole = members.is_none();
+                let rest = Pending { whole, members: members.unwrap_or_default(), changed, ..rest };
+                work.failed.get_or_insert_default().merge(rest);
+                let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
+                let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
+                // Accounts of one store failed together; they should not all come back together.
+                let jitter = u32::try_from(self.jitter.hash_one((key, work.failures)) % 1_000).unwrap_or(0);
+                let wait = wait.mul_f64(0.75 + f64::from(jitter) / 4_000.0);
+                self.later.entry(now + wait).or_default().push(Due::Retry(key.clone()));
+            }
+        }
+        self.requeue(key);
+    }
+
+    /// Looks at the whole account when `after` has passed, unless it is asked to do so anew before.
+    pub(super) fn check_after(&mut self, key: &AccountKey, after: Duration, now: Mono) {
+        let jitter = u32::try_from(self.jitter.hash_one(key) % 1_000).unwrap_or(0);
+        let Some(work) = self.work.get_mut(key) else { return };
+        work.check += 1;
+        let after = after.mul_f64(0.9 + f64::from(jitter) / 10_000.0);
+        self.later.entry(now + after).or_default().push(Due::Check(key.clone(), work.check));
+    }
+
+    /// Takes up what has become due.
+    pub(super) fn wake(&mut self, now: Mono) {
+        while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
+            for due in entry.remove() {
+                match due {
+                    Due::Retry(key) => self.retry(&key),
+                    Due::Check(key, number) => {
+                        if self.work.get(&key).is_some_and(|work| work.check == number) {
+                            self.want(&key, WorkItem::Account, Trigger::CHECK, now);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks again for what failed.
+    fn retry(&mut self, key: &AccountKey) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        let Some(failed) = work.failed.take() else { return };
+        work.pending.get_or_insert_default().merge(failed);
+        match work.place {
+            Place::Running => {}
+            Place::Ready => self.requeue(key),
+            Place::Full(..) | Place::NotYet => self.unpark(key),
+        }
+    }
+
+    /// Returns whether a pass over the account runs.
+    pub(super) fn is_running(&self, key: &AccountKey) -> bool {
+        self.work.get(key).is_some_and(|work| work.place == Place::Running)
+    }
+
+    /// Returns whether something of the account is still to be looked at.
+    pub(super) fn is_pending(&self, key: &AccountKey) -> bool {
+        self.work.get(key).is_some_and(|work| work.pending.is_some())
+    }
+
+    /// Returns when something becomes due next.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        self.later.keys().next().copied()
+    }
+
+    /// Forgets an account that is gone.
+    pub(super) fn forget(&mut self, key: &AccountKey) {
+        if self.work.get(key).is_some_and(|work| work.place != Place::Running && work.pending.is_none()) {
+            self.work.remove(key);
+        }
+    }
+
+    /// Returns how many accounts wait: for a change, and for a check.
+    pub(super) fn depths(&self) -> (usize, usize) {
+        let [revocations, changes, checks] = &self.lanes;
+        let parked: usize = self.full.values().map(BTreeMap::len).sum();
+        let not_yet = self.work.values().filter(|work| work.place == Place::NotYet).count();
+        (revocations.len() + changes.len() + parked + not_yet, checks.len())
+    }
+
+    /// Returns since when the oldest change has been waiting to be carried out, over all passes that failed. What it will
+    /// turn out to take away is not known before a pass runs; the first one begins with just that, however long it takes.
+    pub(super) fn oldest_change(&self) -> Option<Mono> {
+        let waiting = |work: &Work| {
+            let running = work.running.as_ref().filter(|_| work.failures > 0);
+            [running, work.pending.as_ref(), work.failed.as_ref()].into_iter().flatten().filter_map(|it| it.changed).min()
+        };
+        self.work.values().filter_map(waiting).min()
+    }
+
+    fn requeue(&mut self, key: &AccountKey) {
+        let Some(lane) = self.work.get(key).and_then(|work| work.pending.as_ref()).map(|it| it.lane) else { return };
+        let place = Lane::ALL.iter().position(|one| *one == lane).unwrap_or_default();
+        if let Some(queue) = self.lanes.get_mut(place) {
+            queue.push_back(key.clone());
+        }
+    }
+}

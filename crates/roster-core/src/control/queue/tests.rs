@@ -1,0 +1,147 @@
+use super::*;
+use crate::model::Email;
+
+const NOW: Mono = Mono(Duration::ZERO);
+
+fn acme() -> AccountKey {
+    AccountKey { namespace: Name::new("acme"), name: Name::new("acme") }
+}
+
+fn other(name: &str) -> AccountKey {
+    AccountKey { namespace: Name::new("acme"), name: Name::new(name) }
+}
+
+fn eve() -> Email {
+    Email::parse("eve@acme.example").unwrap()
+}
+
+fn next(queue: &mut Queue) -> Option<Pending> {
+    queue.take(|_, _| Admission::Start).map(|(_, pending)| pending)
+}
+
+fn next_key(queue: &mut Queue) -> Option<AccountKey> {
+    queue.take(|_, _| Admission::Start).map(|(key, _)| key)
+}
+
+fn revocation() -> Trigger<'static> {
+    Trigger { lane: Lane::Revocations, ..Trigger::CHANGE }
+}
+
+/// Takes up what is due, however far off it is.
+fn wake(queue: &mut Queue) {
+    queue.wake(NOW + 2 * LONGEST_WAIT);
+}
+
+#[test]
+fn a_change_waits_until_a_pass_has_carried_it_out() {
+    let mut queue = Queue::new(Seed::default());
+    assert_eq!(queue.oldest_change(), None);
+    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    let since = queue.oldest_change();
+    assert!(since.is_some());
+    for _ in 0..3 {
+        assert_eq!(next(&mut queue).unwrap().changed, since);
+        queue.finished(&acme(), Ended::FAILED, NOW);
+        assert_eq!(queue.oldest_change(), since, "a pass that failed has not done it");
+        assert!(next(&mut queue).is_none(), "not before a while has passed");
+        wake(&mut queue);
+    }
+    assert!(next(&mut queue).unwrap().whole);
+    assert_eq!(queue.oldest_change(), since, "while it is tried again");
+    queue.finished(&acme(), Ended::Partly, NOW);
+    assert_eq!(queue.oldest_change(), since, "the rest of it is to be done");
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert_eq!(queue.oldest_change(), None);
+}
+
+#[test]
+fn what_only_grants_is_tried_again_and_is_no_revocation() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).is_some());
+    assert_eq!(queue.oldest_change(), None, "its first pass begins with what goes");
+    queue.finished(&acme(), Ended::Failed { revokes: false, members: None }, NOW);
+    wake(&mut queue);
+    assert!(next(&mut queue).unwrap().whole);
+    assert_eq!(queue.oldest_change(), None);
+}
+
+#[test]
+fn a_check_that_fails_is_repeated_and_is_no_change() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
+    assert_eq!(next(&mut queue).unwrap().lane, Lane::Checks);
+    queue.finished(&acme(), Ended::FAILED, NOW);
+    wake(&mut queue);
+    let again = next(&mut queue).unwrap();
+    assert!(again.whole && again.lane == Lane::Changes, "it goes ahead of other checks");
+    assert_eq!(queue.oldest_change(), None);
+}
+
+#[test]
+fn what_arrives_does_not_wait_with_what_failed() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    for _ in 0..8 {
+        assert!(next(&mut queue).is_some());
+        queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+        wake(&mut queue);
+    }
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+    let fay = Email::parse("fay@acme.example").unwrap();
+    queue.want(&acme(), WorkItem::Member(fay.clone()), Trigger::CHANGE, NOW);
+    let pending = next(&mut queue).expect("a change starts at once");
+    assert!(!pending.whole && pending.members == [fay].into());
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert!(next(&mut queue).is_none());
+    let due = queue.next_due().unwrap();
+    assert!(due <= NOW + LONGEST_WAIT_OF_REVOCATIONS, "a revocation is tried again soon");
+    wake(&mut queue);
+    assert_eq!(next(&mut queue).unwrap().members, [eve()].into(), "what failed is tried again by itself");
+}
+
+#[test]
+fn revocations_go_first_wherever_work_waits() {
+    let mut queue = Queue::new(Seed::default());
+    let (a, b, c) = (other("a"), other("b"), other("c"));
+    queue.want(&a, WorkItem::Account, Trigger::CHECK, NOW);
+    queue.want(&b, WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.want(&c, WorkItem::Member(eve()), revocation(), NOW);
+    let store = Name::new("store");
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none(), "all of them wait for room");
+    for expected in [c, b, a] {
+        queue.room_in(&store);
+        assert_eq!(next_key(&mut queue), Some(expected));
+    }
+}
+
+#[test]
+fn a_parked_check_that_becomes_a_change_is_not_lost() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
+    let store = Name::new("store");
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+    for trigger in [Trigger::CHANGE, revocation(), Trigger::CHANGE] {
+        queue.want(&acme(), WorkItem::Member(eve()), trigger, NOW);
+        assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+        assert_eq!(queue.depths(), (1, 0), "it waits once");
+    }
+    queue.room_in(&store);
+    assert_eq!(next(&mut queue).unwrap().lane, Lane::Revocations);
+}
+
+#[test]
+fn what_waits_until_more_is_known_is_looked_at_then_and_when_something_changes() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::Waits, NOW);
+    assert!(next(&mut queue).is_none());
+    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    assert!(next(&mut queue).is_some(), "a change does not wait with it");
+    queue.finished(&acme(), Ended::Waits, NOW);
+    queue.more_known();
+    assert!(next(&mut queue).unwrap().whole);
+}

@@ -1,0 +1,130 @@
+//! Work on one account: what is asked for, and where it stands.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    control::Mono,
+    model::{Email, Name},
+    resolve::Origin,
+};
+
+/// Part of an account that is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum WorkItem {
+    /// All of the account.
+    Account,
+    /// One address.
+    Member(Email),
+}
+
+/// Lane in which work waits; an earlier one goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::control) enum Lane {
+    /// Somebody's word takes access away, or something is gone.
+    Revocations,
+    /// Something changed, or a pass failed.
+    Changes,
+    /// A periodic check.
+    #[default]
+    Checks,
+}
+
+impl Lane {
+    pub(super) const ALL: [Self; 3] = [Self::Revocations, Self::Changes, Self::Checks];
+
+    /// Returns whether something changed.
+    pub(in crate::control) const fn is_change(self) -> bool {
+        !matches!(self, Self::Checks)
+    }
+}
+
+/// What brings work about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::control) struct Trigger<'a> {
+    /// Lane in which it waits.
+    pub(in crate::control) lane: Lane,
+    /// The object, where one did.
+    pub(in crate::control) origin: Option<&'a Origin>,
+    /// Whether an object may have vanished.
+    pub(in crate::control) vanished: bool,
+}
+
+impl Trigger<'_> {
+    /// A change that no object of the account has brought about.
+    pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, origin: None, vanished: false };
+    /// A periodic check.
+    pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, origin: None, vanished: false };
+}
+
+/// All that is to be looked at in one account.
+#[derive(Clone, Debug, Default)]
+pub(in crate::control) struct Pending {
+    /// All of it.
+    pub(in crate::control) whole: bool,
+    /// These addresses.
+    pub(in crate::control) members: BTreeSet<Email>,
+    /// The object that brought it about first.
+    pub(in crate::control) trigger: Option<Origin>,
+    /// When the first of it was asked for.
+    pub(in crate::control) since: Option<Mono>,
+    /// Lane in which it waits.
+    pub(in crate::control) lane: Lane,
+    /// Since when a change that may take something away has been waiting, if there is any. A pass that fails has not done
+    /// it.
+    pub(in crate::control) changed: Option<Mono>,
+    /// Whether objects may have vanished since it was last looked at.
+    pub(in crate::control) vanished: bool,
+}
+
+impl Pending {
+    /// Takes in other work on the same account.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.whole |= other.whole;
+        self.members.extend(other.members);
+        self.trigger = self.trigger.take().or(other.trigger);
+        self.since = earlier(self.since, other.since);
+        self.lane = self.lane.min(other.lane);
+        self.changed = earlier(self.changed, other.changed);
+        self.vanished |= other.vanished;
+    }
+}
+
+fn earlier(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
+    one.into_iter().chain(other).min()
+}
+
+/// How a pass ended, as far as the queue is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum Ended {
+    /// All that was to be done is done.
+    Done,
+    /// The whole account is to be looked at for the rest of it, at once.
+    Partly,
+    /// The whole account is to be looked at for the rest of it, once more is known of the cluster.
+    Waits,
+    /// It is to be done again, after a while.
+    Failed {
+        /// Whether that may take something away from somebody.
+        revokes: bool,
+        /// Those who are to be looked at again; absent for the whole account.
+        members: Option<BTreeSet<Email>>,
+    },
+}
+
+impl Ended {
+    /// All of it failed, and it may take something away.
+    pub(in crate::control) const FAILED: Self = Self::Failed { revokes: true, members: None };
+}
+
+/// Whether a pass over an account may start now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum Admission {
+    /// It may.
+    Start,
+    /// Not before another pass in this store has ended.
+    Full(Name),
+    /// Not before more is known of the cluster.
+    NotYet,
+    /// Another replica looks after the account.
+    Elsewhere,
+}

@@ -1,0 +1,95 @@
+//! Report of a pass that made only ends by somebody's word: what else the objects say waits, and why.
+
+use super::{
+    AppliedPlan, PassEnd, PassReport, Report, Synced, Waits,
+    bodies::{account_report, member_report},
+    outcome::Outcomes,
+};
+use crate::{
+    evaluate::Judged,
+    model::{KindName, Scope},
+    plan::ObjectKey,
+    state::ObjectsInScope,
+};
+
+/// Why only ends by somebody's word are made in an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnlyEnds {
+    /// The Account, its namespace or a definition is being deleted: the objects that are left say nothing.
+    Terminating,
+    /// The Account is being deleted, and waits for the accounts that it manages.
+    ManagedAccounts,
+    /// The objects of these kinds are not known: the API server does not know the kind, or does not list it.
+    Unknown(Vec<&'static str>),
+}
+
+impl OnlyEnds {
+    /// Returns the reason of `Ready=False`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Terminating => "Terminating",
+            Self::ManagedAccounts => "ManagedAccountsExist",
+            Self::Unknown(_) => "DefinitionsMissing",
+        }
+    }
+
+    /// Returns it in a sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Terminating => "the Account, its namespace or a definition is being deleted: only suspensions, \
+                 expiries and blocks are made, and the deletion policy decides about the rest"
+                .to_owned(),
+            Self::ManagedAccounts => "the deletion waits for managed accounts".to_owned(),
+            Self::Unknown(kinds) => format!(
+                "the API server does not list {}: until it does, only suspensions, expiries and blocks are made",
+                kinds.join(", ")
+            ),
+        }
+    }
+
+    fn waits(&self) -> Box<Waits> {
+        Box::new(Waits { reason: self.reason(), message: self.message(), stalled: false })
+    }
+}
+
+/// Reports on those who were looked at one by one, and of a whole account on those who changed and on the Account.
+pub(super) fn report(
+    pass: &ObjectsInScope,
+    judged: &Judged,
+    done: &AppliedPlan,
+    why: &OnlyEnds,
+    outcome: &mut PassReport,
+) {
+    let outcomes = Outcomes::new(pass, done);
+    outcomes.count(outcome);
+    if outcome.end == PassEnd::Done {
+        outcome.end = match why {
+            OnlyEnds::Terminating => PassEnd::Retry { why: why.message(), revokes: false, members: None },
+            OnlyEnds::ManagedAccounts => PassEnd::Done,
+            OnlyEnds::Unknown(_) => PassEnd::Waits,
+        };
+    }
+    let definitions = &judged.definitions;
+    let whole = pass.scope == Scope::Account;
+    for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
+        let object = ObjectKey::Member(email.clone());
+        let has_changed = outcomes.made.contains_key(&object);
+        for (record, view) in std::iter::zip(memberships, &member.views) {
+            let report = if has_changed {
+                outcomes.member(record, view, member, &object, definitions, pass.now)
+            } else if whole {
+                continue;
+            } else {
+                Report { waits: Some(why.waits()), ..member_report(record, view, None) }
+            };
+            outcome.say(pass, KindName::Membership, record, report);
+        }
+    }
+    if whole {
+        let report = account_report(&pass.account, definitions, pass, None);
+        let report = Report { waits: Some(why.waits()), synced: Synced::Silent, ..report };
+        outcome.say(pass, KindName::Account, &pass.account, report);
+    }
+}
