@@ -194,7 +194,7 @@ impl Index {
         }
         // One person is cut off, or let in again, everywhere at once: only their places are looked at.
         let before = before.map(|before| before.facts.clone()).unwrap_or_default();
-        let changed: Vec<&Email> = before
+        let changed: BTreeSet<&Email> = before
             .blocked
             .keys()
             .filter(|email| !facts.blocked.contains_key(*email))

@@ -293,7 +293,9 @@ impl Checker {
                 Statement::Exactly | Statement::AtMostHeld => member.levels.is_empty(),
                 Statement::Kept => true,
             };
-            members.any(|member| !counts(member)) || is_blocked(picture, account, email)
+            // Of whom no object tells, what ends everybody's access counts.
+            let all = answers.iter().any(|answer| answer.ended.is_some());
+            members.any(|member| !counts(member)) || all || is_blocked(picture, account, email)
         };
         let lost: Vec<Email> = write
             .before

@@ -69,7 +69,8 @@ impl Sim {
     fn account_rests(&mut self, picture: &Picture, account: &AccountKey) {
         let wall = self.clock.wall();
         let Some(answer) = picture.answer(account, wall) else { return };
-        if picture.deleting.contains(account) {
+        let uid = self.cluster.get(&reference(account)).and_then(|stored| stored.metadata.uid.clone());
+        if picture.deleting.contains(account) || !self.cluster.stays(account, uid.as_deref().unwrap_or_default()) {
             return;
         }
         let name = store_of(picture, account).unwrap_or_default();
