@@ -49,10 +49,13 @@ impl Control {
 
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
         let key = &running.key;
-        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes } = report;
+        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes, confirmed } = report;
         let ended = ended(&end);
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
         self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
+        if confirmed {
+            self.accounts.entry(key.clone()).or_default().confirmed = Some(running.vanished);
+        }
         self.remember(running, definitions, &end, now);
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         for (object, report) in reports {

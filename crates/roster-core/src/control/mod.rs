@@ -137,6 +137,11 @@ struct AccountState {
     reports: BTreeMap<ObjectRef, Report>,
     /// When it was last compared whole.
     checked: Option<Mono>,
+    /// Counts what has vanished in it.
+    vanished: u64,
+    /// The count up to which a fresh read found that what is left stays; absent before the first one, since nobody knows
+    /// what was there before this process looked.
+    confirmed: Option<u64>,
     /// Its definitions as last worked out, and the revision of the account that they are of.
     definitions: Option<(u64, Arc<Definitions>)>,
 }
@@ -280,16 +285,17 @@ impl Control {
                     self.believe(&store);
                     self.await_passes(&store, generation, &impacts);
                 }
-                // After a start nobody knows what was there before.
-                let vanished = deleting || !self.lists.are_complete();
-                self.touch(impacts, Trigger { lane, origin: Some(&origin), vanished }, now);
+                if deleting {
+                    self.vanished(&impacts);
+                }
+                self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
             }
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
                 let impacts = self.index.remove(&object);
-                let lane = Lane::Revocations;
-                self.touch(impacts, Trigger { lane, origin: Some(&origin), vanished: true }, now);
+                self.vanished(&impacts);
+                self.touch(impacts, Trigger { lane: Lane::Revocations, origin: Some(&origin) }, now);
             }
         }
     }
@@ -308,7 +314,8 @@ impl Control {
 
     fn list_ended(&mut self, kind: KindName, state: ListState, now: Now) {
         let gone = self.index.end_list(kind);
-        self.touch(gone, Trigger { lane: Lane::Revocations, origin: None, vanished: true }, now);
+        self.vanished(&gone);
+        self.touch(gone, Trigger { lane: Lane::Revocations, origin: None }, now);
         self.relisted(kind, now);
         if self.lists.set(kind, state, now.mono) {
             self.queue.more_known();
@@ -322,6 +329,16 @@ impl Control {
     fn say_that_it_waits(&mut self, now: Now) {
         let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
         keys.iter().for_each(|key| self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono));
+    }
+
+    /// Notes that something is gone: until a fresh read after this finds that what is left stays, nobody in these accounts
+    /// gains anything.
+    fn vanished(&mut self, impacts: &[Impact]) {
+        for impact in impacts {
+            if let Impact::Account(key) | Impact::Member(key, _) = impact {
+                self.accounts.entry(key.clone()).or_default().vanished += 1;
+            }
+        }
     }
 
     fn touch(&mut self, impacts: Vec<Impact>, trigger: Trigger<'_>, now: Now) {

@@ -112,7 +112,8 @@ pub struct Reconcile {
     pub is_change: bool,
     /// Since when it was waited for.
     pub since: Option<Mono>,
-    /// Whether objects may have vanished since the last pass: then nobody gains anything without a fresh read.
+    /// Whether something may have vanished since a fresh read last found that what is left stays: then nobody gains anything
+    /// without another one.
     pub vanished: bool,
     /// Why only ends by somebody's word count; absent where everything does.
     pub only_ends: Option<OnlyEnds>,
@@ -151,6 +152,8 @@ pub(super) struct Running {
     pub(super) reconciles: bool,
     /// The revision of the account's definitions that it knows.
     pub(super) revision: u64,
+    /// The count of what had vanished in the account by then.
+    pub(super) vanished: u64,
     /// The generation of the store that it knows.
     pub(super) store_generation: Option<i64>,
 }

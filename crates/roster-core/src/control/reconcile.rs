@@ -108,11 +108,15 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 
 /// Plan → fresh read → store. Ends by somebody's word are made in any case.
 async fn apply<W: World>(pass: &Pass, work: &Reconcile, plans: Plans, world: &W) -> Result<AppliedPlan, StoreError> {
+    let mut confirmed = false;
     let (plan, only_ends, fault) = match plans {
         Plans::All(plan) => (plan, None, None),
         Plans::Ends(plan, why) => (plan, Some(why), None),
         Plans::AfterFreshRead { all, ends } => match world.stays(&pass.key, &pass.mark.uid).await {
-            Ok(true) => (all, None, None),
+            Ok(true) => {
+                confirmed = true;
+                (all, None, None)
+            }
             // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
             Ok(false) => (ends, Some(OnlyEnds::Terminating), None),
             Err(fault) => (ends, None, Some(fault)),
@@ -120,7 +124,7 @@ async fn apply<W: World>(pass: &Pass, work: &Reconcile, plans: Plans, world: &W)
     };
     let applied = carry_out(pass, work, plan, only_ends, world).await?;
     match fault {
-        None => Ok(applied),
+        None => Ok(AppliedPlan { confirmed, ..applied }),
         Some(fault) => Err(StoreError::Unavailable(format!(
             "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
         ))),
@@ -138,7 +142,7 @@ async fn carry_out<W: World>(
     // An account that is not ours is said of all of it.
     plan.needs_account |= objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account || plan.changes.is_empty() {
-        return Ok(AppliedPlan { plan, outcomes: Vec::new(), only_ends });
+        return Ok(AppliedPlan { plan, outcomes: Vec::new(), only_ends, confirmed: false });
     }
     if let Some(trigger) = &work.trigger {
         // What a whole pass changes, the object that brought it about has caused; a member's own change, the member.
@@ -149,5 +153,5 @@ async fn carry_out<W: World>(
     }
     let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now: objects.now };
     let outcomes = world.apply(&batch, &pass.permit).await?;
-    Ok(AppliedPlan { plan, outcomes, only_ends })
+    Ok(AppliedPlan { plan, outcomes, only_ends, confirmed: false })
 }

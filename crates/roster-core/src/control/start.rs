@@ -112,6 +112,7 @@ impl Control {
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
+            vanished: self.accounts.get(key).map_or(0, |state| state.vanished),
             store_generation: match &work {
                 PassWork::Reconcile(_) => store_facts.as_ref().map(|store| store.generation),
                 _ => None,
@@ -155,7 +156,7 @@ impl Control {
             trigger: pending.trigger.clone(),
             is_change: pending.lane.is_change(),
             since: pending.since,
-            vanished: pending.vanished,
+            vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),
             only_ends,
         })
     }

@@ -30,6 +30,8 @@ pub struct AppliedPlan {
     pub outcomes: Vec<Outcome>,
     /// Why only ends by somebody's word were made; absent where everything was.
     pub only_ends: Option<OnlyEnds>,
+    /// Whether a fresh read found that account, namespace and definitions stay.
+    pub confirmed: bool,
 }
 
 /// Outcome of a pass over one account.
@@ -50,6 +52,8 @@ pub struct PassReport {
     pub drift: (u64, u64),
     /// Instants at which somebody's time begins or ends.
     pub wakes: Vec<(Timestamp, Email)>,
+    /// Whether a fresh read found that account, namespace and definitions stay.
+    pub confirmed: bool,
 }
 
 /// How a pass ended.
@@ -109,6 +113,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         changes: BTreeMap::new(),
         drift: (0, 0),
         wakes: judged.wakes.clone(),
+        confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
     };
     match result {
         Ok(Some(done)) => {

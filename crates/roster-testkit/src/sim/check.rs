@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     clock::{MINUTE, Time},
-    picture::Picture,
+    picture::{Picture, Vanished},
     pulse::{Pending, Watched},
     replica::Running,
     story::Violation,
@@ -41,6 +41,8 @@ pub struct Write<'a> {
     pub members: u64,
     /// Whether a fresh read would find now that everything stays.
     pub stays: bool,
+    /// When a fresh read of this replica last found that.
+    pub fresh: Option<Time>,
     /// Now.
     pub time: Time,
     /// Now, by the wall clock.
@@ -242,14 +244,14 @@ impl Checker {
         let since = self.written.get(&(write.account.clone(), email.clone())).copied().unwrap_or(0);
         let picture = &running.delivered;
         let raised = raised(picture, write.account, before, after);
-        let is_fresh = running.fresh || (!self.strict && write.stays);
-        if raised.is_empty() || is_fresh {
+        if raised.is_empty() || (!self.strict && write.stays) {
             return;
         }
+        let is_confirmed = |gone: &Vanished| write.fresh.is_some_and(|fresh| fresh >= gone.at);
         let gone: Vec<_> = running
             .vanished
             .iter()
-            .filter(|gone| gone.at >= since && !picture.known(gone.object.kind).contains(&gone.object))
+            .filter(|gone| gone.at >= since && !is_confirmed(gone) && !picture.known(gone.object.kind).contains(&gone.object))
             .collect();
         if gone.is_empty() {
             return;

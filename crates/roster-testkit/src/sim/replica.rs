@@ -9,7 +9,7 @@ use std::{
 use roster_core::{
     contract::Claim,
     control::{Control, Pass, PassEnded, PassId, reconcile},
-    model::{KindName, Name},
+    model::{AccountKey, KindName, Name},
 };
 
 use super::{
@@ -54,8 +54,6 @@ pub struct Running {
     pub delivered: Arc<Picture>,
     /// When it was put together.
     pub began: Time,
-    /// Whether a fresh read found that everything stays.
-    pub fresh: bool,
     /// Objects around the account that had gone by then.
     pub vanished: Vec<Vanished>,
 }
@@ -75,7 +73,7 @@ impl Running {
             let (pass, world) = (pass.clone(), world.clone());
             Box::pin(async move { reconcile::run(&pass, &world).await })
         };
-        Self { pass, future, world, request: None, apply: None, delivered, began, fresh: false, vanished }
+        Self { pass, future, world, request: None, apply: None, delivered, began, vanished }
     }
 }
 
@@ -105,6 +103,8 @@ pub struct Replica {
     pub claimed: BTreeSet<(Name, i64, u16)>,
     /// Shards that it holds.
     pub held: BTreeMap<u16, Holding>,
+    /// When a fresh read last found that everything around an account stays.
+    pub fresh: BTreeMap<AccountKey, Time>,
     /// Extra lag of kinds, and until when.
     pub lags: BTreeMap<KindName, (Time, Time)>,
 }
@@ -126,6 +126,7 @@ impl Replica {
             wake: None,
             claimed: BTreeSet::new(),
             held: BTreeMap::new(),
+            fresh: BTreeMap::new(),
             lags: BTreeMap::new(),
         }
     }

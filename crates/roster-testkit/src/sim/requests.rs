@@ -102,8 +102,8 @@ impl Sim {
             Request::Apply(..) => self.step_apply(number, id, request, &store_name, since),
             Request::Stays(account, uid) => {
                 let result = self.read_afresh(account, uid);
-                if let Some(running) = self.replicas[number].passes.get_mut(&id) {
-                    running.fresh |= matches!(result, Ok(true));
+                if matches!(result, Ok(true)) {
+                    self.replicas[number].fresh.insert(account.clone(), time);
                 }
                 self.story.tell_account(time, account, || {
                     format!("replica {number} reads afresh whether everything stays: {result:?}")
@@ -171,6 +171,7 @@ impl Sim {
                 after: &after,
                 members,
                 stays: self.cluster.stays(&account, &batch.mark.uid),
+                fresh: self.replicas[number].fresh.get(&account).copied(),
                 time,
                 wall,
                 over,

@@ -82,13 +82,13 @@ impl Queue {
 
     /// Asks for something to be looked at.
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
-        let Trigger { lane, origin, vanished } = trigger;
+        let Trigger { lane, origin } = trigger;
         let (whole, members) = match item {
             WorkItem::Account => (true, Default::default()),
             WorkItem::Member(email) => (false, [email].into()),
         };
         let changed = lane.is_change().then_some(now);
-        let asked = Pending { whole, members, trigger: origin.cloned(), since: Some(now), lane, changed, vanished };
+        let asked = Pending { whole, members, trigger: origin.cloned(), since: Some(now), lane, changed };
         let work = self.work.entry(key.clone()).or_default();
         let stood = work.pending.as_ref().map(|pending| pending.lane);
         match &mut work.pending {
@@ -174,9 +174,8 @@ impl Queue {
         let Some(work) = self.work.get_mut(key) else { return };
         let ran = work.running.take().unwrap_or_default();
         work.place = Place::Ready;
-        // What is looked at again may be about something that has vanished.
         let lane = ran.lane.min(Lane::Changes);
-        let rest = Pending { since: Some(now), lane, changed: ran.changed, vanished: true, ..Pending::default() };
+        let rest = Pending { since: Some(now), lane, changed: ran.changed, ..Pending::default() };
         match ended {
             Ended::Done => {
                 if work.failed.is_none() {

@@ -45,15 +45,13 @@ pub(in crate::control) struct Trigger<'a> {
     pub(in crate::control) lane: Lane,
     /// The object, where one did.
     pub(in crate::control) origin: Option<&'a Origin>,
-    /// Whether an object may have vanished.
-    pub(in crate::control) vanished: bool,
 }
 
 impl Trigger<'_> {
     /// A change that no object of the account has brought about.
-    pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, origin: None, vanished: false };
+    pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, origin: None };
     /// A periodic check.
-    pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, origin: None, vanished: false };
+    pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, origin: None };
 }
 
 /// All that is to be looked at in one account.
@@ -72,8 +70,6 @@ pub(in crate::control) struct Pending {
     /// Since when a change that may take something away has been waiting, if there is any. A pass that fails has not done
     /// it.
     pub(in crate::control) changed: Option<Mono>,
-    /// Whether objects may have vanished since it was last looked at.
-    pub(in crate::control) vanished: bool,
 }
 
 impl Pending {
@@ -85,7 +81,6 @@ impl Pending {
         self.since = earlier(self.since, other.since);
         self.lane = self.lane.min(other.lane);
         self.changed = earlier(self.changed, other.changed);
-        self.vanished |= other.vanished;
     }
 }
 
