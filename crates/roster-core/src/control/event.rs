@@ -144,4 +144,6 @@ pub struct StoreLook {
     /// Whether every account was reconciled since the IdentityStore last changed: nothing that was worked out before can
     /// be written any more.
     pub settled: bool,
+    /// Whether this replica speaks of stores: it keeps their finalizers. Others only find out who is blocked.
+    pub speaks: bool,
 }

@@ -6,11 +6,16 @@ use std::{
     time::Duration,
 };
 
-use super::{Access, ApiFault, CatalogTending, Control, Effect, Mono, Now, PassId, StoreLook, statuses::StatusLane};
+use super::{
+    Access, ApiFault, CatalogTending, Control, Effect, Mono, Now, PassId, StoreLook,
+    queue::{Lane, Trigger, WorkItem},
+    statuses::StatusLane,
+};
 use crate::{
     contract::StoreError,
-    model::{KindName, Name, ObjectRef},
+    model::{AccountKey, Email, KindName, Name, ObjectRef},
     report::{self, Detail, StoreFound},
+    resolve::Origin,
     state::{Record, StoreFacts, WatchEvent},
 };
 
@@ -74,16 +79,20 @@ impl Control {
 
     /// Returns when the next look is due that may start.
     pub(super) fn next_look(&self) -> Option<Mono> {
-        self.startable_looks().map(|(_, due)| due).min().filter(|_| self.shards.leads())
+        self.startable_looks().map(|(_, due)| due).min().filter(|_| self.shards.count() > 0)
     }
 
     /// Returns the looks that are wanted and may start.
     fn startable_looks(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
         let complete = self.lists.are_complete();
-        let may_let_go = self.lists.know_accounts();
+        let (may_let_go, knows_needed) = (self.lists.know_accounts(), self.lists.know_needed());
         let deleting = |object| self.index.meta(object).is_some_and(|meta| meta.deleting);
         let idle = self.looks.due.iter().filter(|(object, _)| !self.looks.running.contains_key(*object));
-        let may = idle.filter(move |(object, _)| complete || (may_let_go && deleting(object)));
+        let may = idle.filter(move |(object, _)| {
+            complete
+                || (knows_needed && object.kind == KindName::IdentityStore)
+                || (may_let_go && deleting(object))
+        });
         may.map(|(object, due)| (object, *due))
     }
 
@@ -91,9 +100,13 @@ impl Control {
     /// other kinds may be gone already.
     pub(super) fn start_looks(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.shards.leads() {
-            let Looks { due, running } = &mut self.looks;
-            due.retain(|object, _| running.contains_key(object));
-            return;
+            // Of catalogs and stores another replica speaks; but who is blocked, each finds in its own accounts.
+            let (index, Looks { due, running }) = (&self.index, &mut self.looks);
+            let blocks = |object: &ObjectRef| {
+                let store = index.stores.get(&object.name).filter(|_| object.kind == KindName::IdentityStore);
+                store.is_some_and(|store| !store.facts.blocked.is_empty())
+            };
+            due.retain(|object, _| running.contains_key(object) || blocks(object));
         }
         let complete = self.lists.are_complete();
         let due = self.startable_looks().filter(|(_, due)| *due <= now.mono);
@@ -119,7 +132,8 @@ impl Control {
         let known = StoreKnown { record: record.clone(), users: users.len(), settled };
         self.looks.running.insert(object.clone(), Look { id, store: Some(known) });
         let cluster = self.setup.cluster.clone();
-        effects.push(Effect::LookAtStore(Box::new(StoreLook { id, record, users, cluster, settled })));
+        let speaks = self.shards.leads();
+        effects.push(Effect::LookAtStore(Box::new(StoreLook { id, record, users, cluster, settled, speaks })));
     }
 
     pub(super) fn tend_catalog(
@@ -143,6 +157,12 @@ impl Control {
         let Some((object, look)) = self.looks.end(id) else { return };
         self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
         let Some(StoreKnown { record, users, settled }) = look.store else { return };
+        if let Ok(found) = found {
+            self.end_blocked(&record, &found.blocked_with_access, now);
+        }
+        if !self.shards.leads() {
+            return;
+        }
         let report = report::store(&record, users, settled, found.as_ref());
         self.note_reached(&object.name, &report);
         if let Detail::Store { blocked_in_force, .. } = report.detail {
@@ -151,6 +171,21 @@ impl Control {
         self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
         if fault.is_some() || found.is_err() {
             self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+        }
+    }
+
+    /// Ends the access of those whom a store blocks and still lets in, also where no object names them.
+    fn end_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
+        let origin = Origin {
+            kind: KindName::IdentityStore.as_str(),
+            name: store.name.clone(),
+            generation: store.facts.generation,
+        };
+        let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
+        let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
+        for (key, email) in ours {
+            let trigger = Trigger { lane: Lane::Revocations, origin: Some(&origin) };
+            self.queue.want(key, WorkItem::Member(email.clone()), trigger, now.mono);
         }
     }
 

@@ -75,6 +75,11 @@ impl Lists {
         }
     }
 
+    /// Returns whether the kinds that revocations need are listed.
+    pub(super) fn know_needed(&self) -> bool {
+        self.needed.is_some()
+    }
+
     /// Returns when the other kinds have been waited for long enough.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.needed.filter(|_| !self.are_complete()).map(|since| since + PATIENCE)

@@ -177,7 +177,8 @@ impl Sim {
     fn look_at_store(&mut self, look: &StoreLook) -> Event {
         let used = !look.users.is_empty();
         let mut fault = None;
-        if look.record.meta.finalizer != used
+        if look.speaks
+            && look.record.meta.finalizer != used
             && (used || self.cluster.is_unused(KindName::IdentityStore, &look.record.name))
         {
             let object = look.record.reference(KindName::IdentityStore);
