@@ -32,6 +32,7 @@ mod event;
 mod fault;
 mod figures;
 mod finish;
+pub mod leases;
 mod looks;
 mod pass;
 mod queue;
@@ -65,10 +66,11 @@ use self::{
 };
 pub use self::{
     event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
-    fault::ApiFault,
+    fault::{ApiFault, NO_ANSWER},
     figures::Figures,
     pass::{Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
     rollouts::RecordWrite,
+    shards::shard_of,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
     world::World,
