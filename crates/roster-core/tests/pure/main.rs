@@ -18,6 +18,7 @@ mod catalogs;
 mod drift;
 mod front_door;
 mod guard;
+mod leases;
 mod members;
 mod plan_properties;
 mod portals;
