@@ -1,5 +1,7 @@
 //! Keeping what was taken: renewals, and when belief ends.
 
+use jiff::ToSpan as _;
+use k8s_openapi::api::coordination::v1::Lease;
 use roster_core::control::leases::{LeaseEvent, LeaseLog};
 
 use super::world::{SECOND, World};
@@ -39,6 +41,23 @@ fn an_annotation_of_somebody_is_no_loss() {
 }
 
 #[test]
+fn a_lease_that_is_another_ones_by_now_is_lost() {
+    let changes: [fn(&mut Lease); 3] = [
+        |lease| lease.spec.as_mut().unwrap().holder_identity = Some("somebody".to_owned()),
+        |lease| lease.spec.as_mut().unwrap().acquire_time.as_mut().unwrap().0 += 1.second(),
+        |lease| lease.metadata.uid = Some("another".to_owned()),
+    ];
+    for change in changes {
+        let mut world = led();
+        let lease = world.leases.get_mut("roster").unwrap();
+        lease.metadata.resource_version = Some("another".to_owned());
+        change(lease);
+        world.run(3 * SECOND);
+        assert_eq!(world.replicas[0].lost, [(0, "somebody took or deleted it")]);
+    }
+}
+
+#[test]
 fn a_lease_that_is_deleted_under_its_holder_is_lost() {
     let mut world = led();
     world.leases.remove("roster");
@@ -63,6 +82,19 @@ fn belief_ends_before_anybody_else_takes_over() {
     assert_eq!(world.replicas[0].lost, [(0, "it could not be renewed in time")]);
     world.run(5 * SECOND);
     assert_eq!(world.believers(0), [1]);
+}
+
+#[test]
+fn belief_counts_from_before_a_lease_was_asked_for() {
+    let mut world = World::new();
+    let one = world.join("one", 1);
+    // Its Lease is written at once, and it hears of that late.
+    world.replicas[one].slow_answers = 7 * SECOND;
+    world.run(7 * SECOND + SECOND / 2);
+    assert_eq!(world.believers(0), [one]);
+    world.replicas[one].is_cut_off = true;
+    world.run(3 * SECOND);
+    assert!(world.believers(0).is_empty());
 }
 
 #[test]

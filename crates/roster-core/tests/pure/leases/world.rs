@@ -53,6 +53,8 @@ pub struct Replica {
     pub frozen_until: Time,
     /// Its calls are lost on their way.
     pub is_cut_off: bool,
+    /// Its writes are answered so late.
+    pub slow_answers: Time,
     /// So many of its calls are carried out and not answered.
     pub lost_answers: u32,
 }
@@ -272,7 +274,9 @@ impl World {
                 let is_lost = replica.lost_answers > 0 || self.random.as_mut().is_some_and(|random| random.chance(4));
                 replica.lost_answers = replica.lost_answers.saturating_sub(1);
                 if !is_lost {
-                    let after = self.latency();
+                    let is_write = matches!(result, Ok(LeaseAnswer::Written(_)));
+                    let slow = if is_write { self.replicas[index].slow_answers } else { 0 };
+                    let after = self.latency() + slow;
                     self.items.push((self.time + after, Item::Answered(index, identity, call.id, result)));
                 }
             }
@@ -368,6 +372,7 @@ fn replica(identity: &str, shards: u16) -> Replica {
         skew: 0,
         frozen_until: 0,
         is_cut_off: false,
+        slow_answers: 0,
         lost_answers: 0,
     }
 }
