@@ -1,4 +1,4 @@
-//! The Kubernetes API server: client, watches and decoding, leases, secrets, fresh reads, finalizers, events.
+//! The Kubernetes API server: client, watches and decoding, calls about leases, secrets, fresh reads, finalizers, events.
 //!
 //! Nothing here decides: it does what the controller's loop asks for, and says what the server answered.
 

@@ -25,6 +25,8 @@
 //!
 //! Whoever drives the machine absorbs events as they come, many at a time, then decides once: events that arrive together
 //! make one pass.
+//!
+//! Which shards this replica holds is decided beside the loop, by [`leases`]: a long turn of the loop must not cost a lease.
 
 mod blocks;
 mod deletion;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`run`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
-//! | [`replica`], [`world`], `deliver`, `calls`, `requests`, [`sharing`] | replicas of the controller, and what carries out their effects |
+//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`sharing`] | replicas of the controller, and what carries out their effects |
 //! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and what goes wrong |
 //! | [`picture`] | what was delivered to a replica (D), as the reference model reads it |
 //! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
@@ -27,6 +27,7 @@ mod deliver;
 pub mod features;
 pub mod lease;
 pub mod objects;
+mod passes;
 pub mod people;
 pub mod picture;
 mod pulse;

@@ -1,5 +1,5 @@
 //! Leases as a state machine: which shards this replica holds, one Lease for each (docs/architecture.md "Scale",
-//! docs/decisions/0007 and 0022). No I/O, no clock.
+//! docs/decisions/0007, 0022 and 0026). No I/O, no clock.
 //!
 //! ```text
 //!      LeaseEvent                              LeaseEffect
