@@ -11,7 +11,7 @@ use roster_core::control::{
 /// Leases of the controller's namespace, by name.
 #[derive(Debug, Default)]
 pub struct Leases {
-    leases: BTreeMap<String, Lease>,
+    by_name: BTreeMap<String, Lease>,
     version: u64,
     given: u64,
 }
@@ -24,7 +24,7 @@ impl Leases {
     /// Returns a Lease as it is now.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Lease> {
-        self.leases.get(name)
+        self.by_name.get(name)
     }
 
     /// Carries out a request.
@@ -33,11 +33,11 @@ impl Leases {
     /// 404 where there is no such Lease, 409 where it has another version or UID, or where it is to be created and is there.
     pub fn carry_out(&mut self, request: &LeaseRequest) -> Result<LeaseAnswer, ApiFault> {
         match request {
-            LeaseRequest::List => Ok(LeaseAnswer::Listed(self.leases.values().cloned().collect())),
-            LeaseRequest::Get(name) => Ok(LeaseAnswer::Found(self.leases.get(name).cloned().map(Box::new))),
+            LeaseRequest::List => Ok(LeaseAnswer::Listed(self.by_name.values().cloned().collect())),
+            LeaseRequest::Get(name) => Ok(LeaseAnswer::Found(self.by_name.get(name).cloned().map(Box::new))),
             LeaseRequest::Create(lease) => {
                 let name = lease.metadata.name.clone().unwrap_or_default();
-                if self.leases.contains_key(&name) {
+                if self.by_name.contains_key(&name) {
                     return Err(fault(409, "the lease exists already"));
                 }
                 self.given += 1;
@@ -52,14 +52,14 @@ impl Leases {
             }
             LeaseRequest::Delete { name, uid, version } => {
                 self.expect(name, uid.as_ref(), version.as_ref())?;
-                self.leases.remove(name);
+                self.by_name.remove(name);
                 Ok(LeaseAnswer::Deleted)
             }
         }
     }
 
     fn expect(&self, name: &str, uid: Option<&String>, version: Option<&String>) -> Result<(), ApiFault> {
-        let Some(lease) = self.leases.get(name) else { return Err(fault(404, "the lease is not found")) };
+        let Some(lease) = self.by_name.get(name) else { return Err(fault(404, "the lease is not found")) };
         let differs = |wanted: Option<&String>, is: Option<&String>| wanted.is_some() && wanted != is;
         if differs(uid, lease.metadata.uid.as_ref()) || differs(version, lease.metadata.resource_version.as_ref()) {
             return Err(fault(409, "the lease has been modified"));
@@ -70,7 +70,7 @@ impl Leases {
     fn put(&mut self, name: String, mut lease: Lease) -> LeaseAnswer {
         self.version += 1;
         lease.metadata.resource_version = Some(self.version.to_string());
-        self.leases.insert(name, lease.clone());
+        self.by_name.insert(name, lease.clone());
         LeaseAnswer::Written(Box::new(lease))
     }
 }

@@ -67,8 +67,12 @@ struct Taking {
     after: Epoch,
 }
 
-/// The next step, with its call; nothing at the end of a round.
-type Next = Option<(Option<CallId>, Step)>;
+/// How a round goes on.
+enum Next {
+    /// It waits for the answer to a call, or for a shard to be given back.
+    Waits(Option<CallId>, Step),
+    Ends,
+}
 
 impl ShardCoordinator {
     /// Begins a round if it is time, goes on where nothing is to be answered, and breaks off what takes too long.
@@ -161,12 +165,12 @@ impl ShardCoordinator {
     /// Notes what a round has come to.
     fn went(&mut self, next: Result<Next, ApiFault>, ends: Mono, now: Now) {
         match next {
-            Ok(Some((call, step))) => {
+            Ok(Next::Waits(call, step)) => {
                 self.round = Some(Round { ends, call, step });
                 return;
             }
-            Ok(None) if self.takes_part == TakesPart::No => return,
-            Ok(None) => {
+            Ok(Next::Ends) if self.takes_part == TakesPart::No => return,
+            Ok(Next::Ends) => {
                 (self.may, self.failures) = (true, 0);
                 self.tell(ShareEvent::Waiting);
             }
@@ -219,7 +223,7 @@ impl ShardCoordinator {
             }
             Step::Find(taking) => Ok(self.found(taking, found(result?), ends, now)),
             Step::Take(taking, clean) => {
-                let LeaseAnswer::Written(lease) = result? else { return Ok(None) };
+                let LeaseAnswer::Written(lease) = result? else { return Ok(Next::Ends) };
                 let holding = Holding::new(*lease, clean, taking.asked, now.mono, self.config.timing);
                 self.log(LeaseLog::Took { lease: self.lease_name(taking.shard), epoch: holding.epoch });
                 self.held.insert(taking.shard, holding);
@@ -228,10 +232,10 @@ impl ShardCoordinator {
                 Ok(self.ask(LeaseRequest::List, Step::Check(taking), ends, now))
             }
             Step::Check(taking) => Ok(self.checked(taking, result, ends, now)),
-            Step::Undo(..) => Ok(None),
+            Step::Undo(..) => Ok(Next::Ends),
             Step::Leave => {
                 self.stopped();
-                Ok(None)
+                Ok(Next::Ends)
             }
         }
     }
@@ -267,17 +271,17 @@ impl ShardCoordinator {
             self.tell(ShareEvent::Told(snapshot.told));
         }
         if !self.serves {
-            return None;
+            return Next::Ends;
         }
         if !snapshot.others.is_empty() {
             self.log(LeaseLog::WaitingForOthers(snapshot.others));
-            return None;
+            return Next::Ends;
         }
         self.take_next(moves.take.into(), snapshot.highest, ends, now)
     }
 
     fn take_next(&mut self, mut rest: VecDeque<u16>, after: Epoch, ends: Mono, now: Now) -> Next {
-        let shard = rest.pop_front()?;
+        let Some(shard) = rest.pop_front() else { return Next::Ends };
         let request = LeaseRequest::Get(self.lease_name(shard));
         self.ask(request, Step::Find(Taking { shard, asked: now.mono, rest, after }), ends, now)
     }
@@ -307,11 +311,11 @@ impl ShardCoordinator {
         let is_alone = others.as_ref().is_ok_and(Vec::is_empty);
         let Taking { shard, .. } = taking;
         let Some(holding) = self.held.get_mut(&shard) else {
-            return Some((None, Step::Undo(taking, others.err())));
+            return Next::Waits(None, Step::Undo(taking, others.err()));
         };
         if !is_alone {
             holding.releasing = true;
-            return Some((None, Step::Undo(taking, others.err())));
+            return Next::Waits(None, Step::Undo(taking, others.err()));
         }
         holding.told = true;
         let (epoch, clean) = (holding.epoch, holding.clean);
@@ -359,7 +363,7 @@ impl ShardCoordinator {
 
     fn ask(&mut self, request: LeaseRequest, step: Step, ends: Mono, now: Now) -> Next {
         let call = self.call(request, ends.since(now.mono));
-        Some((Some(call), step))
+        Next::Waits(Some(call), step)
     }
 }
 
