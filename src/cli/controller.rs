@@ -84,7 +84,7 @@ fn cluster_id(text: &str) -> Result<String, String> {
 fn shards(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(number @ 1..=MAX_SHARDS) => Ok(number),
-        _ => Err(format!("a number from 1 to {} is needed", MAX_SHARDS)),
+        _ => Err(format!("a number from 1 to {MAX_SHARDS} is needed")),
     }
 }
 
