@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::sharing;
+use crate::control::leases::MAX_SHARDS;
 use crate::controller::{self, Config};
 use crate::manifests;
 use crate::telemetry::{Health, Metrics, serve_http};
@@ -83,8 +83,8 @@ fn cluster_id(text: &str) -> Result<String, String> {
 
 fn shards(text: &str) -> Result<u16, String> {
     match text.parse() {
-        Ok(number @ 1..=sharing::MAX_SHARDS) => Ok(number),
-        _ => Err(format!("a number from 1 to {} is needed", sharing::MAX_SHARDS)),
+        Ok(number @ 1..=MAX_SHARDS) => Ok(number),
+        _ => Err(format!("a number from 1 to {MAX_SHARDS} is needed")),
     }
 }
 

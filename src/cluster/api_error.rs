@@ -10,7 +10,7 @@ const CREDENTIALS: &str = "renew its token or kubeconfig";
 const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
 
 /// What is said when there is none.
-pub const NONE: &str = "the API server does not answer";
+pub use crate::control::NO_ANSWER as NONE;
 
 /// What the API server said; `Display` adds a dump of the whole answer.
 #[must_use]
@@ -75,12 +75,6 @@ pub fn code(error: &Error) -> Option<u16> {
         Error::Api(status) => Some(status.code),
         _ => None,
     }
-}
-
-/// Somebody else was there before.
-#[must_use]
-pub fn is_conflict(error: &Error) -> bool {
-    code(error) == Some(409)
 }
 
 /// It is not there, or not any more.

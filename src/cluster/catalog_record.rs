@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api::{CATALOG_ANNOTATION, MANAGER, PermissionCatalogSpec},
-    cluster::{api_error::is_gone, lease::Term},
+    cluster::{api_error::is_gone, leases::Term},
     control::RecordWrite,
     model::{AccountKey, Name},
     state::{CatalogFacts, CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, WatchEvent},

@@ -1,4 +1,4 @@
-//! The Kubernetes API server: client, watches and decoding, leases, secrets, fresh reads, finalizers, events.
+//! The Kubernetes API server: client, watches and decoding, calls about leases, secrets, fresh reads, finalizers, events.
 //!
 //! Nothing here decides: it does what the controller's loop asks for, and says what the server answered.
 
@@ -8,9 +8,8 @@ pub(crate) mod definitions;
 pub(crate) mod events;
 pub(crate) mod finalizer;
 pub(crate) mod fresh;
-pub mod lease;
+pub mod leases;
 mod secrets;
-pub mod sharing;
 pub(crate) mod status;
 pub(crate) mod watch;
 pub(crate) mod wire;

@@ -30,8 +30,14 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::{AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events, lease, sharing},
-    control::Setup,
+    cluster::{
+        AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events,
+        leases::{Event, Leadership, Share},
+    },
+    control::{
+        Setup, ShareEvent,
+        leases::{LeaseTiming, ShardConfig},
+    },
     model::{Name, Seed},
     telemetry::{Health, Metrics},
 };
@@ -52,7 +58,8 @@ pub struct Config {
     pub max_concurrent_accounts: usize,
     /// Name of this process; of no other, now or ever.
     pub identity: String,
-    /// Over how many shards accounts are shared out, 1 to [`sharing::MAX_SHARDS`]; the same in all replicas, or those that
+    /// Over how many shards accounts are shared out, 1 to
+    /// [`MAX_SHARDS`](crate::control::leases::MAX_SHARDS); the same in all replicas, or those that
     /// come later wait for the others to end.
     pub shards: u16,
 }
@@ -85,13 +92,13 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             () = definitions::await_current(&client, &health) => {}
             () = stop.cancelled() => return,
         }
-        let mut share = sharing::Share::join(sharing::Party {
-            client: client.clone(),
+        let part = ShardConfig {
             namespace: config.store_namespace.clone(),
             identity: config.identity.clone(),
             shards: config.shards,
-            timing: lease::Timing::default(),
-        });
+            timing: LeaseTiming::default(),
+        };
+        let mut share = Share::join(client.clone(), part);
         let all = if config.shards == 1 {
             let Some(leadership) = lead_all(&mut share, &health, &stop).await else {
                 share.leave().await;
@@ -111,7 +118,7 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
         match ended {
             Ok(held) => {
                 // Together: each waits for the API server.
-                futures::future::join_all(held.into_iter().map(lease::Leadership::release)).await;
+                futures::future::join_all(held.into_iter().map(Leadership::release)).await;
                 share.leave().await;
                 if stop.is_cancelled() {
                     return;
@@ -127,22 +134,22 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
 }
 
 /// Waits until all accounts are ours; returns nothing when this process is to stop.
-async fn lead_all(share: &mut sharing::Share, health: &Health, stop: &CancellationToken) -> Option<lease::Leadership> {
+async fn lead_all(share: &mut Share, health: &Health, stop: &CancellationToken) -> Option<Leadership> {
     loop {
         let event = tokio::select! {
             event = share.events.recv() => event?,
             () = stop.cancelled() => return None,
         };
         match event {
-            sharing::Event::Taken(_, leadership) => return Some(leadership),
+            Event::Taken(leadership) => return Some(leadership),
             // What may heal by itself is tried again: rights may be given, a namespace be made.
-            sharing::Event::Unable(why) => {
+            Event::Share(ShareEvent::Unable(why)) => {
                 tracing::warn!(why, "not leading; trying again");
                 health.set_ready(Err(why));
             }
             // One that stands by is ready to.
-            sharing::Event::Waiting => health.set_ready(Ok(())),
-            sharing::Event::Told(_) | sharing::Event::GiveBack(_) => {}
+            Event::Share(ShareEvent::Waiting) => health.set_ready(Ok(())),
+            Event::Share(_) => {}
         }
     }
 }
@@ -155,10 +162,10 @@ async fn lead(
     cluster: &Name,
     metrics: &Metrics,
     health: &Health,
-    share: &mut sharing::Share,
-    all: Option<lease::Leadership>,
+    share: &mut Share,
+    all: Option<Leadership>,
     stop: &CancellationToken,
-) -> Result<Vec<lease::Leadership>, Error> {
+) -> Result<Vec<Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
     let means = shell::Means {
         client: client.clone(),
@@ -179,7 +186,7 @@ async fn lead(
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
     let mut shell = shell::Shell::new(means, setup, stores);
     if let Some(leadership) = all {
-        shell.begin_with(0, leadership);
+        shell.begin_with(leadership);
         metrics.shards(1, config.shards);
     }
     // Under definitions of an earlier release it ends as it does when it is asked to: what is held is given back.

@@ -26,8 +26,7 @@ use crate::{
         api_error::fault,
         catalog_record,
         events::Events,
-        lease::{Leadership, Term},
-        sharing::{self, Share},
+        leases::{self, Leadership, Share, Term},
         status, watch,
     },
     control::{
@@ -110,9 +109,9 @@ impl Shell {
     }
 
     /// Takes a shard before anything is known of the cluster.
-    pub(super) fn begin_with(&mut self, shard: u16, leadership: Leadership) {
-        self.control.begin_with(shard, leadership.epoch, leadership.is_clean());
-        self.leases.insert(shard, leadership);
+    pub(super) fn begin_with(&mut self, leadership: Leadership) {
+        self.control.begin_with(leadership.shard, leadership.epoch, leadership.clean);
+        self.leases.insert(leadership.shard, leadership);
     }
 
     /// Runs until `stop`, or until a lease is lost. What is still held after `stop` is returned, if nothing of it is under
@@ -203,24 +202,20 @@ impl Shell {
         self.control.absorb(event, self.now());
     }
 
-    fn shared(&mut self, event: sharing::Event) {
+    fn shared(&mut self, event: leases::Event) {
         let event = match event {
-            sharing::Event::Taken(shard, leadership) => {
-                let taken = ShareEvent::Taken { shard, epoch: leadership.epoch, clean: leadership.is_clean() };
+            leases::Event::Taken(leadership) => {
+                let Leadership { shard, epoch, clean, .. } = leadership;
                 self.leases.insert(shard, leadership);
-                taken
+                ShareEvent::Taken { shard, epoch, clean }
             }
-            sharing::Event::GiveBack(shard) => {
-                tracing::info!(shard, "giving a shard to another replica");
-                ShareEvent::GiveBack(shard)
-            }
-            sharing::Event::Told(told) => ShareEvent::Told(told),
-            sharing::Event::Unable(why) => {
-                tracing::warn!(why, "no accounts can be taken; trying again");
-                ShareEvent::Unable(why)
-            }
-            sharing::Event::Waiting => ShareEvent::Waiting,
+            leases::Event::Share(event) => event,
         };
+        match &event {
+            ShareEvent::GiveBack(shard) => tracing::info!(shard, "giving a shard to another replica"),
+            ShareEvent::Unable(why) => tracing::warn!(why, "no accounts can be taken; trying again"),
+            ShareEvent::Taken { .. } | ShareEvent::Told(_) | ShareEvent::Waiting => {}
+        }
         self.absorb(Event::Share(event));
         self.means.metrics.shards(self.control.held_shards(), self.shards);
     }

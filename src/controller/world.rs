@@ -5,7 +5,7 @@ use kube::Client;
 
 use super::stores::StoreHandle;
 use crate::{
-    cluster::{api_error::fault, finalizer, fresh, lease::Term},
+    cluster::{api_error::fault, finalizer, fresh, leases::Term},
     control::{ApiFault, Permit, World},
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,

@@ -10,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use roster::cluster::lease::{Leadership, NAME, Timing};
-use roster::cluster::sharing::{Event, Party, Share};
+use roster::cluster::leases::{Event, Leadership, Share};
+use roster::control::ShareEvent;
+use roster::control::leases::{LeaseTiming, NAME, ShardConfig};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::support::{ControlPlane, Namespace, eventually};
 
 /// Short, so that nobody waits long for what the real times would show later.
-const QUICK: Timing = Timing {
+const QUICK: LeaseTiming = LeaseTiming {
     duration: Duration::from_secs(3),
     deadline: Duration::from_millis(1500),
     retry: Duration::from_millis(300),
@@ -45,7 +46,7 @@ impl Setup {
         self.contend(identity).await.unwrap()
     }
 
-    fn party(&self, identity: &str, timing: Timing) -> Party {
+    fn party(&self, identity: &str, timing: LeaseTiming) -> Party {
         party(self.client.clone(), self.namespace.name(), identity, timing)
     }
 
@@ -62,15 +63,22 @@ impl Setup {
     }
 }
 
-fn party(client: Client, namespace: &str, identity: &str, timing: Timing) -> Party {
-    Party { client, namespace: namespace.to_owned(), identity: identity.to_owned(), shards: 1, timing }
+/// Whoever takes part.
+struct Party {
+    client: Client,
+    config: ShardConfig,
+}
+
+fn party(client: Client, namespace: &str, identity: &str, timing: LeaseTiming) -> Party {
+    let (namespace, identity) = (namespace.to_owned(), identity.to_owned());
+    Party { client, config: ShardConfig { namespace, identity, shards: 1, timing } }
 }
 
 /// Waits until all is ours.
 async fn acquire(party: Party) -> Leadership {
-    let mut share = Share::join(party);
+    let mut share = Share::join(party.client, party.config);
     loop {
-        if let Event::Taken(0, leadership) = share.events.recv().await.unwrap() {
+        if let Event::Taken(leadership) = share.events.recv().await.unwrap() {
             return leadership;
         }
     }
@@ -78,9 +86,9 @@ async fn acquire(party: Party) -> Leadership {
 
 /// Waits until it is refused.
 async fn refusal(party: Party) -> String {
-    let mut share = Share::join(party);
+    let mut share = Share::join(party.client, party.config);
     loop {
-        if let Event::Unable(why) = share.events.recv().await.unwrap() {
+        if let Event::Share(ShareEvent::Unable(why)) = share.events.recv().await.unwrap() {
             return why;
         }
     }
@@ -94,8 +102,8 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn a_successor_takes_over_at_once_when_the_leader_stops() {
     let setup = Setup::new("lease-release").await;
     // With the real times: a successor that waited for expiry would come after 15 seconds.
-    let first = acquire(setup.party("first", Timing::default())).await;
-    let second = tokio::spawn(acquire(setup.party("second", Timing::default())));
+    let first = acquire(setup.party("first", LeaseTiming::default())).await;
+    let second = tokio::spawn(acquire(setup.party("second", LeaseTiming::default())));
     assert!(first.term().holds());
     let (epoch, lost, stopped) = (first.epoch, first.lost.clone(), Instant::now());
     first.release().await;

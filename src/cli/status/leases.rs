@@ -8,7 +8,10 @@ use kube::{Api, Client, api::ListParams};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cluster::{api_error, lease, sharing::LeaseName};
+use crate::{
+    cluster::api_error,
+    control::leases::{self, LeaseName},
+};
 
 /// This machine's clock may be off by so many seconds; nothing is decided by it.
 const CLOCKS: i64 = 5;
@@ -127,7 +130,7 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
 }
 
 fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {
-    let holder = lease::holder(lease)?.clone();
+    let holder = leases::holder(lease)?.to_owned();
     let spec = lease.spec.as_ref()?;
     let (since, renewed) = (spec.acquire_time.as_ref().map(|time| time.0), spec.renew_time.as_ref().map(|time| time.0));
     let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));

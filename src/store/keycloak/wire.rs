@@ -21,7 +21,7 @@ use crate::store::StoreError;
 /// Requests under way at once.
 pub(super) const CONCURRENCY: usize = 16;
 /// A request that takes longer has failed. Less than the time that a leader leaves its successor
-/// (`cluster::lease::Timing`), so that no write of a former leader comes late.
+/// (`control::leases::LeaseTiming`), so that no write of a former leader comes late.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 /// The same of one that only lists: it does no harm late, and a page is much work.
 pub(super) const LISTING: Duration = Duration::from_secs(20);

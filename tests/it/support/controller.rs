@@ -8,7 +8,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use roster::cluster::lease;
+use roster::control::leases::NAME;
 use roster::controller::Config;
 use roster::telemetry::{Health, Metrics};
 use tokio::sync::OnceCell;
@@ -97,11 +97,11 @@ fn identity(process: u32) -> String {
 /// The process of an earlier run took the lease with it when it ended; nobody need wait until it expires.
 async fn forget_dead_leader(client: &Client) {
     let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM);
-    let lease = leases.get_opt(lease::NAME).await.expect("leases can be read");
+    let lease = leases.get_opt(NAME).await.expect("leases can be read");
     let holder = lease.and_then(|lease| lease.spec?.holder_identity);
     let process = holder.as_deref().and_then(|holder| holder.strip_prefix("tests-")?.parse().ok());
     if process.is_some_and(|process: u32| !is_alive(process)) {
-        leases.delete(lease::NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
+        leases.delete(NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::DeleteParams;
-use roster::cluster::lease;
+use roster::control::leases::NAME;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -60,7 +60,7 @@ fn subject_to_permissions(program: &str) -> Command {
 /// Makes a successor of a killed leader lead at once: nobody need wait until its lease expires.
 pub async fn forget_leader(plane: &ControlPlane) {
     let leases: Api<Lease> = Api::namespaced(plane.client().await, SYSTEM);
-    leases.delete(lease::NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
+    leases.delete(NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
 }
 
 /// Waits until `/readyz` says so.

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Message used when the API server does not respond.
+pub const NO_ANSWER: &str = "the API server does not answer";
+
 /// Failure of a request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiFault {

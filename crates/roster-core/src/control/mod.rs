@@ -25,6 +25,8 @@
 //!
 //! Whoever drives the machine absorbs events as they come, many at a time, then decides once: events that arrive together
 //! make one pass.
+//!
+//! Which shards this replica holds is decided beside the loop, by [`leases`]: a long turn of the loop must not cost a lease.
 
 mod blocks;
 mod deletion;
@@ -32,6 +34,7 @@ mod event;
 mod fault;
 mod figures;
 mod finish;
+pub mod leases;
 mod looks;
 mod pass;
 mod queue;
@@ -65,10 +68,11 @@ use self::{
 };
 pub use self::{
     event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
-    fault::ApiFault,
+    fault::{ApiFault, NO_ANSWER},
     figures::Figures,
     pass::{Delete, Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
     rollouts::RecordWrite,
+    shards::shard_of,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
     world::World,

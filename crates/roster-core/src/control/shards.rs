@@ -42,7 +42,7 @@ impl Shards {
 
     /// Returns the shard that an account is in.
     pub(super) fn shard(&self, account: &AccountKey, store: Option<&IdentityStoreSpec>) -> u16 {
-        if self.of == 1 { 0 } else { Slots::part_of(slot_in(account, store), self.of) }
+        shard_of(account, store, self.of)
     }
 
     /// Takes a shard; where something is known of its accounts already, it is to be [listed](Self::listed) afresh.
@@ -137,6 +137,13 @@ impl Shards {
         let said = |shard: u16| self.told.get(&shard).and_then(|said| said.get(store)).copied();
         theirs.map(said).all(|said| said.is_some_and(|at| at >= generation))
     }
+}
+
+/// Returns the shard of an account, of so many. `store` is what the IdentityStore that the account names says; absent where
+/// there is none.
+#[must_use]
+pub fn shard_of(account: &AccountKey, store: Option<&IdentityStoreSpec>, shards: u16) -> u16 {
+    if shards == 1 { 0 } else { Slots::part_of(slot_in(account, store), shards) }
 }
 
 /// Returns the slot of an account. In a store where accounts share what cannot be written together (a user of Keycloak is

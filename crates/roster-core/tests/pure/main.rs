@@ -19,6 +19,7 @@ mod drift;
 mod front_door;
 mod guard;
 mod index;
+mod leases;
 mod members;
 mod plan_properties;
 mod portals;

@@ -60,6 +60,8 @@ pub enum Act {
     Jump(i64),
     /// The API server answers so many requests with a failure, or loses the replies after success.
     Api(ApiTrouble, u32),
+    /// The API server cannot be reached for so long.
+    Away(Time),
 }
 
 /// Trouble of the API server.
@@ -126,6 +128,7 @@ impl fmt::Display for Act {
             }
             Self::Freeze(replica, lasts) => write!(f, "replica {replica} stands still for {}", seconds(*lasts)),
             Self::Jump(by) => write!(f, "the wall clock jumps by {by} s"),
+            Self::Away(lasts) => write!(f, "the API server cannot be reached for {}", seconds(*lasts)),
             Self::Api(trouble, count) => write!(f, "the API server has trouble with {count} requests: {trouble:?}"),
         }
     }

@@ -91,7 +91,7 @@ impl Sim {
             }
             Act::Crash(replica, after) => {
                 if replica < self.replicas.len() {
-                    self.end(replica, after);
+                    self.end(replica, after, true);
                 }
             }
             Act::Freeze(replica, lasts) => {
@@ -100,6 +100,7 @@ impl Sim {
                 }
             }
             Act::Jump(by) => self.clock.moved += by,
+            Act::Away(lasts) => self.away_until = self.away_until.max(time + lasts),
             Act::Api(trouble, count) => self.troubles.push((trouble, count)),
         }
     }

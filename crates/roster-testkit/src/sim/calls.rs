@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roster_core::{
-    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, StoreLook},
+    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, StoreLook, leases::LeaseEvent},
     model::{Email, KindName},
     report::StoreFound,
     state::WatchEvent,
@@ -28,11 +28,11 @@ pub enum Call {
     Store(StoreLook),
 }
 
-fn lost() -> ApiFault {
+pub(super) fn lost() -> ApiFault {
     ApiFault { code: None, said: "no answer".to_owned(), lacks_right: None }
 }
 
-fn conflict() -> ApiFault {
+pub(super) fn conflict() -> ApiFault {
     ApiFault { code: Some(409), said: "the object has been modified".to_owned(), lacks_right: None }
 }
 
@@ -55,23 +55,25 @@ impl Sim {
             Effect::LookAtStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
             Effect::Relist => self.relist(number),
             Effect::Release(shard) => {
-                if let Some(holding) = self.replicas[number].held.remove(&shard) {
-                    self.leases.release(shard, number, &holding);
+                if let Some(held) = self.replicas[number].held.remove(&shard) {
+                    self.absorb_lease(number, LeaseEvent::Release(shard, held.epoch));
                     self.story.tell(time, None, || format!("replica {number} releases shard {shard}"));
                 }
             }
             Effect::Drop(shard) => {
-                self.replicas[number].held.remove(&shard);
+                if let Some(held) = self.replicas[number].held.remove(&shard) {
+                    self.absorb_lease(number, LeaseEvent::Drop(shard, held.epoch));
+                }
                 self.story.tell(time, None, || format!("replica {number} drops shard {shard}"));
             }
             Effect::StoresKnow(shard) => {
-                if let Some(holding) = self.replicas[number].held.get_mut(&shard) {
-                    holding.clean = true;
+                if let Some(held) = self.replicas[number].held.get(&shard).copied() {
+                    self.absorb_lease(number, LeaseEvent::EveryStoreKnows(shard, held.epoch));
                 }
             }
             Effect::Say { shard, note } => {
-                if let Some(holding) = self.replicas[number].held.get_mut(&shard) {
-                    holding.note = Some(note);
+                if let Some(held) = self.replicas[number].held.get(&shard).copied() {
+                    self.absorb_lease(number, LeaseEvent::Say(shard, held.epoch, note));
                 }
             }
             Effect::Tell(notice) => {
@@ -91,6 +93,9 @@ impl Sim {
 
     /// Takes one request's share of the API server's trouble.
     pub fn trouble(&mut self) -> Option<ApiTrouble> {
+        if self.is_away() {
+            return Some(ApiTrouble::Fails);
+        }
         let (trouble, left) = self.troubles.first_mut()?;
         let trouble = *trouble;
         *left = left.saturating_sub(1);
@@ -211,12 +216,6 @@ impl Sim {
             })
         });
         Event::StoreLooked { id: look.id, found, fault }
-    }
-
-    /// Returns whether a replica believes that it holds a shard.
-    #[must_use]
-    pub fn believes(&self, number: usize, shard: u16) -> bool {
-        self.replicas[number].held.get(&shard).is_some_and(|holding| holding.until >= self.clock.time)
     }
 
     /// Sets a finalizer for a pass.

@@ -12,7 +12,10 @@ use roster_core::{
 };
 use serde_json::Value;
 
-use super::objects::{Body, Spec, digest_of, record_of, with_meta};
+use super::{
+    lease::Leases,
+    objects::{Body, Spec, digest_of, record_of, with_meta},
+};
 
 /// One version of an object.
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ pub enum Definition {
 /// Objects of a cluster, and the logs of their kinds.
 #[derive(Default)]
 pub struct Cluster {
+    /// Leases.
+    pub leases: Leases,
     objects: BTreeMap<ObjectRef, Arc<Stored>>,
     logs: BTreeMap<KindName, Vec<Change>>,
     definitions: BTreeMap<KindName, Definition>,

@@ -43,6 +43,8 @@ pub struct Features {
     pub invalid: bool,
     /// Stores with room for one pass: (f).
     pub full_stores: bool,
+    /// Times in which the API server cannot be reached.
+    pub away: bool,
     /// Invariants without allowances.
     pub strict: bool,
 }
@@ -79,6 +81,7 @@ impl Features {
             refusals: maybe(40) && all,
             invalid: maybe(40) && all,
             full_stores: maybe(40) && all,
+            away: maybe(30),
             strict: all,
         };
         // Known defect (c): a partner whose deletion waits gets no pass.
@@ -115,6 +118,7 @@ impl Features {
             refusals: false,
             invalid: false,
             full_stores: false,
+            away: false,
             strict: false,
         }
     }

@@ -1,11 +1,11 @@
-//! A simulator of the controller's loop: the real `Control`, the real `reconcile::run` and an identity store in memory; one
-//! seed decides everything else. No clock, no threads, no runtime.
+//! A simulator of the controller's loop: the real `Control`, `ShardCoordinator` and `reconcile::run`, and an identity store
+//! in memory; one seed decides everything else. No clock, no threads, no runtime.
 //!
 //! | part | what is in it |
 //! |---|---|
 //! | [`run`] | the scheduler: one queue of items in simulated time |
-//! | [`cluster`], [`objects`] | the API server: versions of objects, a log of each kind |
-//! | [`replica`], [`world`], `deliver`, `calls`, `requests`, `sharing` | replicas of the controller, and what carries out their effects |
+//! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
+//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`sharing`] | replicas of the controller, and what carries out their effects |
 //! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and what goes wrong |
 //! | [`picture`] | what was delivered to a replica (D), as the reference model reads it |
 //! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
@@ -27,6 +27,7 @@ mod deliver;
 pub mod features;
 pub mod lease;
 pub mod objects;
+mod passes;
 pub mod people;
 pub mod picture;
 mod pulse;
@@ -35,7 +36,7 @@ pub mod replica;
 mod requests;
 mod rest;
 pub mod run;
-mod sharing;
+pub mod sharing;
 pub mod shrink;
 pub mod specs;
 pub mod story;

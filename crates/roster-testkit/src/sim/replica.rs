@@ -8,15 +8,15 @@ use std::{
 
 use roster_core::{
     contract::Claim,
-    control::{Control, Pass, PassEnded, PassId, reconcile},
+    control::{Control, Pass, PassEnded, PassId, leases::ShardCoordinator, reconcile},
     model::{AccountKey, KindName, Name},
 };
 
 use super::{
     clock::Time,
     cluster::Stored,
-    lease::Holding,
     picture::{Picture, Vanished, View},
+    sharing::Held,
     world::{Request, SimWorld},
 };
 use crate::memory::Apply;
@@ -83,6 +83,14 @@ pub struct Replica {
     pub number: usize,
     /// Its loop, while it runs.
     pub control: Option<Control>,
+    /// Its lease machine; absent until this life begins.
+    pub leases: Option<ShardCoordinator>,
+    /// When its lease machine is to wake up.
+    pub lease_wake: Option<Time>,
+    /// Whether its lease machine knows that accounts can be looked after.
+    pub serves: bool,
+    /// Counts its processes: only a crash ends one.
+    pub process: u64,
     /// Counts its lives: what belongs to an earlier one is dropped.
     pub life: u64,
     /// When this life began.
@@ -101,8 +109,8 @@ pub struct Replica {
     pub wake: Option<Time>,
     /// Claims that stores know of.
     pub claimed: BTreeSet<(Name, i64, u16)>,
-    /// Shards that it holds.
-    pub held: BTreeMap<u16, Holding>,
+    /// Shards that it was told are its own.
+    pub held: BTreeMap<u16, Held>,
     /// When a fresh read last found that everything around an account stays.
     pub fresh: BTreeMap<AccountKey, Time>,
     /// Extra lag of kinds, and until when.
@@ -116,6 +124,10 @@ impl Replica {
         Self {
             number,
             control: None,
+            leases: None,
+            lease_wake: None,
+            serves: false,
+            process: 0,
             life: 0,
             origin: 0,
             view: View::default(),
@@ -131,10 +143,18 @@ impl Replica {
         }
     }
 
-    /// Ends this life: loop, passes and all that they knew are gone.
-    pub fn end(&mut self, starts_at: Time) {
+    /// Ends this life: loop, leases, passes and all that they knew are gone. The next one is of another process if this one
+    /// `dies`.
+    pub fn end(&mut self, starts_at: Time, dies: bool) {
         let lags = std::mem::take(&mut self.lags);
-        *self = Self { life: self.life + 1, starts_at, lags, ..Self::new(self.number) };
+        let process = self.process + u64::from(dies);
+        *self = Self { life: self.life + 1, process, starts_at, lags, ..Self::new(self.number) };
+    }
+
+    /// Returns the name of its process.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("replica-{}-{}", self.number, self.process)
     }
 
     /// Returns the key under which a claim is remembered.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{
-    control::{Control, Effect, Event, PassEnded, PassId, Setup},
+    control::{
+        Control, Effect, Event, PassId, Setup,
+        leases::{CallId, LeaseCall, LeaseEvent},
+    },
     model::{AccountKey, KindName, Name, ObjectRef, Seed},
 };
 
@@ -13,10 +16,10 @@ use super::{
     check::Checker,
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
     cluster::{Change, Cluster},
-    lease::Leases,
     picture::Picture,
     random::mix,
-    replica::{Replica, Running},
+    replica::Replica,
+    sharing::LeaseReply,
     story::{Story, Violation},
 };
 use crate::memory::{Kind, MemoryStore};
@@ -60,8 +63,12 @@ pub enum Item {
     Arrive(usize, u64, Box<Call>),
     /// A reply arrives.
     Reply(usize, u64, Box<Event>, Option<Change>),
-    /// A replica looks at the leases.
-    Lease(usize),
+    /// A lease machine wakes up, or a replica's life begins.
+    Lease(usize, u64),
+    /// A call about Leases arrives at the API server.
+    LeaseCall(usize, u64, Box<LeaseCall>),
+    /// Its answer arrives.
+    LeaseReply(usize, u64, CallId, Box<LeaseReply>),
     /// An object of a namespace that is being deleted goes.
     Purge(ObjectRef),
     /// The invariants that need time are looked at.
@@ -82,14 +89,14 @@ pub struct Sim {
     pub slow: BTreeMap<Name, Time>,
     /// Replicas.
     pub replicas: Vec<Replica>,
-    /// Leases.
-    pub leases: Leases,
     /// Invariants.
     pub checker: Checker,
     /// Written story.
     pub story: Story,
     /// Troubles of the API server, and how many requests still meet them.
     pub troubles: Vec<(ApiTrouble, u32)>,
+    /// Until when the API server cannot be reached.
+    pub away_until: Time,
     /// Items done.
     pub steps: u64,
     actions: Vec<Action>,
@@ -111,10 +118,10 @@ impl Sim {
             stores,
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
-            leases: Leases::new(config.shards),
             checker: Checker::new(config.strict),
             story: Story::new(config.tells),
             troubles: Vec::new(),
+            away_until: 0,
             steps: 0,
             actions,
             items: BTreeMap::new(),
@@ -129,7 +136,7 @@ impl Sim {
             sim.at(at, Item::Act(index));
         }
         for replica in 0..sim.replicas.len() {
-            sim.at(replica as Time * 300 * MILLI, Item::Lease(replica));
+            sim.at(replica as Time * 300 * MILLI, Item::Lease(replica, 0));
         }
         sim.at(SECOND, Item::Pulse);
         sim
@@ -208,6 +215,10 @@ impl Sim {
             Item::Deliver(replica, life, kind, opened) => {
                 let lives = self.goes_on(replica, life);
                 match lives {
+                    Some(true) if self.is_away() => {
+                        let after = self.delay(mix(&[13, replica as u64, kind as u64]), MILLI, SECOND);
+                        self.at(self.away_until + after, Item::Deliver(replica, life, kind, opened));
+                    }
                     Some(true) => self.deliver(replica, kind, opened),
                     Some(false) => self.later(replica, Item::Deliver(replica, life, kind, opened)),
                     None => {}
@@ -235,7 +246,17 @@ impl Sim {
                 Some(false) => self.later(replica, Item::Reply(replica, life, event, seen)),
                 None => {}
             },
-            Item::Lease(replica) => self.look_at_leases(replica),
+            Item::Lease(replica, life) => match self.lives(replica, life) {
+                Some(true) => self.wake_leases(replica, life),
+                Some(false) => self.later(replica, Item::Lease(replica, life)),
+                None => {}
+            },
+            Item::LeaseCall(replica, life, call) => self.arrive_lease(replica, life, &call),
+            Item::LeaseReply(replica, life, id, result) => match self.lives(replica, life) {
+                Some(true) => self.absorb_lease(replica, LeaseEvent::Answered { id, result: *result }),
+                Some(false) => self.later(replica, Item::LeaseReply(replica, life, id, result)),
+                None => {}
+            },
             Item::Purge(object) => self.purge(&object),
             Item::Pulse => {
                 self.pulse();
@@ -244,10 +265,21 @@ impl Sim {
         }
     }
 
-    /// Returns whether this life of a replica goes on now; nothing where it is over.
+    /// Returns whether this life of a replica's loop goes on now; nothing where it is over.
     fn goes_on(&self, replica: usize, life: u64) -> Option<bool> {
+        self.lives(replica, life).filter(|_| self.replicas[replica].control.is_some())
+    }
+
+    /// Returns whether this life of a replica goes on now; nothing where it is over.
+    fn lives(&self, replica: usize, life: u64) -> Option<bool> {
         let replica = &self.replicas[replica];
-        (replica.life == life && replica.control.is_some()).then_some(replica.frozen_until <= self.clock.time)
+        (replica.life == life).then_some(replica.frozen_until <= self.clock.time)
+    }
+
+    /// Returns whether the API server cannot be reached.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.clock.time < self.away_until
     }
 
     /// Puts off what a frozen replica would do. The order in which it goes on is not the one it had.
@@ -307,68 +339,31 @@ impl Sim {
         let mut effects = std::mem::take(&mut self.effects);
         let replica = &mut self.replicas[number];
         replica.wake = None;
+        let life = replica.life;
         let now = clock.now(replica.origin);
         if let Some(control) = &mut replica.control {
             control.decide(now, &mut effects);
         }
         for effect in effects.drain(..) {
-            self.carry_out(number, effect);
+            // A lease may turn out to be lost meanwhile: that ends everything.
+            if self.replicas[number].life == life {
+                self.carry_out(number, effect);
+            }
         }
         self.effects = effects;
+        if self.replicas[number].life != life {
+            return;
+        }
+        let replica = &mut self.replicas[number];
+        if replica.control.as_ref().is_some_and(Control::is_complete) && !replica.serves {
+            replica.serves = true;
+            self.absorb_lease(number, LeaseEvent::Serve);
+        }
         let replica = &self.replicas[number];
         let next = replica.control.as_ref().and_then(|control| control.next_wake(now));
         let after = next.map_or(SECOND, |at| Time::try_from(at.since(now.mono).as_micros()).unwrap_or(SECOND));
         // Time goes on between two decisions.
         self.wake(number, after.clamp(100, SECOND));
-    }
-
-    /// Begins a pass.
-    pub fn begin(&mut self, number: usize, pass: roster_core::control::Pass) {
-        let time = self.clock.time;
-        let id = pass.id;
-        self.story
-            .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
-        self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
-        let running = Running::new(pass, &self.replicas[number].view, time);
-        self.replicas[number].passes.insert(id, running);
-        self.poll(number, id);
-    }
-
-    /// Polls a pass: it asks for the next thing, or ends.
-    pub fn poll(&mut self, number: usize, id: PassId) {
-        use std::task::{Context, Poll, Waker};
-        let time = self.clock.time;
-        let Some(running) = self.replicas[number].passes.get_mut(&id) else { return };
-        match running.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(end) => self.ended(number, id, end),
-            Poll::Pending => {
-                let Some(request) = running.world.take_request() else { return };
-                let key = super::random::key(&running.pass.key.to_string());
-                running.request = Some((request, time));
-                let life = self.replicas[number].life;
-                let after = self.store_delay(number, id, key);
-                self.at(time + after, Item::Pass(number, life, id));
-            }
-        }
-    }
-
-    /// Returns how long the next step of a pass's request takes.
-    pub fn store_delay(&mut self, number: usize, id: PassId, key: u64) -> Time {
-        let store = self.replicas[number].passes.get(&id).map(|running| running.pass.store.clone());
-        let slow = store.and_then(|store| self.slow.get(&store).copied()).unwrap_or(0);
-        let most = self.config.store_latency + slow;
-        self.delay(mix(&[4, key]), slow / 2 + 200, most)
-    }
-
-    /// Ends a pass.
-    pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
-        let Some(running) = self.replicas[number].passes.remove(&id) else { return };
-        let time = self.clock.time;
-        self.story.tell_account(time, &running.pass.key, || {
-            format!("replica {number}: {}", super::story::describe_end(&end))
-        });
-        self.checker.touch(&running.pass.key);
-        self.absorb(number, Event::Ended { pass: id, end });
     }
 
     fn act(&mut self, index: usize) {

@@ -1,96 +1,210 @@
-//! Leases as each replica sees them.
+//! Carries out what each replica's lease machine asks for: the real one, driven beside its loop.
 
 use roster_core::{
-    control::{Control, Event, ShareEvent},
-    model::{KindName, Name},
+    contract::Epoch,
+    control::{
+        ApiFault, Control, Event, Mono, ShareEvent,
+        leases::{
+            self, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseName, LeaseRequest, LeaseTiming, ShardConfig,
+            ShardCoordinator,
+        },
+        shard_of,
+    },
+    model::{AccountKey, KindName, Name, ObjectRef},
 };
 
 use super::{
-    clock::{MILLI, SECOND},
-    lease::TICK,
+    action::ApiTrouble,
+    calls::{conflict, lost},
+    clock::{MILLI, SECOND, Time},
+    objects::Body,
     random::mix,
     run::{Item, Sim},
 };
 
+/// Time after which a process that lost a lease takes part again.
+const AGAIN: Time = 100 * MILLI;
+
+/// A shard that a replica was told is its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Whether it is being given back.
+    pub leaving: bool,
+}
+
+/// Answer to a call about Leases.
+pub type LeaseReply = Result<LeaseAnswer, ApiFault>;
+
 impl Sim {
-    /// Lets a replica look at the leases: renew, take, give back.
-    pub fn look_at_leases(&mut self, number: usize) {
-        let time = self.clock.time;
-        let after = self.delay(mix(&[9, number as u64]), TICK - 200 * MILLI, TICK);
-        let thaw = self.replicas[number].frozen_until.max(self.replicas[number].starts_at);
-        self.at((time + after).max(thaw), Item::Lease(number));
-        if thaw > time {
-            return;
-        }
-        let fair = self.leases.attend(number, time);
-        let lost = {
-            let (replica, leases) = (&mut self.replicas[number], &mut self.leases);
-            replica.held.iter_mut().any(|(shard, holding)| !leases.renew(*shard, number, holding, time))
-        };
-        if lost {
-            self.story.tell(time, None, || format!("replica {number} has lost a lease and starts again"));
-            self.end(number, 2 * SECOND);
-            return;
-        }
-        if self.config.shards == 1 {
-            self.lead_alone(number);
-        } else {
-            self.share(number, fair);
-        }
-    }
-
-    fn lead_alone(&mut self, number: usize) {
-        if self.replicas[number].control.is_some() {
-            return;
-        }
-        let time = self.clock.time;
-        let Some((shard, holding)) = self.leases.take(number, time) else { return };
-        let (epoch, clean) = (holding.epoch, holding.clean);
-        self.replicas[number].held.insert(shard, holding);
-        self.start(number);
-        if let Some(control) = &mut self.replicas[number].control {
-            control.begin_with(shard, epoch, clean);
-        }
-        self.story.tell(time, None, || format!("replica {number} leads with epoch {}", epoch.0));
-    }
-
-    fn share(&mut self, number: usize, fair: usize) {
-        let time = self.clock.time;
-        if self.replicas[number].control.is_none() {
-            self.start(number);
-        }
-        let held = self.replicas[number].held.len();
-        if held < fair {
-            if let Some((shard, holding)) = self.leases.take(number, time) {
-                let event = ShareEvent::Taken { shard, epoch: holding.epoch, clean: holding.clean };
-                self.story.tell(time, None, || format!("replica {number} takes shard {shard}: {event:?}"));
-                self.replicas[number].held.insert(shard, holding);
-                self.absorb(number, Event::Share(event));
+    /// Wakes up a replica's lease machine. At the begin of its life there is none yet.
+    pub fn wake_leases(&mut self, number: usize, life: u64) {
+        let shards = self.config.shards;
+        let replica = &mut self.replicas[number];
+        if replica.leases.is_none() {
+            let identity = replica.identity();
+            let timing = LeaseTiming::default();
+            let config = ShardConfig { namespace: "roster-system".to_owned(), identity, shards, timing };
+            replica.leases = Some(ShardCoordinator::new(config));
+            // Whoever takes part knows all accounts before it takes any.
+            if shards > 1 {
+                self.start(number);
             }
-        } else if held > fair {
-            let excess = self.replicas[number].held.iter_mut().rfind(|(_, holding)| !holding.leaving);
-            if let Some((shard, holding)) = excess {
-                holding.leaving = true;
+        } else if replica.lease_wake.is_none_or(|at| at > self.clock.time) {
+            return;
+        }
+        if self.replicas[number].life == life {
+            self.decide_leases(number);
+        }
+    }
+
+    /// Hands an event to a replica's lease machine, which decides at once unless the event can wait.
+    pub fn absorb_lease(&mut self, number: usize, event: LeaseEvent) {
+        let now = self.clock.now(0);
+        let is_urgent = !matches!(event, LeaseEvent::Say(..) | LeaseEvent::EveryStoreKnows(..));
+        let Some(leases) = &mut self.replicas[number].leases else { return };
+        leases.absorb(event, now);
+        if is_urgent {
+            self.decide_leases(number);
+        }
+    }
+
+    fn decide_leases(&mut self, number: usize) {
+        let (time, now) = (self.clock.time, self.clock.now(0));
+        let mut effects = Vec::new();
+        let replica = &mut self.replicas[number];
+        let life = replica.life;
+        replica.lease_wake = replica.lease_wake.filter(|at| *at > time);
+        if let Some(leases) = &mut replica.leases {
+            leases.decide(now, &mut effects);
+        }
+        for effect in effects {
+            // A shard that is lost ends everything.
+            if self.replicas[number].life != life {
+                return;
+            }
+            self.carry_out_lease(number, effect);
+        }
+        self.two_believe();
+        let replica = &self.replicas[number];
+        if let Some(at) = replica.leases.as_ref().filter(|_| replica.life == life).and_then(|all| all.next_wake(now)) {
+            let after = Time::try_from(at.since(now.mono).as_micros()).unwrap_or(SECOND);
+            let late = self.delay(mix(&[9, number as u64]), 100, 20 * MILLI);
+            self.plan_leases(number, after + late);
+        }
+    }
+
+    /// Plans when a lease machine wakes up, unless it wakes up sooner.
+    fn plan_leases(&mut self, number: usize, after: Time) {
+        let at = self.clock.time + after;
+        let replica = &mut self.replicas[number];
+        if replica.lease_wake.is_none_or(|known| known > at) {
+            replica.lease_wake = Some(at);
+            let life = replica.life;
+            self.at(at, Item::Lease(number, life));
+        }
+    }
+
+    fn carry_out_lease(&mut self, number: usize, effect: LeaseEffect) {
+        let time = self.clock.time;
+        match effect {
+            LeaseEffect::Call(call) => {
+                let after = self.delay(mix(&[10, number as u64]), MILLI / 2, 12 * MILLI);
+                let life = self.replicas[number].life;
+                self.at(time + after, Item::LeaseCall(number, life, Box::new(call)));
+            }
+            LeaseEffect::Tell(event) => self.tell_share(number, event),
+            LeaseEffect::Lost { shard, why, .. } => {
+                self.story.tell(time, None, || format!("replica {number} has lost shard {shard}: {why}"));
+                self.end(number, AGAIN, false);
+            }
+            LeaseEffect::Log(line) => self.story.tell(time, None, || format!("replica {number}: {line:?}")),
+            LeaseEffect::Stopped => {}
+        }
+    }
+
+    fn tell_share(&mut self, number: usize, event: ShareEvent) {
+        let time = self.clock.time;
+        match &event {
+            ShareEvent::Taken { shard, epoch, clean } => {
+                let (shard, epoch, clean) = (*shard, *epoch, *clean);
+                self.story.tell(time, None, || {
+                    let how = if clean { "clean" } else { "not clean" };
+                    format!("replica {number} holds shard {shard} in epoch {}, {how}", epoch.0)
+                });
+                self.mark(&[6, number as u64, u64::from(shard)]);
+                self.replicas[number].held.insert(shard, Held { epoch, leaving: false });
+                if self.config.shards == 1 {
+                    self.start(number);
+                    if let Some(control) = &mut self.replicas[number].control {
+                        control.begin_with(shard, epoch, clean);
+                    }
+                    return;
+                }
+            }
+            ShareEvent::GiveBack(shard) => {
                 let shard = *shard;
-                self.story.tell(time, None, || format!("replica {number} gives shard {shard} back"));
-                self.absorb(number, Event::Share(ShareEvent::GiveBack(shard)));
+                self.story.tell(time, None, || format!("replica {number} is to give shard {shard} back"));
+                if let Some(held) = self.replicas[number].held.get_mut(&shard) {
+                    held.leaving = true;
+                }
             }
+            ShareEvent::Told(_) | ShareEvent::Unable(_) | ShareEvent::Waiting => {}
         }
-        let notes = self.leases.notes();
-        self.absorb(number, Event::Share(ShareEvent::Told(notes)));
+        self.absorb(number, Event::Share(event));
     }
 
-    /// Ends a replica's life; it starts again later. Single writes of calls that were under way are not undone.
-    pub fn end(&mut self, number: usize, after: u64) {
+    /// Lets a call about Leases arrive at the API server. It does not matter whether whoever sent it still lives.
+    pub fn arrive_lease(&mut self, number: usize, life: u64, call: &LeaseCall) {
+        let is_write = !matches!(call.request, LeaseRequest::List | LeaseRequest::Get(_));
+        let result = match self.trouble() {
+            Some(ApiTrouble::Fails) => Err(lost()),
+            Some(ApiTrouble::Conflicts) if is_write => Err(conflict()),
+            Some(ApiTrouble::LosesReplies) => {
+                // It is not answered at all: whoever sent it gives it up.
+                let _ = self.cluster.leases.carry_out(&call.request);
+                return;
+            }
+            Some(ApiTrouble::Conflicts) | None => self.cluster.leases.carry_out(&call.request),
+        };
+        let after = self.delay(mix(&[12, number as u64]), MILLI / 2, 5 * MILLI);
+        self.at(self.clock.time + after, Item::LeaseReply(number, life, call.id, Box::new(result)));
+    }
+
+    /// No two replicas believe at a time that they hold a shard.
+    fn two_believe(&mut self) {
+        for shard in 0..self.config.shards {
+            let mut believers = (0..self.replicas.len()).filter(|number| self.believes(*number, shard));
+            if let (Some(one), Some(other)) = (believers.next(), believers.next()) {
+                let said = format!("replicas {one} and {other} both believe that they hold shard {shard}");
+                return self.checker.fail("lease", None, said);
+            }
+        }
+    }
+
+    /// Ends a replica's life; it starts again later, `dies` as another process. Single writes of calls that were under way
+    /// are not undone.
+    pub fn end(&mut self, number: usize, after: Time, dies: bool) {
         let starts_at = self.clock.time + after;
-        self.replicas[number].end(starts_at);
+        self.replicas[number].end(starts_at, dies);
+        let life = self.replicas[number].life;
+        self.at(starts_at, Item::Lease(number, life));
+    }
+
+    /// Returns whether a replica believes that it holds a shard.
+    #[must_use]
+    pub fn believes(&self, number: usize, shard: u16) -> bool {
+        let replica = &self.replicas[number];
+        let Some((held, leases)) = replica.held.get(&shard).zip(replica.leases.as_ref()) else { return false };
+        leases.until(shard, held.epoch).is_some_and(|until: Mono| self.clock.now(0).mono < until)
     }
 
     /// Returns the replica that looks after an account, if one does.
     #[must_use]
-    pub fn keeper(&self, account: &roster_core::model::AccountKey, store: Option<&Name>) -> Option<usize> {
+    pub fn keeper(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
-        let holder = self.leases.get(shard).holder?;
+        let holder = (0..self.replicas.len()).find(|number| self.believes(*number, shard))?;
         let replica = &self.replicas[holder];
         // A revocation needs these kinds only; for others it must not wait: known defect (e).
         let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
@@ -103,17 +217,40 @@ impl Sim {
         let alive = listed
             && replica.control.is_some()
             && replica.frozen_until <= self.clock.time
-            && self.believes(holder, shard)
-            && replica.held.get(&shard).is_some_and(|holding| !holding.leaving);
+            && replica.held.get(&shard).is_some_and(|held| !held.leaving);
         alive.then_some(holder)
+    }
+
+    /// Returns the replica that has to carry out revocations in an account: its keeper, or the process that its Lease names
+    /// and that runs, but waits until that Lease expires: known defect (y).
+    #[must_use]
+    pub fn answers_for(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
+        let shard = self.shard(account, store);
+        self.keeper(account, store).or_else(|| self.waits_for_itself(shard).filter(|_| self.config.strict))
+    }
+
+    fn waits_for_itself(&self, shard: u16) -> Option<usize> {
+        let name = LeaseName::Shard { shard, of: self.config.shards }.to_string();
+        let named = leases::holder(self.cluster.leases.get(&name)?)?;
+        let number = self.replicas.iter().position(|replica| replica.identity() == named)?;
+        let replica = &self.replicas[number];
+        let runs = replica.leases.is_some() && replica.frozen_until <= self.clock.time;
+        (runs && !replica.held.contains_key(&shard)).then_some(number)
     }
 
     /// Returns the shard of an account.
     #[must_use]
-    pub fn shard(&self, account: &roster_core::model::AccountKey, store: Option<&Name>) -> u16 {
-        use roster_core::contract::{Slots, slot, slot_of};
-        let plain = store.is_some_and(|store| self.config.stores.get(store) == Some(&crate::memory::Kind::Plain));
-        let slot = if plain { slot_of("https://keycloak.example portal") } else { slot(account) };
-        if self.config.shards == 1 { 0 } else { Slots::part_of(slot, self.config.shards) }
+    pub fn shard(&self, account: &AccountKey, store: Option<&Name>) -> u16 {
+        let object =
+            |name: &Name| ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };
+        if self.config.shards == 1 {
+            return 0;
+        }
+        let stored = store.and_then(|store| self.cluster.get(&object(store)));
+        let spec = stored.and_then(|stored| match &stored.body {
+            Body::Store(store) => Some(&store.spec),
+            _ => None,
+        });
+        shard_of(account, spec, self.config.shards)
     }
 }

@@ -24,6 +24,9 @@ pub fn add(
     config: &Config,
     accounts: &[(AccountKey, Name)],
 ) {
+    if features.away {
+        away(actions, seed, config);
+    }
     let mut random = Random::of(seed, 5);
     let count = random.between(2, 12);
     for number in 0..count {
@@ -38,6 +41,17 @@ pub fn add(
                 actions.push(Action { id: mix(&[id, 1]), at: at + after.min(most), act });
             }
         }
+    }
+}
+
+/// Takes the API server away, once or twice.
+fn away(actions: &mut Vec<Action>, seed: u64, config: &Config) {
+    let count = Random::of(seed, 6).between(1, 2);
+    for number in 0..count {
+        let id = mix(&[6, number]);
+        let mut random = Random::of(seed, id);
+        let at = random.between(5 * SECOND, config.busy - MINUTE);
+        actions.push(Action { id, at, act: Act::Away(random.between(1, 40) * SECOND) });
     }
 }
 

@@ -267,6 +267,40 @@ fn a_suspended_member_stays_as_owner_while_the_account_does_not_resolve() {
     script.breaks("revocation", "p1@corp.example is not in force");
 }
 
+/// Known defect (y). The API server cannot be reached for longer than a lease lasts, so that the only replica lets go of its
+/// own. A member is suspended once the server is back, and the Lease names this very process: it waits until that expires
+/// all the same, up to 15 s.
+#[test]
+fn a_replica_waits_for_its_own_lease() {
+    let mut script = Script::new(Kind::Transactional);
+    script.account("a", 3);
+    script.act(BUSY, Act::Away(13 * SECOND));
+    script.member(BUSY + 14 * SECOND, "a", 1, suspended("a", 1, "admin"));
+    script.breaks("revocation", "p1@corp.example is not in force");
+}
+
+/// An API server that is away for a shorter time costs no lease. A replica that stands still for long is replaced, and finds
+/// out when it goes on.
+#[test]
+fn a_lease_outlives_short_trouble_and_moves_after_long_one() {
+    let mut script = Script::new(Kind::Transactional);
+    script.account("a", 3);
+    script.act(BUSY, Act::Away(5 * SECOND));
+    script.member(BUSY + 6 * SECOND, "a", 1, suspended("a", 1, "admin"));
+    script.holds();
+
+    let mut script = Script::new(Kind::Transactional);
+    (script.config.replicas, script.config.shards) = (2, 4);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        script.account(name, 2);
+    }
+    script.act(BUSY, Act::Freeze(0, 40 * SECOND));
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        script.member(BUSY + 20 * SECOND, name, 1, suspended(name, 1, "admin"));
+    }
+    script.holds();
+}
+
 /// Seeds that found known defects by themselves, given no more than `Known::Include`. A change of the generator shifts them:
 /// `sim --with-known --keep-going` finds others.
 #[test]

@@ -1,20 +1,19 @@
-//! Who should hold what. No I/O: every replica works it out by itself, from the same Leases.
+//! Fair shares: every replica works them out by itself, from the same Leases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one replica should do about its share.
+/// Shards that one replica should take or give back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moves {
-    /// To be taken; they are free.
+pub(super) struct Moves {
+    /// Free shards that it should take.
     pub take: Vec<u16>,
-    /// To be given back; another one has too few.
+    /// Shards that it should give back, since another replica has too few.
     pub give: Vec<u16>,
 }
 
-/// What `me` should do, where `holders` says who holds each shard and `replicas` who is there. Everybody gets as many as
-/// everybody else, or one more; what somebody holds stays where it is unless another one has too few.
-#[must_use]
-pub fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> Moves {
+/// Returns the moves of `me`, where `holders` says who holds each shard and `replicas` who is there. Everybody gets as many
+/// as everybody else, or one more; a shard stays where it is unless another replica has too few.
+pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> Moves {
     let mut counts: BTreeMap<&str, usize> = replicas.iter().map(|replica| (replica.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for holder in holders.iter().flatten() {

@@ -3,27 +3,28 @@
 
 use std::fmt;
 
-use crate::cluster::lease::NAME;
+/// Name of the Lease of a replica that holds everything.
+pub const NAME: &str = "roster";
 
-/// What a Lease is about.
+/// Name of a Lease, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseName {
     /// A shard.
     Shard {
         /// Which, from 0.
         shard: u16,
-        /// Of how many.
+        /// Number of shards.
         of: u16,
     },
     /// A replica that takes part.
     Replica {
-        /// In sharing out so many.
+        /// Number of shards that it shares out.
         of: u16,
     },
 }
 
 impl LeaseName {
-    /// What the Lease of this name is about; nothing where it is not ours.
+    /// Takes a name apart; returns nothing where it is not one of ours.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if name == NAME {
@@ -40,7 +41,7 @@ impl LeaseName {
         (name.to_string() == format!("{NAME}-{rest}")).then_some(name)
     }
 
-    /// The name of a replica's own Lease, where `of` shards are shared out.
+    /// Returns the name of a replica's own Lease, where `of` shards are shared out.
     #[must_use]
     pub fn replica(of: u16, identity: &str) -> String {
         let fits = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };

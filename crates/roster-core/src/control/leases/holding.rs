@@ -1,0 +1,277 @@
+//! A shard that is held: renewed every `retry`, and given back at the end.
+//!
+//! Belief ends `deadline` after the last renewal was *asked* for: others see it change later, so they wait longer.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+
+use super::{
+    LeaseTiming, ShardCoordinator,
+    call::{CallId, LeaseAnswer, LeaseEffect, LeaseLog, LeaseRequest},
+    name::LeaseName,
+    record,
+};
+use crate::{
+    contract::Epoch,
+    control::{ApiFault, Mono, Now},
+};
+
+/// A shard that is held.
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub epoch: Epoch,
+    /// The Lease as it was last written by us, or found to be ours.
+    lease: Lease,
+    /// When belief ends unless it is renewed.
+    pub until: Mono,
+    pub note: Option<String>,
+    /// Whether nobody from before can write any more.
+    pub clean: bool,
+    /// Whether the controller's loop was told of it.
+    pub told: bool,
+    /// Whether the loop was asked to give it back.
+    pub giving: bool,
+    /// Whether it is to be given back.
+    pub releasing: bool,
+    doing: Doing,
+}
+
+/// State of the renewal.
+#[derive(Debug)]
+enum Doing {
+    /// Nothing until the next renewal.
+    Waits(Mono),
+    /// A renewal is under way.
+    Renews(Renewal),
+    /// Giving back is under way, until this time.
+    GivesBack(CallId, Mono),
+}
+
+/// A renewal that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Renewal {
+    call: CallId,
+    step: RenewalStep,
+    /// When it began, before its first request.
+    asked: Mono,
+    /// When it is given up.
+    ends: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RenewalStep {
+    /// Writes the Lease.
+    Writes,
+    /// Reads it after a conflict: an annotation is no loss, and neither is a renewal whose answer got lost.
+    Reads,
+    /// Writes what was found.
+    WritesAgain,
+}
+
+impl Holding {
+    /// Holds a Lease that was just taken; `asked` is from before the first request.
+    pub(super) fn new(lease: Lease, clean: bool, asked: Mono, now: Mono, timing: LeaseTiming) -> Self {
+        Self {
+            epoch: record::epoch(&lease),
+            lease,
+            until: asked + timing.deadline,
+            note: None,
+            clean,
+            told: false,
+            giving: false,
+            releasing: false,
+            doing: Doing::Waits(now + timing.retry),
+        }
+    }
+
+    /// Returns whether it is being given back, so that nothing may be written any more.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.doing, Doing::GivesBack(..))
+    }
+
+    /// Returns when there is something to do even if nothing is answered.
+    pub(super) fn next_wake(&self, now: Mono) -> Mono {
+        match &self.doing {
+            Doing::Waits(_) if self.releasing => now,
+            Doing::Waits(at) => *at,
+            Doing::Renews(renewal) => renewal.ends,
+            Doing::GivesBack(_, ends) => *ends,
+        }
+    }
+
+    fn awaits(&self, id: CallId) -> bool {
+        match &self.doing {
+            Doing::Waits(_) => false,
+            Doing::Renews(renewal) => renewal.call == id,
+            Doing::GivesBack(call, _) => *call == id,
+        }
+    }
+
+    fn is_ours(&self, found: &Lease, identity: &str) -> bool {
+        record::holder(found) == Some(identity)
+            && found.metadata.uid == self.lease.metadata.uid
+            && record::epoch(found) == self.epoch
+    }
+}
+
+impl ShardCoordinator {
+    /// Renews and gives back what is due.
+    pub(super) fn tend_holdings(&mut self, now: Now) {
+        let shards: Vec<u16> = self.held.keys().copied().collect();
+        for shard in shards {
+            self.tend(shard, now);
+        }
+    }
+
+    fn tend(&mut self, shard: u16, now: Now) {
+        let timing = self.config.timing;
+        let Some(holding) = self.held.get_mut(&shard) else { return };
+        match &holding.doing {
+            Doing::GivesBack(_, ends) if now.mono >= *ends => {
+                self.held.remove(&shard);
+                self.log(LeaseLog::GivingBackUnanswered(self.lease_name(shard)));
+                return;
+            }
+            Doing::Renews(renewal) if now.mono >= renewal.ends => {
+                holding.doing = Doing::Waits(now.mono + timing.retry);
+                self.log(LeaseLog::RenewalUnanswered);
+            }
+            _ => {}
+        }
+        let Some(holding) = self.held.get(&shard) else { return };
+        match &holding.doing {
+            Doing::Waits(_) if holding.releasing => self.give_back(shard, now),
+            Doing::Waits(at) if now.mono >= *at => self.renew(shard, now),
+            _ => {}
+        }
+    }
+
+    fn renew(&mut self, shard: u16, now: Now) {
+        let timing = self.config.timing;
+        let Some(holding) = self.held.get(&shard) else { return };
+        let left = holding.until.since(now.mono);
+        if left.is_zero() {
+            return self.lose(shard, "it could not be renewed in time");
+        }
+        // Two attempts fit in, should the first one hang.
+        let limit = left.min(timing.deadline / 2);
+        self.write(shard, RenewalStep::Writes, now.mono, now.mono + limit, now);
+    }
+
+    /// Asks for a write of the Lease as renewed.
+    fn write(&mut self, shard: u16, step: RenewalStep, asked: Mono, ends: Mono, now: Now) {
+        let duration = self.config.timing.duration;
+        let Some(holding) = self.held.get(&shard) else { return };
+        let lease = record::renewed(&holding.lease, holding.note.as_deref(), duration, now.wall);
+        let request = LeaseRequest::Replace(Box::new(lease));
+        self.step_renewal(shard, request, step, asked, ends, now);
+    }
+
+    fn step_renewal(
+        &mut self,
+        shard: u16,
+        request: LeaseRequest,
+        step: RenewalStep,
+        asked: Mono,
+        ends: Mono,
+        now: Now,
+    ) {
+        let call = self.call(request, ends.since(now.mono));
+        if let Some(holding) = self.held.get_mut(&shard) {
+            holding.doing = Doing::Renews(Renewal { call, step, asked, ends });
+        }
+    }
+
+    fn give_back(&mut self, shard: u16, now: Now) {
+        let limit = self.config.timing.retry;
+        let Some(holding) = self.held.get(&shard) else { return };
+        let lease = record::given_back(&holding.lease, holding.note.as_deref(), holding.clean, now.wall);
+        let call = self.call(LeaseRequest::Replace(Box::new(lease)), limit);
+        if let Some(holding) = self.held.get_mut(&shard) {
+            holding.doing = Doing::GivesBack(call, now.mono + limit);
+        }
+    }
+
+    /// Takes in the answer to a call of a holding; returns it where it is to none of them.
+    pub(super) fn holding_answered(
+        &mut self,
+        id: CallId,
+        result: Result<LeaseAnswer, ApiFault>,
+        now: Now,
+    ) -> Option<Result<LeaseAnswer, ApiFault>> {
+        let Some((&shard, holding)) = self.held.iter().find(|(_, holding)| holding.awaits(id)) else {
+            return Some(result);
+        };
+        match &holding.doing {
+            Doing::Waits(_) => {}
+            Doing::Renews(renewal) => {
+                let renewal = *renewal;
+                self.renewal_answered(shard, renewal, result, now);
+            }
+            Doing::GivesBack(..) => {
+                self.held.remove(&shard);
+                let lease = self.lease_name(shard);
+                self.log(match result {
+                    Ok(_) => LeaseLog::GaveBack(lease),
+                    Err(fault) => LeaseLog::CannotGiveBack { lease, error: fault.said },
+                });
+            }
+        }
+        None
+    }
+
+    fn renewal_answered(&mut self, shard: u16, renewal: Renewal, result: Result<LeaseAnswer, ApiFault>, now: Now) {
+        const GONE: &str = "somebody took or deleted it";
+        let LeaseTiming { deadline, retry, .. } = self.config.timing;
+        let identity = self.config.identity.clone();
+        let Renewal { step, asked, ends, .. } = renewal;
+        let Some(holding) = self.held.get_mut(&shard) else { return };
+        match result {
+            Ok(LeaseAnswer::Written(lease)) => {
+                holding.lease = *lease;
+                holding.until = asked + deadline;
+                holding.doing = Doing::Waits(now.mono + retry);
+            }
+            Ok(LeaseAnswer::Found(Some(lease))) if holding.is_ours(&lease, &identity) => {
+                holding.lease = *lease;
+                self.write(shard, RenewalStep::WritesAgain, asked, ends, now);
+            }
+            Ok(_) => self.lose(shard, GONE),
+            Err(fault) if fault.is_gone() && step == RenewalStep::Writes => self.lose(shard, GONE),
+            Err(fault) if fault.is_conflict() && step == RenewalStep::Writes => {
+                let request = LeaseRequest::Get(self.lease_name(shard));
+                self.step_renewal(shard, request, RenewalStep::Reads, asked, ends, now);
+            }
+            // Also a refusal may pass: an API server that has just started knows no rights yet.
+            Err(fault) => {
+                holding.doing = Doing::Waits(now.mono + retry);
+                self.log(LeaseLog::CannotRenew(fault.said));
+            }
+        }
+    }
+
+    fn lose(&mut self, shard: u16, why: &'static str) {
+        if let Some(holding) = self.held.remove(&shard) {
+            self.outbox.push(LeaseEffect::Lost { shard, epoch: holding.epoch, why });
+        }
+    }
+
+    /// Returns the name of a shard's Lease.
+    #[must_use]
+    pub fn lease_name(&self, shard: u16) -> String {
+        LeaseName::Shard { shard, of: self.config.shards }.to_string()
+    }
+
+    pub(super) fn log(&mut self, line: LeaseLog) {
+        self.outbox.push(LeaseEffect::Log(line));
+    }
+
+    /// Asks for a call; returns its id.
+    pub(super) fn call(&mut self, request: LeaseRequest, limit: Duration) -> CallId {
+        self.calls += 1;
+        let id = CallId(self.calls);
+        self.outbox.push(LeaseEffect::Call(super::LeaseCall { id, request, limit }));
+        id
+    }
+}

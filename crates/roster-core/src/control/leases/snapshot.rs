@@ -1,0 +1,60 @@
+//! All Leases at one moment, sorted by what they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::coordination::v1::Lease;
+
+use super::{ShardCoordinator, name::LeaseName, record};
+use crate::contract::Epoch;
+
+/// The Leases as one list shows them.
+#[derive(Default)]
+pub(super) struct LeaseSnapshot {
+    /// Holder of each shard that has not let it expire.
+    pub holders: Vec<Option<String>>,
+    /// Replicas that are there, this one among them.
+    pub replicas: BTreeSet<String>,
+    /// Names of Leases of another number of shards that somebody holds.
+    pub others: Vec<String>,
+    /// Leases of no use to anybody: of another number of shards, or of a replica that is gone.
+    pub stale: Vec<Lease>,
+    /// Notes of the holders, by shard.
+    pub told: BTreeMap<u16, String>,
+    /// Highest epoch of any shard.
+    pub highest: Epoch,
+}
+
+impl LeaseSnapshot {
+    /// Sorts Leases. `holder` returns the holder of one that it has not let expire.
+    pub(super) fn new(leases: Vec<Lease>, of: &ShardCoordinator, holder: impl Fn(&Lease) -> Option<String>) -> Self {
+        let shards = of.config.shards;
+        let mut snapshot = Self { holders: vec![None; usize::from(shards)], ..Self::default() };
+        for lease in leases {
+            let Some(kind) = LeaseName::parse(record::name(&lease)) else { continue };
+            let holder = holder(&lease);
+            if let LeaseName::Shard { .. } = kind {
+                snapshot.highest = snapshot.highest.max(record::epoch(&lease));
+            }
+            match (kind, holder) {
+                (LeaseName::Shard { shard, of }, holder) if of == shards => {
+                    if let Some(note) = record::note(&lease) {
+                        snapshot.told.insert(shard, note.clone());
+                    }
+                    if let Some(held_by) = snapshot.holders.get_mut(usize::from(shard)) {
+                        *held_by = holder;
+                    }
+                }
+                (LeaseName::Shard { .. }, Some(_)) => snapshot.others.push(record::name(&lease).to_owned()),
+                (LeaseName::Replica { of }, Some(replica)) => {
+                    // Replicas of another number of shards wait for us, and we need not wait for them.
+                    if of == shards {
+                        snapshot.replicas.insert(replica);
+                    }
+                }
+                (_, None) => snapshot.stale.push(lease),
+            }
+        }
+        snapshot.replicas.insert(of.config.identity.clone());
+        snapshot
+    }
+}

@@ -1,0 +1,61 @@
+//! Passes that run: each has one request outstanding, or ends.
+
+use roster_core::control::{Event, Pass, PassEnded, PassId};
+
+use super::{
+    clock::Time,
+    random::mix,
+    replica::Running,
+    run::{Item, Sim},
+};
+
+impl Sim {
+    /// Begins a pass.
+    pub fn begin(&mut self, number: usize, pass: Pass) {
+        let time = self.clock.time;
+        let id = pass.id;
+        self.story
+            .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
+        self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
+        let running = Running::new(pass, &self.replicas[number].view, time);
+        self.replicas[number].passes.insert(id, running);
+        self.poll(number, id);
+    }
+
+    /// Polls a pass: it asks for the next thing, or ends.
+    pub fn poll(&mut self, number: usize, id: PassId) {
+        use std::task::{Context, Poll, Waker};
+        let time = self.clock.time;
+        let Some(running) = self.replicas[number].passes.get_mut(&id) else { return };
+        match running.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(end) => self.ended(number, id, end),
+            Poll::Pending => {
+                let Some(request) = running.world.take_request() else { return };
+                let key = super::random::key(&running.pass.key.to_string());
+                running.request = Some((request, time));
+                let life = self.replicas[number].life;
+                let after = self.store_delay(number, id, key);
+                self.at(time + after, Item::Pass(number, life, id));
+            }
+        }
+    }
+
+    /// Returns how long the next step of a pass's request takes.
+    pub fn store_delay(&mut self, number: usize, id: PassId, key: u64) -> Time {
+        let store = self.replicas[number].passes.get(&id).map(|running| running.pass.store.clone());
+        let slow = store.and_then(|store| self.slow.get(&store).copied()).unwrap_or(0);
+        let most = self.config.store_latency + slow;
+        self.delay(mix(&[4, key]), slow / 2 + 200, most)
+    }
+
+    /// Ends a pass.
+    pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
+        let Some(running) = self.replicas[number].passes.remove(&id) else { return };
+        let time = self.clock.time;
+        self.story.tell_account(time, &running.pass.key, || {
+            format!("replica {number}: {}", super::story::describe_end(&end))
+        });
+        self.checker.touch(&running.pass.key);
+        self.absorb(number, Event::Ended { pass: id, end });
+    }
+}
