@@ -293,7 +293,8 @@ impl ShardCoordinator {
         }
         let name = self.lease_name(taking.shard);
         let was_given_back = found.as_ref().is_some_and(|lease| record::holder(lease).is_none());
-        if !was_given_back && self.may_be_believed(&name, now.mono) {
+        let is_abandoned = found.as_ref().is_some_and(|lease| self.is_abandoned(lease));
+        if !was_given_back && !is_abandoned && self.may_be_believed(&name, now.mono) {
             return self.take_next(taking.rest, taking.after, ends, now);
         }
         // Of a new Lease nobody can say what was before: it may have been deleted under its holder, or be the first of
@@ -338,7 +339,8 @@ impl ShardCoordinator {
             }
         }
         let holder = |lease: &Lease| {
-            let holder = record::holder(lease).filter(|_| self.may_be_believed(record::name(lease), now));
+            let believed = !self.is_abandoned(lease) && self.may_be_believed(record::name(lease), now);
+            let holder = record::holder(lease).filter(|_| believed);
             holder.map(ToOwned::to_owned)
         };
         LeaseSnapshot::new(leases, self, holder)
@@ -346,11 +348,18 @@ impl ShardCoordinator {
 
     /// Returns whether the last holder of a Lease may still believe that it holds it: it has changed as long ago, seen from
     /// here, as it lasts.
-    ///
-    /// Known defect (y) is mended here, and nowhere else: a Lease that names this very process, which does not hold it any
-    /// more, is waited for as if somebody else held it.
     fn may_be_believed(&self, name: &str, now: Mono) -> bool {
         !self.observed.is_expired(name, self.config.timing.duration, now)
+    }
+
+    /// Returns whether the Lease of a shard names this very process, which does not hold it any more: it let go when the API
+    /// server could not be reached, and takes it back at once. What it wrote before carries an earlier epoch.
+    fn is_abandoned(&self, lease: &Lease) -> bool {
+        let shard = match LeaseName::parse(record::name(lease)) {
+            Some(LeaseName::Shard { shard, of }) if of == self.config.shards => shard,
+            _ => return false,
+        };
+        record::holder(lease) == Some(self.config.identity.as_str()) && !self.held.contains_key(&shard)
     }
 
     fn presence_name(&self) -> String {
