@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
+
 use super::{CatalogTending, Control, Effect, Now, statuses::StatusLane};
 use crate::{
     api::{ConditionType, SyncReason},
@@ -10,7 +12,7 @@ use crate::{
     report::{self, Notice, NoticeReason},
     state::{
         AccountFacts, CatalogFacts, CatalogRecord, Held, LastRevision, Meta, PresentRevision, Progress, Record,
-        Revisions, Rollout, Standing, Step, progress,
+        Revisions, Rollout, Seconds, Standing, Step, progress,
     },
 };
 
@@ -47,13 +49,13 @@ impl RecordWrite {
         if bytes > MOST_BYTES {
             return known.map(Self::forget);
         }
-        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None };
+        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None, moved_at: None };
         Some(Self::put(last, known))
     }
 
     /// Notes that the accounts up to this one follow the present revision, the others the last one.
-    fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>) -> Self {
-        Self::put(LastRevision { up_to: Some(up_to), ..last.clone() }, known)
+    fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>, now: Timestamp) -> Self {
+        Self::put(LastRevision { up_to: Some(up_to), moved_at: Some(now), ..last.clone() }, known)
     }
 
     fn put(last: LastRevision, known: Option<&Record<CatalogRecord>>) -> Self {
@@ -102,7 +104,7 @@ impl Control {
         self.tell_of_stop(&catalog, progress.as_ref());
         self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
         // Who uses it is not known before everything is.
-        let record = complete.then(|| next_record(&revisions, users == 0, progress.as_ref())).flatten();
+        let record = complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), now.wall)).flatten();
         let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
         if finalizer.is_some() || record.is_some() {
             self.tend(object, finalizer, record, effects);
@@ -137,7 +139,9 @@ impl Control {
             let store = self.index.stores.get(account.spec.store_ref.name.as_str());
             store.is_none_or(|store| !store.meta.status.is_true(ConditionType::Ready))
         };
-        let standing = |account: &Record<AccountFacts>| standing(&account.meta, generation, is_away(&account.facts));
+        let moved_at = revisions.last().and_then(|last| last.moved_at);
+        let standing =
+            |account: &Record<AccountFacts>| standing(&account.meta, generation, moved_at, is_away(&account.facts));
         self.users_of(catalog).map(|(key, account)| (key.clone(), standing(account))).collect()
     }
 
@@ -161,14 +165,19 @@ impl Control {
 }
 
 /// Returns what becomes of the record.
-fn next_record(revisions: &Revisions, unused: bool, progress: Option<&Progress>) -> Option<RecordWrite> {
+fn next_record(
+    revisions: &Revisions,
+    unused: bool,
+    progress: Option<&Progress>,
+    now: Timestamp,
+) -> Option<RecordWrite> {
     let (present, record) = (&revisions.present, revisions.record.as_deref());
     if unused {
         return record.map(RecordWrite::forget);
     }
     let rollout = revisions.rollout();
     match (rollout, progress.map(|progress| &progress.step)) {
-        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), record)),
+        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), record, now)),
         (Rollout::Under(_), Some(Step::Finish)) => RecordWrite::present(present, record),
         _ if rollout.is_to_be_noted(present, revisions.last()) => RecordWrite::present(present, record),
         _ => None,
@@ -177,13 +186,19 @@ fn next_record(revisions: &Revisions, unused: bool, progress: Option<&Progress>)
 
 /// Returns what an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting;
 /// one pass that failed does.
-fn standing(account: &Meta, generation: i64, store_is_away: bool) -> Standing {
+///
+/// Nor does what was held before the account's turn, since the change is not the cause: the last turn was given when all
+/// that had theirs were done, so whatever is older than it was known by then.
+fn standing(account: &Meta, generation: i64, moved_at: Option<Timestamp>, store_is_away: bool) -> Standing {
     let status = &account.status;
+    let held_since = status.since(ConditionType::Synced, false).map(Seconds::timestamp);
+    let is_older = held_since.zip(moved_at).is_some_and(|(since, moved_at)| since.as_second() < moved_at.as_second());
     let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;
     match status.held {
         Some(Held::Away) if store_is_away => Standing::Done,
         _ if account.deleting => Standing::Done,
         _ if !is_current => Standing::Waits,
+        Some(Held::Guarded | Held::Rejected) if is_older => Standing::HeldBefore,
         Some(Held::Guarded) => Standing::Stopped(SyncReason::RemovalGuarded),
         Some(Held::Rejected) => Standing::Stopped(SyncReason::StoreRejected),
         Some(Held::Away) => Standing::Waits,

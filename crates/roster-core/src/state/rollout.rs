@@ -6,6 +6,8 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{CatalogFacts, Record};
 use crate::{
     api::{ROLLOUT_ANNOTATION, SyncReason},
@@ -52,6 +54,8 @@ pub struct LastRevision {
     pub facts: Arc<CatalogFacts>,
     /// The last account, in the order of keys, that follows the present revision instead.
     pub up_to: Option<AccountKey>,
+    /// When the last of these accounts had their turn; absent in records of earlier releases.
+    pub moved_at: Option<Timestamp>,
 }
 
 /// Where a change of a catalog stands.
@@ -105,6 +109,9 @@ impl<'a> Rollout<'a> {
 pub enum Standing {
     /// It follows it, or cannot for a reason of its own, which need not keep others waiting.
     Done,
+    /// It follows it, and needs a person's decision about something from before its turn, which need not keep others
+    /// waiting either.
+    HeldBefore,
     /// Nothing yet.
     Waits,
     /// It needs a person's decision.
@@ -118,6 +125,8 @@ pub struct Progress {
     pub accounts: usize,
     /// Those of them that follow the present revision.
     pub updated: usize,
+    /// Those of them that need a person's decision about something from before their turn.
+    pub held_before: usize,
     /// The account that comes next.
     pub next: Option<AccountKey>,
     /// The first account that others wait for.
@@ -147,12 +156,14 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
     let (admitted, waiting) = accounts.split_at(updated);
     let stopped = admitted.iter().find_map(|(key, standing)| match standing {
         Standing::Stopped(reason) => Some((key.clone(), *reason)),
-        Standing::Done | Standing::Waits => None,
+        Standing::Done | Standing::HeldBefore | Standing::Waits => None,
     });
+    let held_before = admitted.iter().filter(|(_, standing)| *standing == Standing::HeldBefore).count();
     let waits = admitted.iter().find(|(_, standing)| *standing == Standing::Waits).map(|(key, _)| key.clone());
     // 1, 2, 4, …: as many as there are already, and one.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
-    let step = if admitted.iter().any(|(_, standing)| *standing != Standing::Done) {
+    let is_done = |standing: &Standing| matches!(standing, Standing::Done | Standing::HeldBefore);
+    let step = if admitted.iter().any(|(_, standing)| !is_done(standing)) {
         Step::Wait
     } else if waiting.is_empty() {
         Step::Finish
@@ -160,5 +171,5 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
     let next = waiting.first().map(|(key, _)| key.clone());
-    Progress { accounts: accounts.len(), updated, next, waits, stopped, step }
+    Progress { accounts: accounts.len(), updated, held_before, next, waits, stopped, step }
 }
