@@ -57,17 +57,18 @@ fn engines_reasons(world: &World, kind: Kind, name: &str) -> String {
     engine::reasons(&finding).into_iter().collect::<Vec<_>>().join(" ")
 }
 
-// Known defect (j): api.md "A namespace whose labels are not known yet is not admitted".
+// Mended (j): api.md "A namespace whose labels are not known yet is not admitted".
 #[test]
-fn j_an_unknown_namespace_counts_as_one_without_labels() {
+fn a_namespace_whose_labels_are_not_known_is_not_admitted() {
     let selector = "{from: Selector, selector: {matchExpressions: [{key: tier, operator: NotIn, values: [iron]}]}}";
     let store = format!("allowedNamespaces: {selector}, sqlite: {{file: a.db}}");
     let mut world = with(&BASE.replace("sqlite: {file: roster.db}", &store), &membership("dana", CLERK));
     assert_eq!(engines(&world, DANA), "exactly billing=Allowed");
     assert_eq!(statement(&world, DANA), Statement::Exactly);
     world.namespaces.clear();
-    assert_eq!(engines(&world, DANA), "exactly billing=Allowed");
+    assert_eq!(engines(&world, DANA), "kept");
     assert_eq!(statement(&world, DANA), Statement::Kept);
+    assert_eq!(engines_reasons(&world, Kind::Membership, "dana"), "NamespaceNotAllowed");
 }
 
 // Known defect (k): api.md "with an unknown restriction, or a role whose override is invalid (as a whole or in a part),

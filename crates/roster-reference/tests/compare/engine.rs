@@ -16,7 +16,7 @@ use roster_core::{
         Record, RoleFacts, SnapshotSource as _, StoreFacts, namespace_labels,
     },
 };
-use roster_reference::{AccountAnswer, World, canonical};
+use roster_reference::{World, canonical};
 
 /// The engine's answer about one account.
 pub struct Resolved {
@@ -111,13 +111,6 @@ pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
 pub fn reasons(findings: &Findings) -> BTreeSet<String> {
     let words = findings.faults().filter_map(|finding| Some(finding.reason()?.to_string()));
     words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
-}
-
-/// Whether a selector picks the account's namespace for the engine although it is not known: known defect (j).
-pub fn is_admitted_unknown(world: &World, model: &AccountAnswer, engine: &Resolved) -> bool {
-    let whole = engine.definitions.desired.is_some();
-    let same = whole == model.resolves && engine.definitions.ended.is_some() == model.ended.is_some();
-    !world.namespaces.contains_key("acme") && !same
 }
 
 /// The canonical address that an account names as its owner.

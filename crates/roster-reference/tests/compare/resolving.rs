@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cases,
-    engine::{self, Resolved, is_admitted_unknown, named_owner, reasons},
+    engine::{self, Resolved, named_owner, reasons},
     worlds::{seeds, world},
 };
 use jiff::Timestamp;
@@ -286,15 +286,6 @@ fn prop_assert_eq_window(
 pub fn compare(world: &World, now: Timestamp) -> Checked {
     let model = world.account("acme", "portal", now).unwrap();
     let engine = engine::resolve(world, "acme", "portal");
-    if is_admitted_unknown(world, &model, &engine) {
-        // Known defect (j).
-        return Ok(());
-    }
-    if !world.namespaces.contains_key("acme") && !model.resolves {
-        // Known defect (j): the reason may be missing among others.
-        let comparison = Comparison { world, now, model, engine };
-        return comparison.check_members();
-    }
     Comparison { world, now, model, engine }.check()
 }
 
