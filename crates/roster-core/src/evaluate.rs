@@ -136,7 +136,7 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
         .collect();
     if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| members.scope.contains(email)) {
-        wanted.insert(email, owner);
+        wanted.entry(email).or_insert(owner);
     }
     let desired = definitions.desired(members.scope.clone(), wanted);
     Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now) }

@@ -33,6 +33,8 @@ pub struct Definitions {
     pub ended: Option<End>,
     /// The owner's address, whatever it grants; nobody else may have it.
     pub owner: Option<Email>,
+    /// Whether the catalog has an owner role; absent where the catalog is missing, so that nobody can tell.
+    pub has_owner_role: Option<bool>,
     /// Features of the account's plan.
     pub features: Vec<String>,
     /// Findings of the Account; [`Self::account_advice`] has more advice.
@@ -180,6 +182,7 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
         account_type,
         ended,
         owner,
+        has_owner_role: snapshot.catalog.as_ref().map(|facts| facts.spec.owner_role.is_some()),
         features: account.spec.plan.as_ref().map(|plan| plan.features.clone()).unwrap_or_default(),
         findings: findings.finish(),
         shared,

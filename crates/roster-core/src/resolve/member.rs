@@ -150,13 +150,17 @@ impl Definitions {
         ResolvedMember { desired, potential, views }
     }
 
-    /// What the store should hold of the owner.
+    /// What the store should hold of the owner. While the account does not resolve since its catalog is missing, the
+    /// address may as well be a member's: then what the person's Memberships say comes before this.
     #[must_use]
     pub fn owner_member(&self) -> Option<(Email, DesiredMember)> {
         let email = self.owner.clone()?;
         let ended = self.ended_for(&email);
         let origin = Origin { kind: "Account", name: self.account.name.clone(), generation: self.generation };
         let Outlook::Whole(whole) = &self.outlook else {
+            if self.has_owner_role == Some(false) {
+                return None;
+            }
             let access = ended.map_or(Access::Kept, Access::Ended);
             return Some((email, DesiredMember { access, origin }));
         };
@@ -184,11 +188,11 @@ impl Definitions {
     }
 
     /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
-    /// owner gets nothing there.
+    /// owner gets nothing there, nor where nobody can tell.
     pub(super) fn is_owner(&self, email: &Email) -> bool {
         let has_owner = match &self.outlook {
             Outlook::Whole(whole) => whole.owner.is_some(),
-            Outlook::Unresolvable => true,
+            Outlook::Unresolvable => self.has_owner_role == Some(true),
         };
         has_owner && self.owner.as_ref() == Some(email)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cases,
-    engine::{self, Resolved, named_owner, reasons},
+    engine::{self, Resolved, reasons},
     worlds::{seeds, world},
 };
 use jiff::Timestamp;
@@ -105,15 +105,8 @@ impl Comparison<'_> {
 
     fn check_members(&self) -> Checked {
         let addresses = self.engine.desired.members.keys().map(|email| email.as_str().to_owned());
-        let mut addresses: BTreeSet<String> = addresses.collect();
-        let mut models: BTreeSet<String> = self.model.members.keys().cloned().collect();
-        if !self.model.resolves {
-            // Known defect (u).
-            if let Some(owner) = named_owner(self.world) {
-                addresses.remove(&owner);
-                models.remove(&owner);
-            }
-        }
+        let addresses: BTreeSet<String> = addresses.collect();
+        let models: BTreeSet<String> = self.model.members.keys().cloned().collect();
         prop_assert_eq!(&addresses, &models);
         for address in &addresses {
             let access = self.engine.desired.members.iter().find(|(email, _)| email.as_str() == address).unwrap();
@@ -241,10 +234,7 @@ impl Comparison<'_> {
             model.remove("ConfirmationMissing");
         }
         if !self.model.resolves {
-            // Known defect (u) again; and of an account that does not resolve only the first reason is passed on.
-            if model.contains("OwnerIsMember") || engine.contains("OwnerIsMember") {
-                return Ok(());
-            }
+            // Of an account that does not resolve only the first reason is passed on.
             prop_assert!(engine.is_subset(&model), "{:?}: {:?} of {:?}", id, engine, model);
             prop_assert_eq!(shown(engine), shown(&model), "{:?}", id);
             return Ok(());

@@ -301,8 +301,8 @@ fn judge(
     match member.statement {
         Statement::Kept => None,
         Statement::Ended(end) => {
-            // Known defect (u): whom `owner` names is kept while the account does not resolve.
-            let excused = !holds.strict && (!answer.resolves || holds.guarded) || holds.guarded && !end.is_explicit();
+            let excused = !holds.strict && holds.guarded
+                || (holds.guarded || !answer.resolves) && !end.is_explicit();
             (!has.is_empty() && !excused).then(|| format!("should have no access: {end:?}"))
         }
         Statement::AtMostHeld => {
