@@ -8,19 +8,20 @@ use smallvec::SmallVec;
 use super::{
     Access, Definitions, DesiredMember, End, MemberContent, Origin, Outlook, Window,
     definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
-    role::{advise_on_sections, unavailable},
+    role::{FoundRole, advise_on_sections, unavailable},
 };
 use crate::{
     api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
     model::{
-        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, KindName,
-        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
+        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor,
+        KindName, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
     },
     state::MemberFacts,
 };
 
 const ADDRESS: &str = "spec.user.email";
 const ROLE: &str = "spec.roleRef";
+const GROUPS: &str = "spec.groupRefs";
 
 /// What the memberships of one address come to.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub(super) struct Parts<'a> {
     restrictions: SmallVec<[(&'a Name, &'a Caps); 4]>,
     equal_to_owner: Option<(&'a Name, &'a Ranks)>,
     unknown_restriction: bool,
+    /// The first role or group of which something that lowers it is invalid, and the field that names it.
+    at_most: Option<(&'static str, Grantor)>,
 }
 
 /// The choices that membership and invitation share.
@@ -224,6 +227,11 @@ impl Definitions {
         advise_on_sections(&whole.catalog, &ranks, &mut findings);
         let potential = ranks.clone();
         let mut at_most = parts.unknown_restriction;
+        // Who is equal to the owner has nothing from roles and groups.
+        if let (Some((field, by)), None) = (&parts.at_most, &parts.equal_to_owner) {
+            findings.add(*field, FindingKind::HeldAtMost(by.clone()));
+            at_most = true;
+        }
         if let Some((field, kind)) = invitation_missing(whole, facts, accepted) {
             findings.add(field, kind);
             ranks.clear();
@@ -272,16 +280,20 @@ impl Definitions {
             restrictions: SmallVec::new(),
             equal_to_owner: None,
             unknown_restriction: false,
+            at_most: None,
         };
         self.grant_role(whole, choices, &mut parts, findings);
         if rules.groups == MemberGroups::Forbidden && !choices.groups.is_empty() {
-            findings.add("spec.groupRefs", FindingKind::GroupRefsForbidden);
+            findings.add(GROUPS, FindingKind::GroupRefsForbidden);
         } else {
             for name in choices.groups {
                 if let Some((name, group)) = self.groups.get_key_value(name) {
                     parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks });
+                    if group.at_most {
+                        parts.at_most.get_or_insert_with(|| (GROUPS, Grantor::Group(name.clone())));
+                    }
                 } else {
-                    findings.add("spec.groupRefs", FindingKind::GroupMissing(name.clone()));
+                    findings.add(GROUPS, FindingKind::GroupMissing(name.clone()));
                 }
             }
         }
@@ -330,6 +342,7 @@ impl Definitions {
         let roles = RolesInForce {
             catalog,
             predefined: &whole.predefined,
+            at_most: &whole.at_most,
             custom: &self.roles,
             account_type: self.account_type,
         };
@@ -339,10 +352,7 @@ impl Definitions {
                     findings.add(ROLE, FindingKind::DefaultRoleUnavailable(cause));
                     return;
                 }
-                let name = &catalog.roles[place].name;
-                let ranks = &whole.predefined[place];
-                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
-                parts.role = Some(RoleName::predefined(name));
+                grant_predefined(whole, place, parts);
             } else if whole.facts.spec.members.role == MemberRole::Required {
                 findings.add(ROLE, FindingKind::RoleRequired);
             }
@@ -350,18 +360,27 @@ impl Definitions {
         };
         match roles.find(reference) {
             Err(kind) => findings.add(ROLE, kind),
-            Ok((ranks, Some(place))) => {
-                let name = &catalog.roles[place].name;
-                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
-                parts.role = Some(RoleName::predefined(name));
-            }
-            Ok((ranks, None)) => {
+            Ok(FoundRole { place: Some(place), .. }) => grant_predefined(whole, place, parts),
+            Ok(found) => {
                 if let Some((name, _)) = self.roles.get_key_value(reference.name.as_str()) {
-                    parts.grants.push(Grant { source: Source::Role(name), ranks });
+                    parts.grants.push(Grant { source: Source::Role(name), ranks: found.ranks });
                     parts.role = Some(RoleName::custom(name));
+                    if found.at_most {
+                        parts.at_most = Some((ROLE, Grantor::Role(name.clone())));
+                    }
                 }
             }
         }
+    }
+}
+
+/// Grants the predefined role at `place`, as it is in force here.
+fn grant_predefined<'a>(whole: &'a EffectiveCatalog, place: usize, parts: &mut Parts<'a>) {
+    let name = &whole.catalog.roles[place].name;
+    parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks: &whole.predefined[place] });
+    parts.role = Some(RoleName::predefined(name));
+    if whole.at_most[place] {
+        parts.at_most = Some((ROLE, Grantor::PredefinedRole(name.clone())));
     }
 }
 

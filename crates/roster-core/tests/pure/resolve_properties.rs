@@ -98,6 +98,8 @@ struct Damage {
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
     Nothing,
+    /// Nobody is to have more than the store holds, and everything else is as without.
+    Hold,
     TakeAway,
 }
 
@@ -214,7 +216,7 @@ impl<'a> Damages<'a> {
         for role in &spec.roles {
             self.new_role(&role.name, None, InvalidReason::NameTaken, Effect::Nothing);
             if !role.overridable {
-                self.new_role("late", Some(&role.name), InvalidReason::NotApplicable, Effect::Nothing);
+                self.new_role("late", Some(&role.name), InvalidReason::NotApplicable, Effect::Hold);
             }
         }
         for role in world.roles.values() {
@@ -232,12 +234,15 @@ impl<'a> Damages<'a> {
                 }
                 None => &spec.custom_roles.not_applicable,
             };
-            self.change_role(role, InvalidReason::UnknownSection, Effect::Nothing, |spec| {
+            let starts_from_another = role.spec.overrides.is_some() || role.spec.based_on.is_some();
+            let effect = if starts_from_another { Effect::Hold } else { Effect::Nothing };
+            self.change_role(role, InvalidReason::UnknownSection, effect, |spec| {
                 spec.permissions.insert(NOWHERE.to_owned(), "View".to_owned());
             });
             for section in &spec.sections {
                 if not_applicable.contains(&section.name) {
-                    self.change_role(role, InvalidReason::NotApplicable, Effect::Nothing, |spec| {
+                    let effect = if role.spec.overrides.is_some() { Effect::Hold } else { Effect::Nothing };
+                    self.change_role(role, InvalidReason::NotApplicable, effect, |spec| {
                         spec.permissions.insert(section.name.clone(), everything(catalog)[&section.name].clone());
                     });
                 } else {
@@ -594,9 +599,17 @@ proptest! {
         let without = state(&world);
         for damage in Damages::of(&world, place) {
             damage.check();
-            if damage.effect == Effect::Nothing {
+            if damage.effect != Effect::TakeAway {
                 let with = state(&damage.world);
-                prop_assert_eq!(&with.members, &without.members, "{} {}", damage.object, damage.reason);
+                let held = |state: &State| -> Vec<(Email, Access)> {
+                    let content = |access: &Access| Access::AtMost(Arc::new(content(access).0.clone()));
+                    state.members.iter().map(|(email, access)| (email.clone(), content(access))).collect()
+                };
+                if damage.effect == Effect::Hold {
+                    prop_assert_eq!(held(&with), held(&without), "{} {}", damage.object, damage.reason);
+                } else {
+                    prop_assert_eq!(&with.members, &without.members, "{} {}", damage.object, damage.reason);
+                }
                 prop_assert_eq!(&with.definitions, &without.definitions, "{} {}", damage.object, damage.reason);
             }
         }

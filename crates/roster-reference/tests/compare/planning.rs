@@ -168,7 +168,6 @@ struct Step<'a> {
     after: &'a Memory,
     plan: &'a Plan,
     model: &'a AccountAnswer,
-    engine: &'a Resolved,
     holds_windows: bool,
     now: Timestamp,
 }
@@ -217,10 +216,6 @@ impl Step<'_> {
                 prop_assert!(row.is_some() || self.comes_uninvited(model), "{}: is missing", address);
                 prop_assert_eq!(&levels, &model.levels, "{}", address);
             }
-            Statement::AtMostHeld if self.engine_says_just_this(address) => {
-                // Known defect (k).
-                prop_assert_eq!(&levels, &model.levels, "{}", address);
-            }
             Statement::AtMostHeld => {
                 let Some(held) = held else {
                     prop_assert!(row.is_none(), "{}: a new one is created", address);
@@ -264,11 +259,6 @@ impl Step<'_> {
     fn comes_uninvited(&self, model: &MemberAnswer) -> bool {
         let reasons = |name: &String| &self.model.reasons[&ObjectId::new(Kind::Membership, "acme", name)];
         model.memberships.iter().any(|name| reasons(name).contains("InvitationRequired"))
-    }
-
-    fn engine_says_just_this(&self, address: &str) -> bool {
-        let wanted = self.engine.desired.members.iter().find(|(email, _)| email.as_str() == address);
-        wanted.is_some_and(|(_, member)| matches!(member.access, roster_core::resolve::Access::Exactly(_)))
     }
 }
 
@@ -402,7 +392,7 @@ proptest! {
             prop_assert!(plan.guarded.is_none() && !plan.needs_account);
             memory.apply(&plan);
             let (before, after) = (&before, &memory);
-            let step = Step { before, after, plan: &plan, model: &model, engine: &engine, holds_windows, now: at };
+            let step = Step { before, after, plan: &plan, model: &model, holds_windows, now: at };
             step.check(&scope)?;
             if model.resolves && scope == Scope::Account && !reports {
                 check_definitions(&world, &memory)?;

@@ -170,11 +170,7 @@ impl Comparison<'_> {
         if content.ended.is_none() {
             prop_assert_eq!(named(&self.engine, content), model.potential.clone(), "{}: potential", address);
         }
-        let unknown = self.membership_has(model, "RestrictionNotFound");
-        prop_assert!(!at_most || model.at_most_held, "{}: the engine keeps at most what is held", address);
-        // Known defect (k): the engine knows of unknown restrictions only.
-        prop_assert!(at_most || !unknown, "{}: the engine says just this", address);
-        prop_assert_eq!(at_most, model.at_most_held && unknown, "{}", address);
+        prop_assert_eq!(at_most, model.at_most_held, "{}: at most what is held", address);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::{
     FindingKind, Findings, SettingValue, Unavailable, UnknownLevel,
     shorten::{List, MOST, Quoted, Short},
 };
+use crate::model::Grantor;
 
 impl fmt::Display for FindingKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
@@ -149,6 +150,18 @@ impl fmt::Display for FindingKind {
             Self::RestrictionsWithoutEffect { lifted, applied } => {
                 let (lifted, applied) = (Short(lifted), List(applied, MOST));
                 write!(f, "lifting {lifted} makes the user equal to the owner, so these have no effect: {applied}")
+            }
+            Self::HeldAtMost(by) => {
+                let (kind, name) = match by {
+                    Grantor::Owner(name) | Grantor::PredefinedRole(name) => ("predefined role", name),
+                    Grantor::Role(name) => ("Role", name),
+                    Grantor::Group(name) => ("UserGroup", name),
+                };
+                write!(
+                    f,
+                    "a Role that changes {kind} {} is invalid; until it is mended, access is at most what the store holds",
+                    Quoted(name)
+                )
             }
             Self::AddressInvalid(error) => write!(f, "{error}"),
             Self::OwnerIsMember(owner) => {

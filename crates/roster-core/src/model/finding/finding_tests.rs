@@ -8,7 +8,7 @@ use crate::{
         AccountType, DriftPolicy, Enforcement, InvalidReason,
         limits::{MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_NAME},
     },
-    model::{AccountKey, Email, InvalidEmail, KindName, Name},
+    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
 /// Longest sentence with names at their bounds, in bytes.
@@ -105,6 +105,7 @@ impl Names {
             Kind::RestrictionMissing(label()),
             Kind::ConfirmationMissing(label()),
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
+            Kind::HeldAtMost(Grantor::Group(object())),
             Kind::AddressInvalid(Box::new(domain)),
             Kind::OwnerIsMember(email()),
             Kind::OwnerIsInvited(email()),

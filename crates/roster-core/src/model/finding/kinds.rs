@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{Enforcement, InvalidReason},
-    model::{AccountKey, Email, InvalidEmail, KindName, Name},
+    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
 /// Fault of an object, or advice on it, with the names and numbers that its sentence needs. At most 64 bytes.
@@ -183,6 +183,9 @@ pub enum FindingKind {
         /// Restrictions applied in vain.
         applied: Box<[Name]>,
     },
+    /// Advice on a Membership: this role or group depends on a Role that should lower it and is invalid, so access does not
+    /// rise.
+    HeldAtMost(Grantor),
     /// Account, Membership, Invitation: an address that is none.
     AddressInvalid(Box<InvalidEmail>),
     /// Membership: the address is the owner's.
@@ -252,7 +255,8 @@ impl FindingKind {
             | Self::LeftOut { .. }
             | Self::CannotStandAlone(_)
             | Self::Advisory { .. }
-            | Self::RestrictionsWithoutEffect { .. } => return None,
+            | Self::RestrictionsWithoutEffect { .. }
+            | Self::HeldAtMost(_) => return None,
         })
     }
 

@@ -41,6 +41,7 @@ impl FindingKind {
             Self::RoleMissing { is_predefined: true, .. } => "set kind: PredefinedRole in the reference",
             Self::DefaultRoleUnavailable(_) => "name a role that members of this type of account can hold",
             Self::InvitationMissing(_) => "invite the member again",
+            Self::HeldAtMost(_) => "mend the account's Role that is invalid: its own status says what is wrong",
             Self::RestrictionsWithoutEffect { .. } => "do not lift the one, or do not apply the others",
             _ => return None,
         })
