@@ -95,7 +95,14 @@ pub(super) fn apply_overrides(
         };
         let predefined = &catalog.roles[place];
         let mut ranks = predefined.ranks.clone();
-        if predefined.overridable {
+        let is_taken = catalog.role(&role.name).is_some();
+        if is_taken {
+            let taken = FindingKind::NameIsPredefined { role: role.name.clone(), is_override: true };
+            findings.add("metadata.name", taken);
+        }
+        if !predefined.overridable {
+            findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
+        } else if !is_taken {
             set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut findings);
             // Of two overrides the lower level counts, in each section.
             if overridden[place] {
@@ -104,8 +111,6 @@ pub(super) fn apply_overrides(
                 in_force[place] = ranks.clone();
                 overridden[place] = true;
             }
-        } else {
-            findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
         }
         at_most[place] |= !findings.findings().is_valid();
         if count.get(target).is_some_and(|count| *count > 1) {
@@ -145,7 +150,8 @@ pub(super) fn custom_role(
         findings.add_whole(FindingKind::CustomRolesForbidden);
     }
     if catalog.role(&role.name).is_some() {
-        findings.add("metadata.name", FindingKind::NameIsPredefined(role.name.clone()));
+        let taken = FindingKind::NameIsPredefined { role: role.name.clone(), is_override: false };
+        findings.add("metadata.name", taken);
     }
     if !findings.findings().is_valid() {
         return ResolvedRole::nothing(catalog, role, findings.finish());

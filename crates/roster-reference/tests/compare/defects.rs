@@ -144,14 +144,14 @@ fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() 
     assert_eq!(statement(&deleted, olga), Statement::Kept);
 }
 
-// Known defect (v): api.md "`NameTaken`: a Role named like a predefined role".
+// Mended (v): api.md "`NameTaken`: a Role named like a predefined role".
 #[test]
-fn v_an_override_may_be_named_like_a_predefined_role() {
+fn an_override_named_like_a_predefined_role_is_taken() {
     let reader = object("Role", "reader", "overrides: reader, permissions: {users: Hide}");
     let world = plain(&[reader, membership("dana", "roleRef: {name: reader}")].concat());
-    assert_eq!(engines_reasons(&world, Kind::Role, "reader"), "");
+    assert_eq!(engines_reasons(&world, Kind::Role, "reader"), "NameTaken");
     assert_eq!(reasons(&world, Kind::Role, "reader"), "NameTaken");
-    assert_eq!(engines(&world, DANA), "exactly bulk=View");
+    assert_eq!(engines(&world, DANA), "at most users=View bulk=View");
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 

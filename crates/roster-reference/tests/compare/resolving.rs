@@ -241,8 +241,9 @@ impl Comparison<'_> {
                 let role = &self.world.roles[&("acme".to_owned(), id.name.clone())].spec;
                 let custom = role.overrides.is_none()
                     && ["NameTaken", "RoleNotAvailable"].iter().any(|reason| engine.contains(*reason));
+                let named = self.world.catalogs["catalog"].spec.roles.iter().any(|known| known.name == id.name);
                 let overriding = role.overrides.is_some()
-                    && ["NotApplicable", "RoleNotFound"].iter().any(|reason| engine.contains(*reason));
+                    && (named || ["NotApplicable", "RoleNotFound"].iter().any(|reason| engine.contains(*reason)));
                 custom || overriding
             }
             Kind::UserGroup => engine.contains("GroupsForbidden"),

@@ -94,8 +94,9 @@ impl fmt::Display for FindingKind {
             Self::CustomRolesForbidden => {
                 f.write_str("the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)")
             }
-            Self::NameIsPredefined(role) => {
-                write!(f, "{} is a predefined role; choose another name, or set spec.overrides", Quoted(role))
+            Self::NameIsPredefined { role, is_override } => {
+                let other = if *is_override { "choose another name for the override" } else { "choose another name, or set spec.overrides" };
+                write!(f, "{} is a predefined role; {other}", Quoted(role))
             }
             Self::LeftOut { section, role } => write!(
                 f,

@@ -88,7 +88,7 @@ impl Names {
             Kind::NotOverridable(object()),
             Kind::OverriddenTwice(object()),
             Kind::CustomRolesForbidden,
-            Kind::NameIsPredefined(object()),
+            Kind::NameIsPredefined { role: object(), is_override: true },
             Kind::LeftOut { section: label(), role: object() },
             Kind::CannotStandAlone(Box::new(of_level)),
             Kind::Advisory { level: level(), advisory: Arc::new(Advisory { section: label(), message: words() }) },

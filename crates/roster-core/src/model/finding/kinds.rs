@@ -114,7 +114,12 @@ pub enum FindingKind {
     /// Role: the catalog does not let accounts add roles.
     CustomRolesForbidden,
     /// Role: it is named like this predefined role.
-    NameIsPredefined(Name),
+    NameIsPredefined {
+        /// The name.
+        role: Name,
+        /// It overrides a predefined role, be it that one or another.
+        is_override: bool,
+    },
     /// Advice on a Role: a section of the role it is based on is left out.
     LeftOut {
         /// The section.
@@ -226,7 +231,7 @@ impl FindingKind {
             Self::UnknownSection(_) => Reason::UnknownSection,
             Self::UnknownLevel(_) => Reason::UnknownLevel,
             Self::NotApplicable(_) | Self::NotOverridable(_) => Reason::NotApplicable,
-            Self::OverriddenTwice(_) | Self::NameIsPredefined(_) => Reason::NameTaken,
+            Self::OverriddenTwice(_) | Self::NameIsPredefined { .. } => Reason::NameTaken,
             Self::CustomRolesForbidden
             | Self::RoleInvalid { .. }
             | Self::RoleUnavailable(_)

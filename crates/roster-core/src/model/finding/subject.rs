@@ -24,7 +24,7 @@ impl FindingKind {
             | Self::NotApplicable(name)
             | Self::NotOverridable(name)
             | Self::OverriddenTwice(name)
-            | Self::NameIsPredefined(name)
+            | Self::NameIsPredefined { role: name, .. }
             | Self::LeftOut { section: name, .. }
             | Self::PredefinedRoleMissing { role: name, .. }
             | Self::RoleMissing { role: name, .. }
