@@ -51,6 +51,8 @@ struct One {
     view: MemberView,
     /// Something unknown could only take away.
     at_most: bool,
+    /// An Invitation is missing.
+    uninvited: bool,
 }
 
 /// References of a membership or invitation, looked up.
@@ -122,17 +124,20 @@ impl Definitions {
             let kept = if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) };
             let access = ended.map_or(kept, Access::Ended);
             let views = facts.iter().map(|one| self.view(one, None)).collect();
-            return ResolvedMember { desired: Some(DesiredMember { access, origin }), potential: None, views };
+            let desired = Some(DesiredMember { access, origin, counts_as_holder: false });
+            return ResolvedMember { desired, potential: None, views };
         };
 
         let mut views = SmallVec::with_capacity(facts.len());
         let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
         let mut at_most = false;
+        let mut counts_as_holder = facts.len() == 1;
         let mut potential: Option<Ranks> = None;
         for one in facts {
             let duplicate = (facts.len() > 1).then(|| duplicate(email, facts, one));
             let one_resolved = self.one(whole, one, accepted, duplicate);
             at_most |= one_resolved.at_most;
+            counts_as_holder &= !one_resolved.uninvited;
             match &mut potential {
                 Some(lower) => lower.lower_to(one_resolved.potential.as_slice()),
                 None => potential = Some(one_resolved.potential),
@@ -148,7 +153,7 @@ impl Definitions {
             }
             let content = Arc::new(content);
             let access = if at_most { Access::AtMost(content) } else { Access::Exactly(content) };
-            DesiredMember { access, origin }
+            DesiredMember { access, origin, counts_as_holder }
         });
         ResolvedMember { desired, potential, views }
     }
@@ -165,7 +170,7 @@ impl Definitions {
                 return None;
             }
             let access = ended.map_or(Access::Kept, Access::Ended);
-            return Some((email, DesiredMember { access, origin }));
+            return Some((email, DesiredMember { access, origin, counts_as_holder: false }));
         };
         let owner = whole.owner.as_ref()?;
         let role = &whole.catalog.roles[owner.role];
@@ -181,7 +186,8 @@ impl Definitions {
             ended,
             ..MemberContent::default()
         };
-        Some((email, DesiredMember { access: Access::Exactly(Arc::new(content)), origin }))
+        let access = Access::Exactly(Arc::new(content));
+        Some((email, DesiredMember { access, origin, counts_as_holder: false }))
     }
 
     /// Returns the findings of a Membership whose address is none: it counts for nothing.
@@ -232,7 +238,9 @@ impl Definitions {
             findings.add(*field, FindingKind::HeldAtMost(by.clone()));
             at_most = true;
         }
-        if let Some((field, kind)) = invitation_missing(whole, facts, accepted) {
+        let missing = invitation_missing(whole, facts, accepted);
+        let uninvited = missing.is_some();
+        if let Some((field, kind)) = missing {
             findings.add(field, kind);
             ranks.clear();
             at_most = true;
@@ -262,7 +270,7 @@ impl Definitions {
             ended: None,
             anomalies: Box::default(),
         };
-        One { content, potential, view, at_most }
+        One { content, potential, view, at_most, uninvited }
     }
 
     /// Looks up what a membership or invitation names; what leads nowhere adds nothing and is a fault.

@@ -7,9 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use roster_core::{
-    evaluate::{Context, judge, prepare},
+    evaluate::{Context, evaluate, judge, prepare},
     model::{AccountKey, Findings, Name, Scope, Seed},
-    plan::Mark,
+    plan::{Mark, Observed, Plan},
     resolve::{Definitions, Desired, MemberView},
     state::{
         AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
@@ -86,12 +86,24 @@ pub fn index(objects: impl IntoIterator<Item = Object>) -> Index {
     index
 }
 
+/// The mark of an account.
+pub fn mark(namespace: &str, name: &str) -> Mark {
+    Mark { cluster: "cluster".into(), account: AccountKey::new(namespace, name), uid: "uid".into() }
+}
+
+/// The engine's plan for `acme/portal` and a store.
+pub fn plan(world: &World, observed: &Observed, now: Timestamp) -> Plan {
+    let (key, index) = (AccountKey::new("acme", "portal"), index(objects(world)));
+    let members = index.members(&key, &Scope::Account).unwrap();
+    let prepared = prepare(&index.snapshot(&key).unwrap());
+    evaluate(&prepared, &members, observed, &Context::new(mark("acme", "portal"), now)).plan
+}
+
 /// The engine's answer about an account.
 pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
     let (key, index) = (AccountKey::new(namespace, name), index(objects(world)));
     let members = index.members(&key, &Scope::Account).unwrap();
-    let mark = Mark { cluster: "cluster".into(), account: key.clone(), uid: "uid".into() };
-    let context = Context::new(mark, Timestamp::UNIX_EPOCH);
+    let context = Context::new(mark(namespace, name), Timestamp::UNIX_EPOCH);
     let judged = judge(&prepare(&index.snapshot(&key).unwrap()), &members, &context);
     let definitions = judged.definitions;
     let mut views = BTreeMap::new();
