@@ -1,7 +1,7 @@
 //! Outcome of a pass: findings and what the store said, put into reports for status and notices for events.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -21,6 +21,9 @@ use crate::{
     resolve::{Access, Definitions, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
+
+/// Objects named in one message.
+const SHOWN: usize = 5;
 
 /// A plan, and what the store made of it.
 pub struct AppliedPlan {
@@ -168,7 +171,7 @@ impl<'a> Outcomes<'a> {
             outcome.say(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
-            let report = self.account(pass, definitions);
+            let report = self.account(pass, judged);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
         outcome.notices = notices::of(pass, self);
@@ -242,14 +245,39 @@ impl<'a> Outcomes<'a> {
         }
     }
 
+    /// Returns a message on what is not ours and has no object of its own that says so, such as the owner or a predefined
+    /// role.
+    fn not_owned(&self, pass: &ObjectsInScope, judged: &Judged) -> Option<String> {
+        let definitions = &judged.definitions;
+        let members = std::iter::zip(&pass.members, &judged.members);
+        let members: HashSet<&Email> = members
+            .filter(|((_, memberships), member)| !memberships.is_empty() && member.desired.is_some())
+            .map(|((email, _), _)| email)
+            .collect();
+        let says_so = |object: &ObjectKey| match object {
+            ObjectKey::Account => true,
+            ObjectKey::Member(email) => members.contains(email),
+            ObjectKey::Role(role) => pass.roles.iter().any(|record| role_key(record) == *role),
+            ObjectKey::Group(name) => definitions.groups.contains_key(name),
+        };
+        let holds = self.plan.holds.iter().filter(|(_, hold)| **hold == Hold::NotOwned);
+        let objects: Vec<&ObjectKey> = holds.map(|(object, _)| object).filter(|object| !says_so(object)).collect();
+        match objects.as_slice() {
+            [] => None,
+            [object] => Some(self.hold(Hold::NotOwned, object).1),
+            objects => Some(format!(
+                "{} are in the store already and are not ours; the store's spec.adoption does not allow taking them",
+                listed(objects)
+            )),
+        }
+    }
+
     pub(super) fn guard_message(&self) -> String {
         let Some(guarded) = &self.plan.guarded else { return String::new() };
-        let shown = guarded.members.iter().take(5).map(Email::as_str).collect::<Vec<_>>().join(", ");
-        let more = guarded.members.len().saturating_sub(5);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!(
-            "{} removals are held back ({shown}{more}): {}. If this is wanted, set the annotation {}={} on the Account",
+            "{} removals are held back ({}): {}. If this is wanted, set the annotation {}={} on the Account",
             guarded.members.len(),
+            listed(&guarded.members),
             guarded.why,
             crate::api::APPROVE_REMOVAL_ANNOTATION,
             guarded.hash,
@@ -288,7 +316,8 @@ impl<'a> Outcomes<'a> {
         report
     }
 
-    fn account(&self, pass: &ObjectsInScope, definitions: &Definitions) -> Report {
+    fn account(&self, pass: &ObjectsInScope, judged: &Judged) -> Report {
+        let definitions = &judged.definitions;
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
         if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
@@ -308,6 +337,8 @@ impl<'a> Outcomes<'a> {
             let message =
                 format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
             report = report.unsynced(reason, message);
+        } else if let Some(message) = self.not_owned(pass, judged).filter(|_| !matches!(report.synced, Synced::No(_))) {
+            report = report.unsynced(SyncReason::NotOwned, message);
         } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
             report = report.unsynced(reason, message);
@@ -331,6 +362,15 @@ impl<'a> Outcomes<'a> {
             report.findings.get_or_insert_default().push(definitions.owner_stays(owner));
         }
         report
+    }
+}
+
+/// Lists the first of these, and counts the others.
+fn listed<T: std::fmt::Display>(all: &[T]) -> String {
+    let shown = all.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
