@@ -91,8 +91,9 @@ impl PassReport {
 /// Outcomes of a pass, looked up by object.
 pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) made: HashMap<&'a ObjectKey, &'a Outcome>,
-    drift: HashMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
+    /// In the order of the objects, so that of several failures each pass shows the same one.
+    pub(super) made: BTreeMap<&'a ObjectKey, &'a Outcome>,
+    drift: BTreeMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
     unsettled: bool,
     now: Timestamp,
 }
@@ -249,6 +250,11 @@ impl<'a> Outcomes<'a> {
     /// role.
     fn not_owned(&self, pass: &ObjectsInScope, judged: &Judged) -> Option<String> {
         let definitions = &judged.definitions;
+        let holds = self.plan.holds.iter().filter(|(_, hold)| **hold == Hold::NotOwned);
+        let holds: Vec<&ObjectKey> = holds.map(|(object, _)| object).collect();
+        if holds.is_empty() {
+            return None;
+        }
         let members = std::iter::zip(&pass.members, &judged.members);
         let members: HashSet<&Email> = members
             .filter(|((_, memberships), member)| !memberships.is_empty() && member.desired.is_some())
@@ -260,8 +266,7 @@ impl<'a> Outcomes<'a> {
             ObjectKey::Role(role) => pass.roles.iter().any(|record| role_key(record) == *role),
             ObjectKey::Group(name) => definitions.groups.contains_key(name),
         };
-        let holds = self.plan.holds.iter().filter(|(_, hold)| **hold == Hold::NotOwned);
-        let objects: Vec<&ObjectKey> = holds.map(|(object, _)| object).filter(|object| !says_so(object)).collect();
+        let objects: Vec<&ObjectKey> = holds.into_iter().filter(|object| !says_so(object)).collect();
         match objects.as_slice() {
             [] => None,
             [object] => Some(self.hold(Hold::NotOwned, object).1),

@@ -100,3 +100,34 @@ fn who_has_a_membership_is_told_there_and_not_on_the_account() {
     let said = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
     assert!(said["Synced"].starts_with("True"), "{said:?}");
 }
+
+#[test]
+fn of_several_failures_each_pass_shows_the_same_one() {
+    let members: String = (0..9).map(|place| membership(&format!("m{place}"), "roleRef: {name: editor}")).collect();
+    let pass = Pass::new("acme", World::of(&format!("{PORTAL}{members}")));
+    let refuse = |plan: &Plan| {
+        let refused = |place: usize| Err(StoreError::Invalid(format!("no {place}")));
+        Ok((0..plan.changes.len()).map(refused).collect())
+    };
+    let say = || {
+        let reports = reports(&pass, None, &Observed::default(), refuse);
+        let said = conditions(&account(&reports, &StatusDigest::default()))["Synced"].clone();
+        (said, reports.end)
+    };
+    let first = say();
+    assert!(first.0.contains("changes failed; account: "), "{first:?}");
+    for _ in 0..20 {
+        assert_eq!(say(), first);
+    }
+}
+
+#[test]
+fn a_failed_pass_over_one_member_keeps_the_number_of_managed_accounts() {
+    let pass = Pass::new("acme", World::of(&format!("{PORTAL}{}", membership("dana", "roleRef: {name: editor}"))));
+    let away = |_: &Plan| Err(StoreError::Unavailable("away".to_owned()));
+    let failed = reports(&pass, Some("dana@acme.example"), &Observed::default(), away);
+    let was = StatusDigest { hash: 1, managed_accounts: 7, ..StatusDigest::default() };
+    assert_eq!(account(&failed, &was)["managedAccounts"], 7);
+    // Of an Account that nobody has looked at, nothing is said.
+    assert_eq!(account(&failed, &StatusDigest::default()).get("managedAccounts"), None);
+}
