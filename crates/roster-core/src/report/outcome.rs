@@ -13,7 +13,7 @@ use super::{
     notices, render,
 };
 use crate::{
-    api::{DriftEntry, HeldRemovals, SyncReason},
+    api::{DriftEntry, HeldRemovals, SyncReason, limits::MAX_TEXT},
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
@@ -387,7 +387,17 @@ pub fn failure(error: &StoreError) -> (SyncReason, String) {
         StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
         StoreError::Unsupported(_) => SyncReason::NotSupportedByStore,
     };
-    (reason, error.to_string())
+    (reason, words(error))
+}
+
+/// Returns the words of a store, of which there may be any number: the first of them.
+pub(super) fn words(error: &StoreError) -> String {
+    let mut words = error.to_string();
+    if let Some((end, _)) = words.char_indices().nth(MAX_TEXT) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
 }
 
 fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {

@@ -128,13 +128,18 @@ impl Definitions {
             return ResolvedMember { desired, potential: None, views };
         };
 
+        // One list for all of them: each of n that named n others would take n² names.
+        let all: Option<Arc<[Name]>> = (facts.len() > 1).then(|| facts.iter().map(|one| one.name.clone()).collect());
         let mut views = SmallVec::with_capacity(facts.len());
         let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
         let mut at_most = false;
         let mut counts_as_holder = facts.len() == 1;
         let mut potential: Option<Ranks> = None;
         for one in facts {
-            let duplicate = (facts.len() > 1).then(|| duplicate(email, facts, one));
+            let duplicate = all.as_ref().map(|all| {
+                let (email, own, all) = (email.clone(), one.name.clone(), all.clone());
+                FindingKind::DuplicateMembership(Box::new(DuplicateMembership { email, own, all }))
+            });
             let one_resolved = self.one(whole, one, accepted, duplicate);
             at_most |= one_resolved.at_most;
             counts_as_holder &= !one_resolved.uninvited;
@@ -423,11 +428,6 @@ fn invitation_missing(
         }
         _ => None,
     }
-}
-
-fn duplicate(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> FindingKind {
-    let others = facts.iter().filter(|other| other.name != one.name).map(|other| other.name.clone()).collect();
-    FindingKind::DuplicateMembership(Box::new(DuplicateMembership { email: email.clone(), others }))
 }
 
 /// Of two memberships of one user, the lower level in each section and the shorter time.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::{
     FindingKind, Findings, SettingValue, Unavailable, UnknownLevel,
-    shorten::{List, MOST, Quoted, Short},
+    shorten::{Counted, List, MOST, Quoted, Short},
 };
-use crate::model::Grantor;
+use crate::model::{Grantor, Name};
 
 impl fmt::Display for FindingKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
@@ -173,8 +173,10 @@ impl fmt::Display for FindingKind {
                 write!(f, "{} is the account's owner and needs no Invitation", Short(owner.as_str()))
             }
             Self::DuplicateMembership(duplicate) => {
-                // Every other one is named; `MOST` instead would bound the list.
-                let (email, others) = (Short(duplicate.email.as_str()), List(&duplicate.others, usize::MAX));
+                let others = duplicate.all.iter().filter(|name| **name != duplicate.own);
+                let shown: Vec<&Name> = others.take(MOST).collect();
+                let all = duplicate.all.len().saturating_sub(1);
+                let (email, others) = (Short(duplicate.email.as_str()), Counted(&shown, all));
                 write!(
                     f,
                     "{email} has more than one Membership here (also {others}); the lower level counts in each section"
