@@ -252,9 +252,11 @@ impl<'a> Damages<'a> {
                 }
             }
             if role.spec.overrides.is_none() && role.spec.based_on.is_none() {
+                let unknown = role.spec.permissions.keys().any(|section| catalog.section(section).is_none());
+                let effect = if unknown { Effect::Hold } else { Effect::Nothing };
                 for (reference, reason) in self.bad_references() {
                     if reference.kind == RoleRefKind::PredefinedRole {
-                        self.change_role(role, reason, Effect::Nothing, |spec| spec.based_on = Some(reference.name));
+                        self.change_role(role, reason, effect, |spec| spec.based_on = Some(reference.name));
                     }
                 }
             }
@@ -483,7 +485,9 @@ fn nobody_has_less(before: &State, after: &State) -> bool {
         && before.members.iter().zip(&after.members).all(|((one, before), (other, after))| {
             let ((was, was_at_most), (now, at_most)) = (content(before), content(after));
             one == other
-                && (was_at_most, was.window, was.ended) == (at_most, now.window, now.ended)
+                // What comes by a role with an invalid override may keep a member at what they hold.
+                && was_at_most <= at_most
+                && (was.window, was.ended) == (now.window, now.ended)
                 && was.ranks.is_at_most(&now.ranks)
         })
 }
