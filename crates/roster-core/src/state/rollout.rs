@@ -122,6 +122,10 @@ pub struct Progress {
     pub next: Option<AccountKey>,
     /// The first account that others wait for.
     pub waits: Option<AccountKey>,
+    /// Accounts that others wait for.
+    pub pending: usize,
+    /// Accounts that stop it.
+    pub stops: usize,
     /// The first account that stops it, and why.
     pub stopped: Option<(AccountKey, SyncReason)>,
     /// What is to be done now.
@@ -150,6 +154,8 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         Standing::Done | Standing::Waits => None,
     });
     let waits = admitted.iter().find(|(_, standing)| *standing == Standing::Waits).map(|(key, _)| key.clone());
+    let pending = admitted.iter().filter(|(_, standing)| *standing == Standing::Waits).count();
+    let stops = admitted.iter().filter(|(_, standing)| matches!(standing, Standing::Stopped(_))).count();
     // 1, 2, 4, …: as many as there are already, and one.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
     let step = if admitted.iter().any(|(_, standing)| *standing != Standing::Done) {
@@ -160,5 +166,5 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
     let next = waiting.first().map(|(key, _)| key.clone());
-    Progress { accounts: accounts.len(), updated, next, waits, stopped, step }
+    Progress { accounts: accounts.len(), updated, next, waits, pending, stops, stopped, step }
 }
