@@ -66,7 +66,7 @@ pub(super) fn object(id: &ObjectId, value: &Value) -> Result<Object, serde_json:
 }
 
 fn record<F>(id: &ObjectId, value: &Value, account: &str, facts: F) -> Record<F> {
-    let kind = KindName::ALL.into_iter().find(|kind| kind.as_str() == id.kind);
+    let kind = KindName::ALL.into_iter().find(|kind| id.kind == kind.as_str());
     let annotations = kind.and_then(|kind| annotations_of(kind, &words(value, "annotations")));
     let meta = Meta {
         uid: FILES.into(),

@@ -97,7 +97,10 @@ async fn stopped(site: &Site<'_>, account: &str) -> String {
     eventually_or(PATIENCE, at.to_owned(), async || {
         let status = site.status("PermissionCatalog", site.name()).await;
         let stalled = find(&status, "Stalled").filter(|stalled| stalled.reason == "RolloutStopped");
-        stalled.map(|stalled| stalled.message).filter(|said| said.contains(at) && !said.contains(&site.key(account))).ok_or_else(|| format!("{status:#}"))
+        stalled
+            .map(|stalled| stalled.message)
+            .filter(|said| said.contains(at) && !said.contains(&site.key(account)))
+            .ok_or_else(|| format!("{status:#}"))
     })
     .await
 }

@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::{Notice, NoticeReason as Reason, bodies::role_key, outcome::{Outcomes, words}};
+use super::{
+    Notice, NoticeReason as Reason,
+    bodies::role_key,
+    outcome::{Outcomes, words},
+};
 use crate::{
     api::DriftEntry,
     contract::StoreError,

@@ -76,21 +76,19 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             catalog,
             checked,
             held_removals,
-        } => {
-            finish(&api::AccountStatus {
-                observed_generation,
-                conditions,
-                members: Some(count(*members)),
-                roles: Some(count(*roles)),
-                groups: Some(count(*groups)),
-                pending_invitations: Some(count(*pending_invitations)),
-                managed_accounts: writer.managed_accounts(*managed_accounts),
-                catalog_generation: *catalog,
-                last_checked_time: writer.last_checked(*checked).map(time),
-                held_removals: held_removals.clone(),
-                drift: writer.drift_status(),
-            })
-        }
+        } => finish(&api::AccountStatus {
+            observed_generation,
+            conditions,
+            members: Some(count(*members)),
+            roles: Some(count(*roles)),
+            groups: Some(count(*groups)),
+            pending_invitations: Some(count(*pending_invitations)),
+            managed_accounts: writer.managed_accounts(*managed_accounts),
+            catalog_generation: *catalog,
+            last_checked_time: writer.last_checked(*checked).map(time),
+            held_removals: held_removals.clone(),
+            drift: writer.drift_status(),
+        }),
         Detail::Role { permissions, changes, members } => finish(&api::RoleStatus {
             observed_generation,
             conditions,

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
     model::{
-        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor,
-        KindName, MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
+        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor, KindName,
+        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
     },
     state::MemberFacts,
 };

@@ -48,10 +48,8 @@ fn account(reports: &PassReport, was: &StatusDigest) -> Value {
 fn conditions(status: &Value) -> BTreeMap<String, String> {
     let text = |condition: &Value, key: &str| condition[key].as_str().unwrap_or_default().to_owned();
     let all = status["conditions"].as_array().unwrap().iter();
-    all.map(|one| {
-        (text(one, "type"), [text(one, "status"), text(one, "reason"), text(one, "message")].join(" "))
-    })
-    .collect()
+    all.map(|one| (text(one, "type"), [text(one, "status"), text(one, "reason"), text(one, "message")].join(" ")))
+        .collect()
 }
 
 /// What somebody else put there.
@@ -87,7 +85,9 @@ fn of_many_that_are_not_ours_five_are_named() {
     let names = names.join(", ");
     assert_eq!(
         said["Synced"],
-        format!("False NotOwned {names} and {others} more are in the store already and are not ours; the store's spec.adoption does not allow taking them")
+        format!(
+            "False NotOwned {names} and {others} more are in the store already and are not ours; the store's spec.adoption does not allow taking them"
+        )
     );
 }
 

@@ -120,7 +120,9 @@ fn it_stops_at_the_first_that_does_not_take_it() {
     assert_eq!((now.step.clone(), now.stops), (Step::Wait, 4));
     // Whoever reads the catalog need not read other tenants' accounts.
     let said = roster_core::report::rollout_message(2, &now);
-    assert!(said.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. "));
+    assert!(
+        said.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. ")
+    );
     assert!(!said.contains(&key(1).to_string()), "{said}");
     // One that has not had its turn has nothing to say.
     let now = progress(Some(&key(0)), &accounts);

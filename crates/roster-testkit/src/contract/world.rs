@@ -125,7 +125,10 @@ impl World {
         });
         let members = members.map(|(email, content)| {
             let access = Access::Exactly(Arc::new(content.clone()));
-            (email.clone(), DesiredMember { access, origin: origin("Membership", email.as_str()), counts_as_holder: true })
+            (
+                email.clone(),
+                DesiredMember { access, origin: origin("Membership", email.as_str()), counts_as_holder: true },
+            )
         });
         Desired {
             account: self.key().clone(),

@@ -301,8 +301,7 @@ fn judge(
     match member.statement {
         Statement::Kept => None,
         Statement::Ended(end) => {
-            let excused = !holds.strict && holds.guarded
-                || (holds.guarded || !answer.resolves) && !end.is_explicit();
+            let excused = !holds.strict && holds.guarded || (holds.guarded || !answer.resolves) && !end.is_explicit();
             (!has.is_empty() && !excused).then(|| format!("should have no access: {end:?}"))
         }
         Statement::AtMostHeld => {

@@ -277,8 +277,6 @@ fn seeds_find_known_defects_by_themselves() {
         (6, "revocation"),
         // (i) An override is deleted: what it had lowered rises without a fresh read.
         (12, "vanished"),
-        // (k) An override that becomes invalid no longer lowers.
-        (17, "sticky"),
         // (b) The guard holds p3, and the account is suspended then.
         (28, "revocation"),
     ];

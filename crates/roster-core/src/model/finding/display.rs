@@ -95,7 +95,11 @@ impl fmt::Display for FindingKind {
                 f.write_str("the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)")
             }
             Self::NameIsPredefined { role, is_override } => {
-                let other = if *is_override { "choose another name for the override" } else { "choose another name, or set spec.overrides" };
+                let other = if *is_override {
+                    "choose another name for the override"
+                } else {
+                    "choose another name, or set spec.overrides"
+                };
                 write!(f, "{} is a predefined role; {other}", Quoted(role))
             }
             Self::LeftOut { section, role } => write!(
