@@ -166,13 +166,14 @@ pub(super) fn custom_role(
                 let missing = FindingKind::PredefinedRoleMissing { role: Name::new(base), is_custom: false };
                 findings.add("spec.basedOn", missing);
             }
-            Some(place) => match unavailable(catalog, place, account_type) {
-                Some(cause) => findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause)),
-                None => {
+            Some(place) => {
+                if let Some(cause) = unavailable(catalog, place, account_type) {
+                    findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause));
+                } else {
                     ranks = in_force.ranks[place].clone();
                     at_most |= in_force.at_most[place];
                 }
-            },
+            }
         }
         for section in &catalog.custom_not_applicable {
             if ranks.as_slice()[*section] > 0 {
@@ -240,13 +241,11 @@ impl<'a> RolesInForce<'a> {
                     let is_custom = self.custom.contains_key(reference.name.as_str());
                     return Err(FindingKind::PredefinedRoleMissing { role: role(), is_custom });
                 };
-                match unavailable(self.catalog, place, self.account_type) {
-                    Some(cause) => Err(FindingKind::RoleUnavailable(cause)),
-                    None => {
-                        let (ranks, at_most) = (&self.predefined[place], self.at_most[place]);
-                        Ok(FoundRole { ranks, place: Some(place), at_most })
-                    }
+                if let Some(cause) = unavailable(self.catalog, place, self.account_type) {
+                    return Err(FindingKind::RoleUnavailable(cause));
                 }
+                let (ranks, at_most) = (&self.predefined[place], self.at_most[place]);
+                Ok(FoundRole { ranks, place: Some(place), at_most })
             }
             RoleRefKind::Role => {
                 let Some(custom) = self.custom.get(reference.name.as_str()) else {

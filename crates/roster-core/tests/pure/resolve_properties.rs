@@ -486,9 +486,7 @@ fn nobody_has_less(before: &State, after: &State) -> bool {
         && before.members.iter().zip(&after.members).all(|((one, before), (other, after))| {
             let ((was, _), (now, _)) = (content(before), content(after));
             // What comes by a role with an invalid override keeps a member at what they hold, and what mends it does not.
-            one == other
-                && (was.window, was.ended) == (now.window, now.ended)
-                && was.ranks.is_at_most(&now.ranks)
+            one == other && (was.window, was.ended) == (now.window, now.ended) && was.ranks.is_at_most(&now.ranks)
         })
 }
 
