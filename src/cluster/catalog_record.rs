@@ -14,7 +14,7 @@ use crate::{
     api::{CATALOG_ANNOTATION, MANAGER, PermissionCatalogSpec},
     cluster::{api_error::is_gone, leases::Term},
     control::RecordWrite,
-    model::{AccountKey, Name},
+    model::{AccountKey, KindName, Name},
     state::{CatalogFacts, CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, WatchEvent},
 };
 
@@ -46,7 +46,7 @@ pub fn object(config_map: ConfigMap) -> Object {
         namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
         name: metadata.name.as_deref().unwrap_or_default().into(),
         account: Name::default(),
-        meta: Meta::new(&metadata, StatusDigest::default()),
+        meta: Meta::new(KindName::CatalogRecord, &metadata, StatusDigest::default()),
         facts: Arc::new(CatalogRecord { catalog, last }),
     })
 }

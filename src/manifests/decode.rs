@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::ObjectId;
 use crate::{
     api,
-    model::Name,
+    model::{KindName, Name},
     plan::FILES,
     state::{
         AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord, Object,
-        Record, RoleFacts, StoreFacts, namespace_labels,
+        Record, RoleFacts, StoreFacts, annotations_of, namespace_labels,
     },
 };
 
@@ -66,13 +66,13 @@ pub(super) fn object(id: &ObjectId, value: &Value) -> Result<Object, serde_json:
 }
 
 fn record<F>(id: &ObjectId, value: &Value, account: &str, facts: F) -> Record<F> {
-    let mut annotations = words(value, "annotations");
-    annotations.retain(|key, _| key.starts_with("roster.dev/"));
+    let kind = KindName::ALL.into_iter().find(|kind| id.kind == kind.as_str());
+    let annotations = kind.and_then(|kind| annotations_of(kind, &words(value, "annotations")));
     let meta = Meta {
         uid: FILES.into(),
         generation: GENERATION,
         deleting: !value["metadata"]["deletionTimestamp"].is_null(),
-        annotations: (!annotations.is_empty()).then(|| Box::new(annotations)),
+        annotations,
         ..Meta::default()
     };
     let (namespace, name, account) = (id.namespace.clone(), id.name.clone(), Name::new(account));

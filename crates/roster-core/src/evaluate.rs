@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec},
-    model::{Email, Ranks, Scope},
+    model::{Email, Ranks, RoleName, Scope},
     plan::{self, Mark, Observed, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
     state::{AccountAnnotations, AccountFacts, Members, Snapshot},
@@ -106,12 +106,12 @@ impl Prepared {
         Self { definitions, account: snapshot.account.clone(), annotations: snapshot.annotations.clone() }
     }
 
-    fn policy(&self, members: &Members<'_>, context: &Context<'_>) -> Policy {
+    fn policy(&self, context: &Context<'_>) -> Policy {
         let defaults = IdentityStoreSpec::default();
         let store = self.definitions.store.as_ref().map_or(&defaults, |store| &store.spec);
-        let last_holders = self.definitions.last_holders(&members.role_refs);
+        let guarded_roles = self.definitions.guarded_roles().map(|name| RoleName::predefined(name)).collect();
         let mark = context.mark.clone();
-        context.policy(Policy::new(mark, store, &self.account.spec, &self.annotations, last_holders, context.now))
+        context.policy(Policy::new(mark, store, &self.account.spec, &self.annotations, guarded_roles, context.now))
     }
 }
 
@@ -136,7 +136,7 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
         .collect();
     if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| members.scope.contains(email)) {
-        wanted.insert(email, owner);
+        wanted.entry(email).or_insert(owner);
     }
     let desired = definitions.desired(members.scope.clone(), wanted);
     Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now) }
@@ -148,21 +148,15 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge(prepared, members, context);
-    let plan = plan::plan(&judged.desired, observed, &prepared.policy(members, context));
+    let plan = plan::plan(&judged.desired, observed, &prepared.policy(context));
     Evaluation { judged, plan }
 }
 
 /// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
 /// being deleted or is not known: access that somebody's word has ended ends, and everything else stays as it is.
 #[must_use]
-pub fn ends(
-    prepared: &Prepared,
-    members: &Members<'_>,
-    judged: &Judged,
-    observed: &Observed,
-    context: &Context<'_>,
-) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(members, context))
+pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
+    plan::ends(&judged.desired, observed, &prepared.policy(context))
 }
 
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
@@ -175,7 +169,8 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
         let ranks = Ranks::none(observed.layout.len());
         let content = MemberContent { ranks, ended: Some(revocation.end), ..held.clone() };
         let access = Access::Exactly(Arc::new(content));
-        Some((email.clone(), DesiredMember { access, origin: revocation.origin.clone() }))
+        let origin = revocation.origin.clone();
+        Some((email.clone(), DesiredMember { access, origin, counts_as_holder: false }))
     };
     let members: BTreeMap<Email, DesiredMember> = revocations.iter().filter_map(ended).collect();
     let desired = Desired {

@@ -83,11 +83,18 @@ pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec
                 Some(Some((Content::Member(content), _))) => Some(content.as_ref().clone()),
                 Some(Some(_)) => None,
             };
-            let facts = addresses.get(email).map(smallvec::SmallVec::as_slice);
+            // The owner has nothing by a Membership.
+            let facts = addresses.get(email).filter(|_| !is_owner(work, email)).map(smallvec::SmallVec::as_slice);
             let reasons = Reasons { resolved: work.judged.as_ref(), facts, before, after: after.as_ref(), change };
             sides.person(email, &reasons, now)
         })
         .collect()
+}
+
+/// Whether somebody is, or stays, the owner whatever their Memberships say.
+fn is_owner(work: &Work, email: &Email) -> bool {
+    let desired = work.judged.as_ref().and_then(|judged| judged.desired.members.get(email));
+    desired.is_some_and(|member| member.origin.kind == "Account") || work.plan.owner_kept.as_ref() == Some(email)
 }
 
 fn writes_layout(plan: &Plan) -> bool {

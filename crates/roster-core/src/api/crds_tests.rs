@@ -161,8 +161,10 @@ fn the_rules_keep_just_the_fields_that_never_change() {
         let schema = crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
         let spec = &schema.unwrap().properties.as_ref().unwrap()["spec"];
         let rules = spec.x_kubernetes_validations.iter().flatten();
-        let kept: Vec<&str> =
-            rules.map(|rule| rule.rule.as_str()).filter(|rule| rule.contains("oldSelf") && !rule.contains(">=")).collect();
+        let kept: Vec<&str> = rules
+            .map(|rule| rule.rule.as_str())
+            .filter(|rule| rule.contains("oldSelf") && !rule.contains(">="))
+            .collect();
         let fields = immutable_fields(kind);
         for field in fields {
             let rule = kept.iter().find(|rule| rule.contains(&format!("oldSelf.{field}")));

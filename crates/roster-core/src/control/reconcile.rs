@@ -86,13 +86,13 @@ fn plans(
     let members = work.objects.members();
     if let Some(why) = &work.only_ends {
         let judged = judge(prepared, &members, context);
-        let plan = ends(prepared, &members, &judged, observed, context);
+        let plan = ends(prepared, &judged, observed, context);
         return (judged, Plans::Ends(plan, why.clone()));
     }
     let Evaluation { judged, plan } = evaluate(prepared, &members, observed, context);
     let takes_word = takes_away(&plan, &work.objects.scope) || (work.vanished && plan.raises());
     let plans = if takes_word && !plan.needs_account {
-        let ends = ends(prepared, &members, &judged, observed, context);
+        let ends = ends(prepared, &judged, observed, context);
         Plans::AfterFreshRead { all: plan, ends }
     } else {
         Plans::All(plan)

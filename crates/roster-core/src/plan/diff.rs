@@ -340,15 +340,15 @@ impl Planner<'_> {
                 _ => None,
             })
             .collect();
-        let pending: Vec<guard::Pending<'_>> = emails
-            .iter()
-            .map(|email| {
-                let content = self.observed.members.get(email).and_then(|seen| seen.content.as_ref());
-                guard::Pending { email, role: content.and_then(|content| content.role.as_ref()) }
-            })
-            .collect();
         let whole = self.desired.scope == Scope::Account;
-        let guarded = match guard::check(&pending, self.observed, whole, self.policy) {
+        let roles = guard::held_roles(&emails, self.observed, self.policy);
+        if !whole && !roles.is_empty() {
+            // Only the whole account shows who else holds them.
+            self.plan.needs_account = true;
+            return;
+        }
+        let last = guard::without_holder(roles, self.desired, &self.plan, self.policy.now);
+        let guarded = match guard::check(&emails, last, self.observed, whole, self.policy) {
             GuardDecision::Pass => return,
             GuardDecision::Approved => {
                 self.plan.changes.iter_mut().for_each(|change| change.counted = false);

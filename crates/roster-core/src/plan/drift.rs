@@ -18,6 +18,11 @@ pub struct Drift {
     pub corrected: bool,
 }
 
+/// Longest text in an entry, in characters.
+const LONGEST: usize = 512;
+/// Names that a list in an entry shows.
+const NAMED: usize = 5;
+
 /// What stands for "not there" in an entry.
 pub(super) const ABSENT: &str = "(absent)";
 
@@ -79,14 +84,40 @@ fn between<C: Differs + Translated>(
     entries(object, content, Some(there.translated(from, to).as_ref()), to)
 }
 
-/// One entry.
+/// One entry. Somebody else wrote what is observed, as long as they liked.
 pub(super) fn entry(object: &ObjectKey, field: &str, desired: &str, observed: &str) -> DriftEntry {
     DriftEntry {
-        object: object.to_string(),
-        field: field.to_owned(),
-        desired: desired.to_owned(),
-        observed: observed.to_owned(),
+        object: short(&object.to_string()),
+        field: short(field),
+        desired: short(desired),
+        observed: short(observed),
     }
+}
+
+/// A text of at most [`LONGEST`] characters, cut at its end.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The first of these names, and the number of the others.
+fn listed(names: &[Name]) -> String {
+    let shown = names.iter().take(NAMED).map(|name| short(name)).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Puts those names first that are not among `others`, where not all can be shown.
+fn others_first(names: &[Name], others: &[Name]) -> Vec<Name> {
+    let mut names = names.to_vec();
+    if names.len() > NAMED {
+        names.sort_by_key(|name| others.contains(name));
+    }
+    names
 }
 
 /// Collects fields that differ.
@@ -106,8 +137,19 @@ impl Differences {
     }
 
     fn anomalies(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
-        let said = |anomalies: &[Name]| if anomalies.is_empty() { ABSENT.to_owned() } else { anomalies.join(", ") };
-        self.field("anomalies", &said(desired), &said(observed))
+        let said = |anomalies: &[Name]| if anomalies.is_empty() { ABSENT.to_owned() } else { listed(anomalies) };
+        if desired != observed {
+            self.0.push(("anomalies".to_owned(), said(desired), said(observed)));
+        }
+        self
+    }
+
+    fn groups(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
+        if desired != observed {
+            let (desired, observed) = (others_first(desired, observed), others_first(observed, desired));
+            self.0.push(("groups".to_owned(), listed(&desired), listed(&observed)));
+        }
+        self
     }
 
     fn ranks(&mut self, desired: &Ranks, observed: &Ranks, layout: &Layout) -> &mut Self {
@@ -171,7 +213,7 @@ impl Differs for MemberContent {
             .optional("displayName", self.display_name.as_deref(), observed.display_name.as_deref())
             .optional("externalId", self.external_id.as_deref(), observed.external_id.as_deref())
             .optional("role", role(self).as_deref(), role(observed).as_deref())
-            .field("groups", &self.groups.join(", "), &observed.groups.join(", "))
+            .groups(&self.groups, &observed.groups)
             .optional("startsAt", time(window.starts_at).as_deref(), time(other.starts_at).as_deref())
             .optional("expiresAt", time(window.expires_at).as_deref(), time(other.expires_at).as_deref())
             .optional("ended", self.ended.map(End::as_str), observed.ended.map(End::as_str))

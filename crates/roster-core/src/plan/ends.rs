@@ -17,13 +17,14 @@ use crate::{
 /// and the account stay as they are, and nobody is removed.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let of = |(email, member): (&Email, &DesiredMember)| {
-        (email.clone(), DesiredMember { access: only_its_end(&member.access), origin: member.origin.clone() })
+        (email.clone(), DesiredMember { access: only_its_end(&member.access), ..member.clone() })
     };
     let mut members: BTreeMap<Email, DesiredMember> = desired.members.iter().map(of).collect();
     for email in observed.members.keys().filter(|email| !desired.members.contains_key(*email)) {
         let end = desired.ends.of(email);
         let origin = desired.ends.origin(&desired.account, end);
-        members.insert(email.clone(), DesiredMember { access: end.map_or(Access::Kept, Access::Ended), origin });
+        let access = end.map_or(Access::Kept, Access::Ended);
+        members.insert(email.clone(), DesiredMember { access, origin, counts_as_holder: false });
     }
     let frozen = Desired { definitions: None, members, ..desired.clone() };
     attempt(&frozen, observed, policy, Waiting::Yes(None)).plan

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{GUARD_WINDOW, Observed, Policy};
-use crate::model::{Email, RoleName};
+use super::{GUARD_WINDOW, Observed, Plan, Policy};
+use crate::{
+    model::{Email, RoleName},
+    resolve::{Access, Desired, DesiredMember, MemberContent},
+};
 
 /// Removals that the guard holds back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +20,6 @@ pub struct Guarded {
     pub hash: String,
     /// Why it fired.
     pub why: String,
-}
-
-/// A member who would be removed or left without access, not by somebody's explicit word.
-#[derive(Clone, Debug)]
-pub(super) struct Pending<'a> {
-    pub(super) email: &'a Email,
-    pub(super) role: Option<&'a RoleName>,
 }
 
 /// What the guard says to a set of removals.
@@ -39,14 +36,23 @@ pub(super) enum GuardDecision {
 /// Whether the guard fires: at the minimum count and above the maximum percentage over its window, or when the last
 /// holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal").
 ///
+/// `members` would be removed or left without access, not by somebody's explicit word; `last` is a role that nobody would
+/// hold in effect any more.
+///
 /// `whole` says that `observed` shows every member of the account. Where it does not, nobody can tell who of those removed
 /// lately is still there without access, so they are taken to be: the guard then fires early, and the whole account
 /// decides.
-pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, policy: &Policy) -> GuardDecision {
-    if pending.is_empty() {
+pub(super) fn check(
+    members: &BTreeSet<Email>,
+    last: Option<&RoleName>,
+    observed: &Observed,
+    whole: bool,
+    policy: &Policy,
+) -> GuardDecision {
+    if members.is_empty() {
         return GuardDecision::Pass;
     }
-    let members: BTreeSet<&Email> = pending.iter().map(|pending| pending.email).collect();
+    let members: BTreeSet<&Email> = members.iter().collect();
     let hash = approval_hash(&policy.mark.uid, &members);
     if policy.guard.approved.contains(&hash) {
         return GuardDecision::Approved;
@@ -57,7 +63,6 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, p
     let gone = recent.iter().filter(|email| whole && !observed.members.contains_key(**email)).count() as u64;
     // As many as there were before.
     let total = (observed.member_count + gone).max(count);
-    let last = pending.iter().find_map(|pending| pending.role.filter(|role| policy.guard.last_holders.contains(*role)));
     let too_many =
         count >= u64::from(policy.guard.minimum_count) && count * 100 > u64::from(policy.guard.maximum_percent) * total;
     let why = if too_many {
@@ -71,6 +76,50 @@ pub(super) fn check(pending: &[Pending<'_>], observed: &Observed, whole: bool, p
         return GuardDecision::Pass;
     };
     GuardDecision::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why })
+}
+
+/// Returns the guarded roles that some of `members` hold in effect, as far as the store shows.
+pub(super) fn held_roles<'a>(
+    members: &BTreeSet<Email>,
+    observed: &'a Observed,
+    policy: &Policy,
+) -> BTreeSet<&'a RoleName> {
+    let contents = members.iter().filter_map(|email| observed.members.get(email)?.content.as_ref());
+    let roles = contents.filter_map(|content| role_in_effect(content, policy.now));
+    roles.filter(|role| policy.guard.guarded_roles.contains(*role)).collect()
+}
+
+/// Returns the first of these roles that nobody would hold in effect once the plan for the whole account is carried out.
+pub(super) fn without_holder<'a>(
+    mut roles: BTreeSet<&'a RoleName>,
+    desired: &Desired,
+    plan: &Plan,
+    now: Timestamp,
+) -> Option<&'a RoleName> {
+    if !roles.is_empty() {
+        let then = desired.members.iter().filter_map(|(email, member)| then_held(email, member, plan));
+        for role in then.filter_map(|content| role_in_effect(content, now)) {
+            roles.remove(role);
+        }
+    }
+    roles.into_iter().next()
+}
+
+/// What somebody who counts as a holder has once the plan is carried out.
+fn then_held<'a>(email: &Email, member: &'a DesiredMember, plan: &'a Plan) -> Option<&'a MemberContent> {
+    if !member.counts_as_holder {
+        return None;
+    }
+    match (plan.kept.get(email), &member.access) {
+        (Some(kept), _) => kept.as_ref(),
+        (None, Access::Exactly(content)) => Some(content),
+        (None, _) => None,
+    }
+}
+
+/// The role that somebody holds in effect: their access has neither ended, nor is it before or after its time.
+fn role_in_effect(content: &MemberContent, now: Timestamp) -> Option<&RoleName> {
+    content.role.as_ref().filter(|_| content.ended.is_none() && content.window.contains(now))
 }
 
 /// Over the Account's UID and the members, so that an approval is good for just these removals, and only here.

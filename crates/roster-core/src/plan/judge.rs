@@ -51,11 +51,7 @@ pub(super) enum DiffOutcome {
 
 /// Fingerprint ≠ wanted is a change of the spec, made under any policy. Fingerprint = wanted but another content is
 /// drift. Not ours: adoption decides.
-pub(super) fn judge<C: Fingerprinted>(
-    wanted: &Wanted<'_, C>,
-    seen: Option<&Seen<C>>,
-    policy: &Policy,
-) -> DiffOutcome {
+pub(super) fn judge<C: Fingerprinted>(wanted: &Wanted<'_, C>, seen: Option<&Seen<C>>, policy: &Policy) -> DiffOutcome {
     let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
     let is_identical = seen.content.as_ref() == Some(wanted.desired);
     match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {

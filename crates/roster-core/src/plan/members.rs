@@ -278,6 +278,7 @@ impl Planner<'_> {
 }
 
 /// What to make of one member.
+#[derive(Clone, Copy)]
 struct Put<'a> {
     /// As it is desired.
     target: &'a MemberContent,

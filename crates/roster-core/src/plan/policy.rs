@@ -38,13 +38,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Puts together the policy of one account. `last_holders`: see [`GuardPolicy::last_holders`].
+    /// Puts together the policy of one account. `guarded_roles`: see [`GuardPolicy::guarded_roles`].
     pub(crate) fn new(
         mark: Mark,
         store: &IdentityStoreSpec,
         account: &AccountSpec,
         annotations: &AccountAnnotations,
-        last_holders: BTreeSet<RoleName>,
+        guarded_roles: BTreeSet<RoleName>,
         now: Timestamp,
     ) -> Self {
         let settings = Settings::of(store, account);
@@ -58,7 +58,7 @@ impl Policy {
                 maximum_percent: settings.maximum_percent,
                 minimum_count: settings.minimum_count,
                 approved: annotations.approved.iter().map(ToString::to_string).collect(),
-                last_holders,
+                guarded_roles,
             },
             holds_windows: store.holds_windows(),
             now,
@@ -80,6 +80,6 @@ pub struct GuardPolicy {
     pub minimum_count: u32,
     /// The hashes somebody has approved.
     pub approved: Vec<String>,
-    /// Roles that must not lose their last holder unasked, and that nobody would hold any more.
-    pub last_holders: BTreeSet<RoleName>,
+    /// Roles that must not lose the last one who holds them in effect unasked.
+    pub guarded_roles: BTreeSet<RoleName>,
 }

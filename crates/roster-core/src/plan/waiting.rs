@@ -31,10 +31,10 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, firs
         };
         if matches!(&member.access, Access::Exactly(content) if is_applied(content)) {
             let access = Access::Kept;
-            return (email.clone(), DesiredMember { access, origin: member.origin.clone() });
+            return (email.clone(), DesiredMember { access, ..member.clone() });
         }
         let access = sections.waiting(&member.access, held, &desired.layout, &observed.layout);
-        (email.clone(), DesiredMember { access, origin: member.origin.clone() })
+        (email.clone(), DesiredMember { access, ..member.clone() })
     };
     let members: BTreeMap<_, _> = desired.members.iter().map(waiting).collect();
     let frozen = Desired { definitions: None, members, ..desired.clone() };

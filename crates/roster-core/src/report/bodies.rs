@@ -77,7 +77,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
         roles: counts.roles,
         groups: counts.groups,
         pending_invitations: counts.invitations,
-        managed_accounts: counts.children.unwrap_or(0),
+        managed_accounts: counts.children,
         catalog,
         checked: checked.map(Seconds::of),
         held_removals: None,
@@ -108,7 +108,7 @@ pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definit
                 | set(roles, counts.roles)
                 | set(groups, counts.groups)
                 | set(pending_invitations, counts.invitations)
-                | counts.children.is_some_and(|children| set(managed_accounts, children))
+                | counts.children.is_some_and(|children| managed_accounts.replace(children) != Some(children))
         }
         Detail::Role { members, .. } => {
             let overridden = definitions.roles.get(&reference.name).and_then(|role| role.overrides.as_ref());

@@ -23,23 +23,29 @@ pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Prog
     report
 }
 
-/// Returns a sentence on how far a change of a catalog has come, and what to do where it has stopped.
+/// Returns a sentence on how far a change of a catalog has come, and what to do where it has stopped. Whoever reads a
+/// catalog need not read other tenants' accounts: so it counts them, and each says of itself what is wrong.
 #[must_use]
 pub fn rollout_message(generation: i64, progress: &Progress) -> String {
-    let Progress { accounts, updated, next, waits, stopped, .. } = progress;
-    let so_far = format!("{updated} of {accounts} accounts follow generation {generation}");
-    match (stopped, waits.as_ref().or(next.as_ref())) {
-        (Some((account, reason)), _) => {
+    let Progress { accounts, updated, held_before, pending, stops, stopped, .. } = progress;
+    let held = match held_before {
+        0 => String::new(),
+        held => format!(" ({held} of them held back for something from before)"),
+    };
+    let so_far = format!("{updated} of {accounts} accounts follow generation {generation}{held}");
+    match (stopped, pending) {
+        (Some((_, reason)), _) => {
             let approve = match reason {
-                SyncReason::RemovalGuarded => "approve the removals on that Account",
-                _ => "mend what that Account says",
+                SyncReason::RemovalGuarded => "approve the removals on the Account that says so",
+                _ => "mend what the Account that says so is about",
             };
+            let accounts = if *stops == 1 { "account" } else { "accounts" };
             format!(
-                "{so_far}; stopped at {account}: {reason}. To go on, {approve}, or change the catalog again, or set the \
-                 annotation {ROLLOUT_ANNOTATION}=AllAtOnce on the catalog"
+                "{so_far}; stopped by {stops} {accounts}, the first by {reason}. To go on, {approve}, or change the catalog \
+                 again, or set the annotation {ROLLOUT_ANNOTATION}=AllAtOnce on the catalog"
             )
         }
-        (None, Some(account)) => format!("{so_far}; now {account}"),
-        (None, None) => format!("{so_far}; the last of them are at it"),
+        (None, 0) => format!("{so_far}; the next ones come now"),
+        (None, pending) => format!("{so_far}; {pending} of them are at it"),
     }
 }

@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::{Notice, NoticeReason as Reason, bodies::role_key, outcome::Outcomes};
+use super::{
+    Notice, NoticeReason as Reason,
+    bodies::role_key,
+    outcome::{Outcomes, words},
+};
 use crate::{
     api::DriftEntry,
     contract::StoreError,
@@ -41,7 +45,7 @@ pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>) -> Vec<Notice> 
     let refused = outcomes.plan.changes.iter().filter_map(|change| {
         let error = outcomes.made.get(&change.object)?.as_ref().err()?;
         let of_object = matches!(error, StoreError::Invalid(_) | StoreError::Denied(_) | StoreError::Unsupported(_));
-        of_object.then(|| (&change.object, error.to_string()))
+        of_object.then(|| (&change.object, words(error)))
     });
     notices.tell(Reason::Rejected, refused.collect());
     notices.told

@@ -1,7 +1,7 @@
 //! Outcome of a pass: findings and what the store said, put into reports for status and notices for events.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -13,7 +13,7 @@ use super::{
     ends, notices, render,
 };
 use crate::{
-    api::{DriftEntry, HeldRemovals, SyncReason},
+    api::{DriftEntry, HeldRemovals, SyncReason, limits::MAX_TEXT},
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
@@ -21,6 +21,9 @@ use crate::{
     resolve::{Access, Definitions, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
+
+/// Objects named in one message.
+const SHOWN: usize = 5;
 
 /// A plan, and what the store made of it.
 pub struct AppliedPlan {
@@ -96,8 +99,9 @@ impl PassReport {
 /// Outcomes of a pass, looked up by object.
 pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) made: HashMap<&'a ObjectKey, &'a Outcome>,
-    drift: HashMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
+    /// In the order of the objects, so that of several failures each pass shows the same one.
+    pub(super) made: BTreeMap<&'a ObjectKey, &'a Outcome>,
+    drift: BTreeMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
     now: Timestamp,
 }
 
@@ -178,7 +182,7 @@ impl<'a> Outcomes<'a> {
             outcome.say(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
-            let report = self.account(pass, definitions);
+            let report = self.account(pass, judged);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
         outcome.notices = notices::of(pass, self);
@@ -255,14 +259,43 @@ impl<'a> Outcomes<'a> {
         }
     }
 
+    /// Returns a message on what is not ours and has no object of its own that says so, such as the owner or a predefined
+    /// role.
+    fn not_owned(&self, pass: &ObjectsInScope, judged: &Judged) -> Option<String> {
+        let definitions = &judged.definitions;
+        let holds = self.plan.holds.iter().filter(|(_, hold)| **hold == Hold::NotOwned);
+        let holds: Vec<&ObjectKey> = holds.map(|(object, _)| object).collect();
+        if holds.is_empty() {
+            return None;
+        }
+        let members = std::iter::zip(&pass.members, &judged.members);
+        let members: HashSet<&Email> = members
+            .filter(|((_, memberships), member)| !memberships.is_empty() && member.desired.is_some())
+            .map(|((email, _), _)| email)
+            .collect();
+        let says_so = |object: &ObjectKey| match object {
+            ObjectKey::Account => true,
+            ObjectKey::Member(email) => members.contains(email),
+            ObjectKey::Role(role) => pass.roles.iter().any(|record| role_key(record) == *role),
+            ObjectKey::Group(name) => definitions.groups.contains_key(name),
+        };
+        let objects: Vec<&ObjectKey> = holds.into_iter().filter(|object| !says_so(object)).collect();
+        match objects.as_slice() {
+            [] => None,
+            [object] => Some(self.hold(Hold::NotOwned, object).1),
+            objects => Some(format!(
+                "{} are in the store already and are not ours; the store's spec.adoption does not allow taking them",
+                listed(objects)
+            )),
+        }
+    }
+
     pub(super) fn guard_message(&self) -> String {
         let Some(guarded) = &self.plan.guarded else { return String::new() };
-        let shown = guarded.members.iter().take(5).map(Email::as_str).collect::<Vec<_>>().join(", ");
-        let more = guarded.members.len().saturating_sub(5);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!(
-            "{} removals are held back ({shown}{more}): {}. If this is wanted, set the annotation {}={} on the Account",
+            "{} removals are held back ({}): {}. If this is wanted, set the annotation {}={} on the Account",
             guarded.members.len(),
+            listed(&guarded.members),
             guarded.why,
             crate::api::APPROVE_REMOVAL_ANNOTATION,
             guarded.hash,
@@ -301,7 +334,8 @@ impl<'a> Outcomes<'a> {
         report
     }
 
-    fn account(&self, pass: &ObjectsInScope, definitions: &Definitions) -> Report {
+    fn account(&self, pass: &ObjectsInScope, judged: &Judged) -> Report {
+        let definitions = &judged.definitions;
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
         if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
@@ -321,6 +355,8 @@ impl<'a> Outcomes<'a> {
             let message =
                 format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
             report = report.unsynced(reason, message);
+        } else if let Some(message) = self.not_owned(pass, judged).filter(|_| !matches!(report.synced, Synced::No(_))) {
+            report = report.unsynced(SyncReason::NotOwned, message);
         } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
             report = report.unsynced(reason, message);
@@ -347,6 +383,15 @@ impl<'a> Outcomes<'a> {
     }
 }
 
+/// Lists the first of these, and counts the others.
+fn listed<T: std::fmt::Display>(all: &[T]) -> String {
+    let shown = all.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Returns the reason and message of `Synced=False` for an error of the store.
 #[must_use]
 pub fn failure(error: &StoreError) -> (SyncReason, String) {
@@ -355,7 +400,17 @@ pub fn failure(error: &StoreError) -> (SyncReason, String) {
         StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
         StoreError::Unsupported(_) => SyncReason::NotSupportedByStore,
     };
-    (reason, error.to_string())
+    (reason, words(error))
+}
+
+/// Returns the words of a store, of which there may be any number: the first of them.
+pub(super) fn words(error: &StoreError) -> String {
+    let mut words = error.to_string();
+    if let Some((end, _)) = words.char_indices().nth(MAX_TEXT) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
 }
 
 fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {

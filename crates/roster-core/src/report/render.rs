@@ -76,21 +76,19 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             catalog,
             checked,
             held_removals,
-        } => {
-            finish(&api::AccountStatus {
-                observed_generation,
-                conditions,
-                members: Some(count(*members)),
-                roles: Some(count(*roles)),
-                groups: Some(count(*groups)),
-                pending_invitations: Some(count(*pending_invitations)),
-                managed_accounts: Some(count(*managed_accounts)),
-                catalog_generation: *catalog,
-                last_checked_time: writer.last_checked(*checked).map(time),
-                held_removals: held_removals.clone(),
-                drift: writer.drift_status(),
-            })
-        }
+        } => finish(&api::AccountStatus {
+            observed_generation,
+            conditions,
+            members: Some(count(*members)),
+            roles: Some(count(*roles)),
+            groups: Some(count(*groups)),
+            pending_invitations: Some(count(*pending_invitations)),
+            managed_accounts: writer.managed_accounts(*managed_accounts),
+            catalog_generation: *catalog,
+            last_checked_time: writer.last_checked(*checked).map(time),
+            held_removals: held_removals.clone(),
+            drift: writer.drift_status(),
+        }),
         Detail::Role { permissions, changes, members } => finish(&api::RoleStatus {
             observed_generation,
             conditions,
@@ -305,6 +303,10 @@ impl Writer<'_> {
             DriftReport::Corrected(at) => Some(corrected(*at)),
             DriftReport::Clean => self.was.drift_corrected.map(corrected),
         }
+    }
+
+    fn managed_accounts(&self, counted: Option<u64>) -> Option<i64> {
+        counted.map(count).or_else(|| (self.was.hash != 0).then(|| self.was.managed_accounts.into()))
     }
 
     fn last_checked(&self, checked: Option<Seconds>) -> Option<Seconds> {

@@ -105,8 +105,8 @@ pub enum Detail {
         groups: u64,
         /// Invitations not answered.
         pending_invitations: u64,
-        /// Accounts that name it as their parent.
-        managed_accounts: u64,
+        /// Accounts that name it as their parent; absent if nobody counted them, and what was said of them stays.
+        managed_accounts: Option<u64>,
         /// The generation of the catalog that it follows.
         catalog: Option<i64>,
         /// When it was just compared whole.

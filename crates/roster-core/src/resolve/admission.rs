@@ -9,13 +9,10 @@ use crate::{
     state::{AccountFacts, Index, Labels, Snapshot},
 };
 
-/// Whether the selector picks the labels of a namespace; one that is broken or absent picks nothing.
+/// Whether the selector picks the labels of a namespace; one that is broken or absent picks nothing, and none picks a
+/// namespace whose labels are not known.
 fn picks(selector: Option<&LabelSelector>, labels: Option<&Labels>) -> bool {
-    // Known defect (j), mended in the issue "Three promises kept": a namespace whose labels are not known counts as one
-    // without labels, and not as one that nobody admits.
-    let unlabelled = Labels::new();
-    let labels = labels.unwrap_or(&unlabelled);
-    let Some(selector) = selector else { return false };
+    let (Some(selector), Some(labels)) = (selector, labels) else { return false };
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 

@@ -33,6 +33,8 @@ pub struct Definitions {
     pub ended: Option<End>,
     /// The owner's address, whatever it grants; nobody else may have it.
     pub owner: Option<Email>,
+    /// Whether the catalog has an owner role; absent where the catalog is missing, so that nobody can tell.
+    pub has_owner_role: Option<bool>,
     /// Features of the account's plan.
     pub features: Vec<String>,
     /// Findings of the Account; [`Self::account_advice`] has more advice.
@@ -67,6 +69,8 @@ pub struct EffectiveCatalog {
     pub catalog: Arc<Catalog>,
     /// What the predefined roles mean here, in the catalog's order.
     pub predefined: Vec<Ranks>,
+    /// For each of them, whether an override of it is invalid: who has the role keeps at most what the store holds.
+    pub at_most: Vec<bool>,
     /// The owner, where account and catalog both have one.
     pub owner: Option<ResolvedOwner>,
 }
@@ -91,6 +95,8 @@ pub struct ResolvedRole {
     pub overrides: Option<Name>,
     /// What it grants; nothing where it is invalid as a whole.
     pub ranks: Ranks,
+    /// Whether something that lowers it is invalid: who has the role keeps at most what the store holds.
+    pub at_most: bool,
     /// Where an override differs from the catalog.
     pub changes_from_default: Vec<ChangeFromDefault>,
     /// Faults and advice.
@@ -107,6 +113,7 @@ impl ResolvedRole {
             title: role.spec.title.as_deref().unwrap_or(&role.name).into(),
             overrides: role.spec.overrides.as_deref().map(Name::new),
             ranks,
+            at_most: false,
             changes_from_default: Vec::new(),
             findings,
             generation: role.generation,
@@ -126,16 +133,26 @@ pub struct ResolvedGroup {
     pub title: Name,
     /// What it grants, its roles included.
     pub ranks: Ranks,
+    /// Whether something that lowers one of its roles is invalid: who is in it keeps at most what the store holds.
+    pub at_most: bool,
     /// Faults and advice.
     pub findings: Findings,
     /// Its generation.
     pub generation: i64,
 }
 
+/// The predefined roles as the overrides of an account leave them, in the catalog's order.
+pub(super) struct Overridden {
+    pub(super) ranks: Vec<Ranks>,
+    /// Whether an override is invalid, as a whole or in a part.
+    pub(super) at_most: Vec<bool>,
+}
+
 /// The roles that references of an account can mean.
 pub(super) struct RolesInForce<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) predefined: &'a [Ranks],
+    pub(super) at_most: &'a [bool],
     pub(super) custom: &'a BTreeMap<Name, ResolvedRole>,
     pub(super) account_type: AccountType,
 }
@@ -180,6 +197,7 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
         account_type,
         ended,
         owner,
+        has_owner_role: snapshot.catalog.as_ref().map(|facts| facts.spec.owner_role.is_some()),
         features: account.spec.plan.as_ref().map(|plan| plan.features.clone()).unwrap_or_default(),
         findings: findings.finish(),
         shared,
@@ -236,18 +254,19 @@ impl Definitions {
     fn resolve_whole(&mut self, snapshot: &Snapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
         let overrides: Vec<(&RoleFacts, &str)> =
             snapshot.roles.iter().filter_map(|role| Some((role.as_ref(), role.spec.overrides.as_deref()?))).collect();
-        let (predefined, resolved) = role::apply_overrides(&self.account, &catalog, &overrides);
+        let (in_force, resolved) = role::apply_overrides(&self.account, &catalog, &overrides);
         for (index, role) in resolved {
             self.roles.insert(overrides[index].0.name.clone(), role);
         }
         let allowed = facts.spec.custom_roles.allowed;
         for role in snapshot.roles.iter().filter(|role| role.spec.overrides.is_none()) {
-            let resolved = role::custom_role(&self.account, &catalog, allowed, role, &predefined, self.account_type);
+            let resolved = role::custom_role(&self.account, &catalog, allowed, role, &in_force, self.account_type);
             self.roles.insert(role.name.clone(), resolved);
         }
         let roles = RolesInForce {
             catalog: &catalog,
-            predefined: &predefined,
+            predefined: &in_force.ranks,
+            at_most: &in_force.at_most,
             custom: &self.roles,
             account_type: self.account_type,
         };
@@ -269,8 +288,9 @@ impl Definitions {
         }
 
         let owner = self.resolve_owner(snapshot, &catalog);
-        self.desired = Some(Arc::new(self.desired_definitions(snapshot, &facts, &catalog, &predefined)));
-        self.outlook = Outlook::Whole(Box::new(EffectiveCatalog { facts, catalog, predefined, owner }));
+        self.desired = Some(Arc::new(self.desired_definitions(snapshot, &facts, &catalog, &in_force.ranks)));
+        let Overridden { ranks: predefined, at_most } = in_force;
+        self.outlook = Outlook::Whole(Box::new(EffectiveCatalog { facts, catalog, predefined, at_most, owner }));
     }
 
     fn resolve_owner(&mut self, snapshot: &Snapshot, catalog: &Catalog) -> Option<ResolvedOwner> {

@@ -242,6 +242,9 @@ pub struct DesiredMember {
     pub access: Access,
     /// The Membership (or, for the owner, the Account) it comes from.
     pub origin: Origin,
+    /// Whether they count as holder of their role while their access has not ended: not the owner, nor who has several
+    /// Memberships, nor whose Invitation is missing.
+    pub counts_as_holder: bool,
 }
 
 /// Access of one member.

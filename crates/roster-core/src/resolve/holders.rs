@@ -1,6 +1,6 @@
-//! How many hold each role, which advice and the removal guard ask for.
+//! How many hold each role, which advice asks for, and which roles the removal guard looks after.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::{Definitions, Outlook, settings};
 use crate::{
@@ -36,13 +36,6 @@ impl Definitions {
         let count = |key: &Option<RoleName>| refs.get(key).copied().unwrap_or(0);
         let implicit = if self.default_role().as_ref() == Some(role) { count(&None) } else { 0 };
         count(&Some(role.clone())) + implicit
-    }
-
-    /// Roles that must not lose their last holder unasked, and that no membership holds.
-    #[must_use]
-    pub fn last_holders(&self, refs: &RoleRefs) -> BTreeSet<RoleName> {
-        let guarded = self.guarded_roles().map(|name| RoleName::predefined(name));
-        guarded.filter(|role| self.members_with(role, refs) == 0).collect()
     }
 
     /// Returns advice on how many hold each role, on the Account (docs/runbook.md, `Advised`).

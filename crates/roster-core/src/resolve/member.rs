@@ -8,12 +8,12 @@ use smallvec::SmallVec;
 use super::{
     Access, Definitions, DesiredMember, End, MemberContent, Origin, Outlook, Window,
     definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
-    role::{advise_on_sections, unavailable},
+    role::{FoundRole, advise_on_sections, unavailable},
 };
 use crate::{
     api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
     model::{
-        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, KindName,
+        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor, KindName,
         MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
     },
     state::MemberFacts,
@@ -21,6 +21,7 @@ use crate::{
 
 const ADDRESS: &str = "spec.user.email";
 const ROLE: &str = "spec.roleRef";
+const GROUPS: &str = "spec.groupRefs";
 
 /// What the memberships of one address come to.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ struct One {
     view: MemberView,
     /// Something unknown could only take away.
     at_most: bool,
+    /// An Invitation is missing.
+    uninvited: bool,
 }
 
 /// References of a membership or invitation, looked up.
@@ -59,6 +62,8 @@ pub(super) struct Parts<'a> {
     restrictions: SmallVec<[(&'a Name, &'a Caps); 4]>,
     equal_to_owner: Option<(&'a Name, &'a Ranks)>,
     unknown_restriction: bool,
+    /// The first role or group of which something that lowers it is invalid, and the field that names it.
+    at_most: Option<(&'static str, Grantor)>,
 }
 
 /// The choices that membership and invitation share.
@@ -119,17 +124,25 @@ impl Definitions {
             let kept = if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) };
             let access = ended.map_or(kept, Access::Ended);
             let views = facts.iter().map(|one| self.view(one, None)).collect();
-            return ResolvedMember { desired: Some(DesiredMember { access, origin }), potential: None, views };
+            let desired = Some(DesiredMember { access, origin, counts_as_holder: false });
+            return ResolvedMember { desired, potential: None, views };
         };
 
+        // One list for all of them: each of n that named n others would take n² names.
+        let all: Option<Arc<[Name]>> = (facts.len() > 1).then(|| facts.iter().map(|one| one.name.clone()).collect());
         let mut views = SmallVec::with_capacity(facts.len());
         let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
         let mut at_most = false;
+        let mut counts_as_holder = facts.len() == 1;
         let mut potential: Option<Ranks> = None;
         for one in facts {
-            let duplicate = (facts.len() > 1).then(|| duplicate(email, facts, one));
+            let duplicate = all.as_ref().map(|all| {
+                let (email, own, all) = (email.clone(), one.name.clone(), all.clone());
+                FindingKind::DuplicateMembership(Box::new(DuplicateMembership { email, own, all }))
+            });
             let one_resolved = self.one(whole, one, accepted, duplicate);
             at_most |= one_resolved.at_most;
+            counts_as_holder &= !one_resolved.uninvited;
             match &mut potential {
                 Some(lower) => lower.lower_to(one_resolved.potential.as_slice()),
                 None => potential = Some(one_resolved.potential),
@@ -145,20 +158,24 @@ impl Definitions {
             }
             let content = Arc::new(content);
             let access = if at_most { Access::AtMost(content) } else { Access::Exactly(content) };
-            DesiredMember { access, origin }
+            DesiredMember { access, origin, counts_as_holder }
         });
         ResolvedMember { desired, potential, views }
     }
 
-    /// What the store should hold of the owner.
+    /// What the store should hold of the owner. While the account does not resolve since its catalog is missing, the
+    /// address may as well be a member's: then what the person's Memberships say comes before this.
     #[must_use]
     pub fn owner_member(&self) -> Option<(Email, DesiredMember)> {
         let email = self.owner.clone()?;
         let ended = self.ended_for(&email);
         let origin = Origin { kind: "Account", name: self.account.name.clone(), generation: self.generation };
         let Outlook::Whole(whole) = &self.outlook else {
+            if self.has_owner_role == Some(false) {
+                return None;
+            }
             let access = ended.map_or(Access::Kept, Access::Ended);
-            return Some((email, DesiredMember { access, origin }));
+            return Some((email, DesiredMember { access, origin, counts_as_holder: false }));
         };
         let owner = whole.owner.as_ref()?;
         let role = &whole.catalog.roles[owner.role];
@@ -174,7 +191,8 @@ impl Definitions {
             ended,
             ..MemberContent::default()
         };
-        Some((email, DesiredMember { access: Access::Exactly(Arc::new(content)), origin }))
+        let access = Access::Exactly(Arc::new(content));
+        Some((email, DesiredMember { access, origin, counts_as_holder: false }))
     }
 
     /// Returns the findings of a Membership whose address is none: it counts for nothing.
@@ -184,11 +202,11 @@ impl Definitions {
     }
 
     /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
-    /// owner gets nothing there.
+    /// owner gets nothing there, nor where nobody can tell.
     pub(super) fn is_owner(&self, email: &Email) -> bool {
         let has_owner = match &self.outlook {
             Outlook::Whole(whole) => whole.owner.is_some(),
-            Outlook::Unresolvable => true,
+            Outlook::Unresolvable => self.has_owner_role == Some(true),
         };
         has_owner && self.owner.as_ref() == Some(email)
     }
@@ -220,7 +238,14 @@ impl Definitions {
         advise_on_sections(&whole.catalog, &ranks, &mut findings);
         let potential = ranks.clone();
         let mut at_most = parts.unknown_restriction;
-        if let Some((field, kind)) = invitation_missing(whole, facts, accepted) {
+        // Who is equal to the owner has nothing from roles and groups.
+        if let (Some((field, by)), None) = (&parts.at_most, &parts.equal_to_owner) {
+            findings.add(*field, FindingKind::HeldAtMost(by.clone()));
+            at_most = true;
+        }
+        let missing = invitation_missing(whole, facts, accepted);
+        let uninvited = missing.is_some();
+        if let Some((field, kind)) = missing {
             findings.add(field, kind);
             ranks.clear();
             at_most = true;
@@ -250,7 +275,7 @@ impl Definitions {
             ended: None,
             anomalies: Box::default(),
         };
-        One { content, potential, view, at_most }
+        One { content, potential, view, at_most, uninvited }
     }
 
     /// Looks up what a membership or invitation names; what leads nowhere adds nothing and is a fault.
@@ -268,16 +293,20 @@ impl Definitions {
             restrictions: SmallVec::new(),
             equal_to_owner: None,
             unknown_restriction: false,
+            at_most: None,
         };
         self.grant_role(whole, choices, &mut parts, findings);
         if rules.groups == MemberGroups::Forbidden && !choices.groups.is_empty() {
-            findings.add("spec.groupRefs", FindingKind::GroupRefsForbidden);
+            findings.add(GROUPS, FindingKind::GroupRefsForbidden);
         } else {
             for name in choices.groups {
                 if let Some((name, group)) = self.groups.get_key_value(name) {
                     parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks });
+                    if group.at_most {
+                        parts.at_most.get_or_insert_with(|| (GROUPS, Grantor::Group(name.clone())));
+                    }
                 } else {
-                    findings.add("spec.groupRefs", FindingKind::GroupMissing(name.clone()));
+                    findings.add(GROUPS, FindingKind::GroupMissing(name.clone()));
                 }
             }
         }
@@ -326,6 +355,7 @@ impl Definitions {
         let roles = RolesInForce {
             catalog,
             predefined: &whole.predefined,
+            at_most: &whole.at_most,
             custom: &self.roles,
             account_type: self.account_type,
         };
@@ -335,10 +365,7 @@ impl Definitions {
                     findings.add(ROLE, FindingKind::DefaultRoleUnavailable(cause));
                     return;
                 }
-                let name = &catalog.roles[place].name;
-                let ranks = &whole.predefined[place];
-                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
-                parts.role = Some(RoleName::predefined(name));
+                grant_predefined(whole, place, parts);
             } else if whole.facts.spec.members.role == MemberRole::Required {
                 findings.add(ROLE, FindingKind::RoleRequired);
             }
@@ -346,18 +373,27 @@ impl Definitions {
         };
         match roles.find(reference) {
             Err(kind) => findings.add(ROLE, kind),
-            Ok((ranks, Some(place))) => {
-                let name = &catalog.roles[place].name;
-                parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks });
-                parts.role = Some(RoleName::predefined(name));
-            }
-            Ok((ranks, None)) => {
+            Ok(FoundRole { place: Some(place), .. }) => grant_predefined(whole, place, parts),
+            Ok(found) => {
                 if let Some((name, _)) = self.roles.get_key_value(reference.name.as_str()) {
-                    parts.grants.push(Grant { source: Source::Role(name), ranks });
+                    parts.grants.push(Grant { source: Source::Role(name), ranks: found.ranks });
                     parts.role = Some(RoleName::custom(name));
+                    if found.at_most {
+                        parts.at_most = Some((ROLE, Grantor::Role(name.clone())));
+                    }
                 }
             }
         }
+    }
+}
+
+/// Grants the predefined role at `place`, as it is in force here.
+fn grant_predefined<'a>(whole: &'a EffectiveCatalog, place: usize, parts: &mut Parts<'a>) {
+    let name = &whole.catalog.roles[place].name;
+    parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks: &whole.predefined[place] });
+    parts.role = Some(RoleName::predefined(name));
+    if whole.at_most[place] {
+        parts.at_most = Some((ROLE, Grantor::PredefinedRole(name.clone())));
     }
 }
 
@@ -392,11 +428,6 @@ fn invitation_missing(
         }
         _ => None,
     }
-}
-
-fn duplicate(email: &Email, facts: &[&MemberFacts], one: &MemberFacts) -> FindingKind {
-    let others = facts.iter().filter(|other| other.name != one.name).map(|other| other.name.clone()).collect();
-    FindingKind::DuplicateMembership(Box::new(DuplicateMembership { email: email.clone(), others }))
 }
 
 /// Of two memberships of one user, the lower level in each section and the shorter time.

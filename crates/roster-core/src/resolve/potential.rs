@@ -114,12 +114,13 @@ impl Definitions {
         let roles = RolesInForce {
             catalog,
             predefined: &whole.predefined,
+            at_most: &whole.at_most,
             custom: &self.roles,
             account_type: self.account_type,
         };
         group.spec.role_refs.iter().find_map(|reference| {
-            let (ranks, _) = roles.find(reference).ok()?;
-            let reaches = ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
+            let found = roles.find(reference).ok()?;
+            let reaches = found.ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
             reaches.then(|| RoleName { kind: reference.kind, name: Name::new(&reference.name) })
         })
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     api::{AccountType, ChangeFromDefault, HeldBy, Permissions, RoleRef, RoleRefKind},
     model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable},
-    resolve::definitions::{ResolvedGroup, ResolvedRole, RolesInForce},
+    resolve::definitions::{Overridden, ResolvedGroup, ResolvedRole, RolesInForce},
     state::{GroupFacts, RoleFacts},
 };
 
@@ -69,13 +69,16 @@ pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: Account
 }
 
 /// What the predefined roles mean in this account once its overrides are applied, and a finding for each override.
+///
+/// What is invalid in an override lowers nothing, so whoever has the role keeps at most what the store holds.
 pub(super) fn apply_overrides(
     account: &AccountKey,
     catalog: &Catalog,
     overrides: &[(&RoleFacts, &str)],
-) -> (Vec<Ranks>, Vec<(usize, ResolvedRole)>) {
+) -> (Overridden, Vec<(usize, ResolvedRole)>) {
     let mut in_force: Vec<Ranks> = catalog.roles.iter().map(|role| role.ranks.clone()).collect();
     let mut overridden = vec![false; in_force.len()];
+    let mut at_most = vec![false; in_force.len()];
     let mut resolved = Vec::with_capacity(overrides.len());
     let mut count: HashMap<&str, usize> = HashMap::new();
     for (_, target) in overrides {
@@ -92,7 +95,14 @@ pub(super) fn apply_overrides(
         };
         let predefined = &catalog.roles[place];
         let mut ranks = predefined.ranks.clone();
-        if predefined.overridable {
+        let is_taken = catalog.role(&role.name).is_some();
+        if is_taken {
+            let taken = FindingKind::NameIsPredefined { role: role.name.clone(), is_override: true };
+            findings.add("metadata.name", taken);
+        }
+        if !predefined.overridable {
+            findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
+        } else if !is_taken {
             set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut findings);
             // Of two overrides the lower level counts, in each section.
             if overridden[place] {
@@ -101,9 +111,8 @@ pub(super) fn apply_overrides(
                 in_force[place] = ranks.clone();
                 overridden[place] = true;
             }
-        } else {
-            findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
         }
+        at_most[place] |= !findings.findings().is_valid();
         if count.get(target).is_some_and(|count| *count > 1) {
             findings.add("spec.overrides", FindingKind::OverriddenTwice(target_name()));
         }
@@ -112,7 +121,7 @@ pub(super) fn apply_overrides(
         resolved
             .push((index, ResolvedRole { changes_from_default, ..ResolvedRole::new(role, ranks, findings.finish()) }));
     }
-    (in_force, resolved)
+    (Overridden { ranks: in_force, at_most }, resolved)
 }
 
 fn changes(catalog: &Catalog, default: &Ranks, now: &Ranks) -> Vec<ChangeFromDefault> {
@@ -133,7 +142,7 @@ pub(super) fn custom_role(
     catalog: &Catalog,
     allowed: bool,
     role: &RoleFacts,
-    in_force: &[Ranks],
+    in_force: &Overridden,
     account_type: AccountType,
 ) -> ResolvedRole {
     let mut findings = FindingsBuilder::new(KindName::Role, &account.namespace, &role.name);
@@ -141,22 +150,30 @@ pub(super) fn custom_role(
         findings.add_whole(FindingKind::CustomRolesForbidden);
     }
     if catalog.role(&role.name).is_some() {
-        findings.add("metadata.name", FindingKind::NameIsPredefined(role.name.clone()));
+        let taken = FindingKind::NameIsPredefined { role: role.name.clone(), is_override: false };
+        findings.add("metadata.name", taken);
     }
     if !findings.findings().is_valid() {
         return ResolvedRole::nothing(catalog, role, findings.finish());
     }
     let mut ranks = catalog.no_access();
+    let mut at_most = false;
     if let Some(base) = &role.spec.based_on {
+        // A cell that is passed over may be one that lowers what the role starts from.
+        at_most = role.spec.permissions.keys().any(|section| catalog.section(section).is_none());
         match catalog.role(base) {
             None => {
                 let missing = FindingKind::PredefinedRoleMissing { role: Name::new(base), is_custom: false };
                 findings.add("spec.basedOn", missing);
             }
-            Some(place) => match unavailable(catalog, place, account_type) {
-                Some(cause) => findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause)),
-                None => ranks = in_force[place].clone(),
-            },
+            Some(place) => {
+                if let Some(cause) = unavailable(catalog, place, account_type) {
+                    findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause));
+                } else {
+                    ranks = in_force.ranks[place].clone();
+                    at_most |= in_force.at_most[place];
+                }
+            }
         }
         for section in &catalog.custom_not_applicable {
             if ranks.as_slice()[*section] > 0 {
@@ -168,7 +185,7 @@ pub(super) fn custom_role(
     }
     set_cells(catalog, &role.spec.permissions, &catalog.custom_not_applicable, &mut ranks, &mut findings);
     advise_on_levels(catalog, &ranks, &mut findings);
-    ResolvedRole::new(role, ranks, findings.finish())
+    ResolvedRole { at_most, ..ResolvedRole::new(role, ranks, findings.finish()) }
 }
 
 /// A group, its roles included.
@@ -181,28 +198,42 @@ pub(super) fn group(
 ) -> ResolvedGroup {
     let mut findings = FindingsBuilder::new(KindName::UserGroup, &account.namespace, &group.name);
     let mut ranks = catalog.no_access();
+    let mut at_most = false;
     if forbidden {
         findings.add_whole(FindingKind::GroupForbidden);
     } else {
         set_cells(catalog, &group.spec.permissions, &BTreeSet::new(), &mut ranks, &mut findings);
         for reference in &group.spec.role_refs {
             match roles.find(reference) {
-                Ok((granted, _)) => ranks.raise_to(granted.as_slice()),
+                Ok(found) => {
+                    ranks.raise_to(found.ranks.as_slice());
+                    at_most |= found.at_most;
+                }
                 Err(kind) => findings.add("spec.roleRefs", kind),
             }
         }
         advise_on_levels(catalog, &ranks, &mut findings);
     }
     let title = group.spec.title.as_deref().unwrap_or(&group.name).into();
-    ResolvedGroup { title, ranks, findings: findings.finish(), generation: group.generation }
+    ResolvedGroup { title, ranks, at_most, findings: findings.finish(), generation: group.generation }
+}
+
+/// The role that a reference means.
+pub(super) struct FoundRole<'a> {
+    /// What it grants.
+    pub(super) ranks: &'a Ranks,
+    /// The place of a predefined role.
+    pub(super) place: Option<usize>,
+    /// Whether something that lowers it is invalid.
+    pub(super) at_most: bool,
 }
 
 impl<'a> RolesInForce<'a> {
-    /// Returns what a role reference grants here, and the place of a predefined role.
+    /// Returns what a role reference means here.
     ///
     /// # Errors
     /// When it leads nowhere, or members of this account cannot hold the role.
-    pub(super) fn find(&self, reference: &RoleRef) -> Result<(&'a Ranks, Option<usize>), FindingKind> {
+    pub(super) fn find(&self, reference: &RoleRef) -> Result<FoundRole<'a>, FindingKind> {
         let role = || Name::new(&reference.name);
         match reference.kind {
             RoleRefKind::PredefinedRole => {
@@ -210,10 +241,11 @@ impl<'a> RolesInForce<'a> {
                     let is_custom = self.custom.contains_key(reference.name.as_str());
                     return Err(FindingKind::PredefinedRoleMissing { role: role(), is_custom });
                 };
-                match unavailable(self.catalog, place, self.account_type) {
-                    Some(cause) => Err(FindingKind::RoleUnavailable(cause)),
-                    None => Ok((&self.predefined[place], Some(place))),
+                if let Some(cause) = unavailable(self.catalog, place, self.account_type) {
+                    return Err(FindingKind::RoleUnavailable(cause));
                 }
+                let (ranks, at_most) = (&self.predefined[place], self.at_most[place]);
+                Ok(FoundRole { ranks, place: Some(place), at_most })
             }
             RoleRefKind::Role => {
                 let Some(custom) = self.custom.get(reference.name.as_str()) else {
@@ -222,7 +254,9 @@ impl<'a> RolesInForce<'a> {
                 };
                 match &custom.overrides {
                     Some(overrides) => Err(FindingKind::RoleIsOverride { role: role(), overrides: overrides.clone() }),
-                    None if custom.usable => Ok((&custom.ranks, None)),
+                    None if custom.usable => {
+                        Ok(FoundRole { ranks: &custom.ranks, place: None, at_most: custom.at_most })
+                    }
                     None => Err(FindingKind::RoleInvalid { role: role(), reason: custom.findings.reason() }),
                 }
             }

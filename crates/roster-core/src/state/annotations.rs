@@ -1,6 +1,34 @@
 //! Instructions in annotations.
 
-use crate::api::{APPROVE_REMOVAL_ANNOTATION, PAUSED_ANNOTATION};
+use std::collections::BTreeMap;
+
+use super::Annotations;
+use crate::{
+    api::{
+        APPROVE_REMOVAL_ANNOTATION, PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, limits::MAX_LABEL,
+    },
+    model::KindName,
+};
+
+/// Returns those annotations that mean something on an object of this kind. A value of more than 63 bytes, which none of
+/// them needs, counts as absent: there may be very many objects, and everything that is kept of them is kept in memory.
+#[must_use]
+pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<Box<Annotations>> {
+    let known: &[&str] = match kind {
+        KindName::Account => &[PAUSED_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, RECONCILE_AT_ANNOTATION],
+        KindName::PermissionCatalog => &[ROLLOUT_ANNOTATION],
+        KindName::Namespace
+        | KindName::IdentityStore
+        | KindName::Role
+        | KindName::UserGroup
+        | KindName::Membership
+        | KindName::Invitation
+        | KindName::CatalogRecord => &[],
+    };
+    let found = known.iter().filter_map(|key| all.get_key_value(*key)).filter(|(_, value)| value.len() <= MAX_LABEL);
+    let found: Annotations = found.map(|(key, value)| (key.clone(), value.clone())).collect();
+    (!found.is_empty()).then(|| Box::new(found))
+}
 
 /// Instructions in the annotations of an Account (docs/runbook.md, last line).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,5 +44,28 @@ impl AccountAnnotations {
     pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
         let paused = annotation(PAUSED_ANNOTATION) == Some("true");
         Self { paused, approved: annotation(APPROVE_REMOVAL_ANNOTATION).map(Box::from) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_counts_on_its_own_kind_and_with_a_short_value_only() {
+        let long = "x".repeat(MAX_LABEL + 1);
+        let all: BTreeMap<String, String> = [
+            (PAUSED_ANNOTATION, "true"),
+            (APPROVE_REMOVAL_ANNOTATION, long.as_str()),
+            (ROLLOUT_ANNOTATION, "AllAtOnce"),
+            ("roster.dev/unheard-of", "x"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let kept = |kind| annotations_of(kind, &all).map(|kept| kept.into_keys().collect::<Vec<_>>());
+        assert_eq!(kept(KindName::Account), Some(vec![PAUSED_ANNOTATION.to_owned()]));
+        assert_eq!(kept(KindName::PermissionCatalog), Some(vec![ROLLOUT_ANNOTATION.to_owned()]));
+        let others = KindName::ALL.into_iter().filter(|kind| kept(*kind).is_some());
+        assert_eq!(others.collect::<Vec<_>>(), [KindName::PermissionCatalog, KindName::Account]);
     }
 }

@@ -10,7 +10,7 @@ impl Index {
     /// Returns the accounts in which an address is the owner's, or of a Membership or an Invitation (also of one that is
     /// being deleted), by key. The Account itself need not exist (yet).
     pub fn accounts_of(&self, email: &Email) -> impl Iterator<Item = &AccountKey> {
-        let keys = self.people.get(email).map(|keys| keys.as_slice()).unwrap_or_default();
+        let keys = self.people.get(email).map(smallvec::SmallVec::as_slice).unwrap_or_default();
         // They stand in order, once for each object.
         let repeats = |place: usize| place > 0 && keys[place - 1] == keys[place];
         keys.iter().enumerate().filter(move |(place, _)| !repeats(*place)).map(|(_, key)| key)

@@ -21,7 +21,7 @@ mod source;
 mod status_digest;
 mod tally;
 
-pub use annotations::AccountAnnotations;
+pub use annotations::{AccountAnnotations, annotations_of};
 pub use catalog_record::CatalogRecord;
 pub use event::WatchEvent;
 pub use facts::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts};

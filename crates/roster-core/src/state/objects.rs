@@ -12,7 +12,7 @@ use crate::{
     api::{
         AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleSpec, UserGroupSpec,
     },
-    model::Name,
+    model::{KindName, Name},
 };
 
 fn name(metadata: &ObjectMeta) -> Name {
@@ -23,12 +23,12 @@ fn generation(metadata: &ObjectMeta) -> i64 {
     metadata.generation.unwrap_or(0)
 }
 
-fn record<F>(metadata: &ObjectMeta, status: StatusDigest, account: Name, facts: F) -> Record<F> {
+fn record<F>(kind: KindName, metadata: &ObjectMeta, status: StatusDigest, account: Name, facts: F) -> Record<F> {
     Record {
         namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
         name: name(metadata),
         account,
-        meta: Meta::new(metadata, status),
+        meta: Meta::new(kind, metadata, status),
         facts: Arc::new(facts),
     }
 }
@@ -38,14 +38,14 @@ impl Object {
     #[must_use]
     pub fn catalog(metadata: &ObjectMeta, spec: PermissionCatalogSpec, status: StatusDigest) -> Self {
         let facts = CatalogFacts::new(name(metadata), generation(metadata), spec);
-        Self::Catalog(record(metadata, status, Name::default(), facts))
+        Self::Catalog(record(KindName::PermissionCatalog, metadata, status, Name::default(), facts))
     }
 
     /// Returns the record of an `IdentityStore`.
     #[must_use]
     pub fn store(metadata: &ObjectMeta, spec: IdentityStoreSpec, status: StatusDigest) -> Self {
         let facts = StoreFacts::new(name(metadata), generation(metadata), spec);
-        Self::Store(record(metadata, status, Name::default(), facts))
+        Self::Store(record(KindName::IdentityStore, metadata, status, Name::default(), facts))
     }
 
     /// Returns the record of an `Account`.
@@ -58,7 +58,7 @@ impl Object {
             generation: generation(metadata),
             spec,
         };
-        Self::Account(record(metadata, status, name(metadata), facts))
+        Self::Account(record(KindName::Account, metadata, status, name(metadata), facts))
     }
 
     /// Returns the record of a `Role`.
@@ -66,7 +66,7 @@ impl Object {
     pub fn role(metadata: &ObjectMeta, spec: RoleSpec, status: StatusDigest) -> Self {
         let account = Name::new(&spec.account_ref.name);
         let facts = RoleFacts { name: name(metadata), generation: generation(metadata), spec };
-        Self::Role(record(metadata, status, account, facts))
+        Self::Role(record(KindName::Role, metadata, status, account, facts))
     }
 
     /// Returns the record of a `UserGroup`.
@@ -74,14 +74,14 @@ impl Object {
     pub fn group(metadata: &ObjectMeta, spec: UserGroupSpec, status: StatusDigest) -> Self {
         let account = Name::new(&spec.account_ref.name);
         let facts = GroupFacts { name: name(metadata), generation: generation(metadata), spec };
-        Self::Group(record(metadata, status, account, facts))
+        Self::Group(record(KindName::UserGroup, metadata, status, account, facts))
     }
 
     /// Returns the record of a `Membership`.
     #[must_use]
     pub fn member(metadata: &ObjectMeta, spec: &MembershipSpec, status: StatusDigest) -> Self {
         let facts = MemberFacts::new(name(metadata), generation(metadata), spec);
-        Self::Member(record(metadata, status, Name::new(&spec.account_ref.name), facts))
+        Self::Member(record(KindName::Membership, metadata, status, Name::new(&spec.account_ref.name), facts))
     }
 
     /// Returns the record of an `Invitation`.
@@ -89,6 +89,6 @@ impl Object {
     pub fn invitation(metadata: &ObjectMeta, spec: &InvitationSpec, status: StatusDigest) -> Self {
         // Nothing is mailed yet, so nothing can have been accepted.
         let facts = InvitationFacts::new(name(metadata), generation(metadata), spec, false);
-        Self::Invitation(record(metadata, status, Name::new(&spec.account_ref.name), facts))
+        Self::Invitation(record(KindName::Invitation, metadata, status, Name::new(&spec.account_ref.name), facts))
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, RoleFacts,
-    StatusDigest, StoreFacts,
+    StatusDigest, StoreFacts, annotations_of,
 };
 use crate::{
     api,
@@ -32,23 +32,23 @@ pub struct Meta {
     pub deleting: bool,
     /// Whether it carries our finalizer.
     pub finalizer: bool,
-    /// Our annotations; none on most objects.
+    /// Our annotations that mean something on this kind; none on most objects.
     pub annotations: Option<Box<Annotations>>,
     /// What the status says.
     pub status: StatusDigest,
 }
 
 impl Meta {
-    /// Extracts the metadata that the controller needs.
+    /// Extracts the metadata that the controller needs of an object of this kind.
     #[must_use]
-    pub fn new(metadata: &ObjectMeta, status: StatusDigest) -> Self {
+    pub fn new(kind: KindName, metadata: &ObjectMeta, status: StatusDigest) -> Self {
         Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or(0),
             deleting: metadata.deletion_timestamp.is_some(),
             finalizer: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER),
-            annotations: metadata.annotations.clone().map(Box::new),
+            annotations: metadata.annotations.as_ref().and_then(|all| annotations_of(kind, all)),
             status,
         }
     }

@@ -131,6 +131,10 @@ pub struct Progress {
     pub next: Option<AccountKey>,
     /// The first account that others wait for.
     pub waits: Option<AccountKey>,
+    /// Accounts that others wait for.
+    pub pending: usize,
+    /// Accounts that stop it.
+    pub stops: usize,
     /// The first account that stops it, and why.
     pub stopped: Option<(AccountKey, SyncReason)>,
     /// What is to be done now.
@@ -160,6 +164,8 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
     });
     let held_before = admitted.iter().filter(|(_, standing)| *standing == Standing::HeldBefore).count();
     let waits = admitted.iter().find(|(_, standing)| *standing == Standing::Waits).map(|(key, _)| key.clone());
+    let pending = admitted.iter().filter(|(_, standing)| *standing == Standing::Waits).count();
+    let stops = admitted.iter().filter(|(_, standing)| matches!(standing, Standing::Stopped(_))).count();
     // 1, 2, 4, …: as many as there are already, and one.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
     let is_done = |standing: &Standing| matches!(standing, Standing::Done | Standing::HeldBefore);
@@ -171,5 +177,5 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
     let next = waiting.first().map(|(key, _)| key.clone());
-    Progress { accounts: accounts.len(), updated, held_before, next, waits, stopped, step }
+    Progress { accounts: accounts.len(), updated, held_before, next, waits, pending, stops, stopped, step }
 }

@@ -29,6 +29,8 @@ pub struct StatusDigest {
     pub last_checked: Option<Seconds>,
     /// The generation that is in force: of the catalog that an Account follows, or of an IdentityStore's own blocks.
     pub in_force: Option<NonZeroU32>,
+    /// Managed accounts that an Account shows.
+    pub managed_accounts: u32,
     /// Reason why it is not in sync, if that holds up a catalog rollout.
     pub held: Option<Held>,
 }
@@ -117,6 +119,10 @@ pub trait Digestible: Serialize {
     fn in_force(&self) -> Option<i64> {
         None
     }
+    /// Managed accounts.
+    fn managed_accounts(&self) -> Option<i64> {
+        None
+    }
 }
 
 macro_rules! digestible {
@@ -161,6 +167,9 @@ digestible! {
         fn in_force(&self) -> Option<i64> {
             self.catalog_generation
         }
+        fn managed_accounts(&self) -> Option<i64> {
+            self.managed_accounts
+        }
     }
 }
 with_drift! { RoleStatus UserGroupStatus MembershipStatus }
@@ -192,6 +201,7 @@ pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
         drift_corrected: status.drift().and_then(|drift| drift.last_corrected_time.as_ref().map(second)),
         last_checked: status.last_checked().map(Seconds::of),
         in_force: status.in_force().and_then(|at| NonZeroU32::new(u32::try_from(at).ok()?)),
+        managed_accounts: status.managed_accounts().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         held: synced.filter(|condition| condition.status == "False").and_then(held),
     }
 }

@@ -55,6 +55,11 @@ fn store_and_catalog_admit_namespaces_by_their_labels() {
         r#"spec.storeRef: IdentityStore "default" does not admit namespace "default" (its spec.allowedNamespaces)"#,
     );
     world.with("kind: Namespace\nmetadata: {name: default, labels: {team: blue}}").is_valid("acme", "account");
+    let unlike = store
+        .replace("{matchLabels: {team: blue}}", "{matchExpressions: [{key: team, operator: NotIn, values: [red]}]}");
+    let unknown = acme(OWNED).with(&unlike);
+    assert_eq!(unknown.findings("acme", "account").reason(), Some(InvalidReason::NamespaceNotAllowed), "not seen yet");
+    unknown.with("kind: Namespace\nmetadata: {name: default}").is_valid("acme", "account");
     let catalog =
         format!("kind: PermissionCatalog\nmetadata: {{name: portal}}\nspec: {{sections: [{{name: a}}], {picky}}}");
     let world = acme("catalogRef: {name: portal}").with(&catalog);

@@ -252,6 +252,46 @@ fn the_last_holder_of_a_role_with_minimum_holders_stays() {
 }
 
 #[test]
+fn whoever_does_not_hold_the_role_in_effect_is_no_holder() {
+    let catalog = PLAIN.replace(
+        "{name: viewer, permissions: {docs: View}}",
+        "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
+    );
+    let twice = "---\nkind: Membership\nmetadata: {name: NAME}\nspec: {accountRef: {name: acme}, user: {email: twin@acme.example}, roleRef: {name: viewer}}\n";
+    let others = [
+        membership("other", "roleRef: {name: viewer}, suspended: true"),
+        membership("other", "roleRef: {name: viewer}, expiresAt: 1960-01-01T00:00:00Z"),
+        membership("other", "roleRef: {name: viewer}, startsAt: 2100-01-01T00:00:00Z"),
+        membership("other", "roleRef: {name: viewer}, invitationRef: {name: gone}"),
+        ["one", "two"].map(|name| twice.replace("NAME", name)).concat(),
+        membership("other", "roleRef: {name: viewer}")
+            + "---\nkind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: other@acme.example}]}\n",
+    ];
+    for other in others {
+        let mut pass = Pass::synced("acme", &(catalog.clone() + &crowd(1, "viewer") + &other));
+        delete(&mut pass, 0, 1);
+        // A pass over one member asks for the whole account, too.
+        for scope in [Scope::Account, Scope::Members([email("m0@acme.example")].into())] {
+            let guarded = pass.run_within(scope).guarded;
+            assert_eq!(guarded.expect(&other).why, "the last holder of role viewer would be removed", "{other}");
+        }
+        assert_eq!(pass.access("m0@acme.example"), "docs: View");
+    }
+}
+
+#[test]
+fn who_holds_the_role_in_effect_lets_another_holder_go() {
+    let catalog = PLAIN.replace(
+        "{name: viewer, permissions: {docs: View}}",
+        "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
+    );
+    let mut pass = Pass::synced("acme", &(catalog + &crowd(2, "viewer")));
+    delete(&mut pass, 0, 1);
+    assert_eq!(pass.run_within(Scope::Members([email("m0@acme.example")].into())).guarded, None);
+    assert_eq!(pass.access("m0@acme.example"), "nobody");
+}
+
+#[test]
 fn a_correction_of_drift_is_no_removal_but_strangers_are_counted() {
     let mut pass = viewers(10);
     for place in 0..8 {

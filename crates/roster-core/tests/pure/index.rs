@@ -42,7 +42,8 @@ fn kind() -> impl Strategy<Value = KindName> {
 
 fn put(kind: impl Strategy<Value = KindName>) -> impl Strategy<Value = Put> {
     let groups = prop::collection::btree_set(0..3_u8, 0..3);
-    let rest = (prop::option::weighted(0.9, 0..4_u8), prop::option::of(0..3_u8), groups, prop::option::of(any::<bool>()));
+    let rest =
+        (prop::option::weighted(0.9, 0..4_u8), prop::option::of(0..3_u8), groups, prop::option::of(any::<bool>()));
     (kind, 0..6_u8, 0..3_u8, rest).prop_map(|(kind, name, account, rest)| {
         let (address, role, groups, ready) = rest;
         let name = if kind == KindName::Account { name % 3 } else { name };

@@ -24,6 +24,7 @@ mod members;
 mod plan_properties;
 mod portals;
 mod potential;
+mod reports;
 mod resolve_properties;
 mod roles;
 mod rollout;

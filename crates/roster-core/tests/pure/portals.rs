@@ -65,6 +65,12 @@ impl Portal {
         self.probing(rest).levels("probe@probe.example")
     }
 
+    /// Whether a member keeps at most what the store holds.
+    fn is_held_at_most(&self, rest: &str) -> bool {
+        let desired = self.probing(rest).world.resolve(self.account).desired;
+        matches!(desired.members[&email("probe@probe.example")].access, Access::AtMost(_))
+    }
+
     /// What a role of that title gives.
     fn holder(&self, title: &str) -> Levels {
         self.probe(&format!("roleRef: {{name: {}}}", self.role(title)))
@@ -75,7 +81,7 @@ impl Portal {
     fn levels(&self, address: &str) -> Levels {
         let resolved = self.world.resolve(self.account);
         let access = resolved.desired.members.get(&email(address)).map(|member| &member.access);
-        let Some(Access::Exactly(content)) = access else { panic!("{address}: {access:?}") };
+        let Some(Access::Exactly(content) | Access::AtMost(content)) = access else { panic!("{address}: {access:?}") };
         let ladders = resolved.desired.layout.ladders().iter().zip(content.ranks.as_slice());
         ladders.map(|(l, rank)| (l.section.to_string(), l.levels[usize::from(*rank)].to_string())).collect()
     }

@@ -64,8 +64,9 @@ fn grants_within(content: &MemberContent, limit: &MemberContent) -> bool {
         || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
-/// Whether nobody can hold more after a pass with `after` than after one with `before`.
-fn is_no_more(after: &Access, before: Option<&Access>) -> bool {
+/// Whether nobody can hold more after a pass with `after` than after one with `before`. Where the role is `gone` by which
+/// somebody held at most something, the rest of what was granted counts just as it is.
+fn is_no_more(after: &Access, before: Option<&Access>, gone: bool) -> bool {
     let stays_ended = |before: &Access| before.ended().is_none() || after.ended().is_some();
     match (after, before) {
         // These three leave at most what the store holds, which is what `before` made of it.
@@ -76,7 +77,7 @@ fn is_no_more(after: &Access, before: Option<&Access>) -> bool {
         (Access::Exactly(now), Some(before)) => {
             let (was, at_most) = content(before);
             // Of who held at most something, nobody knows how much.
-            stays_ended(before) && grants_within(now, was) && (!at_most || now.ranks.is_none())
+            stays_ended(before) && grants_within(now, was) && (!at_most || gone || now.ranks.is_none())
         }
     }
 }
@@ -98,6 +99,8 @@ struct Damage {
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
     Nothing,
+    /// Nobody is to have more than the store holds, and everything else is as without.
+    Hold,
     TakeAway,
 }
 
@@ -214,7 +217,7 @@ impl<'a> Damages<'a> {
         for role in &spec.roles {
             self.new_role(&role.name, None, InvalidReason::NameTaken, Effect::Nothing);
             if !role.overridable {
-                self.new_role("late", Some(&role.name), InvalidReason::NotApplicable, Effect::Nothing);
+                self.new_role("late", Some(&role.name), InvalidReason::NotApplicable, Effect::Hold);
             }
         }
         for role in world.roles.values() {
@@ -232,12 +235,15 @@ impl<'a> Damages<'a> {
                 }
                 None => &spec.custom_roles.not_applicable,
             };
-            self.change_role(role, InvalidReason::UnknownSection, Effect::Nothing, |spec| {
+            let starts_from_another = role.spec.overrides.is_some() || role.spec.based_on.is_some();
+            let effect = if starts_from_another { Effect::Hold } else { Effect::Nothing };
+            self.change_role(role, InvalidReason::UnknownSection, effect, |spec| {
                 spec.permissions.insert(NOWHERE.to_owned(), "View".to_owned());
             });
             for section in &spec.sections {
                 if not_applicable.contains(&section.name) {
-                    self.change_role(role, InvalidReason::NotApplicable, Effect::Nothing, |spec| {
+                    let effect = if role.spec.overrides.is_some() { Effect::Hold } else { Effect::Nothing };
+                    self.change_role(role, InvalidReason::NotApplicable, effect, |spec| {
                         spec.permissions.insert(section.name.clone(), everything(catalog)[&section.name].clone());
                     });
                 } else {
@@ -247,9 +253,11 @@ impl<'a> Damages<'a> {
                 }
             }
             if role.spec.overrides.is_none() && role.spec.based_on.is_none() {
+                let unknown = role.spec.permissions.keys().any(|section| catalog.section(section).is_none());
+                let effect = if unknown { Effect::Hold } else { Effect::Nothing };
                 for (reference, reason) in self.bad_references() {
                     if reference.kind == RoleRefKind::PredefinedRole {
-                        self.change_role(role, reason, Effect::Nothing, |spec| spec.based_on = Some(reference.name));
+                        self.change_role(role, reason, effect, |spec| spec.based_on = Some(reference.name));
                     }
                 }
             }
@@ -476,10 +484,9 @@ fn in_order(world: &World, order: &[usize]) -> BTreeMap<Email, Access> {
 fn nobody_has_less(before: &State, after: &State) -> bool {
     before.members.len() == after.members.len()
         && before.members.iter().zip(&after.members).all(|((one, before), (other, after))| {
-            let ((was, was_at_most), (now, at_most)) = (content(before), content(after));
-            one == other
-                && (was_at_most, was.window, was.ended) == (at_most, now.window, now.ended)
-                && was.ranks.is_at_most(&now.ranks)
+            let ((was, _), (now, _)) = (content(before), content(after));
+            // What comes by a role with an invalid override keeps a member at what they hold, and what mends it does not.
+            one == other && (was.window, was.ended) == (now.window, now.ended) && was.ranks.is_at_most(&now.ranks)
         })
 }
 
@@ -575,10 +582,11 @@ proptest! {
         let before = state(&world);
         for damage in Damages::of(&world, place) {
             let after = state(&damage.world);
+            let gone = [InvalidReason::RoleNotFound, InvalidReason::RoleNotAvailable, InvalidReason::NameTaken];
             for (email, access) in &after.members {
                 let was = before.members.get(email);
                 prop_assert!(
-                    is_no_more(access, was),
+                    is_no_more(access, was, gone.contains(&damage.reason)),
                     "{} {}: {email} had {was:?} and has {access:?}", damage.object, damage.reason
                 );
             }
@@ -594,9 +602,17 @@ proptest! {
         let without = state(&world);
         for damage in Damages::of(&world, place) {
             damage.check();
-            if damage.effect == Effect::Nothing {
+            if damage.effect != Effect::TakeAway {
                 let with = state(&damage.world);
-                prop_assert_eq!(&with.members, &without.members, "{} {}", damage.object, damage.reason);
+                let held = |state: &State| -> Vec<(Email, Access)> {
+                    let content = |access: &Access| Access::AtMost(Arc::new(content(access).0.clone()));
+                    state.members.iter().map(|(email, access)| (email.clone(), content(access))).collect()
+                };
+                if damage.effect == Effect::Hold {
+                    prop_assert_eq!(held(&with), held(&without), "{} {}", damage.object, damage.reason);
+                } else {
+                    prop_assert_eq!(&with.members, &without.members, "{} {}", damage.object, damage.reason);
+                }
                 prop_assert_eq!(&with.definitions, &without.definitions, "{} {}", damage.object, damage.reason);
             }
         }

@@ -115,9 +115,15 @@ fn it_stops_at_the_first_that_does_not_take_it() {
         .map(|place| (key(place), [Standing::Done, guarded, Standing::Stopped(SyncReason::StoreRejected)][place % 3]))
         .collect();
     let now = progress(Some(&key(6)), &accounts);
-    assert_eq!((now.accounts, now.updated, now.next), (9, 7, Some(key(7))));
-    assert_eq!(now.stopped, Some((key(1), SyncReason::RemovalGuarded)));
-    assert_eq!(now.step, Step::Wait);
+    assert_eq!((now.accounts, now.updated, now.next.clone()), (9, 7, Some(key(7))));
+    assert_eq!(now.stopped.clone(), Some((key(1), SyncReason::RemovalGuarded)));
+    assert_eq!((now.step.clone(), now.stops), (Step::Wait, 4));
+    // Whoever reads the catalog need not read other tenants' accounts.
+    let said = roster_core::report::rollout_message(2, &now);
+    assert!(
+        said.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. ")
+    );
+    assert!(!said.contains(&key(1).to_string()), "{said}");
     // One that has not had its turn has nothing to say.
     let now = progress(Some(&key(0)), &accounts);
     assert_eq!((now.stopped, now.step), (None, Step::Admit(key(2))));

@@ -7,16 +7,16 @@ use std::{
 
 use jiff::Timestamp;
 use roster_core::{
-    evaluate::{Context, judge, prepare},
+    evaluate::{Context, evaluate, judge, prepare},
     model::{AccountKey, Findings, Name, Scope, Seed},
-    plan::Mark,
+    plan::{Mark, Observed, Plan},
     resolve::{Definitions, Desired, MemberView},
     state::{
         AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
         Record, RoleFacts, SnapshotSource as _, StoreFacts, namespace_labels,
     },
 };
-use roster_reference::{AccountAnswer, World, canonical};
+use roster_reference::{World, canonical};
 
 /// The engine's answer about one account.
 pub struct Resolved {
@@ -86,12 +86,24 @@ pub fn index(objects: impl IntoIterator<Item = Object>) -> Index {
     index
 }
 
+/// The mark of an account.
+pub fn mark(namespace: &str, name: &str) -> Mark {
+    Mark { cluster: "cluster".into(), account: AccountKey::new(namespace, name), uid: "uid".into() }
+}
+
+/// The engine's plan for `acme/portal` and a store.
+pub fn plan(world: &World, observed: &Observed, now: Timestamp) -> Plan {
+    let (key, index) = (AccountKey::new("acme", "portal"), index(objects(world)));
+    let members = index.members(&key, &Scope::Account).unwrap();
+    let prepared = prepare(&index.snapshot(&key).unwrap());
+    evaluate(&prepared, &members, observed, &Context::new(mark("acme", "portal"), now)).plan
+}
+
 /// The engine's answer about an account.
 pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
     let (key, index) = (AccountKey::new(namespace, name), index(objects(world)));
     let members = index.members(&key, &Scope::Account).unwrap();
-    let mark = Mark { cluster: "cluster".into(), account: key.clone(), uid: "uid".into() };
-    let context = Context::new(mark, Timestamp::UNIX_EPOCH);
+    let context = Context::new(mark(namespace, name), Timestamp::UNIX_EPOCH);
     let judged = judge(&prepare(&index.snapshot(&key).unwrap()), &members, &context);
     let definitions = judged.definitions;
     let mut views = BTreeMap::new();
@@ -111,13 +123,6 @@ pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
 pub fn reasons(findings: &Findings) -> BTreeSet<String> {
     let words = findings.faults().filter_map(|finding| Some(finding.reason()?.to_string()));
     words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
-}
-
-/// Whether a selector picks the account's namespace for the engine although it is not known: known defect (j).
-pub fn is_admitted_unknown(world: &World, model: &AccountAnswer, engine: &Resolved) -> bool {
-    let whole = engine.definitions.desired.is_some();
-    let same = whole == model.resolves && engine.definitions.ended.is_some() == model.ended.is_some();
-    !world.namespaces.contains_key("acme") && !same
 }
 
 /// The canonical address that an account names as its owner.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cases,
-    engine::{self, Resolved, is_admitted_unknown, named_owner, reasons},
+    engine::{self, Resolved, reasons},
     worlds::{seeds, world},
 };
 use jiff::Timestamp;
@@ -105,15 +105,8 @@ impl Comparison<'_> {
 
     fn check_members(&self) -> Checked {
         let addresses = self.engine.desired.members.keys().map(|email| email.as_str().to_owned());
-        let mut addresses: BTreeSet<String> = addresses.collect();
-        let mut models: BTreeSet<String> = self.model.members.keys().cloned().collect();
-        if !self.model.resolves {
-            // Known defect (u).
-            if let Some(owner) = named_owner(self.world) {
-                addresses.remove(&owner);
-                models.remove(&owner);
-            }
-        }
+        let addresses: BTreeSet<String> = addresses.collect();
+        let models: BTreeSet<String> = self.model.members.keys().cloned().collect();
         prop_assert_eq!(&addresses, &models);
         for address in &addresses {
             let access = self.engine.desired.members.iter().find(|(email, _)| email.as_str() == address).unwrap();
@@ -177,11 +170,7 @@ impl Comparison<'_> {
         if content.ended.is_none() {
             prop_assert_eq!(named(&self.engine, content), model.potential.clone(), "{}: potential", address);
         }
-        let unknown = self.membership_has(model, "RestrictionNotFound");
-        prop_assert!(!at_most || model.at_most_held, "{}: the engine keeps at most what is held", address);
-        // Known defect (k): the engine knows of unknown restrictions only.
-        prop_assert!(at_most || !unknown, "{}: the engine says just this", address);
-        prop_assert_eq!(at_most, model.at_most_held && unknown, "{}", address);
+        prop_assert_eq!(at_most, model.at_most_held, "{}: at most what is held", address);
         Ok(())
     }
 
@@ -241,10 +230,7 @@ impl Comparison<'_> {
             model.remove("ConfirmationMissing");
         }
         if !self.model.resolves {
-            // Known defect (u) again; and of an account that does not resolve only the first reason is passed on.
-            if model.contains("OwnerIsMember") || engine.contains("OwnerIsMember") {
-                return Ok(());
-            }
+            // Of an account that does not resolve only the first reason is passed on.
             prop_assert!(engine.is_subset(&model), "{:?}: {:?} of {:?}", id, engine, model);
             prop_assert_eq!(shown(engine), shown(&model), "{:?}", id);
             return Ok(());
@@ -255,8 +241,9 @@ impl Comparison<'_> {
                 let role = &self.world.roles[&("acme".to_owned(), id.name.clone())].spec;
                 let custom = role.overrides.is_none()
                     && ["NameTaken", "RoleNotAvailable"].iter().any(|reason| engine.contains(*reason));
+                let named = self.world.catalogs["catalog"].spec.roles.iter().any(|known| known.name == id.name);
                 let overriding = role.overrides.is_some()
-                    && ["NotApplicable", "RoleNotFound"].iter().any(|reason| engine.contains(*reason));
+                    && (named || ["NotApplicable", "RoleNotFound"].iter().any(|reason| engine.contains(*reason)));
                 custom || overriding
             }
             Kind::UserGroup => engine.contains("GroupsForbidden"),
@@ -286,15 +273,6 @@ fn prop_assert_eq_window(
 pub fn compare(world: &World, now: Timestamp) -> Checked {
     let model = world.account("acme", "portal", now).unwrap();
     let engine = engine::resolve(world, "acme", "portal");
-    if is_admitted_unknown(world, &model, &engine) {
-        // Known defect (j).
-        return Ok(());
-    }
-    if !world.namespaces.contains_key("acme") && !model.resolves {
-        // Known defect (j): the reason may be missing among others.
-        let comparison = Comparison { world, now, model, engine };
-        return comparison.check_members();
-    }
     Comparison { world, now, model, engine }.check()
 }
 

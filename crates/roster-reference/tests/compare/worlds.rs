@@ -258,9 +258,7 @@ pub fn world(bytes: &[u8]) -> World {
     for place in 0..3 {
         let mut own = dice.split(24);
         let spec = role(&mut own);
-        // Known defect (v) is about overrides of such a name.
-        let named = spec.overrides.is_none() && own.percent(15);
-        let name = if named { "r1".to_owned() } else { format!("c{place}") };
+        let name = if own.percent(15) { "r1".to_owned() } else { format!("c{place}") };
         if !own.percent(25) {
             world.roles.insert(key(&name), Arc::new(Role::new(&name, spec)));
         }

@@ -76,7 +76,7 @@ pub fn world(name: &str) -> World {
                 maximum_percent: 100,
                 minimum_count: u32::MAX,
                 approved: Vec::new(),
-                last_holders: BTreeSet::new(),
+                guarded_roles: BTreeSet::new(),
             },
             holds_windows: true,
             now: NOW,
@@ -125,7 +125,10 @@ impl World {
         });
         let members = members.map(|(email, content)| {
             let access = Access::Exactly(Arc::new(content.clone()));
-            (email.clone(), DesiredMember { access, origin: origin("Membership", email.as_str()) })
+            (
+                email.clone(),
+                DesiredMember { access, origin: origin("Membership", email.as_str()), counts_as_holder: true },
+            )
         });
         Desired {
             account: self.key().clone(),

@@ -309,9 +309,7 @@ impl Checker {
         if lost.is_empty() || self.is_approved(picture, account, write.time) {
             return;
         }
-        if self.strict
-            && let Some(role) = last_holder(write, answers[1], &lost)
-        {
+        if let Some(role) = last_holder(write, answers[1], &lost) {
             let said = format!("{lost:?} lost all, and with them the last holder of role {role}");
             return self.fail("masses", Some(account), said);
         }

@@ -201,7 +201,7 @@ impl Cluster {
         } else {
             Body::new(&metadata, known.body.spec())
         };
-        let record = with_meta(&known.record, Meta::new(&metadata, digest.clone()));
+        let record = with_meta(&known.record, Meta::new(known.object.kind, &metadata, digest.clone()));
         self.store(Stored { object: known.object.clone(), metadata, body, record, status, digest })
     }
 

@@ -39,7 +39,7 @@ pub struct Features {
     pub terminations: bool,
     /// Objects that a store refuses: (g).
     pub refusals: bool,
-    /// Roles, restrictions and catalogs that become invalid: (k).
+    /// Roles, restrictions and catalogs that become invalid.
     pub invalid: bool,
     /// Stores with room for one pass: (f).
     pub full_stores: bool,
@@ -79,7 +79,7 @@ impl Features {
             jumps: maybe(20),
             terminations: maybe(40) && all,
             refusals: maybe(40) && all,
-            invalid: maybe(40) && all,
+            invalid: maybe(40),
             full_stores: maybe(40) && all,
             away: maybe(30),
             strict: all,

@@ -114,7 +114,7 @@ pub fn record_of(metadata: &ObjectMeta, body: &Body, status: StatusDigest) -> Ob
             namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
             name: metadata.name.as_deref().unwrap_or_default().into(),
             account: Name::default(),
-            meta: Meta::new(metadata, status),
+            meta: Meta::new(KindName::CatalogRecord, metadata, status),
             facts: Arc::new(CatalogRecord { catalog: Some(of.0.clone()), last: of.1.clone() }),
         }),
     }

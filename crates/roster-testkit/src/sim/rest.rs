@@ -86,7 +86,7 @@ impl Sim {
         let none = Levels::new();
         let mut people: BTreeSet<String> = answer.members.keys().cloned().collect();
         people.extend(access.keys().map(|email| email.as_str().to_owned()));
-        if let Some(owner) = answer.owner.as_ref().filter(|owner| self.checker.strict && foreign.contains(*owner)) {
+        if let Some(owner) = answer.owner.as_ref().filter(|owner| foreign.contains(*owner)) {
             let stored = self.cluster.get(&reference(account));
             if stored.and_then(|stored| condition(&stored.status, "Ready")).is_some_and(|(is, ..)| is) {
                 failures.push(format!("the Account is Ready, but its owner {owner} is somebody else's"));
@@ -302,8 +302,7 @@ fn judge(
     match member.statement {
         Statement::Kept => None,
         Statement::Ended(end) => {
-            // Known defect (u): whom `owner` names is kept while the account does not resolve.
-            let excused = !holds.strict && (!answer.resolves || holds.guarded) || holds.guarded && !end.is_explicit();
+            let excused = !holds.strict && holds.guarded || (holds.guarded || !answer.resolves) && !end.is_explicit();
             (!has.is_empty() && !excused).then(|| format!("should have no access: {end:?}"))
         }
         Statement::AtMostHeld => {

@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::{
     FindingKind, Findings, SettingValue, Unavailable, UnknownLevel,
-    shorten::{List, MOST, Quoted, Short},
+    shorten::{Counted, List, MOST, Quoted, Short},
 };
+use crate::model::{Grantor, Name};
 
 impl fmt::Display for FindingKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
@@ -93,8 +94,13 @@ impl fmt::Display for FindingKind {
             Self::CustomRolesForbidden => {
                 f.write_str("the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)")
             }
-            Self::NameIsPredefined(role) => {
-                write!(f, "{} is a predefined role; choose another name, or set spec.overrides", Quoted(role))
+            Self::NameIsPredefined { role, is_override } => {
+                let other = if *is_override {
+                    "choose another name for the override"
+                } else {
+                    "choose another name, or set spec.overrides"
+                };
+                write!(f, "{} is a predefined role; {other}", Quoted(role))
             }
             Self::LeftOut { section, role } => write!(
                 f,
@@ -150,6 +156,18 @@ impl fmt::Display for FindingKind {
                 let (lifted, applied) = (Short(lifted), List(applied, MOST));
                 write!(f, "lifting {lifted} makes the user equal to the owner, so these have no effect: {applied}")
             }
+            Self::HeldAtMost(by) => {
+                let (kind, name) = match by {
+                    Grantor::Owner(name) | Grantor::PredefinedRole(name) => ("predefined role", name),
+                    Grantor::Role(name) => ("Role", name),
+                    Grantor::Group(name) => ("UserGroup", name),
+                };
+                write!(
+                    f,
+                    "a Role that changes {kind} {} is invalid; until it is mended, access is at most what the store holds",
+                    Quoted(name)
+                )
+            }
             Self::AddressInvalid(error) => write!(f, "{error}"),
             Self::OwnerIsMember(owner) => {
                 let owner = Short(owner.as_str());
@@ -159,8 +177,10 @@ impl fmt::Display for FindingKind {
                 write!(f, "{} is the account's owner and needs no Invitation", Short(owner.as_str()))
             }
             Self::DuplicateMembership(duplicate) => {
-                // Every other one is named; `MOST` instead would bound the list.
-                let (email, others) = (Short(duplicate.email.as_str()), List(&duplicate.others, usize::MAX));
+                let others = duplicate.all.iter().filter(|name| **name != duplicate.own);
+                let shown: Vec<&Name> = others.take(MOST).collect();
+                let all = duplicate.all.len().saturating_sub(1);
+                let (email, others) = (Short(duplicate.email.as_str()), Counted(&shown, all));
                 write!(
                     f,
                     "{email} has more than one Membership here (also {others}); the lower level counts in each section"

@@ -8,7 +8,7 @@ use crate::{
         AccountType, DriftPolicy, Enforcement, InvalidReason,
         limits::{MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_NAME},
     },
-    model::{AccountKey, Email, InvalidEmail, KindName, Name},
+    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
 /// Longest sentence with names at their bounds, in bytes.
@@ -54,7 +54,7 @@ impl Names {
         let of_role =
             RolePrerequisite { role: object(), section: label(), level: level(), needs: label(), at: level() };
         let of_level = Prerequisite { section: label(), level: level(), needs: label(), at: level(), left: level() };
-        let others = [object()].into();
+        let all = [label(), object()].into();
         let first = CatalogFault {
             field: FieldPath::spec("roles").item(&label()),
             kind: CatalogFaultKind::UnknownSection(label()),
@@ -88,7 +88,7 @@ impl Names {
             Kind::NotOverridable(object()),
             Kind::OverriddenTwice(object()),
             Kind::CustomRolesForbidden,
-            Kind::NameIsPredefined(object()),
+            Kind::NameIsPredefined { role: object(), is_override: true },
             Kind::LeftOut { section: label(), role: object() },
             Kind::CannotStandAlone(Box::new(of_level)),
             Kind::Advisory { level: level(), advisory: Arc::new(Advisory { section: label(), message: words() }) },
@@ -105,10 +105,11 @@ impl Names {
             Kind::RestrictionMissing(label()),
             Kind::ConfirmationMissing(label()),
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
+            Kind::HeldAtMost(Grantor::Group(object())),
             Kind::AddressInvalid(Box::new(domain)),
             Kind::OwnerIsMember(email()),
             Kind::OwnerIsInvited(email()),
-            Kind::DuplicateMembership(Box::new(DuplicateMembership { email: email(), others })),
+            Kind::DuplicateMembership(Box::new(DuplicateMembership { email: email(), own: label(), all })),
             Kind::InvitationMissing(object()),
             Kind::InvitationOnly,
             Kind::PlanNotEligible { feature: label(), account: object() },
@@ -241,4 +242,30 @@ fn a_path_is_written_as_it_is_built() {
     assert_eq!(path.to_string(), "spec.sections[docs].levels");
     assert_eq!(serde_json::to_value(&path).unwrap(), "spec.sections[docs].levels");
     assert!(FieldPath::WHOLE.is_whole() && !path.is_whole());
+}
+
+/// So that no number of faults, advice or duplicates makes a message longer than can be read.
+#[test]
+fn of_many_five_are_told_and_the_others_counted() {
+    let mut builder = FindingsBuilder::new(KindName::Role, "east", "cells");
+    for place in 0..7 {
+        builder.add("spec.permissions", FindingKind::UnknownSection(format!("s{place}").into()));
+        let advisory = Arc::new(Advisory { section: format!("s{place}").into(), message: "Gone".into() });
+        builder.add_whole(FindingKind::Advisory { level: "Edit".into(), advisory });
+    }
+    builder.add("spec.overrides", FindingKind::NotOverridable("clerk".into()));
+    let found = builder.finish();
+    let message = found.message();
+    assert!(message.contains("section \"s4\"; and 2 more of UnknownSection; NotApplicable: "), "{message}");
+    assert!(!message.contains("s5"), "{message}");
+    let advice = found.advice_message();
+    assert!(advice.contains("s4") && !advice.contains("s5") && advice.ends_with("; and 2 more"), "{advice}");
+
+    let all: Arc<[Name]> = (0..10_000).map(|place| format!("m{place}").into()).collect();
+    let said = |own: &str| {
+        let duplicate = DuplicateMembership { email: Names::short().email, own: own.into(), all: all.clone() };
+        FindingKind::DuplicateMembership(Box::new(duplicate)).to_string()
+    };
+    assert!(said("m0").contains("(also m1, m2, m3, m4, m5 and 9994 more)"), "{}", said("m0"));
+    assert!(said("m9").contains("(also m0, m1, m2, m3, m4 and 9994 more)"), "{}", said("m9"));
 }

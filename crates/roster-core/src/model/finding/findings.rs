@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, FindingKind};
+use super::{Finding, FindingKind, shorten::MOST};
 use crate::{
     api::InvalidReason,
     model::{AccountKey, KindName},
@@ -94,8 +94,8 @@ impl Findings {
         self.faults().min_by_key(|fault| fault.reason())
     }
 
-    /// Returns a message that names all faults: those of the reason shown come first, and the others have theirs before
-    /// them. Empty for a valid object.
+    /// Returns a message on all faults: those of the reason shown come first, and the others have theirs before them. Of
+    /// each reason five are told and the others counted. Empty for a valid object.
     #[must_use]
     pub fn message(&self) -> String {
         let with_reason = |finding| Some((Finding::reason(finding)?, finding));
@@ -103,22 +103,44 @@ impl Findings {
         faults.sort_by_key(|(reason, _)| *reason);
         let shown = faults.first().map(|(reason, _)| *reason);
         let mut message = String::new();
-        for (index, (reason, fault)) in faults.into_iter().enumerate() {
-            let semicolon = if index > 0 { "; " } else { "" };
-            // Writing to a string cannot fail.
-            let _ = if Some(reason) == shown {
-                write!(message, "{semicolon}{fault}")
-            } else {
-                write!(message, "{semicolon}{reason}: {fault}")
-            };
+        for of_reason in faults.chunk_by(|(one, _), (other, _)| one == other) {
+            for (reason, fault) in of_reason.iter().take(MOST) {
+                let semicolon = if message.is_empty() { "" } else { "; " };
+                // Writing to a string cannot fail.
+                let _ = if Some(*reason) == shown {
+                    write!(message, "{semicolon}{fault}")
+                } else {
+                    write!(message, "{semicolon}{reason}: {fault}")
+                };
+            }
+            if let (Some((reason, _)), more @ 1..) = (of_reason.first(), of_reason.len().saturating_sub(MOST)) {
+                let _ = write!(message, "; and {more} more of {reason}");
+            }
         }
         message
     }
 
-    /// Returns all advice as one message; empty where there is none.
+    /// Returns the advice as one message: of each kind five are told, and the others counted. Empty where there is none.
     #[must_use]
     pub fn advice_message(&self) -> String {
-        self.advice().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        let mut told: Vec<(std::mem::Discriminant<FindingKind>, usize)> = Vec::new();
+        let mut shown: Vec<String> = Vec::new();
+        for finding in self.advice() {
+            let kind = std::mem::discriminant(&finding.kind);
+            let place = told.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+                told.push((kind, 0));
+                told.len() - 1
+            });
+            told[place].1 += 1;
+            if told[place].1 <= MOST {
+                shown.push(finding.to_string());
+            }
+        }
+        let more: usize = told.iter().map(|(_, count)| count.saturating_sub(MOST)).sum();
+        if more > 0 {
+            shown.push(format!("and {more} more"));
+        }
+        shown.join("; ")
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{Enforcement, InvalidReason},
-    model::{AccountKey, Email, InvalidEmail, KindName, Name},
+    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
 /// Fault of an object, or advice on it, with the names and numbers that its sentence needs. At most 64 bytes.
@@ -114,7 +114,12 @@ pub enum FindingKind {
     /// Role: the catalog does not let accounts add roles.
     CustomRolesForbidden,
     /// Role: it is named like this predefined role.
-    NameIsPredefined(Name),
+    NameIsPredefined {
+        /// The name.
+        role: Name,
+        /// It overrides a predefined role, be it that one or another.
+        is_override: bool,
+    },
     /// Advice on a Role: a section of the role it is based on is left out.
     LeftOut {
         /// The section.
@@ -183,6 +188,9 @@ pub enum FindingKind {
         /// Restrictions applied in vain.
         applied: Box<[Name]>,
     },
+    /// Advice on a Membership: this role or group depends on a Role that should lower it and is invalid, so access does not
+    /// rise.
+    HeldAtMost(Grantor),
     /// Account, Membership, Invitation: an address that is none.
     AddressInvalid(Box<InvalidEmail>),
     /// Membership: the address is the owner's.
@@ -223,7 +231,7 @@ impl FindingKind {
             Self::UnknownSection(_) => Reason::UnknownSection,
             Self::UnknownLevel(_) => Reason::UnknownLevel,
             Self::NotApplicable(_) | Self::NotOverridable(_) => Reason::NotApplicable,
-            Self::OverriddenTwice(_) | Self::NameIsPredefined(_) => Reason::NameTaken,
+            Self::OverriddenTwice(_) | Self::NameIsPredefined { .. } => Reason::NameTaken,
             Self::CustomRolesForbidden
             | Self::RoleInvalid { .. }
             | Self::RoleUnavailable(_)
@@ -252,7 +260,8 @@ impl FindingKind {
             | Self::LeftOut { .. }
             | Self::CannotStandAlone(_)
             | Self::Advisory { .. }
-            | Self::RestrictionsWithoutEffect { .. } => return None,
+            | Self::RestrictionsWithoutEffect { .. }
+            | Self::HeldAtMost(_) => return None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Parts of findings that have several names. They are boxed or shared, so that a finding stays small.
 
+use std::sync::Arc;
+
 use super::super::{AccountKey, Email, Name};
 use crate::api::{AccountType, DriftPolicy, Enforcement, Unmanaged};
 
@@ -88,8 +90,10 @@ pub struct ParentRefusal {
 pub struct DuplicateMembership {
     /// The address.
     pub email: Email,
-    /// The other Memberships, in the order given.
-    pub others: Box<[Name]>,
+    /// The Membership that it is said of.
+    pub own: Name,
+    /// All of them, in the order given. Shared: each of very many has this finding.
+    pub all: Arc<[Name]>,
 }
 
 /// Value of a setting that stores default and accounts tighten.

@@ -30,7 +30,8 @@ impl FindingKind {
             Self::PortalClientUnscoped(_) => "turn off Full scope allowed in the client's dedicated scope",
             Self::NotOverridable(_) => "delete the Role, or let the catalog make that role overridable",
             Self::OverriddenTwice(_) => "delete one of the two overrides",
-            Self::NameIsPredefined(_) => "rename the Role, or set spec.overrides",
+            Self::NameIsPredefined { is_override: true, .. } => "create the override under another name",
+            Self::NameIsPredefined { is_override: false, .. } => "rename the Role, or set spec.overrides",
             Self::CustomRolesForbidden => "delete the Role, or set customRoles.allowed of the catalog",
             Self::LeftOut { .. } => "nothing, unless the section is missed",
             Self::Advisory { .. } => "do as the catalog's message says, or lower the level",
@@ -41,6 +42,7 @@ impl FindingKind {
             Self::RoleMissing { is_predefined: true, .. } => "set kind: PredefinedRole in the reference",
             Self::DefaultRoleUnavailable(_) => "name a role that members of this type of account can hold",
             Self::InvitationMissing(_) => "invite the member again",
+            Self::HeldAtMost(_) => "mend the account's Role that is invalid: its own status says what is wrong",
             Self::RestrictionsWithoutEffect { .. } => "do not lift the one, or do not apply the others",
             _ => return None,
         })

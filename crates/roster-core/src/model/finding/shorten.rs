@@ -39,11 +39,21 @@ pub(super) struct List<'a, N>(pub &'a [N], pub usize);
 
 impl<N: AsRef<str>> fmt::Display for List<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.0.iter().take(self.1).enumerate() {
+        let shown = &self.0[..self.0.len().min(self.1)];
+        write!(f, "{}", Counted(shown, self.0.len()))
+    }
+}
+
+/// The first of so many names, separated by commas, and the number of the others.
+pub(super) struct Counted<'a, N>(pub &'a [N], pub usize);
+
+impl<N: AsRef<str>> fmt::Display for Counted<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
             write!(f, "{comma}{}", Short(name.as_ref()))?;
         }
-        match self.0.len().saturating_sub(self.1) {
+        match self.1.saturating_sub(self.0.len()) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

@@ -1,6 +1,7 @@
 //! Names that findings point at.
 
 use super::{CatalogFaultKind, FindingKind, Unavailable};
+use crate::model::Grantor;
 
 impl FindingKind {
     /// Returns the name or word that the sentence is about, as it is written in the object, so that a file's line and
@@ -23,7 +24,7 @@ impl FindingKind {
             | Self::NotApplicable(name)
             | Self::NotOverridable(name)
             | Self::OverriddenTwice(name)
-            | Self::NameIsPredefined(name)
+            | Self::NameIsPredefined { role: name, .. }
             | Self::LeftOut { section: name, .. }
             | Self::PredefinedRoleMissing { role: name, .. }
             | Self::RoleMissing { role: name, .. }
@@ -33,6 +34,9 @@ impl FindingKind {
             | Self::RestrictionMissing(name)
             | Self::ConfirmationMissing(name)
             | Self::InvitationMissing(name) => Some(name),
+            Self::HeldAtMost(
+                Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
+            ) => Some(name),
             Self::ParentRefused(refusal) => Some(&refusal.parent.name),
             // The field may be the store's, so the finding names none.
             Self::EnforcementWithoutEffect(_) => Some("enforcement"),

@@ -95,6 +95,7 @@ fn nothing_but_one_predefined_role_gives_anybody_anything() {
         let cells = managed.with(&managed.object("Role", "mine", &cells));
         assert_eq!(cells.reason("role mine"), Some(InvalidReason::NotApplicable));
         assert_eq!(cells.probe("roleRef: {name: managed-company-admin}")["onboard-managed-users"], "Denied");
+        assert!(cells.is_held_at_most("roleRef: {name: managed-company-admin}"));
         assert_eq!(managed.refusal(""), Some(InvalidReason::RoleRequired));
     }
     assert_eq!(partner().catalog().owner_role, None, "there is no owner");

@@ -31,7 +31,7 @@ pub fn policy(account: &str) -> Policy {
             maximum_percent: 25,
             minimum_count: 5,
             approved: Vec::new(),
-            last_holders: BTreeSet::new(),
+            guarded_roles: BTreeSet::new(),
         },
         holds_windows: true,
         now: Timestamp::UNIX_EPOCH,

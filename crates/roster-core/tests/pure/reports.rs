@@ -1,0 +1,133 @@
+//! Reports on passes: what the statuses of the objects in a pass come to.
+
+use std::collections::BTreeMap;
+
+use roster_core::{
+    contract::StoreError,
+    evaluate::{Context, evaluate, prepare},
+    plan::{Observed, Plan, Seen},
+    report::{AppliedPlan, PassReport, Report, render, report},
+    resolve::{MemberContent, RoleContent},
+    state::StatusDigest,
+};
+use serde_json::Value;
+
+use crate::support::{PORTAL, Pass, World, email, membership};
+
+/// The owner of `acme`.
+const OLGA: &str = "olga@acme.example";
+
+/// Reports on a pass over `acme`, or over single members of it, and what the store makes of each change.
+fn reports(
+    pass: &Pass,
+    members: Option<&str>,
+    observed: &Observed,
+    outcome: impl Fn(&Plan) -> Result<Vec<Result<(), StoreError>>, StoreError>,
+) -> PassReport {
+    let members = members.map(|address| [email(address)].into());
+    let objects = pass.world.index().in_scope(&World::key("acme"), members.as_ref(), pass.policy.now).unwrap();
+    let context = Context::new(pass.policy.mark.clone(), pass.policy.now);
+    let evaluation = evaluate(&prepare(&objects.snapshot), &objects.members(), observed, &context);
+    let plan = evaluation.plan;
+    let result = outcome(&plan).map(|outcomes| Some(AppliedPlan { plan, outcomes, only_ends: None, confirmed: false }));
+    report(&objects, &evaluation.judged, &result)
+}
+
+fn fine(plan: &Plan) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    Ok(vec![Ok(()); plan.changes.len()])
+}
+
+/// The status of the Account, where it was like that before.
+fn account(reports: &PassReport, was: &StatusDigest) -> Value {
+    let is_account = |report: &&Report| matches!(report.detail, roster_core::report::Detail::Account { .. });
+    let report = reports.reports.iter().map(|(_, report)| report).find(is_account).unwrap();
+    render(report, was, jiff::Timestamp::UNIX_EPOCH).unwrap().json
+}
+
+/// Status, reason and message of each condition.
+fn conditions(status: &Value) -> BTreeMap<String, String> {
+    let text = |condition: &Value, key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    let all = status["conditions"].as_array().unwrap().iter();
+    all.map(|one| (text(one, "type"), [text(one, "status"), text(one, "reason"), text(one, "message")].join(" ")))
+        .collect()
+}
+
+/// What somebody else put there.
+fn foreign<C>(content: C) -> Seen<C> {
+    Seen { content: Some(content), mark: None, fingerprint: None }
+}
+
+#[test]
+fn the_account_says_what_is_not_ours_and_has_no_object_of_its_own() {
+    let pass = Pass::new("acme", World::of(PORTAL));
+    let mut observed = Observed::default();
+    observed.members.insert(email(OLGA), foreign(MemberContent::default()));
+    let status = account(&reports(&pass, None, &observed, fine), &StatusDigest::default());
+    let said = conditions(&status);
+    let message = "False NotOwned member olga@acme.example is in the store already and is not ours; the store's spec.adoption does not allow taking it";
+    assert_eq!((said["Synced"].as_str(), said["Ready"].as_str()), (message, message));
+}
+
+#[test]
+fn of_many_that_are_not_ours_five_are_named() {
+    let more = PORTAL.replace("  ownerRole:", "  - {name: clerk}\n  - {name: driver}\n  ownerRole:");
+    let pass = Pass::new("acme", World::of(&more));
+    let mut observed = Observed::default();
+    observed.members.insert(email(OLGA), foreign(MemberContent::default()));
+    let desired = pass.resolve().desired.definitions.unwrap();
+    for name in desired.roles.keys() {
+        let content = RoleContent { title: "another".into(), ranks: [].into_iter().collect() };
+        observed.roles.insert(name.clone(), foreign(content));
+    }
+    let said = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
+    let others = desired.roles.len() + 1 - 5;
+    let names: Vec<String> = desired.roles.keys().take(5).map(|role| format!("role {role}")).collect();
+    let names = names.join(", ");
+    assert_eq!(
+        said["Synced"],
+        format!(
+            "False NotOwned {names} and {others} more are in the store already and are not ours; the store's spec.adoption does not allow taking them"
+        )
+    );
+}
+
+#[test]
+fn who_has_a_membership_is_told_there_and_not_on_the_account() {
+    let world = World::of(&format!("{PORTAL}{}", membership("dana", "roleRef: {name: editor}")));
+    let pass = Pass::new("acme", world);
+    let mut observed = Observed::default();
+    observed.members.insert(email("dana@acme.example"), foreign(MemberContent::default()));
+    let said = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
+    assert!(said["Synced"].starts_with("True"), "{said:?}");
+}
+
+#[test]
+fn of_several_failures_each_pass_shows_the_same_one() {
+    let members: String = (0..9).map(|place| membership(&format!("m{place}"), "roleRef: {name: editor}")).collect();
+    let pass = Pass::new("acme", World::of(&format!("{PORTAL}{members}")));
+    let refuse = |plan: &Plan| {
+        let refused = |place: usize| Err(StoreError::Invalid(format!("no {place}")));
+        Ok((0..plan.changes.len()).map(refused).collect())
+    };
+    let say = || {
+        let reports = reports(&pass, None, &Observed::default(), refuse);
+        let said = conditions(&account(&reports, &StatusDigest::default()))["Synced"].clone();
+        (said, reports.end)
+    };
+    let first = say();
+    assert!(first.0.contains("changes failed; account: "), "{first:?}");
+    for _ in 0..20 {
+        assert_eq!(say(), first);
+    }
+}
+
+#[test]
+fn a_failed_pass_over_one_member_keeps_the_number_of_managed_accounts() {
+    let pass = Pass::new("acme", World::of(&format!("{PORTAL}{}", membership("dana", "roleRef: {name: editor}"))));
+    let away = |_: &Plan| Err(StoreError::Unavailable("away".to_owned()));
+    let failed = reports(&pass, Some("dana@acme.example"), &Observed::default(), away);
+    let was = StatusDigest { hash: 1, managed_accounts: 7, ..StatusDigest::default() };
+    assert_eq!(account(&failed, &was)["managedAccounts"], 7);
+    // Of an Account that nobody has looked at, nothing is said.
+    assert_eq!(account(&failed, &StatusDigest::default()).get("managedAccounts"), None);
+}
