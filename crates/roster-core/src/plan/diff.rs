@@ -370,27 +370,20 @@ impl Planner<'_> {
             let content = content.map(|content| self.fitted(content));
             self.plan.kept.insert(email.clone(), content);
             self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::Guarded);
-            self.end_held(&email);
+            self.limit_held(&email);
         }
         self.plan.guarded = Some(guarded);
     }
 
-    /// Whom somebody's word has ended loses access all the same, though their place is held; and nobody has it outside of
-    /// the time that is written down.
-    fn end_held(&mut self, email: &Email) {
-        let seen = self.observed.members.get(email);
-        let own = self.desired.members.get(email);
-        let (access, origin) = match (self.desired.ends.of(email), own) {
-            (Some(end), _) => (Access::Ended(end), self.desired.ends.origin(&self.desired.account, Some(end))),
-            (None, Some(own)) => match &own.access {
-                Access::Exactly(content) | Access::AtMost(content) if content.window != Window::default() => {
-                    (Access::KeptWithin(content.window), own.origin.clone())
-                }
-                _ => return,
-            },
-            (None, None) => return,
-        };
-        self.member(email, &access, Some(&origin), seen);
+    /// Whose removal is held back has access no longer than is written down all the same.
+    fn limit_held(&mut self, email: &Email) {
+        let Some(own) = self.desired.members.get(email) else { return };
+        if let Access::Exactly(content) | Access::AtMost(content) = &own.access
+            && content.window != Window::default()
+        {
+            let seen = self.observed.members.get(email);
+            self.member(email, &Access::KeptWithin(content.window), Some(&own.origin), seen);
+        }
     }
 
     /// Whether nothing of a member's access is left in the layout that is desired.

@@ -247,13 +247,17 @@ impl Planner<'_> {
                 }
             },
         };
+        // Who is blocked, or whose account is suspended, goes by somebody's word.
+        let has_end = ownership == Ownership::Ours && self.desired.ends.of(email).is_some();
+        let is_open = seen.content.as_ref().is_some_and(|content| !has_ended(content, self.policy.now));
+        let counts = is_open && !has_end;
         self.plan.changes.push(Change {
             object: ObjectKey::Member(email.clone()),
             put: None,
             cause,
             origin: None,
             phase: Phase::Narrow,
-            counted: seen.content.as_ref().is_some_and(|content| !has_ended(content, self.policy.now)),
+            counted: counts,
         });
     }
 

@@ -176,7 +176,9 @@ impl Watcher {
                 assert!(!gains(before, after, email), "{email} gains though paused or frozen");
             }
         }
-        let lost = lost(before, after, plan, mark, now);
+        // Whoever is blocked, or whose account is suspended, goes by somebody's word, also where no object names them.
+        let mut lost = lost(before, after, plan, mark, now);
+        lost.retain(|email| resolved.desired.ends.of(email).is_none());
         self.losses.retain(|(at, _)| now.duration_since(*at) < GUARD_WINDOW);
         self.losses.extend(lost.iter().map(|email| (now, email.clone())));
         let recent: BTreeSet<&Email> = self.losses.iter().map(|(_, email)| email).collect();
