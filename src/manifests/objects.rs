@@ -192,7 +192,6 @@ impl SnapshotSource for Objects {
         concerned.extend(parent.as_ref().map(reference));
         let deleting = concerned.into_iter().filter(|reference| self.deleting.contains(reference));
         let deleting: BTreeSet<ObjectRef> = deleting.chain(entry.deleting.iter().cloned()).collect();
-        let parent = parent.filter(|parent| !deleting.contains(&reference(parent)));
         Some(Snapshot {
             annotations: entry.annotations.clone(),
             namespace_labels: self.namespaces.get(&key.namespace).cloned(),

@@ -22,15 +22,21 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
     let removed = match (&account.facts.spec.deletion_policy, &pass.store_facts) {
         (DeletionPolicy::Orphan, _) => 0,
         // An API server that has just started may for a moment deny that it knows our kinds.
-        (DeletionPolicy::Delete, None) if !knows_stores => match world.lacks_definition(KindName::IdentityStore).await {
-            Ok(true) => 0,
-            Ok(false) => return Deleted::Retry(StoreError::Unavailable(
-                "the API server does not list identitystores, though it has their definition".to_owned(),
-            )),
-            Err(fault) => return Deleted::Retry(StoreError::Unavailable(format!(
-                "the API server does not say whether the IdentityStore is gone: {fault}"
-            ))),
-        },
+        (DeletionPolicy::Delete, None) if !knows_stores => {
+            match world.lacks_definition(KindName::IdentityStore).await {
+                Ok(true) => 0,
+                Ok(false) => {
+                    return Deleted::Retry(StoreError::Unavailable(
+                        "the API server does not list identitystores, though it has their definition".to_owned(),
+                    ));
+                }
+                Err(fault) => {
+                    return Deleted::Retry(StoreError::Unavailable(format!(
+                        "the API server does not say whether the IdentityStore is gone: {fault}"
+                    )));
+                }
+            }
+        }
         (DeletionPolicy::Delete, None) => 0,
         (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, world).await {
             Ok(removed) => removed,

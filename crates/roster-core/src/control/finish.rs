@@ -102,9 +102,7 @@ impl Control {
                 let ended = ends.map_or(Ended::Done, |ends| self.took_ends(pass, key, *ends, now));
                 (Report { waits: Some(Box::new(waits)), synced, ..report }, ended)
             }
-            Deleted::Retry(error) => {
-                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED)
-            }
+            Deleted::Retry(error) => (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED),
         };
         self.statuses.put(object, report, StatusLane::Changes, Duration::ZERO, now.mono);
         ended

@@ -89,9 +89,7 @@ impl Control {
         let deleting = |object| self.index.meta(object).is_some_and(|meta| meta.deleting);
         let idle = self.looks.due.iter().filter(|(object, _)| !self.looks.running.contains_key(*object));
         let may = idle.filter(move |(object, _)| {
-            complete
-                || (knows_needed && object.kind == KindName::IdentityStore)
-                || (may_let_go && deleting(object))
+            complete || (knows_needed && object.kind == KindName::IdentityStore) || (may_let_go && deleting(object))
         });
         may.map(|(object, due)| (object, *due))
     }

@@ -77,12 +77,7 @@ enum Plans {
     Ends(Plan, OnlyEnds),
 }
 
-fn plans(
-    prepared: &Prepared,
-    work: &Reconcile,
-    observed: &Observed,
-    context: &Context<'_>,
-) -> (Judged, Plans) {
+fn plans(prepared: &Prepared, work: &Reconcile, observed: &Observed, context: &Context<'_>) -> (Judged, Plans) {
     let members = work.objects.members();
     if let Some(why) = &work.only_ends {
         let judged = judge(prepared, &members, context);

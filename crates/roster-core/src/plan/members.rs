@@ -58,7 +58,13 @@ impl Planner<'_> {
         MemberContent { ranks, ..content.clone() }
     }
 
-    pub(super) fn member(&mut self, email: &Email, access: &Access, origin: Option<&Origin>, seen: Option<&Seen<MemberContent>>) {
+    pub(super) fn member(
+        &mut self,
+        email: &Email,
+        access: &Access,
+        origin: Option<&Origin>,
+        seen: Option<&Seen<MemberContent>>,
+    ) {
         let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
         let held = ours.and_then(|seen| seen.content.as_ref());
         let target = self.target(email, access, origin, held);

@@ -30,7 +30,8 @@ pub struct Snapshot {
     pub catalog: Option<Arc<CatalogFacts>>,
     /// The store, if it exists.
     pub store: Option<Arc<StoreFacts>>,
-    /// The parent, if the account names one that exists and is not being deleted.
+    /// The parent, if the account names one that exists; also while it is being deleted, since it waits for this account then,
+    /// and what it approves counts as long.
     pub parent: Option<Arc<AccountFacts>>,
     /// The account's roles that are not being deleted, by name.
     pub roles: Vec<Arc<RoleFacts>>,

@@ -22,7 +22,7 @@ impl SnapshotSource for Index {
             namespace_labels: self.namespaces.get(&key.namespace).map(|record| record.labels.clone()),
             catalog: self.followed(key),
             store: store.map(|record| record.facts.clone()),
-            parent: parent.filter(|parent| !parent.meta.deleting).map(|parent| parent.facts.clone()),
+            parent: parent.map(|parent| parent.facts.clone()),
             roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
             groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),
             deleting: self.deleting(key, object, parent.map(Arc::as_ref)),

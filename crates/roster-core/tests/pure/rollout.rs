@@ -27,7 +27,12 @@ fn present(facts: Arc<CatalogFacts>) -> PresentRevision {
 }
 
 fn last(generation: i64, up_to: Option<&str>) -> LastRevision {
-    LastRevision { uid: Name::new("1"), facts: facts(generation), up_to: up_to.and_then(AccountKey::parse), moved_at: None }
+    LastRevision {
+        uid: Name::new("1"),
+        facts: facts(generation),
+        up_to: up_to.and_then(AccountKey::parse),
+        moved_at: None,
+    }
 }
 
 fn key(place: usize) -> AccountKey {
@@ -189,7 +194,12 @@ impl Model {
     }
 
     fn look(&mut self) {
-        let fresh = LastRevision { uid: self.present.uid.clone(), facts: self.present.facts.clone(), up_to: None, moved_at: None };
+        let fresh = LastRevision {
+            uid: self.present.uid.clone(),
+            facts: self.present.facts.clone(),
+            up_to: None,
+            moved_at: None,
+        };
         let rollout = Rollout::of(&self.present, self.last.as_ref());
         if let Rollout::Under(last) = rollout {
             let last = last.clone();

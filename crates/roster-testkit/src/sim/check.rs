@@ -39,8 +39,6 @@ pub struct Write<'a> {
     pub after: &'a BTreeMap<Email, Levels>,
     /// Members in the account before.
     pub members: u64,
-    /// Whether a fresh read would find now that everything stays.
-    pub stays: bool,
     /// When a fresh read of this replica last found that.
     pub fresh: Option<Time>,
     /// Now.
@@ -62,7 +60,7 @@ struct Lost {
 
 /// Invariants of one run.
 pub struct Checker {
-    pub(super) strict: bool,
+    approvals_once: bool,
     violation: Option<Violation>,
     now: Time,
     claims: BTreeMap<Name, Vec<Claim>>,
@@ -81,11 +79,11 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Returns the invariants; where they are not strict, with allowances for known defects.
+    /// Returns the invariants. `approvals_once`: whether an approval may count once only, which is known defect (n).
     #[must_use]
-    pub fn new(strict: bool) -> Self {
+    pub fn new(approvals_once: bool) -> Self {
         Self {
-            strict,
+            approvals_once,
             violation: None,
             now: 0,
             claims: BTreeMap::new(),
@@ -244,14 +242,16 @@ impl Checker {
         let since = self.written.get(&(write.account.clone(), email.clone())).copied().unwrap_or(0);
         let picture = &running.delivered;
         let raised = raised(picture, write.account, before, after);
-        if raised.is_empty() || (!self.strict && write.stays) {
+        if raised.is_empty() {
             return;
         }
         let is_confirmed = |gone: &Vanished| write.fresh.is_some_and(|fresh| fresh >= gone.at);
         let gone: Vec<_> = running
             .vanished
             .iter()
-            .filter(|gone| gone.at >= since && !is_confirmed(gone) && !picture.known(gone.object.kind).contains(&gone.object))
+            .filter(|gone| {
+                gone.at >= since && !is_confirmed(gone) && !picture.known(gone.object.kind).contains(&gone.object)
+            })
             .collect();
         if gone.is_empty() {
             return;
@@ -279,7 +279,7 @@ impl Checker {
         let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
         let Some(approval) = annotation else { return false };
         let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
-        !self.strict || now < used + MINUTE
+        !self.approvals_once || now < used + MINUTE
     }
 
     fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {

@@ -37,7 +37,7 @@ pub struct Features {
     pub jumps: bool,
     /// Namespaces and definitions that are being deleted, kinds that answer 404: (c), (d), (e), (i), (l).
     pub terminations: bool,
-    /// Objects that a store refuses: (g).
+    /// Objects that a store refuses.
     pub refusals: bool,
     /// Roles, restrictions and catalogs that become invalid.
     pub invalid: bool,
@@ -45,8 +45,8 @@ pub struct Features {
     pub full_stores: bool,
     /// Times in which the API server cannot be reached.
     pub away: bool,
-    /// Invariants without allowances.
-    pub strict: bool,
+    /// An approval may count once only: known defect (n).
+    pub approvals_once: bool,
 }
 
 impl Features {
@@ -77,15 +77,13 @@ impl Features {
             api_faults: maybe(40),
             crashes: maybe(40),
             jumps: maybe(20),
-            terminations: maybe(40) && all,
-            refusals: maybe(40) && all,
+            terminations: maybe(40),
+            refusals: maybe(40),
             invalid: maybe(40),
-            full_stores: maybe(40) && all,
+            full_stores: maybe(40),
             away: maybe(30),
-            strict: all,
+            approvals_once: all,
         };
-        // Known defect (c): a partner whose deletion waits gets no pass.
-        features.deletions &= all || !features.partners;
         let replicas = [1, 1, 1, 2, 2, 3];
         features.replicas = *Random::of(seed, 4).pick(&replicas);
         features
@@ -119,7 +117,7 @@ impl Features {
             invalid: false,
             full_stores: false,
             away: false,
-            strict: false,
+            approvals_once: false,
         }
     }
 }

@@ -20,8 +20,6 @@ use crate::memory::Faults;
 
 /// Good time within which a revocation has to be in force.
 const PATIENCE: Time = 5 * SECOND;
-/// Time after a fault of the store in which known defects let revocations wait.
-const BACKOFF: Time = 45 * SECOND;
 
 /// Somebody whose access was revoked and who still has it.
 #[derive(Clone, Debug)]
@@ -57,11 +55,10 @@ impl Sim {
         self.count(&pictures);
     }
 
-    /// Returns what was delivered to a replica. One that waits for its own lease watches nothing, and should: known defect
-    /// (y).
+    /// Returns what was delivered to a replica. One that waits for its own lease watches nothing, and should.
     fn delivered_to(&self, number: usize) -> Arc<Picture> {
         let replica = &self.replicas[number];
-        if self.config.strict && replica.control.is_none() && replica.leases.is_some() {
+        if replica.control.is_none() && replica.leases.is_some() {
             return Arc::new(Picture::of(&self.cluster));
         }
         replica.view.picture.clone()
@@ -86,16 +83,14 @@ impl Sim {
         let store = store_of(picture, account).and_then(|store| self.stores.get(&store));
         let Some(store) = store else { return };
         let access = store.account_access(account, wall);
-        let strict = self.checker.strict;
         let is_owed = |email: &Email| {
             let member = answer.members.get(email.as_str());
             let ended =
                 member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
-            // Known defect (h): of somebody without a Membership the index knows nothing.
             // Changes behind our back are found by the next check.
             let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
             let all = answer.ended.is_some() || is_blocked(picture, account, email);
-            !meddled && (ended || strict && all)
+            !meddled && (ended || all)
         };
         let owed: Vec<Email> = access.keys().filter(|email| is_owed(email)).cloned().collect();
         let ours = owed.into_iter().filter(|email| {
@@ -141,14 +136,9 @@ impl Sim {
         if !self.troubles.is_empty() || self.is_away() || self.slow.contains_key(name) {
             return false;
         }
-        if self.checker.strict {
-            let object = (account.clone(), ObjectKey::Member(email.clone()));
-            let others = Faults { refused: std::collections::BTreeMap::new(), ..store.faults.clone() };
-            return others == Faults::default() && !store.faults.refused.contains_key(&object);
-        }
-        // Known defects: (g) a backoff, and (b) the guard, hold explicit ends, too.
-        let faulty = self.checker.faults.get(name).is_some_and(|at| self.clock.time < at + BACKOFF);
-        store.faults == Faults::default() && !faulty && !self.is_guarded(account)
+        let object = (account.clone(), ObjectKey::Member(email.clone()));
+        let others = Faults { refused: std::collections::BTreeMap::new(), ..store.faults.clone() };
+        others == Faults::default() && !store.faults.refused.contains_key(&object)
     }
 
     /// Returns whether the status of an account says that removals are held back.

@@ -170,7 +170,6 @@ impl Sim {
                 before: &before,
                 after: &after,
                 members,
-                stays: self.cluster.stays(&account, &batch.mark.uid),
                 fresh: self.replicas[number].fresh.get(&account).copied(),
                 time,
                 wall,

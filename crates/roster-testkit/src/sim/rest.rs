@@ -93,7 +93,11 @@ impl Sim {
             }
         }
         people.retain(|person| !foreign.contains(person));
-        let holds = self.holds(picture, account);
+        let knows = |section: &Name, level: &Name| picture.rank(account, section, level).is_some();
+        let layout = observed.layout.ladders().iter();
+        let waits = layout.flat_map(|one| one.levels.iter().map(|level| (&one.section, level)));
+        let waits = waits.into_iter().any(|(section, level)| !knows(section, level));
+        let holds = Holds { layout: waits, ..self.holds(picture, account) };
         for person in people {
             let has = Email::parse(&person).ok().and_then(|email| access.get(&email).cloned()).unwrap_or(none.clone());
             let said = judge(picture, account, &answer, &person, &has, &holds);
@@ -114,7 +118,7 @@ impl Sim {
         Holds {
             paused: annotation.is_some_and(|value| value == "true") || store.is_some_and(|store| store.spec.paused),
             guarded: self.is_guarded(account),
-            strict: self.checker.strict,
+            layout: false,
         }
     }
 
@@ -172,9 +176,6 @@ impl Sim {
 
     /// No account waits for its catalog because of another account.
     fn rollouts_rest(&mut self, picture: &Picture) {
-        if !self.checker.strict {
-            return;
-        }
         for account in Self::accounts_of(picture) {
             if picture.is_behind(&account) && !self.is_guarded(&account) {
                 self.checker.fail(
@@ -266,7 +267,8 @@ impl Sim {
 struct Holds {
     paused: bool,
     guarded: bool,
-    strict: bool,
+    /// Whether another layout of sections waits, and with it everything that it brings.
+    layout: bool,
 }
 
 fn is_same(has: &Levels, wanted: &BTreeMap<String, String>) -> bool {
@@ -293,7 +295,7 @@ fn judge(
     };
     let Some(member) = answer.members.get(person) else {
         let email = Email::parse(person).ok()?;
-        let blocked = holds.strict && is_blocked(picture, account, &email);
+        let blocked = is_blocked(picture, account, &email);
         if has.is_empty() || (!blocked && (holds.guarded || !answer.resolves)) {
             return None;
         }
@@ -302,14 +304,14 @@ fn judge(
     match member.statement {
         Statement::Kept => None,
         Statement::Ended(end) => {
-            let excused = !holds.strict && holds.guarded || (holds.guarded || !answer.resolves) && !end.is_explicit();
+            let excused = (holds.guarded || !answer.resolves) && !end.is_explicit();
             (!has.is_empty() && !excused).then(|| format!("should have no access: {end:?}"))
         }
         Statement::AtMostHeld => {
             (exceeds(&member.levels) && !holds.guarded).then(|| format!("should have at most {:?}", member.levels))
         }
         Statement::Exactly => {
-            let held = holds.guarded && (member.levels.is_empty() || !holds.strict);
+            let held = holds.guarded && (member.levels.is_empty() || holds.layout);
             let explained = held || holds.paused && !exceeds(&member.levels);
             (!is_same(has, &member.levels) && !explained).then(|| format!("should have {:?}", member.levels))
         }

@@ -39,8 +39,8 @@ pub struct Config {
     pub most_passes: usize,
     /// Stores by the name of their IdentityStore.
     pub stores: BTreeMap<Name, Kind>,
-    /// Whether the invariants make no allowance for known defects.
-    pub strict: bool,
+    /// Whether an approval may count once only: known defect (n).
+    pub approvals_once: bool,
     /// When the last action happens at the latest; the rest is quiet.
     pub busy: Time,
     /// Whether every event is written down.
@@ -118,7 +118,7 @@ impl Sim {
             stores,
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
-            checker: Checker::new(config.strict),
+            checker: Checker::new(config.approvals_once),
             story: Story::new(config.tells),
             troubles: Vec::new(),
             away_until: 0,

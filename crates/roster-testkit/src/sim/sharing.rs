@@ -3,7 +3,7 @@
 use roster_core::{
     contract::Epoch,
     control::{
-        ApiFault, Control, Event, Mono, ShareEvent,
+        ApiFault, Event, Mono, ShareEvent,
         leases::{
             self, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseName, LeaseRequest, LeaseTiming, ShardConfig,
             ShardCoordinator,
@@ -206,14 +206,9 @@ impl Sim {
         let shard = self.shard(account, store);
         let holder = (0..self.replicas.len()).find(|number| self.believes(*number, shard))?;
         let replica = &self.replicas[holder];
-        // A revocation needs these kinds only; for others it must not wait: known defect (e).
+        // A revocation needs these kinds only; for others it must not wait.
         let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
-        let listed = if self.config.strict {
-            needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
-        } else {
-            replica.control.as_ref().is_some_and(Control::is_complete)
-                && replica.watches.values().all(|watch| !watch.lists)
-        };
+        let listed = needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists));
         let alive = listed
             && replica.control.is_some()
             && replica.frozen_until <= self.clock.time
@@ -222,11 +217,11 @@ impl Sim {
     }
 
     /// Returns the replica that has to carry out revocations in an account: its keeper, or the process that its Lease names
-    /// and that runs, but waits until that Lease expires: known defect (y).
+    /// and that runs, but has not taken it back yet.
     #[must_use]
     pub fn answers_for(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
-        self.keeper(account, store).or_else(|| self.waits_for_itself(shard).filter(|_| self.config.strict))
+        self.keeper(account, store).or_else(|| self.waits_for_itself(shard))
     }
 
     fn waits_for_itself(&self, shard: u16) -> Option<usize> {

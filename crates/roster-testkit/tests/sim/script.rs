@@ -85,7 +85,7 @@ impl Script {
             shards: 1,
             most_passes: 8,
             stores: BTreeMap::from([(Name::new("store"), kind)]),
-            strict: true,
+            approvals_once: true,
             busy: 5 * MINUTE,
             tells: false,
             store_latency: 4_000,

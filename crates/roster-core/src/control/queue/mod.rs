@@ -107,10 +107,7 @@ impl Queue {
 
     /// Takes the next account to look at, of those that `admit` lets; it counts as running from now on. Those that have to
     /// wait are put aside, so that they are not asked about again and again.
-    pub(super) fn take(
-        &mut self,
-        admit: impl Fn(&AccountKey, &Pending) -> Admission,
-    ) -> Option<(AccountKey, Pending)> {
+    pub(super) fn take(&mut self, admit: impl Fn(&AccountKey, &Pending) -> Admission) -> Option<(AccountKey, Pending)> {
         loop {
             let key = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
             // An account may stand in several lanes, or in one after it has been taken from another.
@@ -279,7 +276,11 @@ impl Queue {
     pub(super) fn oldest_change(&self) -> Option<Mono> {
         let waiting = |work: &Work| {
             let running = work.running.as_ref().filter(|_| work.failures > 0);
-            [running, work.pending.as_ref(), work.failed.as_ref()].into_iter().flatten().filter_map(|it| it.changed).min()
+            [running, work.pending.as_ref(), work.failed.as_ref()]
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.changed)
+                .min()
         };
         self.work.values().filter_map(waiting).min()
     }
