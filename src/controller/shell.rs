@@ -431,9 +431,10 @@ impl Shell {
         let object = look.record.reference(KindName::IdentityStore);
         self.spawn(Owner::Look(look.id, object), async move {
             let used = !look.users.is_empty();
-            let kept = match look.speaks {
-                true => look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err(),
-                false => None,
+            let kept = if look.speaks {
+                look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err()
+            } else {
+                None
             };
             let found = look::look(&look, &handle).await;
             Done::Event(Box::new(Event::StoreLooked { id: look.id, found, fault: kept.as_ref().map(fault) }))

@@ -332,7 +332,9 @@ impl Control {
     /// Looks at every account, so that each says that only ends are made while a kind is missing.
     fn say_that_it_waits(&mut self, now: Now) {
         let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
-        keys.iter().for_each(|key| self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono));
+        for key in &keys {
+            self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
+        }
     }
 
     /// Notes that something is gone: until a fresh read after this finds that what is left stays, nobody in these accounts

@@ -72,7 +72,7 @@ enum Plans {
     /// All of it, whatever else is known.
     All(Plan),
     /// All of it if a fresh read finds the objects there to stay, otherwise the ends.
-    AfterFreshRead { all: Plan, ends: Plan },
+    AfterFreshRead { all: Box<Plan>, ends: Box<Plan> },
     /// Only ends, and why.
     Ends(Plan, OnlyEnds),
 }
@@ -88,7 +88,7 @@ fn plans(prepared: &Prepared, work: &Reconcile, observed: &Observed, context: &C
     let takes_word = takes_away(&plan, &work.objects.scope) || (work.vanished && plan.raises());
     let plans = if takes_word && !plan.needs_account {
         let ends = ends(prepared, &judged, observed, context);
-        Plans::AfterFreshRead { all: plan, ends }
+        Plans::AfterFreshRead { all: Box::new(plan), ends: Box::new(ends) }
     } else {
         Plans::All(plan)
     };
@@ -110,11 +110,11 @@ async fn apply<W: World>(pass: &Pass, work: &Reconcile, plans: Plans, world: &W)
         Plans::AfterFreshRead { all, ends } => match world.stays(&pass.key, &pass.mark.uid).await {
             Ok(true) => {
                 confirmed = true;
-                (all, None, None)
+                (*all, None, None)
             }
             // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
-            Ok(false) => (ends, Some(OnlyEnds::Terminating), None),
-            Err(fault) => (ends, None, Some(fault)),
+            Ok(false) => (*ends, Some(OnlyEnds::Terminating), None),
+            Err(fault) => (*ends, None, Some(fault)),
         },
     };
     let applied = carry_out(pass, work, plan, only_ends, world).await?;

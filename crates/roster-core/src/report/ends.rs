@@ -49,8 +49,8 @@ impl OnlyEnds {
         }
     }
 
-    fn waits(&self) -> Box<Waits> {
-        Box::new(Waits { reason: self.reason(), message: self.message(), stalled: false })
+    fn waits(&self) -> Waits {
+        Waits { reason: self.reason(), message: self.message(), stalled: false }
     }
 }
 
@@ -82,14 +82,14 @@ pub(super) fn report(
             } else if whole {
                 continue;
             } else {
-                Report { waits: Some(why.waits()), ..member_report(record, view, None) }
+                Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None) }
             };
             outcome.say(pass, KindName::Membership, record, report);
         }
     }
     if whole {
         let report = account_report(&pass.account, definitions, pass, None);
-        let report = Report { waits: Some(why.waits()), synced: Synced::Silent, ..report };
+        let report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };
         outcome.say(pass, KindName::Account, &pass.account, report);
     }
 }

@@ -163,7 +163,9 @@ impl Index {
             let within = self.accounts.iter().filter(|(key, _)| key.namespace == name);
             let parents: Vec<AccountKey> =
                 within.filter_map(|(_, entry)| entry.object.as_ref()?.facts.parent()).collect();
-            parents.iter().for_each(|parent| self.wake_if_deleting(parent, impacts));
+            for parent in &parents {
+                self.wake_if_deleting(parent, impacts);
+            }
         }
     }
 

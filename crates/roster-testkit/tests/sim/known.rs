@@ -304,8 +304,8 @@ fn a_lease_outlives_short_trouble_and_moves_after_long_one() {
 fn seeds_that_found_defects_keep_the_promises() {
     let found = [
         // (g) A backoff of up to 30 s went on after the store was back; p8 was suspended meanwhile.
-        1, // (b), (h) The guard held p0, who was blocked then.
-        6, // (i) An override was deleted: what it had lowered rose without a fresh read.
+        1,  // (b), (h) The guard held p0, who was blocked then.
+        6,  // (i) An override was deleted: what it had lowered rose without a fresh read.
         12, // (k) An override that became invalid no longer lowered.
         17, // (b) The guard held p3, and the account was suspended then.
         28, // The guard held somebody whose time was put off, and who kept access until then.

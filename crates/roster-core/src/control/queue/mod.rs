@@ -9,7 +9,7 @@ mod tests;
 mod work;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     hash::BuildHasher as _,
     time::Duration,
 };
@@ -84,7 +84,7 @@ impl Queue {
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
         let Trigger { lane, origin } = trigger;
         let (whole, members) = match item {
-            WorkItem::Account => (true, Default::default()),
+            WorkItem::Account => (true, BTreeSet::new()),
             WorkItem::Member(email) => (false, [email].into()),
         };
         let changed = lane.is_change().then_some(now);
@@ -150,7 +150,9 @@ impl Queue {
     pub(super) fn more_known(&mut self) {
         let waits = self.work.iter().filter(|(_, work)| work.place == Place::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
-        keys.iter().for_each(|key| self.unpark(key));
+        for key in &keys {
+            self.unpark(key);
+        }
     }
 
     fn unpark(&mut self, key: &AccountKey) {
