@@ -341,16 +341,22 @@ impl Control {
     /// gains anything.
     fn vanished(&mut self, impacts: &[Impact]) {
         for impact in impacts {
-            if let Impact::Account(key) | Impact::Member(key, _) = impact {
-                self.accounts.entry(key.clone()).or_default().vanished += 1;
+            // Of what is not kept yet nothing is confirmed either.
+            if let Impact::Account(key) | Impact::Member(key, _) = impact
+                && let Some(state) = self.accounts.get_mut(key)
+            {
+                state.vanished += 1;
             }
         }
     }
 
     fn touch(&mut self, impacts: Vec<Impact>, trigger: Trigger<'_>, now: Now) {
+        // A store that changes is looked at by all its accounts: whom it blocks goes ahead by name.
+        let of_store = trigger.origin.is_some_and(|origin| origin.kind == KindName::IdentityStore.as_str());
+        let of_account = Trigger { lane: if of_store { Lane::Changes } else { trigger.lane }, ..trigger };
         for impact in impacts {
             match impact {
-                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, trigger, now.mono),
+                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, of_account, now.mono),
                 Impact::Member(key, email) => {
                     self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
                 }

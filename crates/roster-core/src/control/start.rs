@@ -112,7 +112,8 @@ impl Control {
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
-            vanished: self.accounts.get(key).map_or(0, |state| state.vanished),
+            // From now on what vanishes is counted.
+            vanished: self.accounts.entry(key.clone()).or_default().vanished,
             store_generation: match &work {
                 PassWork::Reconcile(_) => store_facts.as_ref().map(|store| store.generation),
                 _ => None,

@@ -74,6 +74,38 @@ fn the_account_of_another_cluster_is_not_touched() {
 }
 
 #[test]
+fn ends_are_made_and_nothing_else() {
+    let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd(10, "viewer")));
+    let account = World::key("acme");
+    // m0 is suspended, m1's time is over, m2's Membership is gone, m3 gets more, and somebody new comes.
+    for (name, spec) in [
+        ("m0", "roleRef: {name: viewer}, suspended: true"),
+        ("m1", "roleRef: {name: viewer}, expiresAt: 1969-01-01T00:00:00Z"),
+        ("m3", "roleRef: {name: editor}"),
+        ("new", "roleRef: {name: editor}"),
+    ] {
+        pass.world.add(&membership(name, spec));
+    }
+    pass.world.members.retain(|(_, name), _| name != "m2");
+    let plan = pass.ends();
+    assert_eq!(
+        table(&plan),
+        ["Narrow spec put member m0@acme.example", "Narrow spec put member m1@acme.example"],
+        "who is not named stays, and nobody gains anything"
+    );
+    assert!(!plan.removes() && !plan.raises() && plan.guarded.is_none());
+    // The account is suspended: everybody's access ends, also theirs whom no object names.
+    std::sync::Arc::make_mut(pass.world.accounts.get_mut(&account).unwrap()).spec.suspended = true;
+    let plan = pass.ends();
+    assert_eq!(plan.changes.len(), 10, "{:?}", table(&plan));
+    let mark = pass.policy.mark.clone();
+    pass.memory.apply(&plan, &mark, pass.policy.now);
+    assert_eq!(pass.access("m2@acme.example"), "nothing ended: AccountSuspended");
+    assert_eq!(pass.access("new@acme.example"), "nobody");
+    assert_eq!(pass.ends().changes, [], "they have ended already");
+}
+
+#[test]
 fn a_context_approves_removals_or_only_reports() {
     let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd(10, "viewer")));
     pass.world.members.clear();

@@ -193,9 +193,31 @@ impl Watcher {
     }
 }
 
+/// What must hold of the ends alone, whatever happened: nobody gains anything or is removed, and whoever's access somebody's
+/// word has ended has none.
+fn only_end(pass: &Pass) {
+    let (before, mut after) = (pass.memory.clone(), pass.memory.clone());
+    let plan = pass.ends();
+    assert!(!plan.removes() && plan.guarded.is_none(), "{:?}", plan.changes);
+    after.apply(&plan, &pass.policy.mark, pass.policy.now);
+    let resolved = pass.resolve();
+    for email in after.members.keys() {
+        assert!(!gains(&before, &after, email), "{email} gains by ends");
+        let ours = after.members[email].mark.as_ref() == Some(&pass.policy.mark);
+        let ended = resolved.desired.members.get(email).and_then(|member| member.access.ended());
+        if let Some(end) = ended.or_else(|| resolved.desired.ends.of(email)).filter(|_| ours)
+            && let Some(content) = after.members[email].content.as_ref()
+            && after.account.as_ref().is_some_and(|account| account.mark.as_ref() == Some(&pass.policy.mark))
+        {
+            assert!(!is_open(content, pass.policy.now), "{email} has access after {end:?}");
+        }
+    }
+}
+
 fn run(pass: &mut Pass, watcher: &mut Watcher, event: &Event) -> Plan {
     let scope = happen(pass, event);
     let before = pass.memory.clone();
+    only_end(pass);
     let plan = pass.run_within(scope.clone());
     watcher.check(pass, &scope, &before, &plan);
     plan

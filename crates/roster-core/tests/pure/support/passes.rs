@@ -9,7 +9,7 @@ use super::{Memory, Resolved, World};
 use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
-    evaluate::{Context, evaluate, prepare},
+    evaluate::{Context, ends, evaluate, judge, prepare},
     model::{AccountKey, Scope},
     plan::{GuardPolicy, Mark, Plan, Policy},
     state::SnapshotSource as _,
@@ -92,6 +92,15 @@ impl Pass {
         }
         assert!(!made.needs_account);
         made
+    }
+
+    /// The plan of ends by somebody's word.
+    pub fn ends(&self) -> Plan {
+        let (key, index) = (World::key(&self.account), self.world.index());
+        let (snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &Scope::Account).unwrap());
+        let context = Context::new(self.policy.mark.clone(), self.policy.now);
+        let (prepared, observed) = (prepare(&snapshot), self.memory.observe(&Scope::Account, self.policy.now));
+        ends(&prepared, &judge(&prepared, &members, &context), &observed, &context)
     }
 
     /// One pass over the whole account; planning again gives nothing.
