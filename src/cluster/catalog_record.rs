@@ -60,8 +60,9 @@ fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision>
         Some(key) => Some(AccountKey::parse(key)?),
         None => None,
     };
-    let moved_at = data.get("movedAt").and_then(|at| at.parse().ok());
-    Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to, moved_at })
+    let held_before = data.get("heldBefore").map(String::as_str).unwrap_or_default();
+    let held_before = held_before.split_whitespace().filter_map(AccountKey::parse).collect();
+    Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to, held_before })
 }
 
 /// Writes a record, against the version that is known of it and only while `term` lasts; what it then is.
@@ -117,8 +118,9 @@ fn config_map(
     if let Some(up_to) = &last.up_to {
         data.insert("upTo".to_owned(), up_to.to_string());
     }
-    if let Some(moved_at) = last.moved_at {
-        data.insert("movedAt".to_owned(), moved_at.to_string());
+    if !last.held_before.is_empty() {
+        let keys: Vec<String> = last.held_before.iter().map(ToString::to_string).collect();
+        data.insert("heldBefore".to_owned(), keys.join(" "));
     }
     let metadata = ObjectMeta {
         name: Some(name),
@@ -146,7 +148,7 @@ mod tests {
             uid: Name::new("0-1"),
             facts: Arc::new(CatalogFacts::new(Name::new("portal"), 7, spec)),
             up_to: up_to.and_then(AccountKey::parse),
-            moved_at: up_to.and_then(|_| "2026-11-29T12:00:00Z".parse().ok()),
+            held_before: up_to.and_then(AccountKey::parse).into_iter().collect(),
         }
     }
 
@@ -163,7 +165,7 @@ mod tests {
             let read = reread(config_map(name("portal"), &portal, &last, Some("12")).unwrap());
             assert_eq!(read.catalog, Some(portal));
             let read = read.last.unwrap();
-            assert_eq!((read.uid, read.up_to, read.moved_at), (last.uid, last.up_to, last.moved_at));
+            assert_eq!((read.uid, read.up_to, read.held_before), (last.uid, last.up_to, last.held_before));
             assert_eq!((read.facts.generation, &read.facts.spec), (7, &last.facts.spec));
         }
     }

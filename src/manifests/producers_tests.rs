@@ -234,7 +234,12 @@ fn clusters_own(documents: &[Value], bytes: &[u8]) -> Vec<Object> {
             facts.generation = i64::try_from(1 + choose.below(4)).unwrap();
             let uid = Name::new(choose.one(&["uid-1", "uid-1", "uid-1", "of another catalog"]));
             let up_to = AccountKey::parse(choose.one(&["", "east/acme", "east/bolt", "west/acme"]));
-            let last = (!choose.is_rare()).then(|| LastRevision { uid, facts: Arc::new(facts), up_to, moved_at: None });
+            let last = (!choose.is_rare()).then(|| LastRevision {
+                uid,
+                facts: Arc::new(facts),
+                up_to,
+                held_before: BTreeSet::new(),
+            });
             let catalog = Some(record.name.clone());
             let meta = Meta { uid: "uid-1".into(), resource_version: "1".into(), ..Meta::default() };
             objects.push(Object::CatalogRecord(Record {

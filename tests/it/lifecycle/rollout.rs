@@ -93,13 +93,14 @@ async fn noted(site: &Site<'_>) {
 /// Waits until the rollout stands still at an account, and gives the message.
 async fn stopped(site: &Site<'_>, account: &str) -> String {
     site.wait("Account", account, "Synced", "False RemovalGuarded").await;
-    let at = "stopped by 1 account, the first by RemovalGuarded";
+    // As many as had their turn together may stop it.
+    let at = "the first by RemovalGuarded";
     eventually_or(PATIENCE, at.to_owned(), async || {
         let status = site.status("PermissionCatalog", site.name()).await;
         let stalled = find(&status, "Stalled").filter(|stalled| stalled.reason == "RolloutStopped");
         stalled
             .map(|stalled| stalled.message)
-            .filter(|said| said.contains(at) && !said.contains(&site.key(account)))
+            .filter(|said| said.contains("stopped by ") && said.contains(at) && !said.contains(&site.key(account)))
             .ok_or_else(|| format!("{status:#}"))
     })
     .await

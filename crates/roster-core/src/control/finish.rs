@@ -25,7 +25,6 @@ const NAMED: usize = 5;
 impl Control {
     pub(super) fn ended(&mut self, pass: PassId, end: PassEnded, now: Now) {
         let Some(running) = self.passes.end(pass) else { return };
-        self.queue.room_in(&running.store);
         let ended = match end {
             PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
             PassEnded::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
@@ -50,11 +49,20 @@ impl Control {
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
         let key = &running.key;
         let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes, confirmed } = report;
-        let ended = ended(&end);
+        let ended = match ended(&end) {
+            // It is known by now.
+            Ended::Waits if self.lists.are_complete() => Ended::Partly,
+            ended => ended,
+        };
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
         self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
-        if confirmed {
-            self.accounts.entry(key.clone()).or_default().confirmed = Some(running.vanished);
+        // Of another Account of this name nothing was found out.
+        let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+        if confirmed
+            && account.is_some_and(|account| account.meta.uid == running.uid)
+            && let Some(state) = self.accounts.get_mut(key)
+        {
+            state.confirmed = Some(running.vanished);
         }
         self.remember(running, definitions, &end, now);
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
@@ -69,7 +77,7 @@ impl Control {
         }
         match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
             // Whoever came or went may have made it another set, with another hash to approve.
-            Some(SyncReason::RemovalGuarded) => {
+            Some(SyncReason::RemovalGuarded) if end == PassEnd::Done => {
                 self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
             }
             // It may have been this member that differed or failed, and only the whole account shows what is left.
@@ -145,8 +153,12 @@ impl Control {
         let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
         let state = self.accounts.entry(key.clone()).or_default();
         state.definitions = Some((running.revision, definitions));
-        if running.scope == Scope::Account && *end == PassEnd::Done {
-            state.checked = Some(now.mono);
+        // Who failed alone is tried again alone; the account is compared whole as ever.
+        let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
+        if running.scope == Scope::Account && is_whole {
+            if *end == PassEnd::Done {
+                state.checked = Some(now.mono);
+            }
             let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
             let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
             self.queue.check_after(key, every, now.mono);

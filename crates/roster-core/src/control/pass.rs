@@ -144,6 +144,8 @@ pub enum Deleted {
 /// A pass that runs.
 pub(super) struct Running {
     pub(super) key: AccountKey,
+    /// UID of the Account.
+    pub(super) uid: Name,
     pub(super) store: Name,
     pub(super) scope: Scope,
     /// The Account, where it is being deleted.

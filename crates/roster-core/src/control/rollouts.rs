@@ -1,9 +1,7 @@
 //! How a changed catalog goes from account to account: the pace, which whoever holds shard 0 decides
 //! (docs/decisions/0020-fleet-brake.md).
 
-use std::{sync::Arc, time::Duration};
-
-use jiff::Timestamp;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{CatalogTending, Control, Effect, Now, statuses::StatusLane};
 use crate::{
@@ -12,14 +10,16 @@ use crate::{
     report::{self, Notice, NoticeReason},
     state::{
         AccountFacts, CatalogFacts, CatalogRecord, Held, LastRevision, Meta, PresentRevision, Progress, Record,
-        Revisions, Rollout, Seconds, Standing, Step, progress,
+        Revisions, Rollout, Standing, Step, progress,
     },
 };
 
 /// Pause in which what many accounts say at once is collected.
 const PACE: Duration = Duration::from_millis(50);
 /// Most bytes of a revision in a record: a ConfigMap holds a mebibyte.
-const MOST_BYTES: usize = 1_000_000;
+const MOST_BYTES: usize = 900_000;
+/// Most accounts that a record names as held before; of more, the others stop a change.
+const MOST_HELD: usize = 500;
 
 /// Change of a catalog's record, against the version that is known of it.
 #[derive(Clone, Debug)]
@@ -49,13 +49,27 @@ impl RecordWrite {
         if bytes > MOST_BYTES {
             return known.map(Self::forget);
         }
-        let last = LastRevision { uid: present.uid.clone(), facts: present.facts.clone(), up_to: None, moved_at: None };
+        let last = LastRevision {
+            uid: present.uid.clone(),
+            facts: present.facts.clone(),
+            up_to: None,
+            held_before: BTreeSet::new(),
+        };
         Some(Self::put(last, known))
     }
 
     /// Notes that the accounts up to this one follow the present revision, the others the last one.
-    fn up_to(last: &LastRevision, up_to: AccountKey, known: Option<&Record<CatalogRecord>>, now: Timestamp) -> Self {
-        Self::put(LastRevision { up_to: Some(up_to), moved_at: Some(now), ..last.clone() }, known)
+    fn up_to(
+        last: &LastRevision,
+        up_to: AccountKey,
+        held: &BTreeSet<AccountKey>,
+        known: Option<&Record<CatalogRecord>>,
+    ) -> Self {
+        // Those who had their turn before are noted already.
+        let has_turn = |key: &&AccountKey| **key <= up_to && last.up_to.as_ref().is_none_or(|earlier| *key > earlier);
+        let now = held.iter().filter(has_turn).cloned();
+        let held_before = last.held_before.iter().cloned().chain(now).take(MOST_HELD).collect();
+        Self::put(LastRevision { up_to: Some(up_to), held_before, ..last.clone() }, known)
     }
 
     fn put(last: LastRevision, known: Option<&Record<CatalogRecord>>) -> Self {
@@ -104,7 +118,8 @@ impl Control {
         self.tell_of_stop(&catalog, progress.as_ref());
         self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
         // Who uses it is not known before everything is.
-        let record = complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), now.wall)).flatten();
+        let record =
+            complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), &self.held(name))).flatten();
         let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
         if finalizer.is_some() || record.is_some() {
             self.tend(object, finalizer, record, effects);
@@ -139,10 +154,18 @@ impl Control {
             let store = self.index.stores.get(account.spec.store_ref.name.as_str());
             store.is_none_or(|store| !store.meta.status.is_true(ConditionType::Ready))
         };
-        let moved_at = revisions.last().and_then(|last| last.moved_at);
-        let standing =
-            |account: &Record<AccountFacts>| standing(&account.meta, generation, moved_at, is_away(&account.facts));
-        self.users_of(catalog).map(|(key, account)| (key.clone(), standing(account))).collect()
+        let held_before = revisions.last().map(|last| &last.held_before);
+        let standing = |key: &AccountKey, account: &Record<AccountFacts>| {
+            let before = held_before.is_some_and(|held| held.contains(key));
+            standing(&account.meta, generation, before, is_away(&account.facts))
+        };
+        self.users_of(catalog).map(|(key, account)| (key.clone(), standing(key, account))).collect()
+    }
+
+    /// Returns the accounts of a catalog that need a person's decision.
+    fn held(&self, catalog: &Name) -> BTreeSet<AccountKey> {
+        let is_held = |meta: &Meta| matches!(meta.status.held, Some(Held::Guarded | Held::Rejected));
+        self.users_of(catalog).filter(|(_, account)| is_held(&account.meta)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Tells of each stop once.
@@ -169,7 +192,7 @@ fn next_record(
     revisions: &Revisions,
     unused: bool,
     progress: Option<&Progress>,
-    now: Timestamp,
+    held: &BTreeSet<AccountKey>,
 ) -> Option<RecordWrite> {
     let (present, record) = (&revisions.present, revisions.record.as_deref());
     if unused {
@@ -177,7 +200,7 @@ fn next_record(
     }
     let rollout = revisions.rollout();
     match (rollout, progress.map(|progress| &progress.step)) {
-        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), record, now)),
+        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), held, record)),
         (Rollout::Under(_), Some(Step::Finish)) => RecordWrite::present(present, record),
         _ if rollout.is_to_be_noted(present, revisions.last()) => RecordWrite::present(present, record),
         _ => None,
@@ -187,18 +210,15 @@ fn next_record(
 /// Returns what an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting;
 /// one pass that failed does.
 ///
-/// Nor does what was held before the account's turn, since the change is not the cause: the last turn was given when all
-/// that had theirs were done, so whatever is older than it was known by then.
-fn standing(account: &Meta, generation: i64, moved_at: Option<Timestamp>, store_is_away: bool) -> Standing {
+/// Nor does an account that was held already when it had its turn: the change is not the cause.
+fn standing(account: &Meta, generation: i64, held_before: bool, store_is_away: bool) -> Standing {
     let status = &account.status;
-    let held_since = status.since(ConditionType::Synced, false).map(Seconds::timestamp);
-    let is_older = held_since.zip(moved_at).is_some_and(|(since, moved_at)| since.as_second() < moved_at.as_second());
     let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;
     match status.held {
         Some(Held::Away) if store_is_away => Standing::Done,
         _ if account.deleting => Standing::Done,
         _ if !is_current => Standing::Waits,
-        Some(Held::Guarded | Held::Rejected) if is_older => Standing::HeldBefore,
+        Some(Held::Guarded | Held::Rejected) if held_before => Standing::HeldBefore,
         Some(Held::Guarded) => Standing::Stopped(SyncReason::RemovalGuarded),
         Some(Held::Rejected) => Standing::Stopped(SyncReason::StoreRejected),
         Some(Held::Away) => Standing::Waits,

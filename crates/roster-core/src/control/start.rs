@@ -26,6 +26,11 @@ const RESERVED: usize = 2;
 impl Control {
     pub(super) fn start_passes(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let (listed, may_delete) = (self.lists.listed(now.mono), self.lists.allow_deletion());
+        for store in self.queue.full_stores() {
+            let (most, runs) = (self.setup.max_concurrent_accounts, self.passes.in_store(&store));
+            let room = most.saturating_sub(runs);
+            self.queue.room_in(&store, room, (most + RESERVED).saturating_sub(runs) - room);
+        }
         loop {
             let (index, shards, passes) = (&self.index, &self.shards, &self.passes);
             let most = self.setup.max_concurrent_accounts;
@@ -109,6 +114,7 @@ impl Control {
             key: key.clone(),
             store: store.clone(),
             scope,
+            uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),

@@ -94,7 +94,10 @@ impl Lists {
     /// Returns whether accounts may be deleted. A deletion needs only the Account and its store; the other kinds may be
     /// gone already.
     pub(super) fn allow_deletion(&self) -> bool {
-        self.state(KindName::Account) == ListState::Listed && self.state(KindName::IdentityStore) != ListState::Pending
+        // Which accounts a partner waits for, the labels of their namespaces tell.
+        self.state(KindName::Account) == ListState::Listed
+            && self.state(KindName::Namespace) == ListState::Listed
+            && self.state(KindName::IdentityStore) != ListState::Pending
     }
 
     /// Returns whether it is known which stores there are.

@@ -39,6 +39,7 @@ pub struct Plan {
     pub owner_kept: Option<Email>,
     /// The scope is too small for what is to be done: plan again for the whole account.
     pub needs_account: bool,
+    pub(super) widens: bool,
 }
 
 /// Why something is not made as it should be.
@@ -81,11 +82,10 @@ impl Plan {
         self.changes = changes;
     }
 
-    /// Whether somebody would gain something.
+    /// Whether somebody would gain something, also who loses something else.
     #[must_use]
-    pub fn raises(&self) -> bool {
-        let is_grant = |change: &Change| change.phase == Phase::Grant && matches!(change.object, ObjectKey::Member(_));
-        self.changes.iter().any(is_grant)
+    pub const fn raises(&self) -> bool {
+        self.widens
     }
 
     fn is_removal(&self, change: &Change) -> bool {
@@ -132,6 +132,8 @@ pub(super) enum Waiting {
     No,
     /// It does, and this owner stays.
     Yes(Option<Email>),
+    /// Everything does but ends by somebody's word.
+    OnlyEnds,
 }
 
 /// Plans once.
@@ -140,9 +142,10 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let layout = if desired.definitions.is_some() { &desired.layout } else { &stored.layout };
     let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, policy));
     let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
-    let (waits, owner_kept) = match waiting {
+    let (waits, owner_kept) = match &waiting {
         Waiting::No => (false, None),
-        Waiting::Yes(owner) => (true, owner),
+        Waiting::OnlyEnds => (true, None),
+        Waiting::Yes(owner) => (true, owner.clone()),
     };
     let whole = desired.definitions.is_some() || waits;
     let plan = Plan { layout: layout.clone(), owner_kept, ..Plan::default() };
@@ -158,7 +161,12 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
         return planner.finish();
     }
     members::plan_members(&mut planner);
-    planner.apply_guard();
+    if matches!(waiting, Waiting::OnlyEnds) {
+        // Ends are somebody's word.
+        planner.plan.changes.iter_mut().for_each(|change| change.counted = false);
+    } else {
+        planner.apply_guard();
+    }
     planner.finish()
 }
 
@@ -372,6 +380,8 @@ impl Planner<'_> {
             self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::Guarded);
             self.limit_held(&email);
         }
+        // Nor does their time take away what is held.
+        self.plan.changes.retain(|change| !change.counted);
         self.plan.guarded = Some(guarded);
     }
 

@@ -214,6 +214,7 @@ impl Planner<'_> {
         let now = self.policy.now;
         // Their time comes.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
+        self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
         let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
         self.plan.changes.push(Change {
             object,

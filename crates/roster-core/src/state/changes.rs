@@ -190,10 +190,6 @@ impl Index {
                 |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
             blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
-        if !only_blocked {
-            self.users(|account| account.spec.store_ref.name == *name, impacts);
-            return;
-        }
         // One person is cut off, or let in again, everywhere at once: only their places are looked at.
         let before = before.map(|before| before.facts.clone()).unwrap_or_default();
         let changed: BTreeSet<&Email> = before
@@ -205,7 +201,12 @@ impl Index {
         let is_in = |entry: &AccountEntry| {
             entry.object.as_ref().is_some_and(|object| object.facts.spec.store_ref.name == *name)
         };
-        self.accounts.values_mut().filter(|entry| is_in(entry)).for_each(|entry| entry.redefine(&mut self.revisions));
+        if only_blocked {
+            let users = self.accounts.values_mut().filter(|entry| is_in(entry));
+            users.for_each(|entry| entry.redefine(&mut self.revisions));
+        } else {
+            self.users(|account| account.spec.store_ref.name == *name, impacts);
+        }
         for email in changed {
             let accounts = self.accounts_of(email).filter(|key| self.accounts.get(*key).is_some_and(is_in));
             impacts.extend(accounts.map(|key| Impact::Member(key.clone(), email.clone())));

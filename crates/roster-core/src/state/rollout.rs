@@ -4,9 +4,7 @@
 //! record of the revision that reached everybody before, and the last account that follows the present one. What the
 //! accounts say of themselves decides about the pace, and about nothing else.
 
-use std::{cmp::Ordering, sync::Arc};
-
-use jiff::Timestamp;
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use super::{CatalogFacts, Record};
 use crate::{
@@ -54,8 +52,8 @@ pub struct LastRevision {
     pub facts: Arc<CatalogFacts>,
     /// The last account, in the order of keys, that follows the present revision instead.
     pub up_to: Option<AccountKey>,
-    /// When the last of these accounts had their turn; absent in records of earlier releases.
-    pub moved_at: Option<Timestamp>,
+    /// Those of these accounts that needed a person's decision already when they had their turn.
+    pub held_before: BTreeSet<AccountKey>,
 }
 
 /// Where a change of a catalog stands.

@@ -106,6 +106,24 @@ fn ends_are_made_and_nothing_else() {
 }
 
 #[test]
+fn who_loses_something_and_gains_something_else_gains() {
+    let mut pass = pass();
+    pass.world.add(&membership("dana", "roleRef: {name: viewer}"));
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: View");
+    let role =
+        "---\nkind: Role\nmetadata: {name: bills}\nspec: {accountRef: {name: acme}, permissions: {billing: Allowed}}\n";
+    pass.world.add(role);
+    pass.run();
+    pass.world.add(&membership("dana", "roleRef: {kind: Role, name: bills}"));
+    let plan = pass.plan();
+    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert!(plan.raises(), "billing is more than there was");
+    pass.world.add(&membership("dana", "roleRef: {kind: Role, name: bills}, suspended: true"));
+    assert!(!pass.plan().raises());
+}
+
+#[test]
 fn a_context_approves_removals_or_only_reports() {
     let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd(10, "viewer")));
     pass.world.members.clear();

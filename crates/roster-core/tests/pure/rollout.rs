@@ -1,6 +1,9 @@
 //! How a changed catalog goes from account to account: which revision an account follows, and who is next.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::strategies::cases;
 use proptest::{collection::vec, prelude::*};
@@ -31,7 +34,7 @@ fn last(generation: i64, up_to: Option<&str>) -> LastRevision {
         uid: Name::new("1"),
         facts: facts(generation),
         up_to: up_to.and_then(AccountKey::parse),
-        moved_at: None,
+        held_before: BTreeSet::new(),
     }
 }
 
@@ -198,7 +201,7 @@ impl Model {
             uid: self.present.uid.clone(),
             facts: self.present.facts.clone(),
             up_to: None,
-            moved_at: None,
+            held_before: BTreeSet::new(),
         };
         let rollout = Rollout::of(&self.present, self.last.as_ref());
         if let Rollout::Under(last) = rollout {

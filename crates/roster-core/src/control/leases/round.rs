@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use super::{
@@ -208,7 +209,7 @@ impl ShardCoordinator {
                 Ok(self.ask(LeaseRequest::List, Step::Look, ends, now))
             }
             Step::Look => {
-                let snapshot = self.snapshot(listed(result?), now.mono);
+                let snapshot = self.snapshot(listed(result?), now);
                 Ok(self.clear(snapshot, ends, now))
             }
             Step::Clear(lease, snapshot) => {
@@ -293,7 +294,7 @@ impl ShardCoordinator {
         }
         let name = self.lease_name(taking.shard);
         let was_given_back = found.as_ref().is_some_and(|lease| record::holder(lease).is_none());
-        let is_abandoned = found.as_ref().is_some_and(|lease| self.is_abandoned(lease));
+        let is_abandoned = found.as_ref().is_some_and(|lease| self.is_abandoned(lease, now));
         if !was_given_back && !is_abandoned && self.may_be_believed(&name, now.mono) {
             return self.take_next(taking.rest, taking.after, ends, now);
         }
@@ -308,7 +309,7 @@ impl ShardCoordinator {
 
     /// Keeps a shard that was taken, unless somebody holds one of another number of shards.
     fn checked(&mut self, taking: Taking, result: Result<LeaseAnswer, ApiFault>, ends: Mono, now: Now) -> Next {
-        let others = result.map(|answer| self.snapshot(listed(answer), now.mono).others);
+        let others = result.map(|answer| self.snapshot(listed(answer), now).others);
         let is_alone = others.as_ref().is_ok_and(Vec::is_empty);
         let Taking { shard, .. } = taking;
         let Some(holding) = self.held.get_mut(&shard) else {
@@ -324,7 +325,8 @@ impl ShardCoordinator {
         self.take_next(taking.rest, taking.after, ends, now)
     }
 
-    fn snapshot(&mut self, leases: Vec<Lease>, now: Mono) -> LeaseSnapshot {
+    fn snapshot(&mut self, leases: Vec<Lease>, at: Now) -> LeaseSnapshot {
+        let now = at.mono;
         for lease in &leases {
             let Some(kind) = LeaseName::parse(record::name(lease)) else { continue };
             let is_news = self.observed.look(lease, now);
@@ -339,7 +341,7 @@ impl ShardCoordinator {
             }
         }
         let holder = |lease: &Lease| {
-            let believed = !self.is_abandoned(lease) && self.may_be_believed(record::name(lease), now);
+            let believed = !self.is_abandoned(lease, at) && self.may_be_believed(record::name(lease), now);
             let holder = record::holder(lease).filter(|_| believed);
             holder.map(ToOwned::to_owned)
         };
@@ -353,13 +355,17 @@ impl ShardCoordinator {
     }
 
     /// Returns whether the Lease of a shard names this very process, which does not hold it any more: it let go when the API
-    /// server could not be reached, and takes it back at once. What it wrote before carries an earlier epoch.
-    fn is_abandoned(&self, lease: &Lease) -> bool {
+    /// server could not be reached, and need not wait again as others do, who saw it change later. By this process's own
+    /// clock it was renewed as long ago as it lasts, so that requests from then have ended, also in a store without fencing.
+    fn is_abandoned(&self, lease: &Lease, now: Now) -> bool {
         let shard = match LeaseName::parse(record::name(lease)) {
             Some(LeaseName::Shard { shard, of }) if of == self.config.shards => shard,
             _ => return false,
         };
-        record::holder(lease) == Some(self.config.identity.as_str()) && !self.held.contains_key(&shard)
+        let lasts = SignedDuration::try_from(self.config.timing.duration).unwrap_or_default();
+        let is_over = record::renewed_at(lease).is_none_or(|at| now.wall.duration_since(at) >= lasts);
+        let is_own = record::holder(lease) == Some(self.config.identity.as_str());
+        is_own && is_over && !self.held.contains_key(&shard)
     }
 
     fn presence_name(&self) -> String {

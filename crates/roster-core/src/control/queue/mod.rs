@@ -48,6 +48,8 @@ struct Work {
     /// What the running pass carries out.
     running: Option<Pending>,
     failures: u32,
+    /// When what failed is done again: once, however much of it there is.
+    retry: Option<Mono>,
     /// Counts the checks that were planned: only the latest counts.
     check: u64,
 }
@@ -139,10 +141,21 @@ impl Queue {
         }
     }
 
-    /// Notes that there is room in a store: one account that waited for it has its turn.
-    pub(super) fn room_in(&mut self, store: &Name) {
-        if let Some((_, key)) = self.full.get_mut(store).and_then(BTreeMap::pop_first) {
-            self.unpark(&key);
+    /// Returns the stores that accounts wait for.
+    pub(super) fn full_stores(&self) -> Vec<Name> {
+        self.full.keys().cloned().collect()
+    }
+
+    /// Notes how many passes more a store has room for: beyond `room`, `reserved` for revocations alone. As many accounts
+    /// that waited for it have their turn.
+    pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
+        let waiting = self.full.get(store).into_iter().flatten();
+        let may = |(place, ((lane, _), _)): &(usize, (&(Lane, u64), &AccountKey))| {
+            *place < room || (*lane == Lane::Revocations && *place < room + reserved)
+        };
+        let turn: Vec<AccountKey> = waiting.enumerate().take_while(may).map(|(_, (_, key))| key.clone()).collect();
+        for key in &turn {
+            self.unpark(key);
         }
     }
 
@@ -177,14 +190,17 @@ impl Queue {
         let rest = Pending { since: Some(now), lane, changed: ran.changed, ..Pending::default() };
         match ended {
             Ended::Done => {
-                if work.failed.is_none() {
-                    work.failures = 0;
+                // Only the whole account shows that nothing is left of a failure.
+                if work.failed.is_none() && std::mem::take(&mut work.failures) > 0 && !ran.whole {
+                    let check = Pending { whole: true, since: Some(now), ..Pending::default() };
+                    work.pending.get_or_insert_default().merge(check);
                 }
             }
             Ended::Partly | Ended::Waits => {
-                let rest = Pending { whole: true, ..rest };
-                work.pending.get_or_insert_default().merge(rest);
-                if ended == Ended::Waits {
+                let arrived = work.pending.is_some();
+                work.pending.get_or_insert_default().merge(Pending { whole: true, ..rest });
+                // What arrived meanwhile does not wait.
+                if ended == Ended::Waits && !arrived {
                     work.place = Place::NotYet;
                     return;
                 }
@@ -200,7 +216,11 @@ impl Queue {
                 // Accounts of one store failed together; they should not all come back together.
                 let jitter = u32::try_from(self.jitter.hash_one((key, work.failures)) % 1_000).unwrap_or(0);
                 let wait = wait.mul_f64(0.75 + f64::from(jitter) / 4_000.0);
-                self.later.entry(now + wait).or_default().push(Due::Retry(key.clone()));
+                let due = now + wait;
+                if work.retry.is_none_or(|known| known > due) {
+                    work.retry = Some(due);
+                    self.later.entry(due).or_default().push(Due::Retry(key.clone()));
+                }
             }
         }
         self.requeue(key);
@@ -218,9 +238,10 @@ impl Queue {
     /// Takes up what has become due.
     pub(super) fn wake(&mut self, now: Mono) {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
-            for due in entry.remove() {
+            let (at, all) = entry.remove_entry();
+            for due in all {
                 match due {
-                    Due::Retry(key) => self.retry(&key),
+                    Due::Retry(key) => self.retry(&key, at),
                     Due::Check(key, number) => {
                         if self.work.get(&key).is_some_and(|work| work.check == number) {
                             self.want(&key, WorkItem::Account, Trigger::CHECK, now);
@@ -232,8 +253,9 @@ impl Queue {
     }
 
     /// Asks again for what failed.
-    fn retry(&mut self, key: &AccountKey) {
-        let Some(work) = self.work.get_mut(key) else { return };
+    fn retry(&mut self, key: &AccountKey, at: Mono) {
+        let Some(work) = self.work.get_mut(key).filter(|work| work.retry == Some(at)) else { return };
+        work.retry = None;
         let Some(failed) = work.failed.take() else { return };
         work.pending.get_or_insert_default().merge(failed);
         match work.place {

@@ -112,7 +112,7 @@ fn revocations_go_first_wherever_work_waits() {
     let store = Name::new("store");
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none(), "all of them wait for room");
     for expected in [c, b, a] {
-        queue.room_in(&store);
+        queue.room_in(&store, 1, 0);
         assert_eq!(next_key(&mut queue), Some(expected));
     }
 }
@@ -128,7 +128,7 @@ fn a_parked_check_that_becomes_a_change_is_not_lost() {
         assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
         assert_eq!(queue.depths(), (1, 0), "it waits once");
     }
-    queue.room_in(&store);
+    queue.room_in(&store, 1, 0);
     assert_eq!(next(&mut queue).unwrap().lane, Lane::Revocations);
 }
 
@@ -144,4 +144,82 @@ fn what_waits_until_more_is_known_is_looked_at_then_and_when_something_changes()
     queue.finished(&acme(), Ended::Waits, NOW);
     queue.more_known();
     assert!(next(&mut queue).unwrap().whole);
+}
+
+#[test]
+fn what_arrives_while_only_ends_are_made_does_not_wait_with_the_rest() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    assert!(next(&mut queue).is_some());
+    let fay = Email::parse("fay@acme.example").unwrap();
+    queue.want(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
+    queue.finished(&acme(), Ended::Waits, NOW);
+    let pending = next(&mut queue).expect("it arrived before the pass ended");
+    assert!(pending.members.contains(&fay));
+    queue.finished(&acme(), Ended::Waits, NOW);
+    assert!(next(&mut queue).is_none());
+}
+
+#[test]
+fn what_fails_again_and_again_is_done_again_once_however_much_arrives() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    for _ in 0..100 {
+        assert!(next(&mut queue).is_some());
+        queue.finished(&acme(), Ended::FAILED, NOW);
+        queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    }
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::FAILED, NOW);
+    let waiting: usize = queue.later.values().map(Vec::len).sum();
+    assert_eq!(waiting, 1, "one retry, not one for each arrival");
+    wake(&mut queue);
+    assert!(next(&mut queue).unwrap().whole);
+    assert!(next(&mut queue).is_none());
+}
+
+#[test]
+fn after_a_failure_of_single_members_the_whole_account_is_checked() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+    wake(&mut queue);
+    assert!(!next(&mut queue).unwrap().whole);
+    queue.finished(&acme(), Ended::Done, NOW);
+    let check = next(&mut queue).expect("what it said is not true any more");
+    assert!(check.whole && check.lane == Lane::Checks);
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert!(next(&mut queue).is_none());
+}
+
+#[test]
+fn room_is_not_lost_with_those_who_are_somebody_elses_by_now() {
+    let mut queue = Queue::new(Seed::default());
+    let (store, keys) = (Name::new("store"), ["a", "b", "c"].map(other));
+    for key in &keys {
+        queue.want(key, WorkItem::Account, Trigger::CHANGE, NOW);
+    }
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+    let elsewhere =
+        |key: &AccountKey, _: &Pending| if key.name == "c" { Admission::Start } else { Admission::Elsewhere };
+    let mut taken = None;
+    for _ in 0..3 {
+        queue.room_in(&store, 1, 0);
+        taken = taken.or(queue.take(elsewhere));
+    }
+    assert_eq!(taken.map(|(key, _)| key), Some(other("c")));
+    assert!(queue.full_stores().is_empty());
+}
+
+#[test]
+fn beyond_the_room_there_is_some_for_revocations_alone() {
+    let mut queue = Queue::new(Seed::default());
+    let store = Name::new("store");
+    queue.want(&other("a"), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.want(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+    queue.room_in(&store, 0, 2);
+    assert_eq!(next_key(&mut queue), Some(other("b")));
+    assert!(next(&mut queue).is_none());
 }
