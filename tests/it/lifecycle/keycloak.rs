@@ -131,7 +131,7 @@ async fn time_begins_and_ends_in_keycloak_by_itself() {
     site.member_of(
         "acme",
         "dana",
-        &format!("roleRef: {{name: admin}}, startsAt: '{}', expiresAt: '{}'", at(6), at(14)),
+        &format!("roleRef: {{name: admin}}, startsAt: '{}', expiresAt: '{}'", at(25), at(50)),
     )
     .await;
     site.member_of("acme", "eve", &format!("roleRef: {{name: viewer}}, startsAt: '{}'", at(100_000))).await;
