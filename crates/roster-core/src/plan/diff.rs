@@ -113,7 +113,7 @@ pub(super) struct Planner<'a> {
 
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
-    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, Waiting::No);
+    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, &Waiting::No);
     match layout_waits {
         Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
         None => plan,
@@ -137,12 +137,12 @@ pub(super) enum Waiting {
 }
 
 /// Plans once.
-pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: Waiting) -> Outcome {
+pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: &Waiting) -> Outcome {
     // An account that does not resolve has no layout of its own to wish for.
     let layout = if desired.definitions.is_some() { &desired.layout } else { &stored.layout };
     let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, policy));
     let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
-    let (waits, owner_kept) = match &waiting {
+    let (waits, owner_kept) = match waiting {
         Waiting::No => (false, None),
         Waiting::OnlyEnds => (true, None),
         Waiting::Yes(owner) => (true, owner.clone()),

@@ -27,7 +27,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> P
         members.insert(email.clone(), DesiredMember { access, origin, counts_as_holder: false });
     }
     let frozen = Desired { definitions: None, members, ..desired.clone() };
-    attempt(&frozen, observed, policy, Waiting::OnlyEnds).plan
+    attempt(&frozen, observed, policy, &Waiting::OnlyEnds).plan
 }
 
 /// Returns what is left of an access where only ends count.

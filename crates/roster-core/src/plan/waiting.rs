@@ -38,7 +38,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, firs
     };
     let members: BTreeMap<_, _> = desired.members.iter().map(waiting).collect();
     let frozen = Desired { definitions: None, members, ..desired.clone() };
-    let Outcome { mut plan, .. } = attempt(&frozen, observed, policy, Waiting::Yes(first.owner_kept));
+    let Outcome { mut plan, .. } = attempt(&frozen, observed, policy, &Waiting::Yes(first.owner_kept));
     if hold == Hold::Guarded {
         plan.changes.retain(|change| !change.counted);
         plan.guarded = first.guarded;
