@@ -158,10 +158,10 @@ impl Picture {
         (is_ahead || is_sound && !at_once && waits).then_some((name, last))
     }
 
-    /// Returns whether an account follows an earlier revision of its catalog.
+    /// Returns the last revision of an account's catalog, where it follows that and not the present one.
     #[must_use]
-    pub fn is_behind(&self, account: &AccountKey) -> bool {
-        self.followed(account).is_some()
+    pub fn behind(&self, account: &AccountKey) -> Option<&LastRevision> {
+        self.followed(account).map(|(_, last)| last)
     }
 
     /// Returns the objects as one account has them: with the revision of its catalog that it follows.
