@@ -59,6 +59,12 @@ impl Sim {
         std::iter::once(self.checker.api_writes).chain(stores).collect()
     }
 
+    /// Returns whether a guard holds somebody in any account.
+    pub(super) fn guards(&self) -> bool {
+        let picture = Picture::of(&self.cluster);
+        Self::accounts_of(&picture).iter().any(|account| self.is_guarded(account))
+    }
+
     pub(super) fn is_quiet(&mut self, known: &[u64]) {
         let now = self.writes();
         if now != known {
