@@ -330,7 +330,8 @@ fn judge(
         }
         Statement::Exactly => {
             let held = holds.guarded && (member.levels.is_empty() || holds.layout);
-            let explained = held || holds.paused && !exceeds(&member.levels);
+            // While it is paused, what narrows may leave nothing: then a guard holds it.
+            let explained = held || holds.paused && (holds.guarded || !exceeds(&member.levels));
             (!is_same(has, &member.levels) && !explained).then(|| format!("should have {:?}", member.levels))
         }
     }
