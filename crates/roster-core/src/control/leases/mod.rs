@@ -110,6 +110,8 @@ pub struct ShardCoordinator {
     conflicts: u32,
     /// Number of calls so far.
     calls: u64,
+    /// When it first decided: whatever this process held before was lost by then.
+    began: Option<Mono>,
     outbox: Vec<LeaseEffect>,
 }
 
@@ -130,6 +132,7 @@ impl ShardCoordinator {
             failures: 0,
             conflicts: 0,
             calls: 0,
+            began: None,
             outbox: Vec::new(),
             config,
         }
@@ -163,6 +166,7 @@ impl ShardCoordinator {
 
     /// Decides what is to be done now, and asks for it.
     pub fn decide(&mut self, now: Now, effects: &mut Vec<LeaseEffect>) {
+        self.began.get_or_insert(now.mono);
         self.tend_holdings(now);
         self.go_on(now);
         effects.append(&mut self.outbox);

@@ -43,11 +43,6 @@ pub(super) fn duration(lease: &Lease) -> Option<Duration> {
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// Returns when it was last renewed, by its holder's clock.
-pub(super) fn renewed_at(lease: &Lease) -> Option<Timestamp> {
-    Some(lease.spec.as_ref()?.renew_time.as_ref()?.0)
-}
-
 /// Returns whether it was given back by a holder before whom nobody can write any more.
 pub(super) fn is_clean(lease: &Lease) -> bool {
     let annotations = lease.metadata.annotations.as_ref();

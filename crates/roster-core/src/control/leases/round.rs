@@ -3,7 +3,6 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use super::{
@@ -355,15 +354,16 @@ impl ShardCoordinator {
     }
 
     /// Returns whether the Lease of a shard names this very process, which does not hold it any more: it let go when the API
-    /// server could not be reached, and need not wait again as others do, who saw it change later. By this process's own
-    /// clock it was renewed as long ago as it lasts, so that requests from then have ended, also in a store without fencing.
+    /// server could not be reached, and need not wait again as others do, who saw it change later. It lets the time pass in
+    /// which requests from before end, for the sake of stores without fencing.
     fn is_abandoned(&self, lease: &Lease, now: Now) -> bool {
         let shard = match LeaseName::parse(record::name(lease)) {
             Some(LeaseName::Shard { shard, of }) if of == self.config.shards => shard,
             _ => return false,
         };
-        let lasts = SignedDuration::try_from(self.config.timing.duration).unwrap_or_default();
-        let is_over = record::renewed_at(lease).is_none_or(|at| now.wall.duration_since(at) >= lasts);
+        let timing = self.config.timing;
+        let is_over =
+            self.began.is_some_and(|began| now.mono.since(began) >= timing.duration.saturating_sub(timing.deadline));
         let is_own = record::holder(lease) == Some(self.config.identity.as_str());
         is_own && is_over && !self.held.contains_key(&shard)
     }
