@@ -108,8 +108,6 @@ pub struct Control {
     setup: Setup,
     index: Index,
     lists: Lists,
-    /// Until when other kinds than the needed ones were waited for, where that is over.
-    listed: Option<Mono>,
     refusals: Refusals,
     queue: Queue,
     passes: Passes,
@@ -165,7 +163,6 @@ impl Control {
         Self {
             index: Index::new(hashing),
             lists: Lists::default(),
-            listed: None,
             refusals: Refusals::default(),
             queue: Queue::new(seed),
             passes: Passes::default(),
@@ -210,8 +207,7 @@ impl Control {
     /// Decides what is to be done now, and asks for it.
     pub fn decide(&mut self, now: Now, effects: &mut Vec<Effect>) {
         effects.append(&mut self.outbox);
-        if self.lists.next_due().is_some_and(|due| self.listed < Some(due) && due <= now.mono) {
-            self.listed = self.lists.next_due();
+        if self.lists.stop_waiting(now.mono) {
             self.queue.more_known();
         }
         if !self.stopping {
@@ -236,8 +232,7 @@ impl Control {
         if self.statuses.has_more() {
             return Some(now.mono);
         }
-        let lists = self.lists.next_due().filter(|due| *due > now.mono);
-        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look(), lists];
+        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look(), self.lists.next_due()];
         let wall = self.wakes.first().map(|(at, _, _)| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
             now.mono + wait

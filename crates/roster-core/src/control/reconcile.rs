@@ -38,16 +38,40 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let prepared = world.step("resolve", || prepared(work));
     let context = Context::new(pass.mark.clone(), work.objects.now);
     let judged = || judge(&prepared, &work.objects.members(), &context);
-    let (judged, result) = match &pass.store_facts {
-        None => (judged(), Ok(None)),
-        Some(_) => match observe(pass, work, world).await {
-            Ok(observed) => {
-                let (judged, plans) = world.step("plan", || plans(&prepared, work, &observed, &context));
-                drop(observed);
-                (judged, apply(pass, work, plans, world).await.map(Some))
-            }
-            Err(error) => (judged(), Err(error)),
-        },
+    if pass.store_facts.is_none() {
+        return report::report(&work.objects, &judged(), &Ok(None));
+    }
+    let observed = match observe(pass, work, world).await {
+        Ok(observed) => observed,
+        Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
+    };
+    let only_ends = |judged: &Judged| ends(&prepared, judged, &observed, &context);
+    let (judged, plan) = world.step("plan", || {
+        if work.only_ends.is_some() {
+            let judged = judged();
+            let plan = only_ends(&judged);
+            return (judged, plan);
+        }
+        let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
+        (judged, plan)
+    });
+    let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
+    let confirmed = matches!(stays, Some(Ok(true)));
+    let (plan, why, fault) = match stays {
+        None => (plan, work.only_ends.clone(), None),
+        Some(Ok(true)) => (plan, None, None),
+        // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
+        Some(Ok(false)) => (only_ends(&judged), Some(OnlyEnds::Terminating), None),
+        Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
+    };
+    drop(observed);
+    // Ends by somebody's word are made in any case.
+    let applied = apply(pass, work, plan, why, world).await;
+    let result = match (applied, fault) {
+        (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
+            "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
+        ))),
+        (applied, _) => applied.map(|applied| Some(AppliedPlan { confirmed, ..applied })),
     };
     report::report(&work.objects, &judged, &result)
 }
@@ -67,32 +91,10 @@ async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<O
     world.observe(&pass.key, &objects.scope, objects.now - GUARD_WINDOW).await
 }
 
-/// What may be done: all of it, or, where the objects cannot be taken at their word, only ends.
-enum Plans {
-    /// All of it, whatever else is known.
-    All(Plan),
-    /// All of it if a fresh read finds the objects there to stay, otherwise the ends.
-    AfterFreshRead { all: Box<Plan>, ends: Box<Plan> },
-    /// Only ends, and why.
-    Ends(Plan, OnlyEnds),
-}
-
-fn plans(prepared: &Prepared, work: &Reconcile, observed: &Observed, context: &Context<'_>) -> (Judged, Plans) {
-    let members = work.objects.members();
-    if let Some(why) = &work.only_ends {
-        let judged = judge(prepared, &members, context);
-        let plan = ends(prepared, &judged, observed, context);
-        return (judged, Plans::Ends(plan, why.clone()));
-    }
-    let Evaluation { judged, plan } = evaluate(prepared, &members, observed, context);
-    let takes_word = takes_away(&plan, &work.objects.scope) || (work.vanished && plan.raises());
-    let plans = if takes_word && !plan.needs_account {
-        let ends = ends(prepared, &judged, observed, context);
-        Plans::AfterFreshRead { all: Box::new(plan), ends: Box::new(ends) }
-    } else {
-        Plans::All(plan)
-    };
-    (judged, plans)
+/// Returns whether a plan takes the objects at their word, so that a fresh read has to find them there to stay.
+fn takes_their_word(plan: &Plan, work: &Reconcile) -> bool {
+    let takes = takes_away(plan, &work.objects.scope) || (work.vanished && plan.raises());
+    work.only_ends.is_none() && !plan.needs_account && takes
 }
 
 /// Returns whether somebody would lose something because objects are gone or mean something else, not because of their own.
@@ -101,32 +103,8 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
     plan.removes() || plan.changes.iter().any(narrows)
 }
 
-/// Plan → fresh read → store. Ends by somebody's word are made in any case.
-async fn apply<W: World>(pass: &Pass, work: &Reconcile, plans: Plans, world: &W) -> Result<AppliedPlan, StoreError> {
-    let mut confirmed = false;
-    let (plan, only_ends, fault) = match plans {
-        Plans::All(plan) => (plan, None, None),
-        Plans::Ends(plan, why) => (plan, Some(why), None),
-        Plans::AfterFreshRead { all, ends } => match world.stays(&pass.key, &pass.mark.uid).await {
-            Ok(true) => {
-                confirmed = true;
-                (*all, None, None)
-            }
-            // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
-            Ok(false) => (*ends, Some(OnlyEnds::Terminating), None),
-            Err(fault) => (*ends, None, Some(fault)),
-        },
-    };
-    let applied = carry_out(pass, work, plan, only_ends, world).await?;
-    match fault {
-        None => Ok(AppliedPlan { confirmed, ..applied }),
-        Some(fault) => Err(StoreError::Unavailable(format!(
-            "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
-        ))),
-    }
-}
-
-async fn carry_out<W: World>(
+/// Carries a plan out.
+async fn apply<W: World>(
     pass: &Pass,
     work: &Reconcile,
     mut plan: Plan,

@@ -119,7 +119,7 @@ impl Control {
         self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
         // Who uses it is not known before everything is.
         let record =
-            complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), &self.held(name))).flatten();
+            complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), || self.held(name))).flatten();
         let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
         if finalizer.is_some() || record.is_some() {
             self.tend(object, finalizer, record, effects);
@@ -192,7 +192,7 @@ fn next_record(
     revisions: &Revisions,
     unused: bool,
     progress: Option<&Progress>,
-    held: &BTreeSet<AccountKey>,
+    held: impl FnOnce() -> BTreeSet<AccountKey>,
 ) -> Option<RecordWrite> {
     let (present, record) = (&revisions.present, revisions.record.as_deref());
     if unused {
@@ -200,7 +200,7 @@ fn next_record(
     }
     let rollout = revisions.rollout();
     match (rollout, progress.map(|progress| &progress.step)) {
-        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), held, record)),
+        (Rollout::Under(last), Some(Step::Admit(key))) => Some(RecordWrite::up_to(last, key.clone(), &held(), record)),
         (Rollout::Under(_), Some(Step::Finish)) => RecordWrite::present(present, record),
         _ if rollout.is_to_be_noted(present, revisions.last()) => RecordWrite::present(present, record),
         _ => None,

@@ -29,6 +29,8 @@ pub(super) struct Lists {
     states: BTreeMap<KindName, ListState>,
     /// Since when the needed kinds are listed.
     needed: Option<Mono>,
+    /// Whether the other kinds were waited for long enough since.
+    has_waited: bool,
 }
 
 /// What can be done with what is listed.
@@ -45,7 +47,7 @@ pub(super) enum Listed {
 impl Default for Lists {
     fn default() -> Self {
         let states = KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect();
-        Self { states, needed: None }
+        Self { states, needed: None, has_waited: false }
     }
 }
 
@@ -55,6 +57,7 @@ impl Lists {
         let is_new = self.states.insert(kind, state) != Some(state);
         let has_needed = NEEDED.iter().all(|kind| self.state(*kind) == ListState::Listed);
         self.needed = has_needed.then(|| self.needed.unwrap_or(now));
+        self.has_waited &= has_needed;
         is_new
     }
 
@@ -80,9 +83,16 @@ impl Lists {
         self.needed.is_some()
     }
 
-    /// Returns when the other kinds have been waited for long enough.
+    /// Returns when the other kinds will have been waited for long enough.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.needed.filter(|_| !self.are_complete()).map(|since| since + PATIENCE)
+        self.needed.filter(|_| !self.has_waited && !self.are_complete()).map(|since| since + PATIENCE)
+    }
+
+    /// Returns whether the other kinds have now been waited for long enough; once.
+    pub(super) fn stop_waiting(&mut self, now: Mono) -> bool {
+        let is_due = self.next_due().is_some_and(|due| due <= now);
+        self.has_waited |= is_due;
+        is_due
     }
 
     /// Returns the kinds that are not listed.

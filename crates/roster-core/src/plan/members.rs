@@ -54,8 +54,7 @@ pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberConte
 impl Planner<'_> {
     /// Returns what is there with a rank for each section: somebody may have written any number of them.
     pub(super) fn fitted(&self, content: &MemberContent) -> MemberContent {
-        let ranks = content.ranks.clone().fitted(self.layout().len());
-        MemberContent { ranks, ..content.clone() }
+        content.fitted(self.layout().len())
     }
 
     pub(super) fn member(
@@ -75,7 +74,8 @@ impl Planner<'_> {
         };
         let exact = matches!(access, Access::Exactly(_));
         let observed = seen.and_then(|seen| seen.content.as_ref());
-        let cause = match self.judge(target.as_ref(), seen) {
+        let outcome = self.judge(target.as_ref(), seen);
+        match outcome {
             DiffOutcome::Nothing => {
                 if !exact {
                     self.plan.kept.insert(email.clone(), Some(target.into_owned()));
@@ -87,17 +87,17 @@ impl Planner<'_> {
                 self.plan.kept.insert(email.clone(), None);
                 return;
             }
-            DiffOutcome::Drifted => {
-                let before = observed.map(|content| self.fitted(content));
-                if !self.drifted(email, target.as_ref(), observed, before.as_ref()) {
-                    self.plan.kept.insert(email.clone(), before);
-                    return;
-                }
-                Cause::Drift
-            }
-            DiffOutcome::Put(cause) => cause,
-        };
+            DiffOutcome::Drifted | DiffOutcome::Put(_) => {}
+        }
         let before = observed.map(|content| self.fitted(content));
+        let cause = if let DiffOutcome::Put(cause) = outcome {
+            cause
+        } else if self.drifted(email, target.as_ref(), observed, before.as_ref()) {
+            Cause::Drift
+        } else {
+            self.plan.kept.insert(email.clone(), before);
+            return;
+        };
         let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
         self.put(email, Put { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
     }

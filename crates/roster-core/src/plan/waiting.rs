@@ -74,8 +74,7 @@ impl Sections {
         let (Access::Exactly(content) | Access::AtMost(content)) = access else { return access.clone() };
         let Some(held) = held else { return Access::Kept };
         let known = observed.translate(&content.ranks, desired);
-        let ranks = held.ranks.clone().fitted(observed.len());
-        let held = MemberContent { ranks, ..held.clone() };
+        let held = held.fitted(observed.len());
         let mut now = held.clone();
         for (section, rank) in now.ranks.as_mut_slice().iter_mut().enumerate() {
             let Some(place) = self.0.get(section).copied().flatten() else { continue };

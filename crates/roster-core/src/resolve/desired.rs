@@ -147,6 +147,14 @@ pub struct MemberContent {
     pub anomalies: Box<[Name]>,
 }
 
+impl MemberContent {
+    /// Returns the same with a rank for each of so many sections: whoever wrote it into a store may have written any number.
+    #[must_use]
+    pub(crate) fn fitted(&self, sections: usize) -> Self {
+        Self { ranks: self.ranks.clone().fitted(sections), ..self.clone() }
+    }
+}
+
 /// The time in which a member's permissions hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {

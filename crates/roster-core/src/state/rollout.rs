@@ -127,8 +127,6 @@ pub struct Progress {
     pub held_before: usize,
     /// The account that comes next.
     pub next: Option<AccountKey>,
-    /// The first account that others wait for.
-    pub waits: Option<AccountKey>,
     /// Accounts that others wait for.
     pub pending: usize,
     /// Accounts that stop it.
@@ -161,7 +159,6 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         Standing::Done | Standing::HeldBefore | Standing::Waits => None,
     });
     let held_before = admitted.iter().filter(|(_, standing)| *standing == Standing::HeldBefore).count();
-    let waits = admitted.iter().find(|(_, standing)| *standing == Standing::Waits).map(|(key, _)| key.clone());
     let pending = admitted.iter().filter(|(_, standing)| *standing == Standing::Waits).count();
     let stops = admitted.iter().filter(|(_, standing)| matches!(standing, Standing::Stopped(_))).count();
     // 1, 2, 4, …: as many as there are already, and one.
@@ -175,5 +172,5 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
         accounts.get(last).map_or(Step::Finish, |(key, _)| Step::Admit(key.clone()))
     };
     let next = waiting.first().map(|(key, _)| key.clone());
-    Progress { accounts: accounts.len(), updated, held_before, next, waits, pending, stops, stopped, step }
+    Progress { accounts: accounts.len(), updated, held_before, next, pending, stops, stopped, step }
 }

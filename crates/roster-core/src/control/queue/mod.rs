@@ -45,7 +45,7 @@ struct Work {
     pending: Option<Pending>,
     /// What failed, and is to be done again when it is due.
     failed: Option<Pending>,
-    /// What the running pass carries out.
+    /// What the running pass carries out, without its members and its trigger.
     running: Option<Pending>,
     failures: u32,
     /// When what failed is done again: once, however much of it there is.
@@ -100,10 +100,7 @@ impl Queue {
         match &work.place {
             Place::Running => {}
             Place::Ready if stood.is_some_and(|stood| stood <= lane) => {}
-            Place::Ready => self.requeue(key),
-            Place::Full(..) | Place::NotYet => {
-                self.unpark(key);
-            }
+            _ => self.line_up(key),
         }
     }
 
@@ -123,7 +120,8 @@ impl Queue {
                     if let Some(failed) = work.failed.take_if(|_| pending.whole) {
                         pending.merge(failed);
                     }
-                    work.running = Some(pending.clone());
+                    let Pending { whole, lane, changed, .. } = pending;
+                    work.running = Some(Pending { whole, lane, changed, ..Pending::default() });
                     return Some((key, pending));
                 }
                 Admission::Full(store) => {
@@ -155,7 +153,7 @@ impl Queue {
         };
         let turn: Vec<AccountKey> = waiting.enumerate().take_while(may).map(|(_, (_, key))| key.clone()).collect();
         for key in &turn {
-            self.unpark(key);
+            self.line_up(key);
         }
     }
 
@@ -164,11 +162,12 @@ impl Queue {
         let waits = self.work.iter().filter(|(_, work)| work.place == Place::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
         for key in &keys {
-            self.unpark(key);
+            self.line_up(key);
         }
     }
 
-    fn unpark(&mut self, key: &AccountKey) {
+    /// Puts an account at the end of its lane, wherever it waited.
+    fn line_up(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
         if let Place::Full(store, place) = std::mem::take(&mut work.place)
             && let Some(waiting) = self.full.get_mut(&store)
@@ -258,10 +257,8 @@ impl Queue {
         work.retry = None;
         let Some(failed) = work.failed.take() else { return };
         work.pending.get_or_insert_default().merge(failed);
-        match work.place {
-            Place::Running => {}
-            Place::Ready => self.requeue(key),
-            Place::Full(..) | Place::NotYet => self.unpark(key),
+        if work.place != Place::Running {
+            self.line_up(key);
         }
     }
 
