@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate build image audit mutants sim clean
+.PHONY: help demo test bench lint generate build image audit mutants sim properties clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ mutants: ## Mutate the engine and list the mutants that the reference model does
 
 sim: ## Simulate the controller's loop under random seeds for a minute (MINUTES=60 for longer, SEED=7 for the story of one, KNOWN=1 with known defects)
 	@scripts/sim.sh
+
+properties: ## Run the property tests on inputs that nobody has tried, for a minute (MINUTES=60 for longer, SEED=7 for those found before)
+	@scripts/properties.sh
 
 clean: ## Remove what was built here, and stop a control plane that tests left running
 	@scripts/clean.sh

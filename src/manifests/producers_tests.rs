@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 
 use super::{LoadedObjects, Objects, read_files};
@@ -265,7 +265,8 @@ fn read(documents: &[Value]) -> LoadedObjects {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    // The same cases everywhere.
+    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(150) })]
 
     #[test]
     fn of_any_files_both_say_the_same(bytes in prop::collection::vec(any::<u8>(), 0..400)) {

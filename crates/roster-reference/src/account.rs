@@ -58,6 +58,7 @@ impl<'a> Scope<'a> {
         let mut answer = AccountAnswer {
             resolves: self.unresolved.is_empty(),
             ended: self.ended(),
+            blocked: self.blocked().collect(),
             owner: self.owner(),
             members: BTreeMap::new(),
             holders: BTreeMap::new(),

@@ -82,6 +82,8 @@ pub struct AccountAnswer {
     pub resolves: bool,
     /// Reason for which nobody has access: suspended or not approved.
     pub ended: Option<End>,
+    /// Canonical addresses that the Account's store blocks, whether they are members or not.
+    pub blocked: BTreeSet<String>,
     /// Canonical address of the owner, where the catalog has an owner role and the Account names an owner. While the catalog
     /// is missing, the address that the Account names.
     pub owner: Option<String>,

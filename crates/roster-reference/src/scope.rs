@@ -86,9 +86,14 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub(crate) fn is_blocked(&self, address: &str) -> bool {
+    /// Canonical addresses that the store blocks.
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = String> {
         let blocked = self.store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
-        blocked.iter().any(|entry| canonical(&entry.email).as_deref() == Some(address))
+        blocked.iter().filter_map(|entry| canonical(&entry.email))
+    }
+
+    pub(crate) fn is_blocked(&self, address: &str) -> bool {
+        self.blocked().any(|blocked| blocked == address)
     }
 
     /// Canonical address that the Account names as its owner.

@@ -397,7 +397,7 @@ impl Planner<'_> {
     }
 
     /// Whether nothing of a member's access is left in the layout that is desired.
-    fn loses_all_by_layout(&self, email: &Email) -> bool {
+    pub(super) fn loses_all_by_layout(&self, email: &Email) -> bool {
         let held = |observed: &Observed| {
             let content = observed.members.get(email).and_then(|seen| seen.content.as_ref());
             content.is_some_and(|content| !content.ranks.is_none())

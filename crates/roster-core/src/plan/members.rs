@@ -38,14 +38,19 @@ fn allows_nothing(content: &MemberContent) -> bool {
     content.ranks.is_none() || content.window.is_empty()
 }
 
-/// Whether `content` allows nothing that `limit` does not.
+/// Whether `content` allows nothing that `limit` does not. What has ended allows nothing, whatever ranks somebody wrote
+/// there.
 fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
-    allows_nothing(content) || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
+    allows_nothing(content)
+        || (limit.ended.is_none() && content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
 /// `content`, allowing no more than `limit`; both are of one layout.
 #[must_use]
 pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberContent {
+    if limit.ended.is_some() {
+        content.ranks.clear();
+    }
     content.ranks.lower_to(limit.ranks.as_slice());
     content.window = content.window.intersection(&limit.window);
     content
@@ -68,8 +73,7 @@ impl Planner<'_> {
         let held = ours.and_then(|seen| seen.content.as_ref());
         let target = self.target(email, access, origin, held);
         let Some(target) = self.in_force(target, held) else {
-            let held = held.map(|content| self.fitted(content));
-            self.plan.kept.insert(email.clone(), held);
+            self.keep(email, origin, held);
             return;
         };
         let exact = matches!(access, Access::Exactly(_));
@@ -102,8 +106,22 @@ impl Planner<'_> {
         self.put(email, Put { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
     }
 
+    /// Keeps what is there of a member, in the layout of the plan. Where that layout leaves nothing of it, the row is
+    /// written, since the member then loses their access like everybody else whom a change of the catalog leaves without.
+    fn keep(&mut self, email: &Email, origin: Option<&Origin>, held: Option<&MemberContent>) {
+        let held = held.map(|content| self.fitted(content));
+        if let Some(left) = held.as_ref().filter(|_| self.loses_all_by_layout(email)) {
+            let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
+            let put = Put { target: left, had, before: Some(left), cause: Cause::Spec, exact: false };
+            self.put(email, put, origin);
+            return;
+        }
+        self.plan.kept.insert(email.clone(), held);
+    }
+
     /// Notes the drift of a member; whether it is corrected. Whose access somebody's word has ended does not get it back
-    /// by writing to the store, whatever the policy.
+    /// by writing to the store, whatever the policy; nor do levels stay beside the word that ended them, since who reads the
+    /// store might only read those.
     fn drifted(
         &mut self,
         email: &Email,
@@ -113,8 +131,9 @@ impl Planner<'_> {
     ) -> bool {
         let object = ObjectKey::Member(email.clone());
         let now = self.policy.now;
-        let returns =
-            has_ended(wanted, now) && before.is_some_and(|before| !allows_nothing(before) && !has_ended(before, now));
+        let has_access =
+            |before: &MemberContent| !allows_nothing(before) && (wanted.ended.is_some() || !has_ended(before, now));
+        let returns = has_ended(wanted, now) && before.is_some_and(has_access);
         let corrected = self.policy.drift == DriftPolicy::Correct || returns;
         let entries = drift::entries(&object, wanted, observed, self.layout());
         if !corrected {

@@ -319,3 +319,35 @@ fn a_plan_without_its_removals_takes_nobodys_access() {
     plan.drop_removals();
     assert_eq!(table(&plan), ["Narrow spec put member m6@acme.example"]);
 }
+
+// Found by a property: the owner who stays is kept as they are, and no change named them when a layout left nothing of it.
+#[test]
+fn an_owner_who_stays_counts_when_the_layout_leaves_nothing_of_their_access() {
+    let catalog = |sections: &str, r0: &str| {
+        format!(
+            "kind: PermissionCatalog\nmetadata: {{name: plain}}\nspec: {{ownerRole: owner, ownerChange: Never, sections: [{sections}], \
+             roles: [{{name: r0, {r0}}}, {{name: owner, allPermissions: true, heldBy: AccountOwner}}]}}\n"
+        )
+    };
+    let account = |owner: &str| {
+        format!("---\nkind: Account\nmetadata: {{name: acme}}\nspec: {{catalogRef: {{name: plain}}{owner}}}\n")
+    };
+    let (first, second, third) = (
+        catalog("{name: s0, levels: [None, Create]}", "permissions: {}"),
+        catalog("{name: s1, levels: [None, Edit]}, {name: s0, levels: [None, Delete]}", "permissions: {s1: Edit}"),
+        catalog("{name: s0, levels: [None, Delete]}", "permissions: {}"),
+    );
+    let members = crowd(4, "r0");
+    let mut pass = Pass::synced("acme", &(first + &account(", owner: {email: olga@acme.example}") + &members));
+    pass.world.add(&account(""));
+    pass.run();
+    assert_eq!(pass.memory.access("olga@acme.example"), "s0: Create");
+    pass.world.add(&second);
+    let plan = pass.run();
+    assert!(table(&plan).contains(&"Grant spec put member olga@acme.example counted".to_owned()), "{:?}", table(&plan));
+    assert_eq!(pass.memory.access("olga@acme.example"), "nothing");
+    // Four more are five of five within ten minutes.
+    pass.world.add(&third);
+    assert_eq!(pass.run().guarded.unwrap().members.len(), 4);
+    assert_eq!(pass.memory.access("m0@acme.example"), "s1: Edit");
+}

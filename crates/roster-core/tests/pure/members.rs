@@ -2,7 +2,7 @@
 
 use roster_core::api::InvalidReason;
 
-use crate::support::{PORTAL, World, advice, email, membership};
+use crate::support::{PORTAL, Pass, World, advice, email, membership};
 
 fn portal(objects: &[String]) -> World {
     World::of(&format!("{PORTAL}{}", objects.concat()))
@@ -400,4 +400,20 @@ fn an_invitation_is_checked_as_the_membership_it_becomes() {
     world
         .with("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: portal}, plan: {features: [committed-spend]}}")
         .is_valid("acme", "invitation i");
+}
+
+// Found by comparing with the model: who was suspended, and somebody wrote levels beside that, is given none of them by a
+// Membership that keeps at most what is there.
+#[test]
+fn at_most_what_has_ended_is_nothing() {
+    let member = |rest: &str| membership("dana", &format!("roleRef: {{name: editor}}, {rest}"));
+    for paused in [false, true] {
+        let mut pass = Pass::synced("acme", &(PORTAL.to_owned() + &member("suspended: true")));
+        pass.memory.tamper("dana@acme.example", |content| content.ranks = [1, 1, 0].into_iter().collect());
+        pass.world.add(&member("restrictions: {apply: [no-biling]}"));
+        pass.policy.paused = paused;
+        pass.run();
+        let held = pass.memory.members[&email("dana@acme.example")].content.clone().unwrap();
+        assert!(held.ended.is_some() || held.ranks.is_none(), "{held:?}");
+    }
 }

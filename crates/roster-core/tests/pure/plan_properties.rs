@@ -76,12 +76,12 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         Event::Approve => {
             pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash).into_iter().collect();
         }
-        Event::Tamper(place, ranks) => {
+        Event::Tamper(place, ranks, ended) => {
             if let Some(seen) = pass.memory.members.get_mut(&address(*place))
                 && let Some(content) = &mut seen.content
             {
                 content.ranks = ranks.iter().copied().collect();
-                content.ended = None;
+                content.ended = content.ended.filter(|_| *ended);
             }
         }
         Event::Stranger(place, ranks, marked) => {
@@ -103,7 +103,8 @@ fn held(content: &MemberContent, from: &Layout, to: &Layout) -> MemberContent {
 fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
     content.ranks.is_none()
         || content.window.is_empty()
-        || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
+        || content.ended.is_some()
+        || (limit.ended.is_none() && content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
 fn gains(before: &Memory, after: &Memory, email: &Email) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::World;
 use jiff::Timestamp;
-use proptest::{collection::vec, prelude::*, sample::subsequence};
+use proptest::{collection::vec, prelude::*, sample::subsequence, test_runner::RngSeed};
 use roster_core::{
     api::{
         AccountSpec, AccountType, AllowedNamespaces, CustomRoleRules, DriftPolicy, HeldBy, InvitationRules, Lifting,
@@ -15,11 +15,16 @@ use roster_core::{
     state::{AccountFacts, CatalogFacts, GroupFacts, MemberFacts, RoleFacts},
 };
 
-/// So many cases, or as many as `PROPTEST_CASES` says.
+/// So many cases, or as many as `PROPTEST_CASES` says; always the same ones, unless `PROPTEST_RNG_SEED` says others
+/// (`make properties`).
 pub fn cases(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    let cases = asked.unwrap_or(cases);
-    ProptestConfig { cases, max_shrink_iters: 600, failure_persistence: None, ..ProptestConfig::default() }
+    let mut config = ProptestConfig { max_shrink_iters: 600, failure_persistence: None, ..ProptestConfig::default() };
+    config.cases = asked.unwrap_or(cases);
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
 }
 
 /// Names of levels above the first, least permissive first: sections have parts of it, so that layouts overlap.
@@ -332,8 +337,8 @@ pub enum Event {
     Later(i64),
     /// Somebody approves what the guard holds back.
     Approve,
-    /// Somebody changes a row of the store.
-    Tamper(usize, Vec<u8>),
+    /// Somebody changes a row of the store; where it says that access has ended, that may stay.
+    Tamper(usize, Vec<u8>, bool),
     /// Somebody adds a row to the store, with another cluster's mark or none.
     Stranger(usize, Vec<u8>, bool),
     /// A pass over some members only.
@@ -367,7 +372,7 @@ pub fn event() -> BoxedStrategy<Event> {
 pub fn tampering() -> BoxedStrategy<Event> {
     let ranks = || vec(0..4_u8, 0..5);
     prop_oneof![
-        (0..=MEMBERS, ranks()).prop_map(|(place, ranks)| Event::Tamper(place, ranks)),
+        (0..=MEMBERS, ranks(), any::<bool>()).prop_map(|(place, ranks, ended)| Event::Tamper(place, ranks, ended)),
         (0..3_usize, ranks(), any::<bool>()).prop_map(|(place, ranks, marked)| Event::Stranger(place, ranks, marked)),
     ]
     .boxed()

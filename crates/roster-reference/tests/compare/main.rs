@@ -20,12 +20,17 @@ mod planning;
 mod resolving;
 mod worlds;
 
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 
-/// So many cases, or as many as `PROPTEST_CASES` says; shrunk as long as `PROPTEST_MAX_SHRINK_ITERS` says.
+/// So many cases, or as many as `PROPTEST_CASES` says; shrunk as long as `PROPTEST_MAX_SHRINK_ITERS` says. Always the
+/// same ones, unless `PROPTEST_RNG_SEED` says others (`make properties`).
 fn cases(cases: u32) -> Config {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let cases = number("PROPTEST_CASES").unwrap_or(cases);
     let max_shrink_iters = number("PROPTEST_MAX_SHRINK_ITERS").unwrap_or(4_000);
-    Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() }
+    let mut config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
 }

@@ -433,6 +433,11 @@ proptest! {
             Statement::Ended(end) if end.is_explicit() => Some(address.clone()),
             _ => None,
         }));
+        // Somebody's word, also of who is no member any more.
+        explicit.extend(after.blocked.iter().cloned());
+        if after.ended.is_some() {
+            explicit.extend(memory.members.keys().map(|email| email.as_str().to_owned()));
+        }
         let guarded_now: BTreeSet<String> = engine.definitions.guarded_roles().map(ToString::to_string).collect();
         let question = GuardQuestion {
             before: rows(&memory),
