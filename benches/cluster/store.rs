@@ -41,21 +41,48 @@ impl StoreReader {
         Ok(Writes { version, audited })
     }
 
-    /// Looks until the member has the role; gives the reader back and the instant. In a thread of its own, so that
-    /// nothing else of the bench delays it.
-    pub async fn until_role(mut self, account: String, email: String, role: &'static str) -> Result<(Self, Instant)> {
+    /// Looks until the audit has more than so many records.
+    pub async fn until_audited(&mut self, more_than: i64) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        while self.writes().await?.audited <= more_than {
+            ensure!(Instant::now() < deadline, "the store was never written");
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Looks until the member has the role; gives the reader back and the instant.
+    pub async fn until_role(self, account: String, email: String, role: &'static str) -> Result<(Self, Instant)> {
         const SQL: &str = "SELECT role FROM members JOIN account_ids ON id = account_id WHERE key = ?1 AND email = ?2";
+        self.until(SQL, account, email, role).await
+    }
+
+    /// Looks until the member has no access by somebody's word; gives the reader back and the instant.
+    pub async fn until_ended(self, account: String, email: String) -> Result<(Self, Instant)> {
+        const SQL: &str = "SELECT iif(ended IS NULL, 'held', 'ended') FROM members \
+                           JOIN account_ids ON id = account_id WHERE key = ?1 AND email = ?2";
+        self.until(SQL, account, email, "ended").await
+    }
+
+    /// Looks until a query about a member says this. In a thread of its own, so that nothing else of the bench delays it.
+    async fn until(
+        mut self,
+        sql: &'static str,
+        account: String,
+        email: String,
+        wanted: &'static str,
+    ) -> Result<(Self, Instant)> {
         let handle = Handle::current();
         spawn_blocking(move || {
             let deadline = Instant::now() + Duration::from_secs(300);
             loop {
-                let query = sqlx::query_scalar::<_, Option<String>>(SQL).bind(&account).bind(&email);
+                let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(&account).bind(&email);
                 let found = handle.block_on(query.fetch_optional(&mut self.0))?.flatten();
                 let now = Instant::now();
-                if found.as_deref() == Some(role) {
+                if found.as_deref() == Some(wanted) {
                     return Ok((self, now));
                 }
-                ensure!(now < deadline, "the store never had {email} as {role}");
+                ensure!(now < deadline, "the store never had {email} as {wanted}");
                 std::thread::sleep(PAUSE);
             }
         })

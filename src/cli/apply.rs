@@ -141,7 +141,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 fn check_approvals(changes: &Changes, hashes: &[String]) -> anyhow::Result<()> {
     let guarded = changes.works.iter().filter_map(|work| work.plan.guarded.as_ref());
     let waiting: Vec<&str> = guarded.map(|guarded| guarded.hash.as_str()).collect();
-    let approves = changes.works.iter().any(|work| !work.plan.approved.is_empty());
+    let approves = changes.works.iter().any(|work| work.plan.approved().next().is_some());
     if let (Some(hash), false) = (hashes.first(), approves) {
         let known = if waiting.is_empty() { "nothing is held back".to_owned() } else { waiting.join(", ") };
         bail!("--approve {hash}: no removals have this hash; held back: {known}");

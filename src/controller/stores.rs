@@ -122,6 +122,12 @@ impl Stores {
 }
 
 impl StoreHandle {
+    /// Returns how many changes a pass has it make at a time.
+    #[must_use]
+    pub fn slice(&self) -> usize {
+        self.slot.as_ref().map_or(1, |slot| slot.place.slice())
+    }
+
     /// The store, opened if need be.
     ///
     /// # Errors

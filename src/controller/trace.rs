@@ -105,6 +105,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
         PassEnd::Done => "ok",
         PassEnd::NeedsAccount => "partial",
         PassEnd::Waits => "waits",
+        PassEnd::Interrupted => "interrupted",
         PassEnd::Retry { .. } => "failed",
     };
     metrics.pass(scope, word, took);
@@ -116,6 +117,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
     match &report.end {
         PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
         PassEnd::NeedsAccount => {}
+        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way for a revocation"),
         PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
         PassEnd::Retry { why, .. } => {
             failed(span, why);

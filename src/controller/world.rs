@@ -43,6 +43,10 @@ impl World for PassWorld {
         self.store()?.apply(batch, permit).await
     }
 
+    fn slice(&self) -> usize {
+        self.store.as_ref().map_or(1, StoreHandle::slice)
+    }
+
     async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
         fresh::is_settled(&self.client, account, uid).await.map_err(|error| fault(&error))
     }

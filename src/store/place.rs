@@ -20,6 +20,18 @@ pub enum Place {
     Keycloak(KeycloakPlace),
 }
 
+impl Place {
+    /// Returns how many changes are made there in a fraction of a second: a database takes them as one transaction, Keycloak
+    /// as several requests for each.
+    #[must_use]
+    pub const fn slice(&self) -> usize {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => 1_000,
+            Self::Keycloak(_) => 100,
+        }
+    }
+}
+
 /// A schema of a PostgreSQL database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostgresPlace {

@@ -67,6 +67,19 @@ impl Changer<'_> {
         self.store = Some(reader);
         Ok(Change { taken, stored: stored - sent, said })
     }
+
+    /// Suspends a member, and waits until the store has it; how long that took.
+    async fn suspend(&mut self, account: &str, number: u32) -> Result<Duration> {
+        let reader = self.store.take().context("the store is open")?;
+        let key = format!("{NAMESPACE}/{account}");
+        let stored = tokio::spawn(reader.until_ended(key, objects::email(account, number)));
+        let patch = Patch::Merge(json!({"spec": {"suspended": true}}));
+        let sent = Instant::now();
+        self.memberships.patch(&objects::name(account, number), &PatchParams::default(), &patch).await?;
+        let (reader, stored) = stored.await??;
+        self.store = Some(reader);
+        Ok(stored - sent)
+    }
 }
 
 /// The rows; ends the controller.
@@ -101,6 +114,7 @@ pub async fn measure(
     let mut rows = idle_rows(size, large, little, &bare[1..]);
     rows.extend(busy_rows(client, size, &mut changer, large).await?);
     controller.quiet().await?;
+    rows.push(revocation_row(client, size, &mut changer, &mut controller).await?);
     controller.stop().await?;
     Ok(rows)
 }
@@ -182,6 +196,45 @@ async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle
         .with("first_status_after_s", vec![began.as_secs_f64()])
         .with("all_statuses_after_s", vec![took.as_secs_f64()]);
     Ok(vec![to_store, row("busy-status", "status", |change| change.said)])
+}
+
+/// Suspensions while a change of the role that most hold is being made in the same account.
+async fn revocation_row(
+    client: &Client,
+    size: &Size,
+    changer: &mut Changer<'_>,
+    controller: &mut Controller,
+) -> Result<Row> {
+    const LEVELS: [&str; 4] = ["Edit", "Manage", "Edit", "Manage"];
+    say(&format!("suspensions while a role of {} is changed", size.holders));
+    let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
+    // Members who have another role, and were not changed before.
+    let mut numbers = (size.holders..size.large - 200).rev();
+    let mut number = || numbers.next().context("members are left");
+    let (mut idle, mut busy) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        idle.push(changer.suspend(LARGE, number()?).await?);
+        tokio::time::sleep(PAUSE).await;
+    }
+    for level in LEVELS {
+        controller.quiet().await?;
+        let reader = changer.store.as_mut().context("the store is open")?;
+        let audited = reader.writes().await?.audited;
+        let role = objects::shift(NAMESPACE, LARGE, level);
+        let name = role.metadata.name.clone().unwrap_or_default();
+        roles.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"spec": role.spec}))).await?;
+        reader.until_audited(audited).await?;
+        // One right then, and one while the rest is looked at again.
+        for _ in 0..2 {
+            busy.push(changer.suspend(LARGE, number()?).await?);
+        }
+    }
+    controller.quiet().await?;
+    let (busy, idle) = (milliseconds(&busy), milliseconds(&idle));
+    let figure = format!("one suspension → store while a role of {} is changed in its account ÷ idle", size.holders);
+    Ok(Row::new("revocation", figure, "", Target::AtMost(5.0), median(&busy) / median(&idle))
+        .with("busy_ms", busy)
+        .with("idle_ms_p10_p50_p90", spread(&idle)))
 }
 
 /// An object like a Membership that no controller looks at: a bare patch of its status is what a round trip costs.

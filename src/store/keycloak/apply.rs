@@ -10,7 +10,7 @@ use keycloak::types::{GroupRepresentation, RoleRepresentation};
 
 use super::{
     look::{Look, Wanted},
-    names::{DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
+    names::{APPROVALS, DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
     note::{Defined, Stamp},
     realm::{Realm, made_id},
     wire::CONCURRENCY,
@@ -55,7 +55,9 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     if let Err(error) = writing.remember_removals(&work).await {
         // What the guard counts waits until it can be counted; all else goes on.
         work.retain(|(place, change)| {
-            let Some(slot) = outcomes.get_mut(*place).filter(|_| change.counted) else { return true };
+            let Some(slot) = outcomes.get_mut(*place).filter(|_| change.counted || change.approved) else {
+                return true;
+            };
             *slot = Err(error.clone());
             false
         });
@@ -117,14 +119,21 @@ impl Work<'_> {
         }
     }
 
-    /// Written before anybody is removed: a crash in between counts one removal too many, never too few.
+    /// Written before anybody is removed: a crash in between counts one removal too many, never too few, and asks for
+    /// another approval rather than use one twice.
     async fn remember_removals(&mut self, work: &[(usize, &Change)]) -> Result<(), StoreError> {
         let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| match &change.object {
             ObjectKey::Member(email) => Some(email),
             _ => None,
         });
         let counted: Vec<&Email> = counted.collect();
-        if counted.is_empty() || self.look.client.is_none() {
+        if self.look.client.is_none() {
+            return Ok(());
+        }
+        if work.iter().any(|(_, change)| change.approved) {
+            self.write_attribute(APPROVALS, &(self.look.observed.approvals + 1)).await?;
+        }
+        if counted.is_empty() {
             return Ok(());
         }
         let now = self.batch.now;

@@ -9,7 +9,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::{ClientRepresentation, GroupRepresentation, RoleRepresentation, UserRepresentation};
 
 use super::{
-    names::{self, ACCOUNTS, ADDRESS, DEFINITIONS, Definition, ENTRIES, NAME, NOTE, PERMISSIONS, REMOVALS, TITLE},
+    names::{
+        self, ACCOUNTS, ADDRESS, APPROVALS, DEFINITIONS, Definition, ENTRIES, NAME, NOTE, PERMISSIONS, REMOVALS, TITLE,
+    },
     note::{Definitions, Entry, Note, Parts, Removals, Stamp, read},
     realm::Realm,
     wire::CONCURRENCY,
@@ -221,6 +223,7 @@ impl Realm {
         look.note = read::<Note>(attributes, NOTE);
         look.definitions = read(attributes, DEFINITIONS).unwrap_or_default();
         look.removals = read(attributes, REMOVALS).unwrap_or_default();
+        look.observed.approvals = read(attributes, APPROVALS).unwrap_or_default();
         let note = look.note.clone().unwrap_or_default();
         look.parts = note.parts.clone();
         if wanted.account() {

@@ -19,6 +19,8 @@ pub(super) const NOTE: &str = "roster.account";
 pub(super) const DEFINITIONS: &str = "roster.definitions";
 /// Attribute of a client, as JSON: [`super::note::Removals`].
 pub(super) const REMOVALS: &str = "roster.removals";
+/// Attribute of an account's client: how many approvals of removals were used up.
+pub(super) const APPROVALS: &str = "roster.approvals";
 
 /// Attribute of an organization: whose it is, so that it is found and known also without its client.
 pub(super) const KIND: (&str, &str) = ("roster", "account");

@@ -107,6 +107,7 @@ impl Session for PostgresSession<'_> {
                     self.run(sqlx::query(sql).bind(id)).await?;
                 }
             }
+            Write::UseUpApproval(id) => self.run(sqlx::query(sql::USE_UP_APPROVAL).bind(id)).await?,
             Write::Audit(rows) => self.run(bind_columns(sqlx::query(sql::APPEND), rows, 13)).await?,
         }
         Ok(None)

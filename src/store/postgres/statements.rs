@@ -33,7 +33,7 @@ pub(super) const TOTALS: &str =
 pub(super) const ACCOUNT: &str = concat!(
     "SELECT i.id, i.members, a.display_name, a.catalog, a.owner, a.parent, ",
     ladders!(),
-    ", k.owner_id, k.fingerprint
+    ", k.owner_id, k.fingerprint, i.approvals
     FROM account_ids i
     LEFT JOIN accounts a ON a.id = i.id
     LEFT JOIN layouts y ON y.id = a.layout_id
@@ -155,6 +155,7 @@ pub(super) const PUT_LADDERS: [&str; 2] = [
 ];
 pub(super) const REMOVE_UNUSED_LAYOUTS: &str = "
     DELETE FROM layouts y WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE layout_id = y.id)";
+pub(super) const USE_UP_APPROVAL: &str = "UPDATE account_ids SET approvals = approvals + 1 WHERE id = $1";
 pub(super) const REMOVE_ACCOUNT: [&str; 3] = [
     "DELETE FROM accounts WHERE id = $1",
     "DELETE FROM marks WHERE account_id = $1",

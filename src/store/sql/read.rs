@@ -145,6 +145,7 @@ pub(super) async fn observed(
             content = Some(account.content(observed.layout.clone()));
         }
         mark = MarkRow::new(row.integer(8)?, row.bytes(9)?.as_deref());
+        observed.approvals = u64::try_from(row.integer(10)?.unwrap_or(0)).unwrap_or(0);
         Ok(())
     };
     session.each(Read::Account(&account.to_string()), &mut take).await?;

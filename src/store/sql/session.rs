@@ -44,7 +44,8 @@ pub(in crate::store) enum Read<'a> {
     /// Number of accounts, of members.
     Totals,
     /// An account by key: its number, its members, display name, catalog, owner, parent, number of its sections, their
-    /// levels as JSON, number of the mark's owner, fingerprint. Display name is absent where its row is.
+    /// levels as JSON, number of the mark's owner, fingerprint, number of approvals used up. Display name is absent where
+    /// its row is.
     Account(&'a str),
     /// All of an account's rows in a table, and the marks whose rows are gone: name, number of the mark's owner,
     /// fingerprint, ranks, then title, or a member's other columns. Ranks are absent where the row is.
@@ -104,6 +105,8 @@ pub(in crate::store) enum Write<'a> {
     UnusedLayouts,
     /// The account's row, its mark and its number.
     RemoveAccount(i64),
+    /// One approval of removals more that is used up.
+    UseUpApproval(i64),
     /// Records at the end of the audit: its columns, hashes in hexadecimal digits.
     Audit(&'a [Value]),
 }

@@ -153,6 +153,11 @@ impl<'a> Writing<'a> {
             audited.extend(self.translate(&from).await?);
         }
         audit_append(self.session, audited).await?;
+        let is_approved =
+            |(place, _): &(usize, Step)| self.audit.batch.changes.get(*place).is_some_and(|it| it.approved);
+        if work.iter().any(is_approved) {
+            self.session.write(Write::UseUpApproval(self.id)).await?;
+        }
         // Records are several times as large as their changes: only those of one chunk are there at a time.
         for chunk in work.chunks(CHUNK) {
             self.write(chunk, &mut outcomes).await?;

@@ -90,6 +90,7 @@ impl Session for SqliteSession<'_> {
                     self.run(sqlx::query(sql).bind(id)).await?;
                 }
             }
+            Write::UseUpApproval(id) => self.run(sqlx::query(sql::USE_UP_APPROVAL).bind(id)).await?,
             Write::Audit(rows) => self.run(sqlx::query(sql::APPEND).bind(json(rows))).await?,
         }
         Ok(None)

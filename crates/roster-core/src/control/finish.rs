@@ -88,7 +88,7 @@ impl Control {
         if let Some(store) = store {
             self.look(KindName::IdentityStore, store, LOOK_DELAY, now.mono);
         }
-        if end != PassEnd::NeedsAccount {
+        if !matches!(end, PassEnd::NeedsAccount | PassEnd::Interrupted) {
             self.reconciled(key, running.store_generation, now);
         }
         ended
@@ -228,6 +228,7 @@ fn ended(end: &PassEnd) -> Ended {
         PassEnd::Done => Ended::Done,
         PassEnd::NeedsAccount => Ended::Partly,
         PassEnd::Waits => Ended::Waits,
+        PassEnd::Interrupted => Ended::Interrupted,
         PassEnd::Retry { revokes, members, .. } => Ended::Failed { revokes: *revokes, members: members.clone() },
     }
 }

@@ -16,7 +16,8 @@
 //! 2. [`Control::decide`] takes it from the queue, once the account is ours, every kind is listed and there is room in the
 //!    store. It asks for [`Effect::Start`]: a pass over that part. Where a finalizer is missing, a pass that sets it comes
 //!    first.
-//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads afresh where somebody would be removed, and applies.
+//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads afresh where somebody would be removed, and applies
+//!    slice by slice: where a revocation arrives meanwhile, it ends after a slice, and the rest follows after that.
 //!    The shell asks whether the lease still lasts right before it applies ([`World`]).
 //! 4. [`Event::Ended`] brings the reports that differ from the statuses as they are known. They wait, latest wins for each
 //!    object; `decide` renders each against its object as it is then, and asks for [`Effect::WriteStatus`]. A report on an
@@ -42,6 +43,7 @@ pub mod reconcile;
 mod rollouts;
 mod shards;
 mod share;
+mod slices;
 mod start;
 mod statuses;
 mod time;
@@ -73,6 +75,7 @@ pub use self::{
     pass::{Delete, Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
     rollouts::RecordWrite,
     shards::shard_of,
+    slices::Interrupt,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
     world::World,
@@ -216,6 +219,7 @@ impl Control {
                 effects.push(Effect::Relist);
             }
             self.wake(now);
+            self.interrupt_passes();
             self.start_looks(now, effects);
             self.start_passes(now, effects);
             self.tick(now, effects);
@@ -413,6 +417,12 @@ impl Control {
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
             self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
         }
+    }
+
+    /// Asks passes over whole accounts to end early where somebody's word waits for them that takes access away.
+    fn interrupt_passes(&self) {
+        let hurried = self.passes.iter().filter(|(_, running)| self.queue.hurries(&running.key));
+        hurried.for_each(|(_, running)| running.interrupt.set());
     }
 
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {

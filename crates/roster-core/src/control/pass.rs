@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, hash::BuildHasher as _, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{ApiFault, Mono};
+use super::{ApiFault, Interrupt, Mono};
 use crate::{
     contract::{Claim, StoreError},
     model::{AccountKey, Name, ObjectRef, Scope, Seed, SeededState},
@@ -74,6 +74,8 @@ pub struct Pass {
     pub permit: Permit,
     /// The time at which it was put together.
     pub now: Timestamp,
+    /// Set where it is to end after the slice that it is applying.
+    pub interrupt: Interrupt,
     /// What it is to do.
     pub work: PassWork,
 }
@@ -148,6 +150,7 @@ pub(super) struct Running {
     pub(super) uid: Name,
     pub(super) store: Name,
     pub(super) scope: Scope,
+    pub(super) interrupt: Interrupt,
     /// The Account, where it is being deleted.
     pub(super) deleting: Option<Arc<Record<AccountFacts>>>,
     /// Whether it reconciles.

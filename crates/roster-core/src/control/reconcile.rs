@@ -6,10 +6,10 @@
 //!                                      │ findings, plan
 //!                         fresh read, where objects would be taken at their word
 //!                                      │ if they cannot be: only ends by somebody's word
-//!                                 store.apply ──► outcomes ──► reports, notices
+//!                                 store.apply, slice by slice ──► outcomes ──► reports, notices
 //! ```
 
-use super::{Pass, PassEnded, PassWork, Reconcile, World, deletion};
+use super::{Pass, PassEnded, PassWork, Reconcile, World, deletion, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{Context, Evaluation, Judged, Prepared, ends, evaluate, judge, prepare},
@@ -115,7 +115,7 @@ async fn apply<W: World>(
     // An account that is not ours is said of all of it.
     plan.needs_account |= objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account || plan.changes.is_empty() {
-        return Ok(AppliedPlan { plan, outcomes: Vec::new(), only_ends, confirmed: false });
+        return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
     if let Some(trigger) = &work.trigger {
         // What a whole pass changes, the object that brought it about has caused; a member's own change, the member.
@@ -124,7 +124,25 @@ async fn apply<W: World>(
             change.origin = Some(trigger.clone());
         }
     }
-    let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now: objects.now };
-    let outcomes = world.apply(&batch, &pass.permit).await?;
-    Ok(AppliedPlan { plan, outcomes, only_ends, confirmed: false })
+    let slices = slices::cut(&mut plan, world.slice());
+    let mut outcomes = Vec::with_capacity(plan.changes.len());
+    let mut interrupted = false;
+    for slice in slices {
+        // Not before the first: whoever asks again and again must not keep the pass from getting on.
+        interrupted = !outcomes.is_empty() && pass.interrupt.is_set();
+        if interrupted {
+            break;
+        }
+        let changes = plan.changes.get(slice).unwrap_or_default();
+        if let Some(refused) = slices::refused(&plan.changes, &outcomes) {
+            outcomes.extend(changes.iter().map(|_| Err(refused.clone())));
+            continue;
+        }
+        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes, now: objects.now };
+        outcomes.extend(world.apply(&batch, &pass.permit).await?);
+    }
+    if interrupted {
+        slices::keep_done(&mut plan, outcomes.len());
+    }
+    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, ..AppliedPlan::default() })
 }

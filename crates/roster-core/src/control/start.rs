@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Control, Delete, Effect, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, Effect, Interrupt, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Ended, Lane, Pending},
     statuses::StatusLane,
@@ -110,10 +110,12 @@ impl Control {
             PassWork::Reconcile(work) => work.objects.scope.clone(),
             _ => Scope::Account,
         };
+        let interrupt = Interrupt::default();
         let running = Running {
             key: key.clone(),
             store: store.clone(),
             scope,
+            interrupt: interrupt.clone(),
             uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
@@ -127,7 +129,7 @@ impl Control {
         };
         self.passes.begin(id, running);
         let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
-        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, work }
+        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, interrupt, work }
     }
 
     fn delete(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, pending: &Pending, now: Now) -> Delete {

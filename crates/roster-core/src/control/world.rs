@@ -43,6 +43,9 @@ pub trait World: Sync {
         permit: &Permit,
     ) -> impl Future<Output = Result<Vec<Outcome>, StoreError>> + Send;
 
+    /// Returns how many changes are applied at a time: about as many as a revocation may wait for.
+    fn slice(&self) -> usize;
+
     /// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay: the
     /// objects that are left can then be taken at their word.
     ///

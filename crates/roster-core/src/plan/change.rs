@@ -122,6 +122,8 @@ pub struct Change {
     pub phase: Phase,
     /// Whether the removal guard counts it (docs/concepts.md "Marks, drift, removal").
     pub counted: bool,
+    /// Whether it leaves somebody without access since an approval lets it pass the guard; that is used up with it.
+    pub approved: bool,
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
                 origin: None,
                 phase,
                 counted: false,
+                approved: false,
             });
         }
     };
@@ -43,6 +44,7 @@ pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
             origin: None,
             phase: Phase::Demolish,
             counted: false,
+            approved: false,
         });
     }
     plan

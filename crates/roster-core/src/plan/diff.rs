@@ -33,8 +33,6 @@ pub struct Plan {
     pub kept: BTreeMap<Email, Option<MemberContent>>,
     /// Removals that the guard holds back.
     pub guarded: Option<Guarded>,
-    /// Who is removed or left without access since somebody approved it: not counted by the guard.
-    pub approved: BTreeSet<Email>,
     /// The owner who stays, since the catalog does not let the owner change.
     pub owner_kept: Option<Email>,
     /// The scope is too small for what is to be done: plan again for the whole account.
@@ -72,13 +70,21 @@ impl Plan {
     /// Whether somebody would be removed: then Account, namespace and definitions are to be read afresh before.
     #[must_use]
     pub fn removes(&self) -> bool {
-        self.changes.iter().any(|change| self.is_removal(change))
+        self.changes.iter().any(Self::is_removal)
+    }
+
+    /// Returns who is removed or left without access since somebody approved it: the guard does not count them.
+    pub fn approved(&self) -> impl Iterator<Item = &Email> {
+        self.changes.iter().filter(|change| change.approved).filter_map(|change| match &change.object {
+            ObjectKey::Member(email) => Some(email),
+            _ => None,
+        })
     }
 
     /// The plan without removals and without what leaves anybody without access.
     pub fn drop_removals(&mut self) {
         let mut changes = std::mem::take(&mut self.changes);
-        changes.retain(|change| !self.is_removal(change));
+        changes.retain(|change| !Self::is_removal(change));
         self.changes = changes;
     }
 
@@ -88,9 +94,8 @@ impl Plan {
         self.widens
     }
 
-    fn is_removal(&self, change: &Change) -> bool {
-        let approved = matches!(&change.object, ObjectKey::Member(email) if self.approved.contains(email));
-        change.put.is_none() || change.counted || approved
+    fn is_removal(change: &Change) -> bool {
+        change.put.is_none() || change.counted || change.approved
     }
 }
 
@@ -319,6 +324,7 @@ impl Planner<'_> {
             origin: origin.cloned(),
             phase: Phase::Define,
             counted: false,
+            approved: false,
         });
     }
 
@@ -334,6 +340,7 @@ impl Planner<'_> {
             origin: None,
             phase: Phase::Demolish,
             counted: false,
+            approved: false,
         });
     }
 
@@ -359,8 +366,9 @@ impl Planner<'_> {
         let guarded = match guard::check(&emails, last, self.observed, whole, self.policy) {
             GuardDecision::Pass => return,
             GuardDecision::Approved => {
-                self.plan.changes.iter_mut().for_each(|change| change.counted = false);
-                self.plan.approved = emails;
+                for change in self.plan.changes.iter_mut().filter(|change| change.counted) {
+                    (change.counted, change.approved) = (false, true);
+                }
                 return;
             }
             GuardDecision::Hold(guarded) => guarded,

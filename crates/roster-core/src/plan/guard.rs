@@ -16,7 +16,7 @@ use crate::{
 pub struct Guarded {
     /// Who would lose their access, in order.
     pub members: Vec<Email>,
-    /// What to approve: over the Account's UID and these members.
+    /// What to approve: over the Account's UID, these members, and the number of approvals that were used up before.
     pub hash: String,
     /// Why it fired.
     pub why: String,
@@ -27,7 +27,7 @@ pub struct Guarded {
 pub(super) enum GuardDecision {
     /// They are few enough.
     Pass,
-    /// Somebody approved just these; they do not count towards the next ten minutes.
+    /// Somebody approved just these, for this once; they do not count towards the next ten minutes.
     Approved,
     /// They are held back.
     Hold(Guarded),
@@ -53,7 +53,7 @@ pub(super) fn check(
         return GuardDecision::Pass;
     }
     let members: BTreeSet<&Email> = members.iter().collect();
-    let hash = approval_hash(&policy.mark.uid, &members);
+    let hash = approval_hash(&policy.mark.uid, &members, observed.approvals);
     if policy.guard.approved.contains(&hash) {
         return GuardDecision::Approved;
     }
@@ -122,13 +122,19 @@ fn role_in_effect(content: &MemberContent, now: Timestamp) -> Option<&RoleName> 
     content.role.as_ref().filter(|_| content.ended.is_none() && content.window.contains(now))
 }
 
-/// Over the Account's UID and the members, so that an approval is good for just these removals, and only here.
-fn approval_hash(uid: &str, members: &BTreeSet<&Email>) -> String {
+/// Over the Account's UID, the members, and how many approvals were used up before: so an approval is good for just these
+/// removals, only here, and once.
+fn approval_hash(uid: &str, members: &BTreeSet<&Email>, used: u64) -> String {
     let mut hash = Sha256::new();
     hash.update(uid);
     for email in members {
         hash.update([0]);
         hash.update(email.as_str());
+    }
+    if used > 0 {
+        // No address begins like this.
+        hash.update([0, 0]);
+        hash.update(used.to_be_bytes());
     }
     hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

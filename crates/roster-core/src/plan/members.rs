@@ -242,6 +242,7 @@ impl Planner<'_> {
                 && !has_ended(&written, now)
                 && !begins
                 && cause != Cause::Drift,
+            approved: false,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin: origin.cloned(),
@@ -284,6 +285,7 @@ impl Planner<'_> {
             origin: None,
             phase: Phase::Narrow,
             counted: counts,
+            approved: false,
         });
     }
 

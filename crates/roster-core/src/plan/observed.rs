@@ -70,6 +70,8 @@ pub struct Observed {
     pub member_count: u64,
     /// Removals counted by the guard, not older than its window.
     pub recent_removals: Vec<RecentRemoval>,
+    /// How many approvals of removals the store has used up for this account.
+    pub approvals: u64,
 }
 
 impl Observed {
@@ -97,6 +99,7 @@ impl Observed {
             member_count: members.len() as u64,
             members,
             recent_removals: Vec::new(),
+            approvals: 0,
         }
     }
 }
@@ -115,6 +118,7 @@ impl Observed {
             members: rows(&self.members, from, to),
             member_count: self.member_count,
             recent_removals: self.recent_removals.clone(),
+            approvals: self.approvals,
         })
     }
 }

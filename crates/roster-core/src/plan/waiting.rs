@@ -40,9 +40,8 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, firs
     let frozen = Desired { definitions: None, members, ..desired.clone() };
     let Outcome { mut plan, .. } = attempt(&frozen, observed, policy, &Waiting::Yes(first.owner_kept));
     if hold == Hold::Guarded {
-        plan.changes.retain(|change| !change.counted);
+        plan.changes.retain(|change| !change.counted && !change.approved);
         plan.guarded = first.guarded;
-        plan.approved.clear();
     }
     let drifted = first.drift.into_iter().filter(|drift| !matches!(drift.object, ObjectKey::Member(_)));
     plan.drift.splice(0..0, drifted);

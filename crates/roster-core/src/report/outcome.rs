@@ -26,6 +26,7 @@ use crate::{
 const SHOWN: usize = 5;
 
 /// A plan, and what the store made of it.
+#[derive(Default)]
 pub struct AppliedPlan {
     /// The plan.
     pub plan: Plan,
@@ -35,6 +36,8 @@ pub struct AppliedPlan {
     pub only_ends: Option<OnlyEnds>,
     /// Whether a fresh read found that account, namespace and definitions stay.
     pub confirmed: bool,
+    /// Whether it was broken off between two slices: the plan has only what was applied.
+    pub interrupted: bool,
 }
 
 /// Outcome of a pass over one account.
@@ -77,6 +80,8 @@ pub enum PassEnd {
     NeedsAccount,
     /// The rest waits until more is known of the cluster.
     Waits,
+    /// It made way for a revocation: the rest is planned again after that.
+    Interrupted,
 }
 
 impl PassReport {
@@ -123,6 +128,14 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         Ok(Some(done)) => {
             if done.plan.needs_account {
                 outcome.end = PassEnd::NeedsAccount;
+                return outcome;
+            }
+            if done.interrupted {
+                // Whoever goes on says how everybody is; what was made is told now.
+                let outcomes = Outcomes::new(pass, done);
+                outcomes.count(&mut outcome);
+                outcome.notices = notices::of(pass, &outcomes);
+                outcome.end = PassEnd::Interrupted;
                 return outcome;
             }
             match &done.only_ends {

@@ -137,7 +137,7 @@ fn lost(before: &Memory, after: &Memory, plan: &Plan, mark: &Mark, now: Timestam
             }
         })
         .map(|(email, _)| email.clone())
-        .filter(|email| !plan.approved.contains(email) && !drifted(email))
+        .filter(|email| !plan.approved().any(|approved| approved == email) && !drifted(email))
         .collect()
 }
 

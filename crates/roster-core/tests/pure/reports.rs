@@ -29,7 +29,7 @@ fn reports(
     let context = Context::new(pass.policy.mark.clone(), pass.policy.now);
     let evaluation = evaluate(&prepare(&objects.snapshot), &objects.members(), observed, &context);
     let plan = evaluation.plan;
-    let result = outcome(&plan).map(|outcomes| Some(AppliedPlan { plan, outcomes, only_ends: None, confirmed: false }));
+    let result = outcome(&plan).map(|outcomes| Some(AppliedPlan { plan, outcomes, ..AppliedPlan::default() }));
     report(&objects, &evaluation.judged, &result)
 }
 

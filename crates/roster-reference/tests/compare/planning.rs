@@ -61,6 +61,7 @@ impl Memory {
             members: self.members.clone(),
             member_count: self.members.len() as u64,
             recent_removals: Vec::new(),
+            approvals: 0,
         }
     }
 

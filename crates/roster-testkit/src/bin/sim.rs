@@ -14,7 +14,7 @@ use std::{
 
 use clap::Parser as _;
 use roster_testkit::sim::{
-    Config, Features, Known, Outcome, clock::SECOND, people, play, random::mix, shrink, simulate, tell,
+    Config, Features, Outcome, clock::SECOND, people, play, random::mix, shrink, simulate, tell,
 };
 
 /// Simulate the controller's loop under random seeds, or tell the story of one
@@ -32,9 +32,6 @@ struct Options {
     /// Run for so many minutes
     #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
     minutes: u64,
-    /// Include whatever shows known defects
-    #[arg(long)]
-    with_known: bool,
     /// Leave the story as long as it is
     #[arg(long)]
     no_shrink: bool,
@@ -47,10 +44,6 @@ struct Options {
 }
 
 impl Options {
-    fn known(&self) -> Known {
-        if self.with_known { Known::Include } else { Known::Avoid }
-    }
-
     fn threads(&self) -> u64 {
         let cores = || thread::available_parallelism().map_or(1, |count| count.get() as u64);
         self.threads.map_or_else(cores, NonZeroU64::get)
@@ -67,7 +60,7 @@ fn main() -> ExitCode {
 
 /// Tells the story of one seed.
 fn story(seed: u64, options: &Options) -> ExitCode {
-    let features = Features::of(seed, options.known());
+    let features = Features::of(seed);
     let (config, actions) = people::generate(seed, &features);
     println!("{features:?}");
     let outcome = play(config.clone(), actions.clone());
@@ -107,7 +100,7 @@ fn seeds(options: &Options) -> ExitCode {
                     if !wanted(seed) {
                         return;
                     }
-                    let failure = run(seed, options.known(), &sum);
+                    let failure = run(seed, &sum);
                     if let Some(said) = failure {
                         sum.failed.fetch_add(1, Ordering::Relaxed);
                         let _guard = print.lock();
@@ -132,13 +125,13 @@ fn seeds(options: &Options) -> ExitCode {
 }
 
 /// Runs one seed; one in a hundred twice, under another seed of hash maps.
-fn run(seed: u64, known: Known, sum: &Sum) -> Option<String> {
-    let outcome: Outcome = simulate(seed, known);
+fn run(seed: u64, sum: &Sum) -> Option<String> {
+    let outcome: Outcome = simulate(seed);
     sum.runs.fetch_add(1, Ordering::Relaxed);
     sum.steps.fetch_add(outcome.steps, Ordering::Relaxed);
     sum.seconds.fetch_add(outcome.time / SECOND, Ordering::Relaxed);
     if seed.is_multiple_of(100) {
-        let (config, actions) = people::generate(seed, &Features::of(seed, known));
+        let (config, actions) = people::generate(seed, &Features::of(seed));
         let other = play(Config { hashing: mix(&[seed, 8]), ..config }, actions);
         if other.trace != outcome.trace {
             return Some("two seeds of hash maps made two traces".to_owned());

@@ -183,6 +183,7 @@ pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
         origin: None,
         phase: roster_core::plan::Phase::Narrow,
         counted: false,
+        approved: false,
     };
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
     assert_eq!(store.totals().await.unwrap(), Totals::default());

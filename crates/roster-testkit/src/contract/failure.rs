@@ -160,3 +160,27 @@ pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
     world.apply(&*store, &plan).await;
     assert_eq!(world.observe(&*store).await.recent_removals.len(), 2);
 }
+
+pub async fn an_approval_is_used_up_with_what_it_lets_pass(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    world.converge(&*store).await;
+    let ann = email("ann@shop.example");
+    world.members.remove(&ann);
+    let used = async |scope: &Scope| store.observe(world.key(), scope, NOW).await.unwrap().approvals;
+    let mut plan = world.plan(&*store, Scope::Account).await;
+    assert_eq!(used(&Scope::Account).await, 0);
+    for change in plan.changes.iter_mut().filter(|change| change.counted) {
+        (change.counted, change.approved) = (false, true);
+    }
+    let outcomes = world.apply(&*store, &plan).await;
+    assert_eq!(outcomes, [Ok(())]);
+    for scope in [Scope::Account, members(&[&ann])] {
+        assert_eq!(used(&scope).await, 1, "{scope:?}");
+    }
+    let seen = world.observe(&*store).await;
+    assert!(!seen.members.contains_key(&ann));
+    assert_eq!(seen.recent_removals, [], "what is approved does not count");
+    // Repeating removes nobody, and uses up nothing.
+    world.apply(&*store, &plan).await;
+    assert_eq!(used(&Scope::Account).await, 1);
+}

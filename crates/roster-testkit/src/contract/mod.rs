@@ -101,7 +101,7 @@ macro_rules! contract_suite {
                 what_appears_meanwhile_is_not_overwritten, what_is_no_longer_ours_is_not_removed;
             failure: a_batch_for_other_sections_is_refused, one_refused_member_stands_alone,
                 nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
-                counted_removals_are_remembered;
+                counted_removals_are_remembered, an_approval_is_used_up_with_what_it_lets_pass;
             fencing: a_former_leader_is_refused, a_claim_alone_shuts_the_former_leader_out,
                 another_clusters_terms_say_nothing, shards_do_not_shut_each_other_out;
             looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;

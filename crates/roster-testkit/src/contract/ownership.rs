@@ -134,6 +134,7 @@ pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
         origin: None,
         phase: roster_core::plan::Phase::Narrow,
         counted: false,
+        approved: false,
     };
     let outcomes = world.apply_changes(&*store, &world.account.layout, std::slice::from_ref(&removal)).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");

@@ -81,7 +81,9 @@ impl Work {
                 _ => None,
             })
             .collect();
-        let writes = if removals.is_empty() { VecDeque::new() } else { [Write::Remember(removals)].into() };
+        let approved = open.iter().filter_map(|index| batch.changes.get(*index)).any(|change| change.approved);
+        let remember = (!removals.is_empty()).then_some(Write::Remember(removals));
+        let writes = remember.into_iter().chain(approved.then_some(Write::UseUp)).collect();
         let outcomes = decision.steps.iter().map(|step| step.clone().map(drop)).collect();
         let translates = decision.translate_from.is_some();
         (Self { tasks, writes, current: None, open, flips, translates, blocked: None }, outcomes)

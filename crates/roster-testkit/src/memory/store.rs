@@ -25,6 +25,8 @@ pub struct MemoryStore {
     pub faults: Faults,
     pub(super) accounts: BTreeMap<AccountKey, AccountRows>,
     pub(super) removals: BTreeMap<AccountKey, Vec<RecentRemoval>>,
+    /// Approvals of removals that were used up.
+    pub(super) approvals: BTreeMap<AccountKey, u64>,
     fences: BTreeMap<Name, Vec<Claim>>,
     chain: AuditChain,
     links: Vec<AuditLink>,
@@ -40,6 +42,7 @@ impl MemoryStore {
             faults: Faults::default(),
             accounts: BTreeMap::new(),
             removals: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             fences: BTreeMap::new(),
             chain: AuditChain::EMPTY,
             links: Vec::new(),
@@ -67,6 +70,7 @@ impl MemoryStore {
         self.faults.check_read()?;
         let mut observed = self.picture(account, Selection::of(scope));
         let removals = self.removals.get(account).into_iter().flatten();
+        observed.approvals = self.approvals.get(account).copied().unwrap_or(0);
         observed.recent_removals = removals.filter(|removal| removal.at >= since).cloned().collect();
         Ok(observed)
     }

@@ -76,7 +76,7 @@ fn write(
 ) {
     let key = &batch.mark.account;
     let mut rows = store.accounts.remove(key).unwrap_or_default();
-    let (mut entries, mut removals) = (Vec::new(), Vec::new());
+    let (mut entries, mut removals, mut approved) = (Vec::new(), Vec::new(), false);
     if let Some(from) = &decision.translate_from {
         let translated = translations(audit.there, from, &batch.layout);
         for translation in &translated {
@@ -95,6 +95,7 @@ fn write(
         }
         make(&mut rows, change, &batch.mark, &batch.layout);
         committed.touched.push(change.object.clone());
+        approved |= change.approved;
         let entry = audit.change(change);
         if let (ObjectKey::Member(email), true, true) = (&change.object, change.counted, entry.is_some()) {
             removals.push(RecentRemoval { email: email.clone(), at: batch.now });
@@ -103,6 +104,9 @@ fn write(
     }
     if !rows.is_empty() {
         store.accounts.insert(key.clone(), rows);
+    }
+    if approved {
+        *store.approvals.entry(key.clone()).or_default() += 1;
     }
     if !removals.is_empty() {
         store.removals.entry(key.clone()).or_default().extend(removals);

@@ -18,6 +18,8 @@ use super::{
 pub(super) enum Write {
     /// Remembers removals that the guard counts.
     Remember(Vec<RecentRemoval>),
+    /// Counts an approval of removals as used up.
+    UseUp,
     /// Lowers a member's levels: to this one, or to none.
     Take(Email, BTreeMap<Name, Option<Name>>),
     /// Raises a member's levels.
@@ -38,7 +40,7 @@ impl Write {
     /// Returns the object that is written.
     pub(super) fn object(&self) -> ObjectKey {
         match self {
-            Self::Remember(_) | Self::Account(..) => ObjectKey::Account,
+            Self::Remember(_) | Self::UseUp | Self::Account(..) => ObjectKey::Account,
             Self::Take(email, _) | Self::Give(email, _) | Self::Describe(email, ..) => ObjectKey::Member(email.clone()),
             Self::Define(object, ..) | Self::Redefine(object, _) | Self::Remove(object) => object.clone(),
         }
@@ -52,9 +54,13 @@ pub(super) fn perform(store: &mut MemoryStore, mark: &Mark, write: Write) {
         store.removals.entry(key.clone()).or_default().extend(removals);
         return;
     }
+    if let Write::UseUp = write {
+        *store.approvals.entry(key.clone()).or_default() += 1;
+        return;
+    }
     let rows = store.accounts.entry(key.clone()).or_default();
     match write {
-        Write::Remember(_) => {}
+        Write::Remember(_) | Write::UseUp => {}
         Write::Take(email, taken) => {
             if let Some(levels) = rows.levels_mut(&ObjectKey::Member(email)) {
                 lower(levels, &taken);

@@ -60,7 +60,6 @@ struct Lost {
 
 /// Invariants of one run.
 pub struct Checker {
-    approvals_once: bool,
     violation: Option<Violation>,
     now: Time,
     claims: BTreeMap<Name, Vec<Claim>>,
@@ -79,11 +78,10 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Returns the invariants. `approvals_once`: whether an approval may count once only, which is known defect (n).
+    /// Returns the invariants, at the beginning of a run.
     #[must_use]
-    pub fn new(approvals_once: bool) -> Self {
+    pub fn new() -> Self {
         Self {
-            approvals_once,
             violation: None,
             now: 0,
             claims: BTreeMap::new(),
@@ -274,12 +272,12 @@ impl Checker {
         }
     }
 
-    /// Returns whether somebody approved removals; an approval counts once: known defect (n).
+    /// Returns whether somebody approved removals; an approval counts once.
     fn is_approved(&mut self, picture: &Picture, account: &AccountKey, now: Time) -> bool {
         let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
         let Some(approval) = annotation else { return false };
         let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
-        !self.approvals_once || now < used + MINUTE
+        now < used + MINUTE
     }
 
     fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {

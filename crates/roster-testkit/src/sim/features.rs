@@ -2,16 +2,6 @@
 
 use super::random::Random;
 
-/// Whether runs meet known defects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Known {
-    /// Runs avoid whatever would show a known defect.
-    #[default]
-    Avoid,
-    /// Runs use everything.
-    Include,
-}
-
 /// Features of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -45,16 +35,13 @@ pub struct Features {
     pub full_stores: bool,
     /// Times in which the API server cannot be reached.
     pub away: bool,
-    /// An approval may count once only: known defect (n).
-    pub approvals_once: bool,
 }
 
 impl Features {
     /// Returns those that a seed uses.
     #[must_use]
-    pub fn of(seed: u64, known: Known) -> Self {
+    pub fn of(seed: u64) -> Self {
         let mut random = Random::of(seed, 3);
-        let all = known == Known::Include;
         let mut maybe = |percent| random.chance(percent);
         let sql = maybe(75);
         let mut features = Self {
@@ -82,7 +69,6 @@ impl Features {
             invalid: maybe(40),
             full_stores: maybe(40),
             away: maybe(30),
-            approvals_once: all,
         };
         let replicas = [1, 1, 1, 2, 2, 3];
         features.replicas = *Random::of(seed, 4).pick(&replicas);
@@ -117,7 +103,6 @@ impl Features {
             invalid: false,
             full_stores: false,
             away: false,
-            approvals_once: false,
         }
     }
 }

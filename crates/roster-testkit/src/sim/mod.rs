@@ -44,7 +44,7 @@ pub mod trouble;
 pub mod world;
 
 pub use action::{Act, Action};
-pub use features::{Features, Known};
+pub use features::Features;
 pub use run::{Config, Sim};
 pub use story::Violation;
 
@@ -63,8 +63,8 @@ pub struct Outcome {
 
 /// Runs what a seed stands for.
 #[must_use]
-pub fn simulate(seed: u64, known: Known) -> Outcome {
-    let (config, actions) = people::generate(seed, &Features::of(seed, known));
+pub fn simulate(seed: u64) -> Outcome {
+    let (config, actions) = people::generate(seed, &Features::of(seed));
     play(config, actions)
 }
 

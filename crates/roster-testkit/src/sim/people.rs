@@ -36,7 +36,6 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
         shards: if features.replicas == 1 { 1 } else { 4 },
         most_passes: if features.full_stores { 1 } else { 8 },
         stores: stores.clone(),
-        approvals_once: features.approvals_once,
         busy: random.between(4, 20) * MINUTE,
         tells: false,
         store_latency: 4_000,

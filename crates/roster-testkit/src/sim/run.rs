@@ -39,8 +39,6 @@ pub struct Config {
     pub most_passes: usize,
     /// Stores by the name of their IdentityStore.
     pub stores: BTreeMap<Name, Kind>,
-    /// Whether an approval may count once only: known defect (n).
-    pub approvals_once: bool,
     /// When the last action happens at the latest; the rest is quiet.
     pub busy: Time,
     /// Whether every event is written down.
@@ -118,7 +116,7 @@ impl Sim {
             stores,
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
-            checker: Checker::new(config.approvals_once),
+            checker: Checker::new(),
             story: Story::new(config.tells),
             troubles: Vec::new(),
             away_until: 0,

@@ -130,6 +130,7 @@ pub fn describe_end(end: &PassEnded) -> String {
         PassEnded::Reconciled(report) => match &report.end {
             PassEnd::Done => format!("the pass is done, {} changes", report.changes.len()),
             PassEnd::NeedsAccount => "the pass needs the whole account".to_owned(),
+            PassEnd::Interrupted => format!("the pass made way after {} changes", report.changes.len()),
             PassEnd::Waits => "the rest waits until more is known".to_owned(),
             PassEnd::Retry { why, .. } => format!("the pass failed and is tried again: {why}"),
         },

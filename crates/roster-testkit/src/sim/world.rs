@@ -16,6 +16,9 @@ use roster_core::{
 
 use crate::memory::OwnedBatch;
 
+/// Changes that are applied at a time: few, so that passes over accounts of a few people are cut.
+const SLICE: usize = 3;
+
 /// Request of a pass.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -99,6 +102,10 @@ impl World for SimWorld {
             Answer::Applied(result) => result,
             _ => mixed_up(),
         }
+    }
+
+    fn slice(&self) -> usize {
+        SLICE
     }
 
     async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {

@@ -85,7 +85,6 @@ impl Script {
             shards: 1,
             most_passes: 8,
             stores: BTreeMap::from([(Name::new("store"), kind)]),
-            approvals_once: true,
             busy: 5 * MINUTE,
             tells: false,
             store_latency: 4_000,
@@ -157,14 +156,6 @@ impl Script {
     /// Runs it.
     pub fn play(&self) -> Option<Violation> {
         play(self.config.clone(), self.actions.clone()).violation
-    }
-
-    /// Runs it, and asserts which promise it breaks today.
-    #[track_caller]
-    pub fn breaks(&self, invariant: &str, said: &str) {
-        let violation = self.play();
-        let is_it = violation.as_ref().is_some_and(|found| found.invariant == invariant && found.said.contains(said));
-        assert!(is_it, "{}\nexpected {invariant}: {said}\n", tell(&self.config, &self.actions));
     }
 
     /// Runs it, and asserts that it breaks none.

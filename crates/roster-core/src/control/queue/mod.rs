@@ -18,6 +18,8 @@ pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WorkItem};
 use super::Mono;
 use crate::model::{AccountKey, Name, Seed, SeededState};
 
+/// Wait of the rest of a pass that made way for a revocation: that is looked at first.
+const AFTER_INTERRUPTION: Duration = Duration::from_millis(10);
 /// Wait after the first failure; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Longest wait.
@@ -204,6 +206,13 @@ impl Queue {
                     return;
                 }
             }
+            Ended::Interrupted => {
+                // Apart from what arrived, which goes first.
+                work.failed.get_or_insert_default().merge(Pending { whole: true, ..rest });
+                let due = now + AFTER_INTERRUPTION;
+                work.retry = Some(due);
+                self.later.entry(due).or_default().push(Due::Retry(key.clone()));
+            }
             Ended::Failed { revokes, members } => {
                 work.failures += 1;
                 let changed = ran.changed.filter(|_| revokes);
@@ -260,6 +269,14 @@ impl Queue {
         if work.place != Place::Running {
             self.line_up(key);
         }
+    }
+
+    /// Returns whether a pass over the whole account runs, and a revocation waits for it.
+    pub(super) fn hurries(&self, key: &AccountKey) -> bool {
+        self.work.get(key).is_some_and(|work| {
+            work.running.as_ref().is_some_and(|running| running.whole)
+                && work.pending.as_ref().is_some_and(|pending| pending.lane == Lane::Revocations)
+        })
     }
 
     /// Returns whether a pass over the account runs.

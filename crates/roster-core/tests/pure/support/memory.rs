@@ -17,6 +17,7 @@ pub struct Memory {
     pub groups: BTreeMap<Name, Seen<GroupContent>>,
     pub members: BTreeMap<Email, Seen<MemberContent>>,
     pub removals: Vec<RecentRemoval>,
+    pub approvals: u64,
 }
 
 impl Memory {
@@ -31,6 +32,7 @@ impl Memory {
             account: self.account.clone(),
             members: self.members.clone(),
             member_count: self.members.len() as u64,
+            approvals: self.approvals,
             recent_removals: self.removals.iter().filter(|r| r.at >= now - GUARD_WINDOW).cloned().collect(),
             ..Observed::default()
         };
@@ -48,6 +50,7 @@ impl Memory {
     #[track_caller]
     pub fn apply(&mut self, plan: &Plan, mark: &Mark, now: Timestamp) {
         self.translate(plan);
+        self.approvals += u64::from(plan.approved().next().is_some());
         let mut phase = Phase::Narrow;
         for change in &plan.changes {
             assert!(change.phase >= phase, "out of order: {change:?}");

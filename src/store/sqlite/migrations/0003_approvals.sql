@@ -1,0 +1,2 @@
+-- How many approvals of removals an account has used up: each is good once.
+ALTER TABLE account_ids ADD COLUMN approvals INTEGER NOT NULL DEFAULT 0;
