@@ -16,7 +16,8 @@ const PAUSE: Duration = Duration::from_micros(300);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
     version: i64,
-    audited: i64,
+    /// Records of the audit.
+    pub audited: i64,
 }
 
 impl Writes {

@@ -95,9 +95,11 @@ async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
     let type_ = match notice.reason {
         Reason::Applied | Reason::DriftCorrected => EventType::Normal,
-        Reason::DriftDetected | Reason::RemovalGuarded | Reason::Rejected | Reason::RolloutStopped => {
-            EventType::Warning
-        }
+        Reason::DriftDetected
+        | Reason::RemovalGuarded
+        | Reason::Rejected
+        | Reason::RolloutStopped
+        | Reason::Unreadable => EventType::Warning,
     };
     let mut note = match notice.reason {
         Reason::Applied => format!("{} changes made in the store", notice.count),

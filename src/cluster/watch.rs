@@ -19,7 +19,7 @@ use crate::{
     api,
     cluster::{
         api_error, catalog_record,
-        wire::{FromWire, Kind, Wire},
+        wire::{FromWire, Wire},
     },
     model::{KindName, ObjectRef},
     state::{NamespaceRecord, Object, WatchEvent},
@@ -47,7 +47,7 @@ fn start(client: &Client, own: &str, into: &mpsc::Sender<WatchEvent>) -> JoinSet
     tasks.spawn(forward(namespaces, config(), KindName::Namespace, namespace, into.clone()));
     let records = Api::<ConfigMap>::namespaced(client.clone(), own);
     let ours = config().labels(catalog_record::SELECTOR);
-    tasks.spawn(forward(records, ours, KindName::CatalogRecord, catalog_record::object, into.clone()));
+    tasks.spawn(forward(records, ours, KindName::CatalogRecord, catalog_record, into.clone()));
     kind::<api::PermissionCatalog>(client, KindName::PermissionCatalog, into, &mut tasks);
     kind::<api::IdentityStore>(client, KindName::IdentityStore, into, &mut tasks);
     kind::<api::Account>(client, KindName::Account, into, &mut tasks);
@@ -62,13 +62,17 @@ fn config() -> Config {
     Config::default().page_size(PAGE)
 }
 
-fn namespace(object: PartialObjectMeta<Namespace>) -> Object {
-    Object::Namespace(NamespaceRecord::new(object.metadata))
+fn namespace(object: PartialObjectMeta<Namespace>) -> WatchEvent {
+    WatchEvent::Object(Object::Namespace(NamespaceRecord::new(object.metadata)))
 }
 
-fn kind<K: Kind + FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<WatchEvent>, tasks: &mut JoinSet<()>) {
+fn catalog_record(config_map: ConfigMap) -> WatchEvent {
+    WatchEvent::Object(catalog_record::object(config_map))
+}
+
+fn kind<K: FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<WatchEvent>, tasks: &mut JoinSet<()>) {
     let api = Api::<Wire<K>>::all(client.clone());
-    tasks.spawn(forward(api, config(), kind, K::object, into.clone()));
+    tasks.spawn(forward(api, config(), kind, K::seen, into.clone()));
 }
 
 /// Forwards what a watch says. A kind that the server does not know is listed afresh once it does: what was watched
@@ -77,13 +81,13 @@ async fn forward<K>(
     api: Api<K>,
     config: Config,
     kind: KindName,
-    object: fn(K) -> Object,
+    seen: fn(K) -> WatchEvent,
     into: mpsc::Sender<WatchEvent>,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     loop {
-        match forward_until_absent(&api, &config, kind, object, &into).await {
+        match forward_until_absent(&api, &config, kind, seen, &into).await {
             Ended::Closed => return,
             Ended::Absent if into.send(WatchEvent::Absent(kind)).await.is_err() => return,
             Ended::Absent => tokio::time::sleep(ABSENT).await,
@@ -102,7 +106,7 @@ async fn forward_until_absent<K>(
     api: &Api<K>,
     config: &Config,
     kind: KindName,
-    object: fn(K) -> Object,
+    seen: fn(K) -> WatchEvent,
     into: &mpsc::Sender<WatchEvent>,
 ) -> Ended
 where
@@ -111,10 +115,10 @@ where
     let stream = watcher(api.clone(), config.clone()).default_backoff();
     let mut stream = std::pin::pin!(stream);
     loop {
-        let seen = match stream.try_next().await {
+        let event = match stream.try_next().await {
             Ok(Some(Event::Init)) => WatchEvent::Listing(kind),
             Ok(Some(Event::InitDone)) => WatchEvent::Listed(kind),
-            Ok(Some(Event::InitApply(found) | Event::Apply(found))) => WatchEvent::Object(object(found)),
+            Ok(Some(Event::InitApply(found) | Event::Apply(found))) => seen(found),
             Ok(Some(Event::Delete(found))) => WatchEvent::Gone(ObjectRef {
                 kind,
                 namespace: found.meta().namespace.as_deref().unwrap_or_default().into(),
@@ -130,7 +134,7 @@ where
                 WatchEvent::Refused(kind, why)
             }
         };
-        if into.send(seen).await.is_err() {
+        if into.send(event).await.is_err() {
             return Ended::Closed;
         }
     }

@@ -6,10 +6,12 @@ use std::{borrow::Cow, collections::BTreeMap, fmt::Debug, marker::PhantomData};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     api,
-    state::{Digestible, Object, StatusDigest, digest},
+    model::{FieldPath, KindName, Name, ObjectRef},
+    state::{Meta, Object, StatusDigest, Unreadable, WatchEvent, digest},
 };
 
 /// A kind with the types of its spec and status.
@@ -46,13 +48,50 @@ pub struct Wire<K: Kind> {
     /// Name, version, generation, finalizers and our own annotations.
     #[serde(deserialize_with = "slim_metadata")]
     pub metadata: ObjectMeta,
-    /// Spec.
-    pub spec: K::Spec,
-    /// Status.
-    #[serde(default)]
+    /// Spec, or why it cannot be read: one object that this release does not understand must not stop all others of its
+    /// kind.
+    #[serde(default = "no_spec::<K>", deserialize_with = "read_spec::<_, K>")]
+    pub spec: Result<K::Spec, Box<UnreadableSpec>>,
+    /// Status; none where it cannot be read, so that it is written anew.
+    #[serde(default, deserialize_with = "read_status")]
     pub status: Option<K::Status>,
     #[serde(skip)]
     kind: PhantomData<K>,
+}
+
+/// A spec that cannot be read.
+#[derive(Clone, Debug)]
+pub struct UnreadableSpec {
+    /// The account that it names, if that much can be read.
+    account: Option<Name>,
+    /// The field that cannot be read.
+    field: FieldPath,
+    /// Why.
+    how: Box<str>,
+}
+
+/// Longest reason that is kept, in characters.
+const LONGEST: usize = 200;
+
+fn read_spec<'de, D: Deserializer<'de>, K: Kind>(
+    deserializer: D,
+) -> Result<Result<K::Spec, Box<UnreadableSpec>>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let account = value.pointer("/accountRef/name").and_then(Value::as_str).map(Name::new);
+    Ok(serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { FieldPath::new("spec") } else { FieldPath::spec(&path) };
+        let how = error.into_inner().to_string().chars().take(LONGEST).collect::<String>();
+        Box::new(UnreadableSpec { account, field, how: how.into() })
+    }))
+}
+
+fn no_spec<K: Kind>() -> Result<K::Spec, Box<UnreadableSpec>> {
+    Err(Box::new(UnreadableSpec { account: None, field: FieldPath::new("spec"), how: "it is missing".into() }))
+}
+
+fn read_status<'de, D: Deserializer<'de>, S: DeserializeOwned>(deserializer: D) -> Result<Option<S>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 impl<K: Kind> Resource for Wire<K> {
@@ -124,33 +163,91 @@ fn our_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 /// Kinds that are read from the wire.
-pub trait FromWire: Sized {
+pub trait FromWire: Kind {
+    /// The kind's name.
+    const KIND: KindName;
+
     /// Returns the record of an object.
-    fn object(wire: Wire<Self>) -> Object
-    where
-        Self: Kind;
+    fn record(metadata: &ObjectMeta, spec: Self::Spec, status: StatusDigest) -> Object;
+
+    /// Returns what a status says.
+    fn digest(status: &Self::Status) -> StatusDigest;
+
+    /// Returns what a watch says of an object.
+    fn seen(wire: Wire<Self>) -> WatchEvent {
+        let status = wire.status.as_ref().map(Self::digest).unwrap_or_default();
+        let metadata = wire.metadata;
+        match wire.spec {
+            Ok(spec) => WatchEvent::Object(Self::record(&metadata, spec, status)),
+            Err(unreadable) => {
+                let object = ObjectRef {
+                    kind: Self::KIND,
+                    namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+                    name: metadata.name.as_deref().unwrap_or_default().into(),
+                };
+                let UnreadableSpec { account, field, how } = *unreadable;
+                let meta = Meta::new(Self::KIND, &metadata, status);
+                let unreadable = Unreadable { object, account, meta, field, how };
+                tracing::warn!("{unreadable}");
+                WatchEvent::Unreadable(Box::new(unreadable))
+            }
+        }
+    }
 }
 
 macro_rules! from_wire {
-    ($($root:ident($wire:ident) => $record:expr;)*) => {
+    ($($root:ident($metadata:ident, $spec:ident, $status:ident) => $record:expr;)*) => {
         $(impl FromWire for api::$root {
-            fn object($wire: Wire<Self>) -> Object {
+            const KIND: KindName = KindName::$root;
+
+            fn record($metadata: &ObjectMeta, $spec: Self::Spec, $status: StatusDigest) -> Object {
                 $record
+            }
+
+            fn digest(status: &Self::Status) -> StatusDigest {
+                digest(status)
             }
         })*
     };
 }
 
 from_wire! {
-    PermissionCatalog(wire) => Object::catalog(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
-    IdentityStore(wire) => Object::store(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
-    Account(wire) => Object::account(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
-    Role(wire) => Object::role(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
-    UserGroup(wire) => Object::group(&wire.metadata, wire.spec, digest_of(wire.status.as_ref()));
-    Membership(wire) => Object::member(&wire.metadata, &wire.spec, digest_of(wire.status.as_ref()));
-    Invitation(wire) => Object::invitation(&wire.metadata, &wire.spec, digest_of(wire.status.as_ref()));
+    PermissionCatalog(metadata, spec, status) => Object::catalog(metadata, spec, status);
+    IdentityStore(metadata, spec, status) => Object::store(metadata, spec, status);
+    Account(metadata, spec, status) => Object::account(metadata, spec, status);
+    Role(metadata, spec, status) => Object::role(metadata, spec, status);
+    UserGroup(metadata, spec, status) => Object::group(metadata, spec, status);
+    Membership(metadata, spec, status) => Object::member(metadata, &spec, status);
+    Invitation(metadata, spec, status) => Object::invitation(metadata, &spec, status);
 }
 
-fn digest_of<S: Digestible>(status: Option<&S>) -> StatusDigest {
-    status.map(digest).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(spec: Option<Value>) -> WatchEvent {
+        let mut object =
+            json!({"metadata": {"name": "dana", "namespace": "acme", "generation": 3}, "status": {"conditions": 7}});
+        if let Some(spec) = spec {
+            object["spec"] = spec;
+        }
+        api::Membership::seen(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_spec_of_another_form_is_told_with_its_field_and_a_status_of_another_form_is_none() {
+        let spec = json!({"accountRef": {"name": "shop"}, "user": {"email": "dana@shop.example"}, "suspended": "yes"});
+        let WatchEvent::Unreadable(unreadable) = seen(Some(spec)) else { panic!() };
+        assert_eq!(
+            unreadable.to_string(),
+            r#"Membership dana cannot be read: spec.suspended: invalid type: string "yes", expected a boolean"#
+        );
+        assert_eq!((unreadable.account.as_deref(), unreadable.meta.generation), (Some("shop"), 3));
+        let WatchEvent::Unreadable(unreadable) = seen(None) else { panic!() };
+        assert_eq!(unreadable.to_string(), "Membership dana cannot be read: spec: it is missing");
+        let spec = json!({"accountRef": {"name": "shop"}, "user": {"email": "dana@shop.example"}});
+        assert!(matches!(seen(Some(spec)), WatchEvent::Object(Object::Member(_))));
+    }
 }

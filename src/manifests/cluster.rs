@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ConfigMap, Namespace},
@@ -22,7 +22,7 @@ use crate::{
         wire::{FromWire, Kind, Wire},
     },
     model::{AccountKey, Name},
-    state::{NamespaceRecord, Object, SnapshotSource},
+    state::{NamespaceRecord, Object, SnapshotSource, WatchEvent},
 };
 
 /// Objects of one page of a list.
@@ -63,11 +63,11 @@ pub async fn read(
     let mut objects = Objects::default();
     namespaces(&client, within, &mut objects).await?;
     for catalog in list_all::<Wire<api::PermissionCatalog>>(Api::all(client.clone())).await? {
-        objects.add(FromWire::object(catalog));
+        add(&mut objects, catalog)?;
     }
     last_revisions(&client, controller_namespace, &mut objects).await?;
     for store in list_all::<Wire<api::IdentityStore>>(Api::all(client.clone())).await? {
-        objects.add(FromWire::object(store));
+        add(&mut objects, store)?;
     }
     add_all::<api::Account>(&client, within, &mut objects).await?;
     let accounts = SnapshotSource::accounts(&objects).cloned().collect();
@@ -75,7 +75,7 @@ pub async fn read(
         // Who may not look there is told what everybody else is: that nothing admits the account.
         let api: Api<Wire<api::Account>> = Api::namespaced(client.clone(), &key.namespace);
         if let Ok(Some(parent)) = api.get_opt(&key.name).await {
-            objects.add(FromWire::object(parent));
+            add(&mut objects, parent)?;
         }
     }
     add_all::<api::Role>(&client, within, &mut objects).await?;
@@ -132,7 +132,17 @@ where
     K: Kind<Scope = NamespaceResourceScope> + FromWire,
 {
     for found in list::<Wire<K>>(client, within).await? {
-        objects.add(K::object(found));
+        add(objects, found)?;
+    }
+    Ok(())
+}
+
+/// Adds an object. An answer that leaves one out would be wrong, so one that cannot be read is an error.
+fn add<K: FromWire>(objects: &mut Objects, found: Wire<K>) -> anyhow::Result<()> {
+    match K::seen(found) {
+        WatchEvent::Unreadable(unreadable) => bail!("{unreadable}"),
+        WatchEvent::Object(object) => objects.add(object),
+        _ => {}
     }
     Ok(())
 }

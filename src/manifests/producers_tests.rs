@@ -12,7 +12,9 @@ use crate::{
     cluster::wire::{FromWire, Wire},
     model::{AccountKey, Email, Name, Scope, Seed},
     plan::FILES,
-    state::{CatalogRecord, Index, LastRevision, Meta, NamespaceRecord, Object, Record, Snapshot, SnapshotSource},
+    state::{
+        CatalogRecord, Index, LastRevision, Meta, NamespaceRecord, Object, Record, Snapshot, SnapshotSource, WatchEvent,
+    },
 };
 
 /// Accounts, and what each producer says of them.
@@ -40,8 +42,11 @@ fn assert_same(files: &Objects, cluster: &Index) -> Vec<Snapshot> {
 
 /// The object as a cluster's watch brings it.
 fn watched(document: &Value) -> Object {
-    fn object<K: crate::cluster::wire::Kind + FromWire>(document: &Value) -> Object {
-        K::object(serde_json::from_value::<Wire<K>>(document.clone()).unwrap())
+    fn object<K: FromWire>(document: &Value) -> Object {
+        match K::seen(serde_json::from_value::<Wire<K>>(document.clone()).unwrap()) {
+            WatchEvent::Object(object) => object,
+            other => panic!("{other:?}"),
+        }
     }
     match document["kind"].as_str().unwrap() {
         "Namespace" => {

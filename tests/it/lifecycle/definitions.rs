@@ -1,10 +1,12 @@
 //! The definitions of our kinds deleted, and with them every object there is: while the controller runs, and while not.
 
+use serde_json::json;
+
 use super::{
-    Site,
+    NONE, Site, VIEWER,
     gone::{Left, StaffedSite},
 };
-use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, ready};
+use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, ready, wait_condition};
 
 /// Deletes the definitions of all our kinds; they go once their objects have.
 async fn delete_definitions(plane: &ControlPlane) {
@@ -118,4 +120,60 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
     ready(&mut roster, "200 OK").await;
     assert!(roster.get("/healthz").await.starts_with("HTTP/1.1 200"));
     plane.kubectl_ok(&["delete", "identitystore/second"], None).await;
+}
+
+/// Somebody loosens a definition, and objects come that this release cannot read. They concern nobody else: who is
+/// suspended loses access, also in their account, and who is new gets it.
+#[tokio::test]
+async fn an_object_that_cannot_be_read_stops_nothing_else() {
+    let plane = ControlPlane::own("unreadable").await;
+    let folder = plane.data().join("stores");
+    let roster = Controller::process(&plane, &folder).await;
+    let site = StaffedSite::new(&plane, &folder, "unreadable", "Delete").await;
+    site.ready().await;
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+    let any = json!({"x-kubernetes-preserve-unknown-fields": true});
+    let loosened = json!([
+        {"op": "replace", "path": format!("{path}/properties/suspended"), "value": any},
+        {"op": "remove", "path": format!("{path}/x-kubernetes-validations")},
+    ]);
+    let args = ["patch", "crd", "memberships.roster.dev", "--type=json", "-p", &loosened.to_string()];
+    plane.kubectl_ok(&args, None).await;
+
+    // One that counted, and one that comes new. The server takes them once it knows the definition.
+    eventually_or(PATIENCE, "the loosened definition".to_owned(), async || {
+        let patch = json!({"spec": {"suspended": "yes"}}).to_string();
+        let args = ["patch", "-n", site.name(), "membership", "ann", "--type=merge", "-p", &patch];
+        let out = plane.kubectl(&args, None).await;
+        if out.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
+    })
+    .await;
+    site.member_of("acme", "gus", "roleRef: {kind: Role, name: staff}, suspended: 'yes'").await;
+    for name in ["ann", "gus"] {
+        let said = site.wait("Membership", name, "Valid", "False").await;
+        let wanted = "spec.suspended: it cannot be read, so nothing is changed for it: invalid type: string \"yes\"";
+        assert!(said.starts_with(wanted), "{said}");
+    }
+    site.patch("Membership", "bob", json!({"spec": {"suspended": true}})).await;
+    site.view("bob", NONE).await;
+    site.member_of("acme", "hal", "roleRef: {kind: Role, name: staff}").await;
+    site.view("hal", VIEWER).await;
+    site.view("ann", VIEWER).await;
+    assert!(site.file().member("acme", "gus").await.is_none());
+
+    // After a start nobody knows how they counted: nobody gains or loses anything by them, but for explicit ends.
+    assert_eq!(roster.stop().await.code(), Some(0));
+    let mut roster = Controller::process(&plane, &folder).await;
+    let said = site.wait("Account", "acme", "Ready", "False").await;
+    assert!(said.starts_with("Membership ann cannot be read: spec.suspended: invalid type"), "{said}");
+    site.patch("Membership", "cid", json!({"spec": {"suspended": true}})).await;
+    site.view("cid", NONE).await;
+    site.view("ann", VIEWER).await;
+
+    // Mended, everything is as it should be.
+    site.delete("Membership", "gus").await;
+    site.patch("Membership", "ann", json!({"spec": {"suspended": true}})).await;
+    site.view("ann", NONE).await;
+    wait_condition(&site.client, "Account", site.name(), "acme", "Ready", "True").await;
+    assert_eq!(roster.ended(), None);
 }

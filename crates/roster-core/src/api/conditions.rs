@@ -109,6 +109,8 @@ pub enum InvalidReason {
     Unauthorized,
     /// An address that no mail system could have; what the schema cannot see (docs/decisions).
     AddressInvalid,
+    /// The object is of a form that this release cannot read.
+    Unreadable,
 }
 
 impl InvalidReason {

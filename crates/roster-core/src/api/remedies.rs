@@ -4,7 +4,7 @@ use super::{InvalidReason, RolloutReason, SyncReason};
 
 impl InvalidReason {
     /// All reasons, in the order in which the first that applies is shown.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AccountNotFound,
         Self::RoleNotFound,
         Self::GroupNotFound,
@@ -30,6 +30,7 @@ impl InvalidReason {
         Self::PlanNotEligible,
         Self::Unauthorized,
         Self::AddressInvalid,
+        Self::Unreadable,
     ];
 
     /// The reason of that name.
@@ -67,6 +68,7 @@ impl InvalidReason {
             Self::PlanNotEligible => "change spec.plan of the Account",
             Self::Unauthorized => "have it changed by somebody who may",
             Self::AddressInvalid => "correct the address: no mail system could have this one",
+            Self::Unreadable => "correct the field, or install the definitions of this release",
         }
     }
 }

@@ -197,7 +197,7 @@ impl Control {
             Err(_) => {}
         }
         if let (Ok(written), Some(digest)) = (result, digest)
-            && self.index.meta(object).is_some_and(|meta| meta.uid == written.uid)
+            && self.index.any_meta(object).is_some_and(|meta| meta.uid == written.uid)
         {
             self.index.note_written(object, |meta| {
                 meta.resource_version.clone_from(&written.resource_version);

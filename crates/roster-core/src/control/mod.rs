@@ -65,7 +65,7 @@ use self::{
     queue::{Lane, Queue, Trigger, WorkItem},
     shards::Shards,
     share::Relist,
-    statuses::Statuses,
+    statuses::{StatusLane, Statuses},
     watches::{Access, ListState, Lists, Refusals},
 };
 pub use self::{
@@ -83,9 +83,9 @@ pub use self::{
 use crate::{
     contract::Epoch,
     model::{AccountKey, Email, KindName, Name, ObjectRef, Seed},
-    report::Report,
+    report::{self, Notice, NoticeReason, Report},
     resolve::{Definitions, Origin},
-    state::{Impact, Index, Object, WatchEvent},
+    state::{Impact, Index, Object, Unreadable, WatchEvent},
 };
 
 /// Interval in which other replicas are told what we have reconciled, and refusals that were not repeated are forgotten.
@@ -225,7 +225,7 @@ impl Control {
             self.tick(now, effects);
         }
         let index = &self.index;
-        self.statuses.pump(|object| index.meta(object), now, effects);
+        self.statuses.pump(|object| index.any_meta(object), now, effects);
         // What was decided may have something to tell.
         effects.append(&mut self.outbox);
     }
@@ -293,6 +293,7 @@ impl Control {
                 }
                 self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
             }
+            WatchEvent::Unreadable(unreadable) => self.could_not_read(*unreadable, now),
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
@@ -300,6 +301,29 @@ impl Control {
                 self.vanished(&impacts);
                 self.touch(impacts, Trigger { lane: Lane::Revocations, origin: Some(&origin) }, now);
             }
+        }
+    }
+
+    /// Takes in an object that cannot be read: it counts as it did, and says so.
+    fn could_not_read(&mut self, unreadable: Unreadable, now: Now) {
+        let object = unreadable.object.clone();
+        let origin =
+            Origin { kind: object.kind.as_str(), name: object.name.clone(), generation: unreadable.meta.generation };
+        let (deleting, report) = (unreadable.meta.deleting, report::unreadable(&unreadable));
+        let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
+        let account = unreadable.account.clone().map(|name| AccountKey { namespace: object.namespace.clone(), name });
+        let impacts = self.index.note_unreadable(unreadable);
+        if deleting {
+            self.vanished(&impacts);
+        }
+        let lane = if deleting { Lane::Revocations } else { Lane::Changes };
+        self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
+        // Of one that belongs to nothing nobody knows who looks after it.
+        if account.is_some_and(|key| self.shards.has(self.shard_of(&key))) {
+            self.outbox.push(Effect::Tell(note));
+            self.statuses.put(object, report, StatusLane::Bulk, Duration::ZERO, now.mono);
+        } else if self.shards.has(0) {
+            self.outbox.push(Effect::Tell(note));
         }
     }
 

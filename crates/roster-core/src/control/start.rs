@@ -82,6 +82,9 @@ impl Control {
         } else if let Some(missing) = self.missing_finalizers(&record) {
             // First of all, so that nothing can be left behind; their events bring the pass about.
             Some(PassWork::SetFinalizers(missing))
+        } else if let Some(unreadable) = self.index.holding_back(key) {
+            let why = OnlyEnds::Unreadable(unreadable.to_string());
+            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else {
             self.reconcile(key, pending, None, now).map(|work| PassWork::Reconcile(Box::new(work)))
         };

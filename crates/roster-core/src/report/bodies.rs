@@ -8,7 +8,7 @@ use super::{Detail, Report};
 use crate::{
     model::{AccountKey, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
     resolve::{Definitions, MemberContent, MemberView},
-    state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds},
+    state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds, Unreadable},
 };
 
 pub(super) fn member_report(
@@ -89,13 +89,25 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
 pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
     let account = AccountKey::new(&reference.namespace, account);
     let findings = Findings::account_missing(reference.kind, &reference.name, &account);
-    let detail = match reference.kind {
+    Report::new(generation, unknown(reference.kind)).with_findings(findings)
+}
+
+/// Returns the report on an object of an account whose spec cannot be read.
+#[must_use]
+pub fn unreadable(unreadable: &Unreadable) -> Report {
+    let Unreadable { object, field, how, meta, .. } = unreadable;
+    let findings = Findings::unreadable(object, field.clone(), how);
+    Report::new(meta.generation, unknown(object.kind)).with_findings(findings)
+}
+
+/// What is said of an object of an account of which nothing can be said.
+fn unknown(kind: KindName) -> Detail {
+    match kind {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
         KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
         KindName::Invitation => Detail::Invitation,
         _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
-    };
-    Report::new(generation, detail).with_findings(findings)
+    }
 }
 
 /// Updates the numbers of an Account, Role or UserGroup; returns whether they changed.

@@ -21,6 +21,8 @@ pub enum OnlyEnds {
     ManagedAccounts,
     /// The objects of these kinds are not known: the API server does not know the kind, or does not list it.
     Unknown(Vec<&'static str>),
+    /// An object of the account cannot be read, and may have counted before this process looked: which, and why.
+    Unreadable(String),
 }
 
 impl OnlyEnds {
@@ -31,6 +33,7 @@ impl OnlyEnds {
             Self::Terminating => "Terminating",
             Self::ManagedAccounts => "ManagedAccountsExist",
             Self::Unknown(_) => "DefinitionsMissing",
+            Self::Unreadable(_) => "Unreadable",
         }
     }
 
@@ -46,11 +49,15 @@ impl OnlyEnds {
                 "the API server does not list {}: until it does, only suspensions, expiries and blocks are made",
                 kinds.join(", ")
             ),
+            Self::Unreadable(what) => format!(
+                "{what}; since it may have counted before, only suspensions, expiries and blocks are made until it is \
+                 mended or deleted"
+            ),
         }
     }
 
     fn waits(&self) -> Waits {
-        Waits { reason: self.reason(), message: self.message(), stalled: false }
+        Waits { reason: self.reason(), message: self.message(), stalled: matches!(self, Self::Unreadable(_)) }
     }
 }
 
@@ -67,7 +74,8 @@ pub(super) fn report(
     if outcome.end == PassEnd::Done {
         outcome.end = match why {
             OnlyEnds::Terminating => PassEnd::Retry { why: why.message(), revokes: false, members: None },
-            OnlyEnds::ManagedAccounts => PassEnd::Done,
+            // When it is mended, that brings a pass about.
+            OnlyEnds::ManagedAccounts | OnlyEnds::Unreadable(_) => PassEnd::Done,
             OnlyEnds::Unknown(_) => PassEnd::Waits,
         };
     }

@@ -13,7 +13,7 @@ mod render;
 mod status;
 mod store;
 
-pub use bodies::{account_detail, orphan, readvise, recount};
+pub use bodies::{account_detail, orphan, readvise, recount, unreadable};
 pub use catalog::{catalog, rollout_message};
 pub use ends::OnlyEnds;
 pub use notice::{Notice, NoticeReason};

@@ -20,6 +20,8 @@ pub enum NoticeReason {
     Rejected,
     /// A catalog's change goes no further.
     RolloutStopped,
+    /// The object's spec cannot be read.
+    Unreadable,
 }
 
 /// Something to tell about an object.

@@ -23,6 +23,7 @@ impl Index {
         if let Some(named) = self.listing.get_mut(&reference.kind) {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         }
+        self.forget_unreadable(&reference, &mut impacts);
         self.count(&reference, -1);
         match object {
             Object::Namespace(record) => self.namespace(&record, &mut impacts),
@@ -92,6 +93,7 @@ impl Index {
     pub fn remove(&mut self, reference: &ObjectRef) -> Vec<Impact> {
         let mut impacts = Vec::new();
         let name = &reference.name;
+        self.forget_unreadable(reference, &mut impacts);
         self.count(reference, -1);
         match reference.kind {
             KindName::Namespace => {
@@ -138,7 +140,8 @@ impl Index {
                 self.records.values().map(|record| (record.namespace.clone(), record.name.clone())).collect()
             }
         };
-        let mut gone: Vec<Key> = known.into_iter().filter(|key| !named.contains(key)).collect();
+        let known = known.into_iter().chain(self.never_read(kind));
+        let mut gone: Vec<Key> = known.filter(|key| !named.contains(key)).collect();
         // What follows must not depend on how the maps are ordered.
         gone.sort_unstable();
         gone.into_iter().flat_map(|(namespace, name)| self.remove(&ObjectRef { kind, namespace, name })).collect()

@@ -1,6 +1,6 @@
 //! Events of watches.
 
-use super::Object;
+use super::{Object, Unreadable};
 use crate::model::{KindName, ObjectRef};
 
 /// Event of a watch. Events of one kind arrive in the order in which the server tells them.
@@ -16,6 +16,8 @@ pub enum WatchEvent {
     Refused(KindName, String),
     /// An object as it is now.
     Object(Object),
+    /// An object as it is now, whose spec cannot be read.
+    Unreadable(Box<Unreadable>),
     /// An object is gone.
     Gone(ObjectRef),
 }

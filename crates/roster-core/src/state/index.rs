@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::{
     AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord,
-    Record, RoleFacts, RoleRefs, StoreFacts, Tally,
+    Record, RoleFacts, RoleRefs, StoreFacts, Tally, unreadable::UnreadableRecord,
 };
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed, SeededState};
 
@@ -36,6 +36,8 @@ pub struct Index {
     pub(super) groups: Map<Key, Arc<Record<GroupFacts>>>,
     pub(super) members: Map<Key, Arc<Record<MemberFacts>>>,
     pub(super) invitations: Map<Key, Arc<Record<InvitationFacts>>>,
+    /// Objects that cannot be read.
+    pub(super) unreadable: BTreeMap<ObjectRef, UnreadableRecord>,
     /// By address, the accounts in which it is the owner's, or of a Membership or an Invitation: once for each of them.
     pub(super) people: Map<Email, SmallVec<[AccountKey; 1]>>,
     /// Records of catalogs' last revisions, by catalog.
@@ -142,6 +144,7 @@ impl Index {
             groups: Map::with_hasher(hashing),
             members: Map::with_hasher(hashing),
             invitations: Map::with_hasher(hashing),
+            unreadable: BTreeMap::new(),
             people: Map::with_hasher(hashing),
             records: BTreeMap::new(),
             listing: BTreeMap::new(),
@@ -247,6 +250,9 @@ impl Index {
     }
 
     fn meta_mut(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
+        if self.meta(reference).is_none() {
+            return self.unreadable_meta(reference);
+        }
         let key = || (reference.namespace.clone(), reference.name.clone());
         match reference.kind {
             KindName::Namespace | KindName::CatalogRecord => None,

@@ -20,6 +20,7 @@ mod snapshot;
 mod source;
 mod status_digest;
 mod tally;
+mod unreadable;
 
 pub use annotations::{AccountAnnotations, annotations_of};
 pub use catalog_record::CatalogRecord;
@@ -33,3 +34,4 @@ pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, Standing, St
 pub use snapshot::{Labels, Members, RoleRefs, Snapshot, SnapshotSource};
 pub use status_digest::{Digestible, Held, Seconds, Since, StatusDigest, digest};
 pub use tally::Tally;
+pub use unreadable::Unreadable;

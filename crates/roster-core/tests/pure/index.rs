@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 use roster_core::{
     api::{AccountSpec, ConditionType, InvitationSpec, MembershipSpec, NameRef, Owner, RoleRef, RoleRefKind, User},
-    model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed},
-    state::{Index, Object, Seconds, Since, StatusDigest, Tally},
+    model::{AccountKey, Email, FieldPath, KindName, Name, ObjectRef, RoleName, Seed},
+    state::{Impact, Index, Meta, Object, Seconds, Since, StatusDigest, Tally, Unreadable},
 };
 
 #[derive(Clone, Debug)]
@@ -203,4 +203,86 @@ proptest! {
         found.ready.retain(|_, count| *count != 0);
         prop_assert_eq!(found, expected);
     }
+}
+
+fn unreadable(name: &str, uid: &str, version: i64, deleting: bool) -> Unreadable {
+    let metadata = ObjectMeta {
+        uid: Some(uid.to_owned()),
+        resource_version: Some(version.to_string()),
+        generation: Some(version),
+        ..ObjectMeta::default()
+    };
+    let mut meta = Meta::new(KindName::Membership, &metadata, StatusDigest::default());
+    meta.deleting = deleting;
+    let object = ObjectRef { kind: KindName::Membership, namespace: Name::new("ns"), name: Name::new(name) };
+    let (field, how) = (FieldPath::spec("suspended"), "invalid type".into());
+    Unreadable { object, account: Some(Name::new("shop")), meta, field, how }
+}
+
+fn readable(name: &str, uid: &str, version: i64) -> Object {
+    let metadata = ObjectMeta {
+        namespace: Some("ns".to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(uid.to_owned()),
+        resource_version: Some(version.to_string()),
+        generation: Some(version),
+        ..ObjectMeta::default()
+    };
+    let user = User { email: format!("{name}@shop.example"), display_name: None, external_id: None };
+    let spec = MembershipSpec { account_ref: NameRef { name: "shop".to_owned() }, user, ..MembershipSpec::default() };
+    Object::member(&metadata, &spec, StatusDigest::default())
+}
+
+fn shop() -> AccountKey {
+    AccountKey::new("ns", "shop")
+}
+
+#[test]
+fn an_object_that_cannot_be_read_any_more_counts_as_it_did() {
+    let mut index = Index::new(Seed::default());
+    index.apply(readable("dana", "uid-1", 1), |_| None);
+    index.note_unreadable(unreadable("dana", "uid-1", 2, false));
+    let dana = index.member(&Name::new("ns"), &Name::new("dana")).unwrap();
+    assert_eq!((dana.meta.generation, dana.facts.generation), (2, 1));
+    assert_eq!(index.holding_back(&shop()).map(ToString::to_string), None);
+    // Also where a list names it; and it is gone when it is deleted.
+    index.begin_list(KindName::Membership);
+    index.note_unreadable(unreadable("dana", "uid-1", 3, false));
+    assert_eq!(index.end_list(KindName::Membership), []);
+    let mut impacts = index.note_unreadable(unreadable("dana", "uid-1", 4, true));
+    impacts.dedup();
+    assert_eq!(impacts, [Impact::Member(shop(), Email::parse("dana@shop.example").unwrap())]);
+    // Another object of the name is not what this one was.
+    index.apply(readable("eve", "uid-2", 5), |_| None);
+    index.note_unreadable(unreadable("eve", "uid-3", 6, false));
+    assert!(index.member(&Name::new("ns"), &Name::new("eve")).is_none());
+}
+
+#[test]
+fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_have_counted() {
+    let mut index = Index::new(Seed::default());
+    // It appears: nothing was made of it before.
+    assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
+    assert!(index.holding_back(&shop()).is_none());
+    // It is listed: whoever led before may have read it.
+    index.begin_list(KindName::Membership);
+    assert_eq!(index.note_unreadable(unreadable("eve", "uid-2", 2, false)), [Impact::Account(shop())]);
+    assert_eq!(index.end_list(KindName::Membership), []);
+    assert_eq!(index.holding_back(&shop()).unwrap().object.name, "eve");
+    index.note_unreadable(unreadable("eve", "uid-2", 3, false));
+    assert!(index.holding_back(&shop()).is_some(), "another edit does not mend it");
+    // Mended, or gone, also by a list that does not name it.
+    let eve = Email::parse("eve@shop.example").unwrap();
+    let impacts = index.apply(readable("eve", "uid-2", 4), |_| None);
+    assert!(impacts.contains(&Impact::Account(shop())) && impacts.contains(&Impact::Member(shop(), eve)));
+    assert!(index.holding_back(&shop()).is_none());
+    index.begin_list(KindName::Membership);
+    index.apply(readable("eve", "uid-2", 4), |_| None);
+    index.note_unreadable(unreadable("fay", "uid-3", 5, false));
+    index.end_list(KindName::Membership);
+    assert!(index.holding_back(&shop()).is_some());
+    index.begin_list(KindName::Membership);
+    index.apply(readable("eve", "uid-2", 4), |_| None);
+    assert_eq!(index.end_list(KindName::Membership), [Impact::Account(shop())]);
+    assert!(index.holding_back(&shop()).is_none());
 }

@@ -299,8 +299,9 @@ fn every_scenario_is_told_and_every_snapshot_has_one() {
 }
 
 /// Reasons that no resolving finds: the controller's index knows of objects without an account (`tests/it/conditions/`),
-/// and authority is the webhook's, which is still to come.
-const ELSEWHERE: [&str; 2] = ["AccountNotFound", "Unauthorized"];
+/// and of those that cannot be read (`tests/it/lifecycle/definitions.rs`), and authority is the webhook's, which is still
+/// to come.
+const ELSEWHERE: [&str; 3] = ["AccountNotFound", "Unauthorized", "Unreadable"];
 
 #[test]
 fn every_reason_for_which_something_is_invalid_occurs_in_a_scenario() {

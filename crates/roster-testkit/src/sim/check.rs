@@ -59,6 +59,7 @@ struct Lost {
 }
 
 /// Invariants of one run.
+#[derive(Default)]
 pub struct Checker {
     violation: Option<Violation>,
     now: Time,
@@ -78,25 +79,6 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Returns the invariants, at the beginning of a run.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            violation: None,
-            now: 0,
-            claims: BTreeMap::new(),
-            written: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            approvals: BTreeMap::new(),
-            tampered: BTreeSet::new(),
-            meddled: BTreeSet::new(),
-            faults: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            watched: BTreeMap::new(),
-            api_writes: 0,
-        }
-    }
-
     /// Returns the first violation.
     #[must_use]
     pub fn violation(&self) -> Option<&Violation> {

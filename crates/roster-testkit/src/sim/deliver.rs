@@ -134,7 +134,7 @@ impl Sim {
             WatchEvent::Listed(kind) => {
                 self.story.tell(time, None, || format!("replica {number} has listed {}", kind.as_str()));
             }
-            WatchEvent::Listing(_) | WatchEvent::Refused(..) => {}
+            WatchEvent::Listing(_) | WatchEvent::Refused(..) | WatchEvent::Unreadable(_) => {}
         }
     }
 }

@@ -116,7 +116,7 @@ impl Sim {
             stores,
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
-            checker: Checker::new(),
+            checker: Checker::default(),
             story: Story::new(config.tells),
             troubles: Vec::new(),
             away_until: 0,

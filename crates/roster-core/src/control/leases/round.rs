@@ -138,7 +138,19 @@ impl ShardCoordinator {
             _ => {}
         }
         self.failed(NO_ANSWER.to_owned());
-        self.next_round = now.mono + self.config.timing.retry;
+        self.next_round = self.after_a_pause(now.mono);
+    }
+
+    /// Returns when the next round is: after the usual pause, but no later than our own Leases may be taken back.
+    fn after_a_pause(&self, now: Mono) -> Mono {
+        let usual = now + self.config.timing.retry;
+        self.taken_back_from().filter(|from| *from > now).map_or(usual, |from| from.min(usual))
+    }
+
+    /// Returns from when on this process takes back what it let go of before it began afresh.
+    fn taken_back_from(&self) -> Option<Mono> {
+        let timing = self.config.timing;
+        self.began.map(|began| began + timing.duration.saturating_sub(timing.deadline))
     }
 
     /// Breaks off the round without a word.
@@ -178,7 +190,7 @@ impl ShardCoordinator {
             Err(fault) if fault.is_conflict() => {}
             Err(fault) => self.failed(with_hint(&fault, &self.config.namespace)),
         }
-        self.next_round = now.mono + self.config.timing.retry;
+        self.next_round = self.after_a_pause(now.mono);
     }
 
     fn failed(&mut self, why: String) {
@@ -361,9 +373,7 @@ impl ShardCoordinator {
             Some(LeaseName::Shard { shard, of }) if of == self.config.shards => shard,
             _ => return false,
         };
-        let timing = self.config.timing;
-        let is_over =
-            self.began.is_some_and(|began| now.mono.since(began) >= timing.duration.saturating_sub(timing.deadline));
+        let is_over = self.taken_back_from().is_some_and(|from| from <= now.mono);
         let is_own = record::holder(lease) == Some(self.config.identity.as_str());
         is_own && is_over && !self.held.contains_key(&shard)
     }

@@ -223,3 +223,26 @@ fn beyond_the_room_there_is_some_for_revocations_alone() {
     assert_eq!(next_key(&mut queue), Some(other("b")));
     assert!(next(&mut queue).is_none());
 }
+
+#[test]
+fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).unwrap().whole);
+    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    assert!(!queue.hurries(&acme()), "other changes wait for its end");
+    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    assert!(queue.hurries(&acme()));
+    queue.finished(&acme(), Ended::Interrupted, NOW);
+    let first = next(&mut queue).unwrap();
+    assert!(!first.whole && first.members == [eve()].into(), "the revocation does not wait for the rest");
+    assert!(!queue.hurries(&acme()), "a pass over a member does not make way");
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert!(next(&mut queue).is_none());
+    queue.wake(NOW + AFTER_INTERRUPTION);
+    let rest = next(&mut queue).unwrap();
+    assert!(rest.whole && rest.members.is_empty());
+    queue.finished(&acme(), Ended::Done, NOW);
+    wake(&mut queue);
+    assert!(next(&mut queue).is_none(), "and nothing is left");
+}

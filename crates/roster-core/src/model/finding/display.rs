@@ -169,6 +169,7 @@ impl fmt::Display for FindingKind {
                 )
             }
             Self::AddressInvalid(error) => write!(f, "{error}"),
+            Self::Unreadable(how) => write!(f, "it cannot be read, so nothing is changed for it: {how}"),
             Self::OwnerIsMember(owner) => {
                 let owner = Short(owner.as_str());
                 write!(f, "{owner} is the account's owner, who has the owner role and needs no Membership")

@@ -107,6 +107,7 @@ impl Names {
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
             Kind::HeldAtMost(Grantor::Group(object())),
             Kind::AddressInvalid(Box::new(domain)),
+            Kind::Unreadable("invalid type".into()),
             Kind::OwnerIsMember(email()),
             Kind::OwnerIsInvited(email()),
             Kind::DuplicateMembership(Box::new(DuplicateMembership { email: email(), own: label(), all })),

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, FindingKind, shorten::MOST};
+use super::{FieldPath, Finding, FindingKind, shorten::MOST};
 use crate::{
     api::InvalidReason,
-    model::{AccountKey, KindName},
+    model::{AccountKey, KindName, ObjectRef},
 };
 
 /// Faults and advice of one object, in the order in which they were found. Allocates nothing while it is empty.
@@ -18,6 +18,14 @@ impl Findings {
     pub fn account_missing(kind: KindName, name: &str, account: &AccountKey) -> Self {
         let mut builder = super::FindingsBuilder::new(kind, &account.namespace, name);
         builder.add("spec.accountRef", FindingKind::AccountMissing(account.clone()));
+        builder.finish()
+    }
+
+    /// Findings of an object whose spec cannot be read, in this field.
+    #[must_use]
+    pub fn unreadable(object: &ObjectRef, field: FieldPath, how: &str) -> Self {
+        let mut builder = super::FindingsBuilder::new(object.kind, &object.namespace, &object.name);
+        builder.add(field, FindingKind::Unreadable(how.into()));
         builder.finish()
     }
 

@@ -193,6 +193,8 @@ pub enum FindingKind {
     HeldAtMost(Grantor),
     /// Account, Membership, Invitation: an address that is none.
     AddressInvalid(Box<InvalidEmail>),
+    /// Any: its spec is of a form that this release cannot read; how.
+    Unreadable(Box<str>),
     /// Membership: the address is the owner's.
     OwnerIsMember(Email),
     /// Invitation: the address is the owner's.
@@ -245,6 +247,7 @@ impl FindingKind {
             Self::RestrictionMissing(_) => Reason::RestrictionNotFound,
             Self::ConfirmationMissing(_) => Reason::ConfirmationMissing,
             Self::AddressInvalid(_) => Reason::AddressInvalid,
+            Self::Unreadable(_) => Reason::Unreadable,
             Self::DuplicateMembership(_) => Reason::DuplicateMembership,
             Self::InvitationMissing(_) | Self::InvitationOnly => Reason::InvitationRequired,
             Self::PlanNotEligible { .. } => Reason::PlanNotEligible,

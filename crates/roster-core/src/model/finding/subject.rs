@@ -61,7 +61,8 @@ impl FindingKind {
             | Self::OwnerIsInvited(_)
             | Self::DuplicateMembership(_)
             | Self::InvitationOnly
-            | Self::PlanNotEligible { .. } => None,
+            | Self::PlanNotEligible { .. }
+            | Self::Unreadable(_) => None,
         }
     }
 }
