@@ -17,6 +17,7 @@ pub struct Audited {
     pub kind: String,
     pub name: String,
     pub cause: String,
+    pub origin: String,
     pub before: Value,
     pub after: Value,
 }
@@ -64,16 +65,18 @@ impl StoreFile {
 
     /// The audit from a record on.
     pub async fn audit_since(&self, length: i64) -> Vec<Audited> {
-        const SQL: &str = "SELECT kind, name, cause, before, after FROM audit WHERE seq > ? ORDER BY seq";
-        type Columns = (String, String, String, Option<String>, Option<String>);
+        const SQL: &str =
+            "SELECT kind, name, cause, coalesce(origin, ''), before, after FROM audit WHERE seq > ? ORDER BY seq";
+        type Columns = (String, String, String, String, Option<String>, Option<String>);
         let rows: Vec<Columns> =
             sqlx::query_as(SQL).bind(length).fetch_all(&mut self.connect().await).await.expect("the audit");
         let json = |text: Option<String>| text.map_or(Value::Null, |text| serde_json::from_str(&text).expect("JSON"));
         rows.into_iter()
-            .map(|(kind, name, cause, before, after)| Audited {
+            .map(|(kind, name, cause, origin, before, after)| Audited {
                 kind,
                 name,
                 cause,
+                origin,
                 before: json(before),
                 after: json(after),
             })

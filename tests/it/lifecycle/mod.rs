@@ -3,6 +3,7 @@
 
 mod adoption;
 mod catalog;
+mod causes;
 mod definitions;
 mod deletion;
 mod drift;

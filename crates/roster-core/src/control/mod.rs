@@ -30,6 +30,7 @@
 //! Which shards this replica holds is decided beside the loop, by [`leases`]: a long turn of the loop must not cost a lease.
 
 mod blocks;
+mod causes;
 mod deletion;
 mod event;
 mod fault;
@@ -69,6 +70,7 @@ use self::{
     watches::{Access, ListState, Lists, Refusals},
 };
 pub use self::{
+    causes::Triggers,
     event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
     fault::{ApiFault, NO_ANSWER},
     figures::Figures,
@@ -279,7 +281,8 @@ impl Control {
             WatchEvent::Object(object) => {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
-                let origin = self.origin(&object);
+                // What a list names first of all need not have changed.
+                let origin = (!self.index.is_first_listed(&object)).then(|| self.origin(&object));
                 let deleting = object.is_deleting();
                 let lane = if object.takes_away() { Lane::Revocations } else { Lane::Changes };
                 let statuses = &self.statuses;
@@ -291,7 +294,7 @@ impl Control {
                 if deleting {
                     self.vanished(&impacts);
                 }
-                self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
+                self.touch(impacts, Trigger { lane, origin: origin.as_ref() }, now);
             }
             WatchEvent::Unreadable(unreadable) => self.could_not_read(*unreadable, now),
             WatchEvent::Gone(object) => {

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt, hash::BuildHasher as _, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{ApiFault, Interrupt, Mono};
+use super::{ApiFault, Interrupt, Mono, Triggers};
 use crate::{
     contract::{Claim, StoreError},
     model::{AccountKey, Name, ObjectRef, Scope, Seed, SeededState},
     plan::Mark,
     report::{OnlyEnds, PassReport},
-    resolve::{Definitions, Origin},
+    resolve::Definitions,
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
 };
 
@@ -108,8 +108,8 @@ pub struct Reconcile {
     pub objects: ObjectsInScope,
     /// The definitions, where nothing has changed since they were worked out.
     pub known: Option<Arc<Definitions>>,
-    /// The object whose change brought the pass about; absent for a check.
-    pub trigger: Option<Origin>,
+    /// The objects whose changes brought the pass about; none for a check.
+    pub triggers: Triggers,
     /// Whether something changed, or a pass failed; otherwise it is a periodic check.
     pub is_change: bool,
     /// Since when it was waited for.

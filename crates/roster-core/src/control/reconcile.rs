@@ -9,7 +9,7 @@
 //!                                 store.apply, slice by slice ──► outcomes ──► reports, notices
 //! ```
 
-use super::{Pass, PassEnded, PassWork, Reconcile, World, deletion, slices};
+use super::{Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{Context, Evaluation, Judged, Prepared, ends, evaluate, judge, prepare},
@@ -66,7 +66,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     };
     drop(observed);
     // Ends by somebody's word are made in any case.
-    let applied = apply(pass, work, plan, why, world).await;
+    let applied = apply(pass, work, &judged, plan, why, world).await;
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
             "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
@@ -107,6 +107,7 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 async fn apply<W: World>(
     pass: &Pass,
     work: &Reconcile,
+    judged: &Judged,
     mut plan: Plan,
     only_ends: Option<OnlyEnds>,
     world: &W,
@@ -117,13 +118,7 @@ async fn apply<W: World>(
     if plan.needs_account || plan.changes.is_empty() {
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
-    if let Some(trigger) = &work.trigger {
-        // What a whole pass changes, the object that brought it about has caused; a member's own change, the member.
-        let own = objects.scope != Scope::Account;
-        for change in plan.changes.iter_mut().filter(|change| !own || change.origin.is_none()) {
-            change.origin = Some(trigger.clone());
-        }
-    }
+    causes::name(&mut plan.changes, &work.triggers, objects, judged);
     let slices = slices::cut(&mut plan, world.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let mut interrupted = false;

@@ -165,7 +165,7 @@ impl Control {
         Some(Reconcile {
             objects,
             known: self.accounts.get(key).and_then(|state| state.known(revision)),
-            trigger: pending.trigger.clone(),
+            triggers: pending.triggers.clone(),
             is_change: pending.lane.is_change(),
             since: pending.since,
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),

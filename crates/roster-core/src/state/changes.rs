@@ -114,6 +114,13 @@ impl Index {
         impacts
     }
 
+    /// Returns whether a list is naming an object that was not known before.
+    #[must_use]
+    pub fn is_first_listed(&self, object: &Object) -> bool {
+        let reference = reference_of(object);
+        self.listing.contains_key(&reference.kind) && self.meta(&reference).is_none()
+    }
+
     /// A list begins.
     pub fn begin_list(&mut self, kind: KindName) {
         self.listing.insert(kind, HashSet::with_hasher(self.hashing));

@@ -15,7 +15,7 @@ use std::{
 };
 
 pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WorkItem};
-use super::Mono;
+use super::{Mono, Triggers};
 use crate::model::{AccountKey, Name, Seed, SeededState};
 
 /// Wait of the rest of a pass that made way for a revocation: that is looked at first.
@@ -47,7 +47,7 @@ struct Work {
     pending: Option<Pending>,
     /// What failed, and is to be done again when it is due.
     failed: Option<Pending>,
-    /// What the running pass carries out, without its members and its trigger.
+    /// What the running pass carries out, without its members.
     running: Option<Pending>,
     failures: u32,
     /// When what failed is done again: once, however much of it there is.
@@ -87,12 +87,12 @@ impl Queue {
     /// Asks for something to be looked at.
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
         let Trigger { lane, origin } = trigger;
-        let (whole, members) = match item {
-            WorkItem::Account => (true, BTreeSet::new()),
-            WorkItem::Member(email) => (false, [email].into()),
+        let (whole, members, triggers) = match item {
+            WorkItem::Account => (true, BTreeSet::new(), Triggers::of(origin, None)),
+            WorkItem::Member(email) => (false, [email.clone()].into(), Triggers::of(origin, Some(&email))),
         };
         let changed = lane.is_change().then_some(now);
-        let asked = Pending { whole, members, trigger: origin.cloned(), since: Some(now), lane, changed };
+        let asked = Pending { whole, members, triggers, since: Some(now), lane, changed };
         let work = self.work.entry(key.clone()).or_default();
         let stood = work.pending.as_ref().map(|pending| pending.lane);
         match &mut work.pending {
@@ -123,7 +123,8 @@ impl Queue {
                         pending.merge(failed);
                     }
                     let Pending { whole, lane, changed, .. } = pending;
-                    work.running = Some(Pending { whole, lane, changed, ..Pending::default() });
+                    let triggers = pending.triggers.clone();
+                    work.running = Some(Pending { whole, triggers, lane, changed, ..Pending::default() });
                     return Some((key, pending));
                 }
                 Admission::Full(store) => {
@@ -188,7 +189,8 @@ impl Queue {
         let ran = work.running.take().unwrap_or_default();
         work.place = Place::Ready;
         let lane = ran.lane.min(Lane::Changes);
-        let rest = Pending { since: Some(now), lane, changed: ran.changed, ..Pending::default() };
+        let rest =
+            Pending { since: Some(now), lane, changed: ran.changed, triggers: ran.triggers, ..Pending::default() };
         match ended {
             Ended::Done => {
                 // Only the whole account shows that nothing is left of a failure.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    control::Mono,
+    control::{Mono, Triggers},
     model::{Email, Name},
     resolve::Origin,
 };
@@ -61,8 +61,8 @@ pub(in crate::control) struct Pending {
     pub(in crate::control) whole: bool,
     /// These addresses.
     pub(in crate::control) members: BTreeSet<Email>,
-    /// The object that brought it about first.
-    pub(in crate::control) trigger: Option<Origin>,
+    /// The objects that brought it about.
+    pub(in crate::control) triggers: Triggers,
     /// When the first of it was asked for.
     pub(in crate::control) since: Option<Mono>,
     /// Lane in which it waits.
@@ -77,7 +77,7 @@ impl Pending {
     pub(super) fn merge(&mut self, other: Self) {
         self.whole |= other.whole;
         self.members.extend(other.members);
-        self.trigger = self.trigger.take().or(other.trigger);
+        self.triggers.merge(other.triggers);
         self.since = earlier(self.since, other.since);
         self.lane = self.lane.min(other.lane);
         self.changed = earlier(self.changed, other.changed);

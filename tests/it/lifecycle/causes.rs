@@ -1,0 +1,124 @@
+//! What the audit says caused a change: the object that changed what the entry is made of, however many arrive together.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{ADMIN, NONE, Site, VIEWER};
+
+/// An account with a role and a group of its own, and somebody for each way to get access.
+async fn acme(prefix: &str) -> Site<'static> {
+    let site = Site::shared(prefix).await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.apply(
+        "
+apiVersion: roster.dev/v1alpha1
+kind: Role
+metadata: {name: clerk}
+spec: {accountRef: {name: acme}, permissions: {orders: View}}
+---
+apiVersion: roster.dev/v1alpha1
+kind: UserGroup
+metadata: {name: night}
+spec: {accountRef: {name: acme}, permissions: {orders: View}}
+---
+apiVersion: roster.dev/v1alpha1
+kind: UserGroup
+metadata: {name: clerks}
+spec: {accountRef: {name: acme}, roleRefs: [{kind: Role, name: clerk}]}
+",
+    )
+    .await;
+    site.member_of("acme", "by-role", "roleRef: {kind: Role, name: clerk}").await;
+    site.member_of("acme", "by-group", "groupRefs: [{name: night}]").await;
+    site.member_of("acme", "by-both", "groupRefs: [{name: clerks}]").await;
+    site.member("by-catalog", "viewer").await;
+    site.members_ready(&["by-role", "by-group", "by-both", "by-catalog"]).await;
+    site
+}
+
+/// What the audit says since: object and origin.
+async fn causes(site: &Site<'_>, length: i64) -> BTreeMap<String, String> {
+    let audit = site.file().audit_since(length).await.into_iter();
+    audit.map(|it| (format!("{} {}", it.kind, it.name.replace("@acme.example", "")), it.origin)).collect()
+}
+
+fn said(causes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    causes.iter().map(|(object, origin)| ((*object).to_owned(), (*origin).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn each_change_names_the_object_that_brought_it_about() {
+    let site = acme("causes-alone").await;
+    let edit = "orders=Edit users=Denied";
+
+    let length = site.file().audit_length().await;
+    site.patch("Role", "clerk", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
+    site.view("by-role", edit).await;
+    site.view("by-both", edit).await;
+    let role = "Role clerk@2";
+    assert_eq!(
+        causes(&site, length).await,
+        said(&[
+            ("role custom:clerk", role),
+            ("group clerks", role),
+            ("member by-role", role),
+            ("member by-both", role)
+        ])
+    );
+
+    let length = site.file().audit_length().await;
+    site.patch("UserGroup", "night", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
+    site.view("by-group", edit).await;
+    let group = "UserGroup night@2";
+    assert_eq!(causes(&site, length).await, said(&[("group night", group), ("member by-group", group)]));
+
+    let length = site.file().audit_length().await;
+    site.patch("Membership", "by-catalog", json!({"spec": {"roleRef": {"name": "admin"}}})).await;
+    site.view("by-catalog", ADMIN).await;
+    assert_eq!(causes(&site, length).await, said(&[("member by-catalog", "Membership by-catalog@2")]));
+
+    let length = site.file().audit_length().await;
+    site.store("blocked: [{email: by-role@acme.example}]").await;
+    site.view("by-role", NONE).await;
+    let causes = causes(&site, length).await;
+    assert!(causes["member by-role"].starts_with("IdentityStore "), "{causes:?}");
+    assert_eq!(causes.len(), 1);
+}
+
+#[tokio::test]
+async fn of_several_that_arrive_together_each_change_names_its_own() {
+    let site = acme("causes-together").await;
+    let length = site.file().audit_length().await;
+    // While nobody can write the store, everything that happens makes one pass.
+    let mut writer = site.file().connect().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writer).await.unwrap();
+    site.account("acme", "displayName: Acme").await;
+    site.patch("Membership", "by-catalog", json!({"spec": {"roleRef": {"name": "admin"}}})).await;
+    site.patch("UserGroup", "night", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
+    site.patch("Role", "clerk", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
+    site.member("new", "viewer").await;
+    site.delete("UserGroup", "clerks").await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    site.view("by-role", "orders=Edit users=Denied").await;
+    site.view("by-group", "orders=Edit users=Denied").await;
+    site.view("by-both", NONE).await;
+    site.view("by-catalog", ADMIN).await;
+    site.view("new", VIEWER).await;
+    let causes = causes(&site, length).await;
+    let wanted = [
+        ("account ", "Account acme@2"),
+        ("role custom:clerk", "Role clerk@2"),
+        ("group night", "UserGroup night@2"),
+        ("member by-role", "Role clerk@2"),
+        ("member by-group", "UserGroup night@2"),
+        ("member by-catalog", "Membership by-catalog@2"),
+        ("member new", "Membership new@1"),
+    ];
+    for (object, origin) in wanted {
+        assert_eq!(causes.get(object).map(String::as_str), Some(origin), "{object}: {causes:#?}");
+    }
+    assert!(causes["member by-both"].starts_with("UserGroup clerks@"), "{causes:#?}");
+}
