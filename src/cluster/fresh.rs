@@ -11,6 +11,7 @@ use kube::{Api, Client, api::ListParams};
 
 use crate::{
     api,
+    cluster::wire::Wire,
     model::{AccountKey, KindName},
 };
 
@@ -56,7 +57,7 @@ pub async fn lacks_definition(client: &Client, kind: KindName) -> Result<bool, k
 /// # Errors
 /// When the API server cannot say.
 pub async fn is_unused(client: &Client, kind: KindName, name: &str) -> Result<bool, kube::Error> {
-    let accounts: Api<api::Account> = Api::all(client.clone());
+    let accounts: Api<Wire<api::Account>> = Api::all(client.clone());
     let mut page = ListParams::default().limit(PAGE);
     loop {
         let found = match accounts.list(&page).await {
@@ -67,9 +68,11 @@ pub async fn is_unused(client: &Client, kind: KindName, name: &str) -> Result<bo
             }
             Err(error) => return Err(error),
         };
-        let uses = |account: &api::Account| match kind {
-            KindName::PermissionCatalog => account.spec.catalog_ref.name == name,
-            _ => account.spec.store_ref.name == name,
+        let uses = |account: &Wire<api::Account>| match (&account.spec, kind) {
+            (Ok(spec), KindName::PermissionCatalog) => spec.catalog_ref.name == name,
+            (Ok(spec), _) => spec.store_ref.name == name,
+            // Nobody knows what one uses that cannot be read.
+            (Err(_), _) => true,
         };
         if found.items.iter().any(uses) {
             return Ok(false);

@@ -63,11 +63,11 @@ pub async fn read(
     let mut objects = Objects::default();
     namespaces(&client, within, &mut objects).await?;
     for catalog in list_all::<Wire<api::PermissionCatalog>>(Api::all(client.clone())).await? {
-        add(&mut objects, catalog)?;
+        add_foreign(&mut objects, catalog);
     }
     last_revisions(&client, controller_namespace, &mut objects).await?;
     for store in list_all::<Wire<api::IdentityStore>>(Api::all(client.clone())).await? {
-        add(&mut objects, store)?;
+        add_foreign(&mut objects, store);
     }
     add_all::<api::Account>(&client, within, &mut objects).await?;
     let accounts = SnapshotSource::accounts(&objects).cloned().collect();
@@ -75,7 +75,7 @@ pub async fn read(
         // Who may not look there is told what everybody else is: that nothing admits the account.
         let api: Api<Wire<api::Account>> = Api::namespaced(client.clone(), &key.namespace);
         if let Ok(Some(parent)) = api.get_opt(&key.name).await {
-            add(&mut objects, parent)?;
+            add_foreign(&mut objects, parent);
         }
     }
     add_all::<api::Role>(&client, within, &mut objects).await?;
@@ -135,6 +135,16 @@ where
         add(objects, found)?;
     }
     Ok(())
+}
+
+/// Adds an object of all tenants, or of another one. One that cannot be read is left out, and said: whoever refers to it is
+/// told that it is not there.
+fn add_foreign<K: FromWire>(objects: &mut Objects, found: Wire<K>) {
+    match K::seen(found) {
+        WatchEvent::Object(object) => objects.add(object),
+        WatchEvent::Unreadable(unreadable) => eprintln!("warning: {unreadable}"),
+        _ => {}
+    }
 }
 
 /// Adds an object. An answer that leaves one out would be wrong, so one that cannot be read is an error.

@@ -27,7 +27,8 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     let started = Instant::now();
     let stores: Api<IdentityStore> = Api::all(client.clone());
     let names: Vec<String> = if place.all_stores {
-        let all = stores.list(&ListParams::default()).await.context("cannot list identitystores")?;
+        // By name only: one that cannot be read must not keep the others from being told.
+        let all = stores.list_metadata(&ListParams::default()).await.context("cannot list identitystores")?;
         all.items.iter().map(ResourceExt::name_any).collect()
     } else {
         vec![place.identity_store.clone()]

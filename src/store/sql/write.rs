@@ -153,17 +153,19 @@ impl<'a> Writing<'a> {
             audited.extend(self.translate(&from).await?);
         }
         audit_append(self.session, audited).await?;
-        let is_approved =
-            |(place, _): &(usize, Step)| self.audit.batch.changes.get(*place).is_some_and(|it| it.approved);
-        if work.iter().any(is_approved) {
-            self.session.write(Write::UseUpApproval(self.id)).await?;
-        }
         // Records are several times as large as their changes: only those of one chunk are there at a time.
         for chunk in work.chunks(CHUNK) {
             self.write(chunk, &mut outcomes).await?;
             let made = chunk.iter().filter(|(place, _)| outcomes.get(*place) == Some(&Ok(())));
             let made = made.filter_map(|(place, _)| self.audit.change(self.audit.batch.changes.get(*place)?)).collect();
             audit_append(self.session, made).await?;
+        }
+        let is_used = |(place, _): &(usize, Step)| {
+            self.audit.batch.changes.get(*place).is_some_and(|change| change.approved)
+                && outcomes.get(*place) == Some(&Ok(()))
+        };
+        if work.iter().any(is_used) {
+            self.session.write(Write::UseUpApproval(self.id)).await?;
         }
         if let Some(place) = account_goes {
             let outcome = self.remove_account().await?;

@@ -1,15 +1,18 @@
 //! What caused each change of a pass, for the audit: of the objects that changed since the last one, that which the entry is
 //! made of. Several that arrive together make one pass, and none of them stands for all of it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
-    api::RoleRefKind,
+    api::{RoleRef, RoleRefKind},
     evaluate::Judged,
-    model::{Email, Name},
+    model::{Email, Name, RoleName},
     plan::{Cause, Change, Content, ObjectKey},
     resolve::{End, Origin},
-    state::{MemberFacts, ObjectsInScope},
+    state::{GroupFacts, MemberFacts, ObjectsInScope, Snapshot},
 };
 
 /// Objects of an account, each told once; more than these are not told apart.
@@ -39,8 +42,10 @@ impl Triggers {
     /// Takes in others that arrived later.
     pub(super) fn merge(&mut self, later: Self) {
         for origin in later.objects {
-            self.objects.retain(|known| (known.kind, &known.name) != (origin.kind, &origin.name));
-            if self.objects.len() < MOST {
+            let mut known = self.objects.iter_mut();
+            if let Some(known) = known.find(|known| (known.kind, &known.name) == (origin.kind, &origin.name)) {
+                *known = origin;
+            } else if self.objects.len() < MOST {
                 self.objects.push(origin);
             }
         }
@@ -57,7 +62,12 @@ impl Triggers {
 /// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
 /// stays named.
 pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope, judged: &Judged) {
-    let known = Known { triggers, objects, judged };
+    let known = Known {
+        triggers,
+        objects,
+        judged,
+        concerned: triggers.objects.iter().map(|origin| Concerned::new(origin, &objects.snapshot)).collect(),
+    };
     for change in changes.iter_mut().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)) {
         if let Some(cause) = known.cause(change) {
             change.origin = Some(cause);
@@ -69,20 +79,76 @@ struct Known<'a> {
     triggers: &'a Triggers,
     objects: &'a ObjectsInScope,
     judged: &'a Judged,
+    /// What each of the objects that concern the whole account concerns.
+    concerned: Vec<Concerned>,
+}
+
+/// What an object concerns in an account.
+enum Concerned {
+    /// All of it.
+    Everything,
+    /// These roles and groups, and whoever has one of them.
+    Some { roles: BTreeSet<RoleName>, default_role: bool, groups: BTreeSet<Name> },
+    /// Whoever came by this invitation.
+    Invited,
+}
+
+impl Concerned {
+    fn new(origin: &Origin, snapshot: &Snapshot) -> Self {
+        let (mut roles, mut default_role, mut groups) = (BTreeSet::new(), false, BTreeSet::new());
+        match origin.kind {
+            "Role" => {
+                roles.insert(RoleName::custom(&origin.name));
+                if let Some(role) = snapshot.roles.iter().find(|role| role.name == origin.name) {
+                    roles.extend(role.spec.overrides.as_deref().map(RoleName::predefined));
+                    default_role = role.spec.overrides.is_some();
+                } else {
+                    // It is gone, and may have overridden any.
+                    let predefined = snapshot.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
+                    roles.extend(predefined.map(|role| RoleName::predefined(&role.name)));
+                    default_role = true;
+                }
+                let has =
+                    |group: &&Arc<GroupFacts>| group.spec.role_refs.iter().any(|role| roles.contains(&named(role)));
+                groups.extend(snapshot.groups.iter().filter(has).map(|group| group.name.clone()));
+            }
+            "UserGroup" => drop(groups.insert(origin.name.clone())),
+            "Invitation" => return Self::Invited,
+            _ => return Self::Everything,
+        }
+        Self::Some { roles, default_role, groups }
+    }
+
+    fn concerns(&self, origin: &Origin, facts: &MemberFacts) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Invited => facts.invitation.as_ref() == Some(&origin.name),
+            Self::Some { roles, default_role, groups } => {
+                facts.role.as_ref().map_or(*default_role, |role| roles.contains(&named(role)))
+                    || facts.groups.iter().any(|group| groups.contains(group))
+            }
+        }
+    }
+}
+
+fn named(role: &RoleRef) -> RoleName {
+    match role.kind {
+        RoleRefKind::Role => RoleName::custom(&role.name),
+        RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
+    }
 }
 
 impl Known<'_> {
     fn cause(&self, change: &Change) -> Option<Origin> {
         match &change.object {
-            ObjectKey::Account => self.nearest(|origin| origin.kind != "Role" && origin.kind != "UserGroup"),
-            ObjectKey::Role(role) => self.nearest(|origin| match origin.kind {
-                "Role" => origin.name == role.name || self.overrides(&origin.name, &role.name),
-                kind => kind != "UserGroup",
+            ObjectKey::Account => self.nearest(|_, concerned| matches!(concerned, Concerned::Everything)),
+            ObjectKey::Role(role) => self.nearest(|_, concerned| match concerned {
+                Concerned::Some { roles, .. } => roles.contains(role),
+                other => matches!(other, Concerned::Everything),
             }),
-            ObjectKey::Group(group) => self.nearest(|origin| match origin.kind {
-                "UserGroup" => origin.name == *group,
-                "Role" => self.roles_of(group).any(|(kind, role)| self.is_role(origin, kind, role)),
-                _ => true,
+            ObjectKey::Group(group) => self.nearest(|_, concerned| match concerned {
+                Concerned::Some { groups, .. } => groups.contains(group),
+                other => matches!(other, Concerned::Everything),
             }),
             ObjectKey::Member(email) => self.of_member(email, change),
         }
@@ -100,22 +166,15 @@ impl Known<'_> {
             return Some(own.clone());
         }
         let place = self.objects.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
-        let records = place.and_then(|place| self.objects.members.get(place)).map(|(_, records)| records);
-        let concerns = |facts: &MemberFacts, origin: &Origin| match origin.kind {
-            "Role" => self.has_role(facts, origin),
-            "UserGroup" => facts.groups.contains(&origin.name),
-            "Invitation" => facts.invitation.as_ref() == Some(&origin.name),
-            _ => true,
-        };
-        self.nearest(|origin| match records {
-            Some(records) if !records.is_empty() => records.iter().any(|record| concerns(&record.facts, origin)),
-            // The owner, or somebody of whom no object is left.
-            _ => !matches!(origin.kind, "Role" | "UserGroup" | "Invitation"),
+        let records = place.and_then(|place| self.objects.members.get(place)).map(|(_, records)| records.as_slice());
+        self.nearest(|origin, concerned| match records {
+            Some([]) | None => matches!(concerned, Concerned::Everything),
+            Some(records) => records.iter().any(|record| concerned.concerns(origin, &record.facts)),
         })
     }
 
     /// The nearest of the objects that concern an entry.
-    fn nearest(&self, concerns: impl Fn(&Origin) -> bool) -> Option<Origin> {
+    fn nearest(&self, concerns: impl Fn(&Origin, &Concerned) -> bool) -> Option<Origin> {
         let distance = |origin: &&Origin| match origin.kind {
             "Account" => 1,
             "PermissionCatalog" => 2,
@@ -123,41 +182,10 @@ impl Known<'_> {
             "Namespace" => 4,
             _ => 0,
         };
-        self.triggers.objects.iter().filter(|origin| concerns(origin)).min_by_key(distance).cloned()
-    }
-
-    /// Whether a member holds a role, by itself or by a group.
-    fn has_role(&self, facts: &MemberFacts, origin: &Origin) -> bool {
-        let own = match &facts.role {
-            Some(role) => self.is_role(origin, role.kind, &role.name),
-            // The catalog's default role, which may be overridden.
-            None => {
-                self.objects.snapshot.roles.iter().any(|role| role.name == origin.name && role.spec.overrides.is_some())
-            }
-        };
-        let by_group = |group: &Name| self.roles_of(group).any(|(kind, role)| self.is_role(origin, kind, role));
-        own || facts.groups.iter().any(by_group)
-    }
-
-    fn roles_of(&self, group: &str) -> impl Iterator<Item = (RoleRefKind, &str)> {
-        let groups = self.objects.snapshot.groups.iter().filter(move |other| *other.name == *group);
-        groups.flat_map(|group| &group.spec.role_refs).map(|role| (role.kind, role.name.as_str()))
-    }
-
-    /// Whether a reference leads to what this object says: the Role itself, or what it overrides or is based on.
-    fn is_role(&self, origin: &Origin, kind: RoleRefKind, name: &str) -> bool {
-        match kind {
-            RoleRefKind::Role => *origin.name == *name,
-            // One that is gone by now may have overridden anything.
-            RoleRefKind::PredefinedRole => {
-                self.overrides(&origin.name, name)
-                    || self.objects.snapshot.roles.iter().all(|role| role.name != origin.name)
-            }
-        }
-    }
-
-    fn overrides(&self, role: &str, predefined: &str) -> bool {
-        let mut roles = self.objects.snapshot.roles.iter();
-        roles.any(|other| *other.name == *role && other.spec.overrides.as_deref() == Some(predefined))
+        let all = std::iter::zip(&self.triggers.objects, &self.concerned);
+        all.filter(|(origin, concerned)| concerns(origin, concerned))
+            .map(|(origin, _)| origin)
+            .min_by_key(distance)
+            .cloned()
     }
 }

@@ -48,7 +48,8 @@ impl Control {
 
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
         let key = &running.key;
-        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes, confirmed } = report;
+        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes, confirmed, only_ends } =
+            report;
         let ended = match ended(&end) {
             // It is known by now.
             Ended::Waits if self.lists.are_complete() => Ended::Partly,
@@ -64,9 +65,13 @@ impl Control {
         {
             state.confirmed = Some(running.vanished);
         }
-        self.remember(running, definitions, &end, now);
+        self.remember(running, definitions, &end, only_ends, now);
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
-        for (object, report) in reports {
+        // A report on what the object was is dropped: it must not stand in the place of another that waits.
+        let reports = reports.into_iter().filter(|(object, report)| {
+            self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
+        });
+        for (object, report) in reports.collect::<Vec<_>>() {
             self.statuses.put_within(pass, object, report, lane, now.mono);
         }
         self.accounts.entry(key.clone()).or_default().reports.extend(shown);
@@ -148,7 +153,7 @@ impl Control {
     }
 
     /// Keeps the definitions for the next pass, and plans the next check.
-    fn remember(&mut self, running: &Running, definitions: Arc<Definitions>, end: &PassEnd, now: Now) {
+    fn remember(&mut self, running: &Running, definitions: Arc<Definitions>, end: &PassEnd, only_ends: bool, now: Now) {
         let key = &running.key;
         let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
         let state = self.accounts.entry(key.clone()).or_default();
@@ -156,7 +161,7 @@ impl Control {
         // Who failed alone is tried again alone; the account is compared whole as ever.
         let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
         if running.scope == Scope::Account && is_whole {
-            if *end == PassEnd::Done {
+            if *end == PassEnd::Done && !only_ends {
                 state.checked = Some(now.mono);
             }
             let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());

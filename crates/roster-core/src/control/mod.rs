@@ -296,7 +296,7 @@ impl Control {
                 }
                 self.touch(impacts, Trigger { lane, origin: origin.as_ref() }, now);
             }
-            WatchEvent::Unreadable(unreadable) => self.could_not_read(*unreadable, now),
+            WatchEvent::Unreadable(unreadable) => self.could_not_read(&unreadable, now),
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
@@ -308,25 +308,36 @@ impl Control {
     }
 
     /// Takes in an object that cannot be read: it counts as it did, and says so.
-    fn could_not_read(&mut self, unreadable: Unreadable, now: Now) {
+    fn could_not_read(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
-        let origin =
-            Origin { kind: object.kind.as_str(), name: object.name.clone(), generation: unreadable.meta.generation };
-        let (deleting, report) = (unreadable.meta.deleting, report::unreadable(&unreadable));
-        let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
-        let account = unreadable.account.clone().map(|name| AccountKey { namespace: object.namespace.clone(), name });
-        let impacts = self.index.note_unreadable(unreadable);
+        let generation = unreadable.meta.generation;
+        let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
+        let deleting = unreadable.meta.deleting;
+        let known = self.index.unreadable(&object).map(|before| (before.meta.uid.clone(), before.meta.generation));
+        let is_news = known != Some((unreadable.meta.uid.clone(), generation));
+        let impacts = self.index.note_unreadable(unreadable.clone());
         if deleting {
             self.vanished(&impacts);
         }
         let lane = if deleting { Lane::Revocations } else { Lane::Changes };
         self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
-        // Of one that belongs to nothing nobody knows who looks after it.
-        if account.is_some_and(|key| self.shards.has(self.shard_of(&key))) {
-            self.outbox.push(Effect::Tell(note));
-            self.statuses.put(object, report, StatusLane::Bulk, Duration::ZERO, now.mono);
-        } else if self.shards.has(0) {
-            self.outbox.push(Effect::Tell(note));
+        if is_news {
+            self.say_unreadable(unreadable, now);
+        }
+    }
+
+    /// Says of an object that it cannot be read, where its account is ours. Of what belongs to no account an event says it,
+    /// by whoever has the first shard.
+    pub(super) fn say_unreadable(&mut self, unreadable: &Unreadable, now: Now) {
+        let object = unreadable.object.clone();
+        let shard = unreadable.account_key().map_or(0, |key| self.shard_of(&key));
+        if !self.shards.has(shard) {
+            return;
+        }
+        let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
+        self.outbox.push(Effect::Tell(note));
+        if unreadable.account.is_some() {
+            self.statuses.put(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now.mono);
         }
     }
 

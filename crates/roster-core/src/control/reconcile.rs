@@ -123,8 +123,8 @@ async fn apply<W: World>(
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let mut interrupted = false;
     for slice in slices {
-        // Not before the first: whoever asks again and again must not keep the pass from getting on.
-        interrupted = !outcomes.is_empty() && pass.interrupt.is_set();
+        // Not before something is done: whoever asks again and again must not keep the pass from getting on.
+        interrupted = outcomes.iter().any(Result::is_ok) && pass.interrupt.is_set();
         if interrupted {
             break;
         }
@@ -134,7 +134,16 @@ async fn apply<W: World>(
             continue;
         }
         let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes, now: objects.now };
-        outcomes.extend(world.apply(&batch, &pass.permit).await?);
+        match world.apply(&batch, &pass.permit).await {
+            Ok(made) => outcomes.extend(made),
+            Err(error) if outcomes.is_empty() => return Err(error),
+            // What is done is done, and is told; the rest failed.
+            Err(error) => {
+                let left = plan.changes.len() - outcomes.len();
+                outcomes.extend(std::iter::repeat_n(Err(error), left));
+                break;
+            }
+        }
     }
     if interrupted {
         slices::keep_done(&mut plan, outcomes.len());

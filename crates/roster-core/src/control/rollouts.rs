@@ -101,6 +101,10 @@ impl Control {
     pub(super) fn look_at_catalog(&mut self, object: &ObjectRef, complete: bool, now: Now, effects: &mut Vec<Effect>) {
         let name = &object.name;
         let Some(revisions) = self.index.revisions(name) else {
+            if self.index.unreadable(object).is_some() {
+                // It is there, and nobody knows what it says.
+                return;
+            }
             self.stops.remove(name);
             let record = self.index.record(name).filter(|_| complete).map(|record| RecordWrite::forget(record));
             if record.is_some() {

@@ -10,7 +10,10 @@ use super::{
     queue::{Trigger, WorkItem},
     shards::HANDOVER,
 };
-use crate::model::{AccountKey, KindName, Name, ObjectRef};
+use crate::{
+    model::{AccountKey, KindName, Name, ObjectRef},
+    state::Unreadable,
+};
 
 /// A list of everything, made since some shards were taken.
 #[derive(Default)]
@@ -99,6 +102,12 @@ impl Control {
                 self.blocks.wait_for(&store, record.facts.generation, key);
             }
             self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
+        }
+        let unreadable: Vec<Unreadable> = self.index.all_unreadable().cloned().collect();
+        for unreadable in &unreadable {
+            if unreadable.account_key().map_or(0, |key| self.shard_of(&key)) == shard {
+                self.say_unreadable(unreadable, now);
+            }
         }
         if shard == 0 {
             self.look_at_stores(now.mono);

@@ -141,9 +141,16 @@ impl Control {
         Delete {
             account: account.clone(),
             ends: if waits { self.reconcile(key, pending, Some(OnlyEnds::ManagedAccounts), now) } else { None },
-            knows_stores: self.lists.know_stores(),
+            knows_stores: self.lists.know_stores() && !self.cannot_read_store(account),
             children,
         }
+    }
+
+    /// Whether the store of an account is there, and cannot be read.
+    fn cannot_read_store(&self, account: &Record<AccountFacts>) -> bool {
+        let name = Name::new(&account.facts.spec.store_ref.name);
+        let store = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name };
+        self.index.unreadable(&store).is_some() && self.index.meta(&store).is_none()
     }
 
     /// Takes everything that a pass works on out of the index.

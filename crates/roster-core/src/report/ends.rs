@@ -1,7 +1,7 @@
 //! Report of a pass that made only ends by somebody's word: what else the objects say waits, and why.
 
 use super::{
-    AppliedPlan, PassEnd, PassReport, Report, Synced, Waits,
+    AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
     bodies::{account_report, member_report},
     outcome::Outcomes,
 };
@@ -97,7 +97,11 @@ pub(super) fn report(
     }
     if whole {
         let report = account_report(&pass.account, definitions, pass, None);
-        let report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };
+        let mut report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };
+        // Nothing of the catalog was applied.
+        if let Detail::Account { catalog, .. } = &mut report.detail {
+            *catalog = None;
+        }
         outcome.say(pass, KindName::Account, &pass.account, report);
     }
 }

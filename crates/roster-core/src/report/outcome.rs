@@ -60,6 +60,8 @@ pub struct PassReport {
     pub wakes: Vec<(Timestamp, Email)>,
     /// Whether a fresh read found that account, namespace and definitions stay.
     pub confirmed: bool,
+    /// Whether only ends by somebody's word were made.
+    pub only_ends: bool,
 }
 
 /// How a pass ended.
@@ -123,6 +125,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         drift: (0, 0),
         wakes: judged.wakes.clone(),
         confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
+        only_ends: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(_), .. }))),
     };
     match result {
         Ok(Some(done)) => {
@@ -135,7 +138,11 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 let outcomes = Outcomes::new(pass, done);
                 outcomes.count(&mut outcome);
                 outcome.notices = notices::of(pass, &outcomes);
-                outcome.end = PassEnd::Interrupted;
+                match &mut outcome.end {
+                    // All of it again, after a while: whatever failed must not be passed over because something hurried.
+                    PassEnd::Retry { members, .. } => *members = None,
+                    end => *end = PassEnd::Interrupted,
+                }
                 return outcome;
             }
             match &done.only_ends {

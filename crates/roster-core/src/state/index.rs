@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::{
     AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, Meta, NamespaceRecord,
-    Record, RoleFacts, RoleRefs, StoreFacts, Tally, unreadable::UnreadableRecord,
+    Record, RoleFacts, RoleRefs, StoreFacts, Tally, unreadable::UnreadableObjects,
 };
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed, SeededState};
 
@@ -37,7 +37,7 @@ pub struct Index {
     pub(super) members: Map<Key, Arc<Record<MemberFacts>>>,
     pub(super) invitations: Map<Key, Arc<Record<InvitationFacts>>>,
     /// Objects that cannot be read.
-    pub(super) unreadable: BTreeMap<ObjectRef, UnreadableRecord>,
+    pub(super) unreadable: UnreadableObjects,
     /// By address, the accounts in which it is the owner's, or of a Membership or an Invitation: once for each of them.
     pub(super) people: Map<Email, SmallVec<[AccountKey; 1]>>,
     /// Records of catalogs' last revisions, by catalog.
@@ -144,7 +144,7 @@ impl Index {
             groups: Map::with_hasher(hashing),
             members: Map::with_hasher(hashing),
             invitations: Map::with_hasher(hashing),
-            unreadable: BTreeMap::new(),
+            unreadable: UnreadableObjects::default(),
             people: Map::with_hasher(hashing),
             records: BTreeMap::new(),
             listing: BTreeMap::new(),

@@ -2,7 +2,11 @@
 //! read, it counts as that. One that was never read, but may have counted before this process looked, holds back its
 //! account: only ends by somebody's word are made there.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use super::{Impact, Index, Meta, Object, Record};
 use crate::model::{AccountKey, FieldPath, KindName, Name, ObjectRef};
@@ -22,6 +26,15 @@ pub struct Unreadable {
     pub how: Box<str>,
 }
 
+impl Unreadable {
+    /// Returns the account that it says it belongs to.
+    #[must_use]
+    pub fn account_key(&self) -> Option<AccountKey> {
+        let name = self.account.clone()?;
+        Some(AccountKey { namespace: self.object.namespace.clone(), name })
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (object, field) = (&self.object, &self.field);
@@ -37,6 +50,37 @@ pub(super) struct UnreadableRecord {
     holds_back: Option<AccountKey>,
 }
 
+/// Objects that cannot be read, and the accounts that wait for some of them.
+#[derive(Debug, Default)]
+pub(super) struct UnreadableObjects {
+    objects: BTreeMap<ObjectRef, UnreadableRecord>,
+    held_back: BTreeMap<AccountKey, BTreeSet<ObjectRef>>,
+}
+
+impl UnreadableObjects {
+    fn remove(&mut self, reference: &ObjectRef) -> Option<UnreadableRecord> {
+        let record = self.objects.remove(reference)?;
+        if let Some(key) = &record.holds_back
+            && let Some(all) = self.held_back.get_mut(key)
+        {
+            all.remove(reference);
+            if all.is_empty() {
+                self.held_back.remove(key);
+            }
+        }
+        Some(record)
+    }
+
+    fn insert(&mut self, record: UnreadableRecord) {
+        let reference = record.told.object.clone();
+        self.remove(&reference);
+        if let Some(key) = &record.holds_back {
+            self.held_back.entry(key.clone()).or_default().insert(reference.clone());
+        }
+        self.objects.insert(reference, record);
+    }
+}
+
 impl Index {
     /// Takes in an object that cannot be read.
     pub fn note_unreadable(&mut self, unreadable: Unreadable) -> Vec<Impact> {
@@ -44,6 +88,9 @@ impl Index {
         let is_listed = self.listing.get_mut(&reference.kind).map(|named| {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         });
+        let before = self.unreadable.objects.get(&reference);
+        let before = before.filter(|before| before.told.meta.uid == unreadable.meta.uid);
+        let may_have_counted = before.map_or(is_listed.is_some(), |before| before.holds_back.is_some());
         let mut impacts = Vec::new();
         let known = self.meta(&reference).map(|meta| meta.uid.clone());
         let is_known = known.as_ref() == Some(&unreadable.meta.uid);
@@ -53,14 +100,10 @@ impl Index {
             Some(_) => impacts = self.remove(&reference),
             None => {}
         }
-        let before = self.unreadable.get(&reference);
-        let may_have_counted = is_listed.is_some() || before.is_some_and(|before| before.holds_back.is_some());
-        let account =
-            unreadable.account.clone().map(|name| AccountKey { namespace: reference.namespace.clone(), name });
-        let is_in_account = account.filter(|_| !is_known && may_have_counted && !unreadable.meta.deleting);
-        let holds_back = is_in_account.filter(|_| is_of_account(reference.kind));
+        let counts = is_of_account(reference.kind) && !is_known && may_have_counted && !unreadable.meta.deleting;
+        let holds_back = unreadable.account_key().filter(|_| counts);
         impacts.extend(holds_back.iter().cloned().map(Impact::Account));
-        self.unreadable.insert(reference, UnreadableRecord { told: unreadable, holds_back });
+        self.unreadable.insert(UnreadableRecord { told: unreadable, holds_back });
         impacts
     }
 
@@ -72,28 +115,40 @@ impl Index {
 
     /// Returns the objects of a kind that cannot be read, and never could.
     pub(super) fn never_read(&self, kind: KindName) -> Vec<(Name, Name)> {
-        let of_kind = self.unreadable.keys().filter(|object| object.kind == kind && self.meta(object).is_none());
+        let of_kind =
+            self.unreadable.objects.keys().filter(|object| object.kind == kind && self.meta(object).is_none());
         of_kind.map(|object| (object.namespace.clone(), object.name.clone())).collect()
+    }
+
+    /// Returns an object that cannot be read, as it was last told.
+    #[must_use]
+    pub fn unreadable(&self, reference: &ObjectRef) -> Option<&Unreadable> {
+        self.unreadable.objects.get(reference).map(|record| &record.told)
+    }
+
+    /// Returns all objects that cannot be read, in order.
+    pub fn all_unreadable(&self) -> impl Iterator<Item = &Unreadable> {
+        self.unreadable.objects.values().map(|record| &record.told)
     }
 
     /// Returns the first object that holds back an account, since it cannot be read and may have counted.
     #[must_use]
     pub fn holding_back(&self, account: &AccountKey) -> Option<&Unreadable> {
-        let mut holding = self.unreadable.values().filter(|record| record.holds_back.as_ref() == Some(account));
-        holding.next().map(|record| &record.told)
+        self.unreadable(self.unreadable.held_back.get(account)?.first()?)
     }
 
     /// Returns the metadata of an object, also of one that never could be read.
     #[must_use]
     pub fn any_meta(&self, reference: &ObjectRef) -> Option<&Meta> {
-        self.meta(reference).or_else(|| self.unreadable.get(reference).map(|record| &record.told.meta))
+        self.meta(reference).or_else(|| self.unreadable(reference).map(|unreadable| &unreadable.meta))
     }
 
     pub(super) fn unreadable_meta(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
-        self.unreadable.get_mut(reference).map(|record| &mut record.told.meta)
+        self.unreadable.objects.get_mut(reference).map(|record| &mut record.told.meta)
     }
 
-    /// Returns what is known of an object, with this metadata.
+    /// Returns what is known of an object, with this metadata. What belongs to no account keeps its generation, too: what is
+    /// said of it is said of that.
     fn with_meta(&self, reference: &ObjectRef, meta: &Meta) -> Option<Object> {
         fn with<F>(record: &Arc<Record<F>>, meta: &Meta) -> Record<F> {
             let Record { namespace, name, account, facts, .. } = record.as_ref();
@@ -106,6 +161,9 @@ impl Index {
             }
         }
         let key = (reference.namespace.clone(), reference.name.clone());
+        let read = self.meta(reference)?.generation;
+        let meta = if is_of_account(reference.kind) { meta.clone() } else { Meta { generation: read, ..meta.clone() } };
+        let meta = &meta;
         Some(match reference.kind {
             KindName::PermissionCatalog => Object::Catalog(with(self.catalogs.get(&key.1)?, meta)),
             KindName::IdentityStore => Object::Store(with(self.stores.get(&key.1)?, meta)),
@@ -123,6 +181,6 @@ impl Index {
 }
 
 /// Whether objects of a kind belong to an account, and count there.
-const fn is_of_account(kind: KindName) -> bool {
+pub(crate) const fn is_of_account(kind: KindName) -> bool {
     matches!(kind, KindName::Role | KindName::UserGroup | KindName::Membership | KindName::Invitation)
 }

@@ -264,8 +264,14 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     // It appears: nothing was made of it before.
     assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
     assert!(index.holding_back(&shop()).is_none());
+    // Nor does a later list make it one that counted.
+    index.begin_list(KindName::Membership);
+    assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
+    index.end_list(KindName::Membership);
+    assert!(index.holding_back(&shop()).is_none());
     // It is listed: whoever led before may have read it.
     index.begin_list(KindName::Membership);
+    index.note_unreadable(unreadable("dana", "uid-1", 1, false));
     assert_eq!(index.note_unreadable(unreadable("eve", "uid-2", 2, false)), [Impact::Account(shop())]);
     assert_eq!(index.end_list(KindName::Membership), []);
     assert_eq!(index.holding_back(&shop()).unwrap().object.name, "eve");
@@ -278,6 +284,7 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     assert!(index.holding_back(&shop()).is_none());
     index.begin_list(KindName::Membership);
     index.apply(readable("eve", "uid-2", 4), |_| None);
+    // Of what is not named any more nothing is known.
     index.note_unreadable(unreadable("fay", "uid-3", 5, false));
     index.end_list(KindName::Membership);
     assert!(index.holding_back(&shop()).is_some());
@@ -285,4 +292,26 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     index.apply(readable("eve", "uid-2", 4), |_| None);
     assert_eq!(index.end_list(KindName::Membership), [Impact::Account(shop())]);
     assert!(index.holding_back(&shop()).is_none());
+}
+
+/// What belongs to no account is told as the generation that could be read, so that its status does not stand still.
+#[test]
+fn an_account_that_cannot_be_read_any_more_is_told_as_it_was() {
+    let metadata = |version: i64| ObjectMeta {
+        namespace: Some("ns".to_owned()),
+        name: Some("shop".to_owned()),
+        uid: Some("uid-1".to_owned()),
+        resource_version: Some(version.to_string()),
+        generation: Some(version),
+        ..ObjectMeta::default()
+    };
+    let mut index = Index::new(Seed::default());
+    index.apply(Object::account(&metadata(1), AccountSpec::default(), StatusDigest::default()), |_| None);
+    let object = ObjectRef { kind: KindName::Account, namespace: Name::new("ns"), name: Name::new("shop") };
+    let meta = Meta::new(KindName::Account, &metadata(2), StatusDigest::default());
+    let (field, how) = (FieldPath::spec("partner"), "invalid type".into());
+    index.note_unreadable(Unreadable { object: object.clone(), account: None, meta, field, how });
+    let meta = index.meta(&object).unwrap();
+    assert_eq!((meta.generation, &*meta.resource_version), (1, "2"));
+    assert!(index.unreadable(&object).is_some());
 }

@@ -47,7 +47,7 @@ struct Work {
     pending: Option<Pending>,
     /// What failed, and is to be done again when it is due.
     failed: Option<Pending>,
-    /// What the running pass carries out, without its members.
+    /// What the running pass carries out.
     running: Option<Pending>,
     failures: u32,
     /// When what failed is done again: once, however much of it there is.
@@ -120,11 +120,9 @@ impl Queue {
                     let mut pending = work.pending.take().unwrap_or_default();
                     // Who looks at all of it looks at what failed, too.
                     if let Some(failed) = work.failed.take_if(|_| pending.whole) {
-                        pending.merge(failed);
+                        pending = failed.followed_by(Some(pending));
                     }
-                    let Pending { whole, lane, changed, .. } = pending;
-                    let triggers = pending.triggers.clone();
-                    work.running = Some(Pending { whole, triggers, lane, changed, ..Pending::default() });
+                    work.running = Some(pending.clone());
                     return Some((key, pending));
                 }
                 Admission::Full(store) => {
@@ -189,19 +187,20 @@ impl Queue {
         let ran = work.running.take().unwrap_or_default();
         work.place = Place::Ready;
         let lane = ran.lane.min(Lane::Changes);
-        let rest =
-            Pending { since: Some(now), lane, changed: ran.changed, triggers: ran.triggers, ..Pending::default() };
+        let (was_whole, changed) = (ran.whole, ran.changed);
+        let rest = Pending { since: Some(now), lane, ..ran };
         match ended {
             Ended::Done => {
                 // Only the whole account shows that nothing is left of a failure.
-                if work.failed.is_none() && std::mem::take(&mut work.failures) > 0 && !ran.whole {
+                if work.failed.is_none() && std::mem::take(&mut work.failures) > 0 && !was_whole {
                     let check = Pending { whole: true, since: Some(now), ..Pending::default() };
                     work.pending.get_or_insert_default().merge(check);
                 }
             }
             Ended::Partly | Ended::Waits => {
                 let arrived = work.pending.is_some();
-                work.pending.get_or_insert_default().merge(Pending { whole: true, ..rest });
+                let rest = Pending { whole: true, members: BTreeSet::new(), ..rest };
+                work.pending = Some(rest.followed_by(work.pending.take()));
                 // What arrived meanwhile does not wait.
                 if ended == Ended::Waits && !arrived {
                     work.place = Place::NotYet;
@@ -210,17 +209,18 @@ impl Queue {
             }
             Ended::Interrupted => {
                 // Apart from what arrived, which goes first.
-                work.failed.get_or_insert_default().merge(Pending { whole: true, ..rest });
+                work.failed = Some(rest.followed_by(work.failed.take()));
+                // What failed before comes with it, somewhat early.
                 let due = now + AFTER_INTERRUPTION;
                 work.retry = Some(due);
                 self.later.entry(due).or_default().push(Due::Retry(key.clone()));
             }
             Ended::Failed { revokes, members } => {
                 work.failures += 1;
-                let changed = ran.changed.filter(|_| revokes);
+                let changed = changed.filter(|_| revokes);
                 let whole = members.is_none();
                 let rest = Pending { whole, members: members.unwrap_or_default(), changed, ..rest };
-                work.failed.get_or_insert_default().merge(rest);
+                work.failed = Some(rest.followed_by(work.failed.take()));
                 let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
                 let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
                 // Accounts of one store failed together; they should not all come back together.
@@ -267,18 +267,17 @@ impl Queue {
         let Some(work) = self.work.get_mut(key).filter(|work| work.retry == Some(at)) else { return };
         work.retry = None;
         let Some(failed) = work.failed.take() else { return };
-        work.pending.get_or_insert_default().merge(failed);
+        work.pending = Some(failed.followed_by(work.pending.take()));
         if work.place != Place::Running {
             self.line_up(key);
         }
     }
 
-    /// Returns whether a pass over the whole account runs, and a revocation waits for it.
+    /// Returns whether a pass over the account runs, and a revocation waits for it.
     pub(super) fn hurries(&self, key: &AccountKey) -> bool {
-        self.work.get(key).is_some_and(|work| {
-            work.running.as_ref().is_some_and(|running| running.whole)
-                && work.pending.as_ref().is_some_and(|pending| pending.lane == Lane::Revocations)
-        })
+        let hurries = |pending: &Pending| pending.lane == Lane::Revocations;
+        let work = self.work.get(key).filter(|work| work.place == Place::Running);
+        work.and_then(|work| work.pending.as_ref()).is_some_and(hurries)
     }
 
     /// Returns whether a pass over the account runs.

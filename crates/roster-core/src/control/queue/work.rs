@@ -73,7 +73,15 @@ pub(in crate::control) struct Pending {
 }
 
 impl Pending {
-    /// Takes in other work on the same account.
+    /// Returns this work, and other work on the same account that arrived after it.
+    pub(super) fn followed_by(mut self, later: Option<Self>) -> Self {
+        if let Some(later) = later {
+            self.merge(later);
+        }
+        self
+    }
+
+    /// Takes in other work on the same account, which arrived later.
     pub(super) fn merge(&mut self, other: Self) {
         self.whole |= other.whole;
         self.members.extend(other.members);
