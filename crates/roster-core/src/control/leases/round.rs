@@ -387,7 +387,9 @@ impl ShardCoordinator {
     }
 
     fn ask(&mut self, request: LeaseRequest, step: Step, ends: Mono, now: Now) -> Next {
-        let call = self.call(request, ends.since(now.mono));
+        // One answer that gets lost must not cost all of the round's time.
+        let limit = ends.since(now.mono).min(self.config.timing.deadline / 2);
+        let call = self.call(request, limit);
         Next::Waits(Some(call), step)
     }
 }
