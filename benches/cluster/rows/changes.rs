@@ -205,7 +205,7 @@ async fn revocation_row(
     changer: &mut Changer<'_>,
     controller: &mut Controller,
 ) -> Result<Row> {
-    const LEVELS: [&str; 4] = ["Edit", "Manage", "Edit", "Manage"];
+    const LEVELS: [&str; 2] = ["Edit", "Manage"];
     say(&format!("suspensions while a role of {} is changed", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
     // Members who have another role, and were not changed before.

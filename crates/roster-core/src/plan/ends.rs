@@ -12,8 +12,8 @@ use crate::{
     resolve::{Access, Desired, DesiredMember, Window},
 };
 
-/// Returns the plan that ends the access of whoever is suspended, blocked or not approved, and of whom the store should
-/// let go at a certain time. Everybody else keeps what they have, also those whom no object names any more; roles, groups
+/// Returns the plan that ends the access of whoever is suspended, blocked or not approved, and whose time the
+/// Membership limits. Everybody else keeps what they have, also those whom no object names any more; roles, groups
 /// and the account stay as they are, and nobody is removed.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let of = |(email, member): (&Email, &DesiredMember)| {
@@ -40,8 +40,5 @@ fn only_its_end(access: &Access) -> Access {
         Access::KeptWithin(window) => *window,
         Access::Kept | Access::Ended(_) => return access.clone(),
     };
-    match window.expires_at {
-        Some(_) => Access::KeptWithin(Window { starts_at: None, ..window }),
-        None => Access::Kept,
-    }
+    if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) }
 }
