@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::{
-    ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, OrganizationRepresentation,
+    ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, MembershipType, OrganizationRepresentation,
     RoleRepresentation,
 };
 
@@ -314,11 +314,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes the account, if nobody is left in it. Its organization comes last: by it what is left is found again.
+    /// Removes the account, if nobody is left in it. Its organization comes last: by it what is left is found again. Where
+    /// identity providers keep users in it, it stays without anything of Roster's: Keycloak would delete them with it.
     pub(super) async fn remove_account(&mut self) -> Outcome {
         let parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let mut left = !parts.organization.is_empty() && self.realm.member_count(&parts.organization).await? > 0;
+        let members = self.realm.organization_members(&parts.organization).await?;
+        let mut left = members.iter().any(|(_, membership)| *membership == MembershipType::Unmanaged);
         if let (false, Some(uuid)) = (left, self.look.client_uuid()) {
             left = !self.realm.holders(uuid, &self.look.observed.layout).await?.is_empty();
         }
@@ -342,10 +344,34 @@ impl Work<'_> {
             let gone = || admin.realm_clients_with_client_uuid_delete(realm, uuid);
             self.realm.remove("removing a client", gone).await?;
         }
-        if !parts.organization.is_empty() {
+        // As it is by now: they come by logging in.
+        let managed = self.realm.organization_members(&parts.organization).await?.len();
+        if managed > 0 {
+            self.let_organization_go(&parts.organization, managed).await?;
+        } else if !parts.organization.is_empty() {
             let gone = || admin.realm_organizations_with_org_id_delete(realm, &parts.organization);
             self.realm.remove("removing an organization", gone).await?;
         }
+        self.realm.known.forget_account(&self.client_id).await;
+        Ok(())
+    }
+
+    /// Takes everything of Roster's from an organization.
+    async fn let_organization_go(&self, id: &str, users: usize) -> Result<(), StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let read = || admin.realm_organizations_with_org_id_get(realm, id);
+        let mut there = self.realm.wire.call("reading an organization", read).await?;
+        if let Some(attributes) = &mut there.attributes {
+            attributes.retain(|key, _| ![KIND.0, CLUSTER, UID, FINGERPRINT].contains(&key.as_str()));
+        }
+        let put = || admin.realm_organizations_with_org_id_put(realm, id, there.clone());
+        self.realm.wire.call("writing an organization", put).await?;
+        tracing::warn!(
+            account = %self.batch.mark.account,
+            users,
+            "the account's organization stays in the realm: an identity provider keeps users in it, and Keycloak would \
+             delete them with it",
+        );
         Ok(())
     }
 }

@@ -44,14 +44,24 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     };
     let decision = decide(batch, &look.observed);
     let mut outcomes: Vec<Outcome> = decision.steps.iter().map(|step| step.clone().map(|_| ())).collect();
-    let steps = decision.steps.into_iter().enumerate();
-    let work: Vec<(usize, &Change)> = steps
-        .filter(|(_, step)| matches!(step, Ok(Step::Put | Step::Remove)))
-        .filter_map(|(place, _)| Some((place, batch.changes.get(place)?)))
-        .collect();
+    let steps = decision.steps.into_iter().zip(batch.changes).enumerate();
+    let mut work: Vec<(usize, &Change)> = Vec::new();
+    let mut untouched: Vec<(usize, &Change)> = Vec::new();
+    for (place, (step, change)) in steps {
+        match step {
+            Ok(Step::Put | Step::Remove) => work.push((place, change)),
+            Ok(Step::Nothing) => untouched.push((place, change)),
+            Err(_) => {}
+        }
+    }
     let client_id = realm.prefix.client_id(account);
     let mut writing = Work { realm, batch, client_id, look, roles: HashMap::new() };
-    let mut work = work;
+    for (place, change) in untouched {
+        // Nobody was found who could be removed; that must not be for want of finding them.
+        if let (ObjectKey::Member(email), None, Some(slot)) = (&change.object, &change.put, outcomes.get_mut(place)) {
+            *slot = writing.gone(email).await;
+        }
+    }
     if let Err(error) = writing.remember_removals(&work).await {
         // What the guard counts waits until it can be counted; all else goes on.
         work.retain(|(place, change)| {
@@ -286,9 +296,10 @@ impl Work<'_> {
             && self.look.definitions.contains_key(&definition.group_name())
         {
             for user in self.realm.users_by(super::names::ACCOUNTS, &self.client_id).await? {
-                let entry = super::look::entry_of(&user, &self.client_id);
-                if let Some(user) = user.id.filter(|_| entry.is_some_and(|entry| entry.groups.contains(name))) {
-                    self.realm.join_group(&user, &id).await?;
+                let person = self.realm.person_of(user, &self.client_id);
+                let was_in = person.entry.as_ref().is_some_and(|entry| entry.groups.contains(name));
+                if was_in && (person.sealed || person.certain) {
+                    self.realm.join_group(person.id(), &id).await?;
                 }
             }
         }

@@ -1,30 +1,21 @@
 //! Observing: what a realm holds of an account, however it came there.
-//!
-//! What counts of a member are their *effective* client roles: Keycloak's grants are unions, and one inherited from a
-//! group or another role reaches the token like any other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use futures::{StreamExt, TryStreamExt, stream};
-use keycloak::types::{ClientRepresentation, GroupRepresentation, RoleRepresentation, UserRepresentation};
+use keycloak::types::{ClientRepresentation, GroupRepresentation, RoleRepresentation};
 
 use super::{
-    names::{
-        self, ACCOUNTS, ADDRESS, APPROVALS, DEFINITIONS, Definition, ENTRIES, NAME, NOTE, PERMISSIONS, REMOVALS, TITLE,
-    },
-    note::{Definitions, Entry, Note, Parts, Removals, Stamp, read},
+    find::{Found, Within},
+    names::{self, APPROVALS, DEFINITIONS, Definition, NAME, NOTE, PERMISSIONS, REMOVALS, TITLE},
+    note::{Definitions, Note, Parts, Removals, Stamp, read},
     realm::Realm,
-    wire::CONCURRENCY,
 };
 use crate::{
     model::{AccountKey, Email, Layout, Name, Scope},
     plan::{Mark, ObjectKey, Observed, Seen},
-    resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
+    resolve::{AccountContent, GroupContent, RoleContent},
     store::StoreError,
 };
-
-/// Above this many members the whole list is read, and not each of them.
-const MANY: usize = 24;
 
 /// What is wrong with an account besides what it says.
 #[derive(Debug, Default)]
@@ -80,6 +71,14 @@ impl Wanted {
     const fn definitions(&self) -> bool {
         matches!(self, Self::Whole | Self::Batch { .. })
     }
+
+    /// The members that are looked at; none where it is all of them.
+    pub(super) const fn members(&self) -> Option<&BTreeSet<Email>> {
+        match self {
+            Self::Whole => None,
+            Self::Members(members) | Self::Batch { members, .. } => Some(members),
+        }
+    }
 }
 
 /// Everything that was looked at.
@@ -97,117 +96,23 @@ pub(super) struct Look {
     pub(super) removals: Removals,
     /// Groups of roles and groups, where they were looked at.
     pub(super) groups: BTreeMap<Definition, GroupRepresentation>,
-    pub(super) people: BTreeMap<Email, Person>,
+    pub(super) found: Found,
 }
 
 impl Look {
     pub(super) fn client_uuid(&self) -> Option<&str> {
         self.client.as_ref()?.id.as_deref()
     }
-}
 
-/// Somebody who has, or had, something to do with an account.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Person {
-    pub(super) user: UserRepresentation,
-    pub(super) entry: Option<Entry>,
-    pub(super) in_organization: bool,
-    /// Client roles of the account that reach them.
-    pub(super) effective: Vec<RoleRepresentation>,
-    /// Those of them that are theirs directly.
-    pub(super) direct: Vec<RoleRepresentation>,
-    /// Ids of groups they are in, where that was looked at.
-    pub(super) groups: HashSet<String>,
-    /// We have just made them, and nobody else knows them.
-    pub(super) made: bool,
-}
-
-impl Person {
-    pub(super) fn id(&self) -> &str {
-        self.user.id.as_deref().unwrap_or_default()
-    }
-
-    /// Whether the attributes by which they are found say what their entry says.
-    pub(super) fn is_indexed(&self, client_id: &str) -> bool {
-        let has = |key: &str, value: &str| {
-            let values = self.user.attributes.as_ref().and_then(|attributes| attributes.get(key));
-            values.is_some_and(|values| values.iter().any(|one| one == value))
-        };
-        self.entry.as_ref().is_none_or(|entry| has(ACCOUNTS, client_id) && has(ADDRESS, &entry.address))
-    }
-
-    /// Names of their direct client roles.
-    pub(super) fn holds(&self) -> BTreeSet<&str> {
-        self.direct.iter().filter_map(|role| role.name.as_deref()).collect()
-    }
-
-    /// Client roles that reach them only by way of something else.
-    pub(super) fn inherited(&self) -> impl Iterator<Item = &RoleRepresentation> {
-        let direct = self.holds();
-        self.effective.iter().filter(move |role| !direct.contains(role.name.as_deref().unwrap_or_default()))
-    }
-
-    /// The address they are declared by, or else their own.
-    fn address(&self) -> Email {
-        let own = self.user.email.as_deref().or(self.user.username.as_deref()).unwrap_or_default();
-        let own = || Email::parse(own).unwrap_or_else(|_| Email::as_stored(own));
-        self.entry.as_ref().map_or_else(own, |entry| Email::as_stored(&entry.address))
-    }
-
-    /// How somebody is called whose address is another user's, too.
-    fn told_apart(&self) -> Email {
-        Email::as_stored(&format!("{} ({})", self.user.username.as_deref().unwrap_or_default(), self.id()))
-    }
-
-    fn seen(
-        &self,
-        account: &AccountKey,
-        layout: &Layout,
-        definitions: &Definitions,
-        has_organization: bool,
-    ) -> Seen<MemberContent> {
-        let stamp = self.entry.as_ref().map(|entry| entry.stamp.clone()).unwrap_or_default();
-        // Where the organization is gone, the entry alone tells who was in it.
-        let left = self.entry.is_some() && !has_organization;
-        let there = self.in_organization || !self.effective.is_empty() || left;
-        let content = there.then(|| self.content(layout, definitions));
-        Seen { content, mark: stamp.mark(account), fingerprint: stamp.fingerprint() }
-    }
-
-    fn content(&self, layout: &Layout, definitions: &Definitions) -> MemberContent {
-        let mut content = self.entry.as_ref().map(Entry::content).unwrap_or_default();
-        let (ranks, beside) = names::ranks(layout, self.effective.iter().filter_map(|role| role.name.as_deref()));
-        content.ranks = ranks;
-        let is_in = |name: &Name| {
-            let defined = definitions.get(&Definition::Group(name.clone()).group_name());
-            defined.map(|defined| self.groups.contains(&defined.id))
-        };
-        // What the realm has no group for is what it was declared to be.
-        let mut groups: Vec<Name> = content.groups.iter().filter(|name| is_in(name).unwrap_or(true)).cloned().collect();
-        let ours = definitions.iter().filter(|(_, defined)| self.groups.contains(&defined.id));
-        let ours = ours.filter_map(|(name, _)| match Definition::parse(name)? {
-            Definition::Group(name) => Some(name),
-            Definition::Role(_) => None,
-        });
-        let added: Vec<Name> = ours.filter(|name| !groups.contains(name)).collect();
-        groups.extend(added);
-        content.groups = groups.into();
-        let mut anomalies: Vec<Name> = beside.iter().map(|role| Name::from(format!("{role} besides"))).collect();
-        anomalies.extend(
-            self.inherited()
-                .filter_map(|role| role.name.as_deref())
-                .map(|role| Name::from(format!("{role} is inherited"))),
-        );
-        if let Some(entry) = &self.entry {
-            if !self.in_organization {
-                anomalies.push("not in the organization".into());
-            }
-            if !self.is_indexed(&entry.account) {
-                anomalies.push("Roster's attributes have been changed".into());
-            }
+    /// The account as people are looked for in it.
+    pub(super) fn within<'a>(&'a self, client_id: &'a str) -> Within<'a> {
+        Within {
+            client_id,
+            client: self.client_uuid().unwrap_or_default(),
+            organization: &self.parts.organization,
+            layout: &self.observed.layout,
+            definitions: &self.definitions,
         }
-        content.anomalies = anomalies.into();
-        content
     }
 }
 
@@ -245,8 +150,7 @@ impl Realm {
             look.groups = self.definitions(&look.parts).await?;
             see_definitions(&mut look, account, &layout);
         }
-        let uuid = look.client_uuid().unwrap_or_default().to_owned();
-        look.people = self.people(&client_id, &uuid, &layout, &look, wanted).await?;
+        look.found = self.find(&look.within(&client_id), wanted).await?;
         self.see_people(&mut look, account, &layout, wanted).await?;
         Ok(look)
     }
@@ -277,7 +181,7 @@ impl Realm {
             look.definitions = look.groups.iter().filter_map(named).collect();
             see_definitions(&mut look, account, &Layout::default());
         }
-        look.people = self.people(client_id, "", &Layout::default(), &look, wanted).await?;
+        look.found = self.find(&look.within(client_id), wanted).await?;
         self.see_people(&mut look, account, &Layout::default(), wanted).await?;
         Ok(look)
     }
@@ -290,9 +194,8 @@ impl Realm {
         wanted: &Wanted,
     ) -> Result<(), StoreError> {
         let has_organization = !look.parts.organization.is_empty();
-        let seen = look
-            .people
-            .iter()
+        let people = look.found.people.iter();
+        let seen = people
             .map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions, has_organization)));
         look.observed.members = seen.collect();
         look.observed.member_count = match wanted {
@@ -355,132 +258,6 @@ impl Realm {
         let handed_on = handed_on.into_iter().map(|(_, role)| role).collect();
         Ok(Wrong { said: anomalies, foreign_scope, handed_on })
     }
-
-    /// People who have to do with an account, as far as is wanted.
-    async fn people(
-        &self,
-        client_id: &str,
-        client: &str,
-        layout: &Layout,
-        look: &Look,
-        wanted: &Wanted,
-    ) -> Result<BTreeMap<Email, Person>, StoreError> {
-        let named = match wanted {
-            Wanted::Whole => None,
-            Wanted::Members(named) | Wanted::Batch { members: named, .. } if named.len() > MANY => Some(named),
-            Wanted::Members(named) | Wanted::Batch { members: named, .. } => {
-                let found = stream::iter(named.iter().cloned())
-                    .map(|email| async move { self.person(client_id, client, look, &email).await.map(|p| (email, p)) })
-                    .buffer_unordered(CONCURRENCY)
-                    .try_filter_map(async |(email, person)| Ok(person.map(|person| (email, person))));
-                return found.try_collect().await;
-            }
-        };
-        let members = self.organization_members(&look.parts.organization).await?;
-        let in_organization: HashSet<String> = members.iter().filter_map(|user| user.id.clone()).collect();
-        let mut users: HashMap<String, UserRepresentation> = HashMap::new();
-        let marked = self.users_by(ACCOUNTS, client_id).await?;
-        let mut holders = Vec::new();
-        if !client.is_empty() {
-            holders = self.holders(client, layout).await?;
-        }
-        for user in holders.into_iter().chain(members).chain(marked) {
-            if let Some(id) = user.id.clone() {
-                users.insert(id, user);
-            }
-        }
-        let in_groups = self.in_groups(&look.definitions).await?;
-        let people = users.into_values().map(|user| {
-            let id = user.id.clone().unwrap_or_default();
-            let person = Person {
-                entry: entry_of(&user, client_id),
-                in_organization: in_organization.contains(&id),
-                groups: in_groups.get(&id).cloned().unwrap_or_default(),
-                user,
-                ..Person::default()
-            };
-            let email = person.address();
-            (email, person)
-        });
-        let people = people.filter(|(email, _)| named.is_none_or(|named| named.contains(email)));
-        let found = stream::iter(people)
-            .map(|(email, person)| async move { self.with_roles(client, person).await.map(|person| (email, person)) })
-            .buffer_unordered(CONCURRENCY);
-        // Two users of one address: the one with our mark is the member, and the other, where they have access, is told
-        // by their name.
-        let mut all: BTreeMap<Email, Person> = BTreeMap::new();
-        let mut found = std::pin::pin!(found);
-        while let Some((email, person)) = found.try_next().await? {
-            let other = match all.get(&email) {
-                Some(there) if there.entry.is_none() && person.entry.is_some() => all.insert(email, person),
-                Some(_) => Some(person),
-                None => all.insert(email, person),
-            };
-            if let Some(other) = other {
-                all.insert(other.told_apart(), other);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Who is a member by this address: whom it is pinned to, or else who has it and has anything of the account.
-    async fn person(
-        &self,
-        client_id: &str,
-        client: &str,
-        look: &Look,
-        email: &Email,
-    ) -> Result<Option<Person>, StoreError> {
-        let pinned = self.users_by(ADDRESS, email.as_str()).await?;
-        let ours = pinned.into_iter().find(|user| entry_of(user, client_id).is_some());
-        let user = match ours {
-            Some(user) => Some(user),
-            None => self.user_called(email).await?,
-        };
-        let Some(user) = user else { return Ok(None) };
-        let entry = entry_of(&user, client_id);
-        // Somebody else's, whatever their address has become.
-        if entry.as_ref().is_some_and(|entry| entry.address != email.as_str()) {
-            return Ok(None);
-        }
-        let person = Person { user, entry, ..Person::default() };
-        let mut person = self.with_roles(client, person).await?;
-        person.in_organization = self.is_in_organization(&look.parts.organization, person.id()).await?;
-        if person.entry.is_none() && !person.in_organization && person.effective.is_empty() {
-            return Ok(None);
-        }
-        person.groups = self.groups_of(person.id()).await?;
-        Ok(Some(person))
-    }
-
-    /// Who is called so where no pin says it: by their address, or as [`Person::told_apart`] says, or by their name where
-    /// they have no address.
-    async fn user_called(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
-        if let Some((_, id)) = email.as_str().strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
-            return self.user(id).await;
-        }
-        match self.user_by_email(email).await? {
-            Some(user) => Ok(Some(user)),
-            None => Ok(self.user_by_name(email.as_str()).await?.filter(|user| user.email.is_none())),
-        }
-    }
-
-    /// With the client roles that reach them.
-    pub(super) async fn with_roles(&self, client: &str, mut person: Person) -> Result<Person, StoreError> {
-        if client.is_empty() {
-            return Ok(person);
-        }
-        person.effective = self.effective(person.id(), client).await?;
-        let names: BTreeSet<&str> = person.effective.iter().filter_map(|role| role.name.as_deref()).collect();
-        let as_granted = person.entry.as_ref().is_some_and(|entry| entry.granted(names.iter().copied()));
-        // Just what was granted: no need to ask whether all of it is direct, since none of it is more.
-        person.direct = if as_granted || names.is_empty() {
-            person.effective.clone()
-        } else {
-            self.direct(person.id(), client).await?
-        };
-        Ok(person)
-    }
 }
 
 /// Adds roles and groups to what is observed: those that are there, and marks of those that somebody removed.
@@ -515,11 +292,6 @@ fn definition_of(attributes: &HashMap<String, Vec<String>>, layout: &Layout) -> 
     let title = attributes.get(TITLE).and_then(|titles| titles.first()).map(|title| title.as_str().into());
     let permissions = attributes.get(PERMISSIONS).cloned().unwrap_or_default();
     (title.unwrap_or_default(), names::ranks(layout, permissions).0)
-}
-
-/// The entry of an account among a user's attributes.
-pub(super) fn entry_of(user: &UserRepresentation, client_id: &str) -> Option<Entry> {
-    Entry::find(user.attributes.as_ref()?.get(ENTRIES)?, client_id)
 }
 
 /// What a group of the realm stands for.

@@ -2,16 +2,22 @@
 //!
 //! An account is an organization and a client; what a member may do are that client's roles, assigned directly, so that a
 //! token asked for with the account's scope says in `resource_access.<account>.roles` just what the engine says. Marks
-//! and what Keycloak has no place for are kept in attributes.
+//! and what Keycloak has no place for are kept in attributes. They never stand for access: what is in force is what the
+//! roles say. Who somebody is stands there under a seal ([`seal`]).
 
+mod access;
 mod account;
 mod apply;
+mod find;
+mod identity;
 mod look;
 mod names;
 mod note;
 mod open;
 mod people;
+mod person;
 mod realm;
+mod seal;
 mod watch;
 mod wire;
 
@@ -28,7 +34,7 @@ use self::{
 };
 use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
-    model::{AccountKey, FieldPath, FindingKind, Scope},
+    model::{AccountKey, Email, FieldPath, FindingKind, Scope},
     plan::{Mark, Observed},
 };
 
@@ -127,6 +133,13 @@ impl Store for KeycloakStore {
         let mut observed = look.observed;
         observed.recent_removals = look.removals.recent(since);
         Ok(observed)
+    }
+
+    async fn with_access(&self, who: &[Email], _: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
+        if who.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.realm.with_access(self.keys().await?, who).await
     }
 
     async fn apply(&self, batch: &Batch<'_>, _: Claim) -> Vec<Outcome> {

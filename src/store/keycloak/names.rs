@@ -97,6 +97,13 @@ pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<
     (ranks, beside)
 }
 
+/// Whether a client role gives more than `ranks`, or something that the layout does not know.
+pub(super) fn exceeds(layout: &Layout, role: &str, ranks: &Ranks) -> bool {
+    let (alone, beside) = self::ranks(layout, [role]);
+    let of = |section: usize| ranks.as_slice().get(section).copied().unwrap_or(0);
+    !beside.is_empty() || alone.as_slice().iter().enumerate().any(|(section, rank)| *rank > of(section))
+}
+
 /// What a group of an account stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Definition {
@@ -155,6 +162,22 @@ mod tests {
             assert_eq!(beside, ["orders:View", "x:y"]);
         }
         assert_eq!(ranks(&layout(), ["orders:Hide", "nothing"]).1, ["orders:Hide", "nothing"]);
+    }
+
+    #[test]
+    fn a_role_exceeds_what_is_below_it_in_its_section_only() {
+        let some: Ranks = [1, 1].into_iter().collect();
+        for (role, more) in [
+            ("orders:View", false),
+            ("orders:Edit", true),
+            ("pay:Allowed: all", false),
+            ("orders:Gone", true),
+            ("x:y", true),
+            ("z", true),
+        ] {
+            assert_eq!(exceeds(&layout(), role, &some), more, "{role}");
+        }
+        assert!(exceeds(&layout(), "orders:View", &Ranks::none(2)));
     }
 
     #[test]

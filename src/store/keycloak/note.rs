@@ -193,6 +193,9 @@ pub(super) struct Entry {
     ended: Option<String>,
     /// A digest of the client roles that were granted.
     granted: String,
+    /// Shows that Roster wrote it for this user ([`super::seal`]); empty where that is not certain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) seal: String,
 }
 
 impl Entry {
@@ -210,7 +213,13 @@ impl Entry {
             expires_at: second(content.window.expires_at),
             ended: content.ended.map(|end| end.as_str().to_owned()),
             granted: digest(granted.iter().map(String::as_str)),
+            seal: String::new(),
         }
+    }
+
+    /// Whether no client role was granted: access had ended, or was not due.
+    pub(super) fn granted_nothing(&self) -> bool {
+        self.granted(std::iter::empty())
     }
 
     /// Whether just these client roles were granted; in order.

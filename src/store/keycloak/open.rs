@@ -20,8 +20,10 @@ use url::{Host, Url};
 
 use super::{
     Facts, KeycloakStore,
+    find::Known,
     names::{ENTRIES, Prefix, USER_ATTRIBUTES},
     realm::Realm,
+    seal,
     wire::{self, LISTING, TIMEOUT, Tokens, Wire},
 };
 use crate::{
@@ -40,10 +42,13 @@ const NEEDED: [&str; 3] = ["manage-clients", "manage-realm", "manage-users"];
 const EVENTS: &str = "view-events";
 
 pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
-    let (realm, facts, advice) = connect(place, secrets).await?;
+    let (mut realm, facts, advice) = connect(place, secrets).await?;
     if let Some(profile) = undeclared(&realm).await? {
         let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
         realm.wire.call("declaring Roster's attributes in the realm's user profile", put).await?;
+    }
+    if realm.seal.is_none() {
+        realm.seal = Some(seal::make(&realm).await?);
     }
     Ok(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: false })
 }
@@ -80,7 +85,10 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
         portals: Vec::new(),
         management: String::new(),
         asked_for: Mutex::default(),
+        seal: None,
+        known: Known::default(),
     };
+    realm.seal = seal::kept(&realm).await?;
     realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {
         Some(id) => id,
         None => return Err(StoreError::Invalid(format!("{}: it has no client realm-management", realm.wire.said))),

@@ -1,27 +1,25 @@
-//! Members: whose address it is, what they hold, and what is taken from them.
+//! Members: what they hold, and what is taken from them.
 //!
-//! A user is pinned once: by an address that the realm has verified, or because Roster made them. From then on the user's
-//! id counts (`sub` in tokens of this issuer), whatever becomes of addresses. Of users whom somebody else made or who are
-//! in several accounts only Roster's own attributes change: never a name, an address or whether they are enabled.
+//! Of users whom somebody else made or who are in several accounts only Roster's own attributes change: never a name, an
+//! address or whether they are enabled.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
 };
 
-use keycloak::types::{RoleRepresentation, UserRepresentation};
-use sha2::{Digest, Sha256};
+use keycloak::types::{MembershipType, RoleRepresentation};
 use tokio::sync::Mutex;
 
 use super::{
     apply::Work,
-    look::{Person, entry_of},
     names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES, MADE_BY},
     note::{Entry, Stamp},
-    realm::{Realm, made_id},
+    person::Person,
+    realm::Realm,
 };
 use crate::{
-    contract::{Outcome, StoreError, hex},
+    contract::{Outcome, StoreError},
     model::{Email, Name},
     plan::Fingerprint,
     resolve::MemberContent,
@@ -40,53 +38,66 @@ fn lock_of(realm: &Realm, email: &Email) -> &'static Mutex<()> {
 }
 
 impl Work<'_> {
-    /// Makes somebody a member with just these permissions: first what is taken, then the mark, then what is given, and at
-    /// last the fingerprint, so that nothing half done is ever taken for what somebody else has changed.
+    /// Makes somebody a member with just these permissions: first what they lose is taken, then they are marked, then
+    /// they are given what is missing, and what it takes the place of goes. At last comes the fingerprint, so that nothing
+    /// half done is ever taken for what somebody else has changed. Who loses nothing stays logged in.
     pub(super) async fn put_member(&self, email: &Email, content: &MemberContent, fingerprint: Fingerprint) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
-        let granted = names::granted(self.batch.layout, &content.ranks);
+        let layout = self.batch.layout;
+        let granted = names::granted(layout, &content.ranks);
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let entry = Entry::new(&self.client_id, stamp, email, content, &granted);
-        let unfinished = entry.clone().unfinished();
-        let found = self.look.people.get(email);
+        let found = self.look.found.people.get(email);
         let person = match found {
             Some(person) => self.kept(person),
-            None => self.new_person(email, content, &unfinished).await?,
+            None => self.new_person(email, content, &entry.clone().unfinished()).await?,
         };
+        let entry = self.realm.sealed(entry, &person.user);
+        let unfinished = entry.clone().unfinished();
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let held = person.holds();
         let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
         let is_member = found.is_some() && person.entry.is_some();
-        let is_new = !is_member || !missing.is_empty();
-        if is_new && !person.made {
+        if !is_member && !person.made {
             self.may_be_member(email, &person.user).await?;
         }
-        let narrowed = self.revoke(&person, |role| !wanted.contains(role)).await?;
-        if self.cut_off_rest(&person, &wanted, narrowed).await? || narrowed {
+        let is_lost = |role: &str| names::exceeds(layout, role, &content.ranks);
+        if self.take(&person, false, is_lost).await? {
             self.log_out(person.id()).await?;
         }
+        // What they lose does not wait for it.
+        if is_member && !missing.is_empty() {
+            self.may_be_member(email, &person.user).await?;
+        }
         let is_ours = person.entry.as_ref().is_some_and(|old| old.stamp.is_of(&entry.stamp));
-        let gains = !missing.is_empty() || !person.in_organization;
+        let gains = !missing.is_empty() || person.membership.is_none();
         if gains && !is_ours {
             self.write_entry(&person, Some(&unfinished), email).await?;
         }
-        if !person.in_organization {
+        if person.membership.is_none() {
             self.join(person.id()).await?;
         }
         self.grant(person.id(), &missing).await?;
+        self.take(&person, true, |role| !wanted.contains(role) && !is_lost(role)).await?;
         self.put_groups(&person, &self.group_ids(&content.groups)).await?;
         if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
             self.write_entry(&person, Some(&entry), email).await?;
         }
+        self.realm.known.note(&self.client_id, email, person.id()).await;
         Ok(())
     }
 
     /// Ends somebody's membership: they keep nothing of this account. Who has no other account and was made by this
-    /// cluster's Roster goes.
+    /// cluster's Roster goes, unless an identity provider keeps them.
     pub(super) async fn remove_member(&self, email: &Email) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
-        let Some(person) = self.look.people.get(email) else { return Ok(()) };
+        let Some(person) = self.look.found.people.get(email) else { return self.gone(email).await };
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let organization = self.look.parts.organization.as_str();
+        // As it is by now: Keycloak deletes a user whom an identity provider keeps in an organization, when they are
+        // taken out of it.
+        let membership = self.realm.membership(organization, person.id()).await?;
+        let is_managed = membership == Some(MembershipType::Managed);
         if person.entry.is_some() {
             let user = self.realm.user(person.id()).await?;
             let attributes = user.and_then(|user| user.attributes).unwrap_or_default();
@@ -94,20 +105,28 @@ impl Work<'_> {
             let others = values(ENTRIES)
                 .iter()
                 .any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
-            let ours = !others && values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
+            let made_here = values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
+            let ours = !others && made_here && person.may_be_made();
             // Who has become an administrator meanwhile only ceases to be a member.
-            if ours && self.realm.administers(person.id()).await?.is_none() {
+            if ours && !is_managed && self.realm.administers(person.id()).await?.is_none() {
                 let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
-                return self.realm.remove("removing a user", gone).await;
+                self.realm.remove("removing a user", gone).await?;
+                self.realm.known.forget(&self.client_id, email).await;
+                return Ok(());
             }
         }
-        let narrowed = self.revoke(person, |_| true).await?;
-        if self.cut_off_rest(person, &BTreeSet::new(), narrowed).await? || narrowed {
+        if self.take(person, true, |_| true).await? {
             self.log_out(person.id()).await?;
         }
         self.put_groups(person, &HashSet::new()).await?;
-        if person.in_organization {
-            let organization = self.look.parts.organization.as_str();
+        if is_managed {
+            tracing::warn!(
+                account = %self.batch.mark.account,
+                user = person.id(),
+                "nothing of the account is left to this user, who stays in its organization: an identity provider keeps \
+                 them there, and Keycloak would delete them",
+            );
+        } else if membership.is_some() {
             let gone = || {
                 admin.realm_organizations_with_org_id_members_with_member_id_delete(realm, organization, person.id())
             };
@@ -116,6 +135,23 @@ impl Work<'_> {
         if person.entry.is_some() {
             self.write_entry(person, None, email).await?;
         }
+        self.realm.known.forget(&self.client_id, email).await;
+        Ok(())
+    }
+
+    /// A removal that finds nobody is done only where whoever went by this name has nothing of the account any more. They
+    /// may go by another name by now.
+    pub(super) async fn gone(&self, email: &Email) -> Outcome {
+        let known = &self.realm.known;
+        let Some(id) = known.id(&self.client_id, email).await else { return Ok(()) };
+        if let Some(user) = self.realm.user(&id).await?
+            && self.realm.person(&self.look.within(&self.client_id), user).await?.has_anything()
+        {
+            return Err(StoreError::Conflict(format!(
+                "the user of {email} goes by another name by now, and has access"
+            )));
+        }
+        known.forget(&self.client_id, email).await;
         Ok(())
     }
 
@@ -129,114 +165,6 @@ impl Work<'_> {
         kept.direct.retain(is_there);
         kept.effective.retain(is_there);
         kept
-    }
-
-    /// Finds the user of an address, or makes one.
-    async fn new_person(&self, email: &Email, content: &MemberContent, entry: &Entry) -> Result<Person, StoreError> {
-        if let Some(user) = self.pinned(email).await? {
-            return self.known(user).await;
-        }
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let (first, last) = names_of(content.display_name.as_deref().unwrap_or_default());
-        let text = serde_json::to_string(entry).map_err(|error| StoreError::Invalid(error.to_string()))?;
-        let attributes = HashMap::from([
-            (ENTRIES.to_owned(), vec![text]),
-            (ACCOUNTS.to_owned(), vec![self.client_id.clone()]),
-            (ADDRESS.to_owned(), vec![email.to_string()]),
-            (MADE_BY.to_owned(), vec![self.batch.mark.cluster.to_string()]),
-        ]);
-        let user = UserRepresentation {
-            username: Some(username(email)),
-            email: Some(email.to_string()),
-            first_name: first,
-            last_name: last,
-            enabled: Some(true),
-            attributes: Some(attributes.clone()),
-            ..UserRepresentation::default()
-        };
-        if email.as_str().split('@').next().is_some_and(|local| local.len() > 64) {
-            return Err(StoreError::Unsupported(format!(
-                "Keycloak takes no address with more than 64 characters before the @, and {email} has"
-            )));
-        }
-        let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
-        if let Some(made) = made {
-            let user = UserRepresentation { id: Some(made_id(&made)), ..user };
-            return Ok(Person { user, entry: Some(entry.clone()), made: true, ..Person::default() });
-        }
-        // Made by us after all, where the answer to a first try was lost.
-        if let Some(user) = self.pinned(email).await? {
-            return self.known(user).await;
-        }
-        let there = match self.realm.user_by_email(email).await? {
-            Some(user) => Some(user),
-            None => self.realm.user_by_name(email.as_str()).await?,
-        };
-        let user = there.ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
-        self.known(user).await
-    }
-
-    /// The one user who is pinned to an address.
-    async fn pinned(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
-        let mut pinned = self.realm.users_by(ADDRESS, email.as_str()).await?.into_iter();
-        match (pinned.next(), pinned.next()) {
-            (Some(one), Some(two)) => {
-                let name = |user: UserRepresentation| user.username.unwrap_or_default();
-                Err(StoreError::Invalid(format!(
-                    "IdentityPinned: users {} and {} of the realm are both {email} to Roster; take the attribute {ADDRESS} \
-                     from the wrong one",
-                    name(one),
-                    name(two)
-                )))
-            }
-            (one, _) => Ok(one),
-        }
-    }
-
-    /// A user who was there. What they hold in this account was nobody's word, unless it was adopted.
-    async fn known(&self, user: UserRepresentation) -> Result<Person, StoreError> {
-        let person = Person { entry: entry_of(&user, &self.client_id), user, ..Person::default() };
-        let mut person = self.realm.with_roles(self.client()?, person).await?;
-        person.in_organization = self.realm.is_in_organization(&self.look.parts.organization, person.id()).await?;
-        if person.entry.is_none() && (person.in_organization || !person.effective.is_empty()) {
-            let name = person.user.username.as_deref().unwrap_or_default();
-            return Err(StoreError::Conflict(format!("user {name} is a member by now, and not by us")));
-        }
-        Ok(person)
-    }
-
-    /// Whether this user is who the address means, and may be a member. Whom Roster has pinned to the address already, in
-    /// whichever account, is.
-    async fn may_be_member(&self, email: &Email, user: &UserRepresentation) -> Result<(), StoreError> {
-        let name = user.username.as_deref().unwrap_or_default();
-        let refuse = |why: String| Err(StoreError::Invalid(why));
-        let values = |key: &str| user.attributes.as_ref().and_then(|all| all.get(key)).cloned().unwrap_or_default();
-        let address = values(ADDRESS).into_iter().next();
-        if let Some(other) = address.as_deref().filter(|other| *other != email.as_str()) {
-            return refuse(format!(
-                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
-            ));
-        }
-        let entries = values(ENTRIES);
-        let known = entries.iter().filter_map(|entry| Entry::parse(entry)).any(|entry| entry.address == email.as_str());
-        let own = user.email.as_deref().and_then(|own| Email::parse(own).ok());
-        let verified = own.as_ref() == Some(email) && user.email_verified == Some(true);
-        let pinned = known && address.is_some();
-        if !verified && !pinned {
-            return refuse(format!(
-                "IdentityUnverified: user {name} of the realm has not verified the address {email}; have them verify it, \
-                 or set Email verified"
-            ));
-        }
-        if user.service_account_client_id.is_some() {
-            return refuse(format!("user {name} of the realm is a service account"));
-        }
-        if let Some(role) = self.realm.administers(user.id.as_deref().unwrap_or_default()).await? {
-            return refuse(format!(
-                "user {name} of the realm administers it (realm-management {role}), and cannot be a member"
-            ));
-        }
-        Ok(())
     }
 
     /// Writes the entry of this account, or takes it out; the rest of the user stays as it is at this moment.
@@ -320,26 +248,35 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Ends the ways by which client roles of the account reach somebody without being theirs: from groups and from
-    /// composites of realm roles, the default role among them. Those belong to others, but what they hand on is ours. Where
-    /// something was revoked it may still reach them so, and is looked for.
-    async fn cut_off_rest(&self, person: &Person, wanted: &BTreeSet<&str>, revoked: bool) -> Result<bool, StoreError> {
-        let mut rest: Vec<RoleRepresentation> = person.inherited().cloned().collect();
-        let is_wanted = |role: &RoleRepresentation| wanted.contains(role.name.as_deref().unwrap_or_default());
-        let client = self.client()?;
+    /// Takes client roles of the account from somebody, whatever way they come; whether there were any. With `hidden`, all
+    /// ways end by which any role reaches them that is not theirs directly, also one that they are meant to have: by then
+    /// they have it.
+    async fn take(
+        &self,
+        person: &Person,
+        hidden: bool,
+        which: impl Fn(&str) -> bool + Copy,
+    ) -> Result<bool, StoreError> {
+        let revoked = self.revoke(person, which).await?;
+        let is_meant = |role: &RoleRepresentation| role.name.as_deref().is_some_and(which);
+        let mut rest: Vec<RoleRepresentation> =
+            person.inherited().filter(|role| hidden || is_meant(role)).cloned().collect();
+        let client = self.look.client_uuid().unwrap_or_default();
         if revoked {
+            // It may still reach them by another way.
             let left = self.realm.effective(person.id(), client).await?;
-            rest.extend(left.into_iter().filter(|role| !is_wanted(role)));
+            rest.extend(left.into_iter().filter(is_meant));
         }
         if rest.is_empty() {
-            return Ok(false);
+            return Ok(revoked);
         }
+        // Groups and composites belong to others, but what they hand on is ours.
         self.realm.cut_off(client, &rest).await?;
         let left = self.realm.effective(person.id(), client).await?;
-        match left.iter().find(|role| !is_wanted(role)).and_then(|role| role.name.as_deref()) {
+        match left.iter().find(|role| is_meant(role)).and_then(|role| role.name.as_deref()) {
             Some(name) => Err(StoreError::Invalid(format!(
                 "client role {name} still reaches {} by a composite of some client's role; take it out there",
-                person.user.username.as_deref().unwrap_or_default()
+                person.login()
             ))),
             None => Ok(true),
         }
@@ -371,51 +308,5 @@ impl Work<'_> {
     async fn log_out(&self, user: &str) -> Outcome {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         self.realm.remove("logging out", || admin.realm_users_with_user_id_logout_post(realm, user)).await
-    }
-}
-
-/// The name by which a new user logs in: their address, or a digest of it where realms have no such names.
-fn username(email: &Email) -> String {
-    let fine = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
-    if email.as_str().chars().all(fine) {
-        return email.to_string();
-    }
-    format!("user-{}", hex(&Sha256::digest(email.as_str())[..16]))
-}
-
-/// A name for people, taken apart as realms want it; without what they do not take. The user can write it better; what was
-/// declared stands in the entry all the same.
-fn names_of(display: &str) -> (Option<String>, Option<String>) {
-    let fine = |text: &str| text.len() < 255 && text.chars().all(|c| c.is_alphanumeric() || " .,-'".contains(c));
-    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty() && fine(text));
-    match display.trim().rsplit_once(' ') {
-        Some((first, last)) => (text(first), text(last)),
-        None => (text(display), None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{names_of, username};
-    use crate::model::Email;
-
-    #[test]
-    fn a_name_has_parts() {
-        let of = |text| {
-            let (first, last) = names_of(text);
-            (first.unwrap_or_default(), last.unwrap_or_default())
-        };
-        assert_eq!(of("Dana"), ("Dana".into(), String::new()));
-        assert_eq!(of(" Mary Ann Li "), ("Mary Ann".into(), "Li".into()));
-        assert_eq!(of("  "), (String::new(), String::new()));
-        assert_eq!(of("Robert '); DROP <TABLE>"), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn every_address_has_a_username() {
-        let of = |text| username(&Email::as_stored(text));
-        assert_eq!(of("ann+x@shop.example"), "ann+x@shop.example");
-        let odd = of("o'hara/x@shop.example");
-        assert!(odd.starts_with("user-") && odd.len() == 37 && odd != of("o'hara/y@shop.example"), "{odd}");
     }
 }

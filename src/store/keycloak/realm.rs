@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::{
     DefaultResponse, KeycloakError,
     types::{
-        ClientRepresentation, GroupRepresentation, MemberRepresentation, OrganizationRepresentation,
+        ClientRepresentation, GroupRepresentation, MemberRepresentation, MembershipType, OrganizationRepresentation,
         RoleRepresentation, UserRepresentation,
     },
 };
@@ -17,9 +17,11 @@ use keycloak::{
 use tokio::sync::Mutex;
 
 use super::{
+    find::Known,
     look::definition_named,
     names::{self, Definition, KIND, Prefix},
     note::{Definitions, Parts},
+    seal::Seal,
     wire::{CONCURRENCY, Wire},
 };
 use crate::{
@@ -37,6 +39,10 @@ pub(super) struct Realm {
     pub(super) management: String,
     /// Client scopes that a portal may ask for, and when they were listed: one list serves many accounts.
     pub(super) asked_for: Mutex<HashMap<String, (Instant, HashSet<String>)>>,
+    /// Absent where no version with seals has written yet, and nothing is to be written now.
+    pub(super) seal: Option<Seal>,
+    /// People who were found before.
+    pub(super) known: Known,
 }
 
 /// How long a list of a portal's scopes is good: about as long as a round of checks takes.
@@ -290,7 +296,7 @@ impl Realm {
     }
 
     /// Users whom Keycloak finds by just this address or name.
-    async fn users_exactly(
+    pub(super) async fn users_exactly(
         &self,
         email: Option<&str>,
         name: Option<&str>,
@@ -319,8 +325,11 @@ impl Realm {
         found.await
     }
 
-    /// Members of an organization.
-    pub(super) async fn organization_members(&self, organization: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+    /// Members of an organization, and how each of them is in it.
+    pub(super) async fn organization_members(
+        &self,
+        organization: &str,
+    ) -> Result<Vec<(UserRepresentation, MembershipType)>, StoreError> {
         if organization.is_empty() {
             return Ok(Vec::new());
         }
@@ -337,7 +346,7 @@ impl Realm {
             )
         };
         let members = self.wire.pages("listing members", page).await?;
-        Ok(members.into_iter().map(user_of).collect())
+        Ok(members.into_iter().map(|member| (type_of(&member), member)).map(|(how, it)| (user_of(it), how)).collect())
     }
 
     pub(super) async fn member_count(&self, organization: &str) -> Result<u64, StoreError> {
@@ -347,14 +356,19 @@ impl Realm {
         Ok(u64::try_from(count.await?.unwrap_or(0)).unwrap_or(0))
     }
 
-    pub(super) async fn is_in_organization(&self, organization: &str, user: &str) -> Result<bool, StoreError> {
+    /// How somebody is in an organization, if they are.
+    pub(super) async fn membership(
+        &self,
+        organization: &str,
+        user: &str,
+    ) -> Result<Option<MembershipType>, StoreError> {
         if organization.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let member = self.wire.find("looking for a member", || {
             self.wire.admin.realm_organizations_with_org_id_members_with_member_id_get(self.name(), organization, user)
         });
-        Ok(member.await?.is_some())
+        Ok(member.await?.as_ref().map(type_of))
     }
 
     /// Ids of the groups somebody is in.
@@ -578,6 +592,11 @@ impl Realm {
 /// The id in the answer to a request that made something.
 pub(super) fn made_id(answer: &DefaultResponse) -> String {
     answer.to_id().unwrap_or_default().to_owned()
+}
+
+/// How a member is in the organization. Where Keycloak does not say it, they are left alone like a managed one.
+fn type_of(member: &MemberRepresentation) -> MembershipType {
+    member.membership_type.clone().unwrap_or(MembershipType::Managed)
 }
 
 fn user_of(member: MemberRepresentation) -> UserRepresentation {

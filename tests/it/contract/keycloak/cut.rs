@@ -76,3 +76,30 @@ async fn a_connection_cut_after_any_request_is_made_good_by_a_repeat() {
     }
     assert!(requests > 30, "{requests}");
 }
+
+/// A higher level takes the place of a lower one: wherever that ends, the member has one of the two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_level_that_is_raised_is_never_missing_in_between() {
+    let backend = Keycloak::fresh().await;
+    let direct = backend.open().await;
+    let proxy = Proxy::to(backend.server.port()).await;
+    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
+    let ann = email("ann@shop.example");
+    let (mut from, to) = (world("acme"), world("acme"));
+    from.members.insert(ann.clone(), member(&[1, 1, 3]));
+    for requests in 0.. {
+        from.converge(&*direct).await;
+        let plan = to.plan(&*direct, Scope::Account).await;
+        proxy.cut_after(requests);
+        let outcomes = to.apply(&store, &plan).await;
+        proxy.mend();
+        let seen = to.observe(&*direct).await;
+        let content = seen.members[&ann].content.as_ref().unwrap();
+        assert!(content.ranks.as_slice()[0] >= 1, "after {requests}: {content:?}");
+        if outcomes.iter().all(Result::is_ok) {
+            break;
+        }
+    }
+    to.assert_held(&to.observe(&*direct).await);
+}

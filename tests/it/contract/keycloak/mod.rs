@@ -5,8 +5,13 @@ mod cut;
 mod docs;
 mod events;
 mod failure;
+mod finding;
 mod identity;
+mod in_force;
 mod inherited;
+mod managed;
+mod provider;
+mod seals;
 pub mod server;
 mod tokens;
 

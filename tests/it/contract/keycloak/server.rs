@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -223,7 +223,12 @@ fn free_ports() -> [u16; 2] {
 
 /// One that belongs to the runtime of the test that asks: connections end with it.
 fn client() -> Client {
-    Client::builder().timeout(Duration::from_secs(60)).tls_backend_preconfigured(no_tls()).build().unwrap()
+    browser().build().unwrap()
+}
+
+/// A client as a browser's: it speaks http.
+pub fn browser() -> ClientBuilder {
+    Client::builder().timeout(Duration::from_secs(60)).tls_backend_preconfigured(no_tls())
 }
 
 /// These requests go by http.

@@ -131,8 +131,9 @@ async fn narrowing_logs_out_and_widening_does_not() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let mut world = world("acme");
-    world.converge(&*store).await;
     let ann = email("ann@shop.example");
+    world.members.get_mut(&ann).unwrap().ranks = crate::contract::world::ranks(&[1, 1, 3]);
+    world.converge(&*store).await;
     backend.set_password(&ann).await;
     let refresh = async |token: &Value| {
         let form = [
@@ -147,6 +148,13 @@ async fn narrowing_logs_out_and_widening_does_not() {
     world.members.get_mut(&ann).unwrap().display_name = Some("Another name".into());
     world.converge(&*store).await;
     let token = refresh(&token).await.unwrap();
+    // A higher level takes the place of the lower one, and nobody notices anything else.
+    world.members.get_mut(&ann).unwrap().ranks = crate::contract::world::ranks(&[2, 1, 3]);
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+    let token = refresh(&token).await.unwrap();
+    let said = roles(&token);
+    assert_eq!(said["shop/acme"], ["orders:Edit", "payments:Allowed", "users:Delete"].map(String::from).into());
     world.members.get_mut(&ann).unwrap().ranks = crate::contract::world::ranks(&[1, 1, 3]);
     world.converge(&*store).await;
     let (_, refused) = refresh(&token).await.unwrap_err();

@@ -1,0 +1,184 @@
+//! Whose address it is: whom an address means who was not found in the account, and who may be a member by it.
+//!
+//! A user is pinned once: by an address that the realm has verified, or because Roster made them. From then on the user's
+//! id counts (`sub` in tokens of this issuer), whatever becomes of addresses. What says so is sealed ([`super::seal`]).
+
+use std::collections::HashMap;
+
+use keycloak::types::UserRepresentation;
+use sha2::{Digest, Sha256};
+
+use super::{
+    apply::Work,
+    names::{ACCOUNTS, ADDRESS, ENTRIES, MADE_BY},
+    note::Entry,
+    person::Person,
+    realm::made_id,
+};
+use crate::{
+    contract::{Outcome, StoreError, hex},
+    model::Email,
+    resolve::MemberContent,
+};
+
+impl Work<'_> {
+    /// Finds the user of an address, or makes one.
+    pub(super) async fn new_person(
+        &self,
+        email: &Email,
+        content: &MemberContent,
+        entry: &Entry,
+    ) -> Result<Person, StoreError> {
+        if let Some(user) = self.pinned(email).await? {
+            return self.known(user).await;
+        }
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        let (first, last) = names_of(content.display_name.as_deref().unwrap_or_default());
+        let entry = self.realm.sealed_before(entry.clone());
+        let text = serde_json::to_string(&entry).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let attributes = HashMap::from([
+            (ENTRIES.to_owned(), vec![text]),
+            (ACCOUNTS.to_owned(), vec![self.client_id.clone()]),
+            (ADDRESS.to_owned(), vec![email.to_string()]),
+            (MADE_BY.to_owned(), vec![self.batch.mark.cluster.to_string()]),
+        ]);
+        let user = UserRepresentation {
+            username: Some(username(email)),
+            email: Some(email.to_string()),
+            first_name: first,
+            last_name: last,
+            enabled: Some(true),
+            attributes: Some(attributes),
+            ..UserRepresentation::default()
+        };
+        if email.as_str().split('@').next().is_some_and(|local| local.len() > 64) {
+            return Err(StoreError::Unsupported(format!(
+                "Keycloak takes no address with more than 64 characters before the @, and {email} has"
+            )));
+        }
+        let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
+        if let Some(made) = made {
+            let user = UserRepresentation { id: Some(made_id(&made)), ..user };
+            return Ok(Person { made: true, ..self.realm.person_of(user, &self.client_id) });
+        }
+        // Made by us after all, where the answer to a first try was lost.
+        if let Some(user) = self.pinned(email).await? {
+            return self.known(user).await;
+        }
+        let there = match self.realm.user_by_email(email).await? {
+            Some(user) => Some(user),
+            None => self.realm.user_by_name(email.as_str()).await?,
+        };
+        let user = there.ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
+        self.known(user).await
+    }
+
+    /// The one user whom Roster has pinned to an address. Others may say so of themselves.
+    async fn pinned(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
+        let found = self.realm.users_by(ADDRESS, email.as_str()).await?;
+        let mut pinned = found.into_iter().filter(|user| self.realm.is_pinned(user, email.as_str()));
+        match (pinned.next(), pinned.next()) {
+            (Some(one), Some(two)) => {
+                let name = |user: UserRepresentation| user.username.unwrap_or_default();
+                Err(StoreError::Invalid(format!(
+                    "IdentityPinned: users {} and {} of the realm are both {email} to Roster; take the attributes {ADDRESS} \
+                     and {ENTRIES} from the wrong one",
+                    name(one),
+                    name(two)
+                )))
+            }
+            (one, _) => Ok(one),
+        }
+    }
+
+    /// A user who was there. What they hold in this account was nobody's word, unless it was adopted.
+    async fn known(&self, user: UserRepresentation) -> Result<Person, StoreError> {
+        let person = self.realm.person(&self.look.within(&self.client_id), user).await?;
+        if person.entry.is_none() && person.has_anything() {
+            let name = person.login();
+            return Err(StoreError::Conflict(format!("user {name} is a member by now, and not by us")));
+        }
+        Ok(person)
+    }
+
+    /// Whether this user is who the address means, and may be a member. Whom Roster has pinned to the address already, in
+    /// whichever account, is.
+    pub(super) async fn may_be_member(&self, email: &Email, user: &UserRepresentation) -> Outcome {
+        let name = user.username.as_deref().unwrap_or_default();
+        let refuse = |why: String| Err(StoreError::Invalid(why));
+        let values = user.attributes.as_ref().and_then(|attributes| attributes.get(ENTRIES));
+        let entries = values.into_iter().flatten().filter_map(|value| Entry::parse(value));
+        let addresses: Vec<String> = entries.map(|entry| entry.address).collect();
+        if let Some(other) = addresses.iter().find(|other| *other != email.as_str()) {
+            return refuse(format!(
+                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
+            ));
+        }
+        if !self.realm.is_certain(user, email.as_str()) {
+            return refuse(format!(
+                "IdentityUnverified: user {name} of the realm has not verified the address {email}; have them verify it, \
+                 or set Email verified"
+            ));
+        }
+        if user.service_account_client_id.is_some() {
+            return refuse(format!("user {name} of the realm is a service account"));
+        }
+        if let Some(role) = self.realm.administers(user.id.as_deref().unwrap_or_default()).await? {
+            return refuse(format!(
+                "user {name} of the realm administers it (realm-management {role}), and cannot be a member"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an address as somebody else wrote it is this one.
+pub(super) fn is_called(own: Option<&str>, address: &str) -> bool {
+    own.and_then(|own| Email::parse(own).ok()).is_some_and(|own| own.as_str() == address)
+}
+
+/// The name by which a new user logs in: their address, or a digest of it where realms have no such names.
+pub(super) fn username(email: &Email) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
+    if email.as_str().chars().all(fine) {
+        return email.to_string();
+    }
+    format!("user-{}", hex(&Sha256::digest(email.as_str())[..16]))
+}
+
+/// A name for people, taken apart as realms want it; without what they do not take. The user can write it better; what was
+/// declared stands in the entry all the same.
+fn names_of(display: &str) -> (Option<String>, Option<String>) {
+    let fine = |text: &str| text.len() < 255 && text.chars().all(|c| c.is_alphanumeric() || " .,-'".contains(c));
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty() && fine(text));
+    match display.trim().rsplit_once(' ') {
+        Some((first, last)) => (text(first), text(last)),
+        None => (text(display), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names_of, username};
+    use crate::model::Email;
+
+    #[test]
+    fn a_name_has_parts() {
+        let of = |text| {
+            let (first, last) = names_of(text);
+            (first.unwrap_or_default(), last.unwrap_or_default())
+        };
+        assert_eq!(of("Dana"), ("Dana".into(), String::new()));
+        assert_eq!(of(" Mary Ann Li "), ("Mary Ann".into(), "Li".into()));
+        assert_eq!(of("  "), (String::new(), String::new()));
+        assert_eq!(of("Robert '); DROP <TABLE>"), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn every_address_has_a_username() {
+        let of = |text| username(&Email::as_stored(text));
+        assert_eq!(of("ann+x@shop.example"), "ann+x@shop.example");
+        let odd = of("o'hara/x@shop.example");
+        assert!(odd.starts_with("user-") && odd.len() == 37 && odd != of("o'hara/y@shop.example"), "{odd}");
+    }
+}

@@ -1,0 +1,135 @@
+//! Whoever is observed is found when something is taken from them, whatever became of their attributes and addresses.
+
+use reqwest::Method;
+use roster::{
+    api::Unmanaged,
+    model::Scope,
+    store::{Store as _, StoreError},
+};
+use serde_json::{Value, json};
+
+use super::{Keycloak, id};
+use crate::contract::{
+    Backend as _,
+    world::{NOW, email, member, member_key, members, world},
+};
+
+impl Keycloak<'_> {
+    /// Changes a user behind Roster's back.
+    pub async fn change_user(&self, id: &str, change: impl FnOnce(&mut Value)) {
+        let path = format!("/users/{id}");
+        let mut user = self.get(&path).await;
+        change(&mut user);
+        self.send(Method::PUT, &path, user).await;
+    }
+
+    /// Client roles that somebody has directly, of all clients.
+    pub async fn held(&self, id: &str) -> Value {
+        self.get(&format!("/users/{id}/role-mappings")).await["clientMappings"].clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_attribute_is_gone_and_whose_address_has_changed_is_found() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let mut world = world("acme");
+    world.converge(&store).await;
+    world.observe(&store).await;
+    let ann = email("ann@shop.example");
+    let user = id(&backend.user(&ann).await);
+    backend
+        .change_user(&user, |user| {
+            user["email"] = json!("elsewhere@shop.example");
+            user["attributes"].as_object_mut().unwrap().remove("roster-address").unwrap();
+        })
+        .await;
+    let scope = members(&[&ann]);
+    let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
+    let whole = world.observe(&store).await;
+    assert_eq!(seen.members.get(&ann), whole.members.get(&ann));
+    assert!(whole.members[&ann].mark.is_some());
+    let with = store.with_access(std::slice::from_ref(&ann), NOW).await.unwrap();
+    assert_eq!(with, [(world.key().clone(), ann.clone())]);
+    world.members.remove(&ann);
+    let plan = world.converge_in(&store, scope).await;
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!(backend.user(&email("elsewhere@shop.example")).await, Value::Null, "Roster made them");
+    world.assert_held(&world.observe(&store).await);
+}
+
+/// Their attributes were copied to another user, who was let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shares_somebodys_address_is_told_apart_and_loses_what_is_taken() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let world = world("acme");
+    world.converge(&store).await;
+    let ann = email("ann@shop.example");
+    let real = backend.user(&ann).await;
+    let copy = json!({"username": "copy", "email": "copy@shop.example", "enabled": true, "emailVerified": true,
+        "attributes": real["attributes"]});
+    let copy = backend.send(Method::POST, "/users", copy).await;
+    backend.grant(&copy, world.key(), "orders:Edit").await;
+    let name = email_of(&format!("copy ({copy})"));
+    let whole = world.observe(&store).await;
+    assert!(whole.members[&name].mark.is_some(), "it says that it is ours");
+    for who in [&ann, &name] {
+        let seen = store.observe(world.key(), &members(&[who]), NOW).await.unwrap();
+        assert_eq!(seen.members.iter().collect::<Vec<_>>(), [(who, &whole.members[who])]);
+    }
+    let plan = world.converge(&store).await;
+    assert_eq!(plan.changes.iter().map(|change| &change.object).collect::<Vec<_>>(), [&member_key(&name)]);
+    world.assert_held(&world.observe(&store).await);
+    assert_eq!(backend.held(&copy).await, Value::Null, "and they are still there: Roster did not make them");
+    assert_eq!(id(&backend.user(&ann).await), id(&real));
+}
+
+/// A block names an address: whoever has it, and whoever is pinned to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_user_of_an_address_counts_for_who_has_access() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let dana = email("dana@shop.example");
+    let user = |name: &str| json!({"username": name, "email": dana.as_str(), "enabled": true, "emailVerified": true});
+    let first = backend.send(Method::POST, "/users", user("dana")).await;
+    let mut world = world("acme");
+    world.members.insert(dana.clone(), member(&[1, 0, 0]));
+    world.converge(&store).await;
+    backend.change_user(&first, |user| user["email"] = json!("elsewhere@shop.example")).await;
+    let second = backend.send(Method::POST, "/users", user("second")).await;
+    backend.grant(&second, world.key(), "orders:View").await;
+    let member = world.members.get_mut(&dana).unwrap();
+    member.ended = Some(roster::resolve::End::Blocked);
+    member.ranks.clear();
+    world.converge(&store).await;
+    assert_eq!(backend.held(&first).await, Value::Null);
+    let with = store.with_access(std::slice::from_ref(&dana), NOW).await.unwrap();
+    assert_eq!(with, [(world.key().clone(), dana)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_does_not_find_its_person_is_not_done() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let mut world = world("acme");
+    world.policy.unmanaged = Unmanaged::Remove;
+    world.converge(&store).await;
+    let stranger = email("stranger@shop.example");
+    backend.insert_member(world.key(), &stranger).await;
+    let plan = world.plan(&store, Scope::Account).await;
+    let user = id(&backend.user(&stranger).await);
+    backend.change_user(&user, |user| user["email"] = json!("renamed@shop.example")).await;
+    let outcomes = world.apply(&store, &plan).await;
+    assert!(matches!(outcomes.as_slice(), [Err(StoreError::Conflict(_))]), "{outcomes:?}");
+    world.converge(&store).await;
+    assert_eq!(backend.held(&user).await, Value::Null);
+    world.assert_held(&world.observe(&store).await);
+    // And what is done is done, however often it is said.
+    assert_eq!(world.apply(&store, &plan).await, [Ok(())]);
+}
+
+/// A name that is no address.
+fn email_of(name: &str) -> roster::model::Email {
+    roster::model::Email::as_stored(name)
+}
