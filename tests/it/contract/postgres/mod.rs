@@ -52,7 +52,11 @@ impl<'s> Postgres<'s> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let owner = format!("owner_{number}");
-        let sql = format!("CREATE ROLE {owner} LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE postgres TO {owner}");
+        // One after the other, in one transaction each: PostgreSQL refuses two that change the rights on a database at once.
+        let sql = format!(
+            "SELECT pg_advisory_xact_lock(1); CREATE ROLE {owner} LOGIN PASSWORD 'pw'; \
+             GRANT CREATE ON DATABASE postgres TO {owner}"
+        );
         server.run(&sql).await.unwrap();
         Self { server, schema: format!("roster_{number}"), owner }
     }
