@@ -63,8 +63,13 @@ async fn ten_thousand_members_are_in_the_store_and_one_of_them_can_go() {
 /// written, the suspension is before the end of the other change.
 async fn a_suspension_does_not_wait_for_a_change_of_half_of_them(site: &Site<'_>) {
     let length = site.file().audit_length().await;
+    // Nobody can write the store until both are said, so that the first of them has not been made before.
+    let mut writer = site.file().connect().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writer).await.expect("locked");
     site.patch("Role", "clerk", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
     site.patch("Membership", "m1", json!({"spec": {"suspended": true}})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.expect("free");
     site.view("m1", super::NONE).await;
     site.view("m9998", "orders=Edit users=Denied").await;
     let changed =
