@@ -57,13 +57,6 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Whether an approval lets something in it pass the removal guard. With the first of that which it writes, a store
-    /// counts one approval more as used up ([`Observed::approvals`]): in the same transaction, or before.
-    #[must_use]
-    pub fn is_approved(&self) -> bool {
-        self.changes.iter().any(|change| change.approved)
-    }
-
     /// Returns the outcomes of a batch that fails as a whole: this error for each change.
     #[must_use]
     pub fn refused(&self, error: &StoreError) -> Vec<Outcome> {

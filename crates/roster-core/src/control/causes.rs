@@ -7,7 +7,6 @@ use std::{
 };
 
 use crate::{
-    api::{RoleRef, RoleRefKind},
     evaluate::Judged,
     model::{Email, Name, RoleName},
     plan::{Cause, Change, Content, ObjectKey},
@@ -108,8 +107,9 @@ impl Concerned {
                     roles.extend(predefined.map(|role| RoleName::predefined(&role.name)));
                     default_role = true;
                 }
-                let has =
-                    |group: &&Arc<GroupFacts>| group.spec.role_refs.iter().any(|role| roles.contains(&named(role)));
+                let has = |group: &&Arc<GroupFacts>| {
+                    group.spec.role_refs.iter().any(|role| roles.contains(&RoleName::from(role)))
+                };
                 groups.extend(snapshot.groups.iter().filter(has).map(|group| group.name.clone()));
             }
             "UserGroup" => drop(groups.insert(origin.name.clone())),
@@ -124,17 +124,10 @@ impl Concerned {
             Self::Everything => true,
             Self::Invited => facts.invitation.as_ref() == Some(&origin.name),
             Self::Some { roles, default_role, groups } => {
-                facts.role.as_ref().map_or(*default_role, |role| roles.contains(&named(role)))
+                facts.role.as_deref().map_or(*default_role, |role| roles.contains(&RoleName::from(role)))
                     || facts.groups.iter().any(|group| groups.contains(group))
             }
         }
-    }
-}
-
-fn named(role: &RoleRef) -> RoleName {
-    match role.kind {
-        RoleRefKind::Role => RoleName::custom(&role.name),
-        RoleRefKind::PredefinedRole => RoleName::predefined(&role.name),
     }
 }
 

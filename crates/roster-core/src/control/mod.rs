@@ -457,7 +457,7 @@ impl Control {
         }
     }
 
-    /// Asks passes over whole accounts to end early where somebody's word waits for them that takes access away.
+    /// Asks passes to end early where somebody's word waits for them that takes access away.
     fn interrupt_passes(&self) {
         let hurried = self.passes.iter().filter(|(_, running)| self.queue.hurries(&running.key));
         hurried.for_each(|(_, running)| running.interrupt.set());

@@ -122,7 +122,11 @@ pub struct Change {
     pub phase: Phase,
     /// Whether the removal guard counts it (docs/concepts.md "Marks, drift, removal").
     pub counted: bool,
-    /// Whether it leaves somebody without access since an approval lets it pass the guard; that is used up with it.
+    /// Whether it leaves somebody without access since an approval lets it pass the guard. That is used up with it: a store
+    /// that makes one or more such changes of a batch counts one approval more ([`Observed::approvals`]), in the same
+    /// transaction or before.
+    ///
+    /// [`Observed::approvals`]: super::Observed::approvals
     pub approved: bool,
 }
 

@@ -181,6 +181,6 @@ impl Index {
 }
 
 /// Whether objects of a kind belong to an account, and count there.
-pub(crate) const fn is_of_account(kind: KindName) -> bool {
+const fn is_of_account(kind: KindName) -> bool {
     matches!(kind, KindName::Role | KindName::UserGroup | KindName::Membership | KindName::Invitation)
 }

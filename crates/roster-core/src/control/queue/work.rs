@@ -105,7 +105,7 @@ pub(in crate::control) enum Ended {
     Partly,
     /// The whole account is to be looked at for the rest of it, once more is known of the cluster.
     Waits,
-    /// It made way for a revocation: that is done first, then the whole account for the rest of it.
+    /// It made way for a revocation: that is done first, then all of it again for the rest.
     Interrupted,
     /// It is to be done again, after a while.
     Failed {
