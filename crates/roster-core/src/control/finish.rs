@@ -7,7 +7,7 @@ use super::{
     looks::LOOK_DELAY,
     pass::Running,
     queue::{Ended, Trigger, WorkItem},
-    statuses::StatusLane,
+    statuses::{Saying, StatusLane},
 };
 use crate::{
     api::SyncReason,
@@ -72,7 +72,7 @@ impl Control {
             self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
         });
         for (object, report) in reports.collect::<Vec<_>>() {
-            self.statuses.put_within(pass, object, report, lane, now.mono);
+            self.say_within(pass, object, report, lane, now);
         }
         self.accounts.entry(key.clone()).or_default().reports.extend(shown);
         self.recount(key, lane == StatusLane::Bulk, now);
@@ -117,8 +117,20 @@ impl Control {
             }
             Deleted::Retry(error) => (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED),
         };
-        self.statuses.put(object, report, StatusLane::Changes, Duration::ZERO, now.mono);
+        self.say(object, report, StatusLane::Changes, Duration::ZERO, now);
         ended
+    }
+
+    /// Says something of an object, not before `delay` has passed.
+    pub(super) fn say(&mut self, object: ObjectRef, report: Report, lane: StatusLane, delay: Duration, now: Now) {
+        let account = self.index.account_of(&object);
+        self.statuses.put(object, Saying { report, account, lane, pass: None }, delay, now.mono);
+    }
+
+    /// Says something of an object, as a part of the pass that says it.
+    fn say_within(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
+        let account = self.index.account_of(&object);
+        self.statuses.put(object, Saying { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
     }
 
     /// Takes in what came of the ends in an account that waits for those that it manages.
@@ -126,7 +138,7 @@ impl Control {
         self.outbox.extend(ends.notices.into_iter().map(Effect::Tell));
         self.wakes.extend(ends.wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
         for (object, report) in ends.reports.into_iter().filter(|(object, _)| object.kind != KindName::Account) {
-            self.statuses.put_within(pass, object, report, StatusLane::Changes, now.mono);
+            self.say_within(pass, object, report, StatusLane::Changes, now);
         }
         ended(&ends.end)
     }
@@ -188,7 +200,7 @@ impl Control {
         }
         state.reports.retain(|object, _| self.index.meta(object).is_some());
         for (object, report) in stale {
-            self.statuses.put(object, report, StatusLane::Bulk, COUNTS_DELAY, now.mono);
+            self.say(object, report, StatusLane::Bulk, COUNTS_DELAY, now);
         }
     }
 

@@ -166,7 +166,7 @@ impl Control {
         if let Detail::Store { blocked_in_force, .. } = report.detail {
             self.say_in_force(&object.name, blocked_in_force);
         }
-        self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
+        self.say(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
         if fault.is_some() || found.is_err() {
             self.look(object.kind, object.name, LOOK_DELAY, now.mono);
         }

@@ -48,6 +48,7 @@ mod slices;
 mod start;
 mod statuses;
 mod time;
+mod turns;
 mod watches;
 mod world;
 
@@ -215,6 +216,7 @@ impl Control {
         if self.lists.stop_waiting(now.mono) {
             self.queue.more_known();
         }
+        self.stop_waiting_for_relist(now);
         if !self.stopping {
             self.hand_over(now, effects);
             if self.begins_relist() {
@@ -238,13 +240,14 @@ impl Control {
         if self.statuses.has_more() {
             return Some(now.mono);
         }
-        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look(), self.lists.next_due()];
+        let lists = [self.lists.next_due(), self.relist.next_due()];
+        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
         let wall = self.wakes.first().map(|(at, _, _)| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
             now.mono + wait
         });
         let tick = self.ticked.map(|at| at + TICK);
-        due.into_iter().flatten().chain(wall).chain(tick).min()
+        due.into_iter().chain(lists).flatten().chain(wall).chain(tick).min()
     }
 
     /// Returns whether every watch has listed completely.
@@ -337,7 +340,7 @@ impl Control {
         let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
         self.outbox.push(Effect::Tell(note));
         if unreadable.account.is_some() {
-            self.statuses.put(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now.mono);
+            self.say(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now);
         }
     }
 

@@ -120,7 +120,7 @@ impl Control {
         };
         let report = report::catalog(&catalog, users as u64, progress.as_ref());
         self.tell_of_stop(&catalog, progress.as_ref());
-        self.statuses.put(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now.mono);
+        self.say(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
         // Who uses it is not known before everything is.
         let record =
             complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), || self.held(name))).flatten();
@@ -138,7 +138,7 @@ impl Control {
         effects: &mut Vec<Effect>,
     ) {
         // Right before it is written, whoever writes asks whether the lease still lasts.
-        if self.shards.permit(0).is_none() {
+        if !self.shards.leads() {
             return;
         }
         let name = object.name.clone();

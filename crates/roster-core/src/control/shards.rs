@@ -31,13 +31,23 @@ pub(super) struct Shards {
     /// Shards that were taken while something else was looked after: nothing of them begins before everything has been
     /// listed afresh, since what is known may be older than what the one before did.
     unlisted: BTreeSet<u16>,
+    /// Of those, shards whose accounts can be looked after as far as ends by somebody's word go: all that these need has
+    /// been listed afresh.
+    only_ends: BTreeSet<u16>,
     /// By shard of another replica: for each store, by its UID, the generation with which all accounts are reconciled.
     told: BTreeMap<u16, BTreeMap<String, i64>>,
 }
 
 impl Shards {
     pub(super) fn new(of: u16) -> Self {
-        Self { of, held: BTreeMap::new(), leaving: BTreeMap::new(), unlisted: BTreeSet::new(), told: BTreeMap::new() }
+        Self {
+            of,
+            held: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
+            only_ends: BTreeSet::new(),
+            told: BTreeMap::new(),
+        }
     }
 
     /// Returns the shard that an account is in.
@@ -48,6 +58,7 @@ impl Shards {
     /// Takes a shard; where something is known of its accounts already, it is to be [listed](Self::listed) afresh.
     pub(super) fn take(&mut self, shard: u16, epoch: Epoch, clean: bool, known: bool) {
         self.leaving.remove(&shard);
+        self.only_ends.remove(&shard);
         self.held.insert(shard, Held { epoch, clean });
         if known {
             self.unlisted.insert(shard);
@@ -62,6 +73,19 @@ impl Shards {
     /// Notes that everything was listed after this shard was taken.
     pub(super) fn listed(&mut self, shard: u16) {
         self.unlisted.remove(&shard);
+        self.only_ends.remove(&shard);
+    }
+
+    /// Notes that what ends by somebody's word need was listed after this shard was taken; returns whether that is of use:
+    /// it is ours, and not everything was listed.
+    pub(super) fn listed_for_ends(&mut self, shard: u16) -> bool {
+        let waits = self.unlisted.contains(&shard) && !self.leaving.contains_key(&shard);
+        waits && self.only_ends.insert(shard)
+    }
+
+    /// Returns whether a shard is ours, and so far only ends by somebody's word can be made in it.
+    pub(super) fn has_only_ends(&self, shard: u16) -> bool {
+        self.only_ends.contains(&shard) && !self.leaving.contains_key(&shard)
     }
 
     /// Begins to give a shard back.
@@ -79,13 +103,14 @@ impl Shards {
     /// Forgets a shard whose last write has ended; returns whether it was held.
     pub(super) fn left(&mut self, shard: u16) -> bool {
         self.leaving.remove(&shard);
-        self.unlisted.remove(&shard);
+        self.listed(shard);
         self.held.remove(&shard).is_some()
     }
 
-    /// Returns the right to write the accounts in a shard, if it is ours.
+    /// Returns the right to write the accounts in a shard, if it is ours; it may be for ends only
+    /// ([`Self::has_only_ends`]).
     pub(super) fn permit(&self, shard: u16) -> Option<Permit> {
-        let held = self.held.get(&shard).filter(|_| self.has(shard))?;
+        let held = self.held.get(&shard).filter(|_| self.has(shard) || self.has_only_ends(shard))?;
         let claim = Claim { epoch: held.epoch, slots: Slots::part(shard, self.of) };
         Some(Permit { shard, claim, clean: held.clean })
     }

@@ -6,14 +6,19 @@ use std::{
 };
 
 use super::{
-    Control, Effect, Now, ShareEvent,
+    Control, Effect, Mono, Now, ShareEvent,
     queue::{Trigger, WorkItem},
     shards::HANDOVER,
+    watches::NEEDED,
 };
 use crate::{
     model::{AccountKey, KindName, Name, ObjectRef},
     state::Unreadable,
 };
+
+/// Time for which the rest of a list is waited for once all that ends by somebody's word need is listed: what is known of
+/// the rest is only somewhat old.
+const FOR_THE_REST: Duration = Duration::from_secs(1);
 
 /// A list of everything, made since some shards were taken.
 #[derive(Default)]
@@ -22,6 +27,22 @@ pub(super) struct Relist {
     shards: BTreeSet<u16>,
     /// Kinds that are still to be listed.
     kinds: BTreeSet<KindName>,
+    /// Since when all that ends by somebody's word need is listed, and the rest is waited for.
+    waits_since: Option<Mono>,
+    /// Whether the rest was waited for long enough.
+    is_late: bool,
+}
+
+impl Relist {
+    /// Returns when the rest was waited for long enough.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        self.waits_since.map(|since| since + FOR_THE_REST)
+    }
+
+    /// Returns the kinds that are still to be listed.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        self.kinds.iter().map(|kind| kind.as_str()).collect()
+    }
 }
 
 impl Control {
@@ -48,7 +69,11 @@ impl Control {
     pub(super) fn shared(&mut self, event: ShareEvent, now: Now) {
         match event {
             // Its accounts are looked after once everything has been listed afresh.
-            ShareEvent::Taken { shard, epoch, clean } => self.shards.take(shard, epoch, clean, true),
+            ShareEvent::Taken { shard, epoch, clean } => {
+                // A list that began before says nothing of what was done since.
+                self.relist.shards.remove(&shard);
+                self.shards.take(shard, epoch, clean, true);
+            }
             ShareEvent::GiveBack(shard) => {
                 self.shards.leave(shard, now.mono);
                 if shard == 0 {
@@ -67,22 +92,41 @@ impl Control {
     }
 
     /// Returns whether everything is to be listed now: a shard was taken, and what is known may be older than what the one
-    /// before did there.
+    /// before did there. A list that is under way is waited for, but not for long.
     pub(super) fn begins_relist(&mut self) -> bool {
-        if !self.relist.kinds.is_empty() || self.shards.unlisted().is_empty() {
+        let is_under_way = !self.relist.kinds.is_empty();
+        if is_under_way && !self.relist.is_late || self.shards.unlisted().is_subset(&self.relist.shards) {
             return false;
         }
-        let shards = self.shards.unlisted().clone();
-        self.relist = Relist { shards, kinds: KindName::ALL.into_iter().collect() };
+        let (shards, kinds) = (self.shards.unlisted().clone(), KindName::ALL.into_iter().collect());
+        self.relist = Relist { shards, kinds, ..Relist::default() };
         true
+    }
+
+    /// Looks after the shards that wait for a list as far as that goes without the rest of it, once that was waited for long
+    /// enough.
+    pub(super) fn stop_waiting_for_relist(&mut self, now: Now) {
+        if self.relist.next_due().is_none_or(|due| due > now.mono) {
+            return;
+        }
+        (self.relist.waits_since, self.relist.is_late) = (None, true);
+        for shard in self.relist.shards.clone() {
+            if self.shards.listed_for_ends(shard) {
+                self.look_at_accounts(shard, now);
+            }
+        }
     }
 
     /// Notes that a kind was listed.
     pub(super) fn relisted(&mut self, kind: KindName, now: Now) {
-        self.relist.kinds.remove(&kind);
+        let was_needed = self.relist.kinds.remove(&kind) && NEEDED.contains(&kind);
         if !self.relist.kinds.is_empty() {
+            if was_needed && self.relist.kinds.is_disjoint(&BTreeSet::from(NEEDED)) {
+                self.relist.waits_since = Some(now.mono);
+            }
             return;
         }
+        self.relist.waits_since = None;
         for shard in std::mem::take(&mut self.relist.shards) {
             self.shards.listed(shard);
             if self.shards.has(shard) {
@@ -93,16 +137,7 @@ impl Control {
 
     /// Looks at everything in a shard: nobody can say what happened before.
     fn taken(&mut self, shard: u16, now: Now) {
-        let keys: Vec<AccountKey> =
-            self.index.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
-        for key in &keys {
-            if let Some(store) = self.store_of(key)
-                && let Some(record) = self.index.stores.get(&store)
-            {
-                self.blocks.wait_for(&store, record.facts.generation, key);
-            }
-            self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
-        }
+        self.look_at_accounts(shard, now);
         let unreadable: Vec<Unreadable> = self.index.all_unreadable().cloned().collect();
         for unreadable in &unreadable {
             if unreadable.account_key().map_or(0, |key| self.shard_of(&key)) == shard {
@@ -115,6 +150,19 @@ impl Control {
             for name in catalogs {
                 self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono);
             }
+        }
+    }
+
+    fn look_at_accounts(&mut self, shard: u16, now: Now) {
+        let keys: Vec<AccountKey> =
+            self.index.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
+        for key in &keys {
+            if let Some(store) = self.store_of(key)
+                && let Some(record) = self.index.stores.get(&store)
+            {
+                self.blocks.wait_for(&store, record.facts.generation, key);
+            }
+            self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
         }
     }
 

@@ -37,11 +37,13 @@ impl Control {
             let taken = self.queue.take(|key, pending| {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
                 let spec = object.and_then(|object| index.stores.get(object.facts.spec.store_ref.name.as_str()));
-                if !shards.has(shards.shard(key, spec.map(|record| &record.facts.spec))) {
+                let shard = shards.shard(key, spec.map(|record| &record.facts.spec));
+                let only_ends = shards.has_only_ends(shard);
+                if !shards.has(shard) && !only_ends {
                     return Admission::Elsewhere;
                 }
                 let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
-                if listed == Listed::Nothing && !deletes {
+                if (listed == Listed::Nothing && !deletes) || (only_ends && deletes) {
                     return Admission::NotYet;
                 }
                 // A revocation does not wait for passes that are only long.
@@ -70,7 +72,8 @@ impl Control {
             self.reconciled(key, None, now);
             return None;
         };
-        let permit = self.shards.permit(self.shard_of(key))?;
+        let shard = self.shard_of(key);
+        let permit = self.shards.permit(shard)?;
         let deletes = record.meta.deleting;
         let work = if deletes && !record.meta.finalizer {
             None
@@ -78,6 +81,9 @@ impl Control {
             Some(PassWork::Delete(Box::new(self.delete(key, &record, pending, now))))
         } else if self.lists.listed(now.mono) == Listed::OnlyEnds {
             let why = OnlyEnds::Unknown(self.lists.missing());
+            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
+        } else if self.shards.has_only_ends(shard) {
+            let why = OnlyEnds::Unknown(self.relist.missing());
             self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if let Some(missing) = self.missing_finalizers(&record) {
             // First of all, so that nothing can be left behind; their events bring the pass about.
@@ -207,7 +213,7 @@ impl Control {
         for object in self.index.belongings(key, (!pending.whole).then_some(&pending.members)) {
             let Some(meta) = self.index.meta(&object) else { continue };
             let report = report::orphan(&object, &key.name, meta.generation);
-            self.statuses.put(object, report, StatusLane::Bulk, ORPHAN_DELAY, now.mono);
+            self.say(object, report, StatusLane::Bulk, ORPHAN_DELAY, now);
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Statuses that wait to be written: bounded, prioritised, latest wins for each object.
 //!
-//! Twenty thousand statuses behind a role change must not keep one changed member waiting, so there are two lanes; and
-//! the report waits, written down only when it is sent, against the object as it is then.
+//! Twenty thousand statuses behind a role change must not keep one changed member waiting, nor another tenant: so there are
+//! two lanes, and in each of them accounts take turns. The report waits, written down only when it is sent, against the
+//! object as it is then.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
-use super::{ApiFault, Effect, Mono, Now, PassId};
+use super::{ApiFault, Effect, Mono, Now, PassId, turns::Turns};
 use crate::{
-    model::{Name, ObjectRef, Seed, SeededState},
+    model::{AccountKey, Name, ObjectRef, Seed, SeededState},
     report::{Rendered, Report, render},
     state::{Meta, StatusDigest},
 };
@@ -20,6 +21,8 @@ const IN_FLIGHT: usize = 24;
 /// Of those, patches that nobody waits for: the API server works them off in turn, and one that somebody waits for comes
 /// behind them.
 const BULK_IN_FLIGHT: usize = 8;
+/// Of those, patches for which there is a place however many others somebody waits for.
+const BULK_ALWAYS: usize = 2;
 /// Reports looked at in one go, so that the loop stays quick.
 const AT_ONCE: usize = 128;
 /// Wait before a status is sent again after somebody else changed the object: its new version is on its way.
@@ -62,20 +65,31 @@ pub struct StatusWritten {
     pub resource_version: Name,
 }
 
+/// What is to be said of an object.
+pub(super) struct Saying {
+    /// What.
+    pub report: Report,
+    /// The account that the object belongs to, if any.
+    pub account: Option<AccountKey>,
+    /// How soon.
+    pub lane: StatusLane,
+    /// The pass that says it.
+    pub pass: Option<PassId>,
+}
+
 struct Waiting {
-    report: Report,
-    lane: StatusLane,
+    saying: Saying,
     attempts: u32,
-    /// The pass that says it, where somebody waits for it.
-    pass: Option<PassId>,
 }
 
 /// The statuses that wait, and those that are being written.
 pub(super) struct Statuses {
     waiting: HashMap<ObjectRef, Waiting, SeededState>,
-    lanes: [VecDeque<ObjectRef>; 2],
+    lanes: [Turns; 2],
     later: BTreeMap<Mono, Vec<ObjectRef>>,
     in_flight: HashMap<ObjectRef, (Waiting, StatusDigest), SeededState>,
+    /// How many of those nobody waits for.
+    bulk: usize,
     /// Statuses that somebody else wrote into.
     touched: HashSet<ObjectRef, SeededState>,
     /// How many statuses wait or are in flight for a pass.
@@ -87,41 +101,35 @@ impl Statuses {
         let hashing = SeededState::new(seed);
         Self {
             waiting: HashMap::with_hasher(hashing),
-            lanes: [VecDeque::new(), VecDeque::new()],
+            lanes: [Turns::new(seed), Turns::new(seed)],
             later: BTreeMap::new(),
             in_flight: HashMap::with_hasher(hashing),
+            bulk: 0,
             touched: HashSet::with_hasher(hashing),
             passes: BTreeMap::new(),
         }
     }
 
     /// Says something of an object, instead of the report that waits for it; not before `delay` has passed.
-    pub(super) fn put(&mut self, object: ObjectRef, report: Report, lane: StatusLane, delay: Duration, now: Mono) {
-        self.place(object, Waiting { report, lane, attempts: 0, pass: None }, delay, now);
-    }
-
-    /// Like [`Self::put`], at once, and as a part of the pass that says it.
-    pub(super) fn put_within(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Mono) {
-        let pass = (lane == StatusLane::Changes).then_some(pass);
-        if let Some(pass) = pass {
+    pub(super) fn put(&mut self, object: ObjectRef, mut saying: Saying, delay: Duration, now: Mono) {
+        let lane = saying.lane;
+        // Nobody waits for one of many.
+        saying.pass = saying.pass.filter(|_| lane == StatusLane::Changes);
+        if let Some(pass) = saying.pass {
             *self.passes.entry(pass).or_default() += 1;
         }
-        self.place(object, Waiting { report, lane, attempts: 0, pass }, Duration::ZERO, now);
-    }
-
-    fn place(&mut self, object: ObjectRef, waiting: Waiting, delay: Duration, now: Mono) {
-        let lane = waiting.lane;
-        let known = self.waiting.insert(object.clone(), waiting);
+        let account = saying.account.clone();
+        let known = self.waiting.insert(object.clone(), Waiting { saying, attempts: 0 });
         if let Some(known) = &known {
-            self.released(known.pass);
+            self.released(known.saying.pass);
         }
         if delay > Duration::ZERO {
             if known.is_none() {
                 self.later.entry(now + delay).or_default().push(object);
             }
-        } else if known.is_none_or(|known| known.lane > lane) || !self.in_flight.contains_key(&object) {
+        } else if known.is_none_or(|known| known.saying.lane > lane) || !self.in_flight.contains_key(&object) {
             // It may wait for its delay only; a second place in the lane costs nothing.
-            self.lanes[lane as usize].push_back(object);
+            self.lanes[lane as usize].add(account, object);
         }
     }
 
@@ -164,7 +172,7 @@ impl Statuses {
     pub(super) fn forget(&mut self, objects: &[ObjectRef]) {
         for object in objects {
             if let Some(waiting) = self.waiting.remove(object) {
-                self.released(waiting.pass);
+                self.released(waiting.saying.pass);
             }
             self.touched.remove(object);
         }
@@ -182,14 +190,17 @@ impl Statuses {
 
     /// Returns whether nothing waits but what is delayed on purpose, and nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.lanes.iter().all(VecDeque::is_empty)
+        self.in_flight.is_empty() && self.lanes.iter().all(Turns::is_empty)
     }
 
     /// Returns whether [`Self::pump`] would go on at once: it looks at so many at a time only.
     pub(super) fn has_more(&self) -> bool {
         let [changes, bulk] = &self.lanes;
-        (!changes.is_empty() && self.in_flight.len() < IN_FLIGHT)
-            || (!bulk.is_empty() && self.in_flight.len() < BULK_IN_FLIGHT)
+        (!changes.is_empty() && self.in_flight.len() < IN_FLIGHT) || (!bulk.is_empty() && self.has_room_for_bulk())
+    }
+
+    fn has_room_for_bulk(&self) -> bool {
+        self.bulk < BULK_ALWAYS || self.in_flight.len() < BULK_IN_FLIGHT
     }
 
     /// Returns when something that is delayed becomes due.
@@ -208,27 +219,24 @@ impl Statuses {
         while let Some(due) = self.later.first_entry().filter(|due| *due.key() <= now.mono) {
             for object in due.remove() {
                 if let Some(waiting) = self.waiting.get(&object) {
-                    self.lanes[waiting.lane as usize].push_back(object);
+                    self.lanes[waiting.saying.lane as usize].add(waiting.saying.account.clone(), object);
                 }
             }
         }
         for _ in 0..AT_ONCE {
-            if self.in_flight.len() >= IN_FLIGHT {
-                return;
-            }
+            let has_room_for_bulk = self.has_room_for_bulk();
             let [changes, bulk] = &mut self.lanes;
-            let room_for_bulk = self.in_flight.len() < BULK_IN_FLIGHT;
-            let next = changes.pop_front().or_else(|| room_for_bulk.then(|| bulk.pop_front()).flatten());
-            let Some(object) = next else { return };
+            let next = (self.in_flight.len() < IN_FLIGHT).then(|| changes.next()).flatten();
+            let Some(object) = next.or_else(|| has_room_for_bulk.then(|| bulk.next()).flatten()) else { return };
             if self.in_flight.contains_key(&object) {
                 // Taken up again when the one in flight has landed.
                 continue;
             }
             let Some(waiting) = self.waiting.remove(&object) else { continue };
-            let current = meta(&object).filter(|meta| meta.generation == waiting.report.generation);
+            let current = meta(&object).filter(|meta| meta.generation == waiting.saying.report.generation);
             // A status can always be written as JSON.
             let rendered = current.and_then(|meta| {
-                let rendered = render(&waiting.report, &meta.status, now.wall).ok()?;
+                let rendered = render(&waiting.saying.report, &meta.status, now.wall).ok()?;
                 (rendered.digest.hash != meta.status.hash).then_some((meta, rendered))
             });
             match rendered {
@@ -238,11 +246,12 @@ impl Statuses {
                         resource_version: meta.resource_version.clone(),
                         status: json,
                         replace: self.touched.remove(&object),
-                        pass: waiting.pass,
+                        pass: waiting.saying.pass,
                     })));
+                    self.bulk += usize::from(waiting.saying.lane == StatusLane::Bulk);
                     self.in_flight.insert(object, (waiting, digest));
                 }
-                None => self.released(waiting.pass),
+                None => self.released(waiting.saying.pass),
             }
         }
     }
@@ -255,13 +264,14 @@ impl Statuses {
         now: Mono,
     ) -> Option<StatusDigest> {
         let (waiting, digest) = self.in_flight.remove(object)?;
+        self.bulk -= usize::from(waiting.saying.lane == StatusLane::Bulk);
         self.give_back();
         if let Some(waiting) = self.waiting.get(object) {
-            self.lanes[waiting.lane as usize].push_front(object.clone());
+            self.lanes[waiting.saying.lane as usize].add_first(waiting.saying.account.clone(), object.clone());
         }
         match result {
             Ok(_) => {
-                self.released(waiting.pass);
+                self.released(waiting.saying.pass);
                 Some(digest)
             }
             Err(fault) => {
@@ -275,13 +285,13 @@ impl Statuses {
     fn give_back(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
             self.waiting.shrink_to(ROOM);
-            self.lanes.iter_mut().for_each(|lane| lane.shrink_to(ROOM));
+            self.lanes.iter_mut().for_each(Turns::give_back);
         }
     }
 
     fn failed(&mut self, object: ObjectRef, mut waiting: Waiting, fault: &ApiFault, now: Mono) {
         if fault.is_gone() || self.waiting.contains_key(&object) {
-            self.released(waiting.pass);
+            self.released(waiting.saying.pass);
             return;
         }
         let wait = if fault.is_conflict() {
@@ -292,5 +302,66 @@ impl Statuses {
         };
         self.later.entry(now + wait).or_default().push(object.clone());
         self.waiting.insert(object, waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{model::KindName, report::Detail};
+
+    const NOW: Now = Now { mono: Mono(Duration::ZERO), wall: Timestamp::UNIX_EPOCH };
+
+    /// Says something of very many Memberships of one account, and of an Account beside it.
+    fn say(statuses: &mut Statuses, account: &str, kind: KindName, many: usize, lane: StatusLane) {
+        let account = AccountKey { namespace: "portal".into(), name: account.into() };
+        for number in 0..many {
+            let name = format!("{}-{number}", account.name.as_str());
+            let object = ObjectRef { kind, namespace: "portal".into(), name: name.into() };
+            let saying =
+                Saying { report: Report::new(0, Detail::Invitation), account: Some(account.clone()), lane, pass: None };
+            statuses.put(object, saying, Duration::ZERO, NOW.mono);
+        }
+    }
+
+    fn sent(statuses: &mut Statuses) -> Vec<ObjectRef> {
+        let (meta, mut effects) = (Meta::default(), Vec::new());
+        statuses.pump(|_| Some(&meta), NOW, &mut effects);
+        let of = |effect| match effect {
+            Effect::WriteStatus(write) => write.object,
+            _ => panic!("nothing else is done for a status"),
+        };
+        effects.into_iter().map(of).collect()
+    }
+
+    fn land(statuses: &mut Statuses, objects: &[ObjectRef]) {
+        for object in objects {
+            let written = StatusWritten { uid: Name::default(), resource_version: Name::default() };
+            statuses.landed(object, &Ok(written), NOW.mono);
+        }
+    }
+
+    #[test]
+    fn an_account_does_not_wait_for_very_many_statuses_of_another() {
+        let mut statuses = Statuses::new(Seed::default());
+        say(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Bulk);
+        let first = sent(&mut statuses);
+        assert_eq!(first.len(), BULK_IN_FLIGHT);
+        say(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
+        land(&mut statuses, &first);
+        assert!(sent(&mut statuses).iter().any(|object| object.kind == KindName::Account));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_a_place_however_much_somebody_waits_for() {
+        let mut statuses = Statuses::new(Seed::default());
+        say(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Changes);
+        assert_eq!(sent(&mut statuses).len(), IN_FLIGHT);
+        say(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
+        let next = sent(&mut statuses);
+        assert_eq!(next.iter().map(|object| object.kind).collect::<Vec<_>>(), [KindName::Account]);
+        assert!(!statuses.has_more());
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum ListState {
 }
 
 /// Kinds without which nobody's access can be ended: who is a member of what, where, and until when.
-const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
+pub(super) const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
 /// Time for which the other kinds are waited for once these are listed.
 const PATIENCE: Duration = Duration::from_secs(3);
 

@@ -388,8 +388,6 @@ impl Planner<'_> {
             self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::Guarded);
             self.limit_held(&email);
         }
-        // Nor does their time take away what is held.
-        self.plan.changes.retain(|change| !change.counted);
         self.plan.guarded = Some(guarded);
     }
 

@@ -235,12 +235,15 @@ impl Planner<'_> {
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
         let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
+        // Their time leaves nothing of what they have, whatever else changes: that, too, is somebody's word.
+        let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
         self.plan.changes.push(Change {
             object,
             counted: had_access
                 && allows_nothing(&written)
                 && !has_ended(&written, now)
                 && !begins
+                && !ends_by_time
                 && cause != Cause::Drift,
             approved: false,
             put: Some((Content::Member(Box::new(written)), fingerprint)),

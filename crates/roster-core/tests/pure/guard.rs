@@ -175,6 +175,24 @@ fn explicit_ends_never_count_and_are_never_held_back() {
 }
 
 #[test]
+fn whose_time_leaves_nothing_of_what_they_have_is_not_held_back() {
+    let until =
+        |place: usize, rest: &str| membership(&format!("m{place}"), &format!("roleRef: {{name: viewer}}, {rest}"));
+    let crowd: String = (0..10).map(|place| until(place, "expiresAt: 2030-01-01T00:00:00Z")).collect();
+    let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd));
+    // The role gives nothing any more, so that the guard fires; and one of them is to begin after what they have has expired.
+    pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View, Edit]}, {name: billing}], roles: [{name: viewer}]}");
+    pass.world.add(&until(3, "startsAt: 2040-01-01T00:00:00Z"));
+    assert_eq!(pass.run().guarded.map(|guarded| guarded.members.len()), Some(9));
+    let allows_now = |pass: &Pass, name: &str| {
+        let member = pass.memory.members[&email(name)].content.clone();
+        member.is_some_and(|member| !member.ranks.is_none() && member.window.contains(pass.policy.now))
+    };
+    assert!(allows_now(&pass, "m2@acme.example"));
+    assert!(!allows_now(&pass, "m3@acme.example"));
+}
+
+#[test]
 fn definitions_that_change_or_vanish_count() {
     for change in [
         "kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View]}], roles: [{name: viewer}]}",

@@ -28,6 +28,9 @@ pub struct Pending {
     good: Time,
     /// The replica that has to do it.
     keeper: usize,
+    /// Whether it held the shard when this was last looked at. Who has let go of it takes it back within the patience, and
+    /// has as long again from then on.
+    holds: bool,
 }
 
 /// State of an account when it was last looked at.
@@ -101,8 +104,9 @@ impl Sim {
         });
         let ours: Vec<Email> = ours.collect();
         self.checker.pending.retain(|(of, email), _| of != account || ours.contains(email));
+        let holds = self.keeper(account, store_of(picture, account).as_ref()).is_some();
         for email in ours {
-            let pending = Pending { good: 0, keeper: number };
+            let pending = Pending { good: 0, keeper: number, holds };
             self.checker.pending.entry((account.clone(), email)).or_insert(pending);
         }
     }
@@ -115,7 +119,10 @@ impl Sim {
             if self.answers_for(account, store.as_ref()) != Some(waits.keeper) {
                 return false;
             }
-            if !store.as_ref().is_some_and(|store| self.is_good(store, account, email)) {
+            let holds = self.keeper(account, store.as_ref()).is_some();
+            let has_just_taken_it = holds && !std::mem::replace(&mut waits.holds, holds);
+            let is_good = store.as_ref().is_some_and(|store| self.is_good(store, account, email));
+            if has_just_taken_it || !is_good {
                 waits.good = 0;
                 return true;
             }
@@ -133,7 +140,8 @@ impl Sim {
     /// Returns whether nothing keeps a revocation from being carried out.
     fn is_good(&self, name: &Name, account: &AccountKey, email: &Email) -> bool {
         let Some(store) = self.stores.get(name) else { return false };
-        if !self.troubles.is_empty() || self.is_away() || self.slow.contains_key(name) {
+        let is_answered = !self.is_away() && self.unanswered_until <= self.clock.time;
+        if !self.troubles.is_empty() || !is_answered || self.slow.contains_key(name) {
             return false;
         }
         let object = (account.clone(), ObjectKey::Member(email.clone()));

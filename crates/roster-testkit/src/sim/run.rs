@@ -95,6 +95,8 @@ pub struct Sim {
     pub troubles: Vec<(ApiTrouble, u32)>,
     /// Until when the API server cannot be reached.
     pub away_until: Time,
+    /// Until when a call about a Lease is waited for that is never answered.
+    pub unanswered_until: Time,
     /// Items done.
     pub steps: u64,
     actions: Vec<Action>,
@@ -120,6 +122,7 @@ impl Sim {
             story: Story::new(config.tells),
             troubles: Vec::new(),
             away_until: 0,
+            unanswered_until: 0,
             steps: 0,
             actions,
             items: BTreeMap::new(),

@@ -164,6 +164,9 @@ impl Sim {
             Some(ApiTrouble::LosesReplies) => {
                 // It is not answered at all: whoever sent it gives it up.
                 let _ = self.cluster.leases.carry_out(&call.request);
+                let given_up = self.clock.time + Time::try_from(call.limit.as_micros()).unwrap_or(SECOND);
+                self.unanswered_until = self.unanswered_until.max(given_up);
+                self.at(given_up, Item::LeaseReply(number, life, call.id, Box::new(Err(lost()))));
                 return;
             }
             Some(ApiTrouble::Conflicts) | None => self.cluster.leases.carry_out(&call.request),

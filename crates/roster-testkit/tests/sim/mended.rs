@@ -307,7 +307,10 @@ fn seeds_that_found_defects_keep_the_promises() {
         12, // (k) An override that became invalid no longer lowered.
         17, // (b) The guard held p3, and the account was suspended then.
         28, // The guard held somebody whose time was put off, and who kept access until then.
-        34,
+        34, // A shard was taken while the list for another went on, and waited for the list after that.
+        5_179,
+        // The guard held somebody whose access was to begin after what they had expired: it went on until then.
+        20_452,
     ];
     for seed in found {
         let violation = simulate(seed).violation;

@@ -1,0 +1,100 @@
+//! Objects that wait in turn: one of each account and kind, then the next of each. Who has very many keeps nobody else
+//! waiting, and an Account does not wait for its members. The statuses that wait ([`super::statuses`]) stand here.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::model::{AccountKey, KindName, ObjectRef, Seed, SeededState};
+
+/// Whose turn it is: an account (none for what belongs to none) and a kind.
+type Share = (Option<AccountKey>, KindName);
+
+/// A line in which each share takes its turn.
+pub(super) struct Turns {
+    waiting: HashMap<Share, VecDeque<ObjectRef>, SeededState>,
+    /// The shares in which something waits, once each; the first is next.
+    order: VecDeque<Share>,
+}
+
+impl Turns {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { waiting: HashMap::with_hasher(SeededState::new(seed)), order: VecDeque::new() }
+    }
+
+    /// Puts an object of an account behind all others of its share.
+    pub(super) fn add(&mut self, account: Option<AccountKey>, object: ObjectRef) {
+        self.line((account, object.kind)).push_back(object);
+    }
+
+    /// Puts an object of an account before all others of its share.
+    pub(super) fn add_first(&mut self, account: Option<AccountKey>, object: ObjectRef) {
+        self.line((account, object.kind)).push_front(object);
+    }
+
+    fn line(&mut self, share: Share) -> &mut VecDeque<ObjectRef> {
+        self.waiting.entry(share.clone()).or_insert_with(|| {
+            self.order.push_back(share);
+            VecDeque::new()
+        })
+    }
+
+    /// Takes the next object.
+    pub(super) fn next(&mut self) -> Option<ObjectRef> {
+        let share = self.order.pop_front()?;
+        let line = self.waiting.get_mut(&share)?;
+        let object = line.pop_front();
+        if line.is_empty() {
+            self.waiting.remove(&share);
+        } else {
+            self.order.push_back(share);
+        }
+        object
+    }
+
+    /// Returns whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Returns the memory of what waited once.
+    pub(super) fn give_back(&mut self) {
+        self.waiting.shrink_to_fit();
+        self.order.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+
+    fn add(turns: &mut Turns, account: &str, kind: KindName, name: &str) {
+        let namespace = Name::new("portal");
+        let account = AccountKey { namespace: namespace.clone(), name: account.into() };
+        turns.add(Some(account), ObjectRef { kind, namespace, name: name.into() });
+    }
+
+    #[test]
+    fn who_has_very_many_keeps_nobody_else_waiting() {
+        let mut turns = Turns::new(Seed::default());
+        for number in 0..1_000 {
+            add(&mut turns, "large", KindName::Membership, &format!("m{number}"));
+        }
+        add(&mut turns, "large", KindName::Account, "large");
+        add(&mut turns, "small", KindName::Membership, "dana");
+        let first: Vec<String> = (0..4).filter_map(|_| turns.next()).map(|object| object.name.to_string()).collect();
+        assert_eq!(first, ["m0", "large", "dana", "m1"]);
+        assert_eq!(std::iter::from_fn(|| turns.next()).count(), 998);
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn what_comes_first_is_before_others_of_its_account_and_kind() {
+        let mut turns = Turns::new(Seed::default());
+        add(&mut turns, "large", KindName::Membership, "m0");
+        add(&mut turns, "small", KindName::Membership, "dana");
+        let again = ObjectRef { kind: KindName::Membership, namespace: "portal".into(), name: "m1".into() };
+        turns.add_first(Some(AccountKey { namespace: "portal".into(), name: "large".into() }), again);
+        let all: Vec<String> = std::iter::from_fn(|| turns.next()).map(|object| object.name.to_string()).collect();
+        assert_eq!(all, ["m1", "dana", "m0"]);
+    }
+}
