@@ -51,6 +51,12 @@ impl Triggers {
         self.people.extend(later.people);
     }
 
+    /// Takes out those that concern just these people.
+    pub(super) fn take(&mut self, people: &BTreeSet<Email>) -> Self {
+        let taken = people.iter().filter_map(|email| self.people.remove_entry(email)).collect();
+        Self { objects: Vec::new(), people: taken }
+    }
+
     /// Returns one of them, for whoever shows only one.
     #[must_use]
     pub fn first(&self) -> Option<&Origin> {

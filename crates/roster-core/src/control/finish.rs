@@ -25,6 +25,11 @@ const NAMED: usize = 5;
 impl Control {
     pub(super) fn ended(&mut self, pass: PassId, end: PassEnded, now: Now) {
         let Some(running) = self.passes.end(pass) else { return };
+        // Another pass looked at them, perhaps only as far as ends by somebody's word go.
+        let taken_out = running.handle.taken_out();
+        for email in &taken_out {
+            self.queue.want(&running.key, WorkItem::Member(email.clone()), Trigger::CHANGE, now.mono);
+        }
         let ended = match end {
             PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
             PassEnded::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
@@ -38,12 +43,24 @@ impl Control {
             PassEnded::BrokeOff => {
                 // A defect of ours stays with the account it concerns; it is tried again, with backoff.
                 if running.reconciles {
-                    self.reconciled(&running.key, running.store_generation, now);
+                    self.reconciled_by(&running, now);
                 }
                 Ended::FAILED
             }
         };
-        self.queue.finished(&running.key, ended, now.mono);
+        if running.is_beside {
+            self.queue.finished_beside(&running.key, &ended);
+        } else {
+            self.queue.finished(&running.key, ended, now.mono);
+        }
+    }
+
+    /// Notes that an account was reconciled, if this pass stands for all that was asked for: not where people were taken out
+    /// of it, nor for those alone.
+    fn reconciled_by(&mut self, running: &Running, now: Now) {
+        if !running.is_beside && running.handle.taken_out().is_empty() {
+            self.reconciled(&running.key, running.store_generation, now);
+        }
     }
 
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
@@ -94,7 +111,7 @@ impl Control {
             self.look(KindName::IdentityStore, store, LOOK_DELAY, now.mono);
         }
         if !matches!(end, PassEnd::NeedsAccount | PassEnd::Interrupted) {
-            self.reconciled(key, running.store_generation, now);
+            self.reconciled_by(running, now);
         }
         ended
     }

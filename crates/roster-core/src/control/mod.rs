@@ -36,6 +36,7 @@ mod event;
 mod fault;
 mod figures;
 mod finish;
+mod handle;
 pub mod leases;
 mod looks;
 mod pass;
@@ -75,10 +76,10 @@ pub use self::{
     event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
     fault::{ApiFault, NO_ANSWER},
     figures::Figures,
+    handle::Handle,
     pass::{Delete, Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
     rollouts::RecordWrite,
     shards::shard_of,
-    slices::Interrupt,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
     world::World,
@@ -223,7 +224,7 @@ impl Control {
                 effects.push(Effect::Relist);
             }
             self.wake(now);
-            self.interrupt_passes();
+            self.hurry(now, effects);
             self.start_looks(now, effects);
             self.start_passes(now, effects);
             self.tick(now, effects);
@@ -458,12 +459,6 @@ impl Control {
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
             self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
         }
-    }
-
-    /// Asks passes to end early where somebody's word waits for them that takes access away.
-    fn interrupt_passes(&self) {
-        let hurried = self.passes.iter().filter(|(_, running)| self.queue.hurries(&running.key));
-        hurried.for_each(|(_, running)| running.interrupt.set());
     }
 
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, hash::BuildHasher as _, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{ApiFault, Interrupt, Mono, Triggers};
+use super::{ApiFault, Handle, Mono, Triggers};
 use crate::{
     contract::{Claim, StoreError},
     model::{AccountKey, Name, ObjectRef, Scope, Seed, SeededState},
@@ -74,8 +74,10 @@ pub struct Pass {
     pub permit: Permit,
     /// The time at which it was put together.
     pub now: Timestamp,
-    /// Set where it is to end after the slice that it is applying.
-    pub interrupt: Interrupt,
+    /// What the loop tells it while it runs.
+    pub handle: Handle,
+    /// The pass over the same account that it runs beside, if it does: of people who were taken out of that one.
+    pub beside: Option<Handle>,
     /// What it is to do.
     pub work: PassWork,
 }
@@ -150,7 +152,9 @@ pub(super) struct Running {
     pub(super) uid: Name,
     pub(super) store: Name,
     pub(super) scope: Scope,
-    pub(super) interrupt: Interrupt,
+    pub(super) handle: Handle,
+    /// Whether it runs beside another one over the same account.
+    pub(super) is_beside: bool,
     /// The Account, where it is being deleted.
     pub(super) deleting: Option<Arc<Record<AccountFacts>>>,
     /// Whether it reconciles.
@@ -193,6 +197,10 @@ impl Passes {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (PassId, &Running)> {
         self.running.iter().map(|(id, running)| (*id, running))
+    }
+
+    pub(super) fn get(&self, id: PassId) -> Option<&Running> {
+        self.running.get(&id)
     }
 
     pub(super) fn is_empty(&self) -> bool {

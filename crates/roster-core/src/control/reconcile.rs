@@ -55,6 +55,9 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
         (judged, plan)
     });
+    // Whoever removes people beside another pass would not be counted by it, nor it by them.
+    let waits = pass.beside.as_ref().is_some_and(|other| plan.needs_account || plan.removes() && !other.has_removed());
+    let plan = if waits { only_ends(&judged) } else { plan };
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
     let confirmed = matches!(stays, Some(Ok(true)));
     let (plan, why, fault) = match stays {
@@ -71,7 +74,10 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
             "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
         ))),
-        (applied, _) => applied.map(|applied| Some(AppliedPlan { confirmed, ..applied })),
+        (applied, _) => applied.map(|applied| {
+            let interrupted = applied.interrupted || waits;
+            Some(AppliedPlan { confirmed, interrupted, ..applied })
+        }),
     };
     report::report(&work.objects, &judged, &result)
 }
@@ -119,34 +125,48 @@ async fn apply<W: World>(
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
     causes::name(&mut plan.changes, &work.triggers, objects, judged);
-    let slices = slices::cut(&mut plan, world.slice());
+    if !plan.removes() {
+        pass.handle.note_removals_made();
+    }
     let mut outcomes = Vec::with_capacity(plan.changes.len());
-    let mut interrupted = false;
-    for slice in slices {
+    let mut slices = slices::cut(std::mem::take(&mut plan.changes), world.slice()).into_iter();
+    let (mut interrupted, mut refused) = (false, None);
+    for mut slice in slices.by_ref() {
         // Not before something is done: whoever asks again and again must not keep the pass from getting on.
-        interrupted = outcomes.iter().any(Result::is_ok) && pass.interrupt.is_set();
+        interrupted = outcomes.iter().any(Result::is_ok) && pass.handle.ends_early();
         if interrupted {
             break;
         }
-        let changes = plan.changes.get(slice).unwrap_or_default();
-        if let Some(refused) = slices::refused(&plan.changes, &outcomes) {
-            outcomes.extend(changes.iter().map(|_| Err(refused.clone())));
-            continue;
-        }
-        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes, now: objects.now };
-        match world.apply(&batch, &pass.permit).await {
-            Ok(made) => outcomes.extend(made),
+        pass.handle.begin_slice(&mut slice);
+        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &slice, now: objects.now };
+        let made = match &refused {
+            Some(error) => Ok(batch.refused(error)),
+            None if slice.is_empty() => Ok(Vec::new()),
+            None => world.apply(&batch, &pass.permit).await,
+        };
+        match made {
+            Ok(made) => {
+                pass.handle.end_slice();
+                pass.handle.note_removals_made();
+                if plan.changes.is_empty() {
+                    refused = slices::refused(&slice, &made);
+                }
+                outcomes.extend(made);
+                plan.changes.extend(slice);
+            }
             Err(error) if outcomes.is_empty() => return Err(error),
             // What is done is done, and is told; the rest failed.
             Err(error) => {
-                let left = plan.changes.len() - outcomes.len();
-                outcomes.extend(std::iter::repeat_n(Err(error), left));
+                outcomes.extend(batch.refused(&error));
+                plan.changes.extend(slice);
+                let left: Vec<Change> = slices.flatten().collect();
+                outcomes.extend(left.iter().map(|_| Err(error.clone())));
+                plan.changes.extend(left);
                 break;
             }
         }
     }
-    if interrupted {
-        slices::keep_done(&mut plan, outcomes.len());
-    }
-    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, ..AppliedPlan::default() })
+    let taken_out = pass.handle.taken_out();
+    slices::keep_done(&mut plan, &taken_out, interrupted);
+    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, taken_out, ..AppliedPlan::default() })
 }

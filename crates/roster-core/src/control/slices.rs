@@ -1,57 +1,35 @@
 //! Slices of a plan: what is applied at a time, so that a revocation never waits for a whole account.
 //!
-//! Between two slices a pass looks whether somebody's word arrived that takes access away. If so it ends there; that goes
-//! first, and the rest of the account is planned again after it. What is done is done: the marks in the store show it. The
-//! guard judges the whole plan, so all whom it counts, or lets pass since somebody approved it, are in the first slice.
+//! Before each slice a pass leaves out whoever was taken out of it, and looks whether it is to end early
+//! ([`super::handle`]); then the rest of the account is planned again after what was in a hurry. What is done is done: the
+//! marks in the store show it. The guard judges the whole plan, so all whom it counts, or lets pass since somebody approved
+//! it, are in the first slice.
 
-use std::{
-    collections::BTreeSet,
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::BTreeSet;
 
 use crate::{
     contract::{Outcome, StoreError},
+    model::Email,
     plan::{Change, Content, ObjectKey, Plan},
 };
 
-/// Asks a pass to end after the slice that it is applying.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Asks for it.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+/// Cuts the changes of a plan into slices: each of `size` changes, but the first also has the account itself and all who
+/// lose their access otherwise than by somebody's word. Ends by somebody's word follow, then all else in the order of the
+/// plan; within a slice that order stays.
+pub(super) fn cut(mut changes: Vec<Change>, size: usize) -> Vec<Vec<Change>> {
+    let size = size.max(1);
+    if changes.len() <= size {
+        return vec![changes];
     }
-
-    /// Returns whether somebody asked for it.
-    #[must_use]
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    changes.sort_by_key(turn);
+    let together = changes.partition_point(|change| turn(change) == Turn::Together);
+    let mut rest = changes.into_iter();
+    let mut slices: Vec<Vec<Change>> = vec![rest.by_ref().take(together.max(size)).collect()];
+    while rest.len() > 0 {
+        slices.push(rest.by_ref().take(size).collect());
     }
-}
-
-/// Puts the changes of a plan into the order of their slices, and returns those: each of `size` changes, but the first also
-/// has the account itself and all who lose their access otherwise than by somebody's word. Ends by somebody's word follow,
-/// then all else in the order of the plan; within a slice that order stays.
-pub(super) fn cut(plan: &mut Plan, size: usize) -> Vec<Range<usize>> {
-    let (all, size) = (plan.changes.len(), size.max(1));
-    if all <= size {
-        return std::iter::once(0..all).collect();
-    }
-    plan.changes.sort_by_key(turn);
-    let together = plan.changes.partition_point(|change| turn(change) == Turn::Together);
-    let first = together.max(size);
-    let slices: Vec<_> =
-        std::iter::once(0..first).chain((first..all).step_by(size).map(|from| from..all.min(from + size))).collect();
-    for slice in &slices {
-        if let Some(changes) = plan.changes.get_mut(slice.clone()) {
-            changes.sort_by_key(|change| change.phase);
-        }
+    for slice in &mut slices {
+        slice.sort_by_key(|change| change.phase);
     }
     slices
 }
@@ -82,20 +60,24 @@ pub(super) fn refused(changes: &[Change], outcomes: &[Outcome]) -> Option<StoreE
     outcomes.get(account)?.as_ref().err().cloned()
 }
 
-/// Leaves in a plan what was applied of it: so many changes, and what is to be said of them.
-pub(super) fn keep_done(plan: &mut Plan, done: usize) {
-    plan.changes.truncate(done);
-    let changed: BTreeSet<&ObjectKey> = plan.changes.iter().map(|change| &change.object).collect();
-    plan.drift.retain(|drift| changed.contains(&drift.object));
-    // The pass that goes on says what is held.
-    plan.guarded = None;
+/// Drops what a plan says of drift that was not gone into: of whoever was taken out, and, where the pass ended early, of all
+/// that was not applied.
+pub(super) fn keep_done(plan: &mut Plan, taken_out: &BTreeSet<Email>, ended_early: bool) {
+    let is_out = |object: &ObjectKey| matches!(object, ObjectKey::Member(email) if taken_out.contains(email));
+    plan.drift.retain(|drift| !is_out(&drift.object));
+    if ended_early {
+        let changed: BTreeSet<&ObjectKey> = plan.changes.iter().map(|change| &change.object).collect();
+        plan.drift.retain(|drift| changed.contains(&drift.object));
+        // The pass that goes on says what is held.
+        plan.guarded = None;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        model::{Email, Layout},
+        model::Layout,
         plan::{Cause, Fingerprint, Phase},
         resolve::{AccountContent, End, MemberContent},
     };
@@ -126,11 +108,8 @@ mod tests {
     }
 
     fn cut_of(changes: Vec<Change>, size: usize) -> Vec<Vec<String>> {
-        let mut plan = Plan::default();
-        plan.changes = changes;
-        let slices = cut(&mut plan, size);
         let name = |change: &Change| change.object.to_string().replace("member ", "");
-        slices.into_iter().map(|slice| plan.changes[slice].iter().map(name).collect()).collect()
+        cut(changes, size).iter().map(|slice| slice.iter().map(name).collect()).collect()
     }
 
     #[test]
@@ -154,14 +133,5 @@ mod tests {
     fn without_any_such_each_has_its_size_and_the_order_stays() {
         let changes: Vec<Change> = (0..7).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
         assert_eq!(cut_of(changes, 3), [vec!["m0", "m1", "m2"], vec!["m3", "m4", "m5"], vec!["m6"]]);
-    }
-
-    #[test]
-    fn of_what_was_broken_off_only_what_was_done_is_left() {
-        let changes: Vec<Change> = (0..4).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
-        let mut plan = Plan::default();
-        plan.changes = changes;
-        keep_done(&mut plan, 3);
-        assert_eq!(plan.changes.len(), 3);
     }
 }

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Control, Delete, Effect, Interrupt, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
-    queue::{Admission, Ended, Lane, Pending},
+    queue::{Admission, Ended, Kept, Lane, Pending},
     statuses::StatusLane,
     watches::Listed,
 };
@@ -79,26 +79,82 @@ impl Control {
             None
         } else if deletes {
             Some(PassWork::Delete(Box::new(self.delete(key, &record, pending, now))))
-        } else if self.lists.listed(now.mono) == Listed::OnlyEnds {
-            let why = OnlyEnds::Unknown(self.lists.missing());
-            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
-        } else if self.shards.has_only_ends(shard) {
-            let why = OnlyEnds::Unknown(self.relist.missing());
-            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
-        } else if let Some(missing) = self.missing_finalizers(&record) {
-            // First of all, so that nothing can be left behind; their events bring the pass about.
-            Some(PassWork::SetFinalizers(missing))
-        } else if let Some(unreadable) = self.index.holding_back(key) {
-            let why = OnlyEnds::Unreadable(unreadable.to_string());
-            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else {
-            self.reconcile(key, pending, None, now).map(|work| PassWork::Reconcile(Box::new(work)))
+            let only_ends = self.only_ends(key, shard, now);
+            match self.missing_finalizers(&record) {
+                // First of all, so that nothing can be left behind; their events bring the pass about.
+                Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_))) => {
+                    Some(PassWork::SetFinalizers(missing))
+                }
+                _ => {
+                    let work = self.reconcile(key, pending, only_ends, now);
+                    work.map(|work| PassWork::Reconcile(Box::new(work)))
+                }
+            }
         };
         let Some(work) = work else {
             self.reconciled(key, None, now);
             return None;
         };
-        Some(self.begin(key, &record, permit, work, now))
+        Some(self.begin(key, &record, permit, work, None, now))
+    }
+
+    /// Returns why only ends by somebody's word can be made in an account; nothing where everything can.
+    fn only_ends(&self, key: &AccountKey, shard: u16, now: Now) -> Option<OnlyEnds> {
+        if self.lists.listed(now.mono) == Listed::OnlyEnds {
+            return Some(OnlyEnds::Unknown(self.lists.missing()));
+        }
+        if self.shards.has_only_ends(shard) {
+            return Some(OnlyEnds::Unknown(self.relist.missing()));
+        }
+        self.index.holding_back(key).map(|unreadable| OnlyEnds::Unreadable(unreadable.to_string()))
+    }
+
+    /// Sees to what passes keep waiting that is in a hurry: people of whom something is taken away are looked at beside the
+    /// pass that runs, where that can be; otherwise it ends early.
+    pub(super) fn hurry(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let mut beside = Vec::new();
+        for (id, running) in self.passes.iter().filter(|(_, running)| !running.is_beside) {
+            match self.queue.kept_waiting(&running.key) {
+                None => {}
+                Some(Kept::Revoked(people)) if self.may_run_beside(running, now) && running.handle.take_out(people) => {
+                    beside.push(id);
+                }
+                Some(_) => running.handle.end_early(),
+            }
+        }
+        for id in beside {
+            let Some((key, other)) = self.passes.get(id).map(|running| (running.key.clone(), running.handle.clone()))
+            else {
+                continue;
+            };
+            let Some(pending) = self.queue.begin_beside(&key) else { continue };
+            match self.pass_beside(&key, other, &pending, now) {
+                Some(pass) => effects.push(Effect::Start(Box::new(pass))),
+                None => self.queue.finished_beside(&key, &Ended::Partly),
+            }
+        }
+    }
+
+    /// Returns whether another pass may run beside this one.
+    fn may_run_beside(&self, running: &Running, now: Now) -> bool {
+        let account = self.index.accounts.get(&running.key).and_then(|entry| entry.object.as_ref());
+        let is_same = account.is_some_and(|account| {
+            account.meta.uid == running.uid
+                && !account.meta.deleting
+                && *account.facts.spec.store_ref.name == *running.store
+        });
+        let has_room = self.passes.in_store(&running.store) < self.setup.max_concurrent_accounts + RESERVED;
+        running.reconciles && is_same && has_room && self.lists.listed(now.mono) != Listed::Nothing
+    }
+
+    /// Puts a pass together that runs beside another one.
+    fn pass_beside(&mut self, key: &AccountKey, other: Handle, pending: &Pending, now: Now) -> Option<Pass> {
+        let record = self.index.accounts.get(key).and_then(|entry| entry.object.clone())?;
+        let shard = self.shard_of(key);
+        let permit = self.shards.permit(shard)?;
+        let work = self.reconcile(key, pending, self.only_ends(key, shard, now), now)?;
+        Some(self.begin(key, &record, permit, PassWork::Reconcile(Box::new(work)), Some(other), now))
     }
 
     fn begin(
@@ -107,6 +163,7 @@ impl Control {
         record: &Arc<Record<AccountFacts>>,
         permit: Permit,
         work: PassWork,
+        beside: Option<Handle>,
         now: Now,
     ) -> Pass {
         let id: PassId = self.pass_ids.give();
@@ -119,12 +176,13 @@ impl Control {
             PassWork::Reconcile(work) => work.objects.scope.clone(),
             _ => Scope::Account,
         };
-        let interrupt = Interrupt::default();
+        let handle = Handle::default();
         let running = Running {
             key: key.clone(),
             store: store.clone(),
             scope,
-            interrupt: interrupt.clone(),
+            handle: handle.clone(),
+            is_beside: beside.is_some(),
             uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
@@ -138,7 +196,7 @@ impl Control {
         };
         self.passes.begin(id, running);
         let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
-        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, interrupt, work }
+        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, handle, beside, work }
     }
 
     fn delete(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, pending: &Pending, now: Now) -> Delete {

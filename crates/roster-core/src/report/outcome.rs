@@ -36,8 +36,10 @@ pub struct AppliedPlan {
     pub only_ends: Option<OnlyEnds>,
     /// Whether a fresh read found that account, namespace and definitions stay.
     pub confirmed: bool,
-    /// Whether it was broken off between two slices: the plan has only what was applied.
+    /// Whether the rest is for another pass: the plan has only what was applied.
     pub interrupted: bool,
+    /// Who was taken out of it: another pass says how they are.
+    pub taken_out: BTreeSet<Email>,
 }
 
 /// Outcome of a pass over one account.
@@ -82,7 +84,8 @@ pub enum PassEnd {
     NeedsAccount,
     /// The rest waits until more is known of the cluster.
     Waits,
-    /// It made way for a revocation: the rest is planned again after that.
+    /// It made way for a revocation, or made only what can be made beside another pass: the rest is planned again after
+    /// that.
     Interrupted,
 }
 
@@ -100,6 +103,20 @@ impl PassReport {
         if !says_so {
             self.reports.push((reference, report));
         }
+    }
+}
+
+impl PassReport {
+    /// Drops the reports on these people's Memberships.
+    fn say_nothing_of(&mut self, people: &BTreeSet<Email>, pass: &ObjectsInScope) {
+        if people.is_empty() {
+            return;
+        }
+        let theirs = pass.members.iter().filter(|(email, _)| people.contains(email));
+        let theirs: HashSet<ObjectRef> = theirs
+            .flat_map(|(_, records)| records.iter().map(|record| record.reference(KindName::Membership)))
+            .collect();
+        self.reports.retain(|(object, _)| !theirs.contains(object));
     }
 }
 
@@ -149,6 +166,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 Some(why) => ends::report(pass, judged, done, why, &mut outcome),
                 None => Outcomes::new(pass, done).report(pass, judged, &mut outcome),
             }
+            outcome.say_nothing_of(&done.taken_out, pass);
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {

@@ -65,6 +65,8 @@ pub struct Checker {
     now: Time,
     claims: BTreeMap<Name, Vec<Claim>>,
     written: BTreeMap<(AccountKey, Email), Time>,
+    /// When the pass began that last wrote somebody, and its epoch.
+    writers: BTreeMap<(AccountKey, Email), (Time, i64)>,
     lost: BTreeMap<AccountKey, Vec<Lost>>,
     /// Approvals that were used, and when first.
     approvals: BTreeMap<(AccountKey, String), Time>,
@@ -158,9 +160,20 @@ impl Checker {
         let everybody = write.before.keys().chain(write.after.keys());
         let changed = everybody.filter(|email| write.before.get(*email) != write.after.get(*email));
         let changed: Vec<_> = changed.map(|email| (write.account.clone(), email.clone())).collect();
+        let writer = (write.running.began, write.claim.epoch.0);
         for key in changed {
+            self.in_order(&key, writer);
             self.meddled.remove(&key);
             self.written.insert(key, write.time);
+        }
+    }
+
+    /// Whoever was looked at in a pass is not written by one that began before it, and knows less of them.
+    fn in_order(&mut self, key: &(AccountKey, Email), (began, epoch): (Time, i64)) {
+        let before = self.writers.insert(key.clone(), (began, epoch));
+        if let Some((last, _)) = before.filter(|(last, of)| *of == epoch && *last > began) {
+            let said = format!("{} is written by a pass that began before the last one, {last}", key.1.as_str());
+            self.fail("order", Some(&key.0), said);
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Features {
     pub full_stores: bool,
     /// Times in which the API server cannot be reached.
     pub away: bool,
+    /// People whose access is taken away while a pass over their account runs, in slow stores.
+    pub rushes: bool,
 }
 
 impl Features {
@@ -69,6 +71,7 @@ impl Features {
             invalid: maybe(40),
             full_stores: maybe(40),
             away: maybe(30),
+            rushes: maybe(40),
         };
         let replicas = [1, 1, 1, 2, 2, 3];
         features.replicas = *Random::of(seed, 4).pick(&replicas);
@@ -103,6 +106,7 @@ impl Features {
             invalid: false,
             full_stores: false,
             away: false,
+            rushes: false,
         }
     }
 }

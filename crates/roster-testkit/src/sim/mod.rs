@@ -57,6 +57,8 @@ pub struct Outcome {
     pub steps: u64,
     /// Simulated time.
     pub time: clock::Time,
+    /// Passes that ran beside another one over the same account.
+    pub beside: u64,
     /// Number that two runs share if and only if they did the same.
     pub trace: u64,
 }
@@ -73,7 +75,7 @@ pub fn simulate(seed: u64) -> Outcome {
 pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
     let mut sim = Sim::new(config, actions);
     let violation = sim.run();
-    Outcome { violation, steps: sim.steps, time: sim.clock.time, trace: sim.trace() }
+    Outcome { violation, steps: sim.steps, time: sim.clock.time, beside: sim.beside, trace: sim.trace() }
 }
 
 /// Runs actions again, and returns the story of the account whose promise is broken.

@@ -9,7 +9,7 @@ use roster_core::{
 
 use super::{
     action::{Act, Action},
-    clock::{MINUTE, SECOND, Time},
+    clock::{MILLI, MINUTE, SECOND, Time},
     features::Features,
     objects::Spec,
     random::{Random, key, mix},
@@ -38,13 +38,19 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
         stores: stores.clone(),
         busy: random.between(4, 20) * MINUTE,
         tells: false,
-        store_latency: 4_000,
+        store_latency: if features.rushes { Random::of(seed, 8).between(4, 300) * MILLI } else { 4 * MILLI },
     };
     let mut town = Town::new(seed, features, stores.keys().cloned().collect());
     town.found();
     let count = random.between(20, 140);
     for number in 0..count {
         town.act(number, config.busy);
+    }
+    if features.rushes {
+        let count = Random::of(seed, 9).between(5, 30);
+        for number in 0..count {
+            town.rush(number, config.busy);
+        }
     }
     trouble::add(&mut town.actions, seed, features, &config, &town.accounts);
     town.actions.sort_by_key(|action| (action.at, action.id));
@@ -257,6 +263,44 @@ impl<'a> Town<'a> {
             }
         };
         self.push(id, at, act);
+    }
+
+    /// Changes something for a whole account, and right after that takes away the access of some, one after the other.
+    fn rush(&mut self, number: u64, busy: Time) {
+        let mut random = self.random("rush", number);
+        let id = mix(&[4, number]);
+        let at = random.between(10 * SECOND, busy);
+        let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
+        let (account, store) = self.accounts[index].clone();
+        let change = match random.below(4) {
+            0 => {
+                let spec = self.account(&mut random, index, &store);
+                Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
+            }
+            1 if self.features.catalogs => {
+                let spec = specs::catalog(&mut random, self.features, true);
+                Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
+            }
+            kind => {
+                let (object, spec) = self.definition(&mut random, &account, kind);
+                Act::Apply(object, spec)
+            }
+        };
+        self.push(id, at, change);
+        for place in 0..random.between(1, 4) {
+            let who = random.below(self.people);
+            let (object, mut spec) = self.member(&mut random, &account, who, at);
+            let act = if random.chance(25) {
+                Act::Delete(object)
+            } else {
+                if let Spec::Member(member) = &mut spec {
+                    member.suspended = random.chance(80);
+                }
+                Act::Apply(object, spec)
+            };
+            let after = random.between(1, 2_000) * MILLI;
+            self.push(mix(&[id, place]), at + after, act);
+        }
     }
 
     /// Deletes many Memberships at once, as a mistaken prune does.

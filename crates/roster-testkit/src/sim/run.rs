@@ -99,6 +99,8 @@ pub struct Sim {
     pub unanswered_until: Time,
     /// Items done.
     pub steps: u64,
+    /// Passes that ran beside another one over the same account.
+    pub beside: u64,
     actions: Vec<Action>,
     items: BTreeMap<(Time, u64), Item>,
     given: u64,
@@ -124,6 +126,7 @@ impl Sim {
             away_until: 0,
             unanswered_until: 0,
             steps: 0,
+            beside: 0,
             actions,
             items: BTreeMap::new(),
             given: 0,

@@ -114,7 +114,8 @@ pub fn describe(pass: &Pass) -> String {
             };
             let what = if work.is_change { "a pass" } else { "a check" };
             let only = work.only_ends.as_ref().map_or("", |_| ", for ends only");
-            format!("{what} over {scope} with epoch {}{only}", pass.permit.claim.epoch.0)
+            let beside = pass.beside.as_ref().map_or("", |_| ", beside another one");
+            format!("{what} over {scope} with epoch {}{only}{beside}", pass.permit.claim.epoch.0)
         }
         PassWork::Delete(work) => {
             format!("the deletion of the account; {} managed accounts", work.children.len())

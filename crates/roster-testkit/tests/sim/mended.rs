@@ -11,11 +11,11 @@ use roster_core::{
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act,
+        Act, Features,
         action::StoreFault,
         clock::{MILLI, MINUTE, SECOND},
         cluster::Definition,
-        simulate,
+        people, play,
     },
 };
 use serde_json::json;
@@ -95,7 +95,7 @@ fn a_revocation_waits_behind_a_pass_of_another_account() {
     script.holds();
 }
 
-/// Mended defect (f). A member is suspended while a pass over the whole account runs: it makes way after a slice.
+/// Mended defect (f). A member is suspended while a pass over the whole account runs.
 #[test]
 fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     let mut script = Script::new(Kind::Plain);
@@ -105,6 +105,30 @@ fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     script.apply(2 * MINUTE, KindName::Role, "r", role);
     script.member(2 * MINUTE + SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
+}
+
+/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at beside it, and
+/// it writes nothing of them afterwards.
+#[test]
+fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
+    let mut beside = 0;
+    for kind in Kind::ALL {
+        for delay in (100..2_500).step_by(300) {
+            let mut script = Script::new(kind);
+            script.config.store_latency = 200 * MILLI;
+            script.account("a", 20);
+            let role =
+                json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+            script.apply(2 * MINUTE, KindName::Role, "r", role);
+            for number in 1..8 {
+                let at = 2 * MINUTE + number as u64 * delay * MILLI;
+                script.member(at, "a", number, suspended("a", number, "admin"));
+            }
+            script.holds();
+            beside += play(script.config.clone(), script.actions.clone()).beside;
+        }
+    }
+    assert!(beside > 20, "{beside} passes beside another");
 }
 
 /// Mended defect (g). The store refuses one member again and again, so that the account is held back for longer and longer.
@@ -313,7 +337,10 @@ fn seeds_that_found_defects_keep_the_promises() {
         20_452,
     ];
     for seed in found {
-        let violation = simulate(seed).violation;
+        // As they were found.
+        let features = Features { rushes: false, ..Features::of(seed) };
+        let (config, actions) = people::generate(seed, &features);
+        let violation = play(config, actions).violation;
         assert!(violation.is_none(), "seed {seed}: {}", violation.unwrap());
     }
 }

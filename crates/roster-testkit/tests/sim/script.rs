@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// A script.
 pub struct Script {
     pub config: Config,
-    actions: Vec<Action>,
+    pub actions: Vec<Action>,
 }
 
 pub fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {

@@ -14,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WorkItem};
+pub(super) use self::work::{Admission, Ended, Kept, Lane, Pending, Trigger, WorkItem};
 use super::{Mono, Triggers};
-use crate::model::{AccountKey, Name, Seed, SeededState};
+use crate::model::{AccountKey, Email, Name, Seed, SeededState};
 
 /// Wait of the rest of a pass that made way for a revocation: that is looked at first.
 const AFTER_INTERRUPTION: Duration = Duration::from_millis(10);
@@ -33,7 +33,7 @@ enum Place {
     /// Nothing is to be done, or it stands in a lane.
     #[default]
     Ready,
-    /// A pass runs; what arrives meanwhile makes the next one.
+    /// A pass runs, or one that ran beside it still does; what arrives meanwhile makes the next one.
     Running,
     /// Waits at this place for room in its store.
     Full(Name, (Lane, u64)),
@@ -49,6 +49,8 @@ struct Work {
     failed: Option<Pending>,
     /// What the running pass carries out.
     running: Option<Pending>,
+    /// What a pass beside it carries out.
+    beside: Option<Pending>,
     failures: u32,
     /// When what failed is done again: once, however much of it there is.
     retry: Option<Mono>,
@@ -87,12 +89,15 @@ impl Queue {
     /// Asks for something to be looked at.
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
         let Trigger { lane, origin } = trigger;
-        let (whole, members, triggers) = match item {
+        let (whole, members, triggers): (bool, BTreeSet<Email>, _) = match item {
             WorkItem::Account => (true, BTreeSet::new(), Triggers::of(origin, None)),
             WorkItem::Member(email) => (false, [email.clone()].into(), Triggers::of(origin, Some(&email))),
         };
         let changed = lane.is_change().then_some(now);
-        let asked = Pending { whole, members, triggers, since: Some(now), lane, changed };
+        let revokes = lane == Lane::Revocations;
+        let revoked = if revokes { members.clone() } else { BTreeSet::new() };
+        let asked =
+            Pending { whole, members, revoked, presses: revokes && whole, triggers, since: Some(now), lane, changed };
         let work = self.work.entry(key.clone()).or_default();
         let stood = work.pending.as_ref().map(|pending| pending.lane);
         match &mut work.pending {
@@ -199,10 +204,10 @@ impl Queue {
             }
             Ended::Partly | Ended::Waits => {
                 let arrived = work.pending.is_some();
-                let rest = Pending { whole: true, members: BTreeSet::new(), ..rest };
+                let rest = rest.of(None);
                 work.pending = Some(rest.followed_by(work.pending.take()));
                 // What arrived meanwhile does not wait.
-                if ended == Ended::Waits && !arrived {
+                if ended == Ended::Waits && !arrived && work.beside.is_none() {
                     work.place = Place::NotYet;
                     return;
                 }
@@ -218,8 +223,7 @@ impl Queue {
             Ended::Failed { revokes, members } => {
                 work.failures += 1;
                 let changed = changed.filter(|_| revokes);
-                let whole = members.is_none();
-                let rest = Pending { whole, members: members.unwrap_or_default(), changed, ..rest };
+                let rest = Pending { changed, ..rest.of(members) };
                 work.failed = Some(rest.followed_by(work.failed.take()));
                 let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
                 let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
@@ -233,6 +237,42 @@ impl Queue {
                 }
             }
         }
+        self.go_on(key);
+    }
+
+    /// Takes out of what waits for the running pass all that is about people of whom something is taken away, for a pass
+    /// beside it.
+    pub(super) fn begin_beside(&mut self, key: &AccountKey) -> Option<Pending> {
+        let work = self.work.get_mut(key)?;
+        let pending = work.pending.as_mut()?;
+        let taken = pending.take_revoked();
+        if pending.is_empty() {
+            work.pending = None;
+        }
+        work.beside = Some(taken.clone());
+        Some(taken)
+    }
+
+    /// Takes in how a pass ended that ran beside another. What it has not done is not tried beside that one again.
+    pub(super) fn finished_beside(&mut self, key: &AccountKey, ended: &Ended) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        let Some(ran) = work.beside.take() else { return };
+        if *ended != Ended::Done {
+            work.pending = Some(Pending { presses: true, ..ran }.followed_by(work.pending.take()));
+        }
+        if work.running.is_none() {
+            self.go_on(key);
+        }
+    }
+
+    /// Lets the next pass over an account begin, once none runs.
+    fn go_on(&mut self, key: &AccountKey) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        if work.beside.is_some() {
+            work.place = Place::Running;
+            return;
+        }
+        work.place = Place::Ready;
         self.requeue(key);
     }
 
@@ -273,11 +313,14 @@ impl Queue {
         }
     }
 
-    /// Returns whether a pass over the account runs, and a revocation waits for it.
-    pub(super) fn hurries(&self, key: &AccountKey) -> bool {
-        let hurries = |pending: &Pending| pending.lane == Lane::Revocations;
-        let work = self.work.get(key).filter(|work| work.place == Place::Running);
-        work.and_then(|work| work.pending.as_ref()).is_some_and(hurries)
+    /// Returns what the running pass over an account keeps waiting that is in a hurry, and does not run beside it already.
+    pub(super) fn kept_waiting(&self, key: &AccountKey) -> Option<Kept<'_>> {
+        let work = self.work.get(key).filter(|work| work.running.is_some())?;
+        let pending = work.pending.as_ref()?;
+        if pending.presses {
+            return Some(Kept::Presses);
+        }
+        (work.beside.is_none() && !pending.revoked.is_empty()).then_some(Kept::Revoked(&pending.revoked))
     }
 
     /// Returns whether a pass over the account runs.

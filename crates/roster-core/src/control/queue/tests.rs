@@ -230,13 +230,13 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).unwrap().whole);
     queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
-    assert!(!queue.hurries(&acme()), "other changes wait for its end");
+    assert!(queue.kept_waiting(&acme()).is_none(), "other changes wait for its end");
     queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
-    assert!(queue.hurries(&acme()));
+    assert!(queue.kept_waiting(&acme()).is_some());
     queue.finished(&acme(), Ended::Interrupted, NOW);
     let first = next(&mut queue).unwrap();
     assert!(!first.whole && first.members == [eve()].into(), "the revocation does not wait for the rest");
-    assert!(!queue.hurries(&acme()));
+    assert!(queue.kept_waiting(&acme()).is_none());
     queue.finished(&acme(), Ended::Done, NOW);
     assert!(next(&mut queue).is_none());
     queue.wake(NOW + AFTER_INTERRUPTION);
@@ -248,7 +248,7 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     assert!(!next(&mut queue).unwrap().whole);
     let fay = Email::parse("fay@acme.example").unwrap();
     queue.want(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
-    assert!(queue.hurries(&acme()));
+    assert!(queue.kept_waiting(&acme()).is_some());
     queue.finished(&acme(), Ended::Interrupted, NOW);
     assert_eq!(next(&mut queue).unwrap().members, [fay].into());
     queue.finished(&acme(), Ended::Done, NOW);
@@ -258,4 +258,63 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     queue.finished(&acme(), Ended::Done, NOW);
     wake(&mut queue);
     assert!(next(&mut queue).is_none(), "and nothing is left");
+}
+
+fn fay() -> Email {
+    Email::parse("fay@acme.example").unwrap()
+}
+
+/// A pass over the whole account runs, fay changes, and eve's access is taken away.
+fn eve_is_revoked_meanwhile() -> Queue {
+    let mut queue = Queue::new(Seed::default());
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).unwrap().whole);
+    queue.want(&acme(), WorkItem::Member(fay()), Trigger::CHANGE, NOW);
+    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
+    queue
+}
+
+#[test]
+fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_runs() {
+    let mut queue = eve_is_revoked_meanwhile();
+    let beside = queue.begin_beside(&acme()).unwrap();
+    assert!(!beside.whole && beside.members == [eve()].into() && beside.lane == Lane::Revocations);
+    // One at a time.
+    let gus = Email::parse("gus@acme.example").unwrap();
+    queue.want(&acme(), WorkItem::Member(gus.clone()), revocation(), NOW);
+    assert_eq!(queue.kept_waiting(&acme()), None);
+    queue.finished_beside(&acme(), &Ended::Done);
+    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[gus.clone()].into())));
+    assert!(next(&mut queue).is_none(), "the other one runs still");
+    assert_eq!(queue.begin_beside(&acme()).unwrap().members, [gus].into());
+    // Nothing else begins before both have ended.
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert!(next(&mut queue).is_none() && queue.is_running(&acme()));
+    queue.finished_beside(&acme(), &Ended::Done);
+    let rest = next(&mut queue).unwrap();
+    assert!(!rest.whole && rest.members == [fay()].into() && rest.lane == Lane::Changes);
+    queue.finished(&acme(), Ended::Done, NOW);
+    assert!(next(&mut queue).is_none() && !queue.is_running(&acme()), "and nothing is left");
+}
+
+#[test]
+fn what_could_not_be_done_beside_a_pass_makes_it_end_early() {
+    for failed in [Ended::Interrupted, Ended::Partly, Ended::FAILED] {
+        let mut queue = eve_is_revoked_meanwhile();
+        queue.begin_beside(&acme()).unwrap();
+        queue.finished_beside(&acme(), &failed);
+        assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses), "{failed:?}");
+        queue.finished(&acme(), Ended::Interrupted, NOW);
+        let first = next(&mut queue).unwrap();
+        assert!(!first.whole && first.members == [eve(), fay()].into());
+        assert_eq!(queue.kept_waiting(&acme()), None);
+    }
+}
+
+#[test]
+fn who_takes_the_whole_accounts_access_away_does_not_go_beside() {
+    let mut queue = eve_is_revoked_meanwhile();
+    queue.want(&acme(), WorkItem::Account, revocation(), NOW);
+    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses));
 }

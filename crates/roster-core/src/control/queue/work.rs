@@ -61,6 +61,10 @@ pub(in crate::control) struct Pending {
     pub(in crate::control) whole: bool,
     /// These addresses.
     pub(in crate::control) members: BTreeSet<Email>,
+    /// Those of them of whom somebody's word takes something away, or an object is gone.
+    pub(in crate::control) revoked: BTreeSet<Email>,
+    /// Whether a pass that runs is to end early for this.
+    pub(in crate::control) presses: bool,
     /// The objects that brought it about.
     pub(in crate::control) triggers: Triggers,
     /// When the first of it was asked for.
@@ -81,10 +85,45 @@ impl Pending {
         self
     }
 
+    /// Returns the same work for just these people, or for the whole account.
+    pub(super) fn of(mut self, members: Option<BTreeSet<Email>>) -> Self {
+        self.whole = members.is_none();
+        self.presses |= self.whole && self.lane == Lane::Revocations;
+        self.members = members.unwrap_or_default();
+        self.revoked.retain(|email| self.members.contains(email));
+        self
+    }
+
+    /// Takes out what is about those of whom something is taken away. What is left may be nothing.
+    pub(super) fn take_revoked(&mut self) -> Self {
+        let revoked = std::mem::take(&mut self.revoked);
+        self.members.retain(|email| !revoked.contains(email));
+        if self.lane == Lane::Revocations && !self.presses {
+            self.lane = Lane::Changes;
+        }
+        Self {
+            whole: false,
+            members: revoked.clone(),
+            triggers: self.triggers.take(&revoked),
+            revoked,
+            presses: false,
+            since: self.since,
+            lane: Lane::Revocations,
+            changed: self.changed,
+        }
+    }
+
+    /// Returns whether there is nothing to be looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.whole && self.members.is_empty()
+    }
+
     /// Takes in other work on the same account, which arrived later.
     pub(super) fn merge(&mut self, other: Self) {
         self.whole |= other.whole;
         self.members.extend(other.members);
+        self.revoked.extend(other.revoked);
+        self.presses |= other.presses;
         self.triggers.merge(other.triggers);
         self.since = earlier(self.since, other.since);
         self.lane = self.lane.min(other.lane);
@@ -119,6 +158,15 @@ pub(in crate::control) enum Ended {
 impl Ended {
     /// All of it failed, and it may take something away.
     pub(in crate::control) const FAILED: Self = Self::Failed { revokes: true, members: None };
+}
+
+/// What a pass that runs keeps waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum Kept<'a> {
+    /// Something for which it is to end early.
+    Presses,
+    /// People of whom something is taken away.
+    Revoked(&'a BTreeSet<Email>),
 }
 
 /// Whether a pass over an account may start now.
