@@ -113,26 +113,38 @@ fn step_put(
     fingerprint: Fingerprint,
 ) -> Result<Step, StoreError> {
     foreign_account(batch, there)?;
-    let same = match (&change.object, content) {
+    let (same, was_written) = match (&change.object, content) {
         (ObjectKey::Account, Content::Account(content)) => {
             valid_account(content)?;
-            may_put(batch, change, there.account.as_ref())?.is(content, fingerprint)
+            may_put(batch, change, there.account.as_ref())?.compared(change, content, fingerprint)
         }
         (ObjectKey::Role(name), Content::Role(content)) => {
             valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
-            may_put(batch, change, there.roles.get(name))?.is(content, fingerprint)
+            may_put(batch, change, there.roles.get(name))?.compared(change, content, fingerprint)
         }
         (ObjectKey::Group(name), Content::Group(content)) => {
             valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
-            may_put(batch, change, there.groups.get(name))?.is(content, fingerprint)
+            may_put(batch, change, there.groups.get(name))?.compared(change, content, fingerprint)
         }
         (ObjectKey::Member(email), Content::Member(content)) => {
             valid_member(&change.object, content, batch.layout)?;
-            may_put(batch, change, there.members.get(email))?.is(content.as_ref(), fingerprint)
+            may_put(batch, change, there.members.get(email))?.compared(change, content.as_ref(), fingerprint)
         }
         _ => return Err(not_its_content(&change.object)),
     };
-    Ok(if same { Step::Nothing } else { Step::Put })
+    match (same, was_written) {
+        (true, _) => Ok(Step::Nothing),
+        // A grant that was planned before a revocation must not come after it.
+        (false, true) if !grants_nothing(content) => {
+            Err(StoreError::Conflict(format!("{} was written by another pass meanwhile", change.object)))
+        }
+        _ => Ok(Step::Put),
+    }
+}
+
+/// Whether whoever has just this has no access.
+fn grants_nothing(content: &Content) -> bool {
+    matches!(content, Content::Member(content) if content.ranks.is_none())
 }
 
 fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step, StoreError> {
@@ -165,6 +177,12 @@ struct Held<'a, C> {
 }
 
 impl<C: PartialEq> Held<'_, C> {
+    /// Whether it is as wanted, and whether a pass of ours has written it since the change was planned.
+    fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
+        let there = self.seen.and_then(|seen| seen.fingerprint);
+        (self.is(content, fingerprint), there != change.seen)
+    }
+
     fn is(&self, content: &C, fingerprint: Fingerprint) -> bool {
         self.ours
             && self

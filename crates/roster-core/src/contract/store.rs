@@ -139,8 +139,10 @@ pub trait Store: Send + Sync {
         Err(StoreError::Invalid("this store keeps no audit".to_owned()))
     }
 
-    /// Makes the changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
+    /// Makes changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
     /// except that nothing is in force without the account they belong to.
+    ///
+    /// May be called while another call for the same account goes on, never for the same objects of it.
     async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome>;
 
     /// Fences out writers of this cluster with an earlier epoch in these slots. A new leader calls it where the former one

@@ -115,8 +115,7 @@ mod tests {
     use crate::plan::{Cause, Phase};
 
     fn change(object: ObjectKey) -> Change {
-        let (cause, phase) = (Cause::Unwanted, Phase::Narrow);
-        Change { object, put: None, cause, origin: None, phase, counted: false, approved: false }
+        Change::removal(object, Cause::Unwanted, Phase::Narrow)
     }
 
     fn email(name: &str) -> Email {

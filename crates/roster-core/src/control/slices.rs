@@ -104,7 +104,7 @@ mod tests {
             name => ObjectKey::Member(Email::as_stored(name)),
         };
         let put = content.map(|content| (content, Fingerprint([0; 16])));
-        Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false }
+        Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false, seen: None }
     }
 
     fn cut_of(changes: Vec<Change>, size: usize) -> Vec<Vec<String>> {

@@ -128,6 +128,17 @@ pub struct Change {
     ///
     /// [`Observed::approvals`]: super::Observed::approvals
     pub approved: bool,
+    /// The fingerprint of what was seen there when this was planned; absent where none was. Where another one is there by
+    /// now, a pass of ours has written it since, and what this would grant is planned again: the store answers `Conflict`.
+    pub seen: Option<Fingerprint>,
+}
+
+impl Change {
+    /// A removal that the guard does not count.
+    #[must_use]
+    pub const fn removal(object: ObjectKey, cause: Cause, phase: Phase) -> Self {
+        Self { object, put: None, cause, origin: None, phase, counted: false, approved: false, seen: None }
+    }
 }
 
 #[cfg(test)]

@@ -16,15 +16,7 @@ pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
         if ownership(seen, mark) == Ownership::Foreign {
             foreign = true;
         } else if ours(seen) || account_is_ours {
-            plan.changes.push(Change {
-                object,
-                put: None,
-                cause: Cause::AccountDeleted,
-                origin: None,
-                phase,
-                counted: false,
-                approved: false,
-            });
+            plan.changes.push(Change::removal(object, Cause::AccountDeleted, phase));
         }
     };
     for (email, seen) in &observed.members {
@@ -37,15 +29,7 @@ pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
         remove(ObjectKey::Role(name.clone()), seen.mark.as_ref(), Phase::Demolish);
     }
     if account_is_ours && !foreign {
-        plan.changes.push(Change {
-            object: ObjectKey::Account,
-            put: None,
-            cause: Cause::AccountDeleted,
-            origin: None,
-            phase: Phase::Demolish,
-            counted: false,
-            approved: false,
-        });
+        plan.changes.push(Change::removal(ObjectKey::Account, Cause::AccountDeleted, Phase::Demolish));
     }
     plan
 }

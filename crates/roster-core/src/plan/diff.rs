@@ -325,6 +325,7 @@ impl Planner<'_> {
             phase: Phase::Define,
             counted: false,
             approved: false,
+            seen: seen.and_then(|seen| seen.fingerprint),
         });
     }
 
@@ -333,15 +334,7 @@ impl Planner<'_> {
             self.plan.holds.insert(object, Hold::Paused);
             return;
         }
-        self.plan.changes.push(Change {
-            object,
-            put: None,
-            cause: Cause::Unwanted,
-            origin: None,
-            phase: Phase::Demolish,
-            counted: false,
-            approved: false,
-        });
+        self.plan.changes.push(Change::removal(object, Cause::Unwanted, Phase::Demolish));
     }
 
     fn apply_guard(&mut self) {

@@ -203,6 +203,7 @@ impl Planner<'_> {
 
     fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
         let Put { target, had, before, cause, mut exact } = put;
+        let seen = self.stored.members.get(email).and_then(|seen| seen.fingerprint);
         let object = ObjectKey::Member(email.clone());
         let mut written = target.clone();
         let narrows = before.is_some_and(|before| !is_within(before, &written));
@@ -246,6 +247,7 @@ impl Planner<'_> {
                 && !ends_by_time
                 && cause != Cause::Drift,
             approved: false,
+            seen,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin: origin.cloned(),
@@ -281,15 +283,8 @@ impl Planner<'_> {
         let has_end = ownership == Ownership::Ours && self.desired.ends.of(email).is_some();
         let is_open = seen.content.as_ref().is_some_and(|content| !has_ended(content, self.policy.now));
         let counts = is_open && !has_end;
-        self.plan.changes.push(Change {
-            object: ObjectKey::Member(email.clone()),
-            put: None,
-            cause,
-            origin: None,
-            phase: Phase::Narrow,
-            counted: counts,
-            approved: false,
-        });
+        let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
+        self.plan.changes.push(Change { counted: counts, ..removal });
     }
 
     /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve

@@ -7,7 +7,7 @@ use super::{
 use roster_core::{
     contract::{Store, StoreError, Totals},
     model::{Email, Layout, RoleName, Scope},
-    plan::{ObjectKey, Observed},
+    plan::{Cause, Change, ObjectKey, Observed, Phase},
     resolve::{End, Window},
 };
 
@@ -176,15 +176,7 @@ pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
         let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
         assert_eq!(seen, Observed { layout: Layout::default(), ..Observed::default() });
     }
-    let gone = roster_core::plan::Change {
-        object: member_key(&email("ann@shop.example")),
-        put: None,
-        cause: roster_core::plan::Cause::Unwanted,
-        origin: None,
-        phase: roster_core::plan::Phase::Narrow,
-        counted: false,
-        approved: false,
-    };
+    let gone = Change::removal(member_key(&email("ann@shop.example")), Cause::Unwanted, Phase::Narrow);
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
     assert_eq!(store.totals().await.unwrap(), Totals::default());
 }

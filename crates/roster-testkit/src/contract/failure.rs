@@ -8,8 +8,9 @@ use super::{
 };
 use roster_core::{
     contract::{Outcome, StoreError},
-    model::{Layout, RoleName, Scope},
+    model::{Email, Layout, RoleName, Scope},
     plan::{Content, ObjectKey, Observed, RecentRemoval},
+    resolve::{End, MemberContent},
 };
 
 fn is_invalid(outcome: &Outcome) -> bool {
@@ -94,6 +95,35 @@ pub async fn accounts_do_not_disturb_each_other(backend: &dyn Backend) {
         world.assert_held(&world.observe(&*store).await);
     }
     assert_eq!(store.totals().await.unwrap().members, 8 * (2 + u64::from(rounds)));
+}
+
+pub async fn people_of_one_account_do_not_disturb_each_other(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    let people: Vec<Email> = (0..24).map(|n| email(&format!("m{n}@shop.example"))).collect();
+    let rounds: u8 = if store.capabilities().transactions { 10 } else { 3 };
+    for round in 0..rounds {
+        for (n, person) in people.iter().enumerate() {
+            world.members.insert(person.clone(), member(&[n as u8 % 3, round % 2, 1]));
+        }
+        world.converge(&*store).await;
+        // Most of them change in one call. Meanwhile one is suspended, and one goes, each in a call of their own.
+        for person in &people {
+            world.members.insert(person.clone(), member(&[2, round % 2, 2]));
+        }
+        let suspended = world.members.get_mut(&people[0]).unwrap();
+        *suspended = MemberContent { ended: Some(End::Suspended), ..member(&[0, 0, 0]) };
+        world.members.remove(&people[1]);
+        let scopes = [members(&[&people[0]]), members(&[&people[1]]), Scope::Members(people[2..].into())];
+        let plans = scopes.map(|scope| world.plan(&*store, scope));
+        let plans = futures::future::join_all(plans).await;
+        let calls = futures::future::join_all(plans.iter().map(|plan| world.apply(&*store, plan))).await;
+        for (plan, outcomes) in plans.iter().zip(calls) {
+            assert!(!plan.changes.is_empty());
+            assert_eq!(outcomes, vec![Ok(()); plan.changes.len()]);
+        }
+        world.assert_held(&world.observe(&*store).await);
+        assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
+    }
 }
 
 pub async fn a_pass_that_is_dropped_leaves_all_or_nothing(backend: &dyn Backend) {

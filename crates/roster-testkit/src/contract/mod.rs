@@ -98,9 +98,11 @@ macro_rules! contract_suite {
                 a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
             ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
                 another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_is_adopted_only,
-                what_appears_meanwhile_is_not_overwritten, what_is_no_longer_ours_is_not_removed;
+                what_appears_meanwhile_is_not_overwritten,
+                a_grant_that_was_planned_before_a_revocation_does_not_come_after_it, what_is_no_longer_ours_is_not_removed;
             failure: a_batch_for_other_sections_is_refused, one_refused_member_stands_alone,
-                nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
+                nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other,
+                people_of_one_account_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
                 counted_removals_are_remembered, an_approval_is_used_up_with_what_it_lets_pass;
             fencing: a_former_leader_is_refused, a_claim_alone_shuts_the_former_leader_out,
                 another_clusters_terms_say_nothing, shards_do_not_shut_each_other_out;

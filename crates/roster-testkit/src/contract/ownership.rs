@@ -2,12 +2,13 @@
 
 use super::{
     Backend,
-    world::{email, member, member_key, world},
+    world::{email, member, member_key, members, world},
 };
 use roster_core::{
     contract::{Outcome, StoreError},
     model::Scope,
-    plan::{Cause, Change, ObjectKey},
+    plan::{Cause, Change, ObjectKey, Phase},
+    resolve::{End, MemberContent},
 };
 
 fn is_conflict(outcome: &Outcome) -> bool {
@@ -127,19 +128,34 @@ pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
     let stranger = email("stranger@shop.example");
     backend.insert_member(world.key(), &stranger).await;
     world.members.insert(stranger.clone(), member(&[0, 0, 0]));
-    let removal = Change {
-        object: member_key(&stranger),
-        put: None,
-        cause: Cause::Unwanted,
-        origin: None,
-        phase: roster_core::plan::Phase::Narrow,
-        counted: false,
-        approved: false,
-    };
+    let removal = Change::removal(member_key(&stranger), Cause::Unwanted, Phase::Narrow);
     let outcomes = world.apply_changes(&*store, &world.account.layout, std::slice::from_ref(&removal)).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
     assert!(world.observe(&*store).await.members.contains_key(&stranger));
     let removal = Change { cause: Cause::Unmanaged, ..removal };
     assert_eq!(world.apply_changes(&*store, &world.account.layout, &[removal]).await, [Ok(())]);
     assert!(!world.observe(&*store).await.members.contains_key(&stranger));
+}
+
+pub async fn a_grant_that_was_planned_before_a_revocation_does_not_come_after_it(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    let ann = email("ann@shop.example");
+    world.members.insert(ann.clone(), member(&[1, 1, 1]));
+    world.converge(&*store).await;
+    let before = world.clone();
+    world.members.insert(ann.clone(), member(&[2, 1, 2]));
+    let grant = world.plan(&*store, members(&[&ann])).await;
+    let ended = MemberContent { ended: Some(End::Suspended), ..member(&[0, 0, 0]) };
+    world.members.insert(ann.clone(), ended);
+    let end = world.plan(&*store, members(&[&ann])).await;
+    assert_eq!(world.apply(&*store, &end).await, [Ok(())]);
+    let outcomes = world.apply(&*store, &grant).await;
+    assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+    world.assert_held(&world.observe(&*store).await);
+    // The other way round the revocation gets through; and what is as wanted already is no conflict.
+    before.converge(&*store).await;
+    let outcomes = world.apply(&*store, &end).await;
+    assert_eq!(outcomes, [Ok(())]);
+    assert_eq!(world.apply(&*store, &end).await, [Ok(())]);
+    world.assert_held(&world.observe(&*store).await);
 }
