@@ -133,7 +133,7 @@ impl Shell {
             if std::mem::take(&mut self.relist) {
                 (seen, _watches) = watch::open(&self.means.client, &self.means.namespace);
             }
-            if self.control.is_complete() {
+            if self.control.can_serve(now) {
                 share.serve();
             }
             self.means.health.set_ready(self.control.readiness(now));

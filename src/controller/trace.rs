@@ -117,7 +117,9 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
     match &report.end {
         PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
         PassEnd::NeedsAccount => {}
-        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way for a revocation"),
+        PassEnd::Interrupted => {
+            tracing::debug!(%pass, account = %key, scope, ?took, "the rest of the pass is for another one")
+        }
         PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
         PassEnd::Retry { why, .. } => {
             failed(span, why);

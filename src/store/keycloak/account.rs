@@ -277,6 +277,19 @@ impl Work<'_> {
                 )
             };
             self.realm.remove("translating a permission", grant).await?;
+            // Whoever lost it since the list was read, by a pass over them alone, must not keep what it became.
+            let held = self.realm.direct(&user, uuid).await?;
+            if held.iter().all(|held| held.name.as_deref() != Some(role)) {
+                let revoke = || {
+                    admin.realm_users_with_user_id_role_mappings_clients_with_client_id_delete(
+                        realm,
+                        &user,
+                        uuid,
+                        roles.clone(),
+                    )
+                };
+                self.realm.remove("taking a permission back", revoke).await?;
+            }
         }
         Ok(())
     }

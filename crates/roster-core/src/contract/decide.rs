@@ -136,7 +136,7 @@ fn step_put(
         (true, _) => Ok(Step::Nothing),
         // A grant that was planned before a revocation must not come after it.
         (false, true) if !grants_nothing(content) => {
-            Err(StoreError::Conflict(format!("{} was written by another pass meanwhile", change.object)))
+            Err(StoreError::Conflict(format!("{} has changed since this was planned", change.object)))
         }
         _ => Ok(Step::Put),
     }

@@ -49,7 +49,7 @@ impl Control {
             }
         };
         if running.is_beside {
-            self.queue.finished_beside(&running.key, &ended);
+            self.queue.finished_beside(&running.key, ended, now.mono);
         } else {
             self.queue.finished(&running.key, ended, now.mono);
         }
@@ -69,7 +69,9 @@ impl Control {
             report;
         let ended = match ended(&end) {
             // It is known by now.
-            Ended::Waits if self.lists.are_complete() => Ended::Partly,
+            Ended::Waits if self.lists.are_complete() && !self.shards.has_only_ends(self.shard_of(key)) => {
+                Ended::Partly
+            }
             ended => ended,
         };
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
@@ -85,8 +87,11 @@ impl Control {
         self.remember(running, definitions, &end, only_ends, now);
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         // A report on what the object was is dropped: it must not stand in the place of another that waits.
+        // So is one on whoever was taken out of the pass: another one says how they are.
+        let taken_out = running.handle.taken_out();
         let reports = reports.into_iter().filter(|(object, report)| {
             self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
+                && self.index.person(object).is_none_or(|email| !taken_out.contains(email))
         });
         for (object, report) in reports.collect::<Vec<_>>() {
             self.say_within(pass, object, report, lane, now);

@@ -31,7 +31,7 @@ struct Shared {
 struct State {
     taken_out: BTreeSet<Email>,
     writing: Writing,
-    has_removed: bool,
+    removals_are_settled: bool,
 }
 
 /// What a pass is writing.
@@ -77,15 +77,23 @@ impl Handle {
         self.state().taken_out.clone()
     }
 
-    /// Notes that the pass writes these changes from now on; those of people who were taken out are dropped before.
-    pub(super) fn begin_slice(&self, changes: &mut Vec<Change>) {
+    /// Notes that the pass writes these changes from now on, but for those of the people it returns: who was taken out.
+    pub(super) fn begin_slice(&self, changes: &[Change]) -> BTreeSet<Email> {
         let mut state = self.state();
-        changes.retain(|change| !matches!(&change.object, ObjectKey::Member(email) if state.taken_out.contains(email)));
-        let members = changes.iter().map(|change| match &change.object {
-            ObjectKey::Member(email) => Some(email.clone()),
-            _ => None,
-        });
-        state.writing = members.collect::<Option<BTreeSet<Email>>>().map_or(Writing::Definitions, Writing::People);
+        let (mut left_out, mut written) = (BTreeSet::new(), Some(BTreeSet::new()));
+        for change in changes {
+            match &change.object {
+                ObjectKey::Member(email) if state.taken_out.contains(email) => drop(left_out.insert(email.clone())),
+                ObjectKey::Member(email) => {
+                    if let Some(written) = &mut written {
+                        written.insert(email.clone());
+                    }
+                }
+                ObjectKey::Account | ObjectKey::Role(_) | ObjectKey::Group(_) => written = None,
+            }
+        }
+        state.writing = written.map_or(Writing::Definitions, Writing::People);
+        left_out
     }
 
     /// Notes that the slice is written.
@@ -94,13 +102,13 @@ impl Handle {
     }
 
     /// Notes that all removals of the pass are in the store, or that it makes none.
-    pub(super) fn note_removals_made(&self) {
-        self.state().has_removed = true;
+    pub(super) fn settle_removals(&self) {
+        self.state().removals_are_settled = true;
     }
 
-    /// Returns whether all removals of the pass are in the store: whoever removes others beside it then counts them.
-    pub(super) fn has_removed(&self) -> bool {
-        self.state().has_removed
+    /// Returns whether no more removals of the pass are to come: whoever observes after this counts all of them.
+    pub(super) fn removals_are_settled(&self) -> bool {
+        self.state().removals_are_settled
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,15 +134,14 @@ mod tests {
     fn who_is_taken_out_is_not_written_and_who_is_being_written_is_not_taken_out() {
         let handle = Handle::default();
         assert!(handle.take_out(&[email("dana")].into()));
-        let mut slice = ["dana", "eve"].map(|name| change(ObjectKey::Member(email(name)))).to_vec();
-        handle.begin_slice(&mut slice);
-        assert_eq!(slice.len(), 1);
+        let slice = ["dana", "eve"].map(|name| change(ObjectKey::Member(email(name))));
+        assert_eq!(handle.begin_slice(&slice), [email("dana")].into());
         assert!(!handle.take_out(&[email("eve"), email("finn")].into()));
         assert!(handle.take_out(&[email("finn")].into()));
         handle.end_slice();
         assert!(handle.take_out(&[email("eve")].into()));
         assert_eq!(handle.taken_out(), ["dana", "eve", "finn"].map(email).into());
-        handle.begin_slice(&mut vec![change(ObjectKey::Account)]);
+        handle.begin_slice(&[change(ObjectKey::Account)]);
         assert!(!handle.take_out(&[email("gus")].into()));
     }
 }

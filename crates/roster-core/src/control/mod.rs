@@ -17,7 +17,8 @@
 //!    store. It asks for [`Effect::Start`]: a pass over that part. Where a finalizer is missing, a pass that sets it comes
 //!    first.
 //! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads afresh where somebody would be removed, and applies
-//!    slice by slice: where a revocation arrives meanwhile, it ends after a slice, and the rest follows after that.
+//!    slice by slice. People of whom something is taken away meanwhile are looked at in a pass beside it ([`Handle`]), or
+//!    it ends after a slice, and the rest follows after that.
 //!    The shell asks whether the lease still lasts right before it applies ([`World`]).
 //! 4. [`Event::Ended`] brings the reports that differ from the statuses as they are known. They wait, latest wins for each
 //!    object; `decide` renders each against its object as it is then, and asks for [`Effect::WriteStatus`]. A report on an
@@ -69,7 +70,7 @@ use self::{
     shards::Shards,
     share::Relist,
     statuses::{StatusLane, Statuses},
-    watches::{Access, ListState, Lists, Refusals},
+    watches::{Access, ListState, Listed, Lists, Refusals},
 };
 pub use self::{
     causes::Triggers,
@@ -251,10 +252,10 @@ impl Control {
         due.into_iter().chain(lists).flatten().chain(wall).chain(tick).min()
     }
 
-    /// Returns whether every watch has listed completely.
+    /// Returns whether enough is known of the cluster to look after accounts, at least as far as ends by somebody's word go.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.lists.are_complete()
+    pub fn can_serve(&self, now: Now) -> bool {
+        self.lists.listed(now.mono) != Listed::Nothing
     }
 
     /// Returns whether nothing runs, and no status waits but what is delayed on purpose.

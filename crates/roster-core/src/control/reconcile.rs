@@ -9,7 +9,9 @@
 //!                                 store.apply, slice by slice ──► outcomes ──► reports, notices
 //! ```
 
-use super::{Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, slices};
+use std::{borrow::Cow, collections::BTreeSet};
+
+use super::{Handle, Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{Context, Evaluation, Judged, Prepared, ends, evaluate, judge, prepare},
@@ -41,6 +43,9 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     if pass.store_facts.is_none() {
         return report::report(&work.objects, &judged(), &Ok(None));
     }
+    // Whoever removes people beside another pass would not be counted by it, nor it by them: unless all that it removes was
+    // in the store before.
+    let may_remove = pass.beside.as_ref().is_none_or(Handle::removals_are_settled);
     let observed = match observe(pass, work, world).await {
         Ok(observed) => observed,
         Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
@@ -55,8 +60,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
         (judged, plan)
     });
-    // Whoever removes people beside another pass would not be counted by it, nor it by them.
-    let waits = pass.beside.as_ref().is_some_and(|other| plan.needs_account || plan.removes() && !other.has_removed());
+    let waits = pass.beside.is_some() && (plan.needs_account || plan.removes() && !may_remove);
     let plan = if waits { only_ends(&judged) } else { plan };
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
     let confirmed = matches!(stays, Some(Ok(true)));
@@ -126,47 +130,48 @@ async fn apply<W: World>(
     }
     causes::name(&mut plan.changes, &work.triggers, objects, judged);
     if !plan.removes() {
-        pass.handle.note_removals_made();
+        pass.handle.settle_removals();
     }
+    let slices = slices::cut(&mut plan.changes, world.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
-    let mut slices = slices::cut(std::mem::take(&mut plan.changes), world.slice()).into_iter();
-    let (mut interrupted, mut refused) = (false, None);
-    for mut slice in slices.by_ref() {
+    let (mut done, mut left_out, mut refused) = (0, BTreeSet::new(), None);
+    for slice in slices {
         // Not before something is done: whoever asks again and again must not keep the pass from getting on.
-        interrupted = outcomes.iter().any(Result::is_ok) && pass.handle.ends_early();
-        if interrupted {
+        if outcomes.iter().any(Result::is_ok) && pass.handle.ends_early() {
             break;
         }
-        pass.handle.begin_slice(&mut slice);
-        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &slice, now: objects.now };
+        done = slice.end;
+        let mut changes = Cow::Borrowed(plan.changes.get(slice).unwrap_or_default());
+        let out = pass.handle.begin_slice(&changes);
+        if !out.is_empty() {
+            changes.to_mut().retain(|it| !matches!(&it.object, ObjectKey::Member(email) if out.contains(email)));
+            left_out.extend(out);
+        }
+        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &changes, now: objects.now };
         let made = match &refused {
             Some(error) => Ok(batch.refused(error)),
-            None if slice.is_empty() => Ok(Vec::new()),
+            None if changes.is_empty() => Ok(Vec::new()),
             None => world.apply(&batch, &pass.permit).await,
         };
         match made {
             Ok(made) => {
                 pass.handle.end_slice();
-                pass.handle.note_removals_made();
-                if plan.changes.is_empty() {
-                    refused = slices::refused(&slice, &made);
-                }
+                pass.handle.settle_removals();
+                refused = refused.or_else(|| slices::refused(&changes, &made));
                 outcomes.extend(made);
-                plan.changes.extend(slice);
             }
             Err(error) if outcomes.is_empty() => return Err(error),
             // What is done is done, and is told; the rest failed.
             Err(error) => {
                 outcomes.extend(batch.refused(&error));
-                plan.changes.extend(slice);
-                let left: Vec<Change> = slices.flatten().collect();
-                outcomes.extend(left.iter().map(|_| Err(error.clone())));
-                plan.changes.extend(left);
+                let left = plan.changes.len() - done;
+                outcomes.extend(std::iter::repeat_n(Err(error), left));
+                done = plan.changes.len();
                 break;
             }
         }
     }
-    let taken_out = pass.handle.taken_out();
-    slices::keep_done(&mut plan, &taken_out, interrupted);
-    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, taken_out, ..AppliedPlan::default() })
+    let interrupted = done < plan.changes.len();
+    slices::keep_done(&mut plan, done, &left_out);
+    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, ..AppliedPlan::default() })
 }

@@ -5,7 +5,7 @@
 //! marks in the store show it. The guard judges the whole plan, so all whom it counts, or lets pass since somebody approved
 //! it, are in the first slice.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use crate::{
     contract::{Outcome, StoreError},
@@ -13,23 +13,23 @@ use crate::{
     plan::{Change, Content, ObjectKey, Plan},
 };
 
-/// Cuts the changes of a plan into slices: each of `size` changes, but the first also has the account itself and all who
-/// lose their access otherwise than by somebody's word. Ends by somebody's word follow, then all else in the order of the
-/// plan; within a slice that order stays.
-pub(super) fn cut(mut changes: Vec<Change>, size: usize) -> Vec<Vec<Change>> {
-    let size = size.max(1);
-    if changes.len() <= size {
-        return vec![changes];
+/// Puts changes into the order of their slices, and returns those: each of `size` changes, but the first also has the account
+/// itself and all who lose their access otherwise than by somebody's word. Ends by somebody's word follow, then all else in
+/// the order of the plan; within a slice that order stays.
+pub(super) fn cut(changes: &mut [Change], size: usize) -> Vec<Range<usize>> {
+    let (all, size) = (changes.len(), size.max(1));
+    if all <= size {
+        return std::iter::once(0..all).collect();
     }
     changes.sort_by_key(turn);
     let together = changes.partition_point(|change| turn(change) == Turn::Together);
-    let mut rest = changes.into_iter();
-    let mut slices: Vec<Vec<Change>> = vec![rest.by_ref().take(together.max(size)).collect()];
-    while rest.len() > 0 {
-        slices.push(rest.by_ref().take(size).collect());
-    }
-    for slice in &mut slices {
-        slice.sort_by_key(|change| change.phase);
+    let first = together.max(size);
+    let slices: Vec<_> =
+        std::iter::once(0..first).chain((first..all).step_by(size).map(|from| from..all.min(from + size))).collect();
+    for slice in &slices {
+        if let Some(changes) = changes.get_mut(slice.clone()) {
+            changes.sort_by_key(|change| change.phase);
+        }
     }
     slices
 }
@@ -60,11 +60,16 @@ pub(super) fn refused(changes: &[Change], outcomes: &[Outcome]) -> Option<StoreE
     outcomes.get(account)?.as_ref().err().cloned()
 }
 
-/// Drops what a plan says of drift that was not gone into: of whoever was taken out, and, where the pass ended early, of all
-/// that was not applied.
-pub(super) fn keep_done(plan: &mut Plan, taken_out: &BTreeSet<Email>, ended_early: bool) {
-    let is_out = |object: &ObjectKey| matches!(object, ObjectKey::Member(email) if taken_out.contains(email));
-    plan.drift.retain(|drift| !is_out(&drift.object));
+/// Leaves in a plan what was applied of it: so many changes, without those of whoever was left out, and what is to be said of
+/// them.
+pub(super) fn keep_done(plan: &mut Plan, done: usize, left_out: &BTreeSet<Email>) {
+    let is_in = |object: &ObjectKey| !matches!(object, ObjectKey::Member(email) if left_out.contains(email));
+    let ended_early = done < plan.changes.len();
+    plan.changes.truncate(done);
+    if !left_out.is_empty() {
+        plan.changes.retain(|change| is_in(&change.object));
+        plan.drift.retain(|drift| is_in(&drift.object));
+    }
     if ended_early {
         let changed: BTreeSet<&ObjectKey> = plan.changes.iter().map(|change| &change.object).collect();
         plan.drift.retain(|drift| changed.contains(&drift.object));
@@ -107,9 +112,10 @@ mod tests {
         Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false, seen: None }
     }
 
-    fn cut_of(changes: Vec<Change>, size: usize) -> Vec<Vec<String>> {
+    fn cut_of(mut changes: Vec<Change>, size: usize) -> Vec<Vec<String>> {
+        let slices = cut(&mut changes, size);
         let name = |change: &Change| change.object.to_string().replace("member ", "");
-        cut(changes, size).iter().map(|slice| slice.iter().map(name).collect()).collect()
+        slices.into_iter().map(|slice| changes[slice].iter().map(name).collect()).collect()
     }
 
     #[test]
@@ -133,5 +139,15 @@ mod tests {
     fn without_any_such_each_has_its_size_and_the_order_stays() {
         let changes: Vec<Change> = (0..7).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
         assert_eq!(cut_of(changes, 3), [vec!["m0", "m1", "m2"], vec!["m3", "m4", "m5"], vec!["m6"]]);
+    }
+
+    #[test]
+    fn of_what_ended_early_only_what_was_done_is_left_and_nobody_who_was_left_out() {
+        let changes: Vec<Change> = (0..4).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
+        let mut plan = Plan::default();
+        plan.changes = changes;
+        keep_done(&mut plan, 3, &[Email::as_stored("m1")].into());
+        let left: Vec<String> = plan.changes.iter().map(|change| change.object.to_string()).collect();
+        assert_eq!(left, ["member m0", "member m2"]);
     }
 }

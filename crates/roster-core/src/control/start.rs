@@ -1,6 +1,6 @@
 //! Starts the passes that are due.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Control, Delete, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
@@ -10,7 +10,7 @@ use super::{
     watches::Listed,
 };
 use crate::{
-    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
     plan::Mark,
     report::{self, OnlyEnds},
     resolve::admitted_children,
@@ -22,6 +22,9 @@ use crate::{
 const ORPHAN_DELAY: Duration = Duration::from_secs(2);
 /// Passes in one store beyond the most that may run, for revocations alone.
 const RESERVED: usize = 2;
+/// People in a pass beside another one: no more than are written at a time in any store, so that what must not run beside
+/// either of them never waits for more than that.
+const BESIDE: usize = 100;
 
 impl Control {
     pub(super) fn start_passes(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -83,7 +86,7 @@ impl Control {
             let only_ends = self.only_ends(key, shard, now);
             match self.missing_finalizers(&record) {
                 // First of all, so that nothing can be left behind; their events bring the pass about.
-                Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_))) => {
+                Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_) | OnlyEnds::Listing(_))) => {
                     Some(PassWork::SetFinalizers(missing))
                 }
                 _ => {
@@ -105,7 +108,7 @@ impl Control {
             return Some(OnlyEnds::Unknown(self.lists.missing()));
         }
         if self.shards.has_only_ends(shard) {
-            return Some(OnlyEnds::Unknown(self.relist.missing()));
+            return Some(OnlyEnds::Listing(self.relist.missing()));
         }
         self.index.holding_back(key).map(|unreadable| OnlyEnds::Unreadable(unreadable.to_string()))
     }
@@ -113,25 +116,24 @@ impl Control {
     /// Sees to what passes keep waiting that is in a hurry: people of whom something is taken away are looked at beside the
     /// pass that runs, where that can be; otherwise it ends early.
     pub(super) fn hurry(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let mut beside = Vec::new();
-        for (id, running) in self.passes.iter().filter(|(_, running)| !running.is_beside) {
-            match self.queue.kept_waiting(&running.key) {
-                None => {}
-                Some(Kept::Revoked(people)) if self.may_run_beside(running, now) && running.handle.take_out(people) => {
-                    beside.push(id);
-                }
-                Some(_) => running.handle.end_early(),
-            }
-        }
-        for id in beside {
-            let Some((key, other)) = self.passes.get(id).map(|running| (running.key.clone(), running.handle.clone()))
-            else {
+        let passes = self.passes.iter().filter(|(_, running)| !running.is_beside).map(|(id, _)| id);
+        for id in passes.collect::<Vec<_>>() {
+            let Some(running) = self.passes.get(id) else { continue };
+            let people = match self.queue.kept_waiting(&running.key) {
+                None => continue,
+                Some(Kept::Presses) => None,
+                Some(Kept::Revoked(people)) => Some(people.iter().take(BESIDE).cloned().collect::<BTreeSet<Email>>()),
+            };
+            let people = people.filter(|people| self.may_run_beside(running, now) && running.handle.take_out(people));
+            let Some(people) = people else {
+                running.handle.end_early();
                 continue;
             };
-            let Some(pending) = self.queue.begin_beside(&key) else { continue };
+            let (key, other) = (running.key.clone(), running.handle.clone());
+            let Some(pending) = self.queue.begin_beside(&key, &people) else { continue };
             match self.pass_beside(&key, other, &pending, now) {
                 Some(pass) => effects.push(Effect::Start(Box::new(pass))),
-                None => self.queue.finished_beside(&key, &Ended::Partly),
+                None => self.queue.finished_beside(&key, Ended::Partly, now.mono),
             }
         }
     }

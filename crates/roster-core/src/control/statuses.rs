@@ -21,7 +21,7 @@ const IN_FLIGHT: usize = 24;
 /// Of those, patches that nobody waits for: the API server works them off in turn, and one that somebody waits for comes
 /// behind them.
 const BULK_IN_FLIGHT: usize = 8;
-/// Of those, patches for which there is a place however many others somebody waits for.
+/// Patches that nobody waits for, for which there is a place however many are in flight besides.
 const BULK_ALWAYS: usize = 2;
 /// Reports looked at in one go, so that the loop stays quick.
 const AT_ONCE: usize = 128;

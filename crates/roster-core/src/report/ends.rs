@@ -21,6 +21,8 @@ pub enum OnlyEnds {
     ManagedAccounts,
     /// The objects of these kinds are not known: the API server does not know the kind, or does not list it.
     Unknown(Vec<&'static str>),
+    /// What is known of these kinds is being listed afresh, since another replica looked after the account before.
+    Listing(Vec<&'static str>),
     /// An object of the account cannot be read, and may have counted before this process looked: which, and why.
     Unreadable(String),
 }
@@ -32,7 +34,7 @@ impl OnlyEnds {
         match self {
             Self::Terminating => "Terminating",
             Self::ManagedAccounts => "ManagedAccountsExist",
-            Self::Unknown(_) => "DefinitionsMissing",
+            Self::Unknown(_) | Self::Listing(_) => "DefinitionsMissing",
             Self::Unreadable(_) => "Unreadable",
         }
     }
@@ -47,6 +49,10 @@ impl OnlyEnds {
             Self::ManagedAccounts => "the deletion waits for managed accounts".to_owned(),
             Self::Unknown(kinds) => format!(
                 "the API server does not list {}: until it does, only suspensions, expiries and blocks are made",
+                kinds.join(", ")
+            ),
+            Self::Listing(kinds) => format!(
+                "{} are being listed afresh: until they are, only suspensions, expiries and blocks are made",
                 kinds.join(", ")
             ),
             Self::Unreadable(what) => format!(
@@ -76,10 +82,12 @@ pub(super) fn report(
             OnlyEnds::Terminating => PassEnd::Retry { why: why.message(), revokes: false, members: None },
             // When it is mended, that brings a pass about.
             OnlyEnds::ManagedAccounts | OnlyEnds::Unreadable(_) => PassEnd::Done,
-            OnlyEnds::Unknown(_) => PassEnd::Waits,
+            OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) => PassEnd::Waits,
         };
     }
     let definitions = &judged.definitions;
+    // What is listed in a moment is nothing to be told.
+    let is_brief = matches!(why, OnlyEnds::Listing(_));
     let whole = pass.scope == Scope::Account;
     for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         let object = ObjectKey::Member(email.clone());
@@ -87,7 +95,7 @@ pub(super) fn report(
         for (record, view) in std::iter::zip(memberships, &member.views) {
             let report = if has_changed {
                 outcomes.member(record, view, member, &object, definitions, pass.now)
-            } else if whole {
+            } else if whole || is_brief {
                 continue;
             } else {
                 Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None) }
@@ -95,7 +103,7 @@ pub(super) fn report(
             outcome.say(pass, KindName::Membership, record, report);
         }
     }
-    if whole {
+    if whole && !is_brief {
         let report = account_report(&pass.account, definitions, pass, None);
         let mut report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };
         // Nothing of the catalog was applied.

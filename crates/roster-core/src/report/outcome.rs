@@ -38,8 +38,6 @@ pub struct AppliedPlan {
     pub confirmed: bool,
     /// Whether the rest is for another pass: the plan has only what was applied.
     pub interrupted: bool,
-    /// Who was taken out of it: another pass says how they are.
-    pub taken_out: BTreeSet<Email>,
 }
 
 /// Outcome of a pass over one account.
@@ -106,20 +104,6 @@ impl PassReport {
     }
 }
 
-impl PassReport {
-    /// Drops the reports on these people's Memberships.
-    fn say_nothing_of(&mut self, people: &BTreeSet<Email>, pass: &ObjectsInScope) {
-        if people.is_empty() {
-            return;
-        }
-        let theirs = pass.members.iter().filter(|(email, _)| people.contains(email));
-        let theirs: HashSet<ObjectRef> = theirs
-            .flat_map(|(_, records)| records.iter().map(|record| record.reference(KindName::Membership)))
-            .collect();
-        self.reports.retain(|(object, _)| !theirs.contains(object));
-    }
-}
-
 /// Outcomes of a pass, looked up by object.
 pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
@@ -166,7 +150,6 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 Some(why) => ends::report(pass, judged, done, why, &mut outcome),
                 None => Outcomes::new(pass, done).report(pass, judged, &mut outcome),
             }
-            outcome.say_nothing_of(&done.taken_out, pass);
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {

@@ -186,6 +186,13 @@ impl Index {
         self.members.get(&(namespace.clone(), name.clone()))
     }
 
+    /// The person whose Membership an object is.
+    pub(crate) fn person(&self, reference: &ObjectRef) -> Option<&Email> {
+        let is_membership = reference.kind == KindName::Membership;
+        let record = is_membership.then(|| self.member(&reference.namespace, &reference.name)).flatten()?;
+        record.facts.email.as_ref().ok()
+    }
+
     /// The account that an object belongs to.
     #[must_use]
     pub fn account_of(&self, reference: &ObjectRef) -> Option<AccountKey> {

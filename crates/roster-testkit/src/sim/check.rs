@@ -1,6 +1,6 @@
 //! Invariants that are checked after each write, for whom it touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use roster_core::{
@@ -13,13 +13,16 @@ use roster_reference::{AccountAnswer, End, MemberAnswer, Statement};
 use serde_json::Value;
 
 use super::{
-    clock::{MINUTE, Time},
+    clock::{MINUTE, SECOND, Time},
     picture::{Picture, Vanished},
     pulse::{Pending, Watched},
     replica::Running,
     story::Violation,
 };
 use crate::memory::{Kind, Levels};
+
+/// Passes over one account in one second, at most.
+const MOST_PASSES: usize = 50;
 
 /// A write that was just made.
 pub struct Write<'a> {
@@ -76,6 +79,8 @@ pub struct Checker {
     pub(super) faults: BTreeMap<Name, Time>,
     pub(super) pending: BTreeMap<(AccountKey, Email), Pending>,
     pub(super) watched: BTreeMap<AccountKey, Watched>,
+    /// When the passes over each account began, within the last second.
+    begun: BTreeMap<AccountKey, VecDeque<Time>>,
     /// Statuses written, without those that only say when an account was last checked.
     pub api_writes: u64,
 }
@@ -118,6 +123,19 @@ impl Checker {
     /// Notes that a store knows of a claim.
     pub fn claimed(&mut self, store: &Name, claim: Claim) {
         self.claims.entry(store.clone()).or_default().push(claim);
+    }
+
+    /// Notes that a pass begins: nobody looks at an account again and again where nothing comes of it.
+    pub fn began(&mut self, account: &AccountKey, now: Time) {
+        let begun = self.begun.entry(account.clone()).or_default();
+        begun.push_back(now);
+        while begun.front().is_some_and(|first| *first + SECOND < now) {
+            begun.pop_front();
+        }
+        let count = begun.len();
+        if count > MOST_PASSES {
+            self.fail("storm", Some(account), format!("{count} passes began within one second"));
+        }
     }
 
     /// Notes a status that was written.

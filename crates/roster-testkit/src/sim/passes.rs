@@ -16,6 +16,7 @@ impl Sim {
         let id = pass.id;
         self.story
             .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
+        self.checker.began(&pass.key, time);
         self.beside += u64::from(pass.beside.is_some());
         self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
         let running = Running::new(pass, &self.replicas[number].view, time);

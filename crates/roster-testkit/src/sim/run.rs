@@ -363,7 +363,7 @@ impl Sim {
             return;
         }
         let replica = &mut self.replicas[number];
-        if replica.control.as_ref().is_some_and(Control::is_complete) && !replica.serves {
+        if replica.control.as_ref().is_some_and(|control| control.can_serve(now)) && !replica.serves {
             replica.serves = true;
             self.absorb_lease(number, LeaseEvent::Serve);
         }

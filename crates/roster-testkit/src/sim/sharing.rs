@@ -19,11 +19,18 @@ use super::{
     clock::{MILLI, SECOND, Time},
     objects::Body,
     random::mix,
+    replica::Replica,
     run::{Item, Sim},
 };
 
 /// Time after which a process that lost a lease takes part again.
 const AGAIN: Time = 100 * MILLI;
+
+/// Returns whether a replica has listed the kinds that a revocation needs; for others it must not wait.
+fn has_listed(replica: &Replica) -> bool {
+    let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
+    needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
+}
 
 /// A shard that a replica was told is its own.
 #[derive(Clone, Copy, Debug)]
@@ -209,10 +216,7 @@ impl Sim {
         let shard = self.shard(account, store);
         let holder = (0..self.replicas.len()).find(|number| self.believes(*number, shard))?;
         let replica = &self.replicas[holder];
-        // A revocation needs these kinds only; for others it must not wait.
-        let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
-        let listed = needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists));
-        let alive = listed
+        let alive = has_listed(replica)
             && replica.control.is_some()
             && replica.frozen_until <= self.clock.time
             && replica.held.get(&shard).is_some_and(|held| !held.leaving);
@@ -232,7 +236,9 @@ impl Sim {
         let named = leases::holder(self.cluster.leases.get(&name)?)?;
         let number = self.replicas.iter().position(|replica| replica.identity() == named)?;
         let replica = &self.replicas[number];
-        let runs = replica.leases.is_some() && replica.frozen_until <= self.clock.time;
+        // Several replicas list everything before they take a shard.
+        let lists = self.config.shards > 1 && !has_listed(replica);
+        let runs = replica.leases.is_some() && replica.frozen_until <= self.clock.time && !lists;
         (runs && !replica.held.contains_key(&shard)).then_some(number)
     }
 

@@ -321,6 +321,25 @@ fn a_lease_outlives_short_trouble_and_moves_after_long_one() {
     script.holds();
 }
 
+/// A replica takes over the shards of another, and a kind that revocations do not need is listed late: it makes them without,
+/// and does not look at its accounts again and again meanwhile.
+#[test]
+fn a_shard_that_is_taken_does_not_wait_for_a_kind_that_is_listed_late() {
+    for late in [KindName::Role, KindName::Namespace, KindName::CatalogRecord] {
+        let mut script = Script::new(Kind::Transactional);
+        (script.config.replicas, script.config.shards) = (2, 4);
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            script.account(name, 2);
+        }
+        script.act(BUSY - 2 * SECOND, Act::Lag(1, late, 40 * SECOND, 80 * SECOND));
+        script.act(BUSY, Act::Freeze(0, 60 * SECOND));
+        for (number, name) in (0..).zip(["a", "b", "c", "d", "e", "f"]) {
+            script.member(BUSY + (18 + number) * SECOND, name, 1, suspended(name, 1, "admin"));
+        }
+        script.holds();
+    }
+}
+
 /// Seeds that found defects by themselves before those were mended.
 #[test]
 fn seeds_that_found_defects_keep_the_promises() {

@@ -1,4 +1,5 @@
-//! Work that waits, account by account: three lanes, one pass at a time for each account, backoff after failures.
+//! Work that waits, account by account: three lanes, one pass at a time for each account and one over few people beside
+//! it, backoff after failures.
 //!
 //! A change starts at once, without any pause to collect more; what arrives while the account's pass runs makes the next
 //! one. In every place where work waits, revocations go ahead of other changes, and those ahead of periodic checks. What
@@ -192,8 +193,9 @@ impl Queue {
         let ran = work.running.take().unwrap_or_default();
         work.place = Place::Ready;
         let lane = ran.lane.min(Lane::Changes);
-        let (was_whole, changed) = (ran.whole, ran.changed);
-        let rest = Pending { since: Some(now), lane, ..ran };
+        let was_whole = ran.whole;
+        let presses = ran.whole && lane == Lane::Revocations;
+        let rest = Pending { since: Some(now), lane, presses, ..ran };
         match ended {
             Ended::Done => {
                 // Only the whole account shows that nothing is left of a failure.
@@ -221,31 +223,35 @@ impl Queue {
                 self.later.entry(due).or_default().push(Due::Retry(key.clone()));
             }
             Ended::Failed { revokes, members } => {
-                work.failures += 1;
-                let changed = changed.filter(|_| revokes);
-                let rest = Pending { changed, ..rest.of(members) };
-                work.failed = Some(rest.followed_by(work.failed.take()));
-                let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
-                let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
-                // Accounts of one store failed together; they should not all come back together.
-                let jitter = u32::try_from(self.jitter.hash_one((key, work.failures)) % 1_000).unwrap_or(0);
-                let wait = wait.mul_f64(0.75 + f64::from(jitter) / 4_000.0);
-                let due = now + wait;
-                if work.retry.is_none_or(|known| known > due) {
-                    work.retry = Some(due);
-                    self.later.entry(due).or_default().push(Due::Retry(key.clone()));
-                }
+                self.failed(key, rest.of(members), revokes, now);
             }
         }
         self.go_on(key);
     }
 
-    /// Takes out of what waits for the running pass all that is about people of whom something is taken away, for a pass
-    /// beside it.
-    pub(super) fn begin_beside(&mut self, key: &AccountKey) -> Option<Pending> {
+    /// Does again what failed, after a while: the longer the more often it failed.
+    fn failed(&mut self, key: &AccountKey, rest: Pending, revokes: bool, now: Mono) {
+        let Some(work) = self.work.get_mut(key) else { return };
+        work.failures += 1;
+        let rest = Pending { changed: rest.changed.filter(|_| revokes), since: Some(now), ..rest };
+        work.failed = Some(rest.followed_by(work.failed.take()));
+        let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
+        let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
+        // Accounts of one store failed together; they should not all come back together.
+        let jitter = u32::try_from(self.jitter.hash_one((key, work.failures)) % 1_000).unwrap_or(0);
+        let wait = wait.mul_f64(0.75 + f64::from(jitter) / 4_000.0);
+        let due = now + wait;
+        if work.retry.is_none_or(|known| known > due) {
+            work.retry = Some(due);
+            self.later.entry(due).or_default().push(Due::Retry(key.clone()));
+        }
+    }
+
+    /// Takes out of what waits for the running pass what is about some of whom something is taken away, for a pass beside it.
+    pub(super) fn begin_beside(&mut self, key: &AccountKey, people: &BTreeSet<Email>) -> Option<Pending> {
         let work = self.work.get_mut(key)?;
         let pending = work.pending.as_mut()?;
-        let taken = pending.take_revoked();
+        let taken = pending.take_revoked(people);
         if pending.is_empty() {
             work.pending = None;
         }
@@ -253,13 +259,21 @@ impl Queue {
         Some(taken)
     }
 
-    /// Takes in how a pass ended that ran beside another. What it has not done is not tried beside that one again.
-    pub(super) fn finished_beside(&mut self, key: &AccountKey, ended: &Ended) {
+    /// Takes in how a pass ended that ran beside another. What cannot be done beside that one makes it end early.
+    pub(super) fn finished_beside(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let Some(ran) = work.beside.take() else { return };
-        if *ended != Ended::Done {
-            work.pending = Some(Pending { presses: true, ..ran }.followed_by(work.pending.take()));
+        match ended {
+            Ended::Done => {}
+            Ended::Partly | Ended::Waits | Ended::Interrupted => {
+                work.pending = Some(Pending { presses: true, ..ran }.followed_by(work.pending.take()));
+            }
+            Ended::Failed { revokes, members } => {
+                let members = members.unwrap_or_else(|| ran.members.clone());
+                self.failed(key, ran.of(Some(members)), revokes, now);
+            }
         }
+        let Some(work) = self.work.get(key) else { return };
         if work.running.is_none() {
             self.go_on(key);
         }

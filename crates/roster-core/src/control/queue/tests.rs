@@ -264,6 +264,10 @@ fn fay() -> Email {
     Email::parse("fay@acme.example").unwrap()
 }
 
+fn everybody() -> BTreeSet<Email> {
+    ["eve", "fay", "gus"].map(|name| Email::parse(&format!("{name}@acme.example")).unwrap()).into()
+}
+
 /// A pass over the whole account runs, fay changes, and eve's access is taken away.
 fn eve_is_revoked_meanwhile() -> Queue {
     let mut queue = Queue::new(Seed::default());
@@ -278,20 +282,20 @@ fn eve_is_revoked_meanwhile() -> Queue {
 #[test]
 fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_runs() {
     let mut queue = eve_is_revoked_meanwhile();
-    let beside = queue.begin_beside(&acme()).unwrap();
+    let beside = queue.begin_beside(&acme(), &everybody()).unwrap();
     assert!(!beside.whole && beside.members == [eve()].into() && beside.lane == Lane::Revocations);
     // One at a time.
     let gus = Email::parse("gus@acme.example").unwrap();
     queue.want(&acme(), WorkItem::Member(gus.clone()), revocation(), NOW);
     assert_eq!(queue.kept_waiting(&acme()), None);
-    queue.finished_beside(&acme(), &Ended::Done);
+    queue.finished_beside(&acme(), Ended::Done, NOW);
     assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[gus.clone()].into())));
     assert!(next(&mut queue).is_none(), "the other one runs still");
-    assert_eq!(queue.begin_beside(&acme()).unwrap().members, [gus].into());
+    assert_eq!(queue.begin_beside(&acme(), &everybody()).unwrap().members, [gus].into());
     // Nothing else begins before both have ended.
     queue.finished(&acme(), Ended::Done, NOW);
     assert!(next(&mut queue).is_none() && queue.is_running(&acme()));
-    queue.finished_beside(&acme(), &Ended::Done);
+    queue.finished_beside(&acme(), Ended::Done, NOW);
     let rest = next(&mut queue).unwrap();
     assert!(!rest.whole && rest.members == [fay()].into() && rest.lane == Lane::Changes);
     queue.finished(&acme(), Ended::Done, NOW);
@@ -300,16 +304,35 @@ fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_run
 
 #[test]
 fn what_could_not_be_done_beside_a_pass_makes_it_end_early() {
-    for failed in [Ended::Interrupted, Ended::Partly, Ended::FAILED] {
+    for rest in [Ended::Interrupted, Ended::Partly, Ended::Waits] {
         let mut queue = eve_is_revoked_meanwhile();
-        queue.begin_beside(&acme()).unwrap();
-        queue.finished_beside(&acme(), &failed);
-        assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses), "{failed:?}");
+        queue.begin_beside(&acme(), &everybody()).unwrap();
+        queue.finished_beside(&acme(), rest.clone(), NOW);
+        assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses), "{rest:?}");
         queue.finished(&acme(), Ended::Interrupted, NOW);
         let first = next(&mut queue).unwrap();
         assert!(!first.whole && first.members == [eve(), fay()].into());
         assert_eq!(queue.kept_waiting(&acme()), None);
     }
+}
+
+#[test]
+fn what_fails_beside_a_pass_is_done_again_after_a_while_and_beside_it() {
+    let mut queue = eve_is_revoked_meanwhile();
+    queue.begin_beside(&acme(), &everybody()).unwrap();
+    queue.finished_beside(&acme(), Ended::FAILED, NOW);
+    assert_eq!(queue.kept_waiting(&acme()), None, "the pass that runs goes on");
+    wake(&mut queue);
+    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
+}
+
+#[test]
+fn some_of_very_many_are_looked_at_beside_the_pass_at_a_time() {
+    let mut queue = eve_is_revoked_meanwhile();
+    queue.want(&acme(), WorkItem::Member(fay()), revocation(), NOW);
+    assert_eq!(queue.begin_beside(&acme(), &[fay()].into()).unwrap().members, [fay()].into());
+    queue.finished_beside(&acme(), Ended::Done, NOW);
+    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
 }
 
 #[test]

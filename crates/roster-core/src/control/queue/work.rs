@@ -88,17 +88,18 @@ impl Pending {
     /// Returns the same work for just these people, or for the whole account.
     pub(super) fn of(mut self, members: Option<BTreeSet<Email>>) -> Self {
         self.whole = members.is_none();
-        self.presses |= self.whole && self.lane == Lane::Revocations;
+        self.presses = self.whole && self.lane == Lane::Revocations;
         self.members = members.unwrap_or_default();
         self.revoked.retain(|email| self.members.contains(email));
         self
     }
 
-    /// Takes out what is about those of whom something is taken away. What is left may be nothing.
-    pub(super) fn take_revoked(&mut self) -> Self {
-        let revoked = std::mem::take(&mut self.revoked);
+    /// Takes out what is about these people, of whom something is taken away. What is left may be nothing.
+    pub(super) fn take_revoked(&mut self, people: &BTreeSet<Email>) -> Self {
+        let revoked: BTreeSet<Email> = self.revoked.intersection(people).cloned().collect();
+        self.revoked.retain(|email| !revoked.contains(email));
         self.members.retain(|email| !revoked.contains(email));
-        if self.lane == Lane::Revocations && !self.presses {
+        if self.lane == Lane::Revocations && !self.presses && self.revoked.is_empty() {
             self.lane = Lane::Changes;
         }
         Self {
