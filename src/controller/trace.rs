@@ -117,9 +117,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
     match &report.end {
         PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
         PassEnd::NeedsAccount => {}
-        PassEnd::Interrupted => {
-            tracing::debug!(%pass, account = %key, scope, ?took, "the rest of the pass is for another one")
-        }
+        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way"),
         PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
         PassEnd::Retry { why, .. } => {
             failed(span, why);

@@ -20,6 +20,25 @@ fn without_a_file_named_the_stores_of_the_objects_are_meant() {
 }
 
 #[test]
+fn the_owner_has_their_access_from_the_owner_role_also_where_they_have_a_membership() {
+    let desk = Desk::new();
+    let membership = "apiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {name: olga, namespace: shop}\n\
+        spec: {accountRef: {name: acme}, user: {email: olga@acme.example}, roleRef: {name: viewer}}\n";
+    std::fs::write(desk.path("olga.yaml"), membership).unwrap();
+    for command in ["plan -f BEFORE -f olga.yaml --store shop.db", "apply -f BEFORE -f olga.yaml --store shop.db --yes"]
+    {
+        let said = desk.said(command);
+        let of_olga =
+            said.split("\n    olga@acme.example\n").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        assert_eq!(
+            of_olga.trim(),
+            "gains orders: Edit, settings: Edit, billing: Allowed, from owner role owner",
+            "{command}: {said}"
+        );
+    }
+}
+
+#[test]
 fn changes_and_what_they_mean_for_people() {
     assert_snapshot!(Desk::applied().said("plan -f AFTER --store shop.db"));
 }

@@ -1,11 +1,12 @@
 //! Several stores: what is wrong with one is no other's trouble.
 
-use std::fs;
+use std::{fs, time::Instant};
 
+use serde_json::json;
 use sqlx::Connection as _;
 
-use super::{Site, VIEWER};
-use crate::support::{PATIENCE, eventually, wait_view};
+use super::{ADMIN, NONE, Site, VIEWER};
+use crate::support::{ControlPlane, Controller, PATIENCE, eventually, wait_view};
 
 /// Many more accounts in a store that does not work than are worked on at once.
 const MANY: usize = 12;
@@ -132,4 +133,41 @@ async fn a_file_that_was_removed_or_replaced_is_written_again() {
     remove();
     fs::rename(&old, file.path()).unwrap();
     healed("the copy is brought up to date").await;
+}
+
+/// The store refuses one member again and again, so that it is tried more and more seldom. Another one of the account is
+/// suspended meanwhile, and does not wait for the next attempt.
+#[tokio::test]
+async fn who_is_refused_delays_nobody_else_of_the_account() {
+    let plane = ControlPlane::own("stores-refused").await;
+    let folder = plane.data().join("stores");
+    let mut roster = Controller::process(&plane, &folder).await;
+    let site = Site::on(&plane, &folder, "stores-refused").await;
+    site.store("").await;
+    site.account("acme", "").await;
+    site.members(&["bob", "eve"], "viewer").await;
+    site.members_ready(&["bob", "eve"]).await;
+    site.ready("Account", "acme").await;
+    site.file()
+        .tamper(
+            "CREATE TRIGGER no_bob BEFORE UPDATE ON members WHEN NEW.email LIKE 'bob@%'
+             BEGIN SELECT RAISE(ABORT, 'not bob'); END",
+        )
+        .await;
+    site.member("bob", "admin").await;
+    let said = site.wait("Membership", "bob", "Synced", "False StoreRejected").await;
+    assert!(said.contains("not bob"), "{said}");
+    roster.logged_after("pass failed", 3).await;
+    let fourth = Instant::now();
+    roster.logged_after("pass failed", 4).await;
+    // The next attempt is further away than the last two were apart.
+    let apart = fourth.elapsed();
+    let started = Instant::now();
+    site.patch("Membership", "eve", json!({"spec": {"suspended": true}})).await;
+    site.view("eve", NONE).await;
+    let took = started.elapsed();
+    assert!(took < apart, "the suspension took {took:?}, and attempts are {apart:?} apart");
+    site.file().tamper("DROP TRIGGER no_bob").await;
+    site.view("bob", ADMIN).await;
+    site.members_ready(&["bob"]).await;
 }
