@@ -132,10 +132,7 @@ impl Work<'_> {
     /// Written before anybody is removed: a crash in between counts one removal too many, never too few, and asks for
     /// another approval rather than use one twice.
     async fn remember_removals(&mut self, work: &[(usize, &Change)]) -> Result<(), StoreError> {
-        let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| match &change.object {
-            ObjectKey::Member(email) => Some(email),
-            _ => None,
-        });
+        let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| change.object.person());
         let counted: Vec<&Email> = counted.collect();
         if self.look.client.is_none() {
             return Ok(());

@@ -91,7 +91,7 @@ impl Control {
         let taken_out = running.handle.taken_out();
         let reports = reports.into_iter().filter(|(object, report)| {
             self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
-                && self.index.person(object).is_none_or(|email| !taken_out.contains(email))
+                && (taken_out.is_empty() || self.index.person(object).is_none_or(|email| !taken_out.contains(email)))
         });
         for (object, report) in reports.collect::<Vec<_>>() {
             self.say_within(pass, object, report, lane, now);

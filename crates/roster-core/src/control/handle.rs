@@ -12,10 +12,7 @@ use std::{
     },
 };
 
-use crate::{
-    model::Email,
-    plan::{Change, ObjectKey},
-};
+use crate::{model::Email, plan::Change};
 
 /// Handle of a pass that runs.
 #[derive(Clone, Debug, Default)]
@@ -82,14 +79,11 @@ impl Handle {
         let mut state = self.state();
         let (mut left_out, mut written) = (BTreeSet::new(), Some(BTreeSet::new()));
         for change in changes {
-            match &change.object {
-                ObjectKey::Member(email) if state.taken_out.contains(email) => drop(left_out.insert(email.clone())),
-                ObjectKey::Member(email) => {
-                    if let Some(written) = &mut written {
-                        written.insert(email.clone());
-                    }
-                }
-                ObjectKey::Account | ObjectKey::Role(_) | ObjectKey::Group(_) => written = None,
+            match (change.object.person(), &mut written) {
+                (Some(email), _) if state.taken_out.contains(email) => drop(left_out.insert(email.clone())),
+                (Some(email), Some(written)) => drop(written.insert(email.clone())),
+                (Some(_), None) => {}
+                (None, _) => written = None,
             }
         }
         state.writing = written.map_or(Writing::Definitions, Writing::People);
@@ -120,7 +114,7 @@ impl Handle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Cause, Phase};
+    use crate::plan::{Cause, ObjectKey, Phase};
 
     fn change(object: ObjectKey) -> Change {
         Change::removal(object, Cause::Unwanted, Phase::Narrow)

@@ -122,7 +122,7 @@ pub struct Control {
     pass_ids: PassIds,
     statuses: Statuses,
     shards: Shards,
-    relist: Relist,
+    relist: Option<Relist>,
     /// Why no lease can be had.
     no_lease: Option<String>,
     accounts: BTreeMap<AccountKey, AccountState>,
@@ -177,7 +177,7 @@ impl Control {
             pass_ids: PassIds::new(seed),
             statuses: Statuses::new(hashing),
             shards: Shards::new(setup.shards),
-            relist: Relist::default(),
+            relist: None,
             no_lease: None,
             accounts: BTreeMap::new(),
             wakes: BTreeSet::new(),
@@ -242,7 +242,7 @@ impl Control {
         if self.statuses.has_more() {
             return Some(now.mono);
         }
-        let lists = [self.lists.next_due(), self.relist.next_due()];
+        let lists = [self.lists.next_due(), self.relist.as_ref().and_then(Relist::next_due)];
         let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
         let wall = self.wakes.first().map(|(at, _, _)| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();

@@ -144,7 +144,7 @@ async fn apply<W: World>(
         let mut changes = Cow::Borrowed(plan.changes.get(slice).unwrap_or_default());
         let out = pass.handle.begin_slice(&changes);
         if !out.is_empty() {
-            changes.to_mut().retain(|it| !matches!(&it.object, ObjectKey::Member(email) if out.contains(email)));
+            changes.to_mut().retain(|change| change.object.person().is_none_or(|email| !out.contains(email)));
             left_out.extend(out);
         }
         let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &changes, now: objects.now };

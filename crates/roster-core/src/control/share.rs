@@ -9,7 +9,7 @@ use super::{
     Control, Effect, Mono, Now, ShareEvent,
     queue::{Trigger, WorkItem},
     shards::HANDOVER,
-    watches::NEEDED,
+    watches::{ListState, Lists},
 };
 use crate::{
     model::{AccountKey, KindName, Name, ObjectRef},
@@ -21,27 +21,22 @@ use crate::{
 const FOR_THE_REST: Duration = Duration::from_secs(1);
 
 /// A list of everything, made since some shards were taken.
-#[derive(Default)]
 pub(super) struct Relist {
     /// The shards that were taken before it began.
     shards: BTreeSet<u16>,
-    /// Kinds that are still to be listed.
-    kinds: BTreeSet<KindName>,
-    /// Since when all that ends by somebody's word need is listed, and the rest is waited for.
-    waits_since: Option<Mono>,
-    /// Whether the rest was waited for long enough.
-    is_late: bool,
+    /// What was listed since.
+    lists: Lists,
 }
 
 impl Relist {
     /// Returns when the rest was waited for long enough.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.waits_since.map(|since| since + FOR_THE_REST)
+        self.lists.next_due()
     }
 
     /// Returns the kinds that are still to be listed.
     pub(super) fn missing(&self) -> Vec<&'static str> {
-        self.kinds.iter().map(|kind| kind.as_str()).collect()
+        self.lists.missing()
     }
 }
 
@@ -71,7 +66,9 @@ impl Control {
             // Its accounts are looked after once everything has been listed afresh.
             ShareEvent::Taken { shard, epoch, clean } => {
                 // A list that began before says nothing of what was done since.
-                self.relist.shards.remove(&shard);
+                if let Some(relist) = &mut self.relist {
+                    relist.shards.remove(&shard);
+                }
                 self.shards.take(shard, epoch, clean, true);
             }
             ShareEvent::GiveBack(shard) => {
@@ -94,23 +91,25 @@ impl Control {
     /// Returns whether everything is to be listed now: a shard was taken, and what is known may be older than what the one
     /// before did there. A list that is under way is waited for, but not for long.
     pub(super) fn begins_relist(&mut self) -> bool {
-        let is_under_way = !self.relist.kinds.is_empty();
-        if is_under_way && !self.relist.is_late || self.shards.unlisted().is_subset(&self.relist.shards) {
-            return false;
+        let unlisted = self.shards.unlisted();
+        let begins = match &self.relist {
+            None => !unlisted.is_empty(),
+            Some(relist) => relist.lists.are_late() && !unlisted.is_subset(&relist.shards),
+        };
+        if begins {
+            self.relist = Some(Relist { shards: unlisted.clone(), lists: Lists::new(FOR_THE_REST) });
         }
-        let (shards, kinds) = (self.shards.unlisted().clone(), KindName::ALL.into_iter().collect());
-        self.relist = Relist { shards, kinds, ..Relist::default() };
-        true
+        begins
     }
 
     /// Looks after the shards that wait for a list as far as that goes without the rest of it, once that was waited for long
     /// enough.
     pub(super) fn stop_waiting_for_relist(&mut self, now: Now) {
-        if self.relist.next_due().is_none_or(|due| due > now.mono) {
+        let Some(relist) = &mut self.relist else { return };
+        if !relist.lists.stop_waiting(now.mono) {
             return;
         }
-        (self.relist.waits_since, self.relist.is_late) = (None, true);
-        for shard in self.relist.shards.clone() {
+        for shard in relist.shards.clone() {
             if self.shards.listed_for_ends(shard) {
                 self.look_at_accounts(shard, now);
             }
@@ -119,15 +118,11 @@ impl Control {
 
     /// Notes that a kind was listed.
     pub(super) fn relisted(&mut self, kind: KindName, now: Now) {
-        let was_needed = self.relist.kinds.remove(&kind) && NEEDED.contains(&kind);
-        if !self.relist.kinds.is_empty() {
-            if was_needed && self.relist.kinds.is_disjoint(&BTreeSet::from(NEEDED)) {
-                self.relist.waits_since = Some(now.mono);
-            }
-            return;
+        if let Some(relist) = &mut self.relist {
+            relist.lists.set(kind, ListState::Listed, now.mono);
         }
-        self.relist.waits_since = None;
-        for shard in std::mem::take(&mut self.relist.shards) {
+        let Some(relist) = self.relist.take_if(|relist| relist.lists.are_complete()) else { return };
+        for shard in relist.shards {
             self.shards.listed(shard);
             if self.shards.has(shard) {
                 self.taken(shard, now);

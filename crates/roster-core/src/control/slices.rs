@@ -63,7 +63,7 @@ pub(super) fn refused(changes: &[Change], outcomes: &[Outcome]) -> Option<StoreE
 /// Leaves in a plan what was applied of it: so many changes, without those of whoever was left out, and what is to be said of
 /// them.
 pub(super) fn keep_done(plan: &mut Plan, done: usize, left_out: &BTreeSet<Email>) {
-    let is_in = |object: &ObjectKey| !matches!(object, ObjectKey::Member(email) if left_out.contains(email));
+    let is_in = |object: &ObjectKey| object.person().is_none_or(|email| !left_out.contains(email));
     let ended_early = done < plan.changes.len();
     plan.changes.truncate(done);
     if !left_out.is_empty() {

@@ -6,6 +6,7 @@ use super::{
     Control, Delete, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Ended, Kept, Lane, Pending},
+    share::Relist,
     statuses::StatusLane,
     watches::Listed,
 };
@@ -41,12 +42,11 @@ impl Control {
                 let object = index.accounts.get(key).and_then(|entry| entry.object.as_ref());
                 let spec = object.and_then(|object| index.stores.get(object.facts.spec.store_ref.name.as_str()));
                 let shard = shards.shard(key, spec.map(|record| &record.facts.spec));
-                let only_ends = shards.has_only_ends(shard);
-                if !shards.has(shard) && !only_ends {
+                if shards.permit(shard).is_none() {
                     return Admission::Elsewhere;
                 }
                 let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
-                if (listed == Listed::Nothing && !deletes) || (only_ends && deletes) {
+                if (listed == Listed::Nothing && !deletes) || (deletes && shards.has_only_ends(shard)) {
                     return Admission::NotYet;
                 }
                 // A revocation does not wait for passes that are only long.
@@ -108,7 +108,7 @@ impl Control {
             return Some(OnlyEnds::Unknown(self.lists.missing()));
         }
         if self.shards.has_only_ends(shard) {
-            return Some(OnlyEnds::Listing(self.relist.missing()));
+            return Some(OnlyEnds::Listing(self.relist.as_ref().map(Relist::missing).unwrap_or_default()));
         }
         self.index.holding_back(key).map(|unreadable| OnlyEnds::Unreadable(unreadable.to_string()))
     }

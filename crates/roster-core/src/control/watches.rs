@@ -20,13 +20,15 @@ pub(super) enum ListState {
 }
 
 /// Kinds without which nobody's access can be ended: who is a member of what, where, and until when.
-pub(super) const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
-/// Time for which the other kinds are waited for once these are listed.
+const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
+/// Time for which the other kinds are waited for at the start.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The lists of all kinds.
 pub(super) struct Lists {
     states: BTreeMap<KindName, ListState>,
+    /// Time for which the other kinds are waited for once the needed ones are listed.
+    patience: Duration,
     /// Since when the needed kinds are listed.
     needed: Option<Mono>,
     /// Whether the other kinds were waited for long enough since.
@@ -46,12 +48,17 @@ pub(super) enum Listed {
 
 impl Default for Lists {
     fn default() -> Self {
-        let states = KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect();
-        Self { states, needed: None, has_waited: false }
+        Self::new(PATIENCE)
     }
 }
 
 impl Lists {
+    /// Knows of no list yet.
+    pub(super) fn new(patience: Duration) -> Self {
+        let states = KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect();
+        Self { states, patience, needed: None, has_waited: false }
+    }
+
     /// Notes the state of a kind's list; returns whether it is new.
     pub(super) fn set(&mut self, kind: KindName, state: ListState, now: Mono) -> bool {
         let is_new = self.states.insert(kind, state) != Some(state);
@@ -73,7 +80,7 @@ impl Lists {
         }
         let is_missing = self.states.values().any(|state| *state == ListState::Absent);
         match self.needed {
-            Some(since) if is_missing || now.since(since) >= PATIENCE => Listed::OnlyEnds,
+            Some(since) if is_missing || now.since(since) >= self.patience => Listed::OnlyEnds,
             _ => Listed::Nothing,
         }
     }
@@ -85,7 +92,7 @@ impl Lists {
 
     /// Returns when the other kinds will have been waited for long enough.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.needed.filter(|_| !self.has_waited && !self.are_complete()).map(|since| since + PATIENCE)
+        self.needed.filter(|_| !self.has_waited && !self.are_complete()).map(|since| since + self.patience)
     }
 
     /// Returns whether the other kinds have now been waited for long enough; once.
@@ -93,6 +100,11 @@ impl Lists {
         let is_due = self.next_due().is_some_and(|due| due <= now);
         self.has_waited |= is_due;
         is_due
+    }
+
+    /// Returns whether the other kinds were waited for long enough, and are not all there.
+    pub(super) fn are_late(&self) -> bool {
+        self.has_waited && !self.are_complete()
     }
 
     /// Returns the kinds that are not listed.

@@ -24,6 +24,15 @@ pub enum ObjectKey {
 }
 
 impl ObjectKey {
+    /// Returns the address of the member; nothing for what is no member.
+    #[must_use]
+    pub const fn person(&self) -> Option<&Email> {
+        match self {
+            Self::Member(email) => Some(email),
+            Self::Account | Self::Role(_) | Self::Group(_) => None,
+        }
+    }
+
     /// The word for its kind: in metrics, messages and the audit.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -75,10 +75,7 @@ impl Plan {
 
     /// Returns who is removed or left without access since somebody approved it: the guard does not count them.
     pub fn approved(&self) -> impl Iterator<Item = &Email> {
-        self.changes.iter().filter(|change| change.approved).filter_map(|change| match &change.object {
-            ObjectKey::Member(email) => Some(email),
-            _ => None,
-        })
+        self.changes.iter().filter(|change| change.approved).filter_map(|change| change.object.person())
     }
 
     /// The plan without removals and without what leaves anybody without access.
@@ -343,10 +340,7 @@ impl Planner<'_> {
             .changes
             .iter()
             .filter(|change| change.counted)
-            .filter_map(|change| match &change.object {
-                ObjectKey::Member(email) => Some(email.clone()),
-                _ => None,
-            })
+            .filter_map(|change| change.object.person().cloned())
             .collect();
         let whole = self.desired.scope == Scope::Account;
         let roles = guard::held_roles(&emails, self.observed, self.policy);

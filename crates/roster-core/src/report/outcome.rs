@@ -222,11 +222,8 @@ impl<'a> Outcomes<'a> {
         if let Some(first) = failures.first() {
             let failed = |change: &&Change| self.made.get(&change.object).is_some_and(|made| made.is_err());
             let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
-            let member = |change: &Change| match &change.object {
-                ObjectKey::Member(email) => Some(email.clone()),
-                _ => None,
-            };
-            let members = self.plan.changes.iter().filter(failed).map(member).collect();
+            let members =
+                self.plan.changes.iter().filter(failed).map(|change| change.object.person().cloned()).collect();
             let why = format!("{} changes failed; {first}", failures.len());
             outcome.end = PassEnd::Retry { why, revokes, members };
         }

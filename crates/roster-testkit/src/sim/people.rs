@@ -201,13 +201,32 @@ impl<'a> Town<'a> {
         }
     }
 
+    /// Picks one of the accounts: its place, the account, and its store.
+    fn pick(&self, random: &mut Random) -> (usize, AccountKey, Name) {
+        let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
+        let (account, store) = self.accounts[index].clone();
+        (index, account, store)
+    }
+
+    /// Applies an account anew.
+    fn change_account(&self, random: &mut Random, index: usize) -> Act {
+        let (account, store) = &self.accounts[index];
+        let spec = self.account(random, index, store);
+        Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
+    }
+
+    /// Applies the catalog anew.
+    fn change_catalog(&self, random: &mut Random) -> Act {
+        let spec = specs::catalog(random, self.features, true);
+        Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
+    }
+
     /// Does one thing at some time.
     fn act(&mut self, number: u64, busy: Time) {
         let mut random = self.random("act", number);
         let id = mix(&[3, number]);
         let at = random.between(10 * SECOND, busy);
-        let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
-        let (account, store) = self.accounts[index].clone();
+        let (index, account, store) = self.pick(&mut random);
         let act = match random.below(100) {
             0..=39 => {
                 let who = random.below(self.people);
@@ -224,19 +243,13 @@ impl<'a> Town<'a> {
                 let (object, spec) = self.definition(&mut random, &account, kind);
                 if random.chance(65) { Act::Apply(object, spec) } else { Act::Delete(object) }
             }
-            65..=70 => {
-                let spec = self.account(&mut random, index, &store);
-                Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
-            }
+            65..=70 => self.change_account(&mut random, index),
             71..=74 => {
                 let store = random.pick(&self.stores).clone();
                 let spec = specs::store(&mut random, &store, self.features, self.people, true);
                 Act::Apply(object(KindName::IdentityStore, "", &store), Spec::Store(Box::new(spec)))
             }
-            75..=77 if self.features.catalogs => {
-                let spec = specs::catalog(&mut random, self.features, true);
-                Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
-            }
+            75..=77 if self.features.catalogs => self.change_catalog(&mut random),
             78..=80 if self.features.pauses => {
                 let object = object(KindName::Account, &account.namespace, &account.name);
                 Act::Annotate(object, PAUSED_ANNOTATION, random.chance(40).then(|| "true".to_owned()))
@@ -270,17 +283,10 @@ impl<'a> Town<'a> {
         let mut random = self.random("rush", number);
         let id = mix(&[4, number]);
         let at = random.between(10 * SECOND, busy);
-        let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
-        let (account, store) = self.accounts[index].clone();
+        let (index, account, _) = self.pick(&mut random);
         let change = match random.below(4) {
-            0 => {
-                let spec = self.account(&mut random, index, &store);
-                Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
-            }
-            1 if self.features.catalogs => {
-                let spec = specs::catalog(&mut random, self.features, true);
-                Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
-            }
+            0 => self.change_account(&mut random, index),
+            1 if self.features.catalogs => self.change_catalog(&mut random),
             kind => {
                 let (object, spec) = self.definition(&mut random, &account, kind);
                 Act::Apply(object, spec)

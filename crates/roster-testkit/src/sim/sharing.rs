@@ -236,7 +236,7 @@ impl Sim {
         let named = leases::holder(self.cluster.leases.get(&name)?)?;
         let number = self.replicas.iter().position(|replica| replica.identity() == named)?;
         let replica = &self.replicas[number];
-        // Several replicas list everything before they take a shard.
+        // One of several replicas lists what it needs before it takes a shard.
         let lists = self.config.shards > 1 && !has_listed(replica);
         let runs = replica.leases.is_some() && replica.frozen_until <= self.clock.time && !lists;
         (runs && !replica.held.contains_key(&shard)).then_some(number)

@@ -191,7 +191,6 @@ impl Queue {
     pub(super) fn finished(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let ran = work.running.take().unwrap_or_default();
-        work.place = Place::Ready;
         let lane = ran.lane.min(Lane::Changes);
         let was_whole = ran.whole;
         let presses = ran.whole && lane == Lane::Revocations;
@@ -273,21 +272,16 @@ impl Queue {
                 self.failed(key, ran.of(Some(members)), revokes, now);
             }
         }
-        let Some(work) = self.work.get(key) else { return };
-        if work.running.is_none() {
-            self.go_on(key);
-        }
+        self.go_on(key);
     }
 
     /// Lets the next pass over an account begin, once none runs.
     fn go_on(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
-        if work.beside.is_some() {
-            work.place = Place::Running;
-            return;
+        if work.running.is_none() && work.beside.is_none() {
+            work.place = Place::Ready;
+            self.requeue(key);
         }
-        work.place = Place::Ready;
-        self.requeue(key);
     }
 
     /// Looks at the whole account when `after` has passed, unless it is asked to do so anew before.
