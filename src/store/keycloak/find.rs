@@ -4,18 +4,18 @@
 //! change, and attributes can be copied. Then the one with our seal is the member, and each other one is told apart by
 //! their user name and id.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::UserRepresentation;
-use tokio::sync::Mutex;
 
 use super::{
     look::Wanted,
-    names::{ACCOUNTS, ADDRESS},
-    note::Definitions,
+    names::ACCOUNTS,
+    note::{Definitions, Entry, Stamp},
     person::Person,
     realm::Realm,
+    users::{Users, by_id},
     wire::CONCURRENCY,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(super) struct Within<'a> {
     /// Id of its organization; empty where it has none.
     pub(super) organization: &'a str,
     pub(super) layout: &'a Layout,
+    /// The mark of the account, where it has one.
+    pub(super) stamp: &'a Stamp,
     pub(super) definitions: &'a Definitions,
 }
 
@@ -47,42 +49,6 @@ pub(super) struct Found {
     pub(super) beside: Vec<Person>,
 }
 
-/// Ids of the users for whom names stood when they were last looked for, by client id. Attributes and addresses can change
-/// at any time; the id tells who it was.
-#[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<String, HashMap<Email, String>>>);
-
-impl Known {
-    pub(super) async fn id(&self, client_id: &str, name: &Email) -> Option<String> {
-        self.0.lock().await.get(client_id)?.get(name).cloned()
-    }
-
-    pub(super) async fn note(&self, client_id: &str, name: &Email, id: &str) {
-        self.0.lock().await.entry(client_id.to_owned()).or_default().insert(name.clone(), id.to_owned());
-    }
-
-    pub(super) async fn forget(&self, client_id: &str, name: &Email) {
-        if let Some(names) = self.0.lock().await.get_mut(client_id) {
-            names.remove(name);
-        }
-    }
-
-    pub(super) async fn forget_account(&self, client_id: &str) {
-        self.0.lock().await.remove(client_id);
-    }
-
-    /// Notes who was found; where everybody was looked for, nobody else is left.
-    async fn note_all(&self, client_id: &str, people: &BTreeMap<Email, Person>, everybody: bool) {
-        let found = people.iter().map(|(name, person)| (name.clone(), person.id().to_owned()));
-        let mut known = self.0.lock().await;
-        if everybody {
-            known.insert(client_id.to_owned(), found.collect());
-        } else if !people.is_empty() {
-            known.entry(client_id.to_owned()).or_default().extend(found);
-        }
-    }
-}
-
 impl Realm {
     /// Finds people who have to do with an account, as far as is wanted.
     pub(super) async fn find(&self, within: &Within<'_>, wanted: &Wanted) -> Result<Found, StoreError> {
@@ -91,13 +57,39 @@ impl Realm {
             Some(named) if named.len() <= MANY => self.named(within, named).await?,
             _ => self.everybody(within, named).await?,
         };
+        let people = self.recalled(within, people).await;
         let found = arranged(people, named);
-        self.known.note_all(within.client_id, &found.people, named.is_none()).await;
+        self.known.note_all(within.client_id, within.stamp, &found.people, named.is_none()).await;
         Ok(found)
     }
 
     /// Returns one user with what they have of an account.
     pub(super) async fn person(&self, within: &Within<'_>, user: UserRepresentation) -> Result<Person, StoreError> {
+        let person = self.by_attributes(within, user).await?;
+        Ok(self.recalled(within, vec![person]).await.remove(0))
+    }
+
+    /// Those of whom nothing says any more who they are, while they still have something of the account: they are who they
+    /// were when they were last found, if Roster had let them in. It takes and keeps what is theirs; to get more, they must
+    /// be certain to be the member, like anybody whose entry carries no seal.
+    async fn recalled(&self, within: &Within<'_>, mut people: Vec<Person>) -> Vec<Person> {
+        let is_lost = |person: &Person| person.entry.is_none() && person.has_anything();
+        let lost: HashSet<String> = people.iter().filter(|one| is_lost(one)).map(|one| one.id().to_owned()).collect();
+        if lost.is_empty() {
+            return people;
+        }
+        let names = self.known.names(within.client_id, &lost).await;
+        for person in people.iter_mut().filter(|person| is_lost(person)) {
+            if let Some(name) = names.get(person.id()) {
+                person.entry = Some(Entry::recalled(within.client_id, within.stamp, name));
+                person.recalled = true;
+            }
+        }
+        people
+    }
+
+    /// Returns one user as Keycloak shows them.
+    async fn by_attributes(&self, within: &Within<'_>, user: UserRepresentation) -> Result<Person, StoreError> {
         let mut person = self.person_of(user, within.client_id);
         person.membership = self.membership(within.organization, person.id()).await?;
         let mut person = self.with_roles(within.client, person).await?;
@@ -110,7 +102,7 @@ impl Realm {
     /// Everybody who has anything of an account; where names are given, only those who may go by one of them.
     async fn everybody(&self, within: &Within<'_>, named: Option<&BTreeSet<Email>>) -> Result<Vec<Person>, StoreError> {
         let mut memberships = HashMap::new();
-        let mut users: HashMap<String, UserRepresentation> = HashMap::new();
+        let mut users = Users::new();
         for (user, membership) in self.organization_members(within.organization).await? {
             if let Some(id) = user.id.clone() {
                 memberships.insert(id.clone(), membership);
@@ -121,7 +113,14 @@ impl Realm {
         if !within.client.is_empty() {
             others.extend(self.holders(within.client, within.layout).await?);
         }
-        users.extend(others.into_iter().filter_map(|user| Some((user.id.clone()?, user))));
+        users.extend(by_id(others));
+        let known = match named {
+            Some(named) => self.known.ids(within.client_id, named).await,
+            None => HashSet::new(),
+        };
+        for id in known.iter().filter(|id| !users.contains_key(*id)).cloned().collect::<Vec<_>>() {
+            users.extend(self.user(&id).await?.map(|user| (id, user)));
+        }
         let mut in_groups = self.in_groups(within.definitions).await?;
         let people = users.into_iter().map(|(id, user)| {
             let groups = in_groups.remove(&id).unwrap_or_default();
@@ -130,7 +129,10 @@ impl Realm {
         let mut people: Vec<Person> = people.collect();
         if let Some(named) = named {
             let addresses = addresses(&people, named);
-            people.retain(|person| person.possible_addresses().iter().any(|address| addresses.contains(address)));
+            people.retain(|person| {
+                known.contains(person.id())
+                    || person.possible_addresses().iter().any(|address| addresses.contains(address))
+            });
         }
         let people = stream::iter(people).map(|person| self.with_roles(within.client, person));
         people.buffer_unordered(CONCURRENCY).try_collect().await
@@ -150,28 +152,25 @@ impl Realm {
             }
         }
         let users = stream::iter(addresses).map(|address| self.users_called(within, address));
-        let users: Vec<Vec<UserRepresentation>> = users.buffer_unordered(CONCURRENCY).try_collect().await?;
-        let users: HashMap<String, UserRepresentation> =
-            users.into_iter().flatten().filter_map(|user| Some((user.id.clone()?, user))).collect();
-        let people = stream::iter(users.into_values()).map(|user| self.person(within, user));
+        let users: Vec<Users> = users.buffer_unordered(CONCURRENCY).try_collect().await?;
+        let users: Users = users.into_iter().flatten().collect();
+        let people = stream::iter(users.into_values()).map(|user| self.by_attributes(within, user));
         people.buffer_unordered(CONCURRENCY).try_collect().await
     }
 
     /// Users who may go by an address: pinned to it, with it as their own, or who went by it when last looked for.
-    async fn users_called(&self, within: &Within<'_>, address: Email) -> Result<Vec<UserRepresentation>, StoreError> {
-        let text = address.as_str();
-        let (mut users, with_email, with_name) = futures::try_join!(
-            self.users_by(ADDRESS, text),
-            self.users_exactly(Some(text), None),
-            self.users_exactly(None, Some(text)),
-        )?;
-        users.extend(with_email.into_iter().chain(with_name));
-        if let Some(id) = self.known.id(within.client_id, &address).await
-            && !users.iter().any(|user| user.id.as_ref() == Some(&id))
+    async fn users_called(&self, within: &Within<'_>, address: Email) -> Result<Users, StoreError> {
+        let mut users = self.users_of(&address).await?;
+        let known = self.known.find(within.client_id, &address).await.map(|went| went.id);
+        if let Some(id) = &known
+            && !users.contains_key(id)
         {
-            users.extend(self.user(&id).await?);
+            users.extend(self.user(id).await?.map(|user| (id.clone(), user)));
         }
-        users.retain(|user| self.person_of(user.clone(), within.client_id).possible_addresses().contains(&address));
+        users.retain(|id, user| {
+            let person = || self.person_of(user.clone(), within.client_id);
+            known.as_ref() == Some(id) || person().possible_addresses().contains(&address)
+        });
         Ok(users)
     }
 
@@ -180,7 +179,7 @@ impl Realm {
         if !client.is_empty() {
             person.effective = self.effective(person.id(), client).await?;
             let names: BTreeSet<&str> = person.effective.iter().filter_map(|role| role.name.as_deref()).collect();
-            let as_granted = |entry: &super::note::Entry| entry.granted(names.iter().copied());
+            let as_granted = |entry: &Entry| entry.granted(names.iter().copied());
             // Just what was granted: no need to ask whether all of it is direct, since none of it is more.
             let is_direct = names.is_empty() || (person.sealed && person.entry.as_ref().is_some_and(as_granted));
             person.direct = if is_direct { person.effective.clone() } else { self.direct(person.id(), client).await? };
@@ -224,7 +223,7 @@ fn arranged(people: Vec<Person>, named: Option<&BTreeSet<Email>>) -> Found {
 mod tests {
     use keycloak::types::{MembershipType, RoleRepresentation};
 
-    use super::{super::note::Entry, *};
+    use super::*;
 
     const ANN: &str = "ann@shop.example";
 

@@ -14,6 +14,7 @@ use super::{
     note::Entry,
     person::Person,
     realm::made_id,
+    users::spellings,
 };
 use crate::{
     contract::{Outcome, StoreError, hex},
@@ -29,6 +30,7 @@ impl Work<'_> {
         content: &MemberContent,
         entry: &Entry,
     ) -> Result<Person, StoreError> {
+        self.is_nobody(email).await?;
         if let Some(user) = self.pinned(email).await? {
             return self.known(user).await;
         }
@@ -56,6 +58,12 @@ impl Work<'_> {
                 "Keycloak takes no address with more than 64 characters before the @, and {email} has"
             )));
         }
+        // Keycloak would not see that they have this address, spelled otherwise.
+        if spellings(email).len() > 1
+            && let Some(user) = self.realm.user_called(email).await?
+        {
+            return self.known(user).await;
+        }
         let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
         if let Some(made) = made {
             let user = UserRepresentation { id: Some(made_id(&made)), ..user };
@@ -65,11 +73,11 @@ impl Work<'_> {
         if let Some(user) = self.pinned(email).await? {
             return self.known(user).await;
         }
-        let there = match self.realm.user_by_email(email).await? {
-            Some(user) => Some(user),
-            None => self.realm.user_by_name(email.as_str()).await?,
-        };
-        let user = there.ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
+        let user = self
+            .realm
+            .user_called(email)
+            .await?
+            .ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
         self.known(user).await
     }
 
@@ -94,7 +102,7 @@ impl Work<'_> {
     /// A user who was there. What they hold in this account was nobody's word, unless it was adopted.
     async fn known(&self, user: UserRepresentation) -> Result<Person, StoreError> {
         let person = self.realm.person(&self.look.within(&self.client_id), user).await?;
-        if person.entry.is_none() && person.has_anything() {
+        if (person.entry.is_none() || person.recalled) && person.has_anything() {
             let name = person.login();
             return Err(StoreError::Conflict(format!("user {name} is a member by now, and not by us")));
         }

@@ -88,6 +88,8 @@ pub(super) struct Look {
     /// The account's client, as it is.
     pub(super) client: Option<ClientRepresentation>,
     pub(super) note: Option<Note>,
+    /// Whose the account is.
+    pub(super) stamp: Stamp,
     /// Where all of the account was looked at.
     pub(super) wrong: Wrong,
     /// Of what there is: an organization is also known without its client.
@@ -111,6 +113,7 @@ impl Look {
             client: self.client_uuid().unwrap_or_default(),
             organization: &self.parts.organization,
             layout: &self.observed.layout,
+            stamp: &self.stamp,
             definitions: &self.definitions,
         }
     }
@@ -130,7 +133,7 @@ impl Realm {
         look.removals = read(attributes, REMOVALS).unwrap_or_default();
         look.observed.approvals = read(attributes, APPROVALS).unwrap_or_default();
         let note = look.note.clone().unwrap_or_default();
-        look.parts = note.parts.clone();
+        (look.parts, look.stamp) = (note.parts.clone(), note.stamp.clone());
         if wanted.account() {
             look.wrong = self.wrong(client, &note, &mut look.parts).await?;
         } else if wanted.definitions() {
@@ -166,6 +169,7 @@ impl Realm {
         let Some(organization) = self.organization(client_id).await? else { return Ok(look) };
         let attributes = organization.attributes.unwrap_or_default();
         let stamp = Stamp::of(&attributes);
+        look.stamp = stamp.clone();
         look.parts.organization = organization.id.unwrap_or_default();
         look.observed.account =
             Some(Seen { content: None, mark: stamp.mark(account), fingerprint: stamp.fingerprint() });

@@ -10,6 +10,7 @@ mod account;
 mod apply;
 mod find;
 mod identity;
+mod known;
 mod look;
 mod names;
 mod note;
@@ -18,6 +19,7 @@ mod people;
 mod person;
 mod realm;
 mod seal;
+mod users;
 mod watch;
 mod wire;
 

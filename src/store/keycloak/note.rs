@@ -217,6 +217,12 @@ impl Entry {
         }
     }
 
+    /// The entry of somebody who once had one of this account, as far as it is still known.
+    pub(super) fn recalled(account: &str, stamp: &Stamp, address: &Email) -> Self {
+        let stamp = Stamp { fingerprint: None, ..stamp.clone() };
+        Self { account: account.to_owned(), stamp, address: address.to_string(), ..Self::default() }
+    }
+
     /// Whether no client role was granted: access had ended, or was not due.
     pub(super) fn granted_nothing(&self) -> bool {
         self.granted(std::iter::empty())

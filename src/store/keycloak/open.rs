@@ -20,7 +20,7 @@ use url::{Host, Url};
 
 use super::{
     Facts, KeycloakStore,
-    find::Known,
+    known::Known,
     names::{ENTRIES, Prefix, USER_ATTRIBUTES},
     realm::Realm,
     seal,

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{
     apply::Work,
+    known::Went,
     names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES, MADE_BY},
     note::{Entry, Stamp},
     person::Person,
@@ -83,7 +84,8 @@ impl Work<'_> {
         if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
             self.write_entry(&person, Some(&entry), email).await?;
         }
-        self.realm.known.note(&self.client_id, email, person.id()).await;
+        let went = Went { id: person.id().to_owned(), ours: true };
+        self.realm.known.note(&self.client_id, email, went).await;
         Ok(())
     }
 
@@ -142,16 +144,29 @@ impl Work<'_> {
     /// A removal that finds nobody is done only where whoever went by this name has nothing of the account any more. They
     /// may go by another name by now.
     pub(super) async fn gone(&self, email: &Email) -> Outcome {
-        let known = &self.realm.known;
-        let Some(id) = known.id(&self.client_id, email).await else { return Ok(()) };
-        if let Some(user) = self.realm.user(&id).await?
+        let Some(went) = self.realm.known.find(&self.client_id, email).await else { return Ok(()) };
+        self.has_nothing(email, &went.id).await?;
+        self.realm.known.forget(&self.client_id, email).await;
+        Ok(())
+    }
+
+    /// Nobody is made in the place of somebody whom Roster let in by this name, and who still has something: what ends
+    /// would end for nobody.
+    pub(super) async fn is_nobody(&self, email: &Email) -> Outcome {
+        match self.realm.known.find(&self.client_id, email).await {
+            Some(went) if went.ours => self.has_nothing(email, &went.id).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn has_nothing(&self, email: &Email, id: &str) -> Outcome {
+        if let Some(user) = self.realm.user(id).await?
             && self.realm.person(&self.look.within(&self.client_id), user).await?.has_anything()
         {
             return Err(StoreError::Conflict(format!(
                 "the user of {email} goes by another name by now, and has access"
             )));
         }
-        known.forget(&self.client_id, email).await;
         Ok(())
     }
 

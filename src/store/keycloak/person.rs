@@ -37,6 +37,8 @@ pub(super) struct Person {
     pub(super) direct: Vec<RoleRepresentation>,
     /// Ids of groups they are in, where that was looked at.
     pub(super) groups: HashSet<String>,
+    /// Only our memory says who they are: somebody took Roster's attributes from them.
+    pub(super) recalled: bool,
     /// We have just made them, and nobody else knows them.
     pub(super) made: bool,
 }

@@ -17,17 +17,14 @@ use keycloak::{
 use tokio::sync::Mutex;
 
 use super::{
-    find::Known,
+    known::Known,
     look::definition_named,
     names::{self, Definition, KIND, Prefix},
     note::{Definitions, Parts},
     seal::Seal,
     wire::{CONCURRENCY, Wire},
 };
-use crate::{
-    model::{Email, Layout},
-    store::StoreError,
-};
+use crate::{model::Layout, store::StoreError};
 
 /// A realm as one account's client sees it.
 pub(super) struct Realm {
@@ -49,7 +46,7 @@ pub(super) struct Realm {
 const GOOD_FOR: Duration = Duration::from_secs(30);
 
 impl Realm {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.wire.realm
     }
 
@@ -240,90 +237,6 @@ impl Realm {
     }
 
     // People.
-
-    /// Users whose attribute has this value.
-    pub(super) async fn users_by(&self, attribute: &str, value: &str) -> Result<Vec<UserRepresentation>, StoreError> {
-        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-        let query = format!("{attribute}:\"{quoted}\"");
-        let page = |first, max| {
-            self.wire.lists.realm_users_get(
-                self.name(),
-                Some(false),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                Some(first),
-                None,
-                None,
-                None,
-                None,
-                Some(max),
-                Some(query.clone()),
-                None,
-                None,
-            )
-        };
-        let found = self.wire.pages("looking for users", page).await?;
-        // Keycloak may compare less strictly than we do.
-        let has = |user: &UserRepresentation| {
-            let values = user.attributes.as_ref().and_then(|attributes| attributes.get(attribute));
-            values.is_some_and(|values| values.iter().any(|one| one == value))
-        };
-        Ok(found.into_iter().filter(has).collect())
-    }
-
-    /// The user with this address.
-    pub(super) async fn user_by_email(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
-        let is = |user: &UserRepresentation| {
-            user.email.as_deref().and_then(|own| Email::parse(own).ok()).is_some_and(|own| own == *email)
-        };
-        Ok(self.users_exactly(Some(email.as_str()), None).await?.into_iter().find(is))
-    }
-
-    /// A user by their id.
-    pub(super) async fn user(&self, id: &str) -> Result<Option<UserRepresentation>, StoreError> {
-        let (admin, realm) = (&self.wire.admin, self.name());
-        self.wire.find("reading a user", || admin.realm_users_with_user_id_get(realm, id, None)).await
-    }
-
-    /// The user with this name.
-    pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRepresentation>, StoreError> {
-        let users = self.users_exactly(None, Some(name)).await?;
-        Ok(users.into_iter().find(|user| user.username.as_deref() == Some(name)))
-    }
-
-    /// Users whom Keycloak finds by just this address or name.
-    pub(super) async fn users_exactly(
-        &self,
-        email: Option<&str>,
-        name: Option<&str>,
-    ) -> Result<Vec<UserRepresentation>, StoreError> {
-        let found = self.wire.call("looking for a user", || {
-            self.wire.admin.realm_users_get(
-                self.name(),
-                Some(false),
-                None,
-                None,
-                email.map(str::to_owned),
-                None,
-                None,
-                Some(true),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                name.map(str::to_owned),
-            )
-        });
-        found.await
-    }
 
     /// Members of an organization, and how each of them is in it.
     pub(super) async fn organization_members(

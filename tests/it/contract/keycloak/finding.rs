@@ -58,6 +58,71 @@ async fn whose_attribute_is_gone_and_whose_address_has_changed_is_found() {
     world.assert_held(&world.observe(&store).await);
 }
 
+/// Nothing on the user says any more who they are; the store remembers whom it let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_blocked() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let mut world = world("acme");
+    let ann = email("ann@shop.example");
+    // Somebody else made them, and called them otherwise.
+    let user = json!({"username": "ann", "email": ann.as_str(), "emailVerified": true, "enabled": true});
+    let user = backend.send(Method::POST, "/users", user).await;
+    world.converge(&store).await;
+    backend
+        .change_user(&user, |user| {
+            user["email"] = json!("elsewhere@shop.example");
+            user["attributes"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("roster"));
+        })
+        .await;
+    let count = backend.get("/users/count").await;
+    let asked = std::slice::from_ref(&ann);
+    assert_eq!(store.with_access(asked, NOW).await.unwrap(), [(world.key().clone(), ann.clone())]);
+    let scope = members(&[&ann]);
+    let (seen, whole) = (store.observe(world.key(), &scope, NOW).await.unwrap(), world.observe(&store).await);
+    assert_eq!(seen.members.get(&ann), whole.members.get(&ann));
+    assert_eq!(whole.members[&ann].mark.as_ref(), Some(world.mark()));
+    assert_eq!(whole.members.len(), 2);
+    let member = world.members.get_mut(&ann).unwrap();
+    member.ended = Some(roster::resolve::End::Blocked);
+    member.ranks.clear();
+    world.converge_in(&store, scope).await;
+    assert_eq!(backend.held(&user).await, Value::Null);
+    assert_eq!(store.with_access(asked, NOW).await.unwrap(), []);
+    assert_eq!(backend.get("/users/count").await, count, "nobody was made in their place");
+    world.assert_held(&world.observe(&store).await);
+    // Another process sees the same, by what was written anew.
+    world.assert_held(&world.observe(&backend.store().await).await);
+}
+
+/// Somebody has made somebody else of them; who they were is not done with, and nobody is made in their place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_does_not_find_its_person_is_not_done() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let mut world = world("acme");
+    let ann = email("ann@shop.example");
+    // Somebody else made them, and called them otherwise.
+    let user = json!({"username": "ann", "email": ann.as_str(), "emailVerified": true, "enabled": true});
+    let user = backend.send(Method::POST, "/users", user).await;
+    world.converge(&store).await;
+    backend
+        .change_user(&user, |user| {
+            user["email"] = json!("elsewhere@shop.example");
+            let entry = user["attributes"]["roster"][0].as_str().unwrap();
+            user["attributes"]["roster"] = json!([entry.replace(ann.as_str(), "else@shop.example")]);
+            user["attributes"]["roster-address"] = json!(["else@shop.example"]);
+        })
+        .await;
+    let member = world.members.get_mut(&ann).unwrap();
+    member.ended = Some(roster::resolve::End::Blocked);
+    member.ranks.clear();
+    let plan = world.plan(&store, members(&[&ann])).await;
+    let outcomes = world.apply(&store, &plan).await;
+    assert!(matches!(outcomes.as_slice(), [Err(StoreError::Conflict(_))]), "{outcomes:?}");
+    assert_ne!(backend.held(&user).await, Value::Null);
+}
+
 /// Their attributes were copied to another user, who was let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_shares_somebodys_address_is_told_apart_and_loses_what_is_taken() {

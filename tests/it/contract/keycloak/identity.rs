@@ -174,3 +174,58 @@ async fn what_keycloak_has_no_room_for_is_said() {
         }
     }
 }
+
+/// Keycloak keeps the domain of an address as it was typed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_an_internationalized_domain_is_found_by_each_of_its_spellings() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.open().await;
+    let typed = "ann@b\u{fc}cher.example";
+    let who = email(typed);
+    assert_eq!(who.as_str(), "ann@xn--bcher-kva.example");
+    let made = json!({"username": "ann-b", "email": typed, "emailVerified": true, "enabled": true});
+    let user = backend.send(Method::POST, "/users", made).await;
+    let mut world = world("acme");
+    world.converge(&*store).await;
+    backend.grant(&user, world.key(), "orders:Edit").await;
+    let with = store.with_access(std::slice::from_ref(&who), super::super::world::NOW).await.unwrap();
+    assert_eq!(with, [(world.key().clone(), who.clone())]);
+    backend.revoke_all(&user, world.key()).await;
+    let count = backend.get("/users/count").await;
+    world.members.insert(who.clone(), member(&[1, 0, 0]));
+    world.converge(&*store).await;
+    world.assert_held(&world.observe(&*store).await);
+    assert_eq!(backend.get("/users/count").await, count, "nobody was made besides");
+    assert_ne!(backend.held(&user).await, Value::Null);
+    let scope = members(&[&who]);
+    let seen = store.observe(world.key(), &scope, super::super::world::NOW).await.unwrap();
+    assert_eq!(seen.members.len(), 1);
+    world.members.remove(&who);
+    world.converge_in(&*store, scope).await;
+    assert_eq!(backend.held(&user).await, Value::Null);
+}
+
+/// Their access is not theirs to keep while nobody knows whether they are the member.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_adopted_loses_what_they_shall_not_have_before_anybody_asks_who_they_are() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.open().await;
+    let dana = email(DANA);
+    let mut world = world("acme");
+    world.policy.adoption = roster::api::Adoption::Always;
+    world.converge(&*store).await;
+    let user = backend.make_user(DANA, false).await;
+    let path = format!("/organizations/{}/members", backend.organization(world.key()).await);
+    backend.send(Method::POST, &path, json!(user)).await;
+    for role in ["orders:Edit", "payments:Allowed"] {
+        backend.grant(&user, world.key(), role).await;
+    }
+    world.members.insert(dana.clone(), member(&[1, 1, 0]));
+    let plan = world.plan(&*store, Scope::Account).await;
+    let outcomes = world.apply(&*store, &plan).await;
+    let refused = |why: &String| why.starts_with("IdentityUnverified");
+    assert!(matches!(outcomes.as_slice(), [Err(StoreError::Invalid(why))] if refused(why)), "{outcomes:?}");
+    let held = &backend.held(&user).await["shop/acme"]["mappings"];
+    let held: Vec<&str> = held.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
+    assert_eq!(held, ["payments:Allowed"]);
+}

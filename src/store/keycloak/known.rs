@@ -1,0 +1,84 @@
+//! People as they were last found, for as long as the store is open: attributes and addresses can change at any time, and
+//! the id tells who it was.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use tokio::sync::Mutex;
+
+use super::{note::Stamp, person::Person};
+use crate::model::Email;
+
+/// Users for whom names stood when they were last looked for, by client id.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<String, HashMap<Email, Went>>>);
+
+/// Who went by a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Went {
+    pub(super) id: String,
+    /// Their entry carried the mark of the account: Roster had let them in.
+    pub(super) ours: bool,
+}
+
+impl Known {
+    pub(super) async fn find(&self, client_id: &str, name: &Email) -> Option<Went> {
+        self.0.lock().await.get(client_id)?.get(name).cloned()
+    }
+
+    /// Ids of those who went by one of these names in an account.
+    pub(super) async fn ids(&self, client_id: &str, names: &BTreeSet<Email>) -> HashSet<String> {
+        let known = self.0.lock().await;
+        let Some(all) = known.get(client_id) else { return HashSet::new() };
+        names.iter().filter_map(|name| all.get(name)).map(|went| went.id.clone()).collect()
+    }
+
+    /// Ids of those who went by one of these names in any account.
+    pub(super) async fn ids_anywhere(&self, names: &BTreeSet<Email>) -> HashSet<String> {
+        let known = self.0.lock().await;
+        let went = known.values().flat_map(|all| names.iter().filter_map(|name| all.get(name)));
+        went.map(|went| went.id.clone()).collect()
+    }
+
+    /// The names of those whom Roster had let in, by id.
+    pub(super) async fn names(&self, client_id: &str, ids: &HashSet<String>) -> HashMap<String, Email> {
+        let known = self.0.lock().await;
+        let all = known.get(client_id).into_iter().flatten();
+        let ours = all.filter(|(_, went)| went.ours && ids.contains(&went.id));
+        ours.map(|(name, went)| (went.id.clone(), name.clone())).collect()
+    }
+
+    pub(super) async fn note(&self, client_id: &str, name: &Email, went: Went) {
+        self.0.lock().await.entry(client_id.to_owned()).or_default().insert(name.clone(), went);
+    }
+
+    pub(super) async fn forget(&self, client_id: &str, name: &Email) {
+        if let Some(names) = self.0.lock().await.get_mut(client_id) {
+            names.remove(name);
+        }
+    }
+
+    pub(super) async fn forget_account(&self, client_id: &str) {
+        self.0.lock().await.remove(client_id);
+    }
+
+    /// Notes who was found; where everybody was looked for, nobody else is left.
+    pub(super) async fn note_all(
+        &self,
+        client_id: &str,
+        stamp: &Stamp,
+        people: &BTreeMap<Email, Person>,
+        everybody: bool,
+    ) {
+        let went = |person: &Person| Went {
+            id: person.id().to_owned(),
+            ours: person.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)),
+        };
+        let found = people.iter().map(|(name, person)| (name.clone(), went(person)));
+        let mut known = self.0.lock().await;
+        if everybody {
+            known.insert(client_id.to_owned(), found.collect());
+        } else if !people.is_empty() {
+            known.entry(client_id.to_owned()).or_default().extend(found);
+        }
+    }
+}
