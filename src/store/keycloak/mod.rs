@@ -138,10 +138,7 @@ impl Store for KeycloakStore {
     }
 
     async fn with_access(&self, who: &[Email], _: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
-        if who.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.realm.with_access(self.keys().await?, who).await
+        self.realm.with_access(who).await
     }
 
     async fn apply(&self, batch: &Batch<'_>, _: Claim) -> Vec<Outcome> {

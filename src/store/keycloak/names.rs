@@ -21,6 +21,8 @@ pub(super) const DEFINITIONS: &str = "roster.definitions";
 pub(super) const REMOVALS: &str = "roster.removals";
 /// Attribute of an account's client: how many approvals of removals were used up.
 pub(super) const APPROVALS: &str = "roster.approvals";
+/// All of them.
+pub(super) const NOTES: [&str; 4] = [NOTE, DEFINITIONS, REMOVALS, APPROVALS];
 
 /// Attribute of an organization: whose it is, so that it is found and known also without its client.
 pub(super) const KIND: (&str, &str) = ("roster", "account");

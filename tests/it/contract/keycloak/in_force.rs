@@ -1,12 +1,18 @@
 //! In force is what the roles say, whatever Roster once noted of an end or a time.
 
+use reqwest::Method;
 use roster::{
     api::DriftPolicy,
     resolve::{End, MemberContent, Window},
     store::Store as _,
 };
 
-use super::{Keycloak, id};
+use serde_json::{Value, json};
+
+use super::{
+    Keycloak, id,
+    inherited::{Way, hand_on},
+};
 use crate::contract::world::{NOW, email, world};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,4 +47,71 @@ async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
         world.assert_held(&world.observe(&store).await);
         assert_eq!(store.with_access(&[ann], NOW).await.unwrap(), [], "{number}");
     }
+}
+
+/// However many people are asked for, each of them counts by whatever way a role reaches them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_reached_by_a_role_has_access_whoever_is_asked_for_besides() {
+    for way in [None, Some(Way::Group), Some(Way::Composite), Some(Way::DefaultRole), Some(Way::OtherClient)] {
+        let backend = Keycloak::fresh().await;
+        let store = backend.store().await;
+        let world = world("acme");
+        world.converge(&store).await;
+        let who = email("stranger@shop.example");
+        let user = json!({"username": "stranger", "email": who.as_str(), "enabled": true});
+        let user = backend.send(Method::POST, "/users", user).await;
+        let client = backend.client(world.key()).await;
+        let found = store.with_access(std::slice::from_ref(&who), NOW).await.unwrap();
+        assert_eq!(found, [], "{way:?}");
+        match way {
+            Some(way) => hand_on(&backend, way, &user, backend.role(world.key(), "orders:Edit").await, &client).await,
+            None => {
+                // Of a role that is none of the account's levels.
+                backend.send(Method::POST, &format!("/clients/{client}/roles"), json!({"name": "root"})).await;
+                backend.grant(&user, world.key(), "root").await;
+            }
+        }
+        for others in [0, 23, 24] {
+            let mut asked: Vec<_> = (0..others).map(|n| email(&format!("nobody-{n}@shop.example"))).collect();
+            asked.push(who.clone());
+            let with = store.with_access(&asked, NOW).await.unwrap();
+            assert_eq!(with, [(world.key().clone(), who.clone())], "{way:?} beside {others}");
+        }
+    }
+}
+
+/// Nobody's pass goes over an account that nothing names any more; its client is there, and its roles reach tokens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_counts_without_its_organization() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let world = world("acme");
+    world.converge(&store).await;
+    let ann = email("ann@shop.example");
+    let path = format!("/organizations/{}", backend.organization(world.key()).await);
+    let mut organization = backend.get(&path).await;
+    organization["attributes"].as_object_mut().unwrap().remove("roster").unwrap();
+    backend.send(Method::PUT, &path, organization).await;
+    for gone in [false, true] {
+        if gone {
+            backend.send(Method::DELETE, &path, Value::Null).await;
+        }
+        let with = store.with_access(std::slice::from_ref(&ann), NOW).await.unwrap();
+        assert_eq!(with, [(world.key().clone(), ann.clone())], "{gone}");
+    }
+}
+
+/// A client that is called as accounts are, and is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_of_somebody_elses_client_is_no_access() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let other = roster::model::AccountKey::new("team", "tool");
+    let client = backend.send(Method::POST, "/clients", json!({"clientId": other.to_string()})).await;
+    backend.send(Method::POST, &format!("/clients/{client}/roles"), json!({"name": "use"})).await;
+    let who = email("stranger@shop.example");
+    let user = json!({"username": "stranger", "email": who.as_str(), "enabled": true});
+    let user = backend.send(Method::POST, "/users", user).await;
+    backend.grant(&user, &other, "use").await;
+    assert_eq!(store.with_access(&[who], NOW).await.unwrap(), []);
 }

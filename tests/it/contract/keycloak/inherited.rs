@@ -12,13 +12,15 @@ use crate::contract::{
 
 /// Ways by which a client role of the account reaches people without Roster's word.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub enum Way {
     Group,
     Composite,
     DefaultRole,
+    /// By a role of another client, which contains one that contains it.
+    OtherClient,
 }
 
-async fn hand_on(backend: &Keycloak<'_>, way: Way, user: &str, role: Value, client: &str) {
+pub async fn hand_on(backend: &Keycloak<'_>, way: Way, user: &str, role: Value, client: &str) {
     match way {
         Way::Group => {
             let group = backend.send(Method::POST, "/groups", json!({"name": "staff"})).await;
@@ -37,6 +39,18 @@ async fn hand_on(backend: &Keycloak<'_>, way: Way, user: &str, role: Value, clie
         Way::DefaultRole => {
             let path = format!("/roles/default-roles-{}/composites", backend.realm);
             backend.send(Method::POST, &path, json!([role])).await;
+        }
+        Way::OtherClient => {
+            let other = backend.send(Method::POST, "/clients", json!({"clientId": "other"})).await;
+            let mut contained = role;
+            for name in ["inner", "outer"] {
+                backend.send(Method::POST, &format!("/clients/{other}/roles"), json!({"name": name})).await;
+                let path = format!("/clients/{other}/roles/{name}");
+                backend.send(Method::POST, &format!("{path}/composites"), json!([contained])).await;
+                contained = backend.get(&path).await;
+            }
+            let path = format!("/users/{user}/role-mappings/clients/{other}");
+            backend.send(Method::POST, &path, json!([contained])).await;
         }
     }
 }
