@@ -258,7 +258,7 @@ impl Realm {
                 None,
             )
         };
-        let members = self.wire.pages("listing members", page).await?;
+        let members = self.wire.users("listing members", page).await?;
         Ok(members.into_iter().map(|member| (type_of(&member), member)).map(|(how, it)| (user_of(it), how)).collect())
     }
 
@@ -332,7 +332,7 @@ impl Realm {
                 Some(max),
             )
         };
-        self.wire.pages_if_there("listing members of a group", page).await
+        self.wire.users_if_there("listing members of a group", page).await
     }
 
     /// Who holds a client role of the account, directly or by a group.

@@ -47,7 +47,7 @@ impl Realm {
                 None,
             )
         };
-        let found = self.wire.pages("looking for users", page).await?;
+        let found = self.wire.users("looking for users", page).await?;
         // Keycloak may compare less strictly than we do.
         let has = |user: &UserRepresentation| {
             let values = user.attributes.as_ref().and_then(|attributes| attributes.get(attribute));

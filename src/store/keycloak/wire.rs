@@ -2,6 +2,7 @@
 //! another try where that may help.
 
 use std::{
+    collections::HashSet,
     error::Error as _,
     fmt::Write as _,
     sync::Arc,
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use keycloak::{
     KeycloakAdmin, KeycloakError, KeycloakServiceAccountAdminTokenRetriever as Retriever, KeycloakTokenSupplier,
+    types::{MemberRepresentation, UserRepresentation},
 };
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
@@ -116,7 +118,8 @@ impl Wire {
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
     {
-        self.gather(page).await.map_err(|error| self.failed(doing, &error))
+        let is_last = |found: usize| found < usize::try_from(PAGE).unwrap_or(0);
+        self.gather(page, is_last).await.map_err(|error| self.failed(doing, &error))
     }
 
     /// The same of something that may be gone, and then has none.
@@ -128,13 +131,47 @@ impl Wire {
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
     {
-        match self.gather(page).await {
+        let is_last = |found: usize| found < usize::try_from(PAGE).unwrap_or(0);
+        self.none_if_gone(doing, self.gather(page, is_last).await)
+    }
+
+    /// All pages of a list of users. Keycloak takes whom a federation no longer knows out of a page that it has cut off
+    /// already, so that only an empty page is the last. Each begins where those that were received end: nobody is passed
+    /// over, whether whoever was taken out is gone from the list by then or not; and who comes twice is there once.
+    pub(super) async fn users<T, F>(&self, doing: &str, page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
+    where
+        T: HasId,
+        F: Future<Output = Result<Vec<T>, KeycloakError>>,
+    {
+        let found = self.gather(page, |found| found == 0).await;
+        found.map(once_each).map_err(|error| self.failed(doing, &error))
+    }
+
+    /// The same of something that may be gone, and then has none.
+    pub(super) async fn users_if_there<T, F>(
+        &self,
+        doing: &str,
+        page: impl FnMut(i32, i32) -> F,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: HasId,
+        F: Future<Output = Result<Vec<T>, KeycloakError>>,
+    {
+        self.none_if_gone(doing, self.gather(page, |found| found == 0).await.map(once_each))
+    }
+
+    fn none_if_gone<T>(&self, doing: &str, found: Result<Vec<T>, KeycloakError>) -> Result<Vec<T>, StoreError> {
+        match found {
             Err(error) if missing(&error) == Some(Missing::Object) => Ok(Vec::new()),
             found => found.map_err(|error| self.failed(doing, &error)),
         }
     }
 
-    async fn gather<T, F>(&self, mut page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, KeycloakError>
+    async fn gather<T, F>(
+        &self,
+        mut page: impl FnMut(i32, i32) -> F,
+        is_last: impl Fn(usize) -> bool,
+    ) -> Result<Vec<T>, KeycloakError>
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
     {
@@ -142,7 +179,7 @@ impl Wire {
         loop {
             let first = i32::try_from(all.len()).unwrap_or(i32::MAX);
             let found = self.attempt(|| page(first, PAGE)).await?;
-            let last = found.len() < usize::try_from(PAGE).unwrap_or(0);
+            let last = is_last(found.len());
             all.extend(found);
             if last {
                 return Ok(all);
@@ -188,6 +225,29 @@ impl Wire {
     pub(super) fn failed(&self, doing: &str, error: &KeycloakError) -> StoreError {
         classify(&format!("{}: {doing}", self.said), error)
     }
+}
+
+/// Somebody with an id.
+pub(super) trait HasId {
+    fn id(&self) -> Option<&str>;
+}
+
+impl HasId for UserRepresentation {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl HasId for MemberRepresentation {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+fn once_each<T: HasId>(mut users: Vec<T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    users.retain(|user| user.id().is_none_or(|id| seen.insert(id.to_owned())));
+    users
 }
 
 /// What a token of the realm says; nothing where it is no JWT.
