@@ -64,25 +64,13 @@ impl Work<'_> {
         attributes.insert(KIND.0.to_owned(), vec![KIND.1.to_owned()]);
         let organization = OrganizationRepresentation {
             name: Some(self.client_id.clone()),
-            alias: Some(alias(&self.client_id)),
             description: Some(content.display_name.to_string()),
             enabled: Some(true),
             attributes: Some(attributes.clone()),
             ..OrganizationRepresentation::default()
         };
         if parts.organization.is_empty() {
-            let made = self
-                .realm
-                .wire
-                .create("making an organization", || admin.realm_organizations_post(realm, organization.clone()));
-            parts.organization = match made.await? {
-                Some(made) => made_id(&made),
-                None => {
-                    self.taken_over("organization", self.realm.organization(&self.client_id).await?, cause, |there| {
-                        (Stamp::of(&there.attributes.unwrap_or_default()), there.id)
-                    })?
-                }
-            };
+            parts.organization = self.make_organization(organization, cause).await?;
         } else {
             // With what somebody else has added: domains, say. An alias never changes.
             let id = parts.organization.as_str();
@@ -118,6 +106,27 @@ impl Work<'_> {
         }
         Ok(parts)
     }
+    async fn make_organization(
+        &self,
+        mut organization: OrganizationRepresentation,
+        cause: Cause,
+    ) -> Result<String, StoreError> {
+        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
+        for alias in aliases(&self.client_id) {
+            organization.alias = Some(alias);
+            let post = || admin.realm_organizations_post(realm, organization.clone());
+            if let Some(made) = self.realm.wire.create("making an organization", post).await? {
+                return Ok(made_id(&made));
+            }
+            if let Some(there) = self.realm.organization(&self.client_id).await? {
+                let stamp_and_id =
+                    |there: OrganizationRepresentation| (Stamp::of(&there.attributes.unwrap_or_default()), there.id);
+                return self.taken_over("organization", Some(there), cause, stamp_and_id);
+            }
+        }
+        Err(self.taken("organization"))
+    }
+
 
     async fn make_scope(&self, stamp: &Stamp, cause: Cause) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -389,8 +398,9 @@ impl Work<'_> {
     }
 }
 
-/// An organization's alias stands in paths and claims, and may have no slash: `namespace.name`. A namespace has no dot,
-/// so no two accounts share one.
-fn alias(client_id: &str) -> String {
-    client_id.replacen('/', ".", 1)
+/// An organization's alias stands in paths and claims, and may have no slash: `namespace.name`. Accounts of one store have
+/// different ones, since a namespace has no dot; but `prod/shop.acme` has that of `shop/acme` in a store with the prefix
+/// `prod.`. Whoever comes second has two dots in place of the slash.
+fn aliases(client_id: &str) -> [String; 2] {
+    [".", ".."].map(|dots| client_id.replacen('/', dots, 1))
 }

@@ -50,7 +50,9 @@ impl Prefix {
     }
 
     pub(super) fn account(&self, client_id: &str) -> Option<AccountKey> {
-        AccountKey::parse(client_id.strip_prefix(self.0.as_str())?)
+        let account = AccountKey::parse(client_id.strip_prefix(self.0.as_str())?)?;
+        // A prefix ends with one of these, and no namespace has any: so it is the account of another Roster.
+        (!account.namespace.contains(['.', ':'])).then_some(account)
     }
 }
 
@@ -190,7 +192,11 @@ mod tests {
             assert_eq!(prefix.account(&prefix.client_id(&key)), Some(key));
             assert_eq!(prefix.account("account-console"), None);
         }
-        assert_eq!(Prefix("prod.".to_owned()).account("shop/acme"), None);
+        for (prefix, other) in
+            [("prod.", "shop/acme"), ("", "prod.shop/acme"), ("", "prod:shop/acme"), ("prod.", "prod.eu.shop/acme")]
+        {
+            assert_eq!(Prefix(prefix.to_owned()).account(other), None, "{prefix} {other}");
+        }
     }
 
     #[test]

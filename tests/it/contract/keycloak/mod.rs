@@ -12,6 +12,7 @@ mod in_force;
 mod inherited;
 mod lists;
 mod managed;
+mod prefix;
 mod provider;
 mod seals;
 pub mod server;
