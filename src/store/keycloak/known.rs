@@ -6,11 +6,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tokio::sync::Mutex;
 
 use super::{note::Stamp, person::Person};
-use crate::model::Email;
+use crate::{model::Email, plan::Fingerprint};
 
-/// Users for whom names stood when they were last looked for, by client id.
+/// What is known of people.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<String, HashMap<Email, Went>>>);
+pub(super) struct Known {
+    /// Users for whom names stood when they were last looked for, by client id.
+    names: Mutex<HashMap<String, HashMap<Email, Went>>>,
+    /// Who was logged out for a change that is not done yet, and for which; none is a removal. By client id and user.
+    logged_out: Mutex<HashMap<(String, String), Option<Fingerprint>>>,
+}
 
 /// Who went by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,43 +27,56 @@ pub(super) struct Went {
 
 impl Known {
     pub(super) async fn find(&self, client_id: &str, name: &Email) -> Option<Went> {
-        self.0.lock().await.get(client_id)?.get(name).cloned()
+        self.names.lock().await.get(client_id)?.get(name).cloned()
     }
 
     /// Ids of those who went by one of these names in an account.
     pub(super) async fn ids(&self, client_id: &str, names: &BTreeSet<Email>) -> HashSet<String> {
-        let known = self.0.lock().await;
+        let known = self.names.lock().await;
         let Some(all) = known.get(client_id) else { return HashSet::new() };
         names.iter().filter_map(|name| all.get(name)).map(|went| went.id.clone()).collect()
     }
 
     /// Ids of those who went by one of these names in any account.
     pub(super) async fn ids_anywhere(&self, names: &BTreeSet<Email>) -> HashSet<String> {
-        let known = self.0.lock().await;
+        let known = self.names.lock().await;
         let went = known.values().flat_map(|all| names.iter().filter_map(|name| all.get(name)));
         went.map(|went| went.id.clone()).collect()
     }
 
     /// The names of those whom Roster had let in, by id.
     pub(super) async fn names(&self, client_id: &str, ids: &HashSet<String>) -> HashMap<String, Email> {
-        let known = self.0.lock().await;
+        let known = self.names.lock().await;
         let all = known.get(client_id).into_iter().flatten();
         let ours = all.filter(|(_, went)| went.ours && ids.contains(&went.id));
         ours.map(|(name, went)| (went.id.clone(), name.clone())).collect()
     }
 
     pub(super) async fn note(&self, client_id: &str, name: &Email, went: Went) {
-        self.0.lock().await.entry(client_id.to_owned()).or_default().insert(name.clone(), went);
+        self.names.lock().await.entry(client_id.to_owned()).or_default().insert(name.clone(), went);
     }
 
     pub(super) async fn forget(&self, client_id: &str, name: &Email) {
-        if let Some(names) = self.0.lock().await.get_mut(client_id) {
+        if let Some(names) = self.names.lock().await.get_mut(client_id) {
             names.remove(name);
         }
     }
 
     pub(super) async fn forget_account(&self, client_id: &str) {
-        self.0.lock().await.remove(client_id);
+        self.names.lock().await.remove(client_id);
+    }
+
+    pub(super) async fn logged_out(&self, client_id: &str, user: &str, change: Option<Fingerprint>) {
+        self.logged_out.lock().await.insert((client_id.to_owned(), user.to_owned()), change);
+    }
+
+    pub(super) async fn was_logged_out(&self, client_id: &str, user: &str, change: Option<Fingerprint>) -> bool {
+        self.logged_out.lock().await.get(&(client_id.to_owned(), user.to_owned())) == Some(&change)
+    }
+
+    /// A change of somebody is done.
+    pub(super) async fn done(&self, client_id: &str, user: &str) {
+        self.logged_out.lock().await.remove(&(client_id.to_owned(), user.to_owned()));
     }
 
     /// Notes who was found; where everybody was looked for, nobody else is left.
@@ -74,7 +92,7 @@ impl Known {
             ours: person.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)),
         };
         let found = people.iter().map(|(name, person)| (name.clone(), went(person)));
-        let mut known = self.0.lock().await;
+        let mut known = self.names.lock().await;
         if everybody {
             known.insert(client_id.to_owned(), found.collect());
         } else if !people.is_empty() {

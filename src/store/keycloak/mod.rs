@@ -9,6 +9,7 @@ mod access;
 mod account;
 mod apply;
 mod find;
+mod handed_on;
 mod identity;
 mod known;
 mod look;

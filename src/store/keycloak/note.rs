@@ -3,7 +3,7 @@
 //! Reading never fails: what somebody wrote by hand and nobody can understand is no mark, and differs from everything
 //! desired.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -191,7 +191,7 @@ pub(super) struct Entry {
     starts_at: Option<i64>,
     expires_at: Option<i64>,
     ended: Option<String>,
-    /// A digest of the client roles that were granted.
+    /// Digests of the client roles that were granted, by comma. A former version kept one of all of them.
     granted: String,
     /// Shows that Roster wrote it for this user ([`super::seal`]); empty where that is not certain.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -212,7 +212,7 @@ impl Entry {
             starts_at: second(content.window.starts_at),
             expires_at: second(content.window.expires_at),
             ended: content.ended.map(|end| end.as_str().to_owned()),
-            granted: digest(granted.iter().map(String::as_str)),
+            granted: digests(granted.iter().map(String::as_str)),
             seal: String::new(),
         }
     }
@@ -229,8 +229,15 @@ impl Entry {
     }
 
     /// Whether just these client roles were granted; in order.
-    pub(super) fn granted<'a>(&self, roles: impl Iterator<Item = &'a str>) -> bool {
-        digest(roles) == self.granted
+    pub(super) fn granted<'a>(&self, roles: impl Iterator<Item = &'a str> + Clone) -> bool {
+        self.granted == digests(roles.clone()) || self.granted == former_digest(roles)
+    }
+
+    /// Whether a client role was granted that is none of these. Not known where a former version granted.
+    pub(super) fn granted_beyond(&self, kept: impl Iterator<Item = String>) -> bool {
+        let kept: HashSet<String> = kept.map(|role| digest(&role)).collect();
+        let granted = self.granted.split(',').filter(|one| one.len() == DIGEST);
+        granted.into_iter().any(|one| !kept.contains(one))
     }
 
     /// The same while what it says is not all there yet.
@@ -265,7 +272,19 @@ impl Entry {
     }
 }
 
-fn digest<'a>(roles: impl Iterator<Item = &'a str>) -> String {
+/// Length of the digest of one client role: long enough to tell those of an account apart.
+const DIGEST: usize = 8;
+
+fn digests<'a>(roles: impl Iterator<Item = &'a str>) -> String {
+    let all: Vec<String> = roles.map(digest).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join(",") }
+}
+
+fn digest(role: &str) -> String {
+    hex(&Sha256::digest(role)[..DIGEST / 2])
+}
+
+fn former_digest<'a>(roles: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for role in roles {
         hash.update(role);
@@ -303,3 +322,21 @@ mod tests {
         assert_eq!(again.with([], at(700), at(101)), Removals::default());
     }
 }
+
+    #[test]
+    fn an_entry_knows_what_was_granted_also_by_a_former_version() {
+        let granted = |roles: &[&str]| Entry { granted: digests(roles.iter().copied()), ..Entry::default() };
+        let both = granted(&["orders:Edit", "users:View"]);
+        let former = Entry { granted: former_digest(["orders:Edit", "users:View"].into_iter()), ..Entry::default() };
+        for entry in [&both, &former] {
+            assert!(entry.granted(["orders:Edit", "users:View"].into_iter()) && !entry.granted_nothing());
+            assert!(!entry.granted(["orders:Edit"].into_iter()));
+        }
+        let beyond = |entry: &Entry, kept: &[&str]| entry.granted_beyond(kept.iter().map(|&role| role.to_owned()));
+        assert!(!beyond(&both, &["orders:View", "orders:Edit", "users:View"]));
+        assert!(beyond(&both, &["orders:View", "users:View"]) && beyond(&both, &[]));
+        assert!(!beyond(&former, &[]), "nobody knows");
+        for nothing in [granted(&[]), Entry { granted: former_digest(std::iter::empty()), ..Entry::default() }] {
+            assert!(nothing.granted_nothing() && !beyond(&nothing, &[]));
+        }
+    }

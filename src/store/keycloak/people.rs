@@ -58,16 +58,11 @@ impl Work<'_> {
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let held = person.holds();
         let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
-        let is_member = found.is_some() && person.entry.is_some();
-        if !is_member && !person.made {
-            self.may_be_member(email, &person.user).await?;
-        }
         let is_lost = |role: &str| names::exceeds(layout, role, &content.ranks);
-        if self.take(&person, false, is_lost).await? {
-            self.log_out(person.id()).await?;
-        }
-        // What they lose does not wait for it.
-        if is_member && !missing.is_empty() {
+        // What they lose waits for nothing, and least of all for who they are.
+        self.end_access(&person, Some(fingerprint), is_lost).await?;
+        let is_member = found.is_some() && person.entry.is_some();
+        if !person.made && (!is_member || !missing.is_empty()) {
             self.may_be_member(email, &person.user).await?;
         }
         let is_ours = person.entry.as_ref().is_some_and(|old| old.stamp.is_of(&entry.stamp));
@@ -79,47 +74,39 @@ impl Work<'_> {
             self.join(person.id()).await?;
         }
         self.grant(person.id(), &missing).await?;
-        self.take(&person, true, |role| !wanted.contains(role) && !is_lost(role)).await?;
+        self.take(&person, true, |role| !wanted.contains(role) && !is_lost(role)).await.1?;
         self.put_groups(&person, &self.group_ids(&content.groups)).await?;
         if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
             self.write_entry(&person, Some(&entry), email).await?;
         }
         let went = Went { id: person.id().to_owned(), ours: true };
         self.realm.known.note(&self.client_id, email, went).await;
+        self.realm.known.done(&self.client_id, person.id()).await;
         Ok(())
     }
 
-    /// Ends somebody's membership: they keep nothing of this account. Who has no other account and was made by this
-    /// cluster's Roster goes, unless an identity provider keeps them.
+    /// Ends somebody's membership: they keep nothing of this account, which is taken from them before anything else may
+    /// fail. Who has no other account and was made by this cluster's Roster goes, unless an identity provider keeps them.
     pub(super) async fn remove_member(&self, email: &Email) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
         let Some(person) = self.look.found.people.get(email) else { return self.gone(email).await };
+        let ended = self.end_access(person, None, |_| true).await;
+        if !matches!(ended, Ok(()) | Err(StoreError::Invalid(_))) {
+            return ended;
+        }
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let organization = self.look.parts.organization.as_str();
         // As it is by now: Keycloak deletes a user whom an identity provider keeps in an organization, when they are
         // taken out of it.
         let membership = self.realm.membership(organization, person.id()).await?;
         let is_managed = membership == Some(MembershipType::Managed);
-        if person.entry.is_some() {
-            let user = self.realm.user(person.id()).await?;
-            let attributes = user.and_then(|user| user.attributes).unwrap_or_default();
-            let values = |key: &str| attributes.get(key).cloned().unwrap_or_default();
-            let others = values(ENTRIES)
-                .iter()
-                .any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
-            let made_here = values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
-            let ours = !others && made_here && person.may_be_made();
-            // Who has become an administrator meanwhile only ceases to be a member.
-            if ours && !is_managed && self.realm.administers(person.id()).await?.is_none() {
-                let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
-                self.realm.remove("removing a user", gone).await?;
-                self.realm.known.forget(&self.client_id, email).await;
-                return Ok(());
-            }
+        if !is_managed && self.is_ours_alone(person).await? {
+            // So goes also what could not be taken from them.
+            let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
+            self.realm.remove("removing a user", gone).await?;
+            return self.left(email, person).await;
         }
-        if self.take(person, true, |_| true).await? {
-            self.log_out(person.id()).await?;
-        }
+        ended?;
         self.put_groups(person, &HashSet::new()).await?;
         if is_managed {
             tracing::warn!(
@@ -137,7 +124,27 @@ impl Work<'_> {
         if person.entry.is_some() {
             self.write_entry(person, None, email).await?;
         }
+        self.left(email, person).await
+    }
+
+    /// Whether this user is here only by this account: Roster made them, and they have no other account. Who has become an
+    /// administrator meanwhile is more.
+    async fn is_ours_alone(&self, person: &Person) -> Result<bool, StoreError> {
+        if person.entry.is_none() || !person.may_be_made() {
+            return Ok(false);
+        }
+        let user = self.realm.user(person.id()).await?;
+        let attributes = user.and_then(|user| user.attributes).unwrap_or_default();
+        let values = |key: &str| attributes.get(key).cloned().unwrap_or_default();
+        let others =
+            values(ENTRIES).iter().any(|value| Entry::parse(value).is_none_or(|entry| entry.account != self.client_id));
+        let made_here = values(MADE_BY).iter().any(|cluster| cluster == self.batch.mark.cluster.as_str());
+        Ok(!others && made_here && self.realm.administers(person.id()).await?.is_none())
+    }
+
+    async fn left(&self, email: &Email, person: &Person) -> Outcome {
         self.realm.known.forget(&self.client_id, email).await;
+        self.realm.known.done(&self.client_id, person.id()).await;
         Ok(())
     }
 
@@ -263,16 +270,49 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Takes client roles of the account from somebody, whatever way they come; whether there were any. With `hidden`, all
-    /// ways end by which any role reaches them that is not theirs directly, also one that they are meant to have: by then
-    /// they have it.
-    async fn take(
+    /// Takes client roles from somebody for a change, and logs them out if they lose any: also where an earlier try took
+    /// them and came no further, or where not all of them can be taken. A change that fails again and again does it once.
+    async fn end_access(
+        &self,
+        person: &Person,
+        change: Option<Fingerprint>,
+        which: impl Fn(&str) -> bool + Copy,
+    ) -> Outcome {
+        let (taken, outcome) = self.take(person, change.is_none(), which).await;
+        let owed = || {
+            let entry = person.entry.as_ref().filter(|entry| change.is_none() || entry.stamp.fingerprint() != change);
+            let kept = names::client_roles(self.batch.layout).filter(|role| !which(role));
+            outcome.is_err() || entry.is_some_and(|entry| entry.granted_beyond(kept))
+        };
+        if taken || (owed() && !self.realm.known.was_logged_out(&self.client_id, person.id(), change).await) {
+            let logged_out = self.realm.log_out(person.id()).await;
+            outcome.and(logged_out)?;
+            self.realm.known.logged_out(&self.client_id, person.id(), change).await;
+            return Ok(());
+        }
+        outcome
+    }
+
+    /// Takes client roles of the account from somebody, whatever way they come; whether there were any, and whether they are
+    /// gone. With `hidden`, all ways end by which any role reaches them that is not theirs directly, also one that they are
+    /// meant to have: by then they have it.
+    async fn take(&self, person: &Person, hidden: bool, which: impl Fn(&str) -> bool + Copy) -> (bool, Outcome) {
+        match self.revoke(person, which).await {
+            Ok(revoked) => match self.take_inherited(person, hidden, which, revoked).await {
+                Ok(cut_off) => (revoked || cut_off, Ok(())),
+                Err(error) => (revoked, Err(error)),
+            },
+            Err(error) => (false, Err(error)),
+        }
+    }
+
+    async fn take_inherited(
         &self,
         person: &Person,
         hidden: bool,
         which: impl Fn(&str) -> bool + Copy,
+        revoked: bool,
     ) -> Result<bool, StoreError> {
-        let revoked = self.revoke(person, which).await?;
         let is_meant = |role: &RoleRepresentation| role.name.as_deref().is_some_and(which);
         let mut rest: Vec<RoleRepresentation> =
             person.inherited().filter(|role| hidden || is_meant(role)).cloned().collect();
@@ -283,7 +323,7 @@ impl Work<'_> {
             rest.extend(left.into_iter().filter(is_meant));
         }
         if rest.is_empty() {
-            return Ok(revoked);
+            return Ok(false);
         }
         // Groups and composites belong to others, but what they hand on is ours.
         self.realm.cut_off(client, &rest).await?;
@@ -316,12 +356,5 @@ impl Work<'_> {
             self.realm.remove("removing from a group", delete).await?;
         }
         Ok(())
-    }
-
-    /// Ends somebody's sessions: no refresh token brings back what was taken. Access tokens that are out go on until they
-    /// end ([`super::KeycloakStore::revocation_delay`]).
-    async fn log_out(&self, user: &str) -> Outcome {
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        self.realm.remove("logging out", || admin.realm_users_with_user_id_logout_post(realm, user)).await
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Realm {
     pub(super) prefix: Prefix,
     /// Clients of portals: each account's scope is an optional one of theirs. By id.
     pub(super) portals: Vec<String>,
+    /// Name of the role that everybody gets who comes into the realm.
+    pub(super) default_role: String,
     /// Id of the client `realm-management`, whose roles administer the realm.
     pub(super) management: String,
     /// Client scopes that a portal may ask for, and when they were listed: one list serves many accounts.
@@ -201,7 +203,7 @@ impl Realm {
     }
 
     /// Groups right below a group; without their attributes where `brief`.
-    async fn children(&self, group: &str, brief: bool) -> Result<Vec<GroupRepresentation>, StoreError> {
+    pub(super) async fn children(&self, group: &str, brief: bool) -> Result<Vec<GroupRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_children_get(
                 self.name(),
@@ -322,7 +324,7 @@ impl Realm {
     }
 
     /// Members of a group; none where there is no such group.
-    async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+    pub(super) async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_members_get(
                 self.name(),
@@ -341,25 +343,13 @@ impl Realm {
         let holders = stream::iter(roles)
             .map(|role| async move {
                 let mut users = self.users_with(client, &role).await?;
-                for group in self.groups_with(client, &role).await? {
+                for group in self.groups_with(client, &role).await?.into_iter().filter_map(|group| group.id) {
                     users.extend(self.members_below(group).await?);
                 }
                 Ok::<_, StoreError>(users)
             })
             .buffer_unordered(CONCURRENCY);
         Ok(holders.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
-    }
-
-    /// Members of a group and of all groups below it, who inherit what it has.
-    async fn members_below(&self, group: GroupRepresentation) -> Result<Vec<UserRepresentation>, StoreError> {
-        let mut waiting: Vec<String> = group.id.into_iter().collect();
-        let mut users = Vec::new();
-        while let Some(id) = waiting.pop() {
-            users.extend(self.group_members(&id).await?);
-            let below = self.children(&id, true).await?;
-            waiting.extend(below.into_iter().filter_map(|group| group.id));
-        }
-        Ok(users)
     }
 
     /// Who holds a client role directly.
@@ -374,22 +364,7 @@ impl Realm {
                 Some(max),
             )
         };
-        self.wire.pages_if_there("listing users with a client role", page).await
-    }
-
-    /// Groups that hand a client role on.
-    pub(super) async fn groups_with(&self, client: &str, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
-        let page = |first, max| {
-            self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
-                self.name(),
-                client,
-                role,
-                Some(true),
-                Some(first),
-                Some(max),
-            )
-        };
-        self.wire.pages_if_there("listing groups with a client role", page).await
+        self.wire.users_if_there("listing users with a client role", page).await
     }
 
     /// Client roles that reach somebody, by whatever way.
@@ -426,21 +401,6 @@ impl Realm {
         Ok(found.await?.unwrap_or_default())
     }
 
-    /// Realm roles that hand a client's roles on to whoever has them, the default role among them; and what.
-    pub(super) async fn handed_on(&self, client: &str) -> Result<Vec<(String, RoleRepresentation)>, StoreError> {
-        let (admin, realm) = (&self.wire.admin, self.name());
-        let page = |first, max| self.wire.lists.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
-        let roles = self.wire.pages("listing realm roles", page).await?;
-        let mut found = Vec::new();
-        for parent in roles.into_iter().filter(|role| role.composite == Some(true)).filter_map(|role| role.name) {
-            let parts = self.wire.find("reading a composite role", || {
-                admin.realm_roles_with_role_name_composites_clients_with_target_client_uuid_get(realm, &parent, client)
-            });
-            found.extend(parts.await?.unwrap_or_default().into_iter().map(|part| (parent.clone(), part)));
-        }
-        Ok(found)
-    }
-
     // Changing.
 
     /// Lets a portal ask for tokens with a client scope; unasked for, it would stand in all of them.
@@ -460,30 +420,11 @@ impl Realm {
         Ok(())
     }
 
-    /// Takes client roles out of groups and of composites of realm roles.
-    pub(super) async fn cut_off(&self, client: &str, roles: &[RoleRepresentation]) -> Result<(), StoreError> {
+    /// Ends somebody's sessions: no refresh token brings back what was taken. Access tokens that are out go on until they
+    /// end ([`super::KeycloakStore::revocation_delay`]).
+    pub(super) async fn log_out(&self, user: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
-        for role in roles {
-            let (name, one) = (role.name.as_deref().unwrap_or_default(), vec![role.clone()]);
-            for group in self.groups_with(client, name).await?.into_iter().filter_map(|group| group.id) {
-                let delete = || {
-                    admin.realm_groups_with_group_id_role_mappings_clients_with_client_id_delete(
-                        realm,
-                        &group,
-                        client,
-                        one.clone(),
-                    )
-                };
-                self.remove("taking a client role from a group", delete).await?;
-            }
-        }
-        for (parent, part) in self.handed_on(client).await? {
-            if roles.iter().any(|role| role.id == part.id) {
-                let delete = || admin.realm_roles_with_role_name_composites_delete(realm, &parent, vec![part.clone()]);
-                self.remove("taking a client role out of a composite", delete).await?;
-            }
-        }
-        Ok(())
+        self.remove("logging out", || admin.realm_users_with_user_id_logout_post(realm, user)).await
     }
 
     /// Puts somebody into a group.

@@ -14,6 +14,7 @@ mod lists;
 mod managed;
 mod prefix;
 mod provider;
+mod revoked;
 mod seals;
 pub mod server;
 mod tokens;
