@@ -1,9 +1,8 @@
 //! The account itself: an organization, a client with its roles, a client scope that lets them into tokens, and a group
 //! above those of its roles and groups.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::{
     ClientRepresentation, ClientScopeRepresentation, GroupRepresentation, MembershipType, OrganizationRepresentation,
     RoleRepresentation,
@@ -11,13 +10,11 @@ use keycloak::types::{
 
 use super::{
     apply::Work,
-    names::{self, CLUSTER, FINGERPRINT, KIND, NOTE, UID},
+    names::{CLUSTER, FINGERPRINT, KIND, NOTE, UID},
     note::{Note, Parts, Stamp},
     realm::made_id,
-    wire::CONCURRENCY,
 };
 use crate::{
-    model::{Layout, Ranks},
     plan::{Cause, Fingerprint},
     resolve::AccountContent,
     store::{Outcome, StoreError},
@@ -37,8 +34,10 @@ impl Work<'_> {
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let parts = self.put_parts(content, &stamp, cause).await?;
         let note = Note::new(stamp, content, parts.clone(), self.realm.portals.clone());
-        // The fingerprint comes last: what is half done is not what somebody else has changed.
-        let uuid = self.put_client(content, &note.clone().unfinished()).await?;
+        let former = self.look.note.as_ref().map(|note| note.former(&content.layout)).unwrap_or_default();
+        // The fingerprint comes last: what is half done is not what somebody else has changed. So long it also says what
+        // there may be client roles of.
+        let uuid = self.put_client(content, &note.clone().unfinished(&former)).await?;
         self.look.parts = parts;
         self.look.client = Some(ClientRepresentation {
             id: Some(uuid.clone()),
@@ -46,7 +45,7 @@ impl Work<'_> {
             ..ClientRepresentation::default()
         });
         self.read_roles().await?;
-        self.put_client_roles(&content.layout).await?;
+        self.put_client_roles(&content.layout, &former).await?;
         self.put_scope(&uuid).await?;
         self.write_attribute(NOTE, &note).await
     }
@@ -106,6 +105,7 @@ impl Work<'_> {
         }
         Ok(parts)
     }
+
     async fn make_organization(
         &self,
         mut organization: OrganizationRepresentation,
@@ -126,7 +126,6 @@ impl Work<'_> {
         }
         Err(self.taken("organization"))
     }
-
 
     async fn make_scope(&self, stamp: &Stamp, cause: Cause) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -219,90 +218,6 @@ impl Work<'_> {
         made.map(|made| made_id(&made)).ok_or_else(|| self.taken("client"))
     }
 
-    /// Makes the client roles of the layout, and removes all others. Whoever held a level that goes holds the highest one
-    /// below it from then on, as everywhere ([`Layout::translate`]).
-    async fn put_client_roles(&mut self, layout: &Layout) -> Result<(), StoreError> {
-        let uuid = self.client()?.to_owned();
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let wanted: BTreeSet<String> = names::client_roles(layout).collect();
-        let missing: Vec<String> = wanted.iter().filter(|role| !self.roles.contains_key(*role)).cloned().collect();
-        if !missing.is_empty() {
-            let made: Vec<_> = missing.into_iter().map(|role| self.make_client_role(&uuid, role)).collect();
-            stream::iter(made).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
-            self.read_roles().await?;
-        }
-        let composite: Vec<String> =
-            self.roles.iter().filter(|(_, role)| role.composite == Some(true)).map(|(name, _)| name.clone()).collect();
-        for role in composite {
-            let read = || admin.realm_clients_with_client_uuid_roles_with_role_name_composites_get(realm, &uuid, &role);
-            let parts = self.realm.wire.call("reading a client role", read).await?;
-            let delete = || {
-                admin.realm_clients_with_client_uuid_roles_with_role_name_composites_delete(
-                    realm,
-                    &uuid,
-                    &role,
-                    parts.clone(),
-                )
-            };
-            self.realm.remove("taking roles out of a client role", delete).await?;
-        }
-        if !self.look.wrong.handed_on.is_empty() {
-            self.realm.cut_off(&uuid, &self.look.wrong.handed_on).await?;
-        }
-        let obsolete: Vec<String> = self.roles.keys().filter(|role| !wanted.contains(*role)).cloned().collect();
-        for role in obsolete {
-            self.translate_holders(&uuid, &role, layout).await?;
-            let gone = || admin.realm_clients_with_client_uuid_roles_with_role_name_delete(realm, &uuid, &role);
-            self.realm.remove("removing a client role", gone).await?;
-            self.roles.remove(&role);
-        }
-        Ok(())
-    }
-
-    async fn make_client_role(&self, uuid: &str, name: String) -> Result<(), StoreError> {
-        let role = RoleRepresentation { name: Some(name), ..RoleRepresentation::default() };
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let post = || admin.realm_clients_with_client_uuid_roles_post(realm, uuid, role.clone());
-        self.realm.wire.create("making a client role", post).await.map(drop)
-    }
-
-    async fn translate_holders(&self, uuid: &str, role: &str, layout: &Layout) -> Result<(), StoreError> {
-        let from = &self.look.observed.layout;
-        let (ranks, _) = names::ranks(from, [role]);
-        let kept: Ranks = layout.translate(&ranks, from);
-        let roles: Vec<RoleRepresentation> =
-            names::granted(layout, &kept).iter().filter_map(|name| self.roles.get(name)).cloned().collect();
-        if roles.is_empty() {
-            return Ok(());
-        }
-        let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        for user in self.realm.users_with(uuid, role).await?.into_iter().filter_map(|user| user.id) {
-            let grant = || {
-                admin.realm_users_with_user_id_role_mappings_clients_with_client_id_post(
-                    realm,
-                    &user,
-                    uuid,
-                    roles.clone(),
-                )
-            };
-            self.realm.remove("translating a permission", grant).await?;
-            // Whoever lost it since the list was read, by a pass over them alone, must not keep what it became.
-            let held = self.realm.direct(&user, uuid).await?;
-            if held.iter().all(|held| held.name.as_deref() != Some(role)) {
-                let revoke = || {
-                    admin.realm_users_with_user_id_role_mappings_clients_with_client_id_delete(
-                        realm,
-                        &user,
-                        uuid,
-                        roles.clone(),
-                    )
-                };
-                self.realm.remove("taking a permission back", revoke).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Lets the client's roles into tokens that are asked for with the account's scope, by the clients of portals.
     async fn put_scope(&self, uuid: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -344,7 +259,7 @@ impl Work<'_> {
         let members = self.realm.organization_members(&parts.organization).await?;
         let mut left = members.iter().any(|(_, membership)| *membership == MembershipType::Unmanaged);
         if let (false, Some(uuid)) = (left, self.look.client_uuid()) {
-            left = !self.realm.holders(uuid, &self.look.observed.layout).await?.is_empty();
+            left = !self.realm.holders(uuid, &self.look.observed.layout, &self.look.former).await?.is_empty();
         }
         if left {
             let account = &self.batch.mark.account;

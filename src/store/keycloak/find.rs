@@ -35,6 +35,8 @@ pub(super) struct Within<'a> {
     /// Id of its organization; empty where it has none.
     pub(super) organization: &'a str,
     pub(super) layout: &'a Layout,
+    /// Layouts before it, of which there may still be client roles.
+    pub(super) former: &'a [Layout],
     /// The mark of the account, where it has one.
     pub(super) stamp: &'a Stamp,
     pub(super) definitions: &'a Definitions,
@@ -111,7 +113,7 @@ impl Realm {
         }
         let mut others = self.users_by(ACCOUNTS, within.client_id).await?;
         if !within.client.is_empty() {
-            others.extend(self.holders(within.client, within.layout).await?);
+            others.extend(self.holders(within.client, within.layout, within.former).await?);
         }
         users.extend(by_id(others));
         let known = match named {

@@ -90,6 +90,8 @@ pub(super) struct Look {
     pub(super) note: Option<Note>,
     /// Whose the account is.
     pub(super) stamp: Stamp,
+    /// Layouts before the account's, of which there may still be client roles.
+    pub(super) former: Vec<Layout>,
     /// Where all of the account was looked at.
     pub(super) wrong: Wrong,
     /// Of what there is: an organization is also known without its client.
@@ -113,6 +115,7 @@ impl Look {
             client: self.client_uuid().unwrap_or_default(),
             organization: &self.parts.organization,
             layout: &self.observed.layout,
+            former: &self.former,
             stamp: &self.stamp,
             definitions: &self.definitions,
         }
@@ -143,6 +146,7 @@ impl Realm {
         let content: AccountContent = note.content(client.name.as_deref().unwrap_or_default(), said);
         let layout = content.layout.clone();
         look.observed.layout = layout.clone();
+        look.former = note.former(&layout);
         look.observed.account = Some(Seen {
             content: Some(content),
             mark: note.stamp.mark(account),
@@ -199,8 +203,9 @@ impl Realm {
     ) -> Result<(), StoreError> {
         let has_organization = !look.parts.organization.is_empty();
         let people = look.found.people.iter();
-        let seen = people
-            .map(|(email, person)| (email.clone(), person.seen(account, layout, &look.definitions, has_organization)));
+        let seen = people.map(|(email, person)| {
+            (email.clone(), person.seen(account, layout, &look.former, &look.definitions, has_organization))
+        });
         look.observed.members = seen.collect();
         look.observed.member_count = match wanted {
             Wanted::Whole => look.observed.members.values().filter(|seen| seen.content.is_some()).count() as u64,

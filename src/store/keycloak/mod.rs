@@ -12,6 +12,7 @@ mod find;
 mod handed_on;
 mod identity;
 mod known;
+mod levels;
 mod look;
 mod names;
 mod note;

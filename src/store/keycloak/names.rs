@@ -101,6 +101,33 @@ pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<
     (ranks, beside)
 }
 
+/// The ranks that a client role becomes whose level goes, by the last of the former layouts that knows it; `None` where the
+/// layout has this role, or no former one had.
+pub(super) fn becomes(layout: &Layout, former: &[Layout], role: &str) -> Option<Ranks> {
+    let has = |layout: &Layout| client_roles(layout).any(|one| one == role);
+    let from = former.iter().rfind(|from| has(from)).filter(|_| !has(layout))?;
+    Some(layout.translate(&ranks(from, [role]).0, from))
+}
+
+/// As [`ranks`], where client roles may still be those of former layouts: each is taken for what it becomes.
+pub(super) fn ranks_becoming<'r>(
+    layout: &Layout,
+    former: &[Layout],
+    roles: impl Iterator<Item = &'r str>,
+) -> (Ranks, Vec<String>) {
+    let mut becoming = Ranks::none(layout.len());
+    let staying = roles.filter(|role| match becomes(layout, former, role) {
+        Some(ranks) => {
+            becoming.raise_to(ranks.as_slice());
+            false
+        }
+        None => true,
+    });
+    let (mut ranks, beside) = ranks(layout, staying.collect::<Vec<_>>());
+    ranks.raise_to(becoming.as_slice());
+    (ranks, beside)
+}
+
 /// Whether a client role gives more than `ranks`, or something that the layout does not know.
 pub(super) fn exceeds(layout: &Layout, role: &str, ranks: &Ranks) -> bool {
     let (alone, beside) = self::ranks(layout, [role]);
@@ -182,6 +209,25 @@ mod tests {
             assert_eq!(exceeds(&layout(), role, &some), more, "{role}");
         }
         assert!(exceeds(&layout(), "orders:View", &Ranks::none(2)));
+    }
+
+    #[test]
+    fn a_level_that_goes_is_what_it_becomes_by_the_last_layout_that_had_it() {
+        let ladder = |levels: &[&str]| Ladder {
+            section: "orders".into(),
+            levels: levels.iter().map(|level| Name::new(level)).collect(),
+        };
+        let of = |levels| Layout::new(vec![ladder(levels)]);
+        let former = [of(&["Hide", "View", "Edit", "Own"]), of(&["Hide", "Own", "View", "Edit"])];
+        let now = of(&["Hide", "View", "Edit"]);
+        let becomes = |role| becomes(&now, &former, role).map(|ranks| ranks.as_slice()[0]);
+        assert_eq!((becomes("orders:Own"), becomes("orders:Edit"), becomes("x:y")), (Some(0), None, None));
+        let former = &former[..1];
+        let of = |roles: &[&str]| ranks_becoming(&now, former, roles.iter().copied());
+        assert_eq!(of(&["orders:Own"]), ([2].into_iter().collect(), vec![]));
+        assert_eq!(of(&["orders:Own", "orders:Edit"]), ([2].into_iter().collect(), vec![]));
+        assert_eq!(of(&["orders:Own", "x:y"]), ([2].into_iter().collect(), vec!["x:y".to_owned()]));
+        assert_eq!(ranks_becoming(&now, &[], ["orders:Own"].into_iter()).0, Ranks::none(1));
     }
 
     #[test]

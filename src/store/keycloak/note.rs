@@ -82,6 +82,9 @@ pub(super) struct Note {
     owner: Option<String>,
     parent: Option<String>,
     layout: Vec<Ladder>,
+    /// Layouts before, of which there may still be client roles, while it is not all of the last one yet; the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    former: Vec<Vec<Ladder>>,
     #[serde(flatten)]
     pub(super) parts: Parts,
     /// Ids of the portals' clients that have the account's scope, sorted.
@@ -105,15 +108,30 @@ impl Note {
             owner: content.owner.as_ref().map(ToString::to_string),
             parent: content.parent.as_ref().map(ToString::to_string),
             layout: content.layout.ladders().to_vec(),
+            former: Vec::new(),
             parts,
             portals,
         }
     }
 
-    /// The same while what it says is not all there yet.
-    pub(super) fn unfinished(mut self) -> Self {
+    /// The same while what it says is not all there yet, and client roles may be those of these layouts.
+    pub(super) fn unfinished(mut self, former: &[Layout]) -> Self {
         self.stamp.fingerprint = None;
+        self.former = former.iter().map(|layout| layout.ladders().to_vec()).collect();
         self
+    }
+
+    /// The layouts, besides this one, of which there may be client roles once it has this one: the oldest first.
+    pub(super) fn former(&self, layout: &Layout) -> Vec<Layout> {
+        let mut former: Vec<Layout> = Vec::new();
+        for ladders in self.former.iter().chain([&self.layout]) {
+            let one = Layout::new(ladders.clone());
+            former.retain(|other| *other != one);
+            if one != *layout && !one.is_empty() {
+                former.push(one);
+            }
+        }
+        former
     }
 
     pub(super) fn content(&self, display_name: &str, anomalies: Vec<Name>) -> AccountContent {
@@ -321,7 +339,6 @@ mod tests {
         assert_eq!(again.recent(at(101)), []);
         assert_eq!(again.with([], at(700), at(101)), Removals::default());
     }
-}
 
     #[test]
     fn an_entry_knows_what_was_granted_also_by_a_former_version() {
@@ -340,3 +357,4 @@ mod tests {
             assert!(nothing.granted_nothing() && !beyond(&nothing, &[]));
         }
     }
+}

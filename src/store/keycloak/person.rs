@@ -137,6 +137,7 @@ impl Person {
         &self,
         account: &AccountKey,
         layout: &Layout,
+        former: &[Layout],
         definitions: &Definitions,
         has_organization: bool,
     ) -> Seen<MemberContent> {
@@ -144,15 +145,16 @@ impl Person {
         // Where the organization is gone, the entry alone tells who was in it.
         let in_organization = self.membership.is_some() || !has_organization;
         let there = (self.entry.is_some() && in_organization) || self.was_put_in() || !self.effective.is_empty();
-        let content = there.then(|| self.content(layout, definitions));
+        let content = there.then(|| self.content(layout, former, definitions));
         // An entry that could be sealed and is not has yet to be written.
         let fingerprint = stamp.fingerprint().filter(|_| self.sealed || !self.certain);
         Seen { content, mark: stamp.mark(account), fingerprint }
     }
 
-    fn content(&self, layout: &Layout, definitions: &Definitions) -> MemberContent {
+    fn content(&self, layout: &Layout, former: &[Layout], definitions: &Definitions) -> MemberContent {
         let mut content = self.entry.as_ref().map(Entry::content).unwrap_or_default();
-        let (ranks, beside) = names::ranks(layout, self.effective.iter().filter_map(|role| role.name.as_deref()));
+        let effective = self.effective.iter().filter_map(|role| role.name.as_deref());
+        let (ranks, beside) = names::ranks_becoming(layout, former, effective);
         content.ranks = ranks;
         if !self.effective.is_empty() {
             // Keycloak knows of no end and of no time: who holds a role has access, whatever we once noted.

@@ -338,8 +338,13 @@ impl Realm {
     }
 
     /// Who holds a client role of the account, directly or by a group.
-    pub(super) async fn holders(&self, client: &str, layout: &Layout) -> Result<Vec<UserRepresentation>, StoreError> {
-        let roles: Vec<String> = names::client_roles(layout).collect();
+    pub(super) async fn holders(
+        &self,
+        client: &str,
+        layout: &Layout,
+        former: &[Layout],
+    ) -> Result<Vec<UserRepresentation>, StoreError> {
+        let roles: BTreeSet<String> = std::iter::once(layout).chain(former).flat_map(names::client_roles).collect();
         let holders = stream::iter(roles)
             .map(|role| async move {
                 let mut users = self.users_with(client, &role).await?;

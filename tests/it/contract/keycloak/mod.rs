@@ -2,6 +2,7 @@
 
 mod cli;
 mod cut;
+mod cut_layout;
 mod docs;
 mod events;
 mod failure;
