@@ -84,9 +84,11 @@ impl Realm {
         let client_id = self.prefix.client_id(&account);
         let within = look.within(&client_id);
         let people = stream::iter(users).map(|user| self.person(&within, user)).buffer_unordered(CONCURRENCY);
-        let people: Vec<_> = people.try_collect().await?;
-        let with = people.iter().filter(|person| !person.effective.is_empty()).map(Person::address);
-        Ok(with.filter(|address| who.contains(address)).map(|address| (account.clone(), address)).collect())
+        let people: Vec<Person> = people.try_collect().await?;
+        let with = people.iter().filter(|person| !person.effective.is_empty());
+        // Whoever is pinned to an address is that person everywhere.
+        let addresses = with.flat_map(|person| self.pinned_to(&person.user).chain([person.address()]));
+        Ok(addresses.filter(|address| who.contains(address)).map(|address| (account.clone(), address)).collect())
     }
 
     /// The account of a client. It is known by what Roster writes there, or else by its organization: somebody else's

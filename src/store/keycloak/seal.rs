@@ -113,10 +113,18 @@ impl Realm {
 
     /// Whether Roster has sealed that a user has this address, in whichever account.
     pub(super) fn is_pinned(&self, user: &UserRepresentation, address: &str) -> bool {
-        let values = user.attributes.as_ref().and_then(|attributes| attributes.get(ENTRIES));
-        let entries = values.into_iter().flatten().filter_map(|value| Entry::parse(value));
-        entries.filter(|entry| entry.address == address).any(|entry| self.is_sealed(&entry, user))
+        entries(user).filter(|entry| entry.address == address).any(|entry| self.is_sealed(&entry, user))
     }
+
+    /// Addresses of which Roster has sealed that they are a user's.
+    pub(super) fn pinned_to(&self, user: &UserRepresentation) -> impl Iterator<Item = Email> {
+        entries(user).filter(|entry| self.is_sealed(entry, user)).map(|entry| Email::as_stored(&entry.address))
+    }
+}
+
+fn entries(user: &UserRepresentation) -> impl Iterator<Item = Entry> {
+    let values = user.attributes.as_ref().and_then(|attributes| attributes.get(ENTRIES));
+    values.into_iter().flatten().filter_map(|value| Entry::parse(value))
 }
 
 /// Returns the seal of a realm; none where no version with seals has written there yet.

@@ -115,3 +115,21 @@ async fn a_role_of_somebody_elses_client_is_no_access() {
     backend.grant(&user, &other, "use").await;
     assert_eq!(store.with_access(&[who], NOW).await.unwrap(), []);
 }
+
+/// Whom an account of Roster's has pinned is that person in every other, whatever their address in the realm has become.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_pinned_to_an_address_counts_for_it_in_every_account() {
+    let backend = Keycloak::fresh().await;
+    let store = backend.store().await;
+    let (one, two) = (world("acme"), world("zeta"));
+    one.converge(&store).await;
+    let mut without = two.clone();
+    let ann = email("ann@shop.example");
+    without.members.remove(&ann);
+    without.converge(&store).await;
+    let user = id(&backend.user(&ann).await);
+    backend.change_user(&user, |user| user["email"] = json!("elsewhere@shop.example")).await;
+    backend.grant(&user, two.key(), "orders:View").await;
+    let with = store.with_access(std::slice::from_ref(&ann), NOW).await.unwrap();
+    assert_eq!(with, [(one.key().clone(), ann.clone()), (two.key().clone(), ann)]);
+}
