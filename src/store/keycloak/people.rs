@@ -58,7 +58,12 @@ impl Work<'_> {
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let held = person.holds();
         let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
-        let is_lost = |role: &str| names::exceeds(layout, role, &content.ranks);
+        let former = self.look.note.as_ref().map(|note| note.former(layout)).unwrap_or_default();
+        // A level that goes is what it becomes: that they have by the time it is taken.
+        let is_lost = |role: &str| match names::becomes(layout, &former, role) {
+            Some(becomes) => !becomes.is_at_most(&content.ranks),
+            None => names::exceeds(layout, role, &content.ranks),
+        };
         // What they lose waits for nothing, and least of all for who they are.
         self.end_access(&person, Some(fingerprint), is_lost).await?;
         let is_member = found.is_some() && person.entry.is_some();
