@@ -287,7 +287,8 @@ impl Work<'_> {
         let owed = || {
             let entry = person.entry.as_ref().filter(|entry| change.is_none() || entry.stamp.fingerprint() != change);
             let kept = names::client_roles(self.batch.layout).filter(|role| !which(role));
-            outcome.is_err() || entry.is_some_and(|entry| entry.granted_beyond(kept))
+            let in_part = matches!(outcome, Err(StoreError::Invalid(_)));
+            in_part || entry.is_some_and(|entry| entry.granted_beyond(kept))
         };
         if taken || (owed() && !self.realm.known.was_logged_out(&self.client_id, person.id(), change).await) {
             let logged_out = self.realm.log_out(person.id()).await;
