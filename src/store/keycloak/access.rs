@@ -32,7 +32,7 @@ struct Role {
     composite: bool,
 }
 
-/// What a user or group has directly.
+/// Roles and groups that a user or group has directly.
 #[derive(Debug, Default)]
 struct Held {
     roles: Vec<Role>,
@@ -72,7 +72,7 @@ impl Realm {
         Ok(users)
     }
 
-    /// Those of the users whom roles of a client reach who go by one of these addresses there, where it is an account's.
+    /// Addresses of those users whom roles of a client reach, with its account; none where it is no account's.
     async fn with_access_by(
         &self,
         client: String,
@@ -137,7 +137,7 @@ impl Realm {
         Ok(reached.collect())
     }
 
-    /// What a user has: the realm's default role is among it, where it is theirs.
+    /// Roles and groups of a user; the realm's default role is among them, where it is theirs.
     async fn held(&self, user: String) -> Result<(String, Held), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let read = || admin.realm_users_with_user_id_role_mappings_get(realm, &user);
@@ -147,7 +147,7 @@ impl Realm {
         Ok((user, held))
     }
 
-    /// What a group hands on to whoever is in it, and the group above, whose roles it hands on, too.
+    /// Roles that a group hands on to whoever is in it, and the group above, whose roles it hands on, too.
     async fn handed_down(&self, group: String) -> Result<(String, Held), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let mappings = || admin.realm_groups_with_group_id_role_mappings_get(realm, &group);

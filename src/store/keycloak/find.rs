@@ -71,9 +71,9 @@ impl Realm {
         Ok(self.recalled(within, vec![person]).await.remove(0))
     }
 
-    /// Those of whom nothing says any more who they are, while they still have something of the account: they are who they
-    /// were when they were last found, if Roster had let them in. It takes and keeps what is theirs; to get more, they must
-    /// be certain to be the member, like anybody whose entry carries no seal.
+    /// Gives an entry to those of whom nothing says any more who they are, and who still have something of the account: they
+    /// are who they were when they were last found, if Roster had let them in. By it they keep and lose what is theirs; to
+    /// get more, they must be certain to be the member, like anybody whose entry carries no seal.
     async fn recalled(&self, within: &Within<'_>, mut people: Vec<Person>) -> Vec<Person> {
         let is_lost = |person: &Person| person.entry.is_none() && person.has_anything();
         let lost: HashSet<String> = people.iter().filter(|one| is_lost(one)).map(|one| one.id().to_owned()).collect();

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::{note::Stamp, person::Person};
 use crate::{model::Email, plan::Fingerprint};
 
-/// What is known of people.
+/// Memory of people.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Users for whom names stood when they were last looked for, by client id.
@@ -17,7 +17,7 @@ pub(super) struct Known {
     logged_out: Mutex<HashMap<(String, String), Option<Fingerprint>>>,
 }
 
-/// Who went by a name.
+/// A user who went by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Went {
     pub(super) id: String,
@@ -74,7 +74,7 @@ impl Known {
         self.logged_out.lock().await.get(&(client_id.to_owned(), user.to_owned())) == Some(&change)
     }
 
-    /// A change of somebody is done.
+    /// Forgets that somebody was logged out: their change is done.
     pub(super) async fn done(&self, client_id: &str, user: &str) {
         self.logged_out.lock().await.remove(&(client_id.to_owned(), user.to_owned()));
     }

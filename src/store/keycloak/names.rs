@@ -21,7 +21,7 @@ pub(super) const DEFINITIONS: &str = "roster.definitions";
 pub(super) const REMOVALS: &str = "roster.removals";
 /// Attribute of an account's client: how many approvals of removals were used up.
 pub(super) const APPROVALS: &str = "roster.approvals";
-/// All of them.
+/// Attributes by which the client of an account is known.
 pub(super) const NOTES: [&str; 4] = [NOTE, DEFINITIONS, REMOVALS, APPROVALS];
 
 /// Attribute of an organization: whose it is, so that it is found and known also without its client.
@@ -101,7 +101,7 @@ pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<
     (ranks, beside)
 }
 
-/// The ranks that a client role becomes whose level goes, by the last of the former layouts that knows it; `None` where the
+/// Returns the ranks that a client role becomes whose level goes, by the last of the former layouts that knows it; `None` where the
 /// layout has this role, or no former one had.
 pub(super) fn becomes(layout: &Layout, former: &[Layout], role: &str) -> Option<Ranks> {
     let has = |layout: &Layout| client_roles(layout).any(|one| one == role);
@@ -109,7 +109,7 @@ pub(super) fn becomes(layout: &Layout, former: &[Layout], role: &str) -> Option<
     Some(layout.translate(&ranks(from, [role]).0, from))
 }
 
-/// As [`ranks`], where client roles may still be those of former layouts: each is taken for what it becomes.
+/// Like [`ranks`], but client roles may still be those of former layouts: each is taken for what it becomes.
 pub(super) fn ranks_becoming<'r>(
     layout: &Layout,
     former: &[Layout],

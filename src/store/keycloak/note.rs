@@ -121,7 +121,7 @@ impl Note {
         self
     }
 
-    /// The layouts, besides this one, of which there may be client roles once it has this one: the oldest first.
+    /// Returns the other layouts of which there may be client roles while the account gets this one: the oldest first.
     pub(super) fn former(&self, layout: &Layout) -> Vec<Layout> {
         let mut former: Vec<Layout> = Vec::new();
         for ladders in self.former.iter().chain([&self.layout]) {

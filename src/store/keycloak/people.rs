@@ -162,8 +162,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Nobody is made in the place of somebody whom Roster let in by this name, and who still has something: what ends
-    /// would end for nobody.
+    /// Refuses to make somebody in the place of a user whom Roster let in by this name, and who still has something: what
+    /// ends would end for nobody.
     pub(super) async fn is_nobody(&self, email: &Email) -> Outcome {
         match self.realm.known.find(&self.client_id, email).await {
             Some(went) if went.ours => self.has_nothing(email, &went.id).await,

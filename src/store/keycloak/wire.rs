@@ -147,7 +147,7 @@ impl Wire {
         found.map(once_each).map_err(|error| self.failed(doing, &error))
     }
 
-    /// The same of something that may be gone, and then has none.
+    /// Like `users`, but of something that may be gone, and then has none.
     pub(super) async fn users_if_there<T, F>(
         &self,
         doing: &str,
