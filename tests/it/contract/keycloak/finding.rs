@@ -83,6 +83,11 @@ async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_b
     assert_eq!(seen.members.get(&ann), whole.members.get(&ann));
     assert_eq!(whole.members[&ann].mark.as_ref(), Some(world.mark()));
     assert_eq!(whole.members.len(), 2);
+    // Among so many that lists are read.
+    let others: Vec<_> = (0..25).map(|number| email(&format!("nobody-{number}@shop.example"))).collect();
+    let many: Vec<_> = others.iter().chain([&ann]).collect();
+    let seen = store.observe(world.key(), &members(&many), NOW).await.unwrap();
+    assert_eq!(seen.members.iter().collect::<Vec<_>>(), [(&ann, &whole.members[&ann])]);
     let member = world.members.get_mut(&ann).unwrap();
     member.ended = Some(roster::resolve::End::Blocked);
     member.ranks.clear();
