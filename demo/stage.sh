@@ -137,6 +137,8 @@ clean_up() {
     elif [[ -n $controller ]]; then
       printf '\nRemoving what the demo made in the cluster\n'
       {
+        # The guard would hold the deletion of an account with many people; the store goes with the demo.
+        kubectl patch --type=merge -p '{"spec":{"deletionPolicy":"Orphan"}}' -f "examples/$portal/account.yaml"
         kubectl delete --ignore-not-found --timeout=60s -f "examples/$portal/" -f examples/store.yaml
         stop_controller
         [[ -n $made_crds ]] && kubectl delete --ignore-not-found --timeout=60s -f crds/

@@ -12,17 +12,18 @@ use kube::{Api, Client, api::ListParams};
 use crate::{
     api,
     cluster::wire::Wire,
+    control::Staying,
     model::{AccountKey, KindName},
 };
 
 /// Accounts of one page of a list.
 const PAGE: u32 = 500;
 
-/// Reads afresh. Whether the objects that are there can be taken at their word.
+/// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay.
 ///
 /// # Errors
 /// When the API server cannot say; then nobody is removed either.
-pub async fn is_settled(client: &Client, account: &AccountKey, uid: &str) -> Result<bool, kube::Error> {
+pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<Staying, kube::Error> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let accounts: Api<api::Account> = Api::namespaced(client.clone(), &account.namespace);
@@ -34,11 +35,11 @@ pub async fn is_settled(client: &Client, account: &AccountKey, uid: &str) -> Res
         definitions,
     )?;
     let stays = |meta: Option<&kube::core::ObjectMeta>| meta.is_some_and(|meta| meta.deletion_timestamp.is_none());
-    let same = account.as_ref().is_some_and(|account| account.metadata.uid.as_deref() == Some(uid));
-    Ok(same
-        && stays(account.as_ref().map(|account| &account.metadata))
-        && stays(namespace.as_ref().map(|namespace| &namespace.metadata))
-        && definitions.iter().all(|crd| stays(crd.as_ref().map(|crd| &crd.metadata))))
+    let others_stay = stays(namespace.as_ref().map(|namespace| &namespace.metadata))
+        && definitions.iter().all(|crd| stays(crd.as_ref().map(|crd| &crd.metadata)));
+    let account = account.filter(|account| account.metadata.uid.as_deref() == Some(uid));
+    let is_deleting = account.as_ref().is_some_and(|account| account.metadata.deletion_timestamp.is_some());
+    Ok(Staying::of(account.is_some(), is_deleting, others_stay))
 }
 
 /// Reads afresh. Whether the definition of a kind is not there.

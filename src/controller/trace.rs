@@ -58,7 +58,7 @@ impl Traces {
                 note(&span, "store", pass.store.as_ref());
                 (span, "account")
             }
-            PassWork::SetFinalizers(_) => (Span::none(), "account"),
+            PassWork::SetFinalizers(..) => (Span::none(), "account"),
         };
         let running = Running { span: span.clone(), key: pass.key.clone(), scope };
         self.running.insert(pass.id, running);
@@ -78,7 +78,11 @@ impl Traces {
                 reconciled(pass, &running, report, took, metrics);
                 self.ended.insert(pass, running.span);
             }
-            PassEnded::FinalizersSet(Err(fault)) => {
+            // Somebody wrote the object at the same time.
+            PassEnded::FinalizersSet(Err((fault, _))) if fault.is_conflict() => {
+                tracing::debug!(account = %running.key, error = %fault, "finalizer not written, trying again");
+            }
+            PassEnded::FinalizersSet(Err((fault, _))) => {
                 tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
             PassEnded::FinalizersSet(Ok(())) | PassEnded::Deleted(_) | PassEnded::BrokeOff => {}
@@ -137,7 +141,10 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
             tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
         }
         Deleted::Waits(..) => {}
-        Deleted::Retry(error) => tracing::warn!(%account, %error, "account not deleted yet, trying again"),
+        Deleted::Held(guarded, _) => {
+            tracing::warn!(%account, why = guarded.why, "account not deleted, the removal guard holds it back");
+        }
+        Deleted::Retry(error, _) => tracing::warn!(%account, %error, "account not deleted yet, trying again"),
     }
 }
 

@@ -6,7 +6,7 @@ use kube::Client;
 use super::stores::StoreHandle;
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, leases::Term},
-    control::{ApiFault, Permit, World},
+    control::{ApiFault, Permit, Staying, World},
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
     store::{Batch, Outcome, StoreError},
@@ -47,8 +47,8 @@ impl World for PassWorld {
         self.store.as_ref().map_or(1, StoreHandle::slice)
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
-        fresh::is_settled(&self.client, account, uid).await.map_err(|error| fault(&error))
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<Staying, ApiFault> {
+        fresh::stays(&self.client, account, uid).await.map_err(|error| fault(&error))
     }
 
     async fn lacks_definition(&self, kind: KindName) -> Result<bool, ApiFault> {

@@ -38,11 +38,13 @@ func runControllerManager() {
 	}
 	kubeconfig := os.Args[1]
 	os.Args = append([]string{"kube-controller-manager"}, os.Args[2:]...)
+	// Before anything runs beside it: the command registers features that all clients read.
+	command := controllermanager.NewControllerManagerCommand()
 	if err := startGarbageCollector(context.Background(), kubeconfig); err != nil {
 		fmt.Fprintln(os.Stderr, "garbage collector:", err)
 		os.Exit(1)
 	}
-	os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
+	os.Exit(cli.Run(command))
 }
 
 func startGarbageCollector(ctx context.Context, kubeconfig string) error {

@@ -20,11 +20,11 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    api::{AccountSpec, Adoption, IdentityStoreSpec},
+    api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole},
     model::{Email, Ranks, RoleName, Scope},
-    plan::{self, Mark, Observed, Plan, Policy},
+    plan::{self, Gone, Holding, Mark, Observed, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
-    state::{AccountAnnotations, AccountFacts, Members, Snapshot},
+    state::{AccountAnnotations, AccountFacts, CatalogFacts, Members, Snapshot},
 };
 
 /// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
@@ -35,6 +35,7 @@ pub struct Prepared {
     pub definitions: Arc<Definitions>,
     account: Arc<AccountFacts>,
     annotations: AccountAnnotations,
+    catalog: Option<Arc<CatalogFacts>>,
 }
 
 /// Circumstances that decide besides objects and store, and adjustments by the caller.
@@ -50,6 +51,8 @@ pub struct Context<'a> {
     pub approved: &'a [String],
     /// Treatment of objects that are there and carry no mark; absent to follow the store's own setting.
     pub adoption: Option<Adoption>,
+    /// Whether the removal guard holds removals of this account back already.
+    pub holding: Holding,
 }
 
 /// Findings and desired content of an account, as far as a scope goes.
@@ -63,6 +66,20 @@ pub struct Judged {
     pub members: Vec<ResolvedMember>,
     /// Instants after now at which somebody's time begins or ends.
     pub wakes: Vec<(Timestamp, Email)>,
+    /// The owner whom the Account names, within the scope.
+    owner: Option<NamedOwner>,
+}
+
+/// Owner whom an Account names. Whether that is the owner in force, the store tells: the catalog may not let the owner
+/// change, and an account that does not resolve keeps the one that it has.
+#[derive(Debug)]
+struct NamedOwner {
+    email: Email,
+    desired: DesiredMember,
+    /// Their Memberships, taken as those of anybody else.
+    as_member: ResolvedMember,
+    /// Place among the members, if they have Memberships.
+    index: Option<usize>,
 }
 
 /// Judgement of an account, and the plan for its store.
@@ -87,12 +104,13 @@ impl Context<'_> {
     /// Returns a context that adjusts nothing.
     #[must_use]
     pub const fn new(mark: Mark, now: Timestamp) -> Self {
-        Self { mark, now, only_reporting: false, approved: &[], adoption: None }
+        Self { mark, now, only_reporting: false, approved: &[], adoption: None, holding: Holding::No }
     }
 
     /// Puts together the policy of an account, and what is adjusted of it.
     fn policy(&self, mut policy: Policy) -> Policy {
         policy.guard.approved.extend_from_slice(self.approved);
+        policy.guard.holding = self.holding;
         policy.adoption = self.adoption.unwrap_or(policy.adoption);
         if self.only_reporting { policy.only_reporting() } else { policy }
     }
@@ -103,7 +121,8 @@ impl Prepared {
     /// objects.
     #[must_use]
     pub fn with_definitions(snapshot: &Snapshot, definitions: Arc<Definitions>) -> Self {
-        Self { definitions, account: snapshot.account.clone(), annotations: snapshot.annotations.clone() }
+        let (account, annotations) = (snapshot.account.clone(), snapshot.annotations.clone());
+        Self { definitions, account, annotations, catalog: snapshot.catalog.clone() }
     }
 
     fn policy(&self, context: &Context<'_>) -> Policy {
@@ -135,11 +154,41 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
     let mut wanted: BTreeMap<Email, DesiredMember> = std::iter::zip(&members.addresses, &resolved)
         .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
         .collect();
-    if let Some((email, owner)) = definitions.owner_member().filter(|(email, _)| members.scope.contains(email)) {
-        wanted.entry(email).or_insert(owner);
-    }
+    let owner = definitions.owner_member().filter(|(email, _)| members.scope.contains(email));
+    let owner = owner.map(|(email, desired)| {
+        wanted.entry(email.clone()).or_insert_with(|| desired.clone());
+        let index = members.addresses.iter().position(|(address, _)| **address == email);
+        let facts = index.and_then(|index| members.addresses.get(index));
+        let is_accepted = |invitation: &_| members.is_accepted(invitation, &email);
+        let as_member =
+            facts.map(|(_, facts)| definitions.ordinary_member(&email, facts, &is_accepted)).unwrap_or_default();
+        NamedOwner { email, desired, as_member, index }
+    });
     let desired = definitions.desired(members.scope.clone(), wanted);
-    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now) }
+    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner }
+}
+
+/// Works out what [`judge`] does, knowing what the store holds: who is the owner in force.
+#[must_use]
+pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Judged {
+    let mut judged = judge(prepared, members, context);
+    let Some(NamedOwner { email, desired, as_member, index }) = judged.owner.take() else { return judged };
+    match plan::is_owner_in_force(&email, &judged.desired, observed, &context.mark) {
+        None => return judged,
+        Some(true) => {
+            judged.desired.members.insert(email, desired);
+            return judged;
+        }
+        Some(false) => {}
+    }
+    match &as_member.desired {
+        Some(desired) => judged.desired.members.insert(email, desired.clone()),
+        None => judged.desired.members.remove(&email),
+    };
+    if let Some(member) = index.and_then(|index| judged.members.get_mut(index)) {
+        *member = as_member;
+    }
+    judged
 }
 
 /// Judges the objects of an account, and works out what is to be done so that the store holds what they say, as far as
@@ -147,16 +196,24 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
 /// of `members`.
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
-    let judged = judge(prepared, members, context);
+    let judged = judge_with(prepared, members, observed, context);
     let plan = plan::plan(&judged.desired, observed, &prepared.policy(context));
     Evaluation { judged, plan }
 }
 
 /// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
-/// being deleted or is not known: access that somebody's word has ended ends, and everything else stays as it is.
+/// being deleted or is not known: access that somebody's word has ended ends, and everything else stays as it is. The
+/// judgement is that of [`judge_with`].
 #[must_use]
 pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(context))
+    plan::ends(&judged.desired, observed, &prepared.policy(context), Gone::Kept)
+}
+
+/// Works out the same for an Account whose deletion waits: besides, people whose Membership is gone are removed, as far as
+/// the guard allows.
+#[must_use]
+pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
+    plan::ends(&judged.desired, observed, &prepared.policy(context), Gone::Removed)
 }
 
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
@@ -196,14 +253,35 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     let (store, account) = (IdentityStoreSpec::default(), AccountSpec::default());
     let annotations = AccountAnnotations::default();
     let policy = Policy::new(context.mark.clone(), &store, &account, &annotations, BTreeSet::new(), context.now);
-    plan::plan(&desired, &meant, &context.policy(policy))
+    plan::plan(&desired, &meant, &Policy { is_declared: false, ..context.policy(policy) })
 }
 
 /// Works out what is to be removed when an Account is deleted: everything that carries its mark, and with it the unmarked
-/// members of its own container. What another cluster has marked stays, and keeps the container.
+/// members of its own container. What another cluster has marked stays, and keeps the container. No guard is asked.
 #[must_use]
 pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
     plan::deletion(observed, mark)
+}
+
+/// Works out the same where the removal guard has a say: where it holds the removal of everybody back, the plan changes
+/// nothing and says what to approve ([`Plan::guarded`]). `observed` must be of the whole account. People of `decided` are
+/// those whose removal was decided before, and has been begun.
+#[must_use]
+pub fn delete_guarded(
+    prepared: &Prepared,
+    judged: &Judged,
+    observed: &Observed,
+    context: &Context<'_>,
+    decided: &BTreeSet<Email>,
+) -> Plan {
+    let mut policy = prepared.policy(context);
+    // Also of an account that does not resolve.
+    let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
+    let needs_holder = |role: &&PredefinedRole| {
+        role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|minimum| minimum > 0))
+    };
+    policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
+    plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided)
 }
 
 fn wakes(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {

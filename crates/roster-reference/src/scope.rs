@@ -61,12 +61,11 @@ impl<'a> Scope<'a> {
         }
         let mut approved = true;
         if spec.parent_ref.is_some() {
-            match admitting_parent(world, namespace, account) {
-                None => {
-                    unresolved.insert(reason::PARENT_NOT_ALLOWED);
-                }
-                Some(parent) => approved = is_approved(parent, namespace, name),
+            if admitting_parent(world, namespace, account).is_none() {
+                unresolved.insert(reason::PARENT_NOT_ALLOWED);
             }
+            // Approval that is withdrawn ends access whether or not the parent admits the account.
+            approved = parent_of(world, namespace, account).is_none_or(|parent| is_approved(parent, namespace, name));
         }
         Self { world, namespace, name, account, now, catalog, store, unresolved, approved }
     }
@@ -110,7 +109,8 @@ impl<'a> Scope<'a> {
     /// Reasons of the account as a whole, which everything in it shares.
     pub(crate) fn shared_reasons(&self) -> Reasons {
         let mut reasons = self.unresolved.clone();
-        if !self.approved {
+        // Of a parent that does not admit the account nothing is revealed.
+        if !self.approved && !reasons.contains(reason::PARENT_NOT_ALLOWED) {
             reasons.insert(reason::APPROVAL_PENDING);
         }
         reasons
@@ -151,9 +151,8 @@ impl<'a> Scope<'a> {
 
 /// The parent of a managed account, if it is a partner, not itself managed, and admits the account.
 pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &Account) -> Option<&'a Account> {
-    let reference = account.spec.parent_ref.as_ref()?;
-    let parent_namespace = reference.namespace.as_deref().unwrap_or(namespace);
-    let parent = world.accounts.get(&(parent_namespace.to_owned(), reference.name.clone()))?;
+    let parent_namespace = account.spec.parent_ref.as_ref()?.namespace.as_deref().unwrap_or(namespace);
+    let parent = parent_of(world, namespace, account)?;
     let managed = parent.spec.managed_accounts.as_ref()?;
     let catalog = &account.spec.catalog_ref.name;
     // No list of catalogs means the parent's own (docs/decisions).
@@ -167,6 +166,13 @@ pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &
         && catalog_admitted
         && world.admits_managed(&managed.allowed_namespaces, parent_namespace, namespace);
     admits.then_some(parent)
+}
+
+/// The account that a managed account names as its parent, if it exists.
+fn parent_of<'a>(world: &'a World, namespace: &str, account: &Account) -> Option<&'a Account> {
+    let reference = account.spec.parent_ref.as_ref()?;
+    let parent_namespace = reference.namespace.as_deref().unwrap_or(namespace);
+    world.accounts.get(&(parent_namespace.to_owned(), reference.name.clone())).map(AsRef::as_ref)
 }
 
 pub(crate) fn is_approved(parent: &Account, namespace: &str, name: &str) -> bool {

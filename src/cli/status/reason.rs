@@ -13,6 +13,10 @@ pub enum ReadyReason {
     NotLookedAt,
     /// An Account that waits to be deleted until its managed accounts are.
     ManagedAccountsExist,
+    /// A Membership of somebody who is not let in, since something that lowers their access is invalid.
+    NotLetIn,
+    /// An account, catalog or store whose finalizer could not be set.
+    FinalizerMissing,
     /// A catalog or store that waits to be deleted until no account uses it.
     InUse,
     /// Its spec does not resolve.
@@ -29,7 +33,7 @@ impl ReadyReason {
     /// Reads the reason of a condition.
     #[must_use]
     pub fn parse(word: &str) -> Self {
-        let ours = [Self::NotLookedAt, Self::ManagedAccountsExist, Self::InUse];
+        let ours = [Self::NotLookedAt, Self::ManagedAccountsExist, Self::NotLetIn, Self::FinalizerMissing, Self::InUse];
         if let Some(reason) = ours.into_iter().find(|reason| reason.word() == Some(word)) {
             return reason;
         }
@@ -43,6 +47,8 @@ impl ReadyReason {
         Some(match self {
             Self::NotLookedAt => "NotLookedAt",
             Self::ManagedAccountsExist => "ManagedAccountsExist",
+            Self::NotLetIn => "NotLetIn",
+            Self::FinalizerMissing => "FinalizerMissing",
             Self::InUse => "InUse",
             _ => return None,
         })
@@ -54,6 +60,10 @@ impl ReadyReason {
         match self {
             Self::NotLookedAt => Some("see that a controller leads, and that it can reach the API server"),
             Self::ManagedAccountsExist => Some("delete its managed accounts first"),
+            Self::NotLetIn => Some("mend what Advised names: until then nobody new is let in"),
+            Self::FinalizerMissing => {
+                Some("let the controller patch Accounts, catalogs and stores; its log has the answer")
+            }
             Self::InUse => Some("delete the accounts that use it, or let it be"),
             Self::Invalid(reason) => Some(reason.remedy()),
             Self::Sync(reason) => reason.remedy(),
@@ -87,7 +97,16 @@ mod tests {
 
     #[test]
     fn a_reason_is_read_as_it_is_written() {
-        let words = ["NotLookedAt", "ManagedAccountsExist", "InUse", "NameTaken", "Paused", "RollingOut"];
+        let words = [
+            "NotLookedAt",
+            "ManagedAccountsExist",
+            "NotLetIn",
+            "FinalizerMissing",
+            "InUse",
+            "NameTaken",
+            "Paused",
+            "RollingOut",
+        ];
         for word in words {
             let reason = ReadyReason::parse(word);
             assert_eq!(reason.to_string(), word);

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{Site, VIEWER};
+use super::{
+    NONE, Site, VIEWER,
+    guard::{EIGHT, approve, eight, hash},
+};
 
 #[tokio::test]
 async fn a_deleted_account_takes_everything_with_it_and_releases_store_and_catalog() {
@@ -36,6 +39,56 @@ async fn a_deleted_account_takes_everything_with_it_and_releases_store_and_catal
     site.gone("PermissionCatalog", &it).await;
     // The members' objects are nobody's to delete; they say what they miss.
     site.wait("Membership", "dana", "Valid", "False AccountNotFound").await;
+}
+
+#[tokio::test]
+async fn the_deletion_of_many_waits_for_approval_and_revocations_do_not() {
+    let site = eight("delete-held", "").await;
+    let length = site.file().audit_length().await;
+    site.delete("Account", "acme").await;
+    let first = hash(&site, "").await;
+    let note = site.event("Account", "acme", "RemovalGuarded").await;
+    assert!(note.contains(&first) && note.contains("deletionPolicy to Orphan"), "{note}");
+    assert_eq!(site.file().audit_length().await, length);
+    // Each Membership counts for as long as its namespace stays: one is suspended, one is deleted.
+    site.patch("Membership", "ann", json!({"spec": {"suspended": true}})).await;
+    site.view("ann", NONE).await;
+    site.delete("Membership", "bob").await;
+    site.view("bob", "").await;
+    // Nobody gains anything, and of a prune no more go than ever do unasked.
+    site.member("new", "viewer").await;
+    site.wait("Membership", "new", "Ready", "False RemovalGuarded").await;
+    for name in &EIGHT[2..] {
+        site.delete("Membership", name).await;
+        site.gone("Membership", name).await;
+    }
+    // The former approval is none for those who are left.
+    approve(&site, &first).await;
+    site.patch("Account", "acme", json!({"spec": {"displayName": "Acme, once"}})).await;
+    let message = site.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
+    assert!(message.starts_with("the deletion of this Account is held back"), "{message}");
+    for name in &EIGHT[5..] {
+        site.view(name, VIEWER).await;
+    }
+    site.view("new", "").await;
+    approve(&site, &hash(&site, &first).await).await;
+    site.gone("Account", "acme").await;
+    assert_eq!(site.file().number("SELECT count(*) FROM members").await, 0);
+}
+
+#[tokio::test]
+async fn an_account_whose_deletion_is_held_goes_by_orphan_and_comes_back() {
+    let site = eight("delete-orphan", "").await;
+    site.delete("Account", "acme").await;
+    hash(&site, "").await;
+    let before = site.file().content().await;
+    site.patch("Account", "acme", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
+    site.gone("Account", "acme").await;
+    assert_eq!(site.file().content().await, before);
+    // Applied again it takes up what it finds.
+    site.account("acme", "").await;
+    site.members_ready(&EIGHT).await;
+    assert_eq!(site.file().content().await, before);
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ impl<'p> StaffedSite<'p> {
     /// Everything there is of it, as from Git.
     pub async fn apply_all(&self) {
         self.apply(super::site::CATALOG).await;
-        self.store("").await;
+        // What is tried here is the order; the guard has tests of its own.
+        self.store("accountDefaults: {removalGuard: {maximumPercent: 100}}").await;
         self.account("acme", &format!("deletionPolicy: {}", self.policy)).await;
         self.apply(
             "{apiVersion: roster.dev/v1alpha1, kind: Role, metadata: {name: staff}, spec: {accountRef: {name: acme}, \

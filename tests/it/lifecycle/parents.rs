@@ -111,9 +111,14 @@ async fn a_parent_admits_by_namespace_and_waits_for_those_it_admitted() {
     assert!(message.contains(&format!("{}/child", elsewhere.name())), "{message}");
     site.wait("Account", "partner", "Reconciling", "True ManagedAccountsExist").await;
     child.view(VIEWER).await;
-    site.plane().kubectl_ok(&["delete", "account.roster.dev", "child", "-n", elsewhere.name()], None).await;
+    // The guard of the child would hold it; its people keep their access.
+    let orphan = r#"{"spec": {"deletionPolicy": "Orphan"}}"#;
+    let far = elsewhere.name();
+    site.plane().kubectl_ok(&["patch", "acct", "child", "-n", far, "--type=merge", "-p", orphan], None).await;
+    site.plane().kubectl_ok(&["delete", "account.roster.dev", "child", "-n", far], None).await;
     site.gone("Account", "partner").await;
-    assert_eq!(site.file().number("SELECT count(*) FROM account_ids").await, 0);
+    child.view(VIEWER).await;
+    assert_eq!(site.file().number("SELECT count(*) FROM account_ids").await, 1);
 }
 
 #[tokio::test]

@@ -246,6 +246,7 @@ async fn taking_a_change_back_makes_everybody_whole() {
     }
     // A catalog that nobody uses has no record.
     for account in FOUR {
+        site.patch("Account", account, json!({"spec": {"deletionPolicy": "Orphan"}})).await;
         site.delete("Account", account).await;
     }
     eventually_or(PATIENCE, "the record to be gone".to_owned(), async || match record(&site).await {

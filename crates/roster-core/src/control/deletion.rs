@@ -1,23 +1,25 @@
-//! Deletion of an Account: what its `deletionPolicy` says, and nothing else.
+//! Deletion of an Account: what its `deletionPolicy` says, unless the removal guard holds it back.
+
+use std::collections::BTreeSet;
 
 use super::{Delete, Deleted, Pass, World, reconcile};
 use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
-    evaluate,
-    model::{KindName, Scope},
+    evaluate::{self, Context, judge},
+    model::{Email, KindName, Scope},
+    plan::{GUARD_WINDOW, Guarded},
 };
 
 /// Does what the deletion policy says, then lets the object go. Deletion needs no reference to resolve: where the
-/// IdentityStore is gone, nothing can be removed from it.
+/// IdentityStore is gone, nothing can be removed from it. For as long as it waits, ends by somebody's word and single
+/// removals are made.
 pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
-    let Delete { account, children, ends, knows_stores } = work;
+    let Delete { account, children, meanwhile, knows_stores, .. } = work;
+    let retry = |why| Deleted::Retry(StoreError::Unavailable(why), work.decided.clone());
     if !children.is_empty() {
-        let report = match ends {
-            Some(ends) => Some(Box::new(reconcile::reconcile(pass, ends, world).await)),
-            None => None,
-        };
-        return Deleted::Waits(children.clone(), report);
+        let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+        return Deleted::Waits(children.clone(), Box::new(report));
     }
     let removed = match (&account.facts.spec.deletion_policy, &pass.store_facts) {
         (DeletionPolicy::Orphan, _) => 0,
@@ -26,38 +28,61 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
             match world.lacks_definition(KindName::IdentityStore).await {
                 Ok(true) => 0,
                 Ok(false) => {
-                    return Deleted::Retry(StoreError::Unavailable(
+                    return retry(
                         "the API server does not list identitystores, though it has their definition".to_owned(),
-                    ));
+                    );
                 }
                 Err(fault) => {
-                    return Deleted::Retry(StoreError::Unavailable(format!(
-                        "the API server does not say whether the IdentityStore is gone: {fault}"
-                    )));
+                    return retry(format!("the API server does not say whether the IdentityStore is gone: {fault}"));
                 }
             }
         }
         (DeletionPolicy::Delete, None) => 0,
-        (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, world).await {
-            Ok(removed) => removed,
-            Err(error) => return Deleted::Retry(error),
+        (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, world).await {
+            Ok(Removal::Done(removed)) => removed,
+            Ok(Removal::Held(guarded)) => {
+                let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+                return Deleted::Held(guarded, Box::new(report));
+            }
+            Err((error, decided)) => return Deleted::Retry(error, decided),
         },
     };
     match world.set_finalizer(&account.reference(KindName::Account), &pass.mark.uid, false).await {
         Ok(()) => Deleted::Done(removed),
-        Err(fault) => Deleted::Retry(StoreError::Unavailable(format!("finalizer not removed: {fault}"))),
+        Err(fault) => retry(format!("finalizer not removed: {fault}")),
     }
 }
 
-async fn remove_all<W: World>(pass: &Pass, world: &W) -> Result<u64, StoreError> {
+/// Outcome of the removal of everything that an account has in its store.
+enum Removal {
+    /// Made, with so many changes.
+    Done(u64),
+    /// The removal guard holds it back.
+    Held(Guarded),
+}
+
+/// Removes everything, unless the guard holds it back. Once some of it is removed, the rest follows without being asked
+/// for again: an error comes with the people whose removal is decided.
+async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<Removal, (StoreError, BTreeSet<Email>)> {
     let (key, now) = (&pass.mark.account, pass.now);
-    world.claim(&pass.mark.cluster, &pass.permit).await?;
-    let observed = world.observe(key, &Scope::Account, now).await?;
-    let plan = evaluate::delete(&observed, &pass.mark);
-    if plan.changes.is_empty() {
-        return Ok(0);
+    let decided_before = |error| (error, work.decided.clone());
+    world.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
+    let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
+    let plan = world.step("plan", || {
+        let prepared = reconcile::prepared(&work.meanwhile);
+        let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), now) };
+        let judged = judge(&prepared, &work.meanwhile.objects.members(), &context);
+        evaluate::delete_guarded(&prepared, &judged, &observed, &context, &work.decided)
+    });
+    if let Some(guarded) = plan.guarded {
+        return Ok(Removal::Held(guarded));
     }
+    if plan.changes.is_empty() {
+        return Ok(Removal::Done(0));
+    }
+    let decided = |error| (error, plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect());
     let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now };
-    let outcomes = world.apply(&batch, &pass.permit).await?;
-    outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map(|done| done.len() as u64)
+    let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
+    let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;
+    Ok(Removal::Done(made.len() as u64))
 }

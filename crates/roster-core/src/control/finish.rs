@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Access, ApiFault, Control, Deleted, Effect, Now, PassEnded, PassId, StatusWritten,
+    Access, ApiFault, Control, Deleted, Deletion, Effect, Now, PassEnded, PassId, StatusWritten,
     looks::LOOK_DELAY,
     pass::Running,
     queue::{Ended, Trigger, WorkItem},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::SyncReason,
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
-    report::{self, PassEnd, PassReport, Report, Synced, Waits},
+    report::{self, Notice, NoticeReason, PassEnd, PassReport, Report, Synced, Waits},
     resolve::{self, Definitions},
     state::{AccountFacts, Record},
 };
@@ -34,10 +34,16 @@ impl Control {
             PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
             PassEnded::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
             PassEnded::FinalizersSet(result) => {
-                self.refusals.note_fault(KindName::Account, Access::Other, result.as_ref().err(), now.mono);
+                let fault = result.as_ref().err().map(|(fault, _)| fault);
+                self.refusals.note_fault(KindName::Account, Access::Other, fault, now.mono);
                 match result {
                     Ok(()) => Ended::Done,
-                    Err(_) => Ended::FAILED,
+                    Err((_, ends)) => {
+                        if let Some(ends) = ends {
+                            self.took_ends(pass, &running.key, *ends, now);
+                        }
+                        Ended::FAILED
+                    }
                 }
             }
             PassEnded::BrokeOff => {
@@ -65,8 +71,20 @@ impl Control {
 
     fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
         let key = &running.key;
-        let PassReport { definitions, reports, shown, notices, end, changes, drift: _, wakes, confirmed, only_ends } =
-            report;
+        let PassReport {
+            definitions,
+            reports,
+            shown,
+            notices,
+            end,
+            changes,
+            drift: _,
+            wakes,
+            confirmed,
+            only_ends,
+            guarded: _,
+            holds,
+        } = report;
         let ended = match ended(&end) {
             // It is known by now.
             Ended::Waits if self.lists.are_complete() && !self.shards.has_only_ends(self.shard_of(key)) => {
@@ -75,7 +93,7 @@ impl Control {
             ended => ended,
         };
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
-        self.wakes.extend(wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
+        self.wakes.replace(key, &running.scope, wakes);
         // Of another Account of this name nothing was found out.
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
         if confirmed
@@ -84,7 +102,7 @@ impl Control {
         {
             state.confirmed = Some(running.vanished);
         }
-        self.remember(running, definitions, &end, only_ends, now);
+        self.remember(running, definitions, &end, only_ends, holds, now);
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         // A report on what the object was is dropped: it must not stand in the place of another that waits.
         // So is one on whoever was taken out of the pass: another one says how they are.
@@ -100,7 +118,7 @@ impl Control {
         self.recount(key, lane == StatusLane::Bulk, now);
         let parent = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()?.facts.parent());
         if let Some(parent) = parent.filter(|_| lane == StatusLane::Bulk) {
-            self.recount(&parent, true, now);
+            self.recounts.insert(parent);
         }
         match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
             // Whoever came or went may have made it another set, with another hash to approve.
@@ -129,15 +147,41 @@ impl Control {
         let report = self.deleting_report(key, account);
         let (report, ended) = match deleted {
             Deleted::Done(_) => return Ended::Done,
-            Deleted::Waits(children, ends) => {
+            Deleted::Waits(children, meanwhile) => {
                 let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("deletion waits for {} managed accounts: {names}", children.len());
-                let waits = Waits { reason: "ManagedAccountsExist", message, stalled: false };
-                let synced = Synced::Yes { applied: false };
-                let ended = ends.map_or(Ended::Done, |ends| self.took_ends(pass, key, *ends, now));
-                (Report { waits: Some(Box::new(waits)), synced, ..report }, ended)
+                let waits = Some(Box::new(Waits { reason: "ManagedAccountsExist", message, stalled: false }));
+                let report = match &meanwhile.guarded {
+                    Some(guarded) => report::guard(report, guarded, report::held(guarded)),
+                    None => Report { synced: Synced::Yes { applied: false }, ..report },
+                };
+                let ended = self.took_meanwhile(pass, key, *meanwhile, now);
+                (Report { waits, ..report }, ended)
             }
-            Deleted::Retry(error) => (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED),
+            Deleted::Held(guarded, meanwhile) => {
+                let message = report::held_deletion(&guarded);
+                let state = self.accounts.entry(key.clone()).or_default();
+                let now_held = (running.uid.clone(), Deletion::Held(guarded.hash.clone()));
+                let is_news = std::mem::replace(&mut state.deletion, now_held.clone()) != now_held;
+                if is_news {
+                    let reason = NoticeReason::RemovalGuarded;
+                    let notice = Notice::new(object.clone(), &account.meta, reason, message.clone());
+                    self.outbox.push(Effect::Tell(notice));
+                }
+                if !meanwhile.changes.is_empty() {
+                    // What is left may be another set, with another hash to approve, or none to hold back.
+                    self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
+                }
+                let ended = self.took_meanwhile(pass, key, *meanwhile, now);
+                (report::guard(report, &guarded, message), ended)
+            }
+            Deleted::Retry(error, decided) => {
+                if !decided.is_empty() {
+                    self.accounts.entry(key.clone()).or_default().deletion =
+                        (running.uid.clone(), Deletion::Decided(decided));
+                }
+                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED)
+            }
         };
         self.say(object, report, StatusLane::Changes, Duration::ZERO, now);
         ended
@@ -155,11 +199,21 @@ impl Control {
         self.statuses.put(object, Saying { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
     }
 
-    /// Takes in what came of the ends in an account that waits for those that it manages.
+    /// Takes in what was done in an account whose deletion waits. It is looked at again like any other.
+    fn took_meanwhile(&mut self, pass: PassId, key: &AccountKey, mut meanwhile: PassReport, now: Now) -> Ended {
+        let state = self.accounts.entry(key.clone()).or_default();
+        state.is_holding = meanwhile.holds.or(state.is_holding);
+        meanwhile.reports.retain(|(object, _)| object.kind != KindName::Account);
+        self.plan_check(key, now);
+        self.took_ends(pass, key, meanwhile, now)
+    }
+
+    /// Takes in what came of a pass that is not all that is to be done with an account.
     fn took_ends(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
         self.outbox.extend(ends.notices.into_iter().map(Effect::Tell));
-        self.wakes.extend(ends.wakes.into_iter().map(|(at, email)| (at, key.clone(), email)));
-        for (object, report) in ends.reports.into_iter().filter(|(object, _)| object.kind != KindName::Account) {
+        let people = ends.wakes.iter().map(|(_, email)| email.clone()).collect();
+        self.wakes.replace(key, &Scope::Members(people), ends.wakes);
+        for (object, report) in ends.reports {
             self.say_within(pass, object, report, StatusLane::Changes, now);
         }
         ended(&ends.end)
@@ -186,22 +240,39 @@ impl Control {
         of_members.next()
     }
 
-    /// Keeps the definitions for the next pass, and plans the next check.
-    fn remember(&mut self, running: &Running, definitions: Arc<Definitions>, end: &PassEnd, only_ends: bool, now: Now) {
+    /// Keeps the definitions for the next pass, and plans the next check. `holds` is [`PassReport::holds`].
+    fn remember(
+        &mut self,
+        running: &Running,
+        definitions: Arc<Definitions>,
+        end: &PassEnd,
+        only_ends: bool,
+        holds: Option<bool>,
+        now: Now,
+    ) {
         let key = &running.key;
-        let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
+        if self.index.accounts.get(key).is_none_or(|entry| entry.object.is_none()) {
+            return;
+        }
         let state = self.accounts.entry(key.clone()).or_default();
         state.definitions = Some((running.revision, definitions));
+        state.is_holding = holds.or(state.is_holding);
         // Who failed alone is tried again alone; the account is compared whole as ever.
         let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
         if running.scope == Scope::Account && is_whole {
             if *end == PassEnd::Done && !only_ends {
                 state.checked = Some(now.mono);
             }
-            let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
-            let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
-            self.queue.check_after(key, every, now.mono);
+            self.plan_check(key, now);
         }
+    }
+
+    /// Plans the next check of an account.
+    fn plan_check(&mut self, key: &AccountKey, now: Now) {
+        let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
+        let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
+        let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
+        self.queue.check_after(key, every, now.mono);
     }
 
     /// Brings the numbers of an account, its roles and groups up to date: they follow its members, without haste.

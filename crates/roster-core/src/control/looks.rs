@@ -158,6 +158,10 @@ impl Control {
         if let Ok(found) = found {
             self.end_blocked(&record, &found.blocked_with_access, now);
         }
+        if fault.is_some() || found.is_err() {
+            // Also by whoever says nothing about the store: it may have to end somebody's access.
+            self.look(object.kind, object.name.clone(), LOOK_DELAY, now.mono);
+        }
         if !self.shards.leads() {
             return;
         }
@@ -166,10 +170,7 @@ impl Control {
         if let Detail::Store { blocked_in_force, .. } = report.detail {
             self.say_in_force(&object.name, blocked_in_force);
         }
-        self.say(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
-        if fault.is_some() || found.is_err() {
-            self.look(object.kind, object.name, LOOK_DELAY, now.mono);
-        }
+        self.say(object, report, StatusLane::Bulk, Duration::ZERO, now);
     }
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.

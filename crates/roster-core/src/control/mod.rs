@@ -51,6 +51,7 @@ mod start;
 mod statuses;
 mod time;
 mod turns;
+mod wakes;
 mod watches;
 mod world;
 
@@ -60,7 +61,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::{
     blocks::Blocks,
@@ -70,6 +71,7 @@ use self::{
     shards::Shards,
     share::Relist,
     statuses::{StatusLane, Statuses},
+    wakes::Wakes,
     watches::{Access, ListState, Listed, Lists, Refusals},
 };
 pub use self::{
@@ -83,7 +85,7 @@ pub use self::{
     shards::shard_of,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
-    world::World,
+    world::{Staying, World},
 };
 use crate::{
     contract::Epoch,
@@ -95,6 +97,8 @@ use crate::{
 
 /// Interval in which other replicas are told what we have reconciled, and refusals that were not repeated are forgotten.
 const TICK: Duration = Duration::from_secs(1);
+/// By more than this, somebody has set the wall clock back.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Settings that stay for a term.
 #[derive(Clone, Debug)]
@@ -127,7 +131,12 @@ pub struct Control {
     no_lease: Option<String>,
     accounts: BTreeMap<AccountKey, AccountState>,
     /// Instants at which somebody's time begins or ends.
-    wakes: BTreeSet<(Timestamp, AccountKey, Email)>,
+    wakes: Wakes,
+    /// The wall clock when it was last looked at.
+    last_wall: Option<Timestamp>,
+    /// Accounts whose numbers are to be counted again: at most once in a while, since that takes as long as they have
+    /// managed accounts.
+    recounts: BTreeSet<AccountKey>,
     looks: Looks,
     /// Stores that were looked at: why one could not be reached, unless it could be at some time.
     reached: BTreeMap<Name, Result<(), String>>,
@@ -141,12 +150,28 @@ pub struct Control {
 }
 
 /// What is kept of an account besides the index.
+/// How far the deletion of an account has come.
+#[derive(Clone, Default, PartialEq)]
+enum Deletion {
+    /// Nothing of it is known.
+    #[default]
+    None,
+    /// The removal guard holds it back; this hash approves it.
+    Held(String),
+    /// It is decided, and has been begun, for these people.
+    Decided(BTreeSet<Email>),
+}
+
 #[derive(Default)]
 struct AccountState {
     /// Reports on the Account, its roles and groups, as they were last made; their numbers follow its members.
     reports: BTreeMap<ObjectRef, Report>,
     /// When it was last compared whole.
     checked: Option<Mono>,
+    /// Whether the removal guard held something back when it was last compared whole; absent before.
+    is_holding: Option<bool>,
+    /// How far its deletion has come, and the UID of the Account that was being deleted.
+    deletion: (Name, Deletion),
     /// Counts what has vanished in it.
     vanished: u64,
     /// The count up to which a fresh read found that what is left stays; absent before the first one, since nobody knows
@@ -180,7 +205,9 @@ impl Control {
             relist: None,
             no_lease: None,
             accounts: BTreeMap::new(),
-            wakes: BTreeSet::new(),
+            wakes: Wakes::default(),
+            last_wall: None,
+            recounts: BTreeSet::new(),
             looks: Looks::default(),
             reached: BTreeMap::new(),
             blocks: Blocks::default(),
@@ -244,7 +271,7 @@ impl Control {
         }
         let lists = [self.lists.next_due(), self.relist.as_ref().and_then(Relist::next_due)];
         let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
-        let wall = self.wakes.first().map(|(at, _, _)| {
+        let wall = self.wakes.next().map(|at| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
             now.mono + wait
         });
@@ -289,7 +316,8 @@ impl Control {
                 // What a list names first of all need not have changed.
                 let origin = (!self.index.is_first_listed(&object)).then(|| self.origin(&object));
                 let deleting = object.is_deleting();
-                let lane = if object.takes_away() { Lane::Revocations } else { Lane::Changes };
+                let takes_away = object.takes_away(now.wall) || self.withdraws_approval(&object);
+                let lane = if takes_away { Lane::Revocations } else { Lane::Changes };
                 let statuses = &self.statuses;
                 let impacts = self.index.apply(object, |object| statuses.being_sent(object));
                 if let Some(store) = store {
@@ -305,11 +333,21 @@ impl Control {
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
+                // Only what is about one person goes ahead: a definition that is gone concerns a whole account.
+                let is_of_one = matches!(object.kind, KindName::Membership | KindName::Invitation);
+                let lane = if is_of_one { Lane::Revocations } else { Lane::Changes };
                 let impacts = self.index.remove(&object);
                 self.vanished(&impacts);
-                self.touch(impacts, Trigger { lane: Lane::Revocations, origin: Some(&origin) }, now);
+                self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
             }
         }
+    }
+
+    /// Returns whether an Account, as it comes now, withdraws an approval that it gave.
+    fn withdraws_approval(&self, object: &Object) -> bool {
+        let Object::Account(record) = object else { return false };
+        let before = self.index.accounts.get(&record.facts.key()).and_then(|entry| entry.object.as_ref());
+        before.is_some_and(|before| before.facts.withdraws_approval(&record.facts))
     }
 
     /// Takes in an object that cannot be read: it counts as it did, and says so.
@@ -402,7 +440,7 @@ impl Control {
                 Impact::Member(key, email) => {
                     self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
                 }
-                Impact::AccountStatus(key) => self.recount(&key, true, now),
+                Impact::AccountStatus(key) => drop(self.recounts.insert(key)),
                 Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
                 Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO, now.mono),
                 Impact::Status(object) => self.restate(&object, now),
@@ -451,11 +489,14 @@ impl Control {
 
     fn wake(&mut self, now: Now) {
         self.queue.wake(now.mono);
-        while let Some((at, key, email)) = self.wakes.pop_first() {
-            if at > now.wall {
-                self.wakes.insert((at, key, email));
-                break;
+        let before = self.last_wall.replace(now.wall);
+        if before.is_some_and(|before| now.wall < before - SET_BACK) {
+            // Whose time had begun may be before it again.
+            for key in self.index.accounts.keys() {
+                self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
             }
+        }
+        while let Some((key, email)) = self.wakes.take(now.wall) {
             // Somebody's time ends, or begins.
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
             self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
@@ -471,6 +512,10 @@ impl Control {
         self.note_clean(effects);
         // An account that another replica took over, or that went while it was held back, is not asked for any more.
         self.accounts.retain(|key, _| self.index.accounts.contains_key(key));
+        self.wakes.retain(|key| self.index.accounts.contains_key(key));
+        for key in std::mem::take(&mut self.recounts) {
+            self.recount(&key, true, now);
+        }
         self.refusals.tidy(now.mono);
     }
 

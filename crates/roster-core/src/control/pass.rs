@@ -1,14 +1,19 @@
 //! Passes: units of work over one account that run beside the loop.
 
-use std::{collections::BTreeMap, fmt, hash::BuildHasher as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    hash::BuildHasher as _,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
 use super::{ApiFault, Handle, Mono, Triggers};
 use crate::{
     contract::{Claim, StoreError},
-    model::{AccountKey, Name, ObjectRef, Scope, Seed, SeededState},
-    plan::Mark,
+    model::{AccountKey, Email, Name, ObjectRef, Scope, Seed, SeededState},
+    plan::{Guarded, Holding, Mark},
     report::{OnlyEnds, PassReport},
     resolve::Definitions,
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
@@ -88,8 +93,8 @@ pub enum PassWork {
     Reconcile(Box<Reconcile>),
     /// Do what the deletion policy of the Account says, then let the object go.
     Delete(Box<Delete>),
-    /// Set the finalizers that are missing, in this order.
-    SetFinalizers(Vec<(ObjectRef, Name)>),
+    /// Set the finalizers that are missing, in this order; where that fails, make ends by somebody's word, which need none.
+    SetFinalizers(Vec<(ObjectRef, Name)>, Box<Reconcile>),
 }
 
 /// Input of a pass that deletes.
@@ -98,8 +103,12 @@ pub struct Delete {
     pub account: Arc<Record<AccountFacts>>,
     /// Accounts that still name it as their parent: it waits for them.
     pub children: Vec<AccountKey>,
-    /// Work of the account while it waits for them: ends by somebody's word.
-    pub ends: Option<Reconcile>,
+    /// Work of the account for as long as it waits: ends by somebody's word, and single removals.
+    pub meanwhile: Reconcile,
+    /// Whether the removal guard holds the deletion back already.
+    pub holding: Holding,
+    /// People whose removal was decided before, and has been begun.
+    pub decided: BTreeSet<Email>,
     /// Whether the server lists stores: then one that is not among them is gone.
     pub knows_stores: bool,
 }
@@ -121,6 +130,8 @@ pub struct Reconcile {
     pub vanished: bool,
     /// Why only ends by somebody's word count; absent where everything does.
     pub only_ends: Option<OnlyEnds>,
+    /// Whether the removal guard holds removals of the account back already.
+    pub holding: Holding,
 }
 
 /// End of a pass.
@@ -129,8 +140,8 @@ pub enum PassEnded {
     Reconciled(Box<PassReport>),
     /// It did what a deletion asks for.
     Deleted(Deleted),
-    /// It set finalizers, or could not.
-    FinalizersSet(Result<(), ApiFault>),
+    /// It set finalizers, or could not; with what was done instead.
+    FinalizersSet(Result<(), (ApiFault, Option<Box<PassReport>>)>),
     /// It broke off: by a defect of ours, or because it was abandoned.
     BrokeOff,
 }
@@ -139,10 +150,12 @@ pub enum PassEnded {
 pub enum Deleted {
     /// Done, with so many changes in the store; the object may go.
     Done(u64),
-    /// Waits for managed accounts; meanwhile ends by somebody's word are made, and reported.
-    Waits(Vec<AccountKey>, Option<Box<PassReport>>),
-    /// The store, or the API server, would not have it yet.
-    Retry(StoreError),
+    /// Waits for managed accounts; with what was done meanwhile.
+    Waits(Vec<AccountKey>, Box<PassReport>),
+    /// The removal guard holds it back; with what was done meanwhile.
+    Held(Guarded, Box<PassReport>),
+    /// The store, or the API server, would not have it yet; with the people whose removal is decided.
+    Retry(StoreError, BTreeSet<Email>),
 }
 
 /// A pass that runs.

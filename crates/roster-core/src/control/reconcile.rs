@@ -9,12 +9,15 @@
 //!                                 store.apply, slice by slice ──► outcomes ──► reports, notices
 //! ```
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use super::{Handle, Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, slices};
+use super::{Handle, Pass, PassEnded, PassWork, Reconcile, Staying, World, causes, deletion, slices};
 use crate::{
     contract::{Batch, StoreError},
-    evaluate::{Context, Evaluation, Judged, Prepared, ends, evaluate, judge, prepare},
+    evaluate::{Context, Evaluation, Judged, Prepared, ends, ends_and_removals, evaluate, judge, judge_with, prepare},
     model::Scope,
     plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
     report::{self, AppliedPlan, OnlyEnds, PassReport},
@@ -25,12 +28,17 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     match &pass.work {
         PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(reconcile(pass, work, world).await)),
         PassWork::Delete(work) => PassEnded::Deleted(deletion::delete(pass, work, world).await),
-        PassWork::SetFinalizers(missing) => {
+        PassWork::SetFinalizers(missing, work) => {
             let mut result = Ok(());
             for (object, uid) in missing {
                 result = result.and(world.set_finalizer(object, uid, true).await);
             }
-            PassEnded::FinalizersSet(result)
+            PassEnded::FinalizersSet(match result {
+                Ok(()) => Ok(()),
+                // Somebody wrote the object at the same time: it is tried again at once.
+                Err(fault) if fault.is_conflict() => Err((fault, None)),
+                Err(fault) => Err((fault, Some(Box::new(Box::pin(reconcile(pass, work, world)).await)))),
+            })
         }
     }
 }
@@ -38,7 +46,7 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
 /// Makes the store hold what the objects say, as far as the scope goes, and reports what came of it.
 pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> PassReport {
     let prepared = world.step("resolve", || prepared(work));
-    let context = Context::new(pass.mark.clone(), work.objects.now);
+    let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };
     let judged = || judge(&prepared, &work.objects.members(), &context);
     if pass.store_facts.is_none() {
         return report::report(&work.objects, &judged(), &Ok(None));
@@ -51,10 +59,15 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
     };
     let only_ends = |judged: &Judged| ends(&prepared, judged, &observed, &context);
+    let deletion_waits = matches!(work.only_ends, Some(OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld));
     let (judged, plan) = world.step("plan", || {
         if work.only_ends.is_some() {
-            let judged = judged();
-            let plan = only_ends(&judged);
+            let judged = judge_with(&prepared, &work.objects.members(), &observed, &context);
+            let plan = if deletion_waits {
+                ends_and_removals(&prepared, &judged, &observed, &context)
+            } else {
+                only_ends(&judged)
+            };
             return (judged, plan);
         }
         let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
@@ -63,17 +76,31 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let waits = pass.beside.is_some() && (plan.needs_account || plan.removes() && !may_remove);
     let plan = if waits { only_ends(&judged) } else { plan };
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
-    let confirmed = matches!(stays, Some(Ok(true)));
+    let confirmed = matches!(stays, Some(Ok(Staying::All)));
     let (plan, why, fault) = match stays {
         None => (plan, work.only_ends.clone(), None),
-        Some(Ok(true)) => (plan, None, None),
+        Some(Ok(Staying::All)) => (plan, work.only_ends.clone(), None),
+        Some(Ok(Staying::AllButAccount)) if deletion_waits => (plan, work.only_ends.clone(), None),
         // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
-        Some(Ok(false)) => (only_ends(&judged), Some(OnlyEnds::Terminating), None),
+        Some(Ok(_)) => {
+            let why = work.only_ends.clone().filter(|_| deletion_waits).unwrap_or(OnlyEnds::Terminating);
+            (only_ends(&judged), Some(why), None)
+        }
         Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
     };
-    drop(observed);
+    // Everything else hangs on the account's own row.
+    let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
+    let observed = plan.changes.iter().any(puts_account).then_some(observed);
     // Ends by somebody's word are made in any case.
-    let applied = apply(pass, work, &judged, plan, why, world).await;
+    let mut applied = apply(pass, work, &judged, plan, why, world).await;
+    if let Some(observed) = observed.filter(|_| refuses_account(&applied)) {
+        let ends = ends(&prepared, &judged, &observed, &context);
+        if !ends.changes.is_empty() {
+            let made = Box::pin(apply(pass, work, &judged, ends, None, world)).await;
+            applied = with_ends(applied, made);
+        }
+    }
+    let applied = applied.map_err(|(error, _)| error);
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
             "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
@@ -86,8 +113,41 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     report::report(&work.objects, &judged, &result)
 }
 
+/// Plan, and what came of it; or why nothing did.
+type Made = Result<AppliedPlan, (StoreError, Box<Plan>)>;
+
+/// Returns whether a store took nothing, or less than all, of a plan because it refuses the account itself.
+fn refuses_account(made: &Made) -> bool {
+    let refuses = |error: &StoreError| !matches!(error, StoreError::Unavailable(_));
+    match made {
+        Err((error, _)) => refuses(error),
+        Ok(made) => std::iter::zip(&made.plan.changes, &made.outcomes)
+            .any(|(change, outcome)| change.object == ObjectKey::Account && outcome.as_ref().is_err_and(refuses)),
+    }
+}
+
+/// Puts together what came of a plan whose account was refused, and of the ends that were made all the same.
+fn with_ends(refused: Made, ends: Made) -> Made {
+    let Ok(ends) = ends else { return refused };
+    let mut made = refused.unwrap_or_else(|(error, plan)| {
+        let outcomes = plan.changes.iter().map(|_| Err(error.clone())).collect();
+        AppliedPlan { plan: *plan, outcomes, ..AppliedPlan::default() }
+    });
+    let places = made.plan.changes.iter().enumerate().map(|(place, change)| (change.object.clone(), place));
+    let places: BTreeMap<ObjectKey, usize> = places.collect();
+    for (change, outcome) in std::iter::zip(ends.plan.changes, ends.outcomes) {
+        if let Some(known) = places.get(&change.object).and_then(|place| made.outcomes.get_mut(*place)) {
+            *known = outcome;
+        } else {
+            made.plan.changes.push(change);
+            made.outcomes.push(outcome);
+        }
+    }
+    Ok(made)
+}
+
 /// Returns what the definitions mean: as an earlier pass worked it out, where nothing has changed since.
-fn prepared(work: &Reconcile) -> Prepared {
+pub(super) fn prepared(work: &Reconcile) -> Prepared {
     let snapshot = &work.objects.snapshot;
     match &work.known {
         Some(definitions) => Prepared::with_definitions(snapshot, definitions.clone()),
@@ -104,7 +164,7 @@ async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<O
 /// Returns whether a plan takes the objects at their word, so that a fresh read has to find them there to stay.
 fn takes_their_word(plan: &Plan, work: &Reconcile) -> bool {
     let takes = takes_away(plan, &work.objects.scope) || (work.vanished && plan.raises());
-    work.only_ends.is_none() && !plan.needs_account && takes
+    !plan.needs_account && if work.only_ends.is_none() { takes } else { plan.removes() }
 }
 
 /// Returns whether somebody would lose something because objects are gone or mean something else, not because of their own.
@@ -121,7 +181,7 @@ async fn apply<W: World>(
     mut plan: Plan,
     only_ends: Option<OnlyEnds>,
     world: &W,
-) -> Result<AppliedPlan, StoreError> {
+) -> Made {
     let objects = &work.objects;
     // An account that is not ours is said of all of it.
     plan.needs_account |= objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
@@ -160,7 +220,7 @@ async fn apply<W: World>(
                 refused = refused.or_else(|| slices::refused(&changes, &made));
                 outcomes.extend(made);
             }
-            Err(error) if outcomes.is_empty() => return Err(error),
+            Err(error) if outcomes.is_empty() => return Err((error, Box::new(plan))),
             // What is done is done, and is told; the rest failed.
             Err(error) => {
                 outcomes.extend(batch.refused(&error));

@@ -160,6 +160,10 @@ impl Control {
         };
         let held_before = revisions.last().map(|last| &last.held_before);
         let standing = |key: &AccountKey, account: &Record<AccountFacts>| {
+            if self.index.holding_back(key).is_some() {
+                // Nothing but ends is made in it until somebody mends an object.
+                return Standing::HeldBefore;
+            }
             let before = held_before.is_some_and(|held| held.contains(key));
             standing(&account.meta, generation, before, is_away(&account.facts))
         };

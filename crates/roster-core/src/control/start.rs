@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    Control, Delete, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, Deletion, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Ended, Kept, Lane, Pending},
     share::Relist,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
-    plan::Mark,
+    plan::{Holding, Mark},
     report::{self, OnlyEnds},
     resolve::admitted_children,
-    state::{AccountFacts, Counts, Record},
+    state::{AccountFacts, Counts, Held, Meta, Record},
 };
 
 /// Wait before an object without an account is said to have none: the account may be on its way, and the order of apply
@@ -46,7 +46,7 @@ impl Control {
                     return Admission::Elsewhere;
                 }
                 let deletes = may_delete && object.is_some_and(|object| object.meta.deleting);
-                if (listed == Listed::Nothing && !deletes) || (deletes && shards.has_only_ends(shard)) {
+                if listed == Listed::Nothing && !deletes {
                     return Admission::NotYet;
                 }
                 // A revocation does not wait for passes that are only long.
@@ -78,16 +78,23 @@ impl Control {
         let shard = self.shard_of(key);
         let permit = self.shards.permit(shard)?;
         let deletes = record.meta.deleting;
+        // Until it is known which accounts it manages, only ends are made in an account that is being deleted.
+        let may_delete = self.lists.allow_deletion() && !self.shards.has_only_ends(shard);
         let work = if deletes && !record.meta.finalizer {
             None
+        } else if deletes && !may_delete {
+            let why = self.only_ends(key, shard, now).unwrap_or_else(|| OnlyEnds::Unknown(self.lists.missing()));
+            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if deletes {
-            Some(PassWork::Delete(Box::new(self.delete(key, &record, pending, now))))
+            self.delete(key, &record, pending, now).map(|work| PassWork::Delete(Box::new(work)))
         } else {
             let only_ends = self.only_ends(key, shard, now);
             match self.missing_finalizers(&record) {
                 // First of all, so that nothing can be left behind; their events bring the pass about.
                 Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_) | OnlyEnds::Listing(_))) => {
-                    Some(PassWork::SetFinalizers(missing))
+                    let why = only_ends.unwrap_or(OnlyEnds::Unprotected);
+                    let work = self.reconcile(key, pending, Some(why), now);
+                    work.map(|work| PassWork::SetFinalizers(missing, Box::new(work)))
                 }
                 _ => {
                     let work = self.reconcile(key, pending, only_ends, now);
@@ -201,15 +208,38 @@ impl Control {
         Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, handle, beside, work }
     }
 
-    fn delete(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>, pending: &Pending, now: Now) -> Delete {
+    fn delete(
+        &self,
+        key: &AccountKey,
+        account: &Arc<Record<AccountFacts>>,
+        pending: &Pending,
+        now: Now,
+    ) -> Option<Delete> {
         let children = admitted_children(&self.index, key);
-        let waits = !children.is_empty();
-        Delete {
+        let why = if self.lists.listed(now.mono) != Listed::All {
+            OnlyEnds::Unknown(self.lists.missing())
+        } else if let Some(unreadable) = self.index.holding_back(key) {
+            OnlyEnds::Unreadable(unreadable.to_string())
+        } else {
+            let waits_for_accounts = !children.is_empty();
+            if waits_for_accounts { OnlyEnds::ManagedAccounts } else { OnlyEnds::DeletionHeld }
+        };
+        let deletion = self.accounts.get(key).map(|state| &state.deletion);
+        let deletion = deletion.filter(|(uid, _)| *uid == account.meta.uid).map(|(_, deletion)| deletion);
+        let (holding, decided) = match deletion {
+            Some(Deletion::Held(_)) => (Holding::Yes, BTreeSet::new()),
+            Some(Deletion::Decided(people)) => (Holding::No, people.clone()),
+            _ if account.meta.status.held == Some(Held::Guarded) => (Holding::Perhaps, BTreeSet::new()),
+            _ => (Holding::No, BTreeSet::new()),
+        };
+        Some(Delete {
             account: account.clone(),
-            ends: if waits { self.reconcile(key, pending, Some(OnlyEnds::ManagedAccounts), now) } else { None },
+            holding,
+            decided,
+            meanwhile: self.reconcile(key, pending, Some(why), now)?,
             knows_stores: self.lists.know_stores() && !self.cannot_read_store(account),
             children,
-        }
+        })
     }
 
     /// Whether the store of an account is there, and cannot be read.
@@ -243,7 +273,21 @@ impl Control {
             since: pending.since,
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),
             only_ends,
+            holding: self.holding(key),
         })
+    }
+
+    /// Returns whether the removal guard holds removals of an account back: as this process found last, or else as the status
+    /// says.
+    fn holding(&self, key: &AccountKey) -> Holding {
+        let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+        // Of one that is being deleted the status speaks of that.
+        let says_so = |meta: &Meta| !meta.deleting && meta.status.held == Some(Held::Guarded);
+        match self.accounts.get(key).and_then(|state| state.is_holding) {
+            Some(true) => Holding::Yes,
+            None if account.is_some_and(|account| says_so(&account.meta)) => Holding::Perhaps,
+            Some(false) | None => Holding::No,
+        }
     }
 
     /// Returns the numbers of an account.

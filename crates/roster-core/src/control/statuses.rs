@@ -80,6 +80,8 @@ pub(super) struct Saying {
 struct Waiting {
     saying: Saying,
     attempts: u32,
+    /// The lane in which the object has a place; none while only its delay, or the write in flight, is waited for.
+    place: Option<StatusLane>,
 }
 
 /// The statuses that wait, and those that are being written.
@@ -119,18 +121,21 @@ impl Statuses {
             *self.passes.entry(pass).or_default() += 1;
         }
         let account = saying.account.clone();
-        let known = self.waiting.insert(object.clone(), Waiting { saying, attempts: 0 });
+        let known = self.waiting.remove(&object);
         if let Some(known) = &known {
             self.released(known.saying.pass);
         }
+        let mut place = known.as_ref().and_then(|known| known.place);
         if delay > Duration::ZERO {
             if known.is_none() {
-                self.later.entry(now + delay).or_default().push(object);
+                self.later.entry(now + delay).or_default().push(object.clone());
             }
-        } else if known.is_none_or(|known| known.saying.lane > lane) || !self.in_flight.contains_key(&object) {
-            // It may wait for its delay only; a second place in the lane costs nothing.
-            self.lanes[lane as usize].add(account, object);
+        } else if !self.in_flight.contains_key(&object) && place.is_none_or(|place| place > lane) {
+            // Once in each lane at most.
+            place = Some(lane);
+            self.lanes[lane as usize].add(account, object.clone());
         }
+        self.waiting.insert(object, Waiting { saying, attempts: 0, place });
     }
 
     fn released(&mut self, pass: Option<PassId>) {
@@ -218,7 +223,8 @@ impl Statuses {
     ) {
         while let Some(due) = self.later.first_entry().filter(|due| *due.key() <= now.mono) {
             for object in due.remove() {
-                if let Some(waiting) = self.waiting.get(&object) {
+                if let Some(waiting) = self.waiting.get_mut(&object).filter(|waiting| waiting.place.is_none()) {
+                    waiting.place = Some(waiting.saying.lane);
                     self.lanes[waiting.saying.lane as usize].add(waiting.saying.account.clone(), object);
                 }
             }
@@ -230,6 +236,9 @@ impl Statuses {
             let Some(object) = next.or_else(|| has_room_for_bulk.then(|| bulk.next()).flatten()) else { return };
             if self.in_flight.contains_key(&object) {
                 // Taken up again when the one in flight has landed.
+                if let Some(waiting) = self.waiting.get_mut(&object) {
+                    waiting.place = None;
+                }
                 continue;
             }
             let Some(waiting) = self.waiting.remove(&object) else { continue };
@@ -266,7 +275,8 @@ impl Statuses {
         let (waiting, digest) = self.in_flight.remove(object)?;
         self.bulk -= usize::from(waiting.saying.lane == StatusLane::Bulk);
         self.give_back();
-        if let Some(waiting) = self.waiting.get(object) {
+        if let Some(waiting) = self.waiting.get_mut(object).filter(|waiting| waiting.place.is_none()) {
+            waiting.place = Some(waiting.saying.lane);
             self.lanes[waiting.saying.lane as usize].add_first(waiting.saying.account.clone(), object.clone());
         }
         match result {
@@ -301,7 +311,7 @@ impl Statuses {
             (AFTER_CONFLICT * 2_u32.saturating_pow(waiting.attempts.min(10))).min(LONGEST_WAIT)
         };
         self.later.entry(now + wait).or_default().push(object.clone());
-        self.waiting.insert(object, waiting);
+        self.waiting.insert(object, Waiting { place: None, ..waiting });
     }
 }
 
@@ -352,6 +362,18 @@ mod tests {
         say(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
         land(&mut statuses, &first);
         assert!(sent(&mut statuses).iter().any(|object| object.kind == KindName::Account));
+    }
+
+    #[test]
+    fn an_object_has_one_place_however_often_something_is_said_of_it() {
+        let mut statuses = Statuses::new(Seed::default());
+        for lane in [StatusLane::Bulk, StatusLane::Changes, StatusLane::Bulk] {
+            for _ in 0..1_000 {
+                say(&mut statuses, "large", KindName::Membership, 1, lane);
+            }
+        }
+        let places = statuses.lanes.iter_mut().map(|lane| std::iter::from_fn(|| lane.next()).count());
+        assert_eq!(places.collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

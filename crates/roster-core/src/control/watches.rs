@@ -116,10 +116,12 @@ impl Lists {
     /// Returns whether accounts may be deleted. A deletion needs only the Account and its store; the other kinds may be
     /// gone already.
     pub(super) fn allow_deletion(&self) -> bool {
-        // Which accounts a partner waits for, the labels of their namespaces tell.
+        // Which accounts a partner waits for, the labels of their namespaces tell; which roles must not lose their last
+        // holder, the catalogs.
         self.state(KindName::Account) == ListState::Listed
             && self.state(KindName::Namespace) == ListState::Listed
             && self.state(KindName::IdentityStore) != ListState::Pending
+            && (self.state(KindName::PermissionCatalog) != ListState::Pending || self.has_waited)
     }
 
     /// Returns whether it is known which stores there are.

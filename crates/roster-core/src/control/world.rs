@@ -11,6 +11,30 @@ use crate::{
     plan::Observed,
 };
 
+/// Result of a fresh read of an Account, its namespace and the definitions of our kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staying {
+    /// All of them stay: the objects that are left can be taken at their word.
+    All,
+    /// The Account is being deleted, and the others stay: each Membership can be taken at its word.
+    AllButAccount,
+    /// The Account is gone or another one, or its namespace or a definition is being deleted or gone: the objects that are
+    /// left say nothing.
+    NotAll,
+}
+
+impl Staying {
+    /// Puts together what a fresh read found: the Account, and whether its namespace and the definitions stay.
+    #[must_use]
+    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool) -> Self {
+        match (is_there && others_stay, is_deleting) {
+            (true, false) => Self::All,
+            (true, true) => Self::AllButAccount,
+            (false, _) => Self::NotAll,
+        }
+    }
+}
+
 /// The world as one pass sees it: the account's store, and the API server. In production it is a store, a client and
 /// tokio; in the simulator it is polled by hand. A pass asks for one thing at a time.
 pub trait World: Sync {
@@ -46,12 +70,11 @@ pub trait World: Sync {
     /// Returns how many changes are applied at a time: about as many as a revocation may wait for.
     fn slice(&self) -> usize;
 
-    /// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay: the
-    /// objects that are left can then be taken at their word.
+    /// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay.
     ///
     /// # Errors
     /// When the API server cannot say.
-    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<bool, ApiFault>> + Send;
+    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<Staying, ApiFault>> + Send;
 
     /// Reads afresh whether the definition of a kind is not there.
     ///

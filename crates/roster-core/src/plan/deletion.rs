@@ -1,9 +1,32 @@
 //! What happens in the store when an Account is deleted.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Cause, Change, Mark, ObjectKey, Observed, Phase, Plan,
+    Cause, Change, Mark, ObjectKey, Observed, Phase, Plan, Policy,
+    guard::{self, GuardDecision},
     judge::{Ownership, ownership},
+    members::loses_access,
 };
+use crate::{model::Email, resolve::Ends};
+
+/// What is to be done when an Account is deleted, unless the removal guard holds it back: then nothing is, and the plan
+/// says what to approve. The guard judges it as the removal of everybody at once, but for whom it was decided before.
+pub(crate) fn guarded_deletion(ends: &Ends, observed: &Observed, policy: &Policy, decided: &BTreeSet<Email>) -> Plan {
+    let plan = deletion(observed, &policy.mark);
+    let loses = |email: &&Email| {
+        let seen = observed.members.get(*email);
+        !decided.contains(*email) && seen.is_some_and(|seen| loses_access(email, seen, ends, policy.now))
+    };
+    let people = plan.changes.iter().filter_map(|change| change.object.person());
+    let people: BTreeSet<Email> = people.filter(loses).cloned().collect();
+    // Nobody is left who could hold any of them.
+    let last = guard::held_roles(&people, observed, policy).into_iter().next();
+    match guard::check(&people, last, observed, true, policy) {
+        GuardDecision::Pass | GuardDecision::Approved => plan,
+        GuardDecision::Hold(guarded) => Plan { layout: plan.layout, guarded: Some(guarded), ..Plan::default() },
+    }
+}
 
 /// What is to be done when an Account is deleted: everything that carries its mark goes, and with it the unmarked members
 /// of its own container; what another cluster has marked stays, and keeps the container.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Content, Drift, Guarded, ObjectKey, Observed, Phase, Policy, Seen,
+    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Phase, Policy, Seen,
     drift::{self, Differs},
+    ends::{self, Gone},
     fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
     judge::{DiffOutcome, Ownership, Wanted, judge, ownership},
@@ -109,6 +110,8 @@ pub(super) struct Planner<'a> {
     account: Option<(AccountContent, Option<Email>)>,
     /// Whether the account resolves, also where its definitions wait.
     pub(super) whole: bool,
+    /// Whether the account carries our mark, or is taken over by this plan.
+    pub(super) account_is_ours: bool,
     pub(super) layout_waits: Option<Hold>,
     pub(super) plan: Plan,
 }
@@ -116,6 +119,12 @@ pub(super) struct Planner<'a> {
 /// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let Outcome { plan, layout_waits } = attempt(desired, observed, policy, &Waiting::No);
+    if plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
+        // What carries our mark in it is ours all the same, and its end is somebody's word.
+        let mut ends = ends::plan(desired, observed, policy, Gone::Kept);
+        ends.holds.insert(ObjectKey::Account, Hold::NotOwned);
+        return ends;
+    }
     match layout_waits {
         Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
         None => plan,
@@ -142,7 +151,7 @@ pub(super) enum Waiting {
 pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: &Waiting) -> Outcome {
     // An account that does not resolve has no layout of its own to wish for.
     let layout = if desired.definitions.is_some() { &desired.layout } else { &stored.layout };
-    let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, policy));
+    let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, &policy.mark));
     let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
     let (waits, owner_kept) = match waiting {
         Waiting::No => (false, None),
@@ -152,9 +161,17 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let whole = desired.definitions.is_some() || waits;
     let plan = Plan { layout: layout.clone(), owner_kept, ..Plan::default() };
     let observed = observed.as_ref();
-    let mut planner = Planner { desired, stored, observed, policy, account, whole, layout_waits: None, plan };
-    if !planner.may_touch_account() {
-        return planner.finish();
+    let owner = stored.account.as_ref().map(|seen| ownership(seen.mark.as_ref(), &policy.mark));
+    let account_is_ours = owner == Some(Ownership::Ours);
+    let mut planner =
+        Planner { desired, stored, observed, policy, account, whole, account_is_ours, layout_waits: None, plan };
+    // An end may be written where the account has lost its mark, but not where it has another cluster's.
+    let may_end = matches!(waiting, Waiting::OnlyEnds) && owner == Some(Ownership::Unmarked);
+    if !may_end {
+        if !planner.may_touch_account() {
+            return planner.finish();
+        }
+        planner.account_is_ours = true;
     }
     if let Some(definitions) = &desired.definitions {
         planner.definitions(definitions);
@@ -164,11 +181,10 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     }
     members::plan_members(&mut planner);
     if matches!(waiting, Waiting::OnlyEnds) {
-        // Ends are somebody's word.
-        planner.plan.changes.iter_mut().for_each(|change| change.counted = false);
-    } else {
-        planner.apply_guard();
+        // Ends are somebody's word; that an object is gone is none.
+        planner.plan.changes.iter_mut().for_each(|change| change.counted &= change.put.is_none());
     }
+    planner.apply_guard();
     planner.finish()
 }
 
@@ -181,15 +197,27 @@ fn rows_layout<'a>(account: Option<&'a AccountContent>, stored: &'a Observed) ->
     account.map_or(&stored.layout, |account| &account.layout)
 }
 
+/// Returns whether somebody whom the Account names is the owner in force: not where the owner in the store stays, nor, where
+/// the account does not resolve, where the store shows another one. Returns nothing where nobody can tell, since the store
+/// does not show what was applied.
+pub(crate) fn is_owner_in_force(email: &Email, desired: &Desired, observed: &Observed, mark: &Mark) -> Option<bool> {
+    if let Some(definitions) = &desired.definitions {
+        return Some(account_content(definitions, observed, mark).0.owner.as_ref() == Some(email));
+    }
+    let seen = observed.account.as_ref()?;
+    let content = seen.content.as_ref()?;
+    (seen.fingerprint == Some(content.fingerprint(&content.layout))).then(|| content.owner.as_ref() == Some(email))
+}
+
 /// Returns the account as it should be, and the owner who stays where the catalog does not let the owner change.
 fn account_content(
     definitions: &DesiredDefinitions,
     stored: &Observed,
-    policy: &Policy,
+    mark: &Mark,
 ) -> (AccountContent, Option<Email>) {
     let mut content = definitions.account.clone();
     let ours = stored.account.as_ref();
-    let ours = ours.filter(|seen| ownership(seen.mark.as_ref(), &policy.mark) == Ownership::Ours);
+    let ours = ours.filter(|seen| ownership(seen.mark.as_ref(), mark) == Ownership::Ours);
     let was = ours.and_then(|seen| seen.content.as_ref()).and_then(|content| content.owner.clone());
     if was.is_some()
         && was != content.owner

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{GUARD_WINDOW, Observed, Plan, Policy};
+use super::{GUARD_WINDOW, Holding, Observed, Plan, Policy};
 use crate::{
     model::{Email, RoleName},
     resolve::{Access, Desired, DesiredMember, MemberContent},
@@ -20,6 +20,9 @@ pub struct Guarded {
     pub hash: String,
     /// Why it fired.
     pub why: String,
+    /// Whether they are too many, not only the last who hold a role: then they stay held until somebody approves them.
+    /// Another holder of the role is enough otherwise.
+    pub are_many: bool,
 }
 
 /// What the guard says to a set of removals.
@@ -34,7 +37,8 @@ pub(super) enum GuardDecision {
 }
 
 /// Whether the guard fires: at the minimum count and above the maximum percentage over its window, or when the last
-/// holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal").
+/// holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal"). Once it has fired, it holds
+/// whatever is counted, however few are left: those who are held do not go one by one, nor by themselves with time.
 ///
 /// `members` would be removed or left without access, not by somebody's explicit word; `last` is a role that nobody would
 /// hold in effect any more.
@@ -65,6 +69,11 @@ pub(super) fn check(
     let total = (observed.member_count + gone).max(count);
     let too_many =
         count >= u64::from(policy.guard.minimum_count) && count * 100 > u64::from(policy.guard.maximum_percent) * total;
+    let are_many = match policy.guard.holding {
+        Holding::No => too_many,
+        Holding::Perhaps => too_many || last.is_none(),
+        Holding::Yes => true,
+    };
     let why = if too_many {
         format!(
             "{count} of {total} members would be removed or left without access within 10 minutes; the guard allows {}% or fewer than {}",
@@ -72,10 +81,12 @@ pub(super) fn check(
         )
     } else if let Some(role) = last {
         format!("the last holder of role {role} would be removed")
+    } else if policy.guard.holding != Holding::No {
+        format!("{} of {total} members are still to be removed or left without access", members.len())
     } else {
         return GuardDecision::Pass;
     };
-    GuardDecision::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why })
+    GuardDecision::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why, are_many })
 }
 
 /// Returns the guarded roles that some of `members` hold in effect, as far as the store shows.

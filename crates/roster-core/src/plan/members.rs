@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{DriftPolicy, Unmanaged},
     model::{Email, Scope},
-    resolve::{Access, MemberContent, Origin},
+    resolve::{Access, End, Ends, MemberContent, Origin},
 };
 
 /// Plans all members in scope: those desired, then those that are there and not desired.
@@ -31,6 +31,12 @@ pub(super) fn plan_members(planner: &mut Planner<'_>) {
 /// Whether somebody's word, now or then, has ended what `content` allows.
 fn has_ended(content: &MemberContent, now: Timestamp) -> bool {
     content.ended.is_some() || content.window.is_over(now)
+}
+
+/// Whether somebody who is removed loses access by that: neither has somebody's word ended it before, nor does one now.
+pub(super) fn loses_access(email: &Email, seen: &Seen<MemberContent>, ends: &Ends, now: Timestamp) -> bool {
+    // Who is blocked, or whose account is suspended, goes by somebody's word.
+    ends.of(email).is_none() && seen.content.as_ref().is_some_and(|content| !has_ended(content, now))
 }
 
 /// Whether `content` allows nothing at any time.
@@ -69,9 +75,15 @@ impl Planner<'_> {
         origin: Option<&Origin>,
         seen: Option<&Seen<MemberContent>>,
     ) {
-        let ours = seen.filter(|seen| ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours);
+        // Whose access is over loses it also where the mark on it is lost: adoption decides what may be given.
+        let is_over = self.policy.is_declared && self.account_is_ours && access.is_over(self.policy.now);
+        let ours = seen.filter(|seen| match ownership(seen.mark.as_ref(), &self.policy.mark) {
+            Ownership::Ours => true,
+            Ownership::Unmarked => is_over,
+            Ownership::Foreign => false,
+        });
         let held = ours.and_then(|seen| seen.content.as_ref());
-        let target = self.target(email, access, origin, held);
+        let target = self.target(email, access, held);
         let Some(target) = self.in_force(target, held) else {
             self.keep(email, origin, held);
             return;
@@ -86,6 +98,7 @@ impl Planner<'_> {
                 }
                 return;
             }
+            DiffOutcome::NotOwned if is_over && held.is_some_and(|held| self.has_access(held)) => {}
             DiffOutcome::NotOwned => {
                 self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::NotOwned);
                 self.plan.kept.insert(email.clone(), None);
@@ -96,6 +109,8 @@ impl Planner<'_> {
         let before = observed.map(|content| self.fitted(content));
         let cause = if let DiffOutcome::Put(cause) = outcome {
             cause
+        } else if outcome == DiffOutcome::NotOwned {
+            Cause::Adoption
         } else if self.drifted(email, target.as_ref(), observed, before.as_ref()) {
             Cause::Drift
         } else {
@@ -104,6 +119,10 @@ impl Planner<'_> {
         };
         let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
         self.put(email, Put { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
+    }
+
+    fn has_access(&self, content: &MemberContent) -> bool {
+        !allows_nothing(content) && !has_ended(content, self.policy.now)
     }
 
     /// Keeps what is there of a member, in the layout of the plan. Where that layout leaves nothing of it, the row is
@@ -148,12 +167,10 @@ impl Planner<'_> {
         &self,
         email: &Email,
         access: &'m Access,
-        origin: Option<&Origin>,
         held: Option<&MemberContent>,
     ) -> Option<Cow<'m, MemberContent>> {
         let held = || held.map(|held| self.fitted(held));
-        let is_owner = origin.is_some_and(|origin| origin.kind == "Account");
-        let stays = self.plan.owner_kept.as_ref().is_some_and(|kept| is_owner || kept == email);
+        let stays = self.plan.owner_kept.as_ref() == Some(email);
         let ended = |end| {
             let mut content = held().filter(|held| held.ended != Some(end) || !held.ranks.is_none())?;
             content.ranks.clear();
@@ -235,7 +252,7 @@ impl Planner<'_> {
         // Their time comes.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
-        let had_access = had.is_some_and(|had| !allows_nothing(had) && !has_ended(had, now));
+        let had_access = had.is_some_and(|had| self.has_access(had));
         // Their time leaves nothing of what they have, whatever else changes: that, too, is somebody's word.
         let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
         self.plan.changes.push(Change {
@@ -258,14 +275,21 @@ impl Planner<'_> {
     fn undesired(&mut self, email: &Email, seen: &Seen<MemberContent>) {
         let ownership = ownership(seen.mark.as_ref(), &self.policy.mark);
         if self.stays_as_owner(email) {
-            if ownership == Ownership::Ours {
+            if ownership != Ownership::Foreign {
                 self.member(email, &self.desired.ends.of(email).map_or(Access::Kept, Access::Ended), None, Some(seen));
             }
             return;
         }
+        let has_access = seen.content.as_ref().is_some_and(|content| self.has_access(content));
+        let is_blocked = has_access && self.account_is_ours && self.desired.ends.of(email) == Some(End::Blocked);
         let cause = match ownership {
             Ownership::Foreign => return,
             Ownership::Ours => Cause::Unwanted,
+            // A block names the person: it means also whom no object declares, whatever the policy.
+            Ownership::Unmarked if is_blocked && self.policy.is_declared => {
+                self.report_unmanaged(email, true);
+                Cause::Unmanaged
+            }
             Ownership::Unmarked if self.desired.scope != Scope::Account || !self.whole => return,
             Ownership::Unmarked => match self.policy.unmanaged {
                 Unmanaged::Ignore => return,
@@ -279,12 +303,9 @@ impl Planner<'_> {
                 }
             },
         };
-        // Who is blocked, or whose account is suspended, goes by somebody's word.
-        let has_end = ownership == Ownership::Ours && self.desired.ends.of(email).is_some();
-        let is_open = seen.content.as_ref().is_some_and(|content| !has_ended(content, self.policy.now));
-        let counts = is_open && !has_end;
+        let counted = loses_access(email, seen, &self.desired.ends, self.policy.now);
         let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
-        self.plan.changes.push(Change { counted: counts, ..removal });
+        self.plan.changes.push(Change { counted, ..removal });
     }
 
     /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve

@@ -18,13 +18,13 @@ mod policy;
 mod waiting;
 
 pub use change::{Cause, Change, Content, ObjectKey, Phase};
-pub(crate) use deletion::deletion;
-pub(crate) use diff::plan;
+pub(crate) use deletion::{deletion, guarded_deletion};
 pub use diff::{Hold, Plan};
+pub(crate) use diff::{is_owner_in_force, plan};
 pub use drift::Drift;
-pub(crate) use ends::plan as ends;
+pub(crate) use ends::{Gone, plan as ends};
 pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
 pub use members::limited;
 pub use observed::{FILES, Mark, Observed, RecentRemoval, Seen};
-pub use policy::{GUARD_WINDOW, GuardPolicy, Policy};
+pub use policy::{GUARD_WINDOW, GuardPolicy, Holding, Policy};

@@ -22,6 +22,8 @@ pub struct Policy {
     pub mark: Mark,
     /// What to do with what is there and not marked.
     pub adoption: Adoption,
+    /// Whether who is desired is declared by an object: then an end takes access away also where the mark on it is lost.
+    pub is_declared: bool,
     /// Correct or report drift.
     pub drift: DriftPolicy,
     /// What to do about members nobody declared.
@@ -51,6 +53,7 @@ impl Policy {
         Self {
             mark,
             adoption: store.adoption,
+            is_declared: true,
             drift: settings.drift,
             unmanaged: settings.unmanaged,
             paused: store.paused || annotations.paused,
@@ -59,6 +62,7 @@ impl Policy {
                 minimum_count: settings.minimum_count,
                 approved: annotations.approved.iter().map(ToString::to_string).collect(),
                 guarded_roles,
+                holding: Holding::No,
             },
             holds_windows: store.holds_windows(),
             now,
@@ -69,6 +73,18 @@ impl Policy {
     pub(crate) fn only_reporting(self) -> Self {
         Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: false, ..self }
     }
+}
+
+/// Whether the guard holds removals back since people are many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holding {
+    /// It does not.
+    #[default]
+    No,
+    /// It holds something back, and nobody knows any more whether they are many or the last who hold a role.
+    Perhaps,
+    /// It does.
+    Yes,
 }
 
 /// When removals are held back.
@@ -82,4 +98,6 @@ pub struct GuardPolicy {
     pub approved: Vec<String>,
     /// Roles that must not lose the last one who holds them in effect unasked.
     pub guarded_roles: BTreeSet<RoleName>,
+    /// Whether removals are held back already: then all are, until somebody approves them or nobody is to be removed.
+    pub holding: Holding,
 }

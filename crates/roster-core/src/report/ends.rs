@@ -1,4 +1,5 @@
-//! Report of a pass that made only ends by somebody's word: what else the objects say waits, and why.
+//! Report of a pass that made only ends by somebody's word, and single removals where a deletion waits: what else the
+//! objects say waits, and why.
 
 use super::{
     AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
@@ -19,12 +20,16 @@ pub enum OnlyEnds {
     Terminating,
     /// The Account is being deleted, and waits for the accounts that it manages.
     ManagedAccounts,
+    /// The Account is being deleted, and the removal guard holds that back.
+    DeletionHeld,
     /// The objects of these kinds are not known: the API server does not know the kind, or does not list it.
     Unknown(Vec<&'static str>),
     /// What is known of these kinds is being listed afresh, since another replica looked after the account before.
     Listing(Vec<&'static str>),
     /// An object of the account cannot be read, and may have counted before this process looked: which, and why.
     Unreadable(String),
+    /// A finalizer could not be set: without it the account, its catalog or its store could go before what is made here.
+    Unprotected,
 }
 
 impl OnlyEnds {
@@ -34,8 +39,10 @@ impl OnlyEnds {
         match self {
             Self::Terminating => "Terminating",
             Self::ManagedAccounts => "ManagedAccountsExist",
+            Self::DeletionHeld => "RemovalGuarded",
             Self::Unknown(_) | Self::Listing(_) => "DefinitionsMissing",
             Self::Unreadable(_) => "Unreadable",
+            Self::Unprotected => "FinalizerMissing",
         }
     }
 
@@ -47,6 +54,11 @@ impl OnlyEnds {
                  expiries and blocks are made, and the deletion policy decides about the rest"
                 .to_owned(),
             Self::ManagedAccounts => "the deletion waits for managed accounts".to_owned(),
+            Self::DeletionHeld => {
+                "the Account is being deleted, and the removal guard holds that back: only suspensions, expiries, blocks \
+                 and single removals are made; the Account says how to approve it"
+                    .to_owned()
+            }
             Self::Unknown(kinds) => format!(
                 "the API server does not list {}: until it does, only suspensions, expiries and blocks are made",
                 kinds.join(", ")
@@ -59,6 +71,9 @@ impl OnlyEnds {
                 "{what}; since it may have counted before, only suspensions, expiries and blocks are made until it is \
                  mended or deleted"
             ),
+            Self::Unprotected => "the finalizer of the Account, its catalog or its store could not be set: until it is, \
+                 only suspensions, expiries and blocks are made"
+                .to_owned(),
         }
     }
 
@@ -81,8 +96,8 @@ pub(super) fn report(
         outcome.end = match why {
             OnlyEnds::Terminating => PassEnd::Retry { why: why.message(), revokes: false, members: None },
             // When it is mended, that brings a pass about.
-            OnlyEnds::ManagedAccounts | OnlyEnds::Unreadable(_) => PassEnd::Done,
-            OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) => PassEnd::Waits,
+            OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) => PassEnd::Done,
+            OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) | OnlyEnds::Unprotected => PassEnd::Waits,
         };
     }
     let definitions = &judged.definitions;

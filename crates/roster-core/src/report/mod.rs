@@ -17,7 +17,7 @@ pub use bodies::{account_detail, orphan, readvise, recount, unreadable};
 pub use catalog::{catalog, rollout_message};
 pub use ends::OnlyEnds;
 pub use notice::{Notice, NoticeReason};
-pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, report};
+pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};
 pub use status::{Detail, DriftReport, Report, Synced, Waits};
 pub use store::{StoreFound, store};

@@ -8,16 +8,16 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Detail, DriftReport, Notice, OnlyEnds, Report, Synced,
+    Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
     bodies::{account_report, group_report, in_force, member_report, role_key, role_report},
     ends, notices, render,
 };
 use crate::{
-    api::{DriftEntry, HeldRemovals, SyncReason, limits::MAX_TEXT},
+    api::{APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, SyncReason, limits::MAX_TEXT},
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, KindName, ObjectRef, Scope},
-    plan::{Cause, Change, Hold, ObjectKey, Phase, Plan},
+    plan::{Cause, Change, Guarded, Hold, ObjectKey, Phase, Plan},
     resolve::{Access, Definitions, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
@@ -62,6 +62,11 @@ pub struct PassReport {
     pub confirmed: bool,
     /// Whether only ends by somebody's word were made.
     pub only_ends: bool,
+    /// Removals that the guard holds back, as far as the pass went.
+    pub guarded: Option<Guarded>,
+    /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
+    /// not judge the whole account.
+    pub holds: Option<bool>,
 }
 
 /// How a pass ended.
@@ -127,7 +132,15 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         wakes: judged.wakes.clone(),
         confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
         only_ends: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(_), .. }))),
+        guarded: None,
+        holds: None,
     };
+    if let Ok(Some(done)) = result {
+        outcome.guarded.clone_from(&done.plan.guarded);
+        let are_many = done.plan.guarded.as_ref().is_some_and(|guarded| guarded.are_many);
+        let is_judged = pass.scope == Scope::Account && done.only_ends.is_none();
+        outcome.holds = (are_many || is_judged && !done.interrupted && !done.plan.needs_account).then_some(are_many);
+    }
     match result {
         Ok(Some(done)) => {
             if done.plan.needs_account {
@@ -248,11 +261,11 @@ impl<'a> Outcomes<'a> {
         if let Some(hold) = self.plan.holds.get(object) {
             return Synced::No(Box::new(self.hold(*hold, object)));
         }
-        // What belongs to an account that is not ours is not ours either.
-        if self.plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
-            return Synced::No(Box::new(self.hold(Hold::NotOwned, &ObjectKey::Account)));
-        }
         match self.made.get(object) {
+            // What belongs to an account that is not ours is not ours either.
+            None if self.plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) => {
+                Synced::No(Box::new(self.hold(Hold::NotOwned, &ObjectKey::Account)))
+            }
             None => Synced::Yes { applied: false },
             Some(Ok(())) => Synced::Yes { applied: true },
             Some(Err(error)) => Synced::No(Box::new(failure(error))),
@@ -309,15 +322,7 @@ impl<'a> Outcomes<'a> {
     }
 
     pub(super) fn guard_message(&self) -> String {
-        let Some(guarded) = &self.plan.guarded else { return String::new() };
-        format!(
-            "{} removals are held back ({}): {}. If this is wanted, set the annotation {}={} on the Account",
-            guarded.members.len(),
-            listed(&guarded.members),
-            guarded.why,
-            crate::api::APPROVE_REMOVAL_ANNOTATION,
-            guarded.hash,
-        )
+        self.plan.guarded.as_ref().map(held).unwrap_or_default()
     }
 
     pub(super) fn member(
@@ -348,6 +353,10 @@ impl<'a> Outcomes<'a> {
         let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
         if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
             self.put_sync(&mut report, object);
+        } else if desired.is_some() && held.is_some() && view.findings.is_valid() {
+            let message = "not in the store: something that lowers this access is invalid (see Advised), and nobody new is \
+                           let in until it is mended";
+            report.waits = Some(Box::new(Waits { reason: "NotLetIn", message: message.to_owned(), stalled: true }));
         }
         report
     }
@@ -363,11 +372,7 @@ impl<'a> Outcomes<'a> {
         let failures: Vec<_> =
             self.made.iter().filter_map(|(object, made)| Some((object, made.as_ref().err()?))).collect();
         if let Some(guarded) = &self.plan.guarded {
-            report = report.unsynced(SyncReason::RemovalGuarded, self.guard_message());
-            if let Detail::Account { held_removals, .. } = &mut report.detail {
-                let members = i64::try_from(guarded.members.len()).unwrap_or(i64::MAX);
-                *held_removals = Some(HeldRemovals { members, hash: guarded.hash.clone() });
-            }
+            report = guard(report, guarded, held(guarded));
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
             let message =
@@ -399,6 +404,44 @@ impl<'a> Outcomes<'a> {
         }
         report
     }
+}
+
+/// Returns the message on removals that the guard holds back.
+#[must_use]
+pub fn held(guarded: &Guarded) -> String {
+    format!(
+        "{} removals are held back ({}): {}. If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the \
+         Account",
+        guarded.members.len(),
+        listed(&guarded.members),
+        guarded.why,
+        guarded.hash,
+    )
+}
+
+/// Returns the message on the deletion of an Account that the guard holds back.
+#[must_use]
+pub fn held_deletion(guarded: &Guarded) -> String {
+    format!(
+        "the deletion of this Account is held back: {} people would lose their access ({}); {}. If this is wanted, set the \
+         annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account; to let the Account go and leave everybody their \
+         access, set spec.deletionPolicy to Orphan",
+        guarded.members.len(),
+        listed(&guarded.members),
+        guarded.why,
+        guarded.hash,
+    )
+}
+
+/// Returns the report on an Account of which the guard holds something back.
+#[must_use]
+pub fn guard(report: Report, guarded: &Guarded, message: String) -> Report {
+    let mut report = report.unsynced(SyncReason::RemovalGuarded, message);
+    if let Detail::Account { held_removals, .. } = &mut report.detail {
+        let members = i64::try_from(guarded.members.len()).unwrap_or(i64::MAX);
+        *held_removals = Some(HeldRemovals { members, hash: guarded.hash.clone() });
+    }
+    report
 }
 
 /// Lists the first of these, and counts the others.

@@ -166,8 +166,9 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     let admitted = admission::check_parent(snapshot, &mut findings);
     let frozen = !findings.findings().is_valid();
     // Approval that is withdrawn ends access even where, for another reason, nothing else changes.
-    let awaits_approval = admitted && admission::awaits_approval(snapshot);
-    if let Some(parent) = account.parent().filter(|_| awaits_approval) {
+    let awaits_approval = admission::awaits_approval(snapshot);
+    // Of a parent that does not admit the account nothing is revealed.
+    if let Some(parent) = account.parent().filter(|_| awaits_approval && admitted) {
         findings.add_whole(FindingKind::ApprovalPending(parent));
     }
     let shared = (!findings.findings().is_valid()).then(|| Arc::new(findings.findings().clone()));

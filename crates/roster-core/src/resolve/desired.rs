@@ -271,6 +271,17 @@ pub enum Access {
 }
 
 impl Access {
+    /// Returns whether somebody's word, or the time that it sets, has ended it by now.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let is_late = match self {
+            Self::Exactly(content) | Self::AtMost(content) => content.window.is_over(now),
+            Self::KeptWithin(window) => window.is_over(now),
+            Self::Kept | Self::Ended(_) => false,
+        };
+        is_late || self.ended().is_some()
+    }
+
     /// Whose word has ended it, if somebody's has.
     #[must_use]
     pub fn ended(&self) -> Option<End> {

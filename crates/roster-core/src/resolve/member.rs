@@ -24,7 +24,7 @@ const ROLE: &str = "spec.roleRef";
 const GROUPS: &str = "spec.groupRefs";
 
 /// What the memberships of one address come to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ResolvedMember {
     /// What the store should hold; nothing where no membership counts.
     pub desired: Option<DesiredMember>,
@@ -112,9 +112,20 @@ impl Definitions {
             let view = |one: &&MemberFacts| self.view(one, Some(FindingKind::OwnerIsMember(email.clone())));
             return ResolvedMember { desired: None, potential: None, views: facts.iter().map(view).collect() };
         }
+        self.ordinary_member(email, facts, accepted)
+    }
+
+    /// Resolves all memberships of one address, also where it is that of the owner whom the Account names: somebody else
+    /// may be the owner in force.
+    pub(crate) fn ordinary_member(
+        &self,
+        email: &Email,
+        facts: &[&MemberFacts],
+        accepted: &dyn Fn(&Name) -> bool,
+    ) -> ResolvedMember {
         // The order in which they are given must not show in what is stored.
         let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
-            return ResolvedMember { desired: None, potential: None, views: SmallVec::new() };
+            return ResolvedMember::default();
         };
         let origin = Origin { kind: "Membership", name: first.name.clone(), generation: first.generation };
         let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);

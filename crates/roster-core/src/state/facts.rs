@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{
-        AccountSpec, IdentityStoreSpec, InvitationSpec, MembershipSpec, PermissionCatalogSpec, RoleRef, RoleSpec,
-        UserGroupSpec,
+        AccountSpec, IdentityStoreSpec, InvitationSpec, ManagedAccounts, MembershipSpec, PermissionCatalogSpec,
+        RoleRef, RoleSpec, UserGroupSpec,
     },
     model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name, RoleName},
 };
@@ -45,6 +45,18 @@ impl AccountFacts {
     pub fn parent(&self) -> Option<AccountKey> {
         let parent = self.spec.parent_ref.as_ref()?;
         Some(AccountKey::new(parent.namespace.as_deref().unwrap_or(&self.namespace), &parent.name))
+    }
+
+    /// Returns whether an account that it manages loses its approval where it becomes `now`.
+    #[must_use]
+    pub fn withdraws_approval(&self, now: &Self) -> bool {
+        let before = self.spec.managed_accounts.as_ref();
+        now.spec.managed_accounts.as_ref().is_some_and(|now| {
+            let stays = |before: &ManagedAccounts| {
+                before.need_approval && before.approved.iter().all(|one| now.approved.contains(one))
+            };
+            now.need_approval && !before.is_some_and(stays)
+        })
     }
 }
 

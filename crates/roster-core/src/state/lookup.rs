@@ -49,15 +49,17 @@ impl Index {
     pub(super) fn meet(&mut self, email: Option<&Email>, account: &AccountKey) {
         let Some(email) = email else { return };
         let keys = self.people.entry(email.clone()).or_default();
-        let place = keys.partition_point(|key| key < account);
+        // After those of the same account, of which there may be very many.
+        let place = keys.partition_point(|key| key <= account);
         keys.insert(place, account.clone());
     }
 
     /// Notes that an object of an account no longer names an address.
     pub(super) fn part(&mut self, email: Option<&Email>, account: &AccountKey) {
         let Some((email, keys)) = email.and_then(|email| Some((email, self.people.get_mut(email)?))) else { return };
-        if let Ok(place) = keys.binary_search(account) {
-            keys.remove(place);
+        let after = keys.partition_point(|key| key <= account);
+        if let Some(last) = after.checked_sub(1).filter(|last| keys.get(*last) == Some(account)) {
+            keys.remove(last);
         }
         if keys.is_empty() {
             self.people.remove(email);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
@@ -170,13 +171,16 @@ impl Object {
         self.meta().is_some_and(|meta| meta.deleting)
     }
 
-    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes.
+    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes or
+    /// is over.
     #[must_use]
-    pub fn takes_away(&self) -> bool {
+    pub fn takes_away(&self, now: Timestamp) -> bool {
         match self {
             Self::Account(record) => record.facts.spec.suspended,
             Self::Store(record) => !record.facts.blocked.is_empty(),
-            Self::Member(record) => record.facts.suspended || record.meta.deleting,
+            Self::Member(record) => {
+                record.facts.suspended || record.meta.deleting || record.facts.window().is_over(now)
+            }
             _ => false,
         }
     }

@@ -437,3 +437,130 @@ fn one_persons_end_replaces_another() {
     let content = pass.memory.members[&email(DANA)].content.as_ref().unwrap();
     assert_eq!(content.ended, Some(End::Blocked));
 }
+
+/// A pass over `dana`, who is suspended meanwhile, after `damage` was done to the store.
+fn suspended_after(rest: &str, adoption: Adoption, damage: impl Fn(&mut Pass)) -> Pass {
+    let mut pass = dana();
+    (pass.policy.adoption, pass.policy.now) = (adoption, "2026-01-01T00:00:00Z".parse().unwrap());
+    damage(&mut pass);
+    set(&mut pass, "dana", rest);
+    pass.run();
+    pass
+}
+
+#[test]
+fn an_end_takes_access_away_also_where_the_mark_of_the_member_is_lost() {
+    let unmark = |pass: &mut Pass| {
+        let seen = pass.memory.members.get_mut(&email(DANA)).unwrap();
+        (seen.mark, seen.fingerprint) = (None, None);
+    };
+    for adoption in [Adoption::Never, Adoption::IfIdentical, Adoption::Always] {
+        for rest in ["suspended: true", "expiresAt: 2020-01-01T00:00:00Z"] {
+            let pass = suspended_after(&format!("roleRef: {{name: editor}}, {rest}"), adoption, unmark);
+            let content = pass.memory.members[&email(DANA)].content.as_ref().unwrap();
+            let is_over = content.ended.is_some() || content.window.is_over(pass.policy.now);
+            assert!(is_over, "{adoption:?}, {rest}: {content:?}");
+        }
+    }
+    // What may be given, adoption decides.
+    let pass = suspended_after("roleRef: {name: viewer}", Adoption::Never, unmark);
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+    // What another cluster has marked is not touched.
+    let pass = suspended_after("roleRef: {name: editor}, suspended: true", Adoption::Always, |pass| {
+        let mark = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
+        pass.memory.members.get_mut(&email(DANA)).unwrap().mark = Some(mark);
+    });
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+#[test]
+fn an_end_takes_access_away_also_where_the_mark_of_the_account_is_lost() {
+    let unmark = |pass: &mut Pass| {
+        let seen = pass.memory.account.as_mut().unwrap();
+        (seen.mark, seen.fingerprint) = (None, None);
+        seen.content.as_mut().unwrap().display_name = "Somebody else's".into();
+    };
+    let pass = suspended_after("roleRef: {name: editor}, suspended: true", Adoption::IfIdentical, unmark);
+    assert_eq!(pass.memory.members[&email(DANA)].content.as_ref().unwrap().ended, Some(End::Suspended));
+    assert_eq!(pass.memory.account.as_ref().unwrap().mark, None);
+    assert_eq!(pass.plan().holds.get(&ObjectKey::Account), Some(&Hold::NotOwned));
+    // Nothing else is done in it.
+    let pass = suspended_after("roleRef: {name: viewer}", Adoption::IfIdentical, unmark);
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+#[test]
+fn a_block_means_also_whom_no_object_declares() {
+    for unmanaged in [Unmanaged::Ignore, Unmanaged::Report, Unmanaged::Remove] {
+        let mut pass = dana();
+        pass.policy.unmanaged = unmanaged;
+        let content = pass.memory.members[&email(DANA)].content.clone();
+        let stranger = Seen { content, mark: None, fingerprint: None };
+        for name in ["x@acme.example", "y@acme.example"] {
+            pass.memory.members.insert(email(name), stranger.clone());
+        }
+        pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: x@acme.example}]}");
+        // Also in a pass over the person alone, and where objects cannot be taken at their word.
+        let ends = pass.ends();
+        assert_eq!(table(&ends), ["Narrow adoption put member x@acme.example"]);
+        let plan = pass.run_within(Scope::Members([email("x@acme.example")].into()));
+        assert_eq!(table(&plan), ["Narrow unmanaged remove member x@acme.example"]);
+        assert_eq!(pass.access("x@acme.example"), "nobody");
+        assert_eq!(pass.access("y@acme.example"), "docs: Edit, billing: Allowed");
+    }
+}
+
+#[test]
+fn an_account_that_was_orphaned_and_made_again_ends_what_has_ended_meanwhile() {
+    let mut pass = Pass::synced(
+        "acme",
+        &(PLAIN.to_owned()
+            + &membership("dana", "roleRef: {name: editor}")
+            + &membership("eve", "roleRef: {name: editor}")),
+    );
+    pass.policy.mark.uid = "uid-9".into();
+    set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
+    pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: eve@acme.example}]}");
+    pass.run();
+    for (name, end) in [("dana", End::Suspended), ("eve", End::Blocked)] {
+        let content = pass.memory.members[&email(&format!("{name}@acme.example"))].content.as_ref().unwrap();
+        assert_eq!(content.ended, Some(end), "{name}");
+    }
+}
+
+const OWNED: &str = "
+kind: PermissionCatalog
+metadata: {name: owned}
+spec:
+  sections: [{name: docs, levels: [None, View, Edit]}]
+  roles: [{name: owner, allPermissions: true, heldBy: AccountOwner}]
+  ownerRole: owner
+---
+kind: Account
+metadata: {name: acme}
+spec: {catalogRef: {name: owned}, owner: {email: olga@acme.example}}
+";
+
+#[test]
+fn an_owner_who_stays_is_blocked_also_where_the_mark_is_lost() {
+    let mut pass = Pass::synced("acme", OWNED);
+    pass.world.add(
+        "kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: owned}, owner: {email: nina@acme.example}}",
+    );
+    let olga = email("olga@acme.example");
+    (pass.memory.members.get_mut(&olga).unwrap()).mark = None;
+    pass.run();
+    assert_eq!(pass.access("olga@acme.example"), "docs: Edit");
+    pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: olga@acme.example}]}");
+    pass.run();
+    assert_eq!(pass.memory.members[&olga].content.as_ref().unwrap().ended, Some(End::Blocked));
+}
+
+#[test]
+fn an_owner_stays_though_somebody_cleared_the_field_while_the_catalog_is_missing() {
+    let mut pass = Pass::synced("acme", OWNED);
+    pass.world.catalogs.clear();
+    pass.memory.account.as_mut().unwrap().content.as_mut().unwrap().owner = None;
+    assert_eq!(table(&pass.run()), [""; 0]);
+    assert_eq!(pass.access("olga@acme.example"), "docs: Edit");
+}

@@ -2,7 +2,12 @@
 
 use crate::support::{PLAIN, Pass, crowd, email, membership, table};
 use jiff::SignedDuration;
-use roster_core::{api::Unmanaged, model::Scope, plan::Seen, resolve::MemberContent};
+use roster_core::{
+    api::Unmanaged,
+    model::Scope,
+    plan::{Holding, Seen},
+    resolve::MemberContent,
+};
 
 /// `acme` with that many viewers in the store.
 fn viewers(count: usize) -> Pass {
@@ -368,4 +373,35 @@ fn an_owner_who_stays_counts_when_the_layout_leaves_nothing_of_their_access() {
     pass.world.add(&third);
     assert_eq!(pass.run().guarded.unwrap().members.len(), 4);
     assert_eq!(pass.memory.access("m0@acme.example"), "s1: Edit");
+}
+
+#[test]
+fn what_is_held_since_it_is_many_stays_held_and_the_last_holder_does_not() {
+    let mut pass = viewers(12);
+    delete(&mut pass, 0, 8);
+    assert!(pass.run().guarded.unwrap().are_many);
+    // Two of them are there again; the others are few by now, and what went before is long ago.
+    pass.policy.guard.holding = Holding::Yes;
+    for place in 0..5 {
+        pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
+    }
+    later(&mut pass, 3_600);
+    let guarded = pass.run().guarded.unwrap();
+    assert_eq!(guarded.members.len(), 3);
+    assert_eq!(guarded.why, "3 of 12 members are still to be removed or left without access");
+    // Somebody approves them, or nobody is to go any more.
+    let mut approved = pass.clone();
+    approved.policy.guard.approved = vec![guarded.hash];
+    assert_eq!(approved.run().approved().count(), 3);
+    for place in 5..8 {
+        pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
+    }
+    assert_eq!(pass.run().guarded, None);
+    let catalog = PLAIN.replace(
+        "{name: viewer, permissions: {docs: View}}",
+        "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
+    );
+    let mut pass = Pass::synced("acme", &(catalog + &crowd(1, "viewer")));
+    delete(&mut pass, 0, 1);
+    assert!(!pass.run().guarded.unwrap().are_many);
 }

@@ -15,6 +15,7 @@
 
 mod accounts;
 mod catalogs;
+mod deletion;
 mod drift;
 mod front_door;
 mod guard;

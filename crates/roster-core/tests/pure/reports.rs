@@ -131,3 +131,24 @@ fn a_failed_pass_over_one_member_keeps_the_number_of_managed_accounts() {
     // Of an Account that nobody has looked at, nothing is said.
     assert_eq!(account(&failed, &StatusDigest::default()).get("managedAccounts"), None);
 }
+
+#[test]
+fn who_is_not_let_in_since_something_that_lowers_is_invalid_is_not_ready() {
+    let lowers = "---\nkind: Role\nmetadata: {name: lower}\nspec: {accountRef: {name: acme}, overrides: editor, permissions: {dcos: View}}\n";
+    let dana = membership("dana", "roleRef: {name: editor}");
+    let pass = Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana + lowers)));
+    let said = |observed: &Observed| {
+        let reports = reports(&pass, None, observed, fine);
+        let is_member = |report: &&Report| matches!(report.detail, roster_core::report::Detail::Member { .. });
+        let report = reports.reports.iter().map(|(_, report)| report).find(is_member).unwrap();
+        conditions(&render(report, &StatusDigest::default(), jiff::Timestamp::UNIX_EPOCH).unwrap().json)
+    };
+    let nowhere = said(&Observed::default());
+    assert!(nowhere["Ready"].starts_with("False NotLetIn not in the store"), "{nowhere:?}");
+    assert!(nowhere["Valid"].starts_with("True") && nowhere["Advised"].starts_with("True"), "{nowhere:?}");
+    // Who had access before keeps at most that.
+    let mut before = Pass::synced("acme", &(PORTAL.to_owned() + &dana));
+    before.world.add(lowers);
+    let held = said(&before.memory.observe(&roster_core::model::Scope::Account, pass.policy.now));
+    assert!(held["Ready"].starts_with("True"), "{held:?}");
+}

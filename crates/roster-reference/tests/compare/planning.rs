@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     model::{AccountKey, Email, Layout, RoleName, Scope},
-    plan::{Content, GuardPolicy, Hold, Mark, ObjectKey, Observed, Plan, Policy, Seen},
+    plan::{Content, GuardPolicy, Hold, Holding, Mark, ObjectKey, Observed, Plan, Policy, Seen},
     resolve::{AccountContent, Desired, GroupContent, MemberContent, RoleContent},
     testing::plan,
 };
@@ -127,10 +127,17 @@ fn policy(holds_windows: bool, now: Timestamp) -> Policy {
     Policy {
         mark: mark(),
         adoption: Adoption::IfIdentical,
+        is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
         paused: false,
-        guard: GuardPolicy { maximum_percent: 100, minimum_count: u32::MAX, approved: Vec::new(), guarded_roles },
+        guard: GuardPolicy {
+            maximum_percent: 100,
+            minimum_count: u32::MAX,
+            approved: Vec::new(),
+            guarded_roles,
+            holding: Holding::No,
+        },
         holds_windows,
         now,
     }
@@ -456,7 +463,13 @@ proptest! {
             minimum_count,
         };
         let guarded = |guarded_roles: BTreeSet<RoleName>| {
-            let guard = GuardPolicy { maximum_percent, minimum_count, approved: Vec::new(), guarded_roles };
+            let guard = GuardPolicy {
+                maximum_percent,
+                minimum_count,
+                approved: Vec::new(),
+                guarded_roles,
+                holding: Holding::No,
+            };
             plan(&engine.desired, &memory.observe(), &Policy { guard, ..policy(true, now) }).guarded
         };
         let by_count = GuardQuestion { holders_before: BTreeMap::new(), ..question.clone() };

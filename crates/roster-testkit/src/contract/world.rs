@@ -10,7 +10,7 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     contract::{Batch, Claim, Epoch, Outcome, Slots, Store},
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
-    plan::{Change, GuardPolicy, Mark, ObjectKey, Observed, Plan, Policy},
+    plan::{Change, GuardPolicy, Holding, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
         Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
         RoleContent,
@@ -69,6 +69,7 @@ pub fn world(name: &str) -> World {
         policy: Policy {
             mark,
             adoption: Adoption::IfIdentical,
+            is_declared: true,
             drift: DriftPolicy::Correct,
             unmanaged: Unmanaged::Report,
             paused: false,
@@ -77,6 +78,7 @@ pub fn world(name: &str) -> World {
                 minimum_count: u32::MAX,
                 approved: Vec::new(),
                 guarded_roles: BTreeSet::new(),
+                holding: Holding::No,
             },
             holds_windows: true,
             now: NOW,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roster_core::{
-    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, StoreLook, leases::LeaseEvent},
+    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, Staying, StoreLook, leases::LeaseEvent},
     model::{Email, KindName},
     report::StoreFound,
     state::WatchEvent,
@@ -245,7 +245,7 @@ impl Sim {
         &mut self,
         account: &roster_core::model::AccountKey,
         uid: &str,
-    ) -> Result<bool, ApiFault> {
+    ) -> Result<Staying, ApiFault> {
         match self.trouble() {
             Some(_) => Err(lost()),
             None => Ok(self.cluster.stays(account, uid)),

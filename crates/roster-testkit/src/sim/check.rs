@@ -159,7 +159,7 @@ impl Checker {
         self.touch(write.account);
         self.fence(write);
         let pass = &write.running.pass;
-        if let PassWork::Reconcile(_) = &pass.work {
+        if let PassWork::Reconcile(_) | PassWork::Delete(_) = &pass.work {
             let picture = &write.running.delivered;
             let then = picture.answer(write.account, pass.now);
             let now = picture.answer(write.account, write.wall);
@@ -295,9 +295,6 @@ impl Checker {
 
     fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {
         let (account, picture) = (write.account, &write.running.delivered);
-        if picture.deleting.contains(account) {
-            return;
-        }
         let is_explicit = |email: &Email| {
             let mut members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
             // Who should have something loses it between two single writes only.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use roster_core::{
     api,
-    control::{ApiFault, RecordWrite, StatusWritten},
+    control::{ApiFault, RecordWrite, StatusWritten, Staying},
     model::{AccountKey, KindName, Name, ObjectRef},
     state::{Meta, Object, StatusDigest},
 };
@@ -363,17 +363,20 @@ impl Cluster {
     /// Returns whether the Account of this UID, its namespace and the definitions are there to stay, as
     /// `src/cluster/fresh.rs` finds out.
     #[must_use]
-    pub fn stays(&self, account: &AccountKey, uid: &str) -> bool {
+    pub fn stays(&self, account: &AccountKey, uid: &str) -> Staying {
         let there = |kind, namespace: &Name, name: &Name| {
             let object = ObjectRef { kind, namespace: namespace.clone(), name: name.clone() };
-            self.objects.get(&object).filter(|stored| stored.metadata.deletion_timestamp.is_none())
+            self.objects.get(&object)
         };
-        let object = there(KindName::Account, &account.namespace, &account.name);
+        let is_ending = |stored: &Arc<Stored>| stored.metadata.deletion_timestamp.is_some();
+        let object = there(KindName::Account, &account.namespace, &account.name)
+            .filter(|stored| stored.metadata.uid.as_deref() == Some(uid));
         let without = [KindName::Namespace, KindName::CatalogRecord];
         let mut kinds = KindName::ALL.into_iter().filter(|kind| !without.contains(kind));
-        object.is_some_and(|stored| stored.metadata.uid.as_deref() == Some(uid))
-            && there(KindName::Namespace, &Name::default(), &account.namespace).is_some()
-            && kinds.all(|kind| matches!(self.definition(kind), Definition::Served | Definition::Denied))
+        let others_stay = there(KindName::Namespace, &Name::default(), &account.namespace)
+            .is_some_and(|stored| !is_ending(stored))
+            && kinds.all(|kind| matches!(self.definition(kind), Definition::Served | Definition::Denied));
+        Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay)
     }
 
     /// Returns whether the definition of a kind is not there.

@@ -262,6 +262,9 @@ impl<'a> Town<'a> {
                 let back = self.account(&mut random, index, &store);
                 let object = object(KindName::Account, &account.namespace, &account.name);
                 self.push(mix(&[id, 1]), at + random.between(1, 60) * SECOND, Act::Apply(object.clone(), back));
+                if random.chance(60) {
+                    self.push(mix(&[id, 2]), at + random.between(5, 40) * SECOND, Act::Approve(account));
+                }
                 Act::Delete(object)
             }
             94 if self.features.labels => {

@@ -2,7 +2,7 @@
 
 use roster_core::{
     contract::StoreError,
-    control::PassId,
+    control::{PassId, Staying},
     model::{Name, Scope},
     plan::Seen,
     resolve::MemberContent,
@@ -102,7 +102,7 @@ impl Sim {
             Request::Apply(..) => self.step_apply(number, id, request, &store_name, since),
             Request::Stays(account, uid) => {
                 let result = self.read_afresh(account, uid);
-                if matches!(result, Ok(true)) {
+                if matches!(result, Ok(Staying::All)) {
                     self.replicas[number].fresh.insert(account.clone(), time);
                 }
                 self.story.tell_account(time, account, || {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{
-    api::{DeletionPolicy, PAUSED_ANNOTATION},
+    api::{DeletionPolicy, PAUSED_ANNOTATION, ParentRef},
     contract::AuditQuery,
-    control::Control,
+    control::{Control, Staying},
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
 };
 use roster_reference::{AccountAnswer, Statement};
@@ -76,7 +76,10 @@ impl Sim {
         let wall = self.clock.wall();
         let Some(answer) = picture.answer(account, wall) else { return };
         let uid = self.cluster.get(&reference(account)).and_then(|stored| stored.metadata.uid.clone());
-        if picture.deleting.contains(account) || !self.cluster.stays(account, uid.as_deref().unwrap_or_default()) {
+        if picture.deleting.contains(account) {
+            return self.deletion_rests(picture, account);
+        }
+        if self.cluster.stays(account, uid.as_deref().unwrap_or_default()) != Staying::All {
             return;
         }
         let name = store_of(picture, account).unwrap_or_default();
@@ -202,6 +205,21 @@ impl Sim {
                     "the account waits for a revision of its catalog".to_owned(),
                 );
             }
+        }
+    }
+
+    /// An Account that is being deleted waits for managed accounts, or for somebody's approval.
+    fn deletion_rests(&mut self, picture: &Picture, account: &AccountKey) {
+        let is_parent = |parent: &ParentRef, namespace: &str| {
+            let of = parent.namespace.as_deref().unwrap_or(namespace);
+            *parent.name == *account.name && *of == *account.namespace
+        };
+        let mut all = picture.world.accounts.iter();
+        let is_managing = all.any(|((namespace, _), other)| {
+            other.spec.parent_ref.as_ref().is_some_and(|parent| is_parent(parent, namespace))
+        });
+        if !is_managing && !self.is_guarded(account) {
+            self.checker.fail("deletion", Some(account), "the deletion waits, and nobody says for what".to_owned());
         }
     }
 

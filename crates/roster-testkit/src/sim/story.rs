@@ -120,7 +120,7 @@ pub fn describe(pass: &Pass) -> String {
         PassWork::Delete(work) => {
             format!("the deletion of the account; {} managed accounts", work.children.len())
         }
-        PassWork::SetFinalizers(objects) => format!("to set {} finalizers", objects.len()),
+        PassWork::SetFinalizers(objects, _) => format!("to set {} finalizers", objects.len()),
     }
 }
 
@@ -137,8 +137,10 @@ pub fn describe_end(end: &PassEnded) -> String {
         },
         PassEnded::Deleted(Deleted::Done(changes)) => format!("the deletion is done, {changes} changes"),
         PassEnded::Deleted(Deleted::Waits(children, _)) => format!("the deletion waits for {children:?}"),
-        PassEnded::Deleted(Deleted::Retry(error)) => format!("the deletion is tried again: {error}"),
-        PassEnded::FinalizersSet(result) => format!("finalizers set: {result:?}"),
+        PassEnded::Deleted(Deleted::Held(guarded, _)) => format!("the deletion is held back: {}", guarded.why),
+        PassEnded::Deleted(Deleted::Retry(error, _)) => format!("the deletion is tried again: {error}"),
+        PassEnded::FinalizersSet(Ok(())) => "finalizers set".to_owned(),
+        PassEnded::FinalizersSet(Err((fault, _))) => format!("finalizers not set: {fault}"),
         PassEnded::BrokeOff => "the pass broke off".to_owned(),
     }
 }

@@ -109,7 +109,10 @@ fn trouble(
         }
         3 if features.refusals => {
             let (account, store) = random.pick(accounts).clone();
-            let object = ObjectKey::Member(person(random.below(8)));
+            let object = match random.below(10) {
+                8.. => ObjectKey::Account,
+                number => ObjectKey::Member(person(number)),
+            };
             let fault = StoreFault::Refused(account, object, StoreError::Invalid("no".to_owned()));
             Some((Act::Store(store.clone(), fault.clone(), true), Some((lasts, Act::Store(store, fault, false)))))
         }

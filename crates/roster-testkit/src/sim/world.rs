@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Outcome, StoreError},
-    control::{ApiFault, Permit, World},
+    control::{ApiFault, Permit, Staying, World},
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
 };
@@ -38,7 +38,7 @@ pub enum Answer {
     Claimed(Result<(), StoreError>),
     Observed(Box<Result<Observed, StoreError>>),
     Applied(Result<Vec<Outcome>, StoreError>),
-    Stays(Result<bool, ApiFault>),
+    Stays(Result<Staying, ApiFault>),
     LacksDefinition(Result<bool, ApiFault>),
     FinalizerSet(Result<(), ApiFault>),
 }
@@ -108,7 +108,7 @@ impl World for SimWorld {
         SLICE
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<bool, ApiFault> {
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<Staying, ApiFault> {
         match self.ask(Request::Stays(account.clone(), Name::new(uid))).await {
             Answer::Stays(result) => result,
             _ => mixed_up(),

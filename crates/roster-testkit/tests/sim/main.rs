@@ -1,5 +1,6 @@
 //! The simulator on a fixed set of seeds, and known defects of the loop.
 
+mod adverse;
 mod mended;
 mod script;
 

@@ -20,7 +20,7 @@ pub(in crate::control) enum WorkItem {
 /// Lane in which work waits; an earlier one goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::control) enum Lane {
-    /// Somebody's word takes access away, or something is gone.
+    /// Somebody's word takes access away, or a Membership or an Invitation is gone.
     Revocations,
     /// Something changed, or a pass failed.
     Changes,

@@ -11,7 +11,7 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     evaluate::{Context, ends, evaluate, judge, prepare},
     model::{AccountKey, Scope},
-    plan::{GuardPolicy, Mark, Plan, Policy},
+    plan::{GuardPolicy, Holding, Mark, Plan, Policy},
     state::SnapshotSource as _,
 };
 
@@ -24,6 +24,7 @@ pub fn policy(account: &str) -> Policy {
     Policy {
         mark: mark(&World::key(account)),
         adoption: Adoption::IfIdentical,
+        is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
         paused: false,
@@ -32,6 +33,7 @@ pub fn policy(account: &str) -> Policy {
             minimum_count: 5,
             approved: Vec::new(),
             guarded_roles: BTreeSet::new(),
+            holding: Holding::No,
         },
         holds_windows: true,
         now: Timestamp::UNIX_EPOCH,
@@ -84,7 +86,8 @@ impl Pass {
             defaults.removal_guard.minimum_count = policy.guard.minimum_count;
         }
         snapshot.annotations.paused |= policy.paused;
-        let context = Context { approved: &policy.guard.approved, ..Context::new(policy.mark.clone(), policy.now) };
+        let (approved, holding) = (&policy.guard.approved, policy.guard.holding);
+        let context = Context { approved, holding, ..Context::new(policy.mark.clone(), policy.now) };
         let observed = self.memory.observe(&scope, policy.now);
         let made = evaluate(&prepare(&snapshot), &members, &observed, &context).plan;
         if made.needs_account && scope != Scope::Account {

@@ -1,0 +1,153 @@
+//! Deletion of an account: the removal guard judges it as the removal of everybody at once.
+
+use std::collections::BTreeSet;
+
+use crate::support::{PLAIN, Pass, crowd, email, membership, table};
+use jiff::SignedDuration;
+use roster_core::{
+    evaluate::{Context, delete_guarded, ends_and_removals, judge, prepare},
+    model::Scope,
+    plan::{Plan, Seen},
+    resolve::MemberContent,
+    state::SnapshotSource as _,
+};
+
+fn planned(
+    pass: &Pass,
+    plan: impl Fn(
+        &roster_core::evaluate::Prepared,
+        &roster_core::evaluate::Judged,
+        &roster_core::plan::Observed,
+        &Context<'_>,
+    ) -> Plan,
+) -> Plan {
+    let (key, index) = (crate::support::World::key(&pass.account), pass.world.index());
+    let (snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &Scope::Account).unwrap());
+    let approved = &pass.policy.guard.approved;
+    let context = Context { approved, ..Context::new(pass.policy.mark.clone(), pass.policy.now) };
+    let (prepared, observed) = (prepare(&snapshot), pass.memory.observe(&Scope::Account, pass.policy.now));
+    plan(&prepared, &judge(&prepared, &members, &context), &observed, &context)
+}
+
+fn deleted(pass: &Pass) -> Plan {
+    planned(pass, |prepared, judged, observed, context| {
+        delete_guarded(prepared, judged, observed, context, &BTreeSet::new())
+    })
+}
+
+/// The plan for as long as the deletion waits.
+fn meanwhile(pass: &Pass) -> Plan {
+    planned(pass, ends_and_removals)
+}
+
+fn viewers(count: usize) -> Pass {
+    Pass::synced("acme", &(PLAIN.to_owned() + &crowd(count, "viewer")))
+}
+
+fn without(mut pass: Pass, count: usize) -> Pass {
+    for place in 0..count {
+        pass.world.members.retain(|(_, name), _| *name != format!("m{place}"));
+    }
+    pass
+}
+
+#[test]
+fn five_people_are_held_and_an_approval_lets_them_go() {
+    let mut pass = viewers(5);
+    let plan = deleted(&pass);
+    assert_eq!(plan.changes, []);
+    let guarded = plan.guarded.unwrap();
+    assert_eq!(guarded.members.len(), 5);
+    assert_eq!(
+        guarded.why,
+        "5 of 5 members would be removed or left without access within 10 minutes; the guard allows 25% or fewer than 5"
+    );
+    pass.policy.guard.approved = vec![guarded.hash];
+    let plan = deleted(&pass);
+    assert_eq!(plan.guarded, None);
+    assert_eq!(plan.changes.len(), 8, "{:?}", table(&plan));
+    // Of another set of people nobody has approved anything.
+    pass.world.add(&membership("new", "roleRef: {name: viewer}"));
+    pass.run();
+    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 6);
+}
+
+#[test]
+fn four_people_go_unless_others_went_before_them() {
+    let pass = viewers(4);
+    assert_eq!(deleted(&pass).guarded, None);
+    let mut pass = without(viewers(8), 4);
+    pass.run();
+    assert_eq!(pass.memory.members.len(), 4);
+    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 4);
+    pass.policy.now += SignedDuration::from_secs(601);
+    assert_eq!(deleted(&pass).guarded, None);
+}
+
+#[test]
+fn the_last_holder_of_a_role_with_minimum_holders_is_held() {
+    let catalog = PLAIN.replace(
+        "{name: viewer, permissions: {docs: View}}",
+        "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
+    );
+    let pass = Pass::synced("acme", &(catalog + &crowd(1, "viewer")));
+    assert_eq!(deleted(&pass).guarded.unwrap().why, "the last holder of role viewer would be removed");
+}
+
+#[test]
+fn whose_access_somebodys_word_has_ended_is_not_held() {
+    let mut pass = viewers(6);
+    pass.world.add(&membership("m0", "roleRef: {name: viewer}, suspended: true"));
+    pass.run();
+    pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: m1@acme.example}]}");
+    // The one before it is in the store, the other one is not there yet.
+    assert_eq!(deleted(&pass).guarded, None);
+    let mut pass = viewers(6);
+    pass.world.add("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: plain}, suspended: true}");
+    assert_eq!(deleted(&pass).guarded, None);
+}
+
+#[test]
+fn people_of_the_container_whom_nobody_declared_count() {
+    let mut pass = viewers(4);
+    let content = pass.memory.members[&email("m0@acme.example")].content.clone();
+    pass.memory.members.insert(email("x@acme.example"), Seen { content, mark: None, fingerprint: None });
+    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 5);
+    let ended = MemberContent { ended: Some(roster_core::resolve::End::Suspended), ..MemberContent::default() };
+    let seen = Seen { content: Some(ended), mark: None, fingerprint: None };
+    pass.memory.members.insert(email("x@acme.example"), seen);
+    assert_eq!(deleted(&pass).guarded, None);
+}
+
+#[test]
+fn while_it_waits_ends_and_single_removals_are_made_and_nothing_is_given() {
+    let mut pass = without(viewers(8), 1);
+    pass.world.add(&membership("m1", "roleRef: {name: viewer}, suspended: true"));
+    pass.world.add(&membership("m2", "roleRef: {name: editor}"));
+    pass.world.add(&membership("new", "roleRef: {name: viewer}"));
+    let plan = meanwhile(&pass);
+    assert_eq!(
+        table(&plan),
+        ["Narrow spec put member m1@acme.example", "Narrow unwanted remove member m0@acme.example counted"]
+    );
+    // A prune is held, the end of somebody's access is not.
+    let mut pass = without(viewers(8), 6);
+    pass.world.add(&membership("m7", "roleRef: {name: viewer}, suspended: true"));
+    let plan = meanwhile(&pass);
+    assert_eq!(table(&plan), ["Narrow spec put member m7@acme.example"]);
+    assert_eq!(plan.guarded.unwrap().members.len(), 6);
+}
+
+#[test]
+fn while_it_waits_the_owner_and_whom_nobody_declared_stay() {
+    let catalog = PLAIN.split("---").next().unwrap().replace(
+        "  - {name: editor",
+        "  - {name: owner, allPermissions: true, heldBy: AccountOwner}\n  - {name: editor",
+    ) + "  ownerRole: owner\n---\nkind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: plain}, owner: {email: olga@acme.example}}\n";
+    let mut pass = Pass::synced("acme", &catalog);
+    let content = pass.memory.members[&email("olga@acme.example")].content.clone();
+    pass.memory.members.insert(email("x@acme.example"), Seen { content, mark: None, fingerprint: None });
+    // Also where the catalog is gone.
+    pass.world.catalogs.clear();
+    assert_eq!(table(&meanwhile(&pass)), [""; 0]);
+}
