@@ -20,7 +20,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole},
+    api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
     model::{Email, Ranks, RoleName, Scope},
     plan::{self, Gone, Holding, Mark, Observed, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
@@ -66,20 +66,8 @@ pub struct Judged {
     pub members: Vec<ResolvedMember>,
     /// Instants after now at which somebody's time begins or ends.
     pub wakes: Vec<(Timestamp, Email)>,
-    /// The owner whom the Account names, within the scope.
-    owner: Option<NamedOwner>,
-}
-
-/// Owner whom an Account names. Whether that is the owner in force, the store tells: the catalog may not let the owner
-/// change, and an account that does not resolve keeps the one that it has.
-#[derive(Debug)]
-struct NamedOwner {
-    email: Email,
-    desired: DesiredMember,
-    /// Their Memberships, taken as those of anybody else.
-    as_member: ResolvedMember,
-    /// Place among the members, if they have Memberships.
-    index: Option<usize>,
+    /// The owner whom the Account names, within the scope, and what the store should hold of them.
+    owner: Option<(Email, DesiredMember)>,
 }
 
 /// Judgement of an account, and the plan for its store.
@@ -155,40 +143,37 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
         .collect();
     let owner = definitions.owner_member().filter(|(email, _)| members.scope.contains(email));
-    let owner = owner.map(|(email, desired)| {
-        wanted.entry(email.clone()).or_insert_with(|| desired.clone());
-        let index = members.addresses.iter().position(|(address, _)| **address == email);
-        let facts = index.and_then(|index| members.addresses.get(index));
-        let is_accepted = |invitation: &_| members.is_accepted(invitation, &email);
-        let as_member =
-            facts.map(|(_, facts)| definitions.ordinary_member(&email, facts, &is_accepted)).unwrap_or_default();
-        NamedOwner { email, desired, as_member, index }
-    });
+    if let Some((email, owner)) = &owner {
+        wanted.entry(email.clone()).or_insert_with(|| owner.clone());
+    }
     let desired = definitions.desired(members.scope.clone(), wanted);
     Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner }
 }
 
-/// Works out what [`judge`] does, knowing what the store holds: who is the owner in force.
+/// Works out what [`judge`] does, knowing what the store holds: whether the owner whom the Account names is the one in force.
+/// The catalog may not let the owner change, and an account that does not resolve keeps the one that it has.
 #[must_use]
 pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Judged {
     let mut judged = judge(prepared, members, context);
-    let Some(NamedOwner { email, desired, as_member, index }) = judged.owner.take() else { return judged };
+    let Some((email, owner)) = judged.owner.take() else { return judged };
     match plan::is_owner_in_force(&email, &judged.desired, observed, &context.mark) {
-        None => return judged,
-        Some(true) => {
-            judged.desired.members.insert(email, desired);
-            return judged;
-        }
-        Some(false) => {}
-    }
-    match &as_member.desired {
-        Some(desired) => judged.desired.members.insert(email, desired.clone()),
-        None => judged.desired.members.remove(&email),
-    };
-    if let Some(member) = index.and_then(|index| judged.members.get_mut(index)) {
-        *member = as_member;
+        None => {}
+        Some(true) => drop(judged.desired.members.insert(email, owner)),
+        Some(false) => judged.take_for_member(&email, members),
     }
     judged
+}
+
+impl Judged {
+    /// Takes somebody's Memberships as those of anybody else, though the Account names them as its owner.
+    fn take_for_member(&mut self, email: &Email, members: &Members<'_>) {
+        self.desired.members.remove(email);
+        let mut addresses = std::iter::zip(&members.addresses, &mut self.members);
+        let Some(((_, facts), member)) = addresses.find(|((address, _), _)| *address == email) else { return };
+        let is_accepted = |invitation: &_| members.is_accepted(invitation, email);
+        *member = self.definitions.ordinary_member(email, facts, &is_accepted);
+        self.desired.members.extend(member.desired.clone().map(|desired| (email.clone(), desired)));
+    }
 }
 
 /// Judges the objects of an account, and works out what is to be done so that the store holds what they say, as far as
@@ -277,9 +262,7 @@ pub fn delete_guarded(
     let mut policy = prepared.policy(context);
     // Also of an account that does not resolve.
     let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
-    let needs_holder = |role: &&PredefinedRole| {
-        role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|minimum| minimum > 0))
-    };
+    let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
     policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
     plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided)
 }

@@ -209,3 +209,11 @@ pub struct RoleAdvice {
     #[schemars(schema_with = "schema::text")]
     pub message: Option<String>,
 }
+
+impl RoleAdvice {
+    /// Returns whether the role must not lose its last holder unasked.
+    #[must_use]
+    pub fn needs_holder(&self) -> bool {
+        self.minimum_holders.is_some_and(|minimum| minimum > 0)
+    }
+}

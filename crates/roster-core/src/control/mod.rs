@@ -149,7 +149,6 @@ pub struct Control {
     outbox: Vec<Effect>,
 }
 
-/// What is kept of an account besides the index.
 /// How far the deletion of an account has come.
 #[derive(Clone, Default, PartialEq)]
 enum Deletion {
@@ -162,6 +161,7 @@ enum Deletion {
     Decided(BTreeSet<Email>),
 }
 
+/// What is kept of an account besides the index.
 #[derive(Default)]
 struct AccountState {
     /// Reports on the Account, its roles and groups, as they were last made; their numbers follow its members.

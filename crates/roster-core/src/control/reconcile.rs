@@ -78,12 +78,11 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
     let confirmed = matches!(stays, Some(Ok(Staying::All)));
     let (plan, why, fault) = match stays {
-        None => (plan, work.only_ends.clone(), None),
-        Some(Ok(Staying::All)) => (plan, work.only_ends.clone(), None),
+        None | Some(Ok(Staying::All)) => (plan, work.only_ends.clone(), None),
         Some(Ok(Staying::AllButAccount)) if deletion_waits => (plan, work.only_ends.clone(), None),
         // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
         Some(Ok(_)) => {
-            let why = work.only_ends.clone().filter(|_| deletion_waits).unwrap_or(OnlyEnds::Terminating);
+            let why = work.only_ends.clone().unwrap_or(OnlyEnds::Terminating);
             (only_ends(&judged), Some(why), None)
         }
         Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),

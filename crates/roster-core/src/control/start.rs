@@ -83,10 +83,10 @@ impl Control {
         let work = if deletes && !record.meta.finalizer {
             None
         } else if deletes && !may_delete {
-            let why = self.only_ends(key, shard, now).unwrap_or_else(|| OnlyEnds::Unknown(self.lists.missing()));
-            self.reconcile(key, pending, Some(why), now).map(|work| PassWork::Reconcile(Box::new(work)))
+            let only_ends = self.only_ends(key, shard, now);
+            self.reconcile(key, pending, only_ends, now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if deletes {
-            self.delete(key, &record, pending, now).map(|work| PassWork::Delete(Box::new(work)))
+            self.delete(key, &record, pending, shard, now).map(|work| PassWork::Delete(Box::new(work)))
         } else {
             let only_ends = self.only_ends(key, shard, now);
             match self.missing_finalizers(&record) {
@@ -111,7 +111,7 @@ impl Control {
 
     /// Returns why only ends by somebody's word can be made in an account; nothing where everything can.
     fn only_ends(&self, key: &AccountKey, shard: u16, now: Now) -> Option<OnlyEnds> {
-        if self.lists.listed(now.mono) == Listed::OnlyEnds {
+        if self.lists.listed(now.mono) != Listed::All {
             return Some(OnlyEnds::Unknown(self.lists.missing()));
         }
         if self.shards.has_only_ends(shard) {
@@ -213,17 +213,12 @@ impl Control {
         key: &AccountKey,
         account: &Arc<Record<AccountFacts>>,
         pending: &Pending,
+        shard: u16,
         now: Now,
     ) -> Option<Delete> {
         let children = admitted_children(&self.index, key);
-        let why = if self.lists.listed(now.mono) != Listed::All {
-            OnlyEnds::Unknown(self.lists.missing())
-        } else if let Some(unreadable) = self.index.holding_back(key) {
-            OnlyEnds::Unreadable(unreadable.to_string())
-        } else {
-            let waits_for_accounts = !children.is_empty();
-            if waits_for_accounts { OnlyEnds::ManagedAccounts } else { OnlyEnds::DeletionHeld }
-        };
+        let waits = if children.is_empty() { OnlyEnds::DeletionHeld } else { OnlyEnds::ManagedAccounts };
+        let why = self.only_ends(key, shard, now).unwrap_or(waits);
         let deletion = self.accounts.get(key).map(|state| &state.deletion);
         let deletion = deletion.filter(|(uid, _)| *uid == account.meta.uid).map(|(_, deletion)| deletion);
         let (holding, decided) = match deletion {

@@ -77,12 +77,12 @@ impl Planner<'_> {
     ) {
         // Whose access is over loses it also where the mark on it is lost: adoption decides what may be given.
         let is_over = self.policy.is_declared && self.account_is_ours && access.is_over(self.policy.now);
-        let ours = seen.filter(|seen| match ownership(seen.mark.as_ref(), &self.policy.mark) {
+        let counts = |seen: &&Seen<MemberContent>| match ownership(seen.mark.as_ref(), &self.policy.mark) {
             Ownership::Ours => true,
             Ownership::Unmarked => is_over,
             Ownership::Foreign => false,
-        });
-        let held = ours.and_then(|seen| seen.content.as_ref());
+        };
+        let held = seen.filter(counts).and_then(|seen| seen.content.as_ref());
         let target = self.target(email, access, held);
         let Some(target) = self.in_force(target, held) else {
             self.keep(email, origin, held);

@@ -410,12 +410,11 @@ impl<'a> Outcomes<'a> {
 #[must_use]
 pub fn held(guarded: &Guarded) -> String {
     format!(
-        "{} removals are held back ({}): {}. If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the \
-         Account",
+        "{} removals are held back ({}): {}. {}",
         guarded.members.len(),
         listed(&guarded.members),
         guarded.why,
-        guarded.hash,
+        how_to_approve(guarded),
     )
 }
 
@@ -423,14 +422,17 @@ pub fn held(guarded: &Guarded) -> String {
 #[must_use]
 pub fn held_deletion(guarded: &Guarded) -> String {
     format!(
-        "the deletion of this Account is held back: {} people would lose their access ({}); {}. If this is wanted, set the \
-         annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account; to let the Account go and leave everybody their \
-         access, set spec.deletionPolicy to Orphan",
+        "the deletion of this Account is held back: {} people would lose their access ({}); {}. {}; to let the \
+         Account go and leave everybody their access, set spec.deletionPolicy to Orphan",
         guarded.members.len(),
         listed(&guarded.members),
         guarded.why,
-        guarded.hash,
+        how_to_approve(guarded),
     )
+}
+
+fn how_to_approve(guarded: &Guarded) -> String {
+    format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account", guarded.hash)
 }
 
 /// Returns the report on an Account of which the guard holds something back.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Definitions, Outlook, settings};
 use crate::{
+    api::RoleAdvice,
     model::{
         AccountKey, Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Name, ObjectRef,
         RoleName,
@@ -75,7 +76,7 @@ impl Definitions {
         whole
             .into_iter()
             .flat_map(|whole| &whole.catalog.roles)
-            .filter(|role| role.advice.as_ref().is_some_and(|advice| advice.minimum_holders.is_some_and(|min| min > 0)))
+            .filter(|role| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder))
             .map(|role| &role.name)
     }
 
