@@ -94,7 +94,7 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
 async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
     let type_ = match notice.reason {
-        Reason::Applied | Reason::DriftCorrected => EventType::Normal,
+        Reason::Applied | Reason::DriftCorrected | Reason::AccessBegan | Reason::AccessEnded => EventType::Normal,
         Reason::DriftDetected
         | Reason::RemovalGuarded
         | Reason::Rejected

@@ -42,7 +42,7 @@ impl Traces {
                 // Lines of the log name the first three; the rest is for the trace.
                 note(&span, "store", pass.store.as_ref());
                 note(&span, "cause", if work.is_change { "change" } else { "check" });
-                if let Some(Origin { kind, name, generation }) = work.triggers.first() {
+                if let Some(Origin { kind, name, generation, .. }) = work.triggers.first() {
                     note(&span, "trigger", format!("{kind}/{name}@{generation}"));
                 }
                 if let Some(members) = members {

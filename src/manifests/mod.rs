@@ -24,7 +24,7 @@ pub use self::{
     diagnostic::{Diagnostic, DiagnosticReason, Severity},
     document::{Document, ObjectId, SourceSpan},
     files::read as read_files,
-    objects::{AccountObjects, Objects},
+    objects::{AccountObjects, Addresses, Objects, of_invited},
 };
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},

@@ -56,6 +56,16 @@ pub struct AccountObjects {
     deleting_refs: RoleRefs,
 }
 
+/// Memberships by address.
+pub type Addresses<'a> = BTreeMap<&'a Email, SmallVec<[&'a MemberFacts; 1]>>;
+
+/// Returns those of an invited address.
+#[must_use]
+pub fn of_invited<'a, 'o>(addresses: &'a Addresses<'o>, invitation: &InvitationFacts) -> &'a [&'o MemberFacts] {
+    let found = invitation.email.as_ref().ok().and_then(|email| addresses.get(email));
+    found.map(SmallVec::as_slice).unwrap_or_default()
+}
+
 impl AccountObjects {
     /// Counts the memberships by the role they name, those that are being deleted included.
     #[must_use]
@@ -69,8 +79,8 @@ impl AccountObjects {
 
     /// Returns the memberships by address; those whose address is none are left out.
     #[must_use]
-    pub fn addresses(&self) -> BTreeMap<&Email, SmallVec<[&MemberFacts; 1]>> {
-        let mut addresses: BTreeMap<&Email, SmallVec<[&MemberFacts; 1]>> = BTreeMap::new();
+    pub fn addresses(&self) -> Addresses<'_> {
+        let mut addresses = Addresses::new();
         for member in self.members.values() {
             if let Ok(email) = &member.email {
                 addresses.entry(email).or_default().push(member);

@@ -17,14 +17,14 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
-    model::{Email, Ranks, RoleName, Scope},
+    model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
     plan::{self, Gone, Holding, Mark, Observed, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
-    state::{AccountAnnotations, AccountFacts, CatalogFacts, Members, Snapshot},
+    state::{AccountAnnotations, AccountFacts, CatalogFacts, MemberFacts, Members, Snapshot},
 };
 
 /// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
@@ -68,6 +68,8 @@ pub struct Judged {
     pub wakes: Vec<(Timestamp, Email)>,
     /// The owner whom the Account names, within the scope, and what the store should hold of them.
     owner: Option<(Email, DesiredMember)>,
+    /// The time at which it was judged.
+    now: Timestamp,
 }
 
 /// Judgement of an account, and the plan for its store.
@@ -122,6 +124,9 @@ impl Prepared {
     }
 }
 
+/// How long before somebody's access ends it is advised of.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Works out what an account's definitions mean. What it costs depends on the roles, groups and sections of the account,
 /// not on its members.
 #[must_use]
@@ -137,7 +142,11 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
     let resolved: Vec<ResolvedMember> = members
         .addresses
         .iter()
-        .map(|(email, facts)| definitions.member(email, facts, &|invitation| members.is_accepted(invitation, email)))
+        .map(|(email, facts)| {
+            let mut member = definitions.member(email, facts, &|invitation| members.is_accepted(invitation, email));
+            advise_on_time(&mut member, &definitions.account.namespace, facts, context.now);
+            member
+        })
         .collect();
     let mut wanted: BTreeMap<Email, DesiredMember> = std::iter::zip(&members.addresses, &resolved)
         .filter_map(|((email, _), member)| Some(((*email).clone(), member.desired.clone()?)))
@@ -147,7 +156,7 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         wanted.entry(email.clone()).or_insert_with(|| owner.clone());
     }
     let desired = definitions.desired(members.scope.clone(), wanted);
-    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner }
+    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner, now: context.now }
 }
 
 /// Works out what [`judge`] does, knowing what the store holds: whether the owner whom the Account names is the one in force.
@@ -172,6 +181,7 @@ impl Judged {
         let Some(((_, facts), member)) = addresses.find(|((address, _), _)| *address == email) else { return };
         let is_accepted = |invitation: &_| members.is_accepted(invitation, email);
         *member = self.definitions.ordinary_member(email, facts, &is_accepted);
+        advise_on_time(member, &self.definitions.account.namespace, facts, self.now);
         self.desired.members.extend(member.desired.clone().map(|desired| (email.clone(), desired)));
     }
 }
@@ -267,12 +277,34 @@ pub fn delete_guarded(
     plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided)
 }
 
+/// Advises on Memberships whose time is over, or soon will be.
+fn advise_on_time(member: &mut ResolvedMember, namespace: &Name, facts: &[&MemberFacts], now: Timestamp) {
+    for (view, facts) in std::iter::zip(&mut member.views, facts) {
+        let Some(end) = facts.window().expires_at else { continue };
+        let kind = match end {
+            _ if facts.suspended => continue,
+            end if end <= now => FindingKind::HasExpired(end),
+            end if advised_from(end).is_none_or(|from| from <= now) => FindingKind::ExpiresSoon(end),
+            _ => continue,
+        };
+        let mut findings = FindingsBuilder::new(KindName::Membership, namespace, &facts.name);
+        findings.add("spec.expiresAt", kind);
+        view.findings.extend(findings.finish());
+    }
+}
+
+/// Since when it is advised of an end; nothing where that is since the beginning of time.
+fn advised_from(end: Timestamp) -> Option<Timestamp> {
+    end.checked_sub(EXPIRES_SOON).ok()
+}
+
 fn wakes(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {
     let mut wakes = Vec::new();
     for (email, memberships) in &members.addresses {
         for facts in memberships {
             let window = facts.window();
-            let instants = [window.starts_at, window.expires_at].into_iter().flatten();
+            let advised = window.expires_at.and_then(advised_from);
+            let instants = [window.starts_at, advised, window.expires_at].into_iter().flatten();
             wakes.extend(instants.filter(|at| *at > now).map(|at| (at, (*email).clone())));
         }
     }

@@ -84,7 +84,7 @@ async fn end(
 ) -> Result<(), StoreError> {
     let scope = Scope::Members([who.clone()].into());
     let observed = store.observe(account, &scope, now - GUARD_WINDOW).await?;
-    let origin = Origin { kind: "block:", name: Name::new(reason), generation: 0 };
+    let origin = Origin::new("block:", Name::new(reason), 0);
     let mark = Mark::of_files(account.clone());
     // Also whom nobody declared: this is somebody's word about a person, not about an object.
     let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), now) };

@@ -11,6 +11,7 @@ use crate::{
         output::API_VERSION,
         people::Person,
     },
+    manifests::of_invited,
     model::{Email, Explanation, Finding, Findings, Grantor, KindName, Name, Ranks, RoleName, Step},
     resolve::{Access, Holder, MemberView},
 };
@@ -249,13 +250,14 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
     }
     let invitations = subject.objects.invitations.values().filter(|one| one.email.as_ref() == Ok(email));
     for invitation in invitations.filter(|one| !one.accepted) {
+        let findings = definitions.invitation(invitation, of_invited(&addresses, invitation));
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         sources.push(AccessSource {
             role: invitation.role.as_ref().map(RoleName::from),
             groups: names(&invitation.groups),
             restrictions: names(&invitation.apply),
             lifted: names(&invitation.lift),
-            ..source(KindName::Invitation, invitation.name.to_string(), &definitions.invitation(invitation))
+            ..source(KindName::Invitation, invitation.name.to_string(), &findings)
         });
         if person.is_none() {
             let potential = definitions.potential(Holder::Invited(invitation));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::people::{Known, Person, Withheld, people},
     evaluate::Judged,
-    manifests::AccountObjects,
+    manifests::{AccountObjects, of_invited},
     model::{AccountKey, Findings, Ranks, RoleName, Step},
     resolve::{Definitions, Holder, Outlook},
     state::MemberFacts,
@@ -156,8 +156,10 @@ fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], rev
     for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
         say(format!("Membership {}", facts.name), &definitions.unaddressed(facts).findings);
     }
+    let addresses = entry.addresses();
     for invitation in entry.invitations.values() {
-        say(format!("Invitation {}", invitation.name), &definitions.invitation(invitation));
+        let findings = definitions.invitation(invitation, of_invited(&addresses, invitation));
+        say(format!("Invitation {}", invitation.name), &findings);
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
     api::{InvalidReason, PermissionCatalogSpec},
     evaluate::Judged,
     manifests::{
-        AccountObjects, Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Severity, Source,
-        SourceSpan, path::DocumentPath, position::Part, suggest::suggestion,
+        AccountObjects, Addresses, Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Severity,
+        Source, SourceSpan, of_invited, path::DocumentPath, position::Part, suggest::suggestion,
     },
     model::{AccountKey, CatalogFaultKind, Finding, FindingKind, Findings, KindName, Name},
 };
@@ -99,8 +99,9 @@ impl Judge<'_> {
         for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
             self.say(&definitions.unaddressed(facts).findings);
         }
+        let addresses = if entry.invitations.is_empty() { Addresses::new() } else { entry.addresses() };
         for facts in entry.invitations.values() {
-            self.say(&definitions.invitation(facts));
+            self.say(&definitions.invitation(facts, of_invited(&addresses, facts)));
         }
     }
 

@@ -283,7 +283,7 @@ spec: {{accountRef: {{name: {account}}}, email: \"{email}\", roleRef: {{name: {r
             (of, "no-account", "AccountNotFound", &["spec.accountRef", "\"acne\""]),
             (of, "no-role", "RoleNotFound", &["spec.roleRef", "\"clark\""]),
             (of, "owners-role", "RoleNotAvailable", &["held by the account's owner only"]),
-            (of, "owner", "OwnerImmutable", &["spec.email", "olga@acme.example is the account's owner"]),
+            (of, "owner", "OwnerIsMember", &["spec.email", "olga@acme.example is the account's owner"]),
             (of, "no-address", "AddressInvalid", &["spec.email", "is no domain name"]),
         ],
     )

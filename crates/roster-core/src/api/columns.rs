@@ -6,7 +6,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 type Column = (&'static str, &'static str, &'static str, &'static str);
 
 const ACCOUNT: Column = ("Account", "string", ".spec.accountRef.name", "The account.");
-const ROLE: Column = ("Role", "string", ".spec.roleRef.name", "The role, where one is named.");
 const DRIFTED: &str = r#".status.conditions[?(@.type=="Drifted")].status"#;
 
 /// The columns all kinds end with.
@@ -14,6 +13,12 @@ const COMMON: [Column; 3] = [
     ("Ready", "string", r#".status.conditions[?(@.type=="Ready")].status"#, "Valid, synced, no reported drift."),
     ("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready, or is not."),
     ("Age", "date", ".metadata.creationTimestamp", "Since when it exists."),
+];
+
+/// The columns that only `-o wide` shows of all kinds: whether the status speaks of what the spec says today.
+const WIDE: [Column; 2] = [
+    ("Generation", "integer", ".metadata.generation", "How often the spec was changed, from 1."),
+    ("Observed", "integer", ".status.observedGeneration", "The generation that the status speaks of."),
 ];
 
 /// The columns of a kind.
@@ -40,22 +45,34 @@ pub(super) fn of(kind: &str) -> Vec<CustomResourceColumnDefinition> {
             ("Members", "integer", ".status.members", "Members that hold it."),
         ],
         "UserGroup" => &[ACCOUNT, ("Members", "integer", ".status.members", "Members in it.")],
-        "Membership" => &[ACCOUNT, ("User", "string", ".spec.user.email", "Address of the user."), ROLE],
+        "Membership" => &[
+            ACCOUNT,
+            ("User", "string", ".spec.user.email", "Address of the user."),
+            ("Access", "string", ".status.access", "Whether the user has access at present, and why not."),
+            ("Expires", "string", ".status.accessUntil", "When the access ends by itself, or ended."),
+        ],
         "Invitation" => &[
             ACCOUNT,
             ("Email", "string", ".spec.email", "Address of the invited."),
-            ROLE,
+            ("Role", "string", ".spec.roleRef.name", "The role, where one is named."),
             ("Phase", "string", ".status.phase", "Where the invitation stands."),
         ],
         _ => &[],
     };
-    own.iter()
-        .chain(&COMMON)
-        .map(|(name, type_, path, description)| CustomResourceColumnDefinition {
+    let own_wide: &[Column] = match kind {
+        "Membership" => &[("Role", "string", ".status.role", "The role in force, be it the catalog's default.")],
+        _ => &[],
+    };
+    let always = own.iter().chain(&COMMON).map(|column| (column, None));
+    let wide = own_wide.iter().chain(&WIDE).map(|column| (column, Some(1)));
+    always
+        .chain(wide)
+        .map(|((name, type_, path, description), priority)| CustomResourceColumnDefinition {
             name: (*name).to_owned(),
             type_: (*type_).to_owned(),
             json_path: (*path).to_owned(),
             description: Some((*description).to_owned()),
+            priority,
             ..Default::default()
         })
         .collect()

@@ -96,6 +96,8 @@ pub enum InvalidReason {
     /// A Role named like a predefined role, or a second override of one.
     NameTaken,
     /// A Membership or Invitation for the owner's address.
+    OwnerIsMember,
+    /// The Account names another owner, and the catalog does not let the owner change.
     OwnerImmutable,
     /// The catalog has an owner role and the Account no owner.
     OwnerMissing,
@@ -148,6 +150,10 @@ pub enum SyncReason {
     NotSupportedByStore,
     /// The store or the account is paused.
     Paused,
+    /// This release sends no invitations.
+    NotDelivered,
+    /// This release checks nobody's authority.
+    NotEnforced,
 }
 
 impl fmt::Display for SyncReason {

@@ -116,6 +116,50 @@ pub struct User {
     pub external_id: Option<String>,
 }
 
+/// Whether a member has access at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum MemberAccess {
+    /// The permissions are in force.
+    Active,
+    /// It begins at `spec.startsAt`.
+    NotStarted,
+    /// The membership or its account is suspended.
+    Suspended,
+    /// The IdentityStore blocks this address.
+    Blocked,
+    /// It ended at `spec.expiresAt`.
+    Expired,
+    /// The managed account is not approved, or no longer.
+    Unapproved,
+    /// Nothing is granted, since the spec is invalid.
+    Invalid,
+    /// It would end, and the removal guard holds that back: what the store had is in force.
+    Held,
+}
+
+impl MemberAccess {
+    /// The word that status and people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::NotStarted => "NotStarted",
+            Self::Suspended => "Suspended",
+            Self::Blocked => "Blocked",
+            Self::Expired => "Expired",
+            Self::Unapproved => "Unapproved",
+            Self::Invalid => "Invalid",
+            Self::Held => "Held",
+        }
+    }
+
+    /// Whether the user may do something at present.
+    #[must_use]
+    pub const fn is_in_force(self) -> bool {
+        matches!(self, Self::Active | Self::Held)
+    }
+}
+
 /// What the controller says of a membership.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -139,6 +183,17 @@ pub struct MembershipStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::status_names")]
     pub restrictions: Vec<String>,
+    /// Whether the user has access at present, and why not. Absent where nobody can tell: the store could not be read, holds
+    /// somebody else's user of this address, or did not take the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<MemberAccess>,
+    /// When the access ends by itself, or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_until: Option<Time>,
+    /// The role in force, be it the catalog's default; a Role of the account as `custom:name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::status_role")]
+    pub role: Option<String>,
     /// Differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,

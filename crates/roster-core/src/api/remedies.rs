@@ -4,7 +4,7 @@ use super::{InvalidReason, RolloutReason, SyncReason};
 
 impl InvalidReason {
     /// All reasons, in the order in which the first that applies is shown.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AccountNotFound,
         Self::RoleNotFound,
         Self::GroupNotFound,
@@ -23,6 +23,7 @@ impl InvalidReason {
         Self::GroupsForbidden,
         Self::InvitationRequired,
         Self::NameTaken,
+        Self::OwnerIsMember,
         Self::OwnerImmutable,
         Self::OwnerMissing,
         Self::DuplicateMembership,
@@ -61,7 +62,8 @@ impl InvalidReason {
             Self::GroupsForbidden => "take spec.groupRefs away, or change members.groups of the catalog",
             Self::InvitationRequired => "invite the member instead, or change members.direct of the catalog",
             Self::NameTaken => "rename or delete one of the two roles",
-            Self::OwnerImmutable => "delete it: the owner needs no Membership; or put the former owner back",
+            Self::OwnerIsMember => "delete it: the owner needs neither Membership nor Invitation",
+            Self::OwnerImmutable => "put the former owner back, or let the catalog's ownerChange be ByPlatform",
             Self::OwnerMissing => "set spec.owner of the Account",
             Self::DuplicateMembership => "delete one of the two Memberships",
             Self::ConfirmationMissing => "name the restriction in spec.acknowledge, if the lifting is meant",
@@ -75,7 +77,7 @@ impl InvalidReason {
 
 impl SyncReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::InSync,
         Self::Applied,
         Self::DriftReported,
@@ -85,6 +87,8 @@ impl SyncReason {
         Self::RemovalGuarded,
         Self::NotSupportedByStore,
         Self::Paused,
+        Self::NotDelivered,
+        Self::NotEnforced,
     ];
 
     /// The reason of that name.
@@ -105,6 +109,8 @@ impl SyncReason {
             Self::RemovalGuarded => Some("if the removals are wanted, run the command that is shown"),
             Self::NotSupportedByStore => Some("ask for what this backend can hold"),
             Self::Paused => Some("take spec.paused of the store or the annotation roster.dev/paused away"),
+            Self::NotDelivered => Some("create a Membership, or wait for a release that sends invitations"),
+            Self::NotEnforced => Some("do not rely on enforcement: take it away until a release has the webhook"),
         }
     }
 }

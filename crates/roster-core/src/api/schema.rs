@@ -284,6 +284,11 @@ pub(super) fn status_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": MAX_NAME})
 }
 
+/// Name of a role, with `custom:` before that of an account's own.
+pub(super) fn status_role(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": "custom:".len() + MAX_NAME})
+}
+
 /// `namespace/name` of accounts whose objects are gone.
 pub(super) fn orphaned_accounts(_: &mut SchemaGenerator) -> Schema {
     let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME});

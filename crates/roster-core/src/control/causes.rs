@@ -7,7 +7,6 @@ use std::{
 };
 
 use crate::{
-    evaluate::Judged,
     model::{Email, Name, RoleName},
     plan::{Cause, Change, Content, ObjectKey},
     resolve::{End, Origin},
@@ -66,11 +65,10 @@ impl Triggers {
 
 /// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
 /// stays named.
-pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope, judged: &Judged) {
+pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope) {
     let known = Known {
         triggers,
         objects,
-        judged,
         concerned: triggers.objects.iter().map(|origin| Concerned::new(origin, &objects.snapshot)).collect(),
     };
     for change in changes.iter_mut().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)) {
@@ -83,7 +81,6 @@ pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &Object
 struct Known<'a> {
     triggers: &'a Triggers,
     objects: &'a ObjectsInScope,
-    judged: &'a Judged,
     /// What each of the objects that concern the whole account concerns.
     concerned: Vec<Concerned>,
 }
@@ -158,8 +155,9 @@ impl Known<'_> {
             Content::Member(content) => content.ended,
             _ => None,
         });
-        if let Some(end @ (End::Blocked | End::AccountSuspended)) = ended {
-            return Some(self.judged.desired.ends.origin(&self.objects.key, Some(end)));
+        // Whose word that was, and that somebody's time has come, the plan knows.
+        if matches!(ended, Some(End::Blocked | End::AccountSuspended | End::NotApproved)) || change.is_by_time() {
+            return None;
         }
         if let Some(own) = self.triggers.people.get(email) {
             return Some(own.clone());

@@ -175,11 +175,7 @@ impl Control {
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.
     fn end_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
-        let origin = Origin {
-            kind: KindName::IdentityStore.as_str(),
-            name: store.name.clone(),
-            generation: store.facts.generation,
-        };
+        let origin = Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.facts.generation);
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
         let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
         for (key, email) in ours {

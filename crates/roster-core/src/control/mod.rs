@@ -332,7 +332,7 @@ impl Control {
             WatchEvent::Unreadable(unreadable) => self.could_not_read(&unreadable, now),
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
-                let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
+                let origin = Origin::new(object.kind.as_str(), object.name.clone(), generation);
                 // Only what is about one person goes ahead: a definition that is gone concerns a whole account.
                 let is_of_one = matches!(object.kind, KindName::Membership | KindName::Invitation);
                 let lane = if is_of_one { Lane::Revocations } else { Lane::Changes };
@@ -354,7 +354,7 @@ impl Control {
     fn could_not_read(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
         let generation = unreadable.meta.generation;
-        let origin = Origin { kind: object.kind.as_str(), name: object.name.clone(), generation };
+        let origin = Origin::new(object.kind.as_str(), object.name.clone(), generation);
         let deleting = unreadable.meta.deleting;
         let known = self.index.unreadable(&object).map(|before| (before.meta.uid.clone(), before.meta.generation));
         let is_news = known != Some((unreadable.meta.uid.clone(), generation));
@@ -390,10 +390,10 @@ impl Control {
             && let Some(catalog) = &record.facts.catalog
         {
             let generation = self.index.catalogs.get(catalog).map_or(0, |catalog| catalog.meta.generation);
-            return Origin { kind: KindName::PermissionCatalog.as_str(), name: catalog.clone(), generation };
+            return Origin::new(KindName::PermissionCatalog.as_str(), catalog.clone(), generation);
         }
         let (kind, name, generation) = object.identity();
-        Origin { kind: kind.as_str(), name, generation }
+        Origin::new(kind.as_str(), name, generation)
     }
 
     fn list_ended(&mut self, kind: KindName, state: ListState, now: Now) {

@@ -91,11 +91,11 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
     let observed = plan.changes.iter().any(puts_account).then_some(observed);
     // Ends by somebody's word are made in any case.
-    let mut applied = apply(pass, work, &judged, plan, why, world).await;
+    let mut applied = apply(pass, work, plan, why, world).await;
     if let Some(observed) = observed.filter(|_| refuses_account(&applied)) {
         let ends = ends(&prepared, &judged, &observed, &context);
         if !ends.changes.is_empty() {
-            let made = Box::pin(apply(pass, work, &judged, ends, None, world)).await;
+            let made = Box::pin(apply(pass, work, ends, None, world)).await;
             applied = with_ends(applied, made);
         }
     }
@@ -176,7 +176,6 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 async fn apply<W: World>(
     pass: &Pass,
     work: &Reconcile,
-    judged: &Judged,
     mut plan: Plan,
     only_ends: Option<OnlyEnds>,
     world: &W,
@@ -187,7 +186,7 @@ async fn apply<W: World>(
     if plan.needs_account || plan.changes.is_empty() {
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
-    causes::name(&mut plan.changes, &work.triggers, objects, judged);
+    causes::name(&mut plan.changes, &work.triggers, objects);
     if !plan.removes() {
         pass.handle.settle_removals();
     }

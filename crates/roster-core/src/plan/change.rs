@@ -143,6 +143,13 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether it is made since somebody's time has come, in a store that does not see to that by itself.
+    #[must_use]
+    pub fn is_by_time(&self) -> bool {
+        let member = matches!(&self.put, Some((Content::Member(content), _)) if content.ended.is_none());
+        member && self.origin.as_ref().is_some_and(|origin| origin.kind == "Membership" && origin.why.is_some())
+    }
+
     /// A removal that the guard does not count.
     #[must_use]
     pub const fn removal(object: ObjectKey, cause: Cause, phase: Phase) -> Self {

@@ -39,7 +39,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, gone
         }
         // A block names the person: it means also whom no object declares.
         let end = desired.ends.of(email).filter(|end| is_ours || *end == End::Blocked);
-        let origin = desired.ends.origin(&desired.account, end);
+        let origin = desired.ends.origin(&desired.account, email, end);
         let access = end.map_or(Access::Kept, Access::Ended);
         members.insert(email.clone(), DesiredMember { access, origin, counts_as_holder: false });
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
-    model::{Email, Scope},
+    model::{Email, Name, Scope},
     resolve::{Access, End, Ends, MemberContent, Origin},
 };
 
@@ -252,6 +252,7 @@ impl Planner<'_> {
         // Their time comes.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
+        let origin = self.origin(email, &written, origin);
         let had_access = had.is_some_and(|had| self.has_access(had));
         // Their time leaves nothing of what they have, whatever else changes: that, too, is somebody's word.
         let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
@@ -267,9 +268,26 @@ impl Planner<'_> {
             seen,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
-            origin: origin.cloned(),
+            origin,
             phase: if narrows { Phase::Narrow } else { Phase::Grant },
         });
+    }
+
+    /// Returns the object that a member's change is put down to: whoever's word has ended the access, or whose time has come;
+    /// otherwise `own`.
+    fn origin(&self, email: &Email, written: &MemberContent, own: Option<&Origin>) -> Option<Origin> {
+        let ends = &self.desired.ends;
+        if written.ended.is_some() && ends.of(email) == written.ended {
+            return Some(ends.origin(&self.desired.account, email, written.ended));
+        }
+        let window = written.window;
+        let why = match (window.starts_at, window.expires_at) {
+            _ if self.policy.holds_windows || written.ended.is_some() || window.contains(self.policy.now) => None,
+            (_, Some(end)) if end <= self.policy.now => Some(format!("expired at {end}")),
+            (start, _) => start.map(|start| format!("begins at {start}")),
+        };
+        let own = own.cloned()?;
+        Some(Origin { why: why.map(Name::from), ..own })
     }
 
     fn undesired(&mut self, email: &Email, seen: &Seen<MemberContent>) {

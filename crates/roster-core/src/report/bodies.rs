@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Detail, Report};
+use super::{AccessReport, Detail, Report};
 use crate::{
     model::{AccountKey, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
     resolve::{Definitions, MemberContent, MemberView},
@@ -15,9 +15,10 @@ pub(super) fn member_report(
     record: &Record<MemberFacts>,
     view: &MemberView,
     permissions: Option<(Layout, Ranks)>,
+    access: AccessReport,
 ) -> Report {
     let restrictions: Arc<[Name]> = view.restrictions.iter().cloned().collect();
-    Report::new(record.facts.generation, Detail::Member { permissions, restrictions })
+    Report::new(record.facts.generation, Detail::Member { permissions, restrictions, access })
         .with_findings(view.findings.clone())
 }
 
@@ -106,7 +107,7 @@ fn unknown(kind: KindName) -> Detail {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
         KindName::UserGroup => Detail::Group { permissions: None, members: 0 },
         KindName::Invitation => Detail::Invitation,
-        _ => Detail::Member { permissions: None, restrictions: Arc::from([]) },
+        _ => Detail::Member { permissions: None, restrictions: Arc::from([]), access: AccessReport::default() },
     }
 }
 

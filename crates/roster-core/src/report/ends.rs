@@ -2,8 +2,9 @@
 //! objects say waits, and why.
 
 use super::{
-    AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
+    AccessReport, AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
     bodies::{account_report, member_report},
+    notices::{self, Turns},
     outcome::Outcomes,
 };
 use crate::{
@@ -104,20 +105,25 @@ pub(super) fn report(
     // What is listed in a moment is nothing to be told.
     let is_brief = matches!(why, OnlyEnds::Listing(_));
     let whole = pass.scope == Scope::Account;
+    let mut turns = Turns::new();
     for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         let object = ObjectKey::Member(email.clone());
         let has_changed = outcomes.made.contains_key(&object);
         for (record, view) in std::iter::zip(memberships, &member.views) {
             let report = if has_changed {
-                outcomes.member(record, view, member, &object, definitions, pass.now)
+                outcomes.member(record, view, member, &object, definitions, &mut turns)
             } else if whole || is_brief {
                 continue;
             } else {
-                Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None) }
+                Report {
+                    waits: Some(Box::new(why.waits())),
+                    ..member_report(record, view, None, AccessReport::default())
+                }
             };
             outcome.say(pass, KindName::Membership, record, report);
         }
     }
+    outcome.notices = notices::of(pass, &outcomes, &turns);
     if whole && !is_brief {
         let report = account_report(&pass.account, definitions, pass, None);
         let mut report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };

@@ -3,6 +3,7 @@
 //! [`report`] says of each object in a pass what its status should say ([`Report`]) and what is to be told as events
 //! ([`Notice`]). [`render`] writes a report down as the status of its kind.
 
+mod access;
 mod bodies;
 mod catalog;
 mod ends;
@@ -19,5 +20,5 @@ pub use ends::OnlyEnds;
 pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};
-pub use status::{Detail, DriftReport, Report, Synced, Waits};
+pub use status::{AccessReport, Detail, DriftReport, Report, Synced, Waits};
 pub use store::{StoreFound, store};

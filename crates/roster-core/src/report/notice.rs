@@ -20,6 +20,10 @@ pub enum NoticeReason {
     Rejected,
     /// A catalog's change goes no further.
     RolloutStopped,
+    /// A member has access from now on: their time, or somebody's word, has come.
+    AccessBegan,
+    /// A member has no access any more.
+    AccessEnded,
     /// The object's spec cannot be read.
     Unreadable,
 }

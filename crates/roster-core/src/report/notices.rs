@@ -21,15 +21,23 @@ const ONE_BY_ONE: usize = 20;
 /// Entries shown in one note.
 const SHOWN: usize = 5;
 
+/// Members whose access began or ended, and what is to be told of it.
+pub(super) type Turns = Vec<(ObjectKey, Reason, String)>;
+
 /// The events of a pass.
-pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>) -> Vec<Notice> {
+pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) -> Vec<Notice> {
     let mut notices = Notices { pass, members: HashMap::new(), told: Vec::new() };
-    if !outcomes.plan.drift.is_empty() || outcomes.made.values().any(|made| made.is_err()) {
+    let refuses = || outcomes.made.values().any(|made| made.is_err());
+    if !outcomes.plan.drift.is_empty() || !turns.is_empty() || refuses() {
         notices.members = pass.members.iter().filter_map(|(email, all)| Some((email, all.first()?.as_ref()))).collect();
     }
     let made = outcomes.made.values().filter(|made| made.is_ok()).count();
     if made > 0 {
         notices.told.push(Notice { count: made, ..notices.of_account(Reason::Applied, String::new()) });
+    }
+    for reason in [Reason::AccessEnded, Reason::AccessBegan] {
+        let turned = turns.iter().filter(|(_, of, _)| *of == reason);
+        notices.tell(reason, turned.map(|(object, _, note)| (object, note.clone())).collect());
     }
     let drift = || outcomes.plan.drift.iter().map(|drift| (&drift.object, drift));
     // What is reported already is no news, nor that it is still there.

@@ -8,17 +8,20 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
+    AccessReport, Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
+    access::Circumstances,
     bodies::{account_report, group_report, in_force, member_report, role_key, role_report},
-    ends, notices, render,
+    ends,
+    notices::{self, Turns},
+    render,
 };
 use crate::{
-    api::{APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, SyncReason, limits::MAX_TEXT},
+    api::{APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, MemberAccess, SyncReason, limits::MAX_TEXT},
     contract::{Outcome, StoreError},
     evaluate::Judged,
-    model::{Email, KindName, ObjectRef, Scope},
+    model::{Email, FindingKind, KindName, ObjectRef, Scope},
     plan::{Cause, Change, Guarded, Hold, ObjectKey, Phase, Plan},
-    resolve::{Access, Definitions, MemberView, Outlook, ResolvedMember},
+    resolve::{Access, Definitions, MemberContent, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
 
@@ -151,7 +154,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 // Whoever goes on says how everybody is; what was made is told now.
                 let outcomes = Outcomes::new(pass, done);
                 outcomes.count(&mut outcome);
-                outcome.notices = notices::of(pass, &outcomes);
+                outcome.notices = notices::of(pass, &outcomes, &Turns::new());
                 match &mut outcome.end {
                     // All of it again, after a while: whatever failed must not be passed over because something hurried.
                     PassEnd::Retry { members, .. } => *members = None,
@@ -191,10 +194,11 @@ impl<'a> Outcomes<'a> {
     fn report(&self, pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
         self.count(outcome);
         let definitions = &judged.definitions;
+        let mut turns = Turns::new();
         for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
-                let report = self.member(record, view, member, &object, definitions, pass.now);
+                let report = self.member(record, view, member, &object, definitions, &mut turns);
                 outcome.say(pass, KindName::Membership, record, report);
             }
         }
@@ -219,7 +223,7 @@ impl<'a> Outcomes<'a> {
             let report = self.account(pass, judged);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
-        outcome.notices = notices::of(pass, self);
+        outcome.notices = notices::of(pass, self, &turns);
     }
 
     pub(super) fn count(&self, outcome: &mut PassReport) {
@@ -332,7 +336,7 @@ impl<'a> Outcomes<'a> {
         member: &ResolvedMember,
         object: &ObjectKey,
         definitions: &Definitions,
-        now: Timestamp,
+        turns: &mut Turns,
     ) -> Report {
         let held = match object {
             ObjectKey::Member(email) => self.plan.kept.get(email),
@@ -350,7 +354,12 @@ impl<'a> Outcomes<'a> {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
             Outlook::Unresolvable => self.plan.layout.clone(),
         };
-        let mut report = member_report(record, view, content.map(|content| (layout, in_force(content, now))));
+        let permissions = content.map(|content| (layout, in_force(content, self.now)));
+        let access = self.access(view, object, content);
+        if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
+            turns.push((object.clone(), reason, note));
+        }
+        let mut report = member_report(record, view, permissions, access);
         if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
             self.put_sync(&mut report, object);
         } else if desired.is_some() && held.is_some() && view.findings.is_valid() {
@@ -359,6 +368,20 @@ impl<'a> Outcomes<'a> {
             report.waits = Some(Box::new(Waits { reason: "NotLetIn", message: message.to_owned(), stalled: true }));
         }
         report
+    }
+
+    /// What access a member has, where the store holds `content` of them once all is made.
+    fn access(&self, view: &MemberView, object: &ObjectKey, content: Option<&MemberContent>) -> AccessReport {
+        // What a store did not take is not in force.
+        if self.made.get(object).is_some_and(|made| made.is_err()) {
+            return AccessReport::default();
+        }
+        let hold = |hold| self.plan.holds.get(object) == Some(&hold);
+        let is_valid = view.findings.is_valid();
+        // Of somebody else's user nothing is known.
+        let is_known = !hold(Hold::NotOwned) && self.plan.holds.get(&ObjectKey::Account) != Some(&Hold::NotOwned);
+        let circumstances = Circumstances { is_valid, is_held: hold(Hold::Guarded), now: self.now };
+        if is_known { AccessReport::new(content, circumstances) } else { AccessReport::default() }
     }
 
     fn account(&self, pass: &ObjectsInScope, judged: &Judged) -> Report {
@@ -399,11 +422,20 @@ impl<'a> Outcomes<'a> {
         if matches!(report.synced, Synced::Yes { .. }) && !self.plan.changes.is_empty() {
             report.synced = Synced::Yes { applied: true };
         }
+        if let Some(message) = not_enforced(&report).filter(|_| matches!(report.synced, Synced::Yes { .. })) {
+            report = report.unsynced(SyncReason::NotEnforced, message);
+        }
         if let Some(owner) = &self.plan.owner_kept {
             report.findings.get_or_insert_default().push(definitions.owner_stays(owner));
         }
         report
     }
+}
+
+/// Returns what is said of an Account whose enforcement has no effect.
+fn not_enforced(report: &Report) -> Option<String> {
+    let advice = report.findings.as_ref()?.advice().map(|finding| &finding.kind);
+    advice.filter(|kind| matches!(kind, FindingKind::EnforcementWithoutEffect(_))).map(ToString::to_string).next()
 }
 
 /// Returns the message on removals that the guard holds back.
@@ -478,15 +510,17 @@ pub(super) fn words(error: &StoreError) -> String {
 
 fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
     for record in &pass.unaddressed {
-        let report = member_report(record, &definitions.unaddressed(&record.facts), None);
+        let access = AccessReport { access: Some(MemberAccess::Invalid), ..AccessReport::default() };
+        let report = member_report(record, &definitions.unaddressed(&record.facts), None, access);
         outcome.say(pass, KindName::Membership, record, report);
     }
 }
 
 fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
     for record in &pass.invitations {
-        let findings = definitions.invitation(&record.facts);
+        let findings = definitions.invitation(&record.facts, &pass.memberships(&record.facts));
         let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
+        let report = report.unsynced(SyncReason::NotDelivered, FindingKind::InvitationWithoutEffect.to_string());
         outcome.say(pass, KindName::Invitation, record, report);
     }
 }
@@ -496,7 +530,7 @@ fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut Pa
     let definitions = &judged.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.say(pass, KindName::Membership, record, member_report(record, view, None));
+            outcome.say(pass, KindName::Membership, record, member_report(record, view, None, AccessReport::default()));
         }
     }
     report_unaddressed(pass, definitions, outcome);
@@ -519,7 +553,7 @@ fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, ou
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
-                let report = member_report(record, view, None).unsynced(reason, &message);
+                let report = member_report(record, view, None, AccessReport::default()).unsynced(reason, &message);
                 outcome.say(pass, KindName::Membership, record, report);
             }
         }

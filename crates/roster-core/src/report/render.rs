@@ -104,7 +104,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             members: Some(count(*members)),
             drift: writer.drift_status(),
         }),
-        Detail::Member { permissions, restrictions } => {
+        Detail::Member { permissions, restrictions, access } => {
             let permissions = permissions.as_ref().map(named);
             let too_many = permissions.as_ref().is_some_and(|permissions| permissions.len() > LISTED_PERMISSIONS);
             finish(&api::MembershipStatus {
@@ -113,6 +113,9 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
                 effective_permissions_digest: permissions.as_ref().filter(|_| too_many).map(permissions_digest),
                 effective_permissions: permissions.filter(|_| !too_many),
                 restrictions: restrictions.iter().map(ToString::to_string).collect(),
+                access: access.access,
+                access_until: access.until.map(Time),
+                role: access.role.as_ref().map(ToString::to_string),
                 drift: writer.drift_status(),
             })
         }
@@ -284,7 +287,9 @@ impl Writer<'_> {
                 SyncReason::StoreRejected
                 | SyncReason::NotOwned
                 | SyncReason::RemovalGuarded
-                | SyncReason::NotSupportedByStore => (no.0.to_string(), no.1.clone()),
+                | SyncReason::NotSupportedByStore
+                | SyncReason::NotDelivered
+                | SyncReason::NotEnforced => (no.0.to_string(), no.1.clone()),
                 _ => return None,
             },
             _ => return None,

@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::{
     api::{self, ChangeFromDefault, DriftEntry, SyncReason},
-    model::{Findings, Layout, Name, Ranks},
+    model::{Findings, Layout, Name, Ranks, RoleName},
     state::Seconds,
 };
 
@@ -41,6 +43,17 @@ impl Waits {
     pub(super) fn in_use(message: String) -> Self {
         Self { reason: "InUse", message, stalled: false }
     }
+}
+
+/// Access of a member as the store gives it at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessReport {
+    /// Whether there is any, and why not; absent where nobody can tell.
+    pub access: Option<api::MemberAccess>,
+    /// When it ends by itself, or ended.
+    pub until: Option<Timestamp>,
+    /// The role.
+    pub role: Option<RoleName>,
 }
 
 /// State of the object in the store; decides `Synced`.
@@ -136,6 +149,8 @@ pub enum Detail {
         permissions: Option<(Layout, Ranks)>,
         /// Restrictions in force.
         restrictions: Arc<[Name]>,
+        /// Access at present.
+        access: AccessReport,
     },
     /// Invitation.
     Invitation,

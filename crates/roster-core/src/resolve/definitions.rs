@@ -330,23 +330,20 @@ impl Definitions {
         predefined: &[Ranks],
     ) -> DesiredDefinitions {
         let account = &snapshot.account;
-        let catalog_origin =
-            Origin { kind: "PermissionCatalog", name: facts.name.clone(), generation: facts.generation };
+        let catalog_origin = Origin::new("PermissionCatalog", facts.name.clone(), facts.generation);
         let overrides =
             self.roles.iter().rev().filter_map(|(name, role)| Some((role.overrides.as_ref()?, (name, role))));
         let overrides: HashMap<&Name, (&Name, &ResolvedRole)> = overrides.collect();
         let mut roles = BTreeMap::new();
         for (role, ranks) in std::iter::zip(&catalog.roles, predefined) {
             let overriding = overrides.get(&role.name).filter(|_| role.overridable);
-            let origin = overriding.map_or_else(
-                || catalog_origin.clone(),
-                |(name, r)| Origin { kind: "Role", name: (*name).clone(), generation: r.generation },
-            );
+            let origin = overriding
+                .map_or_else(|| catalog_origin.clone(), |(name, r)| Origin::new("Role", (*name).clone(), r.generation));
             let content = RoleContent { title: Name::new(&role.title), ranks: ranks.clone() };
             roles.insert(RoleName::predefined(&role.name), (content, origin));
         }
         for (name, role) in self.roles.iter().filter(|(_, role)| role.usable && role.overrides.is_none()) {
-            let origin = Origin { kind: "Role", name: name.clone(), generation: role.generation };
+            let origin = Origin::new("Role", name.clone(), role.generation);
             let content = RoleContent { title: role.title.clone(), ranks: role.ranks.clone() };
             roles.insert(RoleName::custom(name), (content, origin));
         }
@@ -354,7 +351,7 @@ impl Definitions {
             .groups
             .iter()
             .map(|(name, group)| {
-                let origin = Origin { kind: "UserGroup", name: name.clone(), generation: group.generation };
+                let origin = Origin::new("UserGroup", name.clone(), group.generation);
                 (name.clone(), (GroupContent { title: group.title.clone(), ranks: group.ranks.clone() }, origin))
             })
             .collect();
@@ -372,7 +369,7 @@ impl Definitions {
                 || (facts.spec.owner_change == OwnerChange::ByPlatform && self.owner.is_some()),
             roles,
             groups,
-            origin: Origin { kind: "Account", name: account.name.clone(), generation: account.generation },
+            origin: Origin::new("Account", account.name.clone(), account.generation),
         }
     }
 

@@ -19,11 +19,22 @@ pub struct Origin {
     pub name: Name,
     /// Generation.
     pub generation: i64,
+    /// What of it, or the words of whoever wrote it, where that says more: why somebody is blocked, say.
+    pub why: Option<Name>,
+}
+
+impl Origin {
+    /// Returns an object at a generation, without further words.
+    #[must_use]
+    pub const fn new(kind: &'static str, name: Name, generation: i64) -> Self {
+        Self { kind, name, generation, why: None }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}@{}", self.kind, self.name, self.generation)
+        write!(f, "{} {}@{}", self.kind, self.name, self.generation)?;
+        self.why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
     }
 }
 
@@ -63,14 +74,15 @@ impl Ends {
         End::of(email, self.account, self.store.as_deref())
     }
 
-    /// Returns the object that says so: of a block the store, otherwise the Account.
+    /// Returns the object that says so: of a block the store, with the reason that it gives; otherwise the Account.
     #[must_use]
-    pub fn origin(&self, account: &AccountKey, end: Option<End>) -> Origin {
+    pub fn origin(&self, account: &AccountKey, email: &Email, end: Option<End>) -> Origin {
         match (end, &self.store) {
             (Some(End::Blocked), Some(store)) => {
-                Origin { kind: "IdentityStore", name: store.name.clone(), generation: store.generation }
+                let why = store.blocked.get(email).and_then(|reason| reason.as_deref().map(Name::new));
+                Origin { why, ..Origin::new("IdentityStore", store.name.clone(), store.generation) }
             }
-            _ => Origin { kind: "Account", name: account.name.clone(), generation: self.generation },
+            _ => Origin::new("Account", account.name.clone(), self.generation),
         }
     }
 }
@@ -231,6 +243,17 @@ impl End {
             Self::AccountSuspended => "AccountSuspended",
             Self::NotApproved => "NotApproved",
             Self::Suspended => "Suspended",
+        }
+    }
+
+    /// The same for people to read.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked in the store",
+            Self::AccountSuspended => "the account is suspended",
+            Self::NotApproved => "the account is not approved",
+            Self::Suspended => "suspended",
         }
     }
 

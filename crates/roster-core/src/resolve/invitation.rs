@@ -3,14 +3,18 @@
 use super::{Definitions, Outlook, member::Choices};
 use crate::{
     model::{FindingKind, Findings, KindName, Name},
-    state::InvitationFacts,
+    state::{InvitationFacts, MemberFacts},
 };
 
 impl Definitions {
-    /// Checks an invitation.
+    /// Checks an invitation. `memberships` are those of its address.
     #[must_use]
-    pub fn invitation(&self, facts: &InvitationFacts) -> Findings {
+    pub fn invitation(&self, facts: &InvitationFacts, memberships: &[&MemberFacts]) -> Findings {
         let mut findings = self.findings_of(KindName::Invitation, &facts.name);
+        findings.add_whole(FindingKind::InvitationWithoutEffect);
+        if let Some(other) = memberships.iter().find(|one| one.invitation.as_ref() != Some(&facts.name)) {
+            findings.add("spec.email", FindingKind::MemberIsInvited(other.name.clone()));
+        }
         match &facts.email {
             Err(error) => findings.add("spec.email", FindingKind::AddressInvalid(error.clone())),
             Ok(email) if self.is_owner(email) => {

@@ -127,7 +127,7 @@ impl Definitions {
         let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
             return ResolvedMember::default();
         };
-        let origin = Origin { kind: "Membership", name: first.name.clone(), generation: first.generation };
+        let origin = Origin::new("Membership", first.name.clone(), first.generation);
         let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);
         let ended = self.ended_for(email).or(suspended);
         let Outlook::Whole(whole) = &self.outlook else {
@@ -180,7 +180,7 @@ impl Definitions {
     pub fn owner_member(&self) -> Option<(Email, DesiredMember)> {
         let email = self.owner.clone()?;
         let ended = self.ended_for(&email);
-        let origin = Origin { kind: "Account", name: self.account.name.clone(), generation: self.generation };
+        let origin = Origin::new("Account", self.account.name.clone(), self.generation);
         let Outlook::Whole(whole) = &self.outlook else {
             if self.has_owner_role == Some(false) {
                 return None;

@@ -147,6 +147,14 @@ impl ObjectsInScope {
         }
     }
 
+    /// Returns the Memberships of an invited address.
+    #[must_use]
+    pub fn memberships(&self, invitation: &InvitationFacts) -> SmallVec<[&MemberFacts; 1]> {
+        let email = invitation.email.as_ref().ok();
+        let place = email.and_then(|email| self.members.binary_search_by(|(other, _)| other.cmp(email)).ok());
+        place.and_then(|place| self.members.get(place)).map(|(_, records)| facts(records)).unwrap_or_default()
+    }
+
     /// Names every object in scope of whose status something is said.
     pub fn references(&self) -> impl Iterator<Item = ObjectRef> {
         let members = self.members.iter().flat_map(|(_, records)| records).chain(&self.unaddressed);

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use crate::api::{self, ConditionType, DriftStatus};
+use crate::api::{self, ConditionType, DriftStatus, MemberAccess};
 
 /// Digest of a status, and the times in it that must survive the next write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct StatusDigest {
     pub managed_accounts: u32,
     /// Reason why it is not in sync, if that holds up a catalog rollout.
     pub held: Option<Held>,
+    /// Access that a Membership shows.
+    pub access: Option<MemberAccess>,
 }
 
 /// Reason why an account is not in sync, if that holds up the rollout of a catalog.
@@ -123,6 +125,10 @@ pub trait Digestible: Serialize {
     fn managed_accounts(&self) -> Option<i64> {
         None
     }
+    /// A member's access.
+    fn access(&self) -> Option<MemberAccess> {
+        None
+    }
 }
 
 macro_rules! digestible {
@@ -172,7 +178,17 @@ digestible! {
         }
     }
 }
-with_drift! { RoleStatus UserGroupStatus MembershipStatus }
+digestible! {
+    MembershipStatus {
+        fn drift(&self) -> Option<&DriftStatus> {
+            self.drift.as_ref()
+        }
+        fn access(&self) -> Option<MemberAccess> {
+            self.access
+        }
+    }
+}
+with_drift! { RoleStatus UserGroupStatus }
 
 /// The digest of a status.
 pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
@@ -203,6 +219,7 @@ pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
         in_force: status.in_force().and_then(|at| NonZeroU32::new(u32::try_from(at).ok()?)),
         managed_accounts: status.managed_accounts().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         held: synced.filter(|condition| condition.status == "False").and_then(held),
+        access: status.access(),
     }
 }
 

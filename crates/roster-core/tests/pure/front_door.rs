@@ -20,7 +20,7 @@ fn pass() -> Pass {
 }
 
 fn block() -> Revocation {
-    Revocation { end: End::Blocked, origin: Origin { kind: "block:", name: "lost laptop".into(), generation: 0 } }
+    Revocation { end: End::Blocked, origin: Origin::new("block:", "lost laptop".into(), 0) }
 }
 
 fn context(pass: &Pass) -> Context<'static> {

@@ -13,6 +13,7 @@
     reason = "tests end by panicking, and their tables read better as they stand"
 )]
 
+mod access;
 mod accounts;
 mod catalogs;
 mod deletion;

@@ -294,7 +294,7 @@ fn the_owner_needs_no_membership_and_none_counts_in_whatever_letters() {
     world.says(
         "acme",
         "membership olga",
-        InvalidReason::OwnerImmutable,
+        InvalidReason::OwnerIsMember,
         "spec.user.email: olga@acme.example is the account's owner, who has the owner role and needs no Membership",
     );
     assert_eq!(world.resolve("acme").access("olga@acme.example"), "docs: Delete, billing: Allowed, keys: Edit");
@@ -362,7 +362,7 @@ fn an_invitation_is_checked_as_the_membership_it_becomes() {
     for (rest, reason, message) in [
         (
             "email: OLGA@acme.example",
-            InvalidReason::OwnerImmutable,
+            InvalidReason::OwnerIsMember,
             "spec.email: olga@acme.example is the account's owner and needs no Invitation",
         ),
         (

@@ -362,10 +362,10 @@ impl<'a> Damages<'a> {
         for (name, email, reason, effect) in [
             ("a-first", facts.email.clone(), InvalidReason::DuplicateMembership, Effect::TakeAway),
             ("late", facts.email.clone(), InvalidReason::DuplicateMembership, Effect::TakeAway),
-            ("late", Ok(email(OWNER)), InvalidReason::OwnerImmutable, Effect::Nothing),
+            ("late", Ok(email(OWNER)), InvalidReason::OwnerIsMember, Effect::Nothing),
             ("late", Email::parse("m0@").map_err(Box::new), InvalidReason::AddressInvalid, Effect::Nothing),
         ] {
-            if reason != InvalidReason::OwnerImmutable || spec.owner_role.is_some() {
+            if reason != InvalidReason::OwnerIsMember || spec.owner_role.is_some() {
                 let key = (self.key.clone(), Name::new(name));
                 let facts = another(name, email);
                 self.add(format!("membership {name}"), reason, effect, |world| drop(world.members.insert(key, facts)));

@@ -255,7 +255,7 @@ impl Story {
         definitions.groups.iter().for_each(|(name, group)| of("group", name, &group.findings));
         resolved.views.iter().for_each(|(name, view)| of("membership", name, &view.findings));
         for ((_, name), invitation) in self.world.invitations.iter().filter(|((account, _), _)| account == key) {
-            of("invitation", name, &definitions.invitation(invitation));
+            of("invitation", name, &definitions.invitation(invitation, &[]));
         }
         let valid = findings.iter().filter(|(_, finding)| finding.is_valid()).map(|(object, _)| object.as_str());
         let valid: Vec<&str> = valid.collect();
@@ -298,10 +298,10 @@ fn every_scenario_is_told_and_every_snapshot_has_one() {
     }
 }
 
-/// Reasons that no resolving finds: the controller's index knows of objects without an account (`tests/it/conditions/`),
+/// Reasons that no resolving finds: the index knows of objects without an account (`tests/it/conditions/`), a plan who stays owner,
 /// and of those that cannot be read (`tests/it/lifecycle/definitions.rs`), and authority is the webhook's, which is still
 /// to come.
-const ELSEWHERE: [&str; 3] = ["AccountNotFound", "Unauthorized", "Unreadable"];
+const ELSEWHERE: [&str; 4] = ["AccountNotFound", "OwnerImmutable", "Unauthorized", "Unreadable"];
 
 #[test]
 fn every_reason_for_which_something_is_invalid_occurs_in_a_scenario() {

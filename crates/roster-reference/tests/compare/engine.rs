@@ -115,14 +115,14 @@ pub fn resolve(world: &World, namespace: &str, name: &str) -> Resolved {
         views.insert(name.to_string(), definitions.unaddressed(facts));
     }
     let invitations = index.invitations_of(&key).map(|record| &record.facts);
-    let invitations = invitations.map(|facts| (facts.name.to_string(), definitions.invitation(facts))).collect();
+    let invitations = invitations.map(|facts| (facts.name.to_string(), definitions.invitation(facts, &[]))).collect();
     Resolved { desired: judged.desired, definitions, views, invitations }
 }
 
 /// The reasons of a finding, in the words of the model.
 pub fn reasons(findings: &Findings) -> BTreeSet<String> {
     let words = findings.faults().filter_map(|finding| Some(finding.reason()?.to_string()));
-    words.map(|word| if word == "OwnerImmutable" { "OwnerIsMember".to_owned() } else { word }).collect()
+    words.collect()
 }
 
 /// The canonical address that an account names as its owner.

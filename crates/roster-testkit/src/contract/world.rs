@@ -120,7 +120,7 @@ impl World {
     }
 
     pub fn desired(&self, scope: Scope) -> Desired {
-        let origin = |kind, name: &str| Origin { kind, name: name.into(), generation: 3 };
+        let origin = |kind, name: &str| Origin::new(kind, name.into(), 3);
         let members = self.members.iter().filter(|(email, _)| match &scope {
             Scope::Account => true,
             Scope::Members(emails) => emails.contains(email),

@@ -177,6 +177,14 @@ impl fmt::Display for FindingKind {
             Self::OwnerIsInvited(owner) => {
                 write!(f, "{} is the account's owner and needs no Invitation", Short(owner.as_str()))
             }
+            Self::ExpiresSoon(at) => write!(f, "access ends at {at}"),
+            Self::HasExpired(at) => write!(f, "access has ended at {at}"),
+            Self::InvitationWithoutEffect => {
+                f.write_str("nobody is invited by this: this release sends no invitations")
+            }
+            Self::MemberIsInvited(membership) => {
+                write!(f, "this address is a member already, by Membership {}", Quoted(membership))
+            }
             Self::DuplicateMembership(duplicate) => {
                 let others = duplicate.all.iter().filter(|name| **name != duplicate.own);
                 let shown: Vec<&Name> = others.take(MOST).collect();

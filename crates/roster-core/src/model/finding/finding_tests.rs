@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     api::{
@@ -112,6 +114,10 @@ impl Names {
             Kind::OwnerIsInvited(email()),
             Kind::DuplicateMembership(Box::new(DuplicateMembership { email: email(), own: label(), all })),
             Kind::InvitationMissing(object()),
+            Kind::ExpiresSoon(Timestamp::MAX),
+            Kind::HasExpired(Timestamp::MIN),
+            Kind::InvitationWithoutEffect,
+            Kind::MemberIsInvited(object()),
             Kind::InvitationOnly,
             Kind::PlanNotEligible { feature: label(), account: object() },
         ];

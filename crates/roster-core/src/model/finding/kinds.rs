@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, Findings, ParentRefusal, Prerequisite,
     RolePrerequisite, SettingValue, Unavailable, UnknownLevel,
@@ -199,6 +201,14 @@ pub enum FindingKind {
     OwnerIsMember(Email),
     /// Invitation: the address is the owner's.
     OwnerIsInvited(Email),
+    /// Advice on a Membership: its time is over soon, at this instant.
+    ExpiresSoon(Timestamp),
+    /// Advice on a Membership: its time is over, since this instant.
+    HasExpired(Timestamp),
+    /// Advice on an Invitation: this release sends none.
+    InvitationWithoutEffect,
+    /// Advice on an Invitation: the address has this Membership already.
+    MemberIsInvited(Name),
     /// Membership: others have the same address.
     DuplicateMembership(Box<DuplicateMembership>),
     /// Membership: the invitation it came from is gone, or was not accepted.
@@ -229,7 +239,8 @@ impl FindingKind {
             Self::ParentRefused(_) => Reason::ParentNotAllowed,
             Self::ApprovalPending(_) => Reason::ApprovalPending,
             Self::OwnerMissing { .. } => Reason::OwnerMissing,
-            Self::OwnerStays(_) | Self::OwnerIsMember(_) | Self::OwnerIsInvited(_) => Reason::OwnerImmutable,
+            Self::OwnerIsMember(_) | Self::OwnerIsInvited(_) => Reason::OwnerIsMember,
+            Self::OwnerStays(_) => Reason::OwnerImmutable,
             Self::UnknownSection(_) => Reason::UnknownSection,
             Self::UnknownLevel(_) => Reason::UnknownLevel,
             Self::NotApplicable(_) | Self::NotOverridable(_) => Reason::NotApplicable,
@@ -264,7 +275,11 @@ impl FindingKind {
             | Self::CannotStandAlone(_)
             | Self::Advisory { .. }
             | Self::RestrictionsWithoutEffect { .. }
-            | Self::HeldAtMost(_) => return None,
+            | Self::HeldAtMost(_)
+            | Self::ExpiresSoon(_)
+            | Self::HasExpired(_)
+            | Self::InvitationWithoutEffect
+            | Self::MemberIsInvited(_) => return None,
         })
     }
 

@@ -33,7 +33,8 @@ impl FindingKind {
             | Self::GroupMissing(name)
             | Self::RestrictionMissing(name)
             | Self::ConfirmationMissing(name)
-            | Self::InvitationMissing(name) => Some(name),
+            | Self::InvitationMissing(name)
+            | Self::MemberIsInvited(name) => Some(name),
             Self::HeldAtMost(
                 Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
             ) => Some(name),
@@ -61,6 +62,9 @@ impl FindingKind {
             | Self::OwnerIsInvited(_)
             | Self::DuplicateMembership(_)
             | Self::InvitationOnly
+            | Self::InvitationWithoutEffect
+            | Self::ExpiresSoon(_)
+            | Self::HasExpired(_)
             | Self::PlanNotEligible { .. }
             | Self::Unreadable(_) => None,
         }

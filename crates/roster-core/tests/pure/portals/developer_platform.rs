@@ -71,7 +71,7 @@ fn the_owner_is_whoever_the_account_says_and_can_never_be_changed() {
     assert_eq!(direct.refusal("roleRef: {name: owner}"), Some(InvalidReason::RoleNotAvailable));
     let again = format!("user: {{email: {OWNER}}}, roleRef: {{name: support}}");
     let again = direct.with(&direct.object("Membership", "dana", &again));
-    assert_eq!(again.reason("membership dana"), Some(InvalidReason::OwnerImmutable));
+    assert_eq!(again.reason("membership dana"), Some(InvalidReason::OwnerIsMember));
     assert_eq!(again.levels(OWNER), direct.levels(OWNER));
 
     let mut pass = Pass::new(direct.account, direct.world.clone());

@@ -140,7 +140,7 @@ fn there_is_one_primary_user_for_each_account_and_nobody_else_becomes_one() {
     let again =
         portal.object("Membership", "petra", &format!("user: {{email: {PRIMARY}}}, roleRef: {{name: groups-only}}"));
     let again = portal.with(&again);
-    assert_eq!(again.reason("membership petra"), Some(InvalidReason::OwnerImmutable));
+    assert_eq!(again.reason("membership petra"), Some(InvalidReason::OwnerIsMember));
     assert_eq!(again.levels(PRIMARY), portal.levels(PRIMARY));
 }
 

@@ -209,7 +209,7 @@ impl World {
             "membership" => resolved.views[name].findings.clone(),
             "invitation" => {
                 let invitation = &self.invitations[&(Self::key(account), Name::new(name))];
-                resolved.definitions.invitation(invitation)
+                resolved.definitions.invitation(invitation, &[])
             }
             other => panic!("{other}"),
         }

@@ -1,0 +1,153 @@
+//! Access of a member at present: the word for it, and what is told when that changes.
+
+use jiff::Timestamp;
+
+use super::{AccessReport, NoticeReason};
+use crate::{
+    api::MemberAccess,
+    resolve::{End, MemberContent},
+};
+
+/// What is known of a member besides what the store holds.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances {
+    /// Whether the Membership is without fault.
+    pub(super) is_valid: bool,
+    /// Whether the removal guard holds its end back.
+    pub(super) is_held: bool,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+impl AccessReport {
+    /// Returns what `content` gives at present; without any, a Membership that is invalid grants nothing, and of another one
+    /// nobody can tell.
+    pub(super) fn new(content: Option<&MemberContent>, circumstances: Circumstances) -> Self {
+        let Some(content) = content else {
+            let access = (!circumstances.is_valid).then_some(MemberAccess::Invalid);
+            return Self { access, ..Self::default() };
+        };
+        let access = word(content, circumstances);
+        Self { access: Some(access), until: content.window.expires_at, role: content.role.clone() }
+    }
+
+    /// Returns what to tell of somebody whose access was another one before; nothing where it was not known, nor where it is
+    /// as before.
+    pub(super) fn turn(
+        &self,
+        was: Option<MemberAccess>,
+        content: Option<&MemberContent>,
+    ) -> Option<(NoticeReason, String)> {
+        let (was, is) = (was?, self.access?);
+        // Of what is held back there is an event on the Account.
+        if was == is || was.is_in_force() && is.is_in_force() {
+            return None;
+        }
+        let reason = if is.is_in_force() { NoticeReason::AccessBegan } else { NoticeReason::AccessEnded };
+        Some((reason, sentence(is, content, was)))
+    }
+}
+
+fn word(content: &MemberContent, Circumstances { is_valid, is_held, now }: Circumstances) -> MemberAccess {
+    let window = content.window;
+    match content.ended {
+        Some(End::Blocked) => MemberAccess::Blocked,
+        Some(End::AccountSuspended | End::Suspended) => MemberAccess::Suspended,
+        Some(End::NotApproved) => MemberAccess::Unapproved,
+        None if window.is_over(now) => MemberAccess::Expired,
+        None if !window.contains(now) => MemberAccess::NotStarted,
+        None if is_held => MemberAccess::Held,
+        None if content.ranks.is_none() && !is_valid => MemberAccess::Invalid,
+        None => MemberAccess::Active,
+    }
+}
+
+fn sentence(is: MemberAccess, content: Option<&MemberContent>, was: MemberAccess) -> String {
+    let window = content.map(|content| content.window).unwrap_or_default();
+    let at = |time: Option<Timestamp>| time.map_or_else(String::new, |time| format!(" {time}"));
+    let why = match (is, content.and_then(|content| content.ended)) {
+        (_, Some(end)) => end.in_words().to_owned(),
+        (MemberAccess::NotStarted, _) => format!("access begins at{}", at(window.starts_at)),
+        (MemberAccess::Expired, _) => format!("access expired at{}", at(window.expires_at)),
+        (MemberAccess::Invalid, _) => "the Membership is invalid and grants nothing".to_owned(),
+        _ if window.expires_at.is_some() => format!("access is in force until{}", at(window.expires_at)),
+        _ => "access is in force".to_owned(),
+    };
+    format!("{why}; it was {} before", was.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Ranks, resolve::Window};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn at(second: i64) -> Option<Timestamp> {
+        Some(Timestamp::from_second(second).unwrap())
+    }
+
+    fn content(window: Window, ended: Option<End>, levels: &[u8]) -> MemberContent {
+        let mut ranks = Ranks::none(levels.len());
+        ranks.as_mut_slice().copy_from_slice(levels);
+        MemberContent { ranks, window, ended, ..MemberContent::default() }
+    }
+
+    fn of(content: &MemberContent) -> MemberAccess {
+        word(content, Circumstances { is_valid: true, is_held: false, now: NOW })
+    }
+
+    #[test]
+    fn an_end_by_somebodys_word_comes_before_time_and_guard() {
+        let over = Window { starts_at: None, expires_at: at(-1) };
+        let words = [
+            (Some(End::Blocked), MemberAccess::Blocked),
+            (Some(End::AccountSuspended), MemberAccess::Suspended),
+            (Some(End::Suspended), MemberAccess::Suspended),
+            (Some(End::NotApproved), MemberAccess::Unapproved),
+            (None, MemberAccess::Expired),
+        ];
+        for (ended, access) in words {
+            let held = Circumstances { is_valid: false, is_held: true, now: NOW };
+            assert_eq!(word(&content(over, ended, &[1]), held), access);
+        }
+    }
+
+    #[test]
+    fn the_first_instant_is_in_and_the_last_is_out() {
+        let window = |starts, expires| content(Window { starts_at: at(starts), expires_at: at(expires) }, None, &[1]);
+        assert_eq!(of(&window(0, 1)), MemberAccess::Active);
+        assert_eq!(of(&window(1, 2)), MemberAccess::NotStarted);
+        assert_eq!(of(&window(-1, 0)), MemberAccess::Expired);
+    }
+
+    #[test]
+    fn who_is_invalid_and_has_something_all_the_same_is_active() {
+        let invalid = Circumstances { is_valid: false, is_held: false, now: NOW };
+        assert_eq!(word(&content(Window::default(), None, &[0, 1]), invalid), MemberAccess::Active);
+        assert_eq!(word(&content(Window::default(), None, &[0, 0]), invalid), MemberAccess::Invalid);
+        // A role may well grant nothing.
+        assert_eq!(of(&content(Window::default(), None, &[0, 0])), MemberAccess::Active);
+        assert_eq!(AccessReport::new(None, invalid).access, Some(MemberAccess::Invalid));
+        let valid = Circumstances { is_valid: true, ..invalid };
+        assert_eq!(AccessReport::new(None, valid).access, None);
+    }
+
+    #[test]
+    fn what_is_told_is_what_has_changed() {
+        let active = content(Window { starts_at: None, expires_at: at(60) }, None, &[1]);
+        let blocked = content(Window::default(), Some(End::Blocked), &[0]);
+        let circumstances = Circumstances { is_valid: true, is_held: false, now: NOW };
+        let turn = |content: &MemberContent, was| {
+            let (reason, note) = AccessReport::new(Some(content), circumstances).turn(was, Some(content))?;
+            Some(format!("{reason:?}: {note}"))
+        };
+        assert_eq!(turn(&active, None), None);
+        assert_eq!(turn(&active, Some(MemberAccess::Held)), None);
+        assert_eq!(turn(&active, Some(MemberAccess::Active)), None);
+        let began = "AccessBegan: access is in force until 1970-01-01T00:01:00Z; it was Suspended before";
+        assert_eq!(turn(&active, Some(MemberAccess::Suspended)).as_deref(), Some(began));
+        let ended = "AccessEnded: blocked in the store; it was Active before";
+        assert_eq!(turn(&blocked, Some(MemberAccess::Active)).as_deref(), Some(ended));
+    }
+}

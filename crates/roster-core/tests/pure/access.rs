@@ -1,0 +1,149 @@
+//! What the status of a Membership says of its user's access, and what is told when that changes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use roster_core::{
+    api::MemberAccess,
+    contract::StoreError,
+    evaluate::{Context, evaluate, prepare},
+    model::{KindName, Scope},
+    plan::Observed,
+    report::{AppliedPlan, NoticeReason, PassReport, render, report},
+    state::StatusDigest,
+};
+use serde_json::Value;
+
+use crate::support::{PORTAL, Pass, World, crowd, membership};
+
+/// A pass over `acme`, in which the store makes of each change what `outcome` says.
+fn pass(pass: &Pass, observed: &Observed, outcome: &Result<(), StoreError>) -> PassReport {
+    pass_after(pass, None, observed, outcome)
+}
+
+/// The same, where the status of every Membership said `was` before.
+fn pass_after(
+    pass: &Pass,
+    was: Option<MemberAccess>,
+    observed: &Observed,
+    outcome: &Result<(), StoreError>,
+) -> PassReport {
+    let mut objects = pass.world.index().in_scope(&World::key("acme"), None, pass.policy.now).unwrap();
+    for record in objects.members.iter_mut().flat_map(|(_, records)| records) {
+        Arc::make_mut(record).meta.status.access = was;
+    }
+    let context = Context::new(pass.policy.mark.clone(), pass.policy.now);
+    let evaluation = evaluate(&prepare(&objects.snapshot), &objects.members(), observed, &context);
+    let plan = evaluation.plan;
+    let outcomes = vec![outcome.clone(); plan.changes.len()];
+    report(&objects, &evaluation.judged, &Ok(Some(AppliedPlan { plan, outcomes, ..AppliedPlan::default() })))
+}
+
+/// The status of each Membership.
+fn statuses(reports: &PassReport) -> BTreeMap<String, Value> {
+    let members = reports.reports.iter().filter(|(object, _)| object.kind == KindName::Membership);
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    members
+        .map(|(object, report)| (object.name.to_string(), render(report, &StatusDigest::default(), now).unwrap().json))
+        .collect()
+}
+
+/// Access of each, once everything is made.
+fn access(yaml: &str) -> BTreeMap<String, String> {
+    let reports = pass(&Pass::new("acme", World::of(yaml)), &Observed::default(), &Ok(()));
+    let word = |status: Value| status["access"].as_str().unwrap_or("-").to_owned();
+    statuses(&reports).into_iter().map(|(name, status)| (name, word(status))).collect()
+}
+
+#[test]
+fn each_end_has_its_word() {
+    let role = "roleRef: {name: editor}";
+    let members = [
+        membership("active", role),
+        membership("suspended", &format!("{role}, suspended: true")),
+        membership("early", &format!("{role}, startsAt: '1971-01-01T00:00:00Z'")),
+        membership("late", &format!("{role}, expiresAt: '1969-01-01T00:00:00Z'")),
+        membership("both", &format!("{role}, suspended: true, expiresAt: '1969-01-01T00:00:00Z'")),
+        membership("nothing", "roleRef: {name: no-such}"),
+        membership("partly", &format!("{role}, groupRefs: [{{name: no-such}}]")),
+    ];
+    let said = access(&format!("{PORTAL}{}", members.concat()));
+    let wanted = [
+        ("active", "Active"),
+        ("both", "Suspended"),
+        ("early", "NotStarted"),
+        ("late", "Expired"),
+        ("nothing", "Invalid"),
+        ("partly", "Active"),
+        ("suspended", "Suspended"),
+    ];
+    let wanted = wanted.map(|(name, word)| (name.to_owned(), word.to_owned()));
+    assert_eq!(said, BTreeMap::from(wanted));
+}
+
+#[test]
+fn a_status_says_until_when_and_by_what_role() {
+    let dana = membership("dana", "roleRef: {name: editor}, expiresAt: '1970-02-01T00:00:00Z'");
+    let reports = pass(&Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana))), &Observed::default(), &Ok(()));
+    let status = &statuses(&reports)["dana"];
+    assert_eq!((&status["access"], &status["role"]), (&Value::from("Active"), &Value::from("editor")));
+    assert_eq!(status["accessUntil"], "1970-02-01T00:00:00Z");
+}
+
+#[test]
+fn what_the_store_refused_is_not_said_to_be_in_force() {
+    let dana = membership("dana", "roleRef: {name: editor}");
+    let refuse = Err(StoreError::Invalid("no".to_owned()));
+    let reports = pass(&Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana))), &Observed::default(), &refuse);
+    assert_eq!(statuses(&reports)["dana"].get("access"), None);
+}
+
+#[test]
+fn whom_the_guard_holds_is_held_and_who_is_suspended_meanwhile_is_suspended() {
+    let role =
+        "---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: View}}\n";
+    let people = crowd(8, "clerk").replace("name: clerk", "kind: Role, name: clerk");
+    let mut before = Pass::synced("acme", &format!("{PORTAL}{role}{people}"));
+    let observed = before.memory.observe(&Scope::Account, before.policy.now);
+    let suspended = people.replacen("spec: {", "spec: {suspended: true, ", 1);
+    // The role is gone.
+    before.world = World::of(&format!("{PORTAL}{suspended}"));
+    let reports = pass(&before, &observed, &Ok(()));
+    assert!(reports.guarded.is_some());
+    let words = statuses(&reports).into_values().map(|status| status["access"].as_str().unwrap().to_owned());
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    words.for_each(|word| *counts.entry(word).or_default() += 1);
+    assert_eq!(counts, BTreeMap::from([("Held".to_owned(), 7), ("Suspended".to_owned(), 1)]));
+}
+
+#[test]
+fn an_invitation_for_a_member_says_so() {
+    let invited =
+        "---\nkind: Invitation\nmetadata: {name: again}\nspec: {accountRef: {name: acme}, email: DANA@acme.example}\n";
+    let dana = membership("dana", "roleRef: {name: editor}");
+    let world = World::of(&format!("{PORTAL}{dana}{invited}"));
+    let reports = pass(&Pass::new("acme", world), &Observed::default(), &Ok(()));
+    let (_, report) = reports.reports.iter().find(|(object, _)| object.kind == KindName::Invitation).unwrap();
+    let status = render(report, &StatusDigest::default(), jiff::Timestamp::UNIX_EPOCH).unwrap().json;
+    let all = status["conditions"].as_array().unwrap();
+    let says = |kind: &str| all.iter().find(|one| one["type"] == kind).unwrap().clone();
+    assert_eq!((&says("Ready")["status"], &says("Ready")["reason"]), (&"False".into(), &"NotDelivered".into()));
+    assert_eq!(says("Stalled")["reason"], "NotDelivered");
+    let advice = says("Advised")["message"].as_str().unwrap().to_owned();
+    assert!(advice.contains(r#"this address is a member already, by Membership "dana""#), "{advice}");
+}
+
+#[test]
+fn a_turn_is_told_and_the_first_word_is_none() {
+    let suspended = membership("dana", "roleRef: {name: editor}, suspended: true");
+    let dana = Pass::new("acme", World::of(&(PORTAL.to_owned() + &suspended)));
+    let told = |was: Option<MemberAccess>| {
+        let reports = pass_after(&dana, was, &Observed::default(), &Ok(()));
+        let notices = reports.notices.into_iter();
+        let turns = notices.filter(|it| matches!(it.reason, NoticeReason::AccessBegan | NoticeReason::AccessEnded));
+        turns.map(|it| format!("{} {:?}: {}", it.about.name, it.reason, it.note)).collect::<Vec<_>>()
+    };
+    let ended = "dana AccessEnded: suspended; it was Active before";
+    assert_eq!(told(Some(MemberAccess::Active)), [ended]);
+    assert_eq!(told(Some(MemberAccess::Suspended)), [""; 0]);
+    assert_eq!(told(None), [""; 0]);
+}
