@@ -11,7 +11,7 @@ use keycloak::types::UserRepresentation;
 
 use super::{
     look::Wanted,
-    names::ACCOUNTS,
+    names::{ACCOUNTS, Definition},
     note::{Definitions, Entry, Stamp},
     person::Person,
     realm::Realm,
@@ -123,11 +123,9 @@ impl Realm {
         for id in known.iter().filter(|id| !users.contains_key(*id)).cloned().collect::<Vec<_>>() {
             users.extend(self.user(&id).await?.map(|user| (id, user)));
         }
-        let mut in_groups = self.in_groups(within.definitions).await?;
-        let people = users.into_iter().map(|(id, user)| {
-            let groups = in_groups.remove(&id).unwrap_or_default();
-            Person { membership: memberships.remove(&id), groups, ..self.person_of(user, within.client_id) }
-        });
+        let people = users
+            .into_iter()
+            .map(|(id, user)| Person { membership: memberships.remove(&id), ..self.person_of(user, within.client_id) });
         let mut people: Vec<Person> = people.collect();
         if let Some(named) = named {
             let addresses = addresses(&people, named);
@@ -137,7 +135,25 @@ impl Realm {
             });
         }
         let people = stream::iter(people).map(|person| self.with_roles(within.client, person));
-        people.buffer_unordered(CONCURRENCY).try_collect().await
+        let people: Vec<Person> = people.buffer_unordered(CONCURRENCY).try_collect().await?;
+        self.with_groups(within, people).await
+    }
+
+    /// Adds the groups that people are in: asks each of them, or each group of the account, whichever are fewer.
+    async fn with_groups(&self, within: &Within<'_>, mut people: Vec<Person>) -> Result<Vec<Person>, StoreError> {
+        let groups = groups_of(within.definitions);
+        if people.len() <= groups.len() {
+            let people = stream::iter(people).map(async |mut person| {
+                person.groups = self.groups_of(person.id()).await?;
+                Ok(person)
+            });
+            return people.buffer_unordered(CONCURRENCY).try_collect().await;
+        }
+        let mut in_groups = self.in_groups(groups).await?;
+        for person in &mut people {
+            person.groups = in_groups.remove(person.id()).unwrap_or_default();
+        }
+        Ok(people)
     }
 
     /// Everybody who may go by one of a few names.
@@ -189,6 +205,14 @@ impl Realm {
         person.settle();
         Ok(person)
     }
+}
+
+/// Ids of the groups that stand for an account's groups.
+fn groups_of(definitions: &Definitions) -> Vec<String> {
+    let groups = definitions.iter().filter(|(name, defined)| {
+        matches!(Definition::parse(name), Some(Definition::Group(_))) && !defined.id.is_empty()
+    });
+    groups.map(|(_, defined)| defined.id.clone()).collect()
 }
 
 /// The addresses that people with these names may have.

@@ -20,7 +20,7 @@ use super::{
     known::Known,
     look::definition_named,
     names::{self, Definition, KIND, Prefix},
-    note::{Definitions, Parts},
+    note::Parts,
     seal::Seal,
     wire::{CONCURRENCY, Wire},
 };
@@ -301,17 +301,11 @@ impl Realm {
         Ok(self.wire.pages("listing groups", page).await?.into_iter().filter_map(|group| group.id).collect())
     }
 
-    /// Ids of the account's groups that users are in, by the user's id.
-    pub(super) async fn in_groups(
-        &self,
-        definitions: &Definitions,
-    ) -> Result<HashMap<String, HashSet<String>>, StoreError> {
-        let groups = definitions.iter().filter(|(name, defined)| {
-            matches!(Definition::parse(name), Some(Definition::Group(_))) && !defined.id.is_empty()
-        });
-        let ids: Vec<String> = groups.map(|(_, defined)| defined.id.clone()).collect();
+    /// Ids of those of these groups that users are in, by the user's id.
+    pub(super) async fn in_groups(&self, ids: Vec<String>) -> Result<HashMap<String, HashSet<String>>, StoreError> {
+        let federated = self.is_federated().await?;
         let members = stream::iter(ids)
-            .map(|id| async move { self.group_members(&id).await.map(|members| (id, members)) })
+            .map(|id| async move { self.members_of(&id, federated).await.map(|members| (id, members)) })
             .buffer_unordered(CONCURRENCY);
         let mut found: HashMap<String, HashSet<String>> = HashMap::new();
         let mut members = std::pin::pin!(members);
@@ -325,6 +319,21 @@ impl Realm {
 
     /// Members of a group; none where there is no such group.
     pub(super) async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        self.members_of(group, true).await
+    }
+
+    /// Whether the realm has users of somewhere else, whom Keycloak may leave out of a page.
+    async fn is_federated(&self) -> Result<bool, StoreError> {
+        let (admin, realm) = (&self.wire.admin, self.name());
+        let providers = Some("org.keycloak.storage.UserStorageProvider".to_owned());
+        let found = self
+            .wire
+            .call("looking for federations", || admin.realm_components_get(realm, None, None, None, providers.clone()));
+        Ok(!found.await?.is_empty())
+    }
+
+    /// The same; of very many groups it counts whether the last page must be an empty one.
+    async fn members_of(&self, group: &str, federated: bool) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_members_get(
                 self.name(),
@@ -334,7 +343,12 @@ impl Realm {
                 Some(max),
             )
         };
-        self.wire.users_if_there("listing members of a group", page).await
+        let doing = "listing members of a group";
+        if federated {
+            self.wire.users_if_there(doing, page).await
+        } else {
+            self.wire.pages_if_there(doing, page).await
+        }
     }
 
     /// Who holds a client role of the account, directly or by a group.
