@@ -173,7 +173,8 @@ async fn kubectl_answers_at_a_glance() {
 "
     );
     apply_yaml(&table.client, name, &format!("{MEMBERSHIP}---{ACCOUNT}---{others}")).await;
-    let status = json!({"status": {"observedGeneration": 1, "conditions": [{
+    let until = "2027-01-01T00:00:00Z";
+    let status = json!({"status": {"observedGeneration": 1, "access": "Active", "accessUntil": until, "role": "admin", "conditions": [{
         "type": "Ready", "status": "True", "reason": "InSync", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
     }]}});
     table.api().patch_status("dana", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
@@ -184,13 +185,16 @@ async fn kubectl_answers_at_a_glance() {
     let all = table.plane.kubectl_ok(&["get", "roster", "-n", name, "-o", "name", &cache], None).await;
     assert!(all.contains("account.roster.dev/acme") && all.contains("membership.roster.dev/dana"), "{all}");
 
-    let rows = table.plane.kubectl_ok(&["get", "mship", "-n", name], None).await;
+    let rows = table.plane.kubectl_ok(&["get", "mship", "-n", name, "-o", "wide"], None).await;
     let cells: Vec<Vec<_>> = rows.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(cells[0], ["NAME", "ACCOUNT", "USER", "ROLE", "READY", "REASON", "AGE"]);
-    assert_eq!(cells[1][..6], ["dana", "acme", "dana@acme.example", "admin", "True", "InSync"]);
+    let header = "NAME ACCOUNT USER ACCESS EXPIRES READY REASON AGE ROLE GENERATION OBSERVED";
+    assert_eq!(cells[0].join(" "), header);
+    assert_eq!(cells[1][..7], ["dana", "acme", "dana@acme.example", "Active", until, "True", "InSync"]);
+    assert_eq!(cells[1][8..], ["admin", "1", "1"]);
     for (short, header) in [
         ("pcat", "NAME ACCOUNTS UPDATED READY REASON AGE"),
         ("idstore", "NAME FILE ACCOUNTS MEMBERS READY REASON AGE"),
+        ("mship", "NAME ACCOUNT USER ACCESS EXPIRES READY REASON AGE"),
         ("acct", "NAME CATALOG STORE MEMBERS DRIFTED READY REASON AGE"),
         ("arole", "NAME ACCOUNT OVERRIDES MEMBERS READY REASON AGE"),
         ("ugrp", "NAME ACCOUNT MEMBERS READY REASON AGE"),

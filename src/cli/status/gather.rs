@@ -16,6 +16,7 @@ use crate::{
     cli::{
         output::API_VERSION,
         status::{
+            access::AccessSummary,
             leases::{Controller, controller},
             reason::ReadyReason,
         },
@@ -44,6 +45,8 @@ pub struct Status {
     pub accounts: Vec<AccountLine>,
     /// Numbers of objects by kind.
     pub objects: Vec<KindLine>,
+    /// Who has access.
+    pub access: AccessSummary,
     /// Everything that is not ready.
     pub not_ready: Vec<NotReady>,
     /// Removals that wait for somebody's word.
@@ -203,7 +206,16 @@ pub async fn status(
             }
         )+};
     }
-    take!(Role, UserGroup, Membership, Invitation);
+    take!(Role, UserGroup);
+    let mut access = AccessSummary::default();
+    tally.begin(&Membership::kind(&()));
+    for member in list::<Membership>(client, within).await? {
+        let status = member.status.as_ref();
+        tally.take(&member, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
+        access.take(&member, now);
+    }
+    access.sort();
+    take!(Invitation);
     let guarded = accounts.iter().filter_map(guarded).collect();
     Ok(Status {
         api_version: API_VERSION,
@@ -214,6 +226,7 @@ pub async fn status(
         catalogs: catalogs.iter().map(catalog_line).collect(),
         accounts: accounts.iter().map(account_line).collect(),
         objects: tally.kinds,
+        access,
         not_ready: tally.not_ready,
         guarded,
     })

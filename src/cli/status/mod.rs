@@ -1,5 +1,6 @@
 //! `roster status`: how a cluster is, at one glance: who leads, what the stores hold, and what is not ready and why.
 
+mod access;
 mod gather;
 mod leases;
 mod reason;

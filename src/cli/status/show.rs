@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    access::AccessSummary,
     gather::Status,
     leases::{Controller, LeaseState},
 };
@@ -11,26 +12,45 @@ use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 /// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
 const SHOWN: usize = 10;
 
-/// As text of at most 100 columns.
+/// As text of at most 100 columns: the verdict, then what needs somebody, then the rest, of which what is ready is only
+/// counted.
 pub fn text(status: &Status, now: Timestamp) -> String {
-    let mut text = controller(&status.controller, now);
-    text += &section("Stores", &stores(status));
-    text += &section("Catalogs", &catalogs(status));
-    text += &section("Accounts", &accounts(status, now));
-    text += &more(status.accounts.len());
-    text += &section("Objects", &objects(status));
+    let mut text = format!("{}\n{}", verdict(status, now), controller(&status.controller, now));
     let total = status.not_ready.len();
     if total > 0 {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
         text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
         text += &more(total);
     }
-    text += &what_to_do(status);
     for guarded in &status.guarded {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
     }
-    format!("{text}\n{}\n", verdict(status, now))
+    text += &what_to_do(status);
+    text += &access(&status.access, now);
+    text += &section("Stores", &stores(status));
+    text += &section("Catalogs", &catalogs(status));
+    text += &accounts(status);
+    text + &objects(status)
+}
+
+/// Who has access, and whose ends or has ended by itself.
+fn access(access: &AccessSummary, now: Timestamp) -> String {
+    let counts = access.members.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ");
+    let counts = if counts.is_empty() { "no Memberships".to_owned() } else { counts };
+    let mut text = format!("\n{}\n{counts}\n", paint(BOLD, "Access"));
+    let mut table = Table::new(["membership", "user", "ends"]).whole(&[2]);
+    for end in access.ends_soon.iter().take(SHOWN) {
+        table.row([end.membership.clone(), end.user.clone(), format!("in {}", age(end.at.duration_since(now)))]);
+    }
+    for end in access.expired.iter().take(SHOWN) {
+        table.row([end.membership.clone(), end.user.clone(), format!("{} ago", age(now.duration_since(end.at)))]);
+    }
+    if !table.is_empty() {
+        text += &table.text();
+    }
+    let left = access.ends_soon.len().saturating_sub(SHOWN) + access.expired.len().saturating_sub(SHOWN);
+    if left > 0 { text + &format!("and {left} more; -o json has all\n") } else { text }
 }
 
 /// What is wrong, in a line, and for how long at most.
@@ -157,30 +177,39 @@ fn catalogs(status: &Status) -> Table {
     table
 }
 
-fn accounts(status: &Status, now: Timestamp) -> Table {
-    let mut table = Table::new(["account", "ready", "members", "drift", "checked"]).numbers(&[2, 3]);
-    // Those that somebody should look at come first.
-    let mut accounts: Vec<_> = status.accounts.iter().collect();
-    accounts.sort_by_key(|account| account.ready == "True");
-    for account in accounts.into_iter().take(SHOWN) {
-        let checked = account.last_checked.map(|at| format!("{} ago", age(now.duration_since(at))));
-        table.row([
-            account.account.clone(),
-            account.ready.clone(),
-            number(account.members),
-            account.drift.to_string(),
-            checked.unwrap_or_else(|| "never".to_owned()),
-        ]);
+/// Those that somebody should look at; the others are counted, unless there are only a few.
+fn accounts(status: &Status) -> String {
+    let (ready, mut shown): (Vec<_>, Vec<_>) = status.accounts.iter().partition(|account| account.ready == "True");
+    let folded = if status.accounts.len() > SHOWN {
+        ready.len()
+    } else {
+        shown.extend(ready);
+        0
+    };
+    let mut table = Table::new(["account", "ready", "members", "drift"]).numbers(&[2, 3]);
+    for account in shown.iter().take(SHOWN) {
+        table.row([account.account.clone(), account.ready.clone(), number(account.members), account.drift.to_string()]);
     }
-    table
+    let mut text = if shown.is_empty() && folded > 0 {
+        format!("\n{}\n", paint(BOLD, "Accounts"))
+    } else {
+        section("Accounts", &table) + &more(shown.len())
+    };
+    if folded > 0 {
+        text += &format!("{} ready\n", counted(folded, "account"));
+    }
+    text
 }
 
-fn objects(status: &Status) -> Table {
-    let mut table = Table::new(["kind", "total", "ready", "not ready"]).numbers(&[1, 2, 3]);
-    for kind in &status.objects {
-        table.row([kind.kind.clone(), kind.total.to_string(), kind.ready.to_string(), kind.not_ready.to_string()]);
-    }
-    table
+/// How many there are of each kind, in a line, and how many of them are not ready.
+fn objects(status: &Status) -> String {
+    let kinds = status.objects.iter().filter(|kind| kind.total > 0).map(|kind| match kind.not_ready {
+        0 => counted(kind.total, &kind.kind),
+        some => format!("{} ({some} not ready)", counted(kind.total, &kind.kind)),
+    });
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    let body = if kinds.is_empty() { "none\n".to_owned() } else { wrap("", 0, &kinds) };
+    format!("\n{}\n{body}", paint(BOLD, "Objects"))
 }
 
 fn not_ready(status: &Status, now: Timestamp) -> Table {

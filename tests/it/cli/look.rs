@@ -92,7 +92,11 @@ async fn a_healthy_corner_is_ready_and_a_sick_one_says_why() {
     assert!(out.lines().count() <= 50, "more than a screen: {out}");
     let (_, after) = out.split_once("What to do").unwrap_or_else(|| panic!("{out}"));
     assert!(after.contains("RoleNotFound  apply the role, or correct its name"), "{out}");
-    assert!(after.contains("Not everything is ready: 1 object not ready, the longest for "), "{out}");
+    assert!(
+        out.starts_with("Not everything is ready: 1 object not ready, the longest for "),
+        "what matters first: {out}"
+    );
+    assert!(after.contains("\nAccess\n2 Active, 1 Invalid\n"), "{out}");
     let (code, out, _) = roster(&["status", "-n", scene.name(), "-o", "json"]).await;
     let status: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &status["apiVersion"]), (1, &json!("cli.roster.dev/v1")));

@@ -166,14 +166,14 @@ async fn kubectl_shows_sorts_and_waits() {
     assert_eq!(row("account.roster.dev/acme")[1..6], [scene.name(), scene.name(), "2", "True", "Ready"], "{shown}");
     assert_eq!(row("usergroup.roster.dev/big")[1..5], ["acme", "2", "True", "Ready"], "{shown}");
     assert_eq!(row("role.roster.dev/night")[1..5], ["acme", "0", "True", "Ready"], "{shown}");
-    let nora = ["acme", "nora@acme.example", "clerk", "True", "Ready"];
+    let nora = ["acme", "nora@acme.example", "Active", "True", "Ready"];
     assert_eq!(row("membership.roster.dev/nora")[1..6], nora, "{shown}");
 
     let headers = [
         ("acct", "NAME CATALOG STORE MEMBERS DRIFTED READY REASON AGE"),
         ("arole", "NAME ACCOUNT OVERRIDES MEMBERS READY REASON AGE"),
         ("ugrp", "NAME ACCOUNT MEMBERS READY REASON AGE"),
-        ("mship", "NAME ACCOUNT USER ROLE READY REASON AGE"),
+        ("mship", "NAME ACCOUNT USER ACCESS EXPIRES READY REASON AGE"),
         ("pcat", "NAME ACCOUNTS UPDATED READY REASON AGE"),
         ("idstore", "NAME FILE ACCOUNTS MEMBERS READY REASON AGE"),
     ];
