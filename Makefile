@@ -18,9 +18,10 @@ bench: ## Measure against the targets of the design and print the table (SIZE=sm
 lint: ## Check format, lints, generated files and scripts
 	@scripts/lint.sh
 
-generate: ## Write crds/ and the chart's from the Rust types, and docs/cli.md from the commands
+generate: ## Write crds/, the chart's and docs/reference/ from the Rust types, and docs/cli.md from the commands
 	@cargo run --quiet --locked -- crds --output crds
 	@cargo run --quiet --locked -- crds --output charts/roster/files/crds
+	@cargo run --quiet --locked -- crds --markdown --output docs/reference
 	@cargo run --quiet --locked -- man --markdown > docs/cli.md
 
 build: ## Build the binary for use: target/release/roster

@@ -33,10 +33,10 @@ for argument in "$@"; do
 done
 describe_portal "$portal" || { usage >&2 && exit 2; }
 
-build
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+build
 stage_cluster
 story_began=$SECONDS
 
@@ -100,6 +100,7 @@ cat <<TEXT
     kubectl create namespace roster-system
     target/release/roster controller --sqlite-dir roster-data
     kubectl apply -f examples/store.yaml -f examples/$portal/
+  A portal of your own: target/release/roster init, and docs/tutorials/first-portal.md
   What every condition means, and what to do: docs/runbook.md
 TEXT
 if [[ -n $keep ]]; then stay; fi

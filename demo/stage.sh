@@ -40,6 +40,7 @@ run() {
 
 # --- Building -----------------------------------------------------------------------------------------------------
 
+# The control plane is built beside Roster: each takes minutes the first time.
 build() {
   need_rust
   if [[ -z ${ROSTER_DEMO_KUBECONFIG:-} ]]; then
@@ -48,19 +49,53 @@ build() {
     need kubectl "kubectl, for the cluster of ROSTER_DEMO_KUBECONFIG"
   fi
   stop_if_missing
-  heading "Building (the first time takes some minutes)"
-  cargo build --locked --bin roster --example sql
-  PATH=${CARGO_TARGET_DIR:-$PWD/target}/debug:${CARGO_TARGET_DIR:-$PWD/target}/debug/examples:$PATH
+  heading "Building (the first time takes 5 to 10 minutes)"
+  mkdir -p target
+  local debug=${CARGO_TARGET_DIR:-$PWD/target}/debug
   if [[ -z ${ROSTER_DEMO_KUBECONFIG:-} ]]; then
-    controlplane=$(tests/controlplane/build.sh)
+    # A process group of its own, so that stopping it stops its compilers, too.
+    set -m
+    tests/controlplane/build.sh >target/controlplane-path </dev/null &
+    builder=$!
+    set +m
+  fi
+  cargo build --locked --bin roster --example sql
+  PATH=$debug:$debug/examples:$PATH
+  if [[ -n $builder ]]; then
+    still_building && meanwhile "$debug"
+    wait "$builder" || fail "the control plane could not be built; see above"
+    builder=""
+    controlplane=$(<target/controlplane-path)
     PATH=$(dirname "$controlplane"):$PATH
   fi
+}
+
+# still_building: whether the control plane takes longer than a moment after Roster.
+still_building() {
+  local moment
+  for moment in {1..20}; do
+    kill -0 "$builder" 2>/dev/null || return 1
+    sleep 0.1
+  done
+}
+
+# meanwhile FOLDER: what can be seen without a cluster, by the binary in FOLDER.
+meanwhile() {
+  say "Roster is built; the control plane still is being built. The main job needs none: in another terminal,"
+  cat <<TEXT
+  export PATH=$1:\$PATH
+  roster init access
+  roster validate -f access
+  roster matrix -f access --account acme --rows people
+  roster plan -f access --store try.db
+TEXT
 }
 
 # --- The cluster and the controller -------------------------------------------------------------------------------
 
 stage=""
 controller=""
+builder=""
 made_namespace=""
 made_crds=""
 
@@ -126,6 +161,7 @@ clean_up() {
   local code=$?
   trap - EXIT
   trap '' INT TERM
+  if [[ -n $builder ]]; then kill -- "-$builder" 2>/dev/null || true; fi
   if [[ -n $stage ]]; then
     if [[ $code != 0 && $code != 130 && $code != 143 && -s $stage/controller.log ]]; then
       printf '\nThe last words of the controller:\n' >&2

@@ -18,9 +18,11 @@ step "generated files"
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
 cargo run --quiet --locked -- crds --output "$generated/crds"
+cargo run --quiet --locked -- crds --markdown --output "$generated/reference"
 cargo run --quiet --locked -- man --markdown >"$generated/cli.md"
-if ! diff -r -u crds "$generated/crds" || ! diff -r -u charts/roster/files/crds "$generated/crds" || ! diff -u docs/cli.md "$generated/cli.md"; then
-  echo "crds/, charts/roster/files/crds/ or docs/cli.md is not what the code says: run 'make generate' and commit the result" >&2
+if ! diff -r -u crds "$generated/crds" || ! diff -r -u charts/roster/files/crds "$generated/crds" ||
+  ! diff -r -u docs/reference "$generated/reference" || ! diff -u docs/cli.md "$generated/cli.md"; then
+  echo "crds/, charts/roster/files/crds/, docs/reference/ or docs/cli.md is not what the code says: run 'make generate' and commit the result" >&2
   exit 1
 fi
 

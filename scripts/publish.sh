@@ -3,7 +3,8 @@
 # the charts to a registry that the caller is logged in to, and prints their digests.
 #   REPOSITORY  of the image, without a tag
 #   CHARTS      where charts go, without oci://
-# Layouts are in ROSTER_IMAGE_OUT, `target/image` by default; helm is in PATH.
+# Layouts are in ROSTER_IMAGE_OUT, `target/image` by default; helm is in PATH. ROSTER_HOME and ROSTER_IMAGE_SOURCE are the
+# project's home page and sources, for the charts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
@@ -40,6 +41,9 @@ trap 'rm -rf "$work"' EXIT
 cp -r charts/roster charts/roster-access "$work/"
 # A released chart names the image that was released with it.
 sed -i "s#^  repository: roster\$#  repository: $repository#; s#^  digest: \"\"\$#  digest: \"${image#*@}\"#" "$work/roster/values.yaml"
+# Who looks at the chart in a registry finds its home.
+home=${ROSTER_HOME:-https://roster.example} source=${ROSTER_IMAGE_SOURCE:-https://git.roster.example/roster}
+sed -i "s#https://git[.]roster[.]example/roster#$source#; s#https://roster[.]example#$home#" "$work"/roster{,-access}/Chart.yaml
 for chart in roster roster-access; do
   helm package --destination "$work" "$work/$chart" >/dev/null
   package=$work/$chart-$(sed -n 's/^version: //p' "$work/$chart/Chart.yaml").tgz

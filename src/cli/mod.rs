@@ -12,6 +12,7 @@ mod crds;
 mod drift;
 mod explain;
 mod import;
+mod init;
 pub mod input;
 mod man;
 mod matrix;
@@ -65,6 +66,7 @@ const EXIT_CODES: &str =
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -143,6 +145,7 @@ fn start(cli: Cli) -> anyhow::Result<u8> {
 
 async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
+        Command::Init(args) => init::run(&args),
         Command::Validate(args) => validate::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Apply(args) => apply::run(args).await,

@@ -12,7 +12,7 @@ use roster::{
     state::SnapshotSource as _,
     store::{Batch, Claim, Epoch, Store as _, sqlite::SqliteStore},
 };
-use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// Applies manifests at `now`.
 pub async fn apply(store: &Path, manifests: &Path, now: Timestamp) {
@@ -44,4 +44,13 @@ pub async fn count(store: &Path, sql: &'static str, text: &str) -> i64 {
     let options = SqliteConnectOptions::new().filename(store).read_only(true);
     let mut connection = SqliteConnection::connect_with(&options).await.expect("the file");
     sqlx::query_scalar(sql).bind(text).fetch_one(&mut connection).await.expect("a number")
+}
+
+/// The rows of a query that gives two texts each.
+pub async fn rows(store: &Path, sql: &str) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("the file");
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.expect("rows");
+    rows.into_iter().map(|(one, other)| format!("{one} {other}")).collect()
 }

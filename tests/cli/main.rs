@@ -14,10 +14,13 @@ mod change;
 mod docs;
 mod general;
 #[cfg(feature = "sqlite")]
+mod init;
+#[cfg(feature = "sqlite")]
 mod keep;
 #[cfg(feature = "sqlite")]
 mod look;
 mod offline;
+mod reference;
 mod retell;
 mod runbook;
 mod support;

@@ -82,7 +82,7 @@ fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
 fn links_lead_somewhere() {
     let mut documents = documents();
     documents.extend(["README.md", "CONTRIBUTING.md", "examples/README.md"].map(str::to_owned));
-    for folder in ["docs/decisions", "docs/stores", "docs/tutorials"] {
+    for folder in ["docs/decisions", "docs/reference", "docs/stores", "docs/tutorials"] {
         let files = fs::read_dir(repository(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         documents.extend(files.map(|file| format!("{folder}/{}", file.to_str().unwrap())));
     }

@@ -1,5 +1,7 @@
 //! What can be said of the charts without a cluster.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::parse_yaml;
@@ -53,7 +55,10 @@ fn values_that_work_are_taken() {
         "fullnameOverride=r2",
         "controller.extraArgs={--otlp-endpoint=http://collector:4318,--context=a}",
         "resources=null,affinity=null,nodeSelector=null,tolerations=null",
+        "controller.extraVolumes[0].name=ca,controller.extraVolumes[0].configMap.name=ca,\
+         controller.extraVolumeMounts[0].name=ca,controller.extraVolumeMounts[0].mountPath=/etc/ca",
         // As `--reuse-values` would have it from a release that did not know them.
+        "controller.extraVolumes=null,controller.extraVolumeMounts=null",
         "metrics.rules.removalsHeldFor=null,metrics.rules.storeNotReadyFor=null",
     ] {
         said(tool("helm").args(["template", "roster", CHART, "--set", set]));
@@ -77,6 +82,19 @@ fn wrong_values_are_refused_and_said() {
         (
             "controller.extraArgs={--log=debug}",
             "controller.extraArgs: --log=debug is set already, by controller.logLevel",
+        ),
+        (
+            "controller.extraVolumes[0].name=stores,controller.extraVolumes[0].configMap.name=a",
+            "/controller/extraVolumes/0/name",
+        ),
+        (
+            "controller.extraVolumeMounts[0].name=ca,controller.extraVolumeMounts[0].mountPath=/etc/ca",
+            "controller.extraVolumeMounts: there is no ca in controller.extraVolumes",
+        ),
+        (
+            "controller.extraVolumes[0].name=ca,controller.extraVolumes[0].configMap.name=ca,\
+             controller.extraVolumeMounts[0].name=ca,controller.extraVolumeMounts[0].mountPath=/var/lib/roster",
+            "/controller/extraVolumeMounts/0/mountPath",
         ),
         ("resources.limit.memory=1Gi", "/resources"),
         ("controller.shards=null", "missing property 'shards'"),
@@ -145,5 +163,59 @@ fn kube_score_finds_nothing_that_is_not_meant_so() {
         // Not meant: a limit of CPU, pulling what is there, a Service without an address.
         let ignored = "container-image-pull-policy,statefulset-has-servicename";
         said(tool("kube-score").args(["score", "--ignore-container-cpu-limit", "--ignore-test", ignored]).arg(&file));
+    }
+}
+
+/// What stands in a Chart.yaml.
+fn metadata(chart: &str) -> Value {
+    let text = fs::read_to_string(repository(chart).join("Chart.yaml")).unwrap();
+    parse_yaml(&text).remove(0)
+}
+
+/// What a registry shows of a chart.
+#[test]
+fn the_charts_say_whose_they_are_and_what_is_in_them() {
+    for folder in [CHART, ACCESS] {
+        let chart = metadata(folder);
+        for field in ["home", "icon", "description"] {
+            assert!(chart[field].is_string(), "{folder}: {field}");
+        }
+        assert!(chart["sources"][0].is_string() && chart["maintainers"][0]["name"].is_string(), "{folder}");
+        assert_eq!(chart["annotations"]["artifacthub.io/license"], "Apache-2.0");
+        // The picture is in it, so that it needs no host.
+        assert!(chart["icon"].as_str().unwrap().starts_with("data:image/svg+xml;base64,"), "{folder}");
+    }
+    let chart = metadata(CHART);
+    let told: Vec<Value> = parse_yaml(chart["annotations"]["artifacthub.io/crds"].as_str().unwrap());
+    let told = told[0]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["kind"].clone(), one["name"].clone(), one["version"].clone()));
+    let crds = roster::api::crds().into_iter().map(|crd| {
+        let version = crd.spec.versions[0].name.clone();
+        (crd.spec.names.kind.into(), crd.metadata.name.unwrap().into(), version.into())
+    });
+    assert_eq!(told.collect::<Vec<_>>(), crds.collect::<Vec<(Value, Value, Value)>>());
+}
+
+#[test]
+fn an_alert_links_to_its_entry_of_the_runbook_or_to_nothing() {
+    let rules = ["--set", "metrics.rules.enabled=true", "-s", "templates/monitoring.yaml"];
+    let without = template(CHART, &rules);
+    assert!(without.contains("alert: RosterDown") && !without.contains("runbook"), "{without}");
+    let address = ["--set", "metrics.rules.runbookUrl=https://docs.example/runbook.md"];
+    let with: Vec<Value> = parse_yaml(&template(CHART, &[&rules[..], &address[..]].concat()));
+    let runbook = fs::read_to_string(repository("docs/runbook.md")).unwrap();
+    let headings: Vec<String> =
+        runbook.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_lowercase).collect();
+    let rules = with.iter().find(|one| one["kind"] == "PrometheusRule").unwrap();
+    let groups = rules["spec"]["groups"].as_array().unwrap().iter();
+    let alerts: Vec<&Value> = groups.flat_map(|group| group["rules"].as_array().unwrap()).collect();
+    assert!(alerts.len() > 5, "{rules}");
+    for alert in alerts {
+        let link = alert["annotations"]["runbook_url"].as_str().unwrap();
+        let anchor = link.strip_prefix("https://docs.example/runbook.md#").unwrap();
+        assert!(headings.iter().any(|heading| heading == anchor), "{link} leads to nothing");
     }
 }

@@ -5,6 +5,13 @@
 {{- with get $set (trimPrefix "--" $arg | splitList "=" | first) }}
 {{- fail (printf "controller.extraArgs: %s is set already, by %s" $arg .) }}
 {{- end }}
+{{- end }}
+{{- range $mount := .Values.controller.extraVolumeMounts }}
+{{- $has := false }}
+{{- range $.Values.controller.extraVolumes }}{{ if eq .name $mount.name }}{{ $has = true }}{{ end }}{{ end }}
+{{- if not $has }}
+{{- fail (printf "controller.extraVolumeMounts: there is no %s in controller.extraVolumes" $mount.name) }}
+{{- end }}
 {{- end -}}
 metadata:
   labels:
@@ -61,15 +68,26 @@ spec:
     securityContext: {{- toYaml .Values.securityContext | nindent 6 }}
     # What it said last is in `kubectl describe pod`, should it not start.
     terminationMessagePolicy: FallbackToLogsOnError
-    {{- if .Values.sqlite.enabled }}
+    {{- if or .Values.sqlite.enabled .Values.controller.extraVolumeMounts }}
     volumeMounts:
+    {{- if .Values.sqlite.enabled }}
     - {name: stores, mountPath: /var/lib/roster}
     {{- end }}
-  {{- if and .Values.sqlite.enabled .Values.sqlite.persistence.existingClaim }}
+    {{- with .Values.controller.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- end }}
+  {{- $claimed := and .Values.sqlite.enabled .Values.sqlite.persistence.existingClaim }}
+  {{- if or $claimed .Values.controller.extraVolumes }}
   volumes:
+  {{- if $claimed }}
   - name: stores
     persistentVolumeClaim:
       claimName: {{ .Values.sqlite.persistence.existingClaim }}
+  {{- end }}
+  {{- with .Values.controller.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}

@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub(super) use self::write::is_ambiguous;
 use self::{catalog::Catalogs, write::Manifests};
 use super::{
     change::{self, Choices, Compares, Report},

@@ -99,7 +99,7 @@ fn yaml(value: &Value) -> anyhow::Result<String> {
 }
 
 /// Whether a reader of YAML 1.1 takes it for something else than text.
-fn is_ambiguous(text: &str) -> bool {
+pub(in crate::cli) fn is_ambiguous(text: &str) -> bool {
     const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
     let of_a_number = |letter: char| letter.is_ascii_hexdigit() || "xXoO_.:+-TZ".contains(letter);
     WORDS.contains(&text.to_ascii_lowercase().as_str())

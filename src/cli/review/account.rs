@@ -14,7 +14,7 @@ use crate::{
     cli::people::{Known, Person, Withheld, people},
     evaluate::Judged,
     manifests::{AccountObjects, of_invited},
-    model::{AccountKey, Findings, Ranks, RoleName, Step},
+    model::{AccountKey, FindingKind, Findings, Ranks, RoleName, Step},
     resolve::{Definitions, Holder, Outlook},
     state::MemberFacts,
 };
@@ -134,7 +134,9 @@ fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], rev
             let (reason, message) = (Some(reason), findings.message());
             review.invalid.push(Said { object: object.clone(), reason, message });
         }
-        for advice in findings.advice() {
+        // Whose time ends soon, or has ended, has a section of their own.
+        let is_of_time = |kind: &FindingKind| matches!(kind, FindingKind::ExpiresSoon(_) | FindingKind::HasExpired(_));
+        for advice in findings.advice().filter(|advice| !is_of_time(&advice.kind)) {
             review.advice.push(Said { object: object.clone(), reason: None, message: advice.to_string() });
         }
     };

@@ -6,6 +6,8 @@ mod held;
 mod look;
 mod plan;
 mod same;
+#[cfg(feature = "sqlite")]
+mod tutorial;
 mod validate;
 
 use std::{

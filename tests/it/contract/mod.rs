@@ -6,9 +6,9 @@ pub mod keycloak;
 pub mod portals;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(any(feature = "postgres", feature = "keycloak"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "keycloak"))]
 #[path = "../../cli/retell.rs"]
-mod retell;
+pub mod retell;
 #[cfg(any(feature = "postgres", feature = "keycloak"))]
 mod round;
 #[cfg(feature = "sqlite")]
