@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What decides is pure, and the crate `roster_core`, re-exported here: [`api`], [`model`], [`state`], [`resolve`], [`plan`],
-//! [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does it to the world:
+//! [`limits`], [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does it to the world:
 //!
 //! | room | what it does |
 //! |---|---|
@@ -31,7 +31,7 @@
 //!
 //! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
 
-pub use roster_core::{api, contract, control, evaluate, model, plan, report, resolve, state};
+pub use roster_core::{api, contract, control, evaluate, limits, model, plan, report, resolve, state};
 
 pub mod cli;
 pub mod cluster;

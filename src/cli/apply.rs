@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    change::{self, Changes, Choices, Compares, Report, Work},
+    change::{self, Changes, Choices, Compares, Report, Revisions, Work},
     input::Input,
     output::{self, BAD, GOOD, counted, paint},
     plan::Format,
@@ -108,7 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         );
     }
     check_approvals(&changes, &args.approve)?;
-    let report = Report::new(&loaded, &changes, Compares::Store, Vec::new(), now);
+    let report = Report::new(&loaded, &changes, Compares::Store, Revisions::default(), now);
     let is_text = args.output == "text";
     if is_text {
         Format::Text.print(&report, args.all)?;

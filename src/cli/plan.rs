@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::{
-    change::{self, Choices, Report, between},
+    change::{self, Choices, Report, Revisions, between},
     input::Input,
     output,
     target::Target,
@@ -15,7 +15,7 @@ use super::{
 ///
 /// Compares what the objects say with what the store holds, and writes nothing, nor does it make a store that is not
 /// there. With --store, files need no IdentityStore. With --from and --to it compares two revisions of files with each
-/// other, without any store: for a pull request.
+/// other, without any store, for a pull request: also limits that are loosened or tightened, and whatever else differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -108,15 +108,15 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     let report = if args.from.is_empty() {
         let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
         let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
-        Report::new(&loaded, &changes, change::Compares::Store, Vec::new(), now)
+        Report::new(&loaded, &changes, change::Compares::Store, Revisions::default(), now)
     } else {
         let side =
             |files: &[PathBuf], may_be_empty| Input { files: files.to_vec(), may_be_empty, ..args.input.clone() };
         // Before the first revision there was nothing.
         let mut from = side(&args.from, true).read_valid().await?;
         let mut to = side(&args.to, false).read_valid().await?;
-        let (changes, refused) = between(&mut from, &mut to, choices, now);
-        Report::new(&to, &changes, change::Compares::Revisions, refused, now)
+        let (changes, revisions) = between(&mut from, &mut to, choices, now);
+        Report::new(&to, &changes, change::Compares::Revisions, revisions, now)
     };
     args.output.print(&report, args.all)?;
     Ok(report.changes || report.waits)

@@ -78,15 +78,7 @@ impl Document {
     /// What it says, read again; nothing where it is not to be read, which was said when it was read first.
     #[must_use]
     pub fn value(&self) -> Option<Value> {
-        let mut value: Value = serde_yaml_ng::from_str(&self.text).ok()?;
-        for step in &self.inside.0 {
-            value = match step {
-                Step::Field(name) => value.get_mut(name)?.take(),
-                Step::Item(place) => value.get_mut(place)?.take(),
-                Step::Named(_) => return None,
-            };
-        }
-        Some(value)
+        Reader::default().value(self)
     }
 
     /// Whether a field's name or value is written without quotes, as YAML only can.
@@ -94,6 +86,29 @@ impl Document {
     pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
         let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
         Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
+    }
+}
+
+/// Reads what documents say once more: the text of a List once for all of its objects.
+#[derive(Default)]
+pub struct Reader {
+    text: Option<Arc<str>>,
+    whole: Value,
+}
+
+impl Reader {
+    /// Returns what a document says; see [`Document::value`].
+    pub fn value(&mut self, document: &Document) -> Option<Value> {
+        if self.text.as_ref() != Some(&document.text) {
+            self.whole = serde_yaml_ng::from_str(&document.text).ok()?;
+            self.text = Some(document.text.clone());
+        }
+        let found = document.inside.0.iter().try_fold(&self.whole, |value, step| match step {
+            Step::Field(name) => value.get(name),
+            Step::Item(place) => value.get(place),
+            Step::Named(_) => None,
+        });
+        found.cloned()
     }
 }
 

@@ -22,7 +22,7 @@ use kube::Client;
 pub use self::{
     cluster::{connect, list, list_all, read as read_cluster},
     diagnostic::{Diagnostic, DiagnosticReason, Severity},
-    document::{Document, ObjectId, SourceSpan},
+    document::{Document, ObjectId, Reader, SourceSpan},
     files::read as read_files,
     objects::{AccountObjects, Addresses, Objects, of_invited},
 };

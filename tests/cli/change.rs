@@ -1,8 +1,10 @@
 //! plan, apply, import, drift
 
 mod apply;
+mod dangers;
 mod desk;
 mod drift;
+mod fields;
 mod import;
 mod plan;
 mod revisions;

@@ -9,6 +9,7 @@
 //! | [`model`] | the permission engine: ladders, catalog, potential permissions and why; findings |
 //! | [`state`] | the objects we know, indexed by account; snapshots; which revision of a catalog an account follows |
 //! | [`resolve`] | Snapshot → Desired + findings for each object |
+//! | [`limits`] | which limits two revisions of an object loosen or tighten |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
 //! | [`mod@evaluate`] | the front door: snapshot and members in, findings and plan out |
 //! | [`contract`] | the trait `Store`, and what every backend does before it writes |
@@ -33,6 +34,7 @@ pub mod api;
 pub mod contract;
 pub mod control;
 pub mod evaluate;
+pub mod limits;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -1,10 +1,11 @@
 //! What would change in the stores of all accounts asked about: gathered here, told as a [`Report`], for every command that
 //! shows changes or makes them.
 
-mod between;
 mod effect;
 mod markdown;
 mod report;
+mod revisions;
+mod said;
 mod tell;
 mod text;
 
@@ -17,8 +18,8 @@ use anyhow::ensure;
 use jiff::Timestamp;
 
 pub use self::{
-    between::between,
     report::{Action, Compares, Report},
+    revisions::{Revisions, between},
 };
 use super::target::{self, Target};
 use crate::{
@@ -49,6 +50,8 @@ pub struct Work {
     pub observed: Observed,
     /// What would change.
     pub plan: Plan,
+    /// Whether the account goes and leaves everything as it is (`deletionPolicy: Orphan`).
+    pub is_orphaned: bool,
 }
 
 /// What would change in all of them.
@@ -162,7 +165,8 @@ fn work(
     let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
     let target::Planned { key, place, mark, judged, observed, plan } =
         target::plan_as(loaded, key, place, observed, &context)?;
-    Some(Work { key, place: Some(place), mark, unknown: None, judged: Some(judged), observed, plan })
+    let place = Some(place);
+    Some(Work { key, place, mark, unknown: None, judged: Some(judged), observed, plan, is_orphaned: false })
 }
 
 /// Accounts of a store that are not in the files.
@@ -188,7 +192,8 @@ async fn look_for_others(
             let observed = target::observe(Some(store), &key, now).await?;
             let plan = evaluate::delete(&observed, &mark);
             let place = Some(place.clone());
-            changes.works.push(Work { key, place, mark, unknown: None, judged: None, observed, plan });
+            let work = Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned: false };
+            changes.works.push(work);
         } else {
             changes.left.push((key, place.clone()));
         }

@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::effect;
 use crate::{
     api::{DriftEntry, InvalidReason},
+    limits::{Direction, Limit},
+    manifests::ObjectId,
     plan::{Cause, Hold, Phase},
 };
 
@@ -19,7 +21,8 @@ pub struct Report {
     pub kind: &'static str,
     /// What is compared: `Store` with the objects, or `Revisions` of files with each other.
     pub compares: Compares,
-    /// Whether anything would change; what is only taken over as it is does not count.
+    /// Whether anything would change; what is only taken over as it is does not count. Between revisions, whether they differ
+    /// in anything that means something.
     pub changes: bool,
     /// Whether something else would change, too, were it not for the removal guard, a pause, or that it is not ours.
     pub waits: bool,
@@ -33,6 +36,10 @@ pub struct Report {
     pub kept_by_cluster: Vec<String>,
     /// Changes between two revisions of files that an API server refuses.
     pub refused: Vec<Refused>,
+    /// Limits that two revisions of files set differently, loosened ones first.
+    pub limits: Vec<LimitChange>,
+    /// Changes between two revisions of files that are told nowhere else, by object.
+    pub other_changes: Vec<OtherChange>,
 }
 
 /// What is compared.
@@ -58,12 +65,22 @@ pub struct Summary {
     pub remove: usize,
     /// Things taken over just as they are.
     pub adopt: usize,
-    /// People who gain something.
+    /// People who gain something, or have it for longer.
     pub gain: usize,
-    /// People who lose something.
+    /// People who lose something, or have it for less long.
     pub lose: usize,
     /// People whose removal the guard holds back.
     pub guarded: usize,
+    /// Accounts that leave Roster's care, with everybody's access as it is.
+    pub orphaned: usize,
+    /// Limits loosened.
+    pub limits_loosened: usize,
+    /// Limits changed otherwise.
+    pub limits_changed: usize,
+    /// Limits tightened.
+    pub limits_tightened: usize,
+    /// Other changes: objects added or removed, and fields changed.
+    pub other_changes: usize,
 }
 
 /// What would change in one account.
@@ -81,6 +98,12 @@ pub struct AccountChanges {
     /// Why the account does not resolve, so that what is there is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<String>,
+    /// Whether store or account are paused in the later revision, so that what is not taken away waits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// People who keep their access, where the account leaves Roster's care (`deletionPolicy: Orphan`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphaned: Option<usize>,
     /// The changes, in the order in which they are made.
     pub changes: Vec<Step>,
     /// Who gains and loses what, now.
@@ -213,7 +236,65 @@ pub struct Refused {
     pub message: String,
 }
 
+/// A limit that changes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LimitChange {
+    /// Kind and name.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// The value in force before.
+    pub from: String,
+    /// The value in force after.
+    pub to: String,
+    /// Whether it is loosened, changed or tightened.
+    pub direction: Direction,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+impl LimitChange {
+    /// Puts together what is told of a limit of an object.
+    #[must_use]
+    pub fn new(object: &ObjectId, limit: &Limit) -> Self {
+        let Limit { field, from, to, direction, meaning } = limit.clone();
+        Self { object: object.to_string(), field, from, to, direction, meaning }
+    }
+}
+
+/// A change that is told nowhere else.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OtherChange {
+    /// Kind and name.
+    pub object: String,
+    /// Whether the object is added, changed or removed.
+    pub action: Action,
+    /// What is added, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub what: String,
+    /// The fields that change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
+impl OtherChange {
+    /// How many changes it is.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        if self.fields.is_empty() { 1 } else { self.fields.len() }
+    }
+}
+
 impl Step {
+    /// Whether it changes what a role or group grants that was there before.
+    #[must_use]
+    pub fn changes_what_is_granted(&self) -> bool {
+        let mut fields = self.fields.iter();
+        self.action == Action::Change
+            && matches!(self.kind, "role" | "group")
+            && fields.any(|change| change.field.starts_with("permissions."))
+    }
+
     /// What is to be said besides its fields.
     #[must_use]
     pub fn why(&self) -> &str {

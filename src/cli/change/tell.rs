@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    Changes, Work, effect,
+    Changes, Revisions, Work, effect,
     report::{
-        AccountChanges, Action, Compares, Drifted, FieldChange, Guarded, Held, Invalid, LeftInStore, Refused, Report,
-        Step, Summary,
+        AccountChanges, Action, Compares, Drifted, FieldChange, Guarded, Held, Invalid, LeftInStore, LimitChange,
+        OtherChange, Report, Step, Summary,
     },
+    revisions::others,
 };
 use crate::{
     cli::output::API_VERSION,
     evaluate::Judged,
+    limits::Direction,
     manifests::LoadedObjects,
     model::{Findings, Layout},
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
@@ -26,11 +28,17 @@ impl Report {
         loaded: &LoadedObjects,
         changes: &Changes,
         compares: Compares,
-        refused: Vec<Refused>,
+        revisions: Revisions,
         now: Timestamp,
     ) -> Self {
-        let accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(loaded, work, now)).collect();
+        let Revisions { refused, limits, unsaid, paused } = revisions;
+        let mut accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(loaded, work, now)).collect();
+        for (account, work) in std::iter::zip(&mut accounts, &changes.works) {
+            account.paused = paused.contains(&work.key) && !account.changes.is_empty();
+        }
+        let other_changes = others(loaded, &accounts, &refused, unsaid);
         let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
+        summary.count(&limits, &other_changes);
         for account in &accounts {
             for step in &account.changes {
                 *match step.action {
@@ -40,16 +48,18 @@ impl Report {
                     Action::Adopt => &mut summary.adopt,
                 } += 1;
             }
-            summary.gain += account.people.iter().filter(|person| !person.gains.is_empty()).count();
-            summary.lose += account.people.iter().filter(|person| !person.loses.is_empty()).count();
+            summary.gain += account.people.iter().filter(|person| person.gains_something()).count();
+            summary.lose += account.people.iter().filter(|person| person.loses_something()).count();
             summary.guarded += account.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+            summary.orphaned += usize::from(account.orphaned.is_some());
         }
+        let in_store = summary.add + summary.change + summary.remove + summary.orphaned > 0;
         let left = changes.left.iter();
         Self {
             api_version: API_VERSION,
             kind: "Plan",
             compares,
-            changes: summary.add + summary.change + summary.remove > 0,
+            changes: in_store || !refused.is_empty() || !limits.is_empty() || !other_changes.is_empty(),
             waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != Hold::DriftReported),
             summary,
             accounts,
@@ -58,7 +68,23 @@ impl Report {
                 .collect(),
             kept_by_cluster: changes.clusters.iter().map(ToString::to_string).collect(),
             refused,
+            limits,
+            other_changes,
         }
+    }
+}
+
+impl Summary {
+    /// Counts what two revisions differ in besides what stores would be told.
+    fn count(&mut self, limits: &[LimitChange], others: &[OtherChange]) {
+        for limit in limits {
+            *match limit.direction {
+                Direction::Loosened => &mut self.limits_loosened,
+                Direction::Changed => &mut self.limits_changed,
+                Direction::Tightened => &mut self.limits_tightened,
+            } += 1;
+        }
+        self.other_changes = others.iter().map(OtherChange::count).sum();
     }
 }
 
@@ -90,6 +116,8 @@ fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChange
         store: work.place.as_ref().map(ToString::to_string),
         unresolved_before: work.unknown.clone(),
         unresolved,
+        paused: false,
+        orphaned: work.is_orphaned.then_some(work.observed.members.len()),
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
         people: effect::people(loaded, work, now),
         guarded,

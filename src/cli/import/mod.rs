@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub(super) use self::write::is_ambiguous;
 use self::{catalog::Catalogs, write::Manifests};
 use super::{
-    change::{self, Choices, Compares, Report},
+    change::{self, Choices, Compares, Report, Revisions},
     input::Input,
     output::{self, counted},
     target::{self, Target},
@@ -210,7 +210,7 @@ async fn differences(args: &Args, now: Timestamp) -> anyhow::Result<Vec<String>>
         notes.extend(files.diagnostics.iter().filter(|one| one.is_error()).map(ToString::to_string));
     }
     let changes = change::gather(&mut loaded, &target, Choices::default(), now).await?;
-    let report = Report::new(&loaded, &changes, Compares::Store, Vec::new(), now);
+    let report = Report::new(&loaded, &changes, Compares::Store, Revisions::default(), now);
     for account in &report.accounts {
         notes.extend(account.unresolved.iter().map(|why| format!("account {}: {why}", account.account)));
         let steps = account.changes.iter().filter(|step| step.action != change::Action::Adopt);

@@ -8,6 +8,7 @@
 
 mod cel;
 mod compile;
+mod differences;
 mod metadata;
 mod walk;
 
@@ -15,7 +16,10 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-pub use self::compile::{Kind, Kinds};
+pub use self::{
+    compile::{Kind, Kinds},
+    differences::{Difference, differences},
+};
 use super::DiagnosticReason;
 use super::path::DocumentPath;
 use crate::api;

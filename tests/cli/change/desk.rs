@@ -30,6 +30,15 @@ impl Desk {
         self.0.path().join(name)
     }
 
+    /// Makes a folder with `before`, changed.
+    pub fn revised(&self, name: &str, change: impl Fn(String) -> String) {
+        std::fs::create_dir(self.path(name)).unwrap();
+        for file in ["portal.yaml", "acme.yaml"] {
+            let text = std::fs::read_to_string(repository("tests/cli/input/change/before").join(file)).unwrap();
+            std::fs::write(self.path(name).join(file), change(text)).unwrap();
+        }
+    }
+
     /// Runs `roster`; BEFORE, AFTER and EXAMPLES stand for folders of the repository.
     pub fn run(&self, arguments: &str) -> Roster {
         let path = |name: &str| repository(name).display().to_string();

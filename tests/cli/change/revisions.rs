@@ -60,21 +60,12 @@ fn a_store_need_not_be_among_the_files() {
     assert!(said.contains("did not resolve before"), "{said}");
 }
 
-fn revised(desk: &Desk, name: &str, change: impl Fn(String) -> String) {
-    std::fs::create_dir(desk.path(name)).unwrap();
-    for file in ["portal.yaml", "acme.yaml"] {
-        let text =
-            std::fs::read_to_string(crate::support::repository("tests/cli/input/change/before").join(file)).unwrap();
-        std::fs::write(desk.path(name).join(file), change(text)).unwrap();
-    }
-}
-
 /// Sections and levels come and go; what nobody changed is not told.
 #[test]
 fn a_catalog_that_changes_is_told_of_everybody_it_concerns() {
     let desk = Desk::new();
-    revised(&desk, "one", |text| text);
-    revised(&desk, "two", |text| {
+    desk.revised("one", |text| text);
+    desk.revised("two", |text| {
         text.replace("  - {name: billing}\n", "  - {name: reports, levels: [Hide, View, Edit]}\n")
             .replace("  - {name: no-billing, caps: {billing: Denied}}", "  - {name: no-reports, caps: {reports: Hide}}")
             .replace("billing: Allowed", "reports: View")
@@ -86,8 +77,8 @@ fn a_catalog_that_changes_is_told_of_everybody_it_concerns() {
 #[test]
 fn fields_that_must_not_change_and_an_owner_who_stays() {
     let desk = Desk::new();
-    revised(&desk, "one", |text| text);
-    revised(&desk, "two", |text| {
+    desk.revised("one", |text| text);
+    desk.revised("two", |text| {
         text.replace("olga@acme.example", "oscar@acme.example")
             .replace("file: shop.db", "file: other.db")
             .replace("title: Night shift,", "title: Night shift, basedOn: viewer,")

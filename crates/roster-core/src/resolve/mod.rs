@@ -24,4 +24,4 @@ pub use desired::{
 };
 pub use member::{MemberView, ResolvedMember};
 pub use potential::{Holder, Potential};
-pub use settings::{Settings, check_every, duration};
+pub use settings::{Settings, check_every, duration, leniency};

@@ -32,7 +32,7 @@ impl Settings {
         let guard = account.removal_guard.clone().unwrap_or_default();
         let (percent, count) = (defaults.removal_guard.maximum_percent, defaults.removal_guard.minimum_count);
         let reports = own.policy != Some(DriftPolicy::Correct) && defaults.drift.policy == DriftPolicy::Report;
-        let unmanaged = own.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(|one| strictness(*one));
+        let unmanaged = own.unmanaged.into_iter().chain([defaults.drift.unmanaged]).min_by_key(|one| leniency(*one));
         Self {
             drift: if reports { DriftPolicy::Report } else { DriftPolicy::Correct },
             unmanaged: unmanaged.unwrap_or_default(),
@@ -42,7 +42,9 @@ impl Settings {
     }
 }
 
-const fn strictness(unmanaged: Unmanaged) -> u8 {
+/// Returns how lenient a treatment of members nobody declared is, from 0.
+#[must_use]
+pub const fn leniency(unmanaged: Unmanaged) -> u8 {
     match unmanaged {
         Unmanaged::Remove => 0,
         Unmanaged::Report => 1,
@@ -61,7 +63,7 @@ pub(super) fn advise_on_settings(store: &IdentityStoreSpec, account: &AccountSpe
             let policy = SettingValue::DriftPolicy;
             looser("spec.drift.policy", policy(DriftPolicy::Report), policy(DriftPolicy::Correct));
         }
-        if let Some(own) = drift.unmanaged.filter(|own| strictness(*own) > strictness(defaults.drift.unmanaged)) {
+        if let Some(own) = drift.unmanaged.filter(|own| leniency(*own) > leniency(defaults.drift.unmanaged)) {
             let unmanaged = SettingValue::Unmanaged;
             looser("spec.drift.unmanaged", unmanaged(own), unmanaged(defaults.drift.unmanaged));
         }

@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 10] = [
+const CORE: [(&str, &[&str]); 11] = [
     ("api", &[]),
     ("model", &["api"]),
     ("state", &["api", "model"]),
     ("resolve", &["api", "model", "state"]),
+    ("limits", &["api", "model", "state", "resolve"]),
     ("plan", &["api", "model", "state", "resolve"]),
     ("contract", &["api", "model", "state", "resolve", "plan"]),
     ("evaluate", &["api", "model", "state", "resolve", "plan"]),

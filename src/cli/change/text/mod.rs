@@ -4,18 +4,23 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::{
-    effect::{Level, Person},
-    report::{AccountChanges, Action, Compares, Report, Step, Summary},
-};
+mod people;
+mod revisions;
+
+pub(super) use self::people::{by_reason, had, level, time};
+use super::report::{AccountChanges, Action, Compares, Report, Step, Summary};
 use crate::{
-    cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+    cli::output::{self, BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
     plan::{Hold, Phase},
 };
 
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
 const PARTS: usize = 5;
+/// Said of an account that goes and is left in the store.
+pub(super) const ORPHANED: &str = "leaves Roster's care: ";
+/// Said of an account that is paused in the later revision.
+pub(super) const PAUSED: &str = "paused: what takes access away is made, and everything else waits";
 /// Stands for a space at which no line ends.
 const TIED: &str = "\u{a0}";
 
@@ -31,6 +36,8 @@ impl Report {
         for account in self.accounts.iter().filter(|account| account.says_something()) {
             text.account(account);
         }
+        text.limits(self);
+        text.others(self);
         text.refused(self);
         for store in &self.kept_by_cluster {
             text.remark(
@@ -43,13 +50,19 @@ impl Report {
         text.out
     }
 
-    /// What it comes to, in one line.
+    /// What it comes to, in a few words, wrapped.
     #[must_use]
     pub fn last_line(&self) -> String {
-        let Summary { accounts, add, change, remove, adopt, gain, lose, guarded } = self.summary;
+        output::wrap("", 0, &self.in_short())
+    }
+
+    /// What it comes to, in a few words.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        let Summary { accounts, add, change, remove, adopt, gain, lose, guarded, .. } = self.summary;
         let accounts = counted(accounts, "account");
         let mut line = if self.changes {
-            let (mut gains, mut loses) = (people(gain, "gains", "gain"), people(lose, "loses", "lose"));
+            let (mut gains, mut loses) = (counted_people(gain, "gains", "gain"), counted_people(lose, "loses", "lose"));
             if gain > 0 {
                 gains = paint(GOOD, gains);
             }
@@ -57,7 +70,8 @@ impl Report {
                 loses = paint(BAD, loses);
             }
             let [add, change, remove] = [add, change, remove].map(thousands);
-            format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}.")
+            let more = self.summary.between_revisions();
+            format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}{more}.")
         } else {
             let same = match self.compares {
                 Compares::Store => "the store holds what is wanted",
@@ -78,11 +92,12 @@ impl Report {
         if guarded > 0 {
             let _ = write!(line, " {}", paint(WARN, format!("{} held back.", counted(guarded, "removal"))));
         }
-        line + "\n"
+        line
     }
 }
 
-fn people(count: usize, one: &str, many: &str) -> String {
+/// `1 person gains`, `3 people gain`.
+pub(super) fn counted_people(count: usize, one: &str, many: &str) -> String {
     match count {
         0 => format!("nobody {one}"),
         1 => format!("1 person {one}"),
@@ -96,6 +111,7 @@ impl AccountChanges {
     pub fn says_something(&self) -> bool {
         !self.changes.iter().all(|step| step.action == Action::Adopt)
             || !self.people.is_empty()
+            || self.orphaned.is_some()
             || !self.holds.is_empty()
             || !self.drift.is_empty()
             || !self.invalid.is_empty()
@@ -150,6 +166,12 @@ impl Text {
         if let Some(why) = &account.unresolved {
             self.wrapped(2, WARN, "not resolved: ", &format!("{why}; what is there is kept"));
         }
+        if let Some(kept) = account.orphaned {
+            self.wrapped(2, WARN, ORPHANED, &orphaned(kept));
+        }
+        if account.paused {
+            self.wrapped(2, WARN, PAUSED, "");
+        }
         self.changes(account);
         self.people(&account.people);
         self.guarded(account);
@@ -191,45 +213,6 @@ impl Text {
             self.wrapped(8, DIM, "", &words);
         }
         self.more(8, self.parts, step.fields.len());
-    }
-
-    fn people(&mut self, people: &[Person]) {
-        if people.is_empty() {
-            return;
-        }
-        self.line(&paint(DIM, "  Who gains and loses what"));
-        for person in people.iter().take(self.rows) {
-            self.person(person);
-        }
-        self.more(4, self.rows, people.len());
-    }
-
-    fn person(&mut self, person: &Person) {
-        self.line(&format!("    {}", person.email));
-        if person.has_none && !person.loses.is_empty() {
-            let why = person.loses.first().map(|level| level.because.clone()).unwrap_or_default();
-            let sections = self.levels(person.loses.iter(), had);
-            self.wrapped(6, BAD, "loses all access", &format!(": {why} (had {sections})"));
-        } else {
-            for (mark, style, levels) in [("loses ", BAD, &person.loses), ("gains ", GOOD, &person.gains)] {
-                for (why, levels) in by_reason(levels) {
-                    let words = format!("{}, {why}", self.levels(levels.into_iter(), level));
-                    self.wrapped(6, style, mark, &words);
-                }
-            }
-        }
-        if let Some(note) = person.note.as_ref().filter(|_| person.gains.is_empty() && person.loses.is_empty()) {
-            self.wrapped(6, WARN, note, "");
-        }
-    }
-
-    fn levels<'a>(&self, levels: impl ExactSizeIterator<Item = &'a Level>, say: fn(&Level) -> String) -> String {
-        let count = levels.len();
-        let mut words: Vec<String> = levels.take(self.parts).map(|one| say(one).replace(' ', TIED)).collect();
-        if count > self.parts {
-            words.push(format!("and {} more", counted(count - self.parts, "section").replace(' ', TIED)));
-        }
-        words.join(", ")
     }
 
     fn guarded(&mut self, account: &AccountChanges) {
@@ -286,18 +269,6 @@ impl Text {
         self.more(4, self.rows, account.invalid.len());
     }
 
-    fn refused(&mut self, report: &Report) {
-        if report.refused.is_empty() {
-            return;
-        }
-        self.line(&paint(BOLD, "Refused by an API server"));
-        for one in &report.refused {
-            let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
-            self.wrapped(2, BAD, "! ", &words);
-        }
-        self.out.push('\n');
-    }
-
     fn left(&mut self, report: &Report) {
         if report.left_in_store.is_empty() {
             return;
@@ -320,31 +291,14 @@ const fn title_of(phase: Phase) -> &'static str {
     }
 }
 
-/// `settings: Edit (from View)`.
-pub(super) fn level(level: &Level) -> String {
-    let none = "none".to_owned();
-    let to = level.to.as_ref().unwrap_or(&none);
-    match &level.from {
-        Some(from) => format!("{}: {to} (from {from})", level.section),
-        None => format!("{}: {to}", level.section),
-    }
-}
-
-/// `settings: Edit`, of what is lost.
-pub(super) fn had(level: &Level) -> String {
-    format!("{}: {}", level.section, level.from.as_deref().unwrap_or("none"))
-}
-
-/// Levels with the same reason together, in the order of their first.
-pub(super) fn by_reason(levels: &[Level]) -> Vec<(&str, Vec<&Level>)> {
-    let mut groups: Vec<(&str, Vec<&Level>)> = Vec::new();
-    for level in levels {
-        match groups.iter_mut().find(|(why, _)| *why == level.because) {
-            Some((_, group)) => group.push(level),
-            None => groups.push((&level.because, vec![level])),
-        }
-    }
-    groups
+/// What becomes of the people of an account that goes and is left in the store.
+pub(super) fn orphaned(kept: usize) -> String {
+    let people = match kept {
+        0 => "whoever has access keeps it".to_owned(),
+        1 => "1 person keeps their access".to_owned(),
+        kept => format!("{} people keep their access", thousands(kept)),
+    };
+    format!("{people} (deletionPolicy: Orphan), and no object ends it any more")
 }
 
 /// `9,980`.

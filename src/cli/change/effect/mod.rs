@@ -1,4 +1,6 @@
-//! Who gains and who loses what, in terms of effective levels at this moment, and why.
+//! Who gains and who loses what, in terms of effective levels, and of the time in which they hold, and why.
+
+mod time;
 
 use std::collections::BTreeMap;
 
@@ -6,6 +8,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::time::TimeChange;
+use self::time::{begins_later, due, time_changes};
 use super::Work;
 use crate::{
     evaluate::Judged,
@@ -26,13 +30,42 @@ pub struct Person {
     pub had_none: bool,
     /// Whether there is no access at all any more.
     pub has_none: bool,
-    /// Sections in which more is allowed.
+    /// Sections in which more is allowed, now or later.
     pub gains: Vec<Level>,
-    /// Sections in which less is allowed.
+    /// Sections in which less is allowed, now or later.
     pub loses: Vec<Level>,
+    /// How the time changes in which there is access.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimeChange>,
     /// Why access does not hold now although it is there, or why it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl Person {
+    /// Whether more is allowed, or for longer.
+    #[must_use]
+    pub fn gains_something(&self) -> bool {
+        !self.gains.is_empty() || self.times.iter().any(|time| time.gains)
+    }
+
+    /// Whether less is allowed, or for less long.
+    #[must_use]
+    pub fn loses_something(&self) -> bool {
+        !self.loses.is_empty() || self.times.iter().any(|time| !time.gains)
+    }
+
+    /// Returns the note where neither a loss nor a time says the same.
+    #[must_use]
+    pub fn untold_note(&self) -> Option<&str> {
+        self.note.as_deref().filter(|_| self.loses.is_empty() && self.times.is_empty())
+    }
+
+    /// Whether nothing is left of the access that there is now.
+    #[must_use]
+    pub const fn loses_all(&self) -> bool {
+        self.has_none && !self.had_none && !self.loses.is_empty()
+    }
 }
 
 /// One section of one person.
@@ -118,48 +151,76 @@ struct Reasons<'a> {
 
 impl Sides<'_> {
     fn person(&self, email: &Email, reasons: &Reasons<'_>, now: Timestamp) -> Option<Person> {
-        let had = held(reasons.before, self.from, now);
-        let has = held(reasons.after, self.to, now);
-        let comparable = self.to.translate(&had, self.from);
+        let before = Access::of(reasons.before, self.from, now);
+        let after = Access::of(reasons.after, self.to, now);
+        let comparable = before.translated(self.to, self.from);
         let note = reasons.note(now);
-        let is_same = comparable == has && had.is_none() == comparable.is_none();
-        let begins_later = |content: Option<&MemberContent>| {
-            content.is_some_and(|c| c.ended.is_none() && c.window.starts_at.is_some_and(|start| now < start))
-        };
-        if is_same && (!begins_later(reasons.after) || begins_later(reasons.before)) {
+        let times = time_changes(reasons.before, reasons.after, now);
+        let is_same = comparable == after && before.due.is_none() == comparable.due.is_none() && times.is_empty();
+        if is_same && (!begins_later(reasons.after, now) || begins_later(reasons.before, now)) {
             return None;
         }
         let explained = reasons.explanations();
         let (mut gains, mut loses) = (Vec::new(), Vec::new());
         for (place, ladder) in self.to.ladders().iter().enumerate() {
             let rank = |ranks: &Ranks| ranks.as_slice().get(place).copied().unwrap_or(0);
-            let (was, is) = (rank(&comparable), rank(&has));
-            let level = |rank: u8| ladder.levels.get(usize::from(rank)).filter(|_| rank > 0).map(ToString::to_string);
-            let from = self.level_before(&had, &ladder.section);
-            if was == is && from.is_some() == (was > 0) {
-                continue;
-            }
-            let because = match &note {
-                Some(note) if is == 0 => note.clone(),
-                _ => reasons.because(explained.as_ref().and_then(|all| all.get(place)), is),
+            let (was, is) = (rank(&comparable.now), rank(&after.now));
+            let (was_due, is_due) = (rank(&comparable.due), rank(&after.due));
+            let from = self.level_before(&before.now, &ladder.section);
+            let from_due = self.level_before(&before.due, &ladder.section);
+            let explanation = explained.as_ref().and_then(|all| all.get(place));
+            let level = |from: Option<String>, rank: u8, because: String| {
+                let to = ladder.levels.get(usize::from(rank)).filter(|_| rank > 0).map(ToString::to_string);
+                Level { section: ladder.section.to_string(), from, to, because }
             };
-            let level = Level { section: ladder.section.to_string(), from, to: level(is), because };
-            if is > was { gains.push(level) } else { loses.push(level) }
+            let loses_now = is < was || (is == was && from.is_some() != (was > 0));
+            if loses_now || is_due < was_due {
+                let (from, rank) = if loses_now { (from.clone(), is) } else { (from_due.clone(), is_due) };
+                let because = match &note {
+                    Some(note) if rank == 0 && (loses_now || after.due.is_none()) => note.clone(),
+                    _ => reasons.because(explanation, rank),
+                };
+                loses.push(level(from, rank, because));
+            }
+            if is > was || is_due > was_due {
+                let (from, rank) = if is > was { (from, is) } else { (from_due, is_due) };
+                gains.push(level(from, rank, reasons.because(explanation, rank)));
+            }
         }
-        for (section, level) in self.from.named(&had) {
+        for (section, level) in self.from.named(&before.due) {
             if !self.to.ladders().iter().any(|ladder| ladder.section == section) {
                 let because = "the catalog no longer has this section".to_owned();
                 let (section, from) = (section.to_owned(), Some(level.to_owned()));
                 loses.push(Level { section, from, to: None, because });
             }
         }
-        let (had_none, has_none) = (had.is_none(), has.is_none());
-        Some(Person { email: email.to_string(), had_none, has_none, gains, loses, note })
+        let (had_none, has_none) = (before.now.is_none(), after.now.is_none());
+        Some(Person { email: email.to_string(), had_none, has_none, gains, loses, times, note })
     }
 
     fn level_before(&self, had: &Ranks, section: &str) -> Option<String> {
         let found = self.from.named(had).find(|(name, _)| *name == section);
         found.map(|(_, level)| level.to_owned())
+    }
+}
+
+/// What somebody may do.
+#[derive(PartialEq, Eq)]
+struct Access {
+    /// At this moment.
+    now: Ranks,
+    /// At this moment or later.
+    due: Ranks,
+}
+
+impl Access {
+    fn of(content: Option<&MemberContent>, layout: &Layout, now: Timestamp) -> Self {
+        let due = due(content, now).map_or_else(|| Ranks::none(layout.len()), |due| due.clone().fitted(layout.len()));
+        Self { now: held(content, layout, now), due }
+    }
+
+    fn translated(&self, to: &Layout, from: &Layout) -> Self {
+        Self { now: to.translate(&self.now, from), due: to.translate(&self.due, from) }
     }
 }
 

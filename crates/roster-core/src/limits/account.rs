@@ -1,0 +1,184 @@
+//! Limits of an Account.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ABSENT, Direction, Limits,
+    comparison::{Meaning, Reach, number, set, word},
+    store,
+};
+use crate::{
+    api::{
+        APPROVE_REMOVAL_ANNOTATION, AccountSpec, DeletionPolicy, DriftPolicy, Enforcement, IdentityStoreSpec,
+        ManagedAccounts, ManagedFrom, PAUSED_ANNOTATION,
+    },
+    resolve::{Settings, check_every, leniency},
+    state::AccountAnnotations,
+};
+
+/// One revision of an Account.
+#[derive(Clone, Copy)]
+pub struct AccountRevision<'a> {
+    /// The Account.
+    pub spec: &'a AccountSpec,
+    /// Instructions in its annotations.
+    pub annotations: &'a AccountAnnotations,
+    /// The store that it names, as in this revision.
+    pub store: &'a IdentityStoreSpec,
+}
+
+/// Compares the limits of an account. What it inherits from its store counts where it changes something of its own, or
+/// where `inherits` says that the stores themselves are not compared.
+#[must_use]
+pub fn of_account(from: AccountRevision<'_>, to: AccountRevision<'_>, inherits: bool) -> Limits {
+    let mut limits = Limits::default();
+    settings(&mut limits, from, to, inherits);
+    let deletes = Meaning {
+        looser: "deleting the Account leaves everybody their access",
+        stricter: "deleting the Account takes everybody's access",
+    };
+    let policies = (from.spec.deletion_policy, to.spec.deletion_policy);
+    limits.either("spec.deletionPolicy", policies, |policy| *policy == DeletionPolicy::Orphan, deletes);
+    let owns = Meaning { looser: "it may own managed accounts", stricter: "it may own no managed accounts" };
+    limits.either("spec.partner", (from.spec.partner, to.spec.partner), |partner| *partner, owns);
+    managed_accounts(&mut limits, from.spec, to.spec);
+    let features = |spec: &AccountSpec| set(spec.plan.iter().flat_map(|plan| &plan.features));
+    let bought = Meaning {
+        looser: "what needs these features of the plan is allowed",
+        stricter: "what needs these features of the plan is no longer allowed",
+    };
+    limits.allowed("spec.plan.features", &features(from.spec), &features(to.spec), bought);
+    annotations(&mut limits, from.annotations, to.annotations);
+    limits
+}
+
+/// What holds for an account, its store's defaults included.
+struct Effective {
+    settings: Settings,
+    check_every: std::time::Duration,
+    enforcement: Enforcement,
+}
+
+impl Effective {
+    fn of(revision: AccountRevision<'_>) -> Self {
+        let own = revision.spec.enforcement.unwrap_or_default();
+        Self {
+            settings: Settings::of(revision.store, revision.spec),
+            check_every: check_every(Some(revision.store), revision.spec),
+            enforcement: own.max(revision.store.account_defaults.enforcement),
+        }
+    }
+}
+
+fn settings(limits: &mut Limits, from: AccountRevision<'_>, to: AccountRevision<'_>, inherits: bool) {
+    let (before, after) = (Effective::of(from), Effective::of(to));
+    let (drift, drift_to) = (from.spec.drift.clone().unwrap_or_default(), to.spec.drift.clone().unwrap_or_default());
+    if inherits || drift.policy != drift_to.policy {
+        let policies = (before.settings.drift, after.settings.drift);
+        limits.either("spec.drift.policy", policies, |policy| *policy == DriftPolicy::Report, store::DRIFT);
+    }
+    if inherits || drift.unmanaged != drift_to.unmanaged {
+        let said = |settings: &Settings| (leniency(settings.unmanaged), word(&settings.unmanaged));
+        let (from, to) = (said(&before.settings), said(&after.settings));
+        limits.ordered("spec.drift.unmanaged", from, to, store::UNMANAGED);
+    }
+    if inherits || drift.check_every != drift_to.check_every {
+        let said = |effective: &Effective| (effective.check_every, in_words(effective.check_every));
+        limits.ordered("spec.drift.checkEvery", said(&before), said(&after), store::CHECK_EVERY);
+    }
+    let guards = (&from.spec.removal_guard, &to.spec.removal_guard);
+    let (guard, guard_to) = (guards.0.clone().unwrap_or_default(), guards.1.clone().unwrap_or_default());
+    if inherits || guard.maximum_percent != guard_to.maximum_percent {
+        let (from, to) = (number(before.settings.maximum_percent), number(after.settings.maximum_percent));
+        limits.ordered("spec.removalGuard.maximumPercent", from, to, store::REMOVAL_GUARD);
+    }
+    if inherits || guard.minimum_count != guard_to.minimum_count {
+        let (from, to) = (number(before.settings.minimum_count), number(after.settings.minimum_count));
+        limits.ordered("spec.removalGuard.minimumCount", from, to, store::REMOVAL_GUARD);
+    }
+    if inherits || from.spec.enforcement != to.spec.enforcement {
+        store::enforcement(limits, "spec.enforcement", before.enforcement, after.enforcement);
+    }
+}
+
+/// `1h30m`, as durations are written.
+fn in_words(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3_600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number}{unit}"));
+    parts.collect()
+}
+
+fn managed_accounts(limits: &mut Limits, from: &AccountSpec, to: &AccountSpec) {
+    let (before, after) = match (&from.managed_accounts, &to.managed_accounts) {
+        (Some(before), Some(after)) => (before, after),
+        (None, None) => return,
+        (before, _) => {
+            let field = "spec.managedAccounts";
+            return if before.is_none() {
+                let meaning = "accounts may name this one as their parent";
+                limits.add(field, (ABSENT, "present"), Direction::Loosened, meaning);
+            } else {
+                let meaning = "no account may name this one as its parent";
+                limits.add(field, ("present", ABSENT), Direction::Tightened, meaning);
+            };
+        }
+    };
+    let field = |name: &str| format!("spec.managedAccounts.{name}");
+    let reach = |managed: &ManagedAccounts| match managed.allowed_namespaces.from {
+        ManagedFrom::Same => Reach::Same,
+        ManagedFrom::All => Reach::All,
+        ManagedFrom::Selector => Reach::Selector,
+    };
+    let parents = Meaning {
+        looser: "accounts of more namespaces may name this one as their parent",
+        stricter: "accounts of fewer namespaces may name this one as their parent",
+    };
+    let (one, other) = (before.allowed_namespaces.selector.as_ref(), after.allowed_namespaces.selector.as_ref());
+    limits.namespaces(&field("allowedNamespaces"), (reach(before), one), (reach(after), other), parents);
+    let catalogs = |spec: &AccountSpec, managed: &ManagedAccounts| match managed.catalogs.as_slice() {
+        [] => set([&spec.catalog_ref.name]),
+        catalogs => set(catalogs),
+    };
+    let uses = Meaning {
+        looser: "managed accounts may use more catalogs",
+        stricter: "managed accounts may use fewer catalogs",
+    };
+    limits.allowed(&field("catalogs"), &catalogs(from, before), &catalogs(to, after), uses);
+    let approves = Meaning { looser: "managed accounts need no approval", stricter: "managed accounts need approval" };
+    let needs = (before.need_approval, after.need_approval);
+    limits.either(&field("needApproval"), needs, |needs| !needs, approves);
+    approved(limits, before, after);
+}
+
+fn approved(limits: &mut Limits, before: &ManagedAccounts, after: &ManagedAccounts) {
+    let accounts = |managed: &ManagedAccounts| -> BTreeSet<String> {
+        managed.approved.iter().map(|account| format!("{}/{}", account.namespace, account.name)).collect()
+    };
+    let (before, after) = (accounts(before), accounts(after));
+    for account in after.difference(&before) {
+        let field = format!("spec.managedAccounts.approved[{account}]");
+        let meaning = "approved: whoever it declares has access there";
+        limits.add(&field, (ABSENT, "approved"), Direction::Loosened, meaning);
+    }
+    for account in before.difference(&after) {
+        let field = format!("spec.managedAccounts.approved[{account}]");
+        let meaning = "no longer approved: where approval is needed, nobody has access there";
+        limits.add(&field, ("approved", ABSENT), Direction::Tightened, meaning);
+    }
+}
+
+fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnotations) {
+    let field = |name: &str| format!("metadata.annotations[{name}]");
+    store::paused(limits, &field(PAUSED_ANNOTATION), from.paused, to.paused);
+    limits.compare(&field(APPROVE_REMOVAL_ANNOTATION));
+    if from.approved != to.approved {
+        let said = |hash: &Option<Box<str>>| hash.as_deref().unwrap_or(ABSENT).to_owned();
+        let (direction, meaning) = match &to.approved {
+            Some(_) => (Direction::Loosened, "removals of this hash pass the removal guard"),
+            None => (Direction::Tightened, "no removals are approved beforehand"),
+        };
+        let values = (said(&from.approved), said(&to.approved));
+        limits.add(&field(APPROVE_REMOVAL_ANNOTATION), values, direction, meaning);
+    }
+}

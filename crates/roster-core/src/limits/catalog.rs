@@ -1,0 +1,262 @@
+//! Limits of a PermissionCatalog.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ABSENT, Direction, Limits,
+    comparison::{Meaning, set, word},
+    roles, store,
+};
+use crate::{
+    api::{
+        AdministrationRule, MemberDirect, MemberGroups, MemberRole, OwnerChange, PermissionCatalogSpec,
+        ROLLOUT_ANNOTATION, Restriction, Section,
+    },
+    resolve::duration,
+};
+
+/// For how long an invitation's link works where neither catalog nor Invitation says.
+const EXPIRE_AFTER: &str = "168h";
+/// Ladder of a section that names none.
+const LEVELS: [&str; 2] = ["Denied", "Allowed"];
+
+/// One revision of a PermissionCatalog.
+#[derive(Clone, Copy)]
+pub struct CatalogRevision<'a> {
+    /// The catalog.
+    pub spec: &'a PermissionCatalogSpec,
+    /// Whether a change reaches all accounts at once.
+    pub all_at_once: bool,
+}
+
+/// Compares the limits that a catalog sets. What sections, roles and caps mean for people is not told here.
+#[must_use]
+pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let rollout = Meaning {
+        looser: "changes of the catalog reach all accounts at once",
+        stricter: "changes of the catalog go from account to account, and stop where something is held back",
+    };
+    let field = format!("metadata.annotations[{ROLLOUT_ANNOTATION}]");
+    limits.either(&field, (from.all_at_once, to.all_at_once), |all| *all, rollout);
+    let (from, to) = (from.spec, to.spec);
+    let uses = Meaning {
+        looser: "accounts of more namespaces may use the catalog",
+        stricter: "accounts of fewer namespaces may use the catalog",
+    };
+    store::allowed_namespaces(&mut limits, (&from.allowed_namespaces, &to.allowed_namespaces), uses);
+    let levels = ladders(from).into_iter().chain(ladders(to)).collect();
+    sections(&mut limits, from, to, &levels);
+    restrictions(&mut limits, from, to, &levels);
+    roles::compare(&mut limits, from, to);
+    administration(&mut limits, from, to, &levels);
+    members(&mut limits, from, to);
+    invitations(&mut limits, from, to);
+    limits
+}
+
+/// Levels by section, least permissive first.
+type Ladders = BTreeMap<String, Vec<String>>;
+
+fn ladder(section: &Section) -> Vec<String> {
+    section.levels.clone().unwrap_or_else(|| LEVELS.map(str::to_owned).to_vec())
+}
+
+fn ladders(catalog: &PermissionCatalogSpec) -> Ladders {
+    catalog.sections.iter().map(|section| (section.name.clone(), ladder(section))).collect()
+}
+
+/// A level with its place on the ladder of its section.
+fn rank(ladders: &Ladders, section: &str, level: &str) -> (Option<usize>, String) {
+    let place = ladders.get(section).and_then(|levels| levels.iter().position(|one| one == level));
+    (place, level.to_owned())
+}
+
+/// Compares what levels of sections need elsewhere. Of a section that only one revision has, nothing.
+fn sections(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec, levels: &Ladders) {
+    for before in &from.sections {
+        let Some(after) = to.sections.iter().find(|section| section.name == before.name) else { continue };
+        let field = format!("spec.sections[{}]", before.name);
+        if ladder(before) == ladder(after) {
+            limits.compare(&format!("{field}.levels"));
+        }
+        requirements(limits, &field, (before, after), levels);
+    }
+}
+
+fn requirements(limits: &mut Limits, section: &str, (before, after): (&Section, &Section), levels: &Ladders) {
+    let needs = |section: &Section| -> BTreeMap<(String, String), String> {
+        let each = section.requires.iter();
+        each.map(|rule| ((rule.from.clone(), rule.section.clone()), rule.level.clone())).collect()
+    };
+    let (before, after) = (needs(before), needs(after));
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let (from, needed) = key;
+        let said = |level: Option<&String>| {
+            level.map_or((None, ABSENT.to_owned()), |level| {
+                let (place, level) = rank(levels, needed, level);
+                (Some(place), level)
+            })
+        };
+        let (one, other) = (said(before.get(key)), said(after.get(key)));
+        let meaning = Meaning {
+            looser: "the level is kept with less in the other section",
+            stricter: "the level is kept with more in the other section only",
+        };
+        let field = format!("{section}.requires[{from}/{needed}]");
+        let reversed = |(place, level)| (std::cmp::Reverse(place), level);
+        limits.ordered(&field, reversed(one), reversed(other), meaning);
+    }
+}
+
+fn restrictions(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec, levels: &Ladders) {
+    let by_name = |catalog: &PermissionCatalogSpec| -> BTreeMap<String, Restriction> {
+        catalog.restrictions.iter().map(|one| (one.name.clone(), one.clone())).collect()
+    };
+    let (before, after) = (by_name(from), by_name(to));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let field = format!("spec.restrictions[{name}]");
+        match (before.get(name), after.get(name)) {
+            (Some(before), Some(after)) => restriction(limits, &field, (before, after), levels),
+            (Some(_), None) => {
+                let meaning = "nobody new can be restricted by it, and it limits nobody by default";
+                limits.add(&field, ("present", ABSENT), Direction::Loosened, meaning);
+            }
+            (None, Some(after)) if after.applied_by_default => {
+                let meaning = "it limits everybody it is not lifted for";
+                limits.add(&field, (ABSENT, "applied by default"), Direction::Tightened, meaning);
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+fn restriction(limits: &mut Limits, field: &str, (before, after): (&Restriction, &Restriction), levels: &Ladders) {
+    let applies = Meaning {
+        looser: "it limits only those it is applied to",
+        stricter: "it limits everybody it is not lifted for",
+    };
+    let defaults = (before.applied_by_default, after.applied_by_default);
+    limits.either(&format!("{field}.appliedByDefault"), defaults, |default| !default, applies);
+    let equals = Meaning {
+        looser: "whoever it is lifted for is equal to the owner",
+        stricter: "whoever it is lifted for is not equal to the owner",
+    };
+    let (lifting, lifting_to) = (&before.lifting, &after.lifting);
+    let grants = (lifting.grants_owner_access, lifting_to.grants_owner_access);
+    limits.either(&format!("{field}.lifting.grantsOwnerAccess"), grants, |grants| *grants, equals);
+    let confirms = Meaning { looser: "lifting it counts unconfirmed", stricter: "lifting it counts only confirmed" };
+    let needs = (lifting.needs_confirmation, lifting_to.needs_confirmation);
+    limits.either(&format!("{field}.lifting.needsConfirmation"), needs, |needs| !needs, confirms);
+    let sections: BTreeSet<&String> = before.caps.keys().chain(after.caps.keys()).collect();
+    for section in sections {
+        // No cap is looser than any.
+        let said = |caps: &BTreeMap<String, String>| {
+            let cap = caps.get(section).map(|level| rank(levels, section, level));
+            cap.map_or(((true, None), ABSENT.to_owned()), |(place, level)| ((false, place), level))
+        };
+        let caps = Meaning { looser: "whoever it limits keeps more", stricter: "whoever it limits keeps less" };
+        limits.ordered(&format!("{field}.caps.{section}"), said(&before.caps), said(&after.caps), caps);
+    }
+}
+
+/// Compares who may administer. An action without a rule is for administrators only.
+fn administration(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec, levels: &Ladders) {
+    let rules = |catalog: &PermissionCatalogSpec| -> BTreeMap<String, AdministrationRule> {
+        catalog.administration.iter().map(|rule| (word(&rule.action), rule.clone())).collect()
+    };
+    let (before, after) = (rules(from), rules(to));
+    let actions: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for action in actions {
+        let field = format!("spec.administration[{action}]");
+        let (one, other) = (before.get(action), after.get(action));
+        limits.compare(&field);
+        let Some(direction) = direction(one, other, levels) else { continue };
+        let meaning = match direction {
+            Direction::Loosened => "more people may do this",
+            Direction::Changed => "other people may do this",
+            Direction::Tightened if other.is_none() => "administrators only may do this",
+            Direction::Tightened => "fewer people may do this",
+        };
+        limits.add(&field, (holders(one), holders(other)), direction, meaning);
+    }
+}
+
+fn direction(
+    before: Option<&AdministrationRule>,
+    after: Option<&AdministrationRule>,
+    levels: &Ladders,
+) -> Option<Direction> {
+    let (before, after) = match (before, after) {
+        (None, None) => return None,
+        (None, Some(_)) => return Some(Direction::Loosened),
+        (Some(_), None) => return Some(Direction::Tightened),
+        (Some(before), Some(after)) => (before, after),
+    };
+    if let (Some(section), Some(level), Some(level_to)) = (&before.section, &before.level, &after.level)
+        && after.section == before.section
+    {
+        let (one, other) = (rank(levels, section, level).0, rank(levels, section, level_to).0);
+        return match other.cmp(&one) {
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Less => Some(Direction::Loosened),
+            std::cmp::Ordering::Greater => Some(Direction::Tightened),
+        };
+    }
+    let (roles, roles_to) = (set(&before.roles), set(&after.roles));
+    match (before.section == after.section, roles.is_subset(&roles_to), roles_to.is_subset(&roles)) {
+        (true, true, true) => None,
+        (true, true, false) => Some(Direction::Loosened),
+        (true, false, true) => Some(Direction::Tightened),
+        _ => Some(Direction::Changed),
+    }
+}
+
+/// Who may do something, in words.
+fn holders(rule: Option<&AdministrationRule>) -> String {
+    match rule {
+        None => "administrators only".to_owned(),
+        Some(AdministrationRule { section: Some(section), level: Some(level), .. }) => format!("{section}: {level}"),
+        Some(rule) => rule.roles.join(", "),
+    }
+}
+
+fn members(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec) {
+    let changes = Meaning { looser: "the owner's address may change", stricter: "the owner's address never changes" };
+    let owner = (from.owner_change, to.owner_change);
+    limits.either("spec.ownerChange", owner, |change| *change == OwnerChange::ByPlatform, changes);
+    let (rules, rules_to) = (&from.members, &to.members);
+    let role = Meaning { looser: "a member needs no role", stricter: "a member needs a role" };
+    limits.either("spec.members.role", (rules.role, rules_to.role), |role| *role == MemberRole::Optional, role);
+    let groups = Meaning { looser: "a member may be in groups", stricter: "a member may be in no group" };
+    let both = (rules.groups, rules_to.groups);
+    limits.either("spec.members.groups", both, |groups| *groups == MemberGroups::Allowed, groups);
+    let direct =
+        Meaning { looser: "a Membership counts without an invitation", stricter: "members come in by invitation only" };
+    let both = (rules.direct, rules_to.direct);
+    limits.either("spec.members.direct", both, |direct| *direct == MemberDirect::Allowed, direct);
+}
+
+fn invitations(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec) {
+    let (rules, rules_to) = (&from.invitations, &to.invitations);
+    let field = "spec.invitations.requiresPlanFeature";
+    let needed = |feature: &Option<String>| feature.clone().unwrap_or_else(|| ABSENT.to_owned());
+    limits.compare(field);
+    let (one, other) = (&rules.requires_plan_feature, &rules_to.requires_plan_feature);
+    if one != other {
+        let (direction, meaning) = match (one, other) {
+            (_, None) => (Direction::Loosened, "accounts with any plan may invite"),
+            (None, _) => (Direction::Tightened, "only accounts whose plan has the feature may invite"),
+            _ => (Direction::Changed, "accounts with another feature of their plan may invite"),
+        };
+        limits.add(field, (needed(one), needed(other)), direction, meaning);
+    }
+    let lasts = Meaning { looser: "invitations work longer", stricter: "invitations work less long" };
+    let time = |text: &Option<String>| {
+        let text = text.as_deref().unwrap_or(EXPIRE_AFTER);
+        (duration(text), text.to_owned())
+    };
+    limits.ordered("spec.invitations.expireAfter", time(&rules.expire_after), time(&rules_to.expire_after), lasts);
+}

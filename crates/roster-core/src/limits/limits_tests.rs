@@ -1,0 +1,176 @@
+//! Directions, limit by limit: what loosens one way tightens the other.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RestrictionChoice},
+    state::AccountAnnotations,
+};
+
+fn read<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn said(limits: &Limits) -> Vec<(Direction, String)> {
+    let words = |limit: &Limit| format!("{}: {} → {}", limit.field, limit.from, limit.to);
+    limits.changed.iter().map(|limit| (limit.direction, words(limit))).collect()
+}
+
+/// Says that from one to the other just this limit is loosened, and tightened on the way back.
+fn loosens(compare: impl Fn(&Value, &Value) -> Limits, from: &Value, to: &Value, expected: &str) {
+    let (there, back) = (said(&compare(from, to)), said(&compare(to, from)));
+    assert_eq!(there, [(Direction::Loosened, expected.to_owned())]);
+    assert_eq!(back.len(), 1, "{back:?}");
+    assert_eq!(back[0].0, Direction::Tightened, "{back:?}");
+    assert_eq!(said(&compare(to, to)), []);
+}
+
+fn store(from: &Value, to: &Value) -> Limits {
+    of_store(&read::<IdentityStoreSpec>(from), &read::<IdentityStoreSpec>(to))
+}
+
+fn catalog(from: &Value, to: &Value) -> Limits {
+    let whole = |part: &Value| -> PermissionCatalogSpec {
+        let mut spec = json!({"sections": [{"name": "a", "levels": ["No", "View", "Edit"]}, {"name": "b"}]});
+        spec.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        read(&spec)
+    };
+    let (from, to) = (whole(from), whole(to));
+    let revision = |spec| CatalogRevision { spec, all_at_once: false };
+    of_catalog(revision(&from), revision(&to))
+}
+
+/// Accounts of a store whose removal guard fires at 20 percent.
+fn account(from: &Value, to: &Value) -> Limits {
+    let whole = |part: &Value| -> AccountSpec {
+        let mut spec = json!({"catalogRef": {"name": "shop"}, "partner": true});
+        spec.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        read(&spec)
+    };
+    let (from, to) = (whole(from), whole(to));
+    let store: IdentityStoreSpec = read(&json!({"accountDefaults": {"removalGuard": {"maximumPercent": 20}}}));
+    let annotations = AccountAnnotations::default();
+    let revision = |spec| AccountRevision { spec, annotations: &annotations, store: &store };
+    of_account(revision(&from), revision(&to), false)
+}
+
+#[test]
+fn namespaces() {
+    let asks = |labels: Value| json!({"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": labels}}});
+    let (none, one, two) = (json!({}), asks(json!({"a": "1"})), asks(json!({"a": "1", "b": "2"})));
+    loosens(store, &one, &none, "spec.allowedNamespaces: Selector (a In 1) → All");
+    loosens(store, &two, &one, "spec.allowedNamespaces: Selector (a In 1, b In 2) → Selector (a In 1)");
+    let other = said(&store(&one, &asks(json!({"a": "2"}))));
+    assert_eq!(
+        other,
+        [(Direction::Changed, "spec.allowedNamespaces: Selector (a In 1) → Selector (a In 2)".to_owned())]
+    );
+}
+
+#[test]
+fn blocks_go_by_the_canonical_address() {
+    let blocked = |email: &str| json!({"blocked": [{"email": email}]});
+    assert_eq!(said(&store(&blocked("Eve@acme.example"), &blocked("eve@ACME.example"))), []);
+    let gone = "spec.blocked[Eve@acme.example]: blocked → (absent)";
+    loosens(store, &blocked("Eve@acme.example"), &json!({}), gone);
+}
+
+#[test]
+fn what_an_account_inherits_counts() {
+    let guard = |percent: u8| json!({"removalGuard": {"maximumPercent": percent}});
+    loosens(account, &guard(10), &json!({}), "spec.removalGuard.maximumPercent: 10 → 20");
+    loosens(account, &guard(10), &guard(90), "spec.removalGuard.maximumPercent: 10 → 20");
+    assert_eq!(said(&account(&json!({}), &guard(20))), []);
+    assert!(account(&json!({}), &guard(20)).covers("spec.removalGuard.maximumPercent"));
+}
+
+#[test]
+fn managed_accounts() {
+    let managed = |part: Value| json!({"managedAccounts": part});
+    let field = "spec.managedAccounts";
+    loosens(account, &json!({}), &managed(json!({})), &format!("{field}: (absent) → present"));
+    let (own, more) = (managed(json!({"catalogs": ["shop"]})), managed(json!({"catalogs": ["shop", "spare"]})));
+    assert_eq!(said(&account(&managed(json!({})), &own)), []);
+    loosens(account, &own, &more, &format!("{field}.catalogs: shop → shop, spare"));
+    let approval = managed(json!({"needApproval": true}));
+    loosens(account, &approval, &managed(json!({})), &format!("{field}.needApproval: true → false"));
+}
+
+#[test]
+fn restrictions_and_requirements() {
+    let restriction = |part: Value| {
+        let mut whole = json!({"name": "r", "caps": {"a": "View"}});
+        whole.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        json!({"restrictions": [whole]})
+    };
+    let plain = restriction(json!({}));
+    let field = "spec.restrictions[r]";
+    loosens(catalog, &plain, &restriction(json!({"caps": {"a": "Edit"}})), &format!("{field}.caps.a: View → Edit"));
+    loosens(catalog, &plain, &restriction(json!({"caps": {}})), &format!("{field}.caps.a: View → (absent)"));
+    let default = restriction(json!({"appliedByDefault": true}));
+    loosens(catalog, &default, &plain, &format!("{field}.appliedByDefault: true → false"));
+    let owner = restriction(json!({"lifting": {"grantsOwnerAccess": true}}));
+    loosens(catalog, &plain, &owner, &format!("{field}.lifting.grantsOwnerAccess: false → true"));
+    let needs = |requires: Value| json!({"sections": [{"name": "b", "requires": requires}, {"name": "a", "levels": ["No", "View", "Edit"]}]});
+    let at = |level: &str| needs(json!([{"from": "Allowed", "section": "a", "level": level}]));
+    let field = "spec.sections[b].requires[Allowed/a]";
+    loosens(catalog, &at("Edit"), &at("View"), &format!("{field}: Edit → View"));
+    loosens(catalog, &at("View"), &needs(json!([])), &format!("{field}: View → (absent)"));
+}
+
+#[test]
+fn who_may_administer() {
+    let rule = |part: Value| {
+        let mut whole = json!({"action": "EditMembers"});
+        whole.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        json!({"administration": [whole]})
+    };
+    let field = "spec.administration[EditMembers]";
+    let (one, two) = (rule(json!({"roles": ["x"]})), rule(json!({"roles": ["x", "y"]})));
+    loosens(catalog, &json!({}), &one, &format!("{field}: administrators only → x"));
+    loosens(catalog, &one, &two, &format!("{field}: x → x, y"));
+    let level = |level: &str| rule(json!({"section": "a", "level": level}));
+    loosens(catalog, &level("Edit"), &level("View"), &format!("{field}: a: Edit → a: View"));
+    assert_eq!(said(&catalog(&one, &level("Edit")))[0].0, Direction::Changed);
+}
+
+#[test]
+fn roles_and_their_holders() {
+    let role = |part: Value| {
+        let mut whole = json!({"name": "x"});
+        whole.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        json!({"roles": [whole]})
+    };
+    let plain = role(json!({}));
+    let advice = role(json!({"advice": {"minimumHolders": 1}}));
+    let last = catalog(&advice, &plain);
+    assert_eq!(last.changed[0].meaning, "the last holder may be removed without approval");
+    loosens(catalog, &advice, &plain, "spec.roles[x].advice.minimumHolders: 1 → 0");
+    let most = role(json!({"advice": {"maximumHolders": 3}}));
+    loosens(catalog, &most, &plain, "spec.roles[x].advice.maximumHolders: 3 → (absent)");
+    let owner = role(json!({"heldBy": "AccountOwner"}));
+    loosens(catalog, &owner, &plain, "spec.roles[x].heldBy: AccountOwner → Members");
+    let partner = role(json!({"availableIn": ["Partner"]}));
+    loosens(catalog, &partner, &plain, "spec.roles[x].availableIn: Partner → Managed, Partner, Standalone");
+    assert_eq!(said(&catalog(&plain, &role(json!({"availableIn": ["Standalone", "Partner", "Managed"]})))), []);
+}
+
+#[test]
+fn restrictions_of_one_user() {
+    let user = |from: &Value, to: &Value| {
+        let (from, to): (RestrictionChoice, RestrictionChoice) = (read(from), read(to));
+        let revision = |choice| RestrictionsRevision { choice: Some(choice), acknowledge: &[] };
+        of_user(revision(&from), revision(&to))
+    };
+    loosens(user, &json!({"apply": ["r"]}), &json!({}), "spec.restrictions.apply: r → (absent)");
+    loosens(user, &json!({}), &json!({"lift": ["r"]}), "spec.restrictions.lift: (absent) → r");
+}
+
+#[test]
+fn a_field_is_covered_with_all_below_it() {
+    let limits = store(&json!({}), &json!({}));
+    assert!(limits.covers("spec.allowedNamespaces.selector.matchLabels.tier"));
+    assert!(!limits.covers("spec.sqlite.file") && !limits.covers("spec.allowed") && !limits.covers("spec"));
+}

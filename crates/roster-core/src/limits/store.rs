@@ -1,0 +1,148 @@
+//! Limits of an IdentityStore.
+
+use std::collections::BTreeMap;
+
+use super::{
+    ABSENT, Direction, Limits,
+    comparison::{Meaning, Reach, number, set, word},
+};
+use crate::{
+    api::{AccountDefaults, Adoption, AllowedNamespaces, DriftPolicy, Enforcement, IdentityStoreSpec, NamespacesFrom},
+    model::Email,
+    resolve::{duration, leniency},
+};
+
+pub(super) const DRIFT: Meaning = Meaning {
+    looser: "what somebody changes in the store stays, and is only reported",
+    stricter: "what somebody changes in the store is corrected",
+};
+pub(super) const UNMANAGED: Meaning = Meaning {
+    looser: "members whom nobody declared are removed no longer, or not even reported",
+    stricter: "members whom nobody declared are removed, or at least reported",
+};
+pub(super) const CHECK_EVERY: Meaning = Meaning {
+    looser: "what somebody changes in the store is noticed later",
+    stricter: "what somebody changes in the store is noticed earlier",
+};
+pub(super) const REMOVAL_GUARD: Meaning =
+    Meaning { looser: "fewer removals wait for approval", stricter: "more removals wait for approval" };
+pub(super) const ENFORCEMENT: Meaning = Meaning {
+    looser: "changes by people without the authority are refused no longer, or not even warned of",
+    stricter: "changes by people without the authority are refused, or at least warned of",
+};
+
+/// Compares the limits that a store sets.
+#[must_use]
+pub fn of_store(from: &IdentityStoreSpec, to: &IdentityStoreSpec) -> Limits {
+    let mut limits = Limits::default();
+    let uses = Meaning {
+        looser: "accounts of more namespaces may use the store",
+        stricter: "accounts of fewer namespaces may use the store",
+    };
+    allowed_namespaces(&mut limits, (&from.allowed_namespaces, &to.allowed_namespaces), uses);
+    let rank = |adoption: Adoption| match adoption {
+        Adoption::Never => 0,
+        Adoption::IfIdentical => 1,
+        Adoption::Always => 2,
+    };
+    let takes = Meaning {
+        looser: "more of what is in the store already is taken over",
+        stricter: "less of what is in the store already is taken over",
+    };
+    let said = |adoption: Adoption| (rank(adoption), word(&adoption));
+    limits.ordered("spec.adoption", said(from.adoption), said(to.adoption), takes);
+    paused(&mut limits, "spec.paused", from.paused, to.paused);
+    blocked(&mut limits, from, to);
+    defaults(&mut limits, &from.account_defaults, &to.account_defaults);
+    portal_clients(&mut limits, from, to);
+    limits
+}
+
+/// Compares which namespaces a store or catalog is for.
+pub(super) fn allowed_namespaces(
+    limits: &mut Limits,
+    (from, to): (&AllowedNamespaces, &AllowedNamespaces),
+    meaning: Meaning,
+) {
+    let reach = |allowed: &AllowedNamespaces| match allowed.from {
+        NamespacesFrom::All => Reach::All,
+        NamespacesFrom::Selector => Reach::Selector,
+    };
+    let (from, to) = ((reach(from), from.selector.as_ref()), (reach(to), to.selector.as_ref()));
+    limits.namespaces("spec.allowedNamespaces", from, to, meaning);
+}
+
+/// Compares whether something is paused. A pause also lets drift stand, so that it tightens nothing.
+pub(super) fn paused(limits: &mut Limits, field: &str, from: bool, to: bool) {
+    limits.compare(field);
+    if from != to {
+        let (direction, meaning) = if to {
+            (Direction::Changed, "grants, definitions and corrections wait; what takes access away does not")
+        } else {
+            (Direction::Loosened, "grants and definitions that waited are made")
+        };
+        limits.add(field, (from.to_string(), to.to_string()), direction, meaning);
+    }
+}
+
+fn blocked(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec) {
+    let people = |spec: &IdentityStoreSpec| -> BTreeMap<String, String> {
+        let canonical = |email: &str| Email::parse(email).map_or_else(|_| email.to_owned(), |email| email.to_string());
+        spec.blocked.iter().map(|user| (canonical(&user.email), user.email.clone())).collect()
+    };
+    let (before, after) = (people(from), people(to));
+    for (email, written) in &before {
+        let field = format!("spec.blocked[{written}]");
+        match after.get(email) {
+            None => limits.add(
+                &field,
+                ("blocked", ABSENT),
+                Direction::Loosened,
+                "no longer blocked: has whatever access is declared",
+            ),
+            Some(other) if other != written => {
+                limits.compare(&field);
+                limits.compare(&format!("spec.blocked[{other}]"));
+            }
+            Some(_) => {}
+        }
+    }
+    for (_, written) in after.iter().filter(|(email, _)| !before.contains_key(*email)) {
+        let field = format!("spec.blocked[{written}]");
+        let meaning = "blocked: has no access anywhere in this store";
+        limits.add(&field, (ABSENT, "blocked"), Direction::Tightened, meaning);
+    }
+}
+
+fn defaults(limits: &mut Limits, from: &AccountDefaults, to: &AccountDefaults) {
+    let (drift, drift_to) = (&from.drift, &to.drift);
+    let field = |name: &str| format!("spec.accountDefaults.{name}");
+    let policies = (drift.policy, drift_to.policy);
+    limits.either(&field("drift.policy"), policies, |policy| *policy == DriftPolicy::Report, DRIFT);
+    let unmanaged = |one| (leniency(one), word(&one));
+    limits.ordered(&field("drift.unmanaged"), unmanaged(drift.unmanaged), unmanaged(drift_to.unmanaged), UNMANAGED);
+    let every = |text: &str| (duration(text), text.to_owned());
+    let times = (every(&drift.check_every), every(&drift_to.check_every));
+    limits.ordered(&field("drift.checkEvery"), times.0, times.1, CHECK_EVERY);
+    let (guard, guard_to) = (&from.removal_guard, &to.removal_guard);
+    let percents = (number(guard.maximum_percent), number(guard_to.maximum_percent));
+    limits.ordered(&field("removalGuard.maximumPercent"), percents.0, percents.1, REMOVAL_GUARD);
+    let counts = (number(guard.minimum_count), number(guard_to.minimum_count));
+    limits.ordered(&field("removalGuard.minimumCount"), counts.0, counts.1, REMOVAL_GUARD);
+    enforcement(limits, &field("enforcement"), from.enforcement, to.enforcement);
+}
+
+/// Compares whether changes need a person's authority.
+pub(super) fn enforcement(limits: &mut Limits, field: &str, from: Enforcement, to: Enforcement) {
+    let said = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
+    limits.ordered(field, said(from), said(to), ENFORCEMENT);
+}
+
+fn portal_clients(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec) {
+    let (Some(from), Some(to)) = (&from.keycloak, &to.keycloak) else { return };
+    let meaning = Meaning {
+        looser: "more portals may ask for tokens with an account's scope",
+        stricter: "fewer portals may ask for tokens with an account's scope",
+    };
+    limits.allowed("spec.keycloak.portalClients", &set(&from.portal_clients), &set(&to.portal_clients), meaning);
+}

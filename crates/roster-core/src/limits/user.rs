@@ -1,0 +1,34 @@
+//! Limits of one user: restrictions of a Membership or an Invitation.
+
+use super::{
+    Limits,
+    comparison::{Meaning, set},
+};
+use crate::api::RestrictionChoice;
+
+/// Restrictions in one revision of a Membership or an Invitation.
+#[derive(Clone, Copy)]
+pub struct RestrictionsRevision<'a> {
+    /// Restrictions applied and lifted.
+    pub choice: Option<&'a RestrictionChoice>,
+    /// Liftings that are confirmed.
+    pub acknowledge: &'a [String],
+}
+
+/// Compares the restrictions of one user.
+#[must_use]
+pub fn of_user(from: RestrictionsRevision<'_>, to: RestrictionsRevision<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let applied = |one: RestrictionsRevision<'_>| set(one.choice.iter().flat_map(|choice| &choice.apply));
+    let lifted = |one: RestrictionsRevision<'_>| set(one.choice.iter().flat_map(|choice| &choice.lift));
+    let restricts =
+        Meaning { looser: "fewer restrictions hold for this user", stricter: "more restrictions hold for this user" };
+    limits.forbidden("spec.restrictions.apply", &applied(from), &applied(to), restricts);
+    limits.allowed("spec.restrictions.lift", &lifted(from), &lifted(to), restricts);
+    let confirms = Meaning {
+        looser: "the lifting of more restrictions is confirmed for this user",
+        stricter: "the lifting of fewer restrictions is confirmed for this user",
+    };
+    limits.allowed("spec.acknowledge", &set(from.acknowledge), &set(to.acknowledge), confirms);
+    limits
+}

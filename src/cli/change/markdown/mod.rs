@@ -1,0 +1,189 @@
+//! Changes as a comment on a pull request.
+
+mod revisions;
+
+use std::fmt::Write as _;
+
+use super::{
+    effect::Person,
+    report::{AccountChanges, Action, Compares, Report, Step},
+    text::{ORPHANED, PAUSED, by_reason, counted_people, had, level, orphaned, thousands, time},
+};
+use crate::{
+    cli::output::{Table, counted, escape_markdown},
+    plan::Hold,
+};
+
+/// Rows of one table, unless all are asked for: a comment has its limits, too.
+const ROWS: usize = 50;
+/// Rows from which on a table is folded.
+const FOLDED: usize = 15;
+
+impl Report {
+    /// For a comment on a pull request; long lists are cut unless `all` is asked for.
+    #[must_use]
+    pub fn markdown(&self, all: bool) -> String {
+        let rows = if all { usize::MAX } else { ROWS };
+        let title = match self.compares {
+            Compares::Store => "What would change in the store",
+            Compares::Revisions => "What this change means for people",
+        };
+        let mut out = format!("## {title}\n\n**{}**\n\n", plain(&self.in_short()));
+        out += &self.markdown_of_refused();
+        out += &self.markdown_of_loosened(rows);
+        for account in self.accounts.iter().filter(|account| account.says_something()) {
+            out += &markdown_of(account, rows);
+        }
+        out += &self.markdown_of_others(rows);
+        out += &self.markdown_of_tightened(rows);
+        if !self.left_in_store.is_empty() {
+            out += "### Applied before, not in these files, and left as they are\n\n";
+            for one in self.left_in_store.iter().take(rows) {
+                let _ = writeln!(out, "- {}", escape_markdown(&one.account));
+            }
+            out += &more(rows, self.left_in_store.len());
+        }
+        out.trim_end().to_owned() + "\n"
+    }
+}
+
+/// The text without colours.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text.trim()).to_string()
+}
+
+fn more(shown: usize, all: usize) -> String {
+    if all > shown { format!("\n… and {} more\n", thousands(all - shown)) } else { String::new() }
+}
+
+/// A table under a summary that folds it away where it is long.
+fn section(summary: &str, table: &Table, count: usize, rows: usize) -> String {
+    let body = format!("{}{}", table.markdown(), more(rows, count));
+    if count > FOLDED {
+        format!("<details>\n<summary>{summary}</summary>\n\n{body}\n</details>\n\n")
+    } else {
+        format!("{summary}:\n\n{body}\n")
+    }
+}
+
+fn markdown_of(account: &AccountChanges, rows: usize) -> String {
+    let mut out = format!("### {}\n\n", escape_markdown(&account.account));
+    if let Some(why) = &account.unresolved_before {
+        let _ = write!(out, "> ⚠️ did not resolve before: {}; everything counts as new\n\n", escape_markdown(why));
+    }
+    if let Some(why) = &account.unresolved {
+        let _ = write!(out, "> ⚠️ not resolved: {}; what is there is kept\n\n", escape_markdown(why));
+    }
+    if let Some(kept) = account.orphaned {
+        let _ = write!(out, "> ⚠️ {ORPHANED}{}\n\n", orphaned(kept));
+    }
+    if account.paused {
+        let _ = write!(out, "> ⚠️ {PAUSED}\n\n");
+    }
+    out += &people(&account.people, rows);
+    if let Some(guarded) = &account.guarded {
+        let _ = write!(
+            out,
+            "> ⚠️ {} held back by the removal guard: {}. To let them pass: `--approve {}`\n\n",
+            counted(guarded.members.len(), "removal"),
+            escape_markdown(&guarded.why),
+            guarded.hash
+        );
+    }
+    out + &steps(account, rows) + &notes(account)
+}
+
+/// Who gains and loses what. Many who gain nothing are folded away; who gains something never is.
+fn people(people: &[Person], rows: usize) -> String {
+    if people.len() <= FOLDED {
+        let (all, count): (Vec<&Person>, _) = (people.iter().collect(), people.len());
+        let affected = if count == 1 { "1 person affected".to_owned() } else { format!("{count} people affected") };
+        return if count == 0 { String::new() } else { section(&affected, &people_table(&all, rows), count, rows) };
+    }
+    let (gain, others): (Vec<&Person>, Vec<&Person>) = people.iter().partition(|person| person.gains_something());
+    let mut out = String::new();
+    if !gain.is_empty() {
+        let table = people_table(&gain, rows).markdown();
+        let summary = counted_people(gain.len(), "gains", "gain");
+        let _ = write!(out, "{summary}:\n\n{table}{}\n", more(rows, gain.len()));
+    }
+    if !others.is_empty() {
+        let summary = counted_people(others.len(), "gains nothing", "gain nothing");
+        out += &section(&summary, &people_table(&others, rows), others.len(), rows);
+    }
+    out
+}
+
+fn people_table(people: &[&Person], rows: usize) -> Table {
+    let mut table = Table::new(["who", "gains", "loses", "why"]);
+    for person in people.iter().take(rows) {
+        let times = |gains: bool| person.times.iter().filter(move |change| change.gains == gains).map(time);
+        let gains: Vec<String> = person.gains.iter().map(level).chain(times(true)).collect();
+        let mut loses: Vec<String> = if person.loses_all() {
+            vec![format!("all access ({})", person.loses.iter().map(had).collect::<Vec<_>>().join(", "))]
+        } else {
+            person.loses.iter().map(level).collect()
+        };
+        loses.extend(times(false));
+        let reasons = by_reason(&person.loses).into_iter().chain(by_reason(&person.gains));
+        let mut why: Vec<&str> = Vec::new();
+        for reason in reasons.map(|(why, _)| why).chain(person.untold_note()) {
+            if !why.contains(&reason) {
+                why.push(reason);
+            }
+        }
+        table.row([person.email.clone(), gains.join(", "), loses.join(", "), why.join("; ")]);
+    }
+    table
+}
+
+/// The changes one by one. Those of what roles and groups grant are not folded away: it may be that nobody has them yet.
+fn steps(account: &AccountChanges, rows: usize) -> String {
+    let steps = account.changes.iter().filter(|step| step.action != Action::Adopt);
+    let (open, folded): (Vec<&Step>, Vec<&Step>) = steps.partition(|step| step.changes_what_is_granted());
+    let mut out = String::new();
+    if !open.is_empty() {
+        let (table, more) = (steps_table(&open, rows).markdown(), more(rows, open.len()));
+        let _ = write!(out, "Roles and groups:\n\n{table}{more}\n");
+    }
+    if !folded.is_empty() {
+        let (table, more) = (steps_table(&folded, rows).markdown(), more(rows, folded.len()));
+        let summary = counted(folded.len(), if open.is_empty() { "change" } else { "other change" });
+        let _ = write!(out, "<details>\n<summary>{summary}</summary>\n\n{table}{more}\n</details>\n\n");
+    }
+    out
+}
+
+fn steps_table(steps: &[&Step], rows: usize) -> Table {
+    let mut table = Table::new(["", "object", "what"]);
+    for step in steps.iter().take(rows) {
+        let mark = match step.action {
+            Action::Add => "+",
+            Action::Remove => "−",
+            Action::Change | Action::Adopt => "~",
+        };
+        let fields: Vec<String> =
+            step.fields.iter().map(|field| format!("{}: {} → {}", field.field, field.from, field.to)).collect();
+        let what = if fields.is_empty() { step.why().to_owned() } else { fields.join(", ") };
+        table.row([mark.to_owned(), format!("{} {}", step.kind, step.name).trim().to_owned(), what]);
+    }
+    table
+}
+
+fn notes(account: &AccountChanges) -> String {
+    let mut notes = Table::new(["object", "what is to be said"]);
+    for held in account.holds.iter().filter(|held| !matches!(held.hold, Hold::Guarded | Hold::DriftReported)) {
+        notes.row([&held.object, held.hold.as_str()]);
+    }
+    for entry in account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries) {
+        let what = format!("{}: {} desired, {} in the store", entry.field, entry.desired, entry.observed);
+        notes.row([&entry.object, &what]);
+    }
+    for one in &account.invalid {
+        notes.row([&one.object, &format!("{}: {}", one.reason, one.message)]);
+    }
+    if notes.is_empty() {
+        return String::new();
+    }
+    format!("<details>\n<summary>Notes</summary>\n\n{}\n</details>\n\n", notes.markdown())
+}

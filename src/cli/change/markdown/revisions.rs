@@ -1,0 +1,77 @@
+//! What two revisions differ in besides what stores would be told, as Markdown. Nothing that is dangerous is folded away.
+
+use std::fmt::Write as _;
+
+use super::{more, section};
+use crate::{
+    cli::{
+        change::report::{Action, LimitChange, Report},
+        output::Table,
+    },
+    limits::Direction,
+};
+
+impl Report {
+    pub(super) fn markdown_of_refused(&self) -> String {
+        if self.refused.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(["object", "field", "from", "to", "why"]);
+        for one in &self.refused {
+            table.row([&one.object, &one.field, &one.from, &one.to, &one.message]);
+        }
+        format!("### ⛔ Refused by an API server\n\n{}\n", table.markdown())
+    }
+
+    /// Limits that are not tightened: never folded.
+    pub(super) fn markdown_of_loosened(&self, rows: usize) -> String {
+        let mut out = String::new();
+        for (direction, title) in [(Direction::Loosened, "⚠️ Limits loosened"), (Direction::Changed, "Limits changed")]
+        {
+            let limits = self.limits_of(direction);
+            if !limits.is_empty() {
+                let table = limits_table(&limits, rows).markdown();
+                let _ = write!(out, "### {title}\n\n{table}{}\n", more(rows, limits.len()));
+            }
+        }
+        out
+    }
+
+    pub(super) fn markdown_of_tightened(&self, rows: usize) -> String {
+        let limits = self.limits_of(Direction::Tightened);
+        if limits.is_empty() {
+            return String::new();
+        }
+        section("Limits tightened", &limits_table(&limits, rows), limits.len(), rows)
+    }
+
+    pub(super) fn markdown_of_others(&self, rows: usize) -> String {
+        if self.other_changes.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(["", "object", "what"]);
+        for one in self.other_changes.iter().take(rows) {
+            let fields = one.fields.iter().map(|field| format!("{}: {} → {}", field.field, field.from, field.to));
+            let fields: Vec<String> = fields.collect();
+            let (mark, what) = match one.action {
+                Action::Add => ("+", one.what.clone()),
+                Action::Remove => ("−", one.what.clone()),
+                Action::Change | Action::Adopt => ("~", fields.join(", ")),
+            };
+            table.row([mark.to_owned(), one.object.clone(), what]);
+        }
+        format!("### Other changes\n\n{}{}\n", table.markdown(), more(rows, self.other_changes.len()))
+    }
+
+    fn limits_of(&self, direction: Direction) -> Vec<&LimitChange> {
+        self.limits.iter().filter(|limit| limit.direction == direction).collect()
+    }
+}
+
+fn limits_table(limits: &[&LimitChange], rows: usize) -> Table {
+    let mut table = Table::new(["object", "field", "from", "to", "what it means"]);
+    for limit in limits.iter().take(rows) {
+        table.row([&limit.object, &limit.field, &limit.from, &limit.to, limit.meaning]);
+    }
+    table
+}

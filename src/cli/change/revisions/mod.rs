@@ -1,0 +1,147 @@
+//! Two revisions of files, compared without any store: what one revision wants stands for what a store holds.
+
+mod limits;
+mod others;
+mod pair;
+mod refused;
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+
+pub(super) use self::others::others;
+use self::{
+    others::Unsaid,
+    pair::{Pair, in_words, pairs},
+};
+use super::{
+    Changes, Choices, Work, assume_store,
+    report::{LimitChange, Refused},
+    stores_named,
+};
+use crate::{
+    api::DeletionPolicy,
+    evaluate,
+    manifests::{LoadedObjects, Objects, Source},
+    model::AccountKey,
+    plan::{Mark, Observed, Plan},
+    store::Place,
+};
+
+/// Differences of two revisions besides those that a store would be told.
+#[derive(Default)]
+pub struct Revisions {
+    /// Those that an API server refuses.
+    pub(super) refused: Vec<Refused>,
+    /// Limits that change.
+    pub(super) limits: Vec<LimitChange>,
+    /// All others, as long as nobody knows whether a change in an account says the same.
+    pub(super) unsaid: Vec<Unsaid>,
+    /// Accounts that are paused in the later revision.
+    pub(super) paused: BTreeSet<AccountKey>,
+}
+
+/// What changes from one revision to the other.
+pub fn between(
+    from: &mut LoadedObjects,
+    to: &mut LoadedObjects,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> (Changes, Revisions) {
+    assume_stores(&mut from.objects, &mut to.objects);
+    let mut revisions = Revisions::default();
+    if let (Source::Files(from_files), Source::Files(to_files)) = (&from.source, &to.source) {
+        let pairs = pairs(from_files, to_files);
+        revisions.refused = refused::refusals(&pairs);
+        let (limits, compared) = limits::limits(&from.objects, &to.objects, &pairs);
+        revisions.limits = limits;
+        revisions.unsaid = others::unsaid(pairs, &compared);
+    }
+    // Somebody ends a pause without looking again at what waits for it.
+    revisions.paused = end_pauses(&mut to.objects);
+    let mut changes = Changes::default();
+    let from = &*from;
+    let keys: BTreeSet<AccountKey> = from.accounts.iter().chain(&to.accounts).cloned().collect();
+    for key in keys {
+        changes.works.extend(work(from, to, key, choices, now));
+    }
+    for work in &changes.works {
+        revisions.refused.extend(owner_stays(to, work));
+    }
+    (changes, revisions)
+}
+
+/// What changes in one account.
+fn work(
+    from: &LoadedObjects,
+    to: &LoadedObjects,
+    key: AccountKey,
+    choices: Choices<'_>,
+    now: Timestamp,
+) -> Option<Work> {
+    let mark = from.mark(&key);
+    let before = from.judge(&key, now);
+    let observed = before.as_ref().map_or_else(Observed::default, |before| Observed::of(&before.desired, &mark));
+    let unknown = before.filter(|before| before.desired.definitions.is_none());
+    let unknown = unknown.map(|before| before.definitions.findings.message());
+    if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
+        return Some(removed(&from.objects, key, mark, unknown, observed));
+    }
+    let nowhere = Place::Sqlite(PathBuf::new());
+    let work = super::work(to, &key, &nowhere, observed, choices, now)?;
+    Some(Work { place: None, unknown, ..work })
+}
+
+/// An account that the later revision does not have: what becomes of its people, the earlier one decides.
+fn removed(from: &Objects, key: AccountKey, mark: Mark, unknown: Option<String>, observed: Observed) -> Work {
+    let account = from.accounts.get(&key).and_then(|entry| entry.account.as_ref());
+    let is_orphaned = account.is_some_and(|account| account.spec.deletion_policy == DeletionPolicy::Orphan);
+    let plan = if is_orphaned { Plan::default() } else { evaluate::delete(&observed, &mark) };
+    Work { key, place: None, mark, unknown, judged: None, observed, plan, is_orphaned }
+}
+
+fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {
+    let owner = work.plan.owner_kept.as_ref()?;
+    Some(Refused {
+        object: format!("Account {}", work.key),
+        field: "spec.owner.email".to_owned(),
+        from: owner.to_string(),
+        to: owner_of(&to.objects, &work.key).unwrap_or_else(|| "(absent)".to_owned()),
+        message: "the catalog does not let the owner change (ownerChange: Never)".to_owned(),
+    })
+}
+
+/// Ends every pause, and returns the accounts that were paused.
+fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
+    let is_paused = |store: &str| objects.stores.get(store).is_some_and(|store| store.spec.paused);
+    let paused = objects.accounts.iter().filter(|(_, entry)| {
+        let store = entry.account.as_ref().map(|account| account.spec.store_ref.name.as_str());
+        entry.annotations.paused || store.is_some_and(is_paused)
+    });
+    let paused: BTreeSet<AccountKey> = paused.map(|(key, _)| key.clone()).collect();
+    for key in &paused {
+        if let Some(entry) = objects.accounts.get_mut(key) {
+            entry.annotations.paused = false;
+        }
+    }
+    for store in objects.stores.values_mut().filter(|store| store.spec.paused) {
+        Arc::make_mut(store).spec.paused = false;
+    }
+    paused
+}
+
+/// Stores that neither revision has are not what is compared.
+fn assume_stores(from: &mut Objects, to: &mut Objects) {
+    for name in stores_named(from).into_iter().chain(stores_named(to)) {
+        if !from.stores.contains_key(&name) && !to.stores.contains_key(&name) {
+            let place = Place::Sqlite(PathBuf::from("roster.db"));
+            assume_store(from, name.clone(), &place);
+            assume_store(to, name, &place);
+        }
+    }
+}
+
+fn owner_of(objects: &Objects, key: &AccountKey) -> Option<String> {
+    let account = objects.accounts.get(key)?.account.as_ref()?;
+    Some(account.spec.owner.as_ref()?.email.clone())
+}

@@ -1,0 +1,98 @@
+//! Differences that no limit, no refusal and no change in an account tells: whatever somebody wrote down is told somewhere,
+//! and once.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Pair, in_words};
+use crate::{
+    cli::change::{
+        report::{AccountChanges, Action, FieldChange, OtherChange, Refused},
+        said::Said,
+    },
+    limits::Limits,
+    manifests::{LoadedObjects, ObjectId, schema::Difference},
+};
+
+/// An object with what is not told of it yet.
+pub struct Unsaid {
+    /// The object in both revisions.
+    pub(in crate::cli::change) pair: Pair,
+    /// The fields that differ.
+    pub(in crate::cli::change) fields: Vec<Difference>,
+}
+
+/// Leaves out what limits tell.
+pub(super) fn unsaid(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) -> Vec<Unsaid> {
+    let one = |pair: Pair| {
+        let limits = compared.get(&pair.id);
+        let mut fields = pair.differences();
+        fields.retain(|field| limits.is_none_or(|limits| !limits.covers(&field.path)));
+        Unsaid { pair, fields }
+    };
+    pairs.into_iter().map(one).collect()
+}
+
+/// Whether a field is this one, or below it.
+fn is_within(field: &str, other: &str) -> bool {
+    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Returns what is left when the changes in accounts are told.
+pub(in crate::cli::change) fn others(
+    to: &LoadedObjects,
+    accounts: &[AccountChanges],
+    refused: &[Refused],
+    unsaid: Vec<Unsaid>,
+) -> Vec<OtherChange> {
+    let said = Said::new(to, accounts);
+    unsaid.into_iter().filter_map(|one| other(&said, refused, one)).collect()
+}
+
+fn other(said: &Said<'_>, refused: &[Refused], Unsaid { pair, mut fields }: Unsaid) -> Option<OtherChange> {
+    let object = pair.id.to_string();
+    let action = match (&pair.from, &pair.to) {
+        (None, _) => Action::Add,
+        (_, None) => Action::Remove,
+        (Some(_), Some(_)) => Action::Change,
+    };
+    if action != Action::Change {
+        let what = if action == Action::Add { invites(&pair) } else { String::new() };
+        let other = OtherChange { object, action, what, fields: Vec::new() };
+        return (!said.of_object(&pair.id, pair.either())).then_some(other);
+    }
+    fields.retain(|field| {
+        let is_refused = refused.iter().any(|one| one.object == object && is_within(&field.path, &one.field));
+        !is_refused && !said.of_field(&pair.id, pair.either(), &field.path)
+    });
+    let fields: Vec<FieldChange> = fields.iter().map(field_change).collect();
+    (!fields.is_empty()).then_some(OtherChange { object, action, what: String::new(), fields })
+}
+
+fn field_change(field: &Difference) -> FieldChange {
+    let is_item = field.path.ends_with(']') && !field.path.starts_with("metadata");
+    let said = |value: &Option<Value>| match value {
+        Some(Value::Object(_)) if is_item => "present".to_owned(),
+        value => in_words(value.as_ref()),
+    };
+    let (from, to) = if field.is_order {
+        ("in one order".to_owned(), "in another".to_owned())
+    } else {
+        (said(&field.from), said(&field.to))
+    };
+    FieldChange { field: field.path.clone(), from, to }
+}
+
+/// Whom an Invitation invites, and as what.
+fn invites(pair: &Pair) -> String {
+    let spec = &pair.either()["spec"];
+    if pair.id.kind != "Invitation" {
+        return String::new();
+    }
+    let role = spec["roleRef"]["name"].as_str().map(|role| format!(" as {role}")).unwrap_or_default();
+    let groups: Vec<&str> =
+        spec["groupRefs"].as_array().into_iter().flatten().filter_map(|group| group["name"].as_str()).collect();
+    let groups = if groups.is_empty() { String::new() } else { format!(", in {}", groups.join(", ")) };
+    format!("invites {}{role}{groups}", spec["email"].as_str().unwrap_or_default())
+}

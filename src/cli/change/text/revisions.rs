@@ -1,0 +1,85 @@
+//! What two revisions differ in besides what stores would be told, as people read it in a terminal.
+
+use super::{Text, thousands};
+use crate::{
+    cli::{
+        change::report::{Action, Report, Summary},
+        output::{BAD, BOLD, DIM, GOOD, WARN, counted, paint},
+    },
+    limits::Direction,
+};
+
+impl Summary {
+    /// What two revisions differ in besides, as the rest of a sentence.
+    pub(super) fn between_revisions(&self) -> String {
+        let Self { orphaned, limits_loosened, limits_changed, limits_tightened, other_changes, .. } = *self;
+        let limits = |count: usize, what: &str| (count > 0).then(|| format!("{} {what}", counted(count, "limit")));
+        let loosened = limits(limits_loosened, "loosened").map(|words| paint(BAD, words));
+        let orphaned = match orphaned {
+            0 => None,
+            1 => Some("1 account leaves Roster's care".to_owned()),
+            several => Some(format!("{} accounts leave Roster's care", thousands(several))),
+        };
+        let others = (other_changes > 0).then(|| counted(other_changes, "other change"));
+        let words =
+            [orphaned, loosened, limits(limits_changed, "changed"), limits(limits_tightened, "tightened"), others];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if words.is_empty() { String::new() } else { format!("; {}", words.join(", ")) }
+    }
+}
+
+impl Text {
+    pub(super) fn limits(&mut self, report: &Report) {
+        for (direction, title, style) in [
+            (Direction::Loosened, "Limits loosened", BAD),
+            (Direction::Changed, "Limits changed", WARN),
+            (Direction::Tightened, "Limits tightened", GOOD),
+        ] {
+            let limits: Vec<_> = report.limits.iter().filter(|limit| limit.direction == direction).collect();
+            if limits.is_empty() {
+                continue;
+            }
+            self.line(&paint(BOLD, title));
+            for limit in limits.iter().take(self.rows) {
+                let words =
+                    format!("{} {}: {} → {}; {}", limit.object, limit.field, limit.from, limit.to, limit.meaning);
+                self.wrapped(2, style, "~ ", &words);
+            }
+            self.more(2, self.rows, limits.len());
+            self.out.push('\n');
+        }
+    }
+
+    pub(super) fn others(&mut self, report: &Report) {
+        if report.other_changes.is_empty() {
+            return;
+        }
+        self.line(&paint(BOLD, "Other changes"));
+        for one in report.other_changes.iter().take(self.rows) {
+            let (mark, style) = match one.action {
+                Action::Add => ("+ ", GOOD),
+                Action::Remove => ("- ", BAD),
+                Action::Change | Action::Adopt => ("~ ", WARN),
+            };
+            self.wrapped(2, style, mark, format!("{}  {}", one.object, one.what).trim_end());
+            for field in one.fields.iter().take(self.parts) {
+                self.wrapped(6, DIM, "", &format!("{}  {} → {}", field.field, field.from, field.to));
+            }
+            self.more(6, self.parts, one.fields.len());
+        }
+        self.more(2, self.rows, report.other_changes.len());
+        self.out.push('\n');
+    }
+
+    pub(super) fn refused(&mut self, report: &Report) {
+        if report.refused.is_empty() {
+            return;
+        }
+        self.line(&paint(BOLD, "Refused by an API server"));
+        for one in &report.refused {
+            let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
+            self.wrapped(2, BAD, "! ", &words);
+        }
+        self.out.push('\n');
+    }
+}
