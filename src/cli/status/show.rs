@@ -180,25 +180,19 @@ fn catalogs(status: &Status) -> Table {
 /// Those that somebody should look at; the others are counted, unless there are only a few.
 fn accounts(status: &Status) -> String {
     let (ready, mut shown): (Vec<_>, Vec<_>) = status.accounts.iter().partition(|account| account.ready == "True");
-    let folded = if status.accounts.len() > SHOWN {
-        ready.len()
-    } else {
+    let folds = status.accounts.len() > SHOWN && !ready.is_empty();
+    let folded = if folds { format!("{} ready\n", counted(ready.len(), "account")) } else { String::new() };
+    if !folds {
         shown.extend(ready);
-        0
-    };
+    }
+    if shown.is_empty() && folds {
+        return format!("\n{}\n{folded}", paint(BOLD, "Accounts"));
+    }
     let mut table = Table::new(["account", "ready", "members", "drift"]).numbers(&[2, 3]);
     for account in shown.iter().take(SHOWN) {
         table.row([account.account.clone(), account.ready.clone(), number(account.members), account.drift.to_string()]);
     }
-    let mut text = if shown.is_empty() && folded > 0 {
-        format!("\n{}\n", paint(BOLD, "Accounts"))
-    } else {
-        section("Accounts", &table) + &more(shown.len())
-    };
-    if folded > 0 {
-        text += &format!("{} ready\n", counted(folded, "account"));
-    }
-    text
+    section("Accounts", &table) + &more(shown.len()) + &folded
 }
 
 /// How many there are of each kind, in a line, and how many of them are not ready.

@@ -259,7 +259,7 @@ impl Work<'_> {
         let members = self.realm.organization_members(&parts.organization).await?;
         let mut left = members.iter().any(|(_, membership)| *membership == MembershipType::Unmanaged);
         if let (false, Some(uuid)) = (left, self.look.client_uuid()) {
-            left = !self.realm.holders(uuid, &self.look.observed.layout, &self.look.former).await?.is_empty();
+            left = !self.realm.holders(uuid, &self.look.observed.layout, &self.look.former, true).await?.is_empty();
         }
         if left {
             let account = &self.batch.mark.account;

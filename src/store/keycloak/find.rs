@@ -103,6 +103,7 @@ impl Realm {
 
     /// Everybody who has anything of an account; where names are given, only those who may go by one of them.
     async fn everybody(&self, within: &Within<'_>, named: Option<&BTreeSet<Email>>) -> Result<Vec<Person>, StoreError> {
+        let federated = self.is_federated().await?;
         let mut memberships = HashMap::new();
         let mut users = Users::new();
         for (user, membership) in self.organization_members(within.organization).await? {
@@ -113,7 +114,7 @@ impl Realm {
         }
         let mut others = self.users_by(ACCOUNTS, within.client_id).await?;
         if !within.client.is_empty() {
-            others.extend(self.holders(within.client, within.layout, within.former).await?);
+            others.extend(self.holders(within.client, within.layout, within.former, federated).await?);
         }
         users.extend(by_id(others));
         let known = match named {
@@ -136,11 +137,16 @@ impl Realm {
         }
         let people = stream::iter(people).map(|person| self.with_roles(within.client, person));
         let people: Vec<Person> = people.buffer_unordered(CONCURRENCY).try_collect().await?;
-        self.with_groups(within, people).await
+        self.with_groups(within, people, federated).await
     }
 
     /// Adds the groups that people are in: asks each of them, or each group of the account, whichever are fewer.
-    async fn with_groups(&self, within: &Within<'_>, mut people: Vec<Person>) -> Result<Vec<Person>, StoreError> {
+    async fn with_groups(
+        &self,
+        within: &Within<'_>,
+        mut people: Vec<Person>,
+        federated: bool,
+    ) -> Result<Vec<Person>, StoreError> {
         let groups = groups_of(within.definitions);
         if people.len() <= groups.len() {
             let people = stream::iter(people).map(async |mut person| {
@@ -149,7 +155,7 @@ impl Realm {
             });
             return people.buffer_unordered(CONCURRENCY).try_collect().await;
         }
-        let mut in_groups = self.in_groups(groups).await?;
+        let mut in_groups = self.in_groups(groups, federated).await?;
         for person in &mut people {
             person.groups = in_groups.remove(person.id()).unwrap_or_default();
         }

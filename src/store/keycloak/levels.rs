@@ -72,7 +72,7 @@ impl Work<'_> {
         let kept: Ranks = names::becomes(layout, former, role).unwrap_or_default();
         let becomes: Vec<RoleRepresentation> =
             names::granted(layout, &kept).iter().filter_map(|name| self.roles.get(name)).cloned().collect();
-        let holders = self.realm.users_with(uuid, role).await?.into_iter().filter_map(|user| user.id);
+        let holders = self.realm.users_with(uuid, role, true).await?.into_iter().filter_map(|user| user.id);
         let holders: Vec<_> =
             holders.map(|user| self.translate_holder(uuid, user, going.clone(), becomes.clone())).collect();
         stream::iter(holders).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await.map(drop)

@@ -302,8 +302,11 @@ impl Realm {
     }
 
     /// Ids of those of these groups that users are in, by the user's id.
-    pub(super) async fn in_groups(&self, ids: Vec<String>) -> Result<HashMap<String, HashSet<String>>, StoreError> {
-        let federated = self.is_federated().await?;
+    pub(super) async fn in_groups(
+        &self,
+        ids: Vec<String>,
+        federated: bool,
+    ) -> Result<HashMap<String, HashSet<String>>, StoreError> {
         let members = stream::iter(ids)
             .map(|id| async move { self.members_of(&id, federated).await.map(|members| (id, members)) })
             .buffer_unordered(CONCURRENCY);
@@ -323,7 +326,7 @@ impl Realm {
     }
 
     /// Whether the realm has users of somewhere else, whom Keycloak may leave out of a page.
-    async fn is_federated(&self) -> Result<bool, StoreError> {
+    pub(super) async fn is_federated(&self) -> Result<bool, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let providers = Some("org.keycloak.storage.UserStorageProvider".to_owned());
         let found = self
@@ -332,7 +335,23 @@ impl Realm {
         Ok(!found.await?.is_empty())
     }
 
-    /// The same; of very many groups it counts whether the last page must be an empty one.
+    /// One of very many lists of users, where it counts whether the last page must be an empty one.
+    async fn users_of_many<F>(
+        &self,
+        doing: &str,
+        federated: bool,
+        page: impl FnMut(i32, i32) -> F,
+    ) -> Result<Vec<UserRepresentation>, StoreError>
+    where
+        F: Future<Output = Result<Vec<UserRepresentation>, KeycloakError>>,
+    {
+        if federated {
+            self.wire.users_if_there(doing, page).await
+        } else {
+            self.wire.pages_if_there(doing, page).await
+        }
+    }
+
     async fn members_of(&self, group: &str, federated: bool) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_members_get(
@@ -343,25 +362,22 @@ impl Realm {
                 Some(max),
             )
         };
-        let doing = "listing members of a group";
-        if federated {
-            self.wire.users_if_there(doing, page).await
-        } else {
-            self.wire.pages_if_there(doing, page).await
-        }
+        self.users_of_many("listing members of a group", federated, page).await
     }
 
-    /// Who holds a client role of the account, directly or by a group.
+    /// Who holds a client role of the account, directly or by a group. In a realm that is not federated, a list ends with a
+    /// page that is not full.
     pub(super) async fn holders(
         &self,
         client: &str,
         layout: &Layout,
         former: &[Layout],
+        federated: bool,
     ) -> Result<Vec<UserRepresentation>, StoreError> {
         let roles: BTreeSet<String> = std::iter::once(layout).chain(former).flat_map(names::client_roles).collect();
         let holders = stream::iter(roles)
             .map(|role| async move {
-                let mut users = self.users_with(client, &role).await?;
+                let mut users = self.users_with(client, &role, federated).await?;
                 for group in self.groups_with(client, &role).await?.into_iter().filter_map(|group| group.id) {
                     users.extend(self.members_below(group).await?);
                 }
@@ -372,7 +388,12 @@ impl Realm {
     }
 
     /// Who holds a client role directly.
-    pub(super) async fn users_with(&self, client: &str, role: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+    pub(super) async fn users_with(
+        &self,
+        client: &str,
+        role: &str,
+        federated: bool,
+    ) -> Result<Vec<UserRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_users_get(
                 self.name(),
@@ -383,7 +404,7 @@ impl Realm {
                 Some(max),
             )
         };
-        self.wire.users_if_there("listing users with a client role", page).await
+        self.users_of_many("listing users with a client role", federated, page).await
     }
 
     /// Client roles that reach somebody, by whatever way.

@@ -290,7 +290,9 @@ spec: {{accountRef: {{name: {account}}}, email: \"{email}\", roleRef: {{name: {r
     .await;
     let status = scene.wait(of, "good", "Valid", "True Resolved").await;
     assert_eq!(status["phase"], "Pending");
-    assert_eq!(find(&status, "Stalled"), None);
+    // Nobody is invited by it, and no waiting helps.
+    let stalled = find(&status, "Stalled").expect("Stalled");
+    assert_eq!(stalled.reason, "NotDelivered", "{status:#}");
     assert_eq!(find(&status, "Reconciling"), None);
     // It grants nothing before it is accepted.
     scene.ready("Membership", "nora").await;

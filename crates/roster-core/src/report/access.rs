@@ -83,8 +83,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn at(second: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_second(second).unwrap())
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
     }
 
     fn content(window: Window, ended: Option<End>, levels: &[u8]) -> MemberContent {
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_end_by_somebodys_word_comes_before_time_and_guard() {
-        let over = Window { starts_at: None, expires_at: at(-1) };
+        let over = Window { starts_at: None, expires_at: Some(at(-1)) };
         let words = [
             (Some(End::Blocked), MemberAccess::Blocked),
             (Some(End::AccountSuspended), MemberAccess::Suspended),
@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn the_first_instant_is_in_and_the_last_is_out() {
-        let window = |starts, expires| content(Window { starts_at: at(starts), expires_at: at(expires) }, None, &[1]);
+        let window = |starts, expires| {
+            content(Window { starts_at: Some(at(starts)), expires_at: Some(at(expires)) }, None, &[1])
+        };
         assert_eq!(of(&window(0, 1)), MemberAccess::Active);
         assert_eq!(of(&window(1, 2)), MemberAccess::NotStarted);
         assert_eq!(of(&window(-1, 0)), MemberAccess::Expired);
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_what_has_changed() {
-        let active = content(Window { starts_at: None, expires_at: at(60) }, None, &[1]);
+        let active = content(Window { starts_at: None, expires_at: Some(at(60)) }, None, &[1]);
         let blocked = content(Window::default(), Some(End::Blocked), &[0]);
         let circumstances = Circumstances { is_valid: true, is_held: false, now: NOW };
         let turn = |content: &MemberContent, was| {
