@@ -1,22 +1,26 @@
 //! `roster can-i`.
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 
 use super::{
-    ask::{Held, Lookup, Subject, reach, why_not},
+    ask::{Held, Lookup, Question, Subject, nobody_anywhere, reach, reach_all, subjects, why_not},
     input::Input,
-    output::print,
+    output::{print, wrap},
 };
-use crate::model::Email;
+use crate::{manifests::LoadedObjects, model::Email};
 
 /// Ask whether somebody may do something
 ///
 /// Prints yes or no, and with no one line that says why; exit code 0 for yes, 1 for no. A level counts if it is held or
 /// a higher one on the section's ladder is. What only the store knows, since the account does not resolve as a whole or
-/// something in the Membership does not, is answered no, unless --store or --sqlite-dir says where to look.
+/// something in the Membership does not, is answered no, unless --store or --sqlite-dir says where to look: then the answer is
+/// what that store gives, with what the objects say where it differs, and why. Without --account, all accounts that know the
+/// section are asked, of a cluster in all namespaces or that of -n, and yes is the answer where it is in any of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \
+        roster can-i Edit settings --as sven@acme.example -f examples/\n  \
         roster can-i Allowed payments --as paul@tidewater.example --account tidewater -f examples/\n  \
         roster can-i View reports --as vera@northline.example --account northline -f examples/ -q")]
 pub struct Args {
@@ -30,9 +34,9 @@ pub struct Args {
     #[arg(long = "as", value_name = "EMAIL")]
     who: String,
 
-    /// In which account
+    /// In this account only
     #[arg(long, value_name = "NS/NAME")]
-    account: String,
+    account: Option<String>,
 
     /// Print nothing; the exit code says it
     #[arg(short, long)]
@@ -45,19 +49,79 @@ pub struct Args {
     input: Input,
 }
 
+/// The answer in one account.
+struct Answer {
+    account: String,
+    allowed: bool,
+    /// Why not, or what the objects say where the store gives something else.
+    why: String,
+}
+
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let email = Email::parse(&args.who).context("--as")?;
-    let mut input = args.input;
-    reach(&mut input, Some(&args.account), &args.lookup);
-    let loaded = input.read_valid().await?;
-    let subject = Subject::new(&loaded, loaded.account(&args.account)?, &args.lookup, now).await?;
-    let question = subject.question(&args.level, &args.section)?;
-    let held = subject.person(&email).map(|person| subject.held(person, now));
-    let allowed = matches!(held, Some(Held::Exactly(ranks)) if question.is_met(&ranks));
+    let mut input = args.input.clone();
+    let (allowed, text) = if let Some(account) = &args.account {
+        reach(&mut input, Some(account), &args.lookup);
+        let loaded = input.read_valid().await?;
+        let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
+        let question = subject.question(&args.level, &args.section)?;
+        let answer = answer(&subject, &email, &question, now);
+        let why = if answer.why.is_empty() { String::new() } else { answer.why + "\n" };
+        (answer.allowed, why)
+    } else {
+        reach_all(&mut input, &args.lookup);
+        anywhere(&args, &input.read_valid().await?, &email, now).await?
+    };
     if !args.quiet {
-        let why = if allowed { String::new() } else { why_not(&subject, &email, &question, now) + "\n" };
-        print(&format!("{}\n{why}", if allowed { "yes" } else { "no" }))?;
+        print(&format!("{}\n{text}", if allowed { "yes" } else { "no" }))?;
     }
     Ok(if allowed { super::OK } else { super::NO })
+}
+
+fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> Answer {
+    let person = subject.person(email);
+    let held = person.map(|person| subject.held(person, now));
+    let allowed = matches!(held, Some(Held::Exactly(ranks)) if question.is_met(&ranks));
+    let why = match person.and_then(|person| subject.difference(person, Some(question.section), now)) {
+        Some(difference) => difference,
+        None if allowed => String::new(),
+        None => why_not(subject, email, question, now),
+    };
+    Answer { account: subject.key.to_string(), allowed, why }
+}
+
+/// The answer for all accounts that know the section and the person: yes where it is yes in any of them.
+async fn anywhere(
+    args: &Args,
+    loaded: &LoadedObjects,
+    email: &Email,
+    now: Timestamp,
+) -> anyhow::Result<(bool, String)> {
+    let subjects = subjects(loaded, &args.lookup, now).await?;
+    let (mut answers, mut refused, mut asked) = (Vec::new(), None, false);
+    for subject in &subjects {
+        match subject.question(&args.level, &args.section) {
+            Ok(question) => {
+                asked = true;
+                if subject.person(email).is_some() {
+                    answers.push(answer(subject, email, &question, now));
+                }
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    if let Some(error) = refused.filter(|_| !asked) {
+        return Err(error);
+    }
+    if answers.is_empty() {
+        return Ok((false, nobody_anywhere(&subjects, email) + "\n"));
+    }
+    let wide = answers.iter().map(|one| one.account.chars().count()).max().unwrap_or(0);
+    let line = |one: &Answer| {
+        let said = if one.allowed { "yes" } else { "no" };
+        let why = if one.why.is_empty() { said.to_owned() } else { format!("{said}: {}", one.why) };
+        wrap(&format!("  {:wide$}  ", one.account), wide + 4, &why)
+    };
+    Ok((answers.iter().any(|one| one.allowed), answers.iter().map(line).collect()))
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     change::{self, Choices},
     input::Input,
-    output::{self, BOLD, Table, counted, paint},
-    target::Target,
+    output::{self, BOLD, DIM, Format, Table, counted, formats, paint},
+    target::{Target, absent},
 };
 use crate::api::DriftEntry;
 
@@ -26,8 +25,8 @@ Examples:
 
 Exit codes: 0 no drift; 1 drift; 2 could not be found out, as where there is no store.")]
 pub struct Args {
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// How it is printed; wide has the stores, and name the accounts
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     #[command(flatten)]
@@ -37,13 +36,7 @@ pub struct Args {
     target: Target,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for each account.
-    Text,
-    /// A stable type, `cli.roster.dev/v1`.
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
 /// What differs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -81,7 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     // Who has looked at nothing has found nothing out.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
     if let Some(place) = changes.missing.first() {
-        anyhow::bail!("there is no {place}: say where it is with --store or --sqlite-dir");
+        anyhow::bail!("{}: say where it is with --store or --sqlite-dir", absent(place));
     }
     let accounts = changes.works.iter().filter(|work| !work.plan.drift.is_empty()).map(|work| DriftedAccount {
         account: work.key.to_string(),
@@ -92,20 +85,22 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let drifted = !accounts.is_empty();
     let drift = Drift { api_version: output::API_VERSION, kind: "Drift", drifted, checked, accounts };
     match args.output {
-        Format::Json => output::print_json(&drift)?,
-        Format::Text => output::print(&text(&drift))?,
+        Format::Json | Format::Yaml => output::print_data(args.output, &drift)?,
+        Format::Name => output::print_names(drift.accounts.iter().map(|account| account.account.as_str()))?,
+        format => output::print(&text(&drift, format == Format::Wide))?,
     }
     Ok(if drifted { super::NO } else { super::OK })
 }
 
-fn text(drift: &Drift) -> String {
+fn text(drift: &Drift, wide: bool) -> String {
     let checked = counted(drift.checked, "account");
     if !drift.drifted {
         return format!("No drift: nobody has changed what was applied ({checked}).\n");
     }
     let mut out = String::new();
     for account in &drift.accounts {
-        let _ = writeln!(out, "{}", paint(BOLD, &account.account));
+        let store = if wide { paint(DIM, format!("  in {}", account.store)) } else { String::new() };
+        let _ = writeln!(out, "{}{store}", paint(BOLD, &account.account));
         let mut table = Table::new(["object", "field", "desired", "in the store"]);
         for entry in &account.entries {
             table.row([&entry.object, &entry.field, &entry.desired, &entry.observed]);

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::output::{complain, counted};
-use crate::manifests::{Diagnostic, LoadedObjects, Source, read_cluster, read_files};
+use crate::manifests::{
+    Diagnostic, Files, LoadedObjects, Objects, Source, is_cluster_there, namespaces_with_accounts, read_cluster,
+    read_files,
+};
 
 /// Where the objects come from; without `-f`, the cluster that kubectl would ask.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -13,8 +16,12 @@ pub struct Input {
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     pub files: Vec<PathBuf>,
 
+    /// The same as -f PATH
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
     /// Context of the kubeconfig [default: the current one]
-    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME", conflicts_with = "files")]
+    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME", conflicts_with_all = ["files", "paths"])]
     pub context: Option<String>,
 
     /// Namespace: of the cluster, or of objects in files that name none [default: the context's, or `default`]
@@ -22,7 +29,7 @@ pub struct Input {
     pub namespace: Option<String>,
 
     /// All namespaces of the cluster
-    #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]
+    #[arg(short = 'A', long, conflicts_with_all = ["files", "paths", "namespace"])]
     pub all_namespaces: bool,
 
     /// Whether a folder without any manifest is nothing, and not a mistake.
@@ -38,7 +45,13 @@ impl Input {
     /// Whether files are read.
     #[must_use]
     pub fn is_files(&self) -> bool {
-        !self.files.is_empty()
+        !(self.files.is_empty() && self.paths.is_empty())
+    }
+
+    /// Returns the files and folders to read, in the order of `-f`, then the others.
+    #[must_use]
+    pub fn all_files(&self) -> Vec<PathBuf> {
+        self.files.iter().chain(&self.paths).cloned().collect()
     }
 
     /// Returns these arguments for a cluster whose controller is in this namespace.
@@ -53,7 +66,7 @@ impl Input {
     /// When a file or the cluster cannot be read.
     pub async fn read(&self) -> anyhow::Result<LoadedObjects> {
         if self.is_files() {
-            read_files(&self.files, self.namespace.as_deref().unwrap_or("default"), self.may_be_empty)
+            read_files(&self.all_files(), self.namespace.as_deref().unwrap_or("default"), self.may_be_empty)
         } else {
             let controller = self.controller_namespace.clone();
             let controller = controller.or_else(|| std::env::var("ROSTER_STORE_NAMESPACE").ok());
@@ -62,12 +75,45 @@ impl Input {
         }
     }
 
-    /// As [`Self::read`], for commands that go on with what they read: files with errors are refused.
+    /// As [`Self::read_valid`]; where no files are named and there is no cluster, there are no objects.
+    ///
+    /// # Errors
+    /// As [`Self::read_valid`].
+    pub async fn read_if_there(&self) -> anyhow::Result<LoadedObjects> {
+        if self.is_files() || self.context.is_some() || is_cluster_there() {
+            return self.read_valid().await;
+        }
+        complain("note: neither files nor a cluster: this is what the store alone says");
+        let source = Source::Files(Files::default());
+        Ok(LoadedObjects { objects: Objects::default(), source, accounts: Vec::new() })
+    }
+
+    /// Returns these arguments for the namespace that somebody probably means: the only one with Accounts, where that of the
+    /// context has none and no other was asked for.
+    async fn where_accounts_are(&self, loaded: &LoadedObjects) -> Option<Self> {
+        let Source::Cluster(cluster) = &loaded.source else { return None };
+        let here = cluster.namespace.as_ref().filter(|_| self.namespace.is_none() && loaded.accounts.is_empty())?;
+        let there: Vec<String> = namespaces_with_accounts(&cluster.client).await.into_iter().collect();
+        if let [one] = there.as_slice() {
+            complain(format!("note: namespace {here} has no Account; this is {one}, the only one that has any"));
+            return Some(Self { namespace: Some(one.clone()), ..self.clone() });
+        }
+        if !there.is_empty() {
+            complain(format!("note: namespace {here} has no Account; say -n with one of {}, or -A", there.join(", ")));
+        }
+        None
+    }
+
+    /// As [`Self::read`], for commands that go on with what they read: files with errors are refused, and a context whose
+    /// namespace has no Account does not hide the only namespace that has some.
     ///
     /// # Errors
     /// As [`Self::read`], and when an object of the files is one that the API server would refuse.
     pub async fn read_valid(&self) -> anyhow::Result<LoadedObjects> {
-        let loaded = self.read().await?;
+        let mut loaded = self.read().await?;
+        if let Some(elsewhere) = self.where_accounts_are(&loaded).await {
+            loaded = elsewhere.read().await?;
+        }
         if let Source::Files(files) = &loaded.source {
             let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
             for diagnostic in &errors {

@@ -26,6 +26,7 @@ mod status;
 mod target;
 mod unblock;
 mod validate;
+mod version;
 mod who_can;
 
 use std::{
@@ -86,6 +87,7 @@ enum Command {
     Crds(crds::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Version(version::Args),
 }
 
 /// All commands, as arguments, completions and the manual know them.
@@ -165,6 +167,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Version(args) => version::run(&args),
     }
 }
 

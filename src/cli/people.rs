@@ -71,6 +71,27 @@ impl Person {
         }
     }
 
+    /// Somebody whom no object names.
+    #[must_use]
+    pub fn stray(email: Email) -> Self {
+        Self {
+            email,
+            memberships: Vec::new(),
+            is_owner: false,
+            content: None,
+            known: Known::All,
+            window: Window::default(),
+            potential: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether an object names them.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.is_owner || !self.memberships.is_empty()
+    }
+
     /// Effective permissions at `now`: none where they are withheld. Absent where only the store knows.
     #[must_use]
     pub fn ranks(&self, now: Timestamp, sections: usize) -> Option<Ranks> {

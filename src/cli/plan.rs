@@ -28,7 +28,7 @@ Exit codes: 0 done, whether anything would change or not; 2 could not be done.
 With --detailed-exitcode: 0 no changes; 2 changes, or some that wait; 1 could not be done.")]
 pub struct Args {
     /// Compare this revision of files …
-    #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["files", "context", "all_namespaces", "store"])]
+    #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["files", "paths", "context", "all_namespaces", "store"])]
     from: Vec<PathBuf>,
 
     /// … with this one, without any store

@@ -35,6 +35,16 @@ pub struct Target {
     pub store_namespace: String,
 }
 
+/// Says that no store is at `place`: nothing is there, or an empty file.
+#[must_use]
+pub fn absent(place: &Place) -> String {
+    match place.file() {
+        Some(file) if file.is_dir() => format!("{place} is a folder, and no store"),
+        Some(file) if file.exists() => format!("{place} is an empty file, and no store"),
+        _ => format!("there is no {place}"),
+    }
+}
+
 /// What would change in the store of one account.
 pub struct Planned {
     /// The account.

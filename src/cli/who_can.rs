@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    ask::{Held, Lookup, Subject, reach, through, time_note, why_not, withheld},
+    ask::{Held, Lookup, Question, Subject, reach, through, time_note, why_not, withheld},
     input::Input,
-    output::{BOLD, DIM, Table, WARN, counted, paint, print, print_json, wrap},
+    output::{BOLD, DIM, Format, Table, WARN, counted, formats, paint, print, print_data, print_names, tame, wrap},
+    people::Person,
 };
 use crate::{
     manifests::LoadedObjects,
@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Everybody whose level in the section is at least the one asked for, with the roles and groups that give it: taking it
 /// away from somebody means taking all of them away. Exit code 0 when somebody may, 1 when nobody may. Accounts whose
-/// catalog does not know the section are passed over, unless --account asks for one.
+/// catalog does not know the section are passed over, unless --account asks for one. With a store at hand, it is who has
+/// it there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster who-can Edit settings -f examples/\n  \
                   roster who-can Allowed payments --account secondary-users/tidewater -f examples/ --all\n  \
@@ -42,8 +43,8 @@ pub struct Args {
     #[arg(long)]
     all: bool,
 
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    /// How it is printed; wide has the names of people too, and name only the addresses
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     #[command(flatten)]
@@ -53,13 +54,8 @@ pub struct Args {
     input: Input,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Markdown,
-    Csv,
-    Json,
-}
+const FORMATS: &[Format] =
+    &[Format::Text, Format::Wide, Format::Name, Format::Markdown, Format::Csv, Format::Json, Format::Yaml];
 
 /// Who may do something.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -76,6 +72,9 @@ pub struct WhoCan {
     /// Who would, if access were not withheld; printed with --all only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     withheld: Vec<Holder>,
+    /// Who should, by the objects, and whom the store gives less.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_given: Vec<Holder>,
     /// Of whom only a store knows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown: Vec<Holder>,
@@ -89,6 +88,9 @@ pub struct Holder {
     account: String,
     /// The address.
     user: String,
+    /// Name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
     /// The level held.
     level: String,
     /// What gives it: roles, groups.
@@ -107,10 +109,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut found = gather(&args, &loaded, now).await?;
     let hidden = if args.all { 0 } else { std::mem::take(&mut found.withheld).len() };
     match args.output {
-        Format::Json => print_json(&found)?,
+        Format::Json | Format::Yaml => print_data(args.output, &found)?,
+        Format::Name => print_names(found.users.iter().map(|user| user.user.as_str()))?,
         Format::Csv => print(&tables(&found).csv())?,
         Format::Markdown => print(&tables(&found).markdown())?,
-        Format::Table => print(&text(&found, hidden))?,
+        format => print(&text(&found, hidden, format == Format::Wide))?,
     }
     Ok(if found.users.is_empty() { super::NO } else { super::OK })
 }
@@ -121,8 +124,8 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
     anyhow::ensure!(!keys.is_empty(), "there are no accounts to ask about");
     let (section, level) = (args.section.clone(), args.level.clone());
     let (api_version, kind) = (super::output::API_VERSION, "WhoCan");
-    let (users, withheld, unknown) = (Vec::new(), Vec::new(), Vec::new());
-    let mut found = WhoCan { api_version, kind, section, level, users, withheld, unknown };
+    let (users, withheld, not_given, unknown) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut found = WhoCan { api_version, kind, section, level, users, withheld, not_given, unknown };
     let mut refused = None;
     let mut asked = false;
     for key in keys {
@@ -138,7 +141,7 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
             Err(error) if subject.layout.is_empty() && one.is_none() => {
                 let (account, note) = (subject.key.to_string(), error.to_string());
                 let (user, level, through) = (String::new(), String::new(), String::new());
-                found.unknown.push(Holder { account, user, level, through, note });
+                found.unknown.push(Holder { account, user, display_name: None, level, through, note });
             }
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -149,58 +152,70 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
     }
 }
 
-fn add(
-    subject: &Subject<'_>,
-    person: &super::people::Person,
-    question: &super::ask::Question,
-    now: Timestamp,
-    found: &mut WhoCan,
-) {
+fn add(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp, found: &mut WhoCan) {
     let level = |ranks: &Ranks| {
         let ladder = subject.layout.ladders().get(question.section);
         let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
         ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
     };
+    let content = person.content.as_ref();
     let user = |level: String, through: String, note: String| Holder {
         account: subject.key.to_string(),
         user: person.email.to_string(),
+        display_name: content.and_then(|content| content.display_name.as_deref()).map(ToOwned::to_owned),
         level,
         through,
         note,
     };
-    if let Some(why) = person.withheld(now) {
-        if let Some(ranks) = subject.without_withholding(person).filter(|ranks| question.is_met(ranks)) {
-            let note = withheld(subject, person, why);
-            found.withheld.push(user(level(&ranks), through(subject, person, question), note));
-        }
-        return;
-    }
+    let through = || through(subject, person, question, now);
+    let difference = subject.difference(person, Some(question.section), now);
     match subject.held(person, now) {
         Held::Exactly(ranks) if question.is_met(&ranks) => {
-            let through = through(subject, person, question);
-            found.users.push(user(level(&ranks), through, time_note(person, now)));
+            let notes = [time_note(person, now), difference.unwrap_or_default()];
+            let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+            found.users.push(user(level(&ranks), through(), notes.join("; ")));
         }
-        Held::Exactly(_) => {}
-        Held::AtMost(ranks) if !question.is_met(&ranks) => {}
-        Held::AtMost(_) | Held::Unknown => {
-            found.unknown.push(user(String::new(), String::new(), why_not(subject, &person.email, question, now)));
+        held => {
+            if let Some(why) = person.withheld(now) {
+                if let Some(ranks) = subject.without_withholding(person).filter(|ranks| question.is_met(ranks)) {
+                    found.withheld.push(user(level(&ranks), through(), withheld(subject, person, why)));
+                }
+                return;
+            }
+            match held {
+                Held::Exactly(ranks) => {
+                    found.not_given.extend(difference.map(|difference| user(level(&ranks), through(), difference)));
+                }
+                Held::AtMost(ranks) if !question.is_met(&ranks) => {}
+                Held::AtMost(_) | Held::Unknown => {
+                    let why = why_not(subject, &person.email, question, now);
+                    found.unknown.push(user(String::new(), String::new(), why));
+                }
+            }
         }
     }
 }
 
-fn table(users: &[Holder]) -> Table {
-    let mut table = Table::new(["account", "user", "level", "through", "note"]).whole(&[0, 1]);
+fn table(users: &[Holder], wide: bool) -> Table {
+    let name = wide.then_some("name");
+    let headings = ["account", "user"].into_iter().chain(name).chain(["level", "through", "note"]);
+    let mut table = Table::new(headings).whole(&[0, 1]);
     for user in users {
-        table.row([&user.account, &user.user, &user.level, &user.through, &user.note]);
+        let name = wide.then(|| user.display_name.as_deref().map(tame).unwrap_or_default());
+        let (first, last) = ([&user.account, &user.user], [&user.level, &user.through, &user.note]);
+        table.row(first.into_iter().chain(&name).chain(last));
     }
     table
 }
 
 /// One table of all, for machines and for Markdown.
 fn tables(found: &WhoCan) -> Table {
-    let mut one = table(&found.users);
+    let mut one = table(&found.users, false);
     for user in &found.withheld {
         one.row([&user.account, &user.user, "", &user.through, &user.note]);
+    }
+    for user in &found.not_given {
+        one.row([&user.account, &user.user, &user.level, &user.through, &user.note]);
     }
     for user in &found.unknown {
         one.row([&user.account, &user.user, "?", &user.through, &user.note]);
@@ -208,13 +223,20 @@ fn tables(found: &WhoCan) -> Table {
     one
 }
 
-fn text(found: &WhoCan, hidden: usize) -> String {
+fn text(found: &WhoCan, hidden: usize, wide: bool) -> String {
     let WhoCan { section, level, .. } = found;
-    let mut text =
-        if found.users.is_empty() { format!("Nobody has {level} of {section}.\n") } else { table(&found.users).text() };
-    if !found.withheld.is_empty() {
-        let _ = writeln!(text, "\n{}", paint(BOLD, "Withheld now; the level is what they would have:"));
-        text += &table(&found.withheld).text();
+    let mut text = match found.users.as_slice() {
+        [] => format!("Nobody has {level} of {section}.\n"),
+        users => table(users, wide).text(),
+    };
+    for (users, title) in [
+        (&found.withheld, "Withheld now; the level is what they would have:"),
+        (&found.not_given, "The objects give it, and the store less:"),
+    ] {
+        if !users.is_empty() {
+            let _ = writeln!(text, "\n{}", paint(BOLD, title));
+            text += &table(users, wide).text();
+        }
     }
     if hidden > 0 {
         let would = format!("{} would, but access is withheld now; --all says whose.", counted(hidden, "more user"));

@@ -1,6 +1,6 @@
 //! Reading a live cluster, as who the kubeconfig says.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::{
@@ -27,6 +27,13 @@ use crate::{
 
 /// Objects of one page of a list.
 const PAGE: u32 = 1_000;
+
+/// Returns whether anything names a cluster: a kubeconfig, or the environment of a pod.
+#[must_use]
+pub fn is_cluster_there() -> bool {
+    let is_named = |kubeconfig: Kubeconfig| kubeconfig.current_context.is_some();
+    Kubeconfig::read().is_ok_and(is_named) || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
 
 /// Connects as the kubeconfig says; also the namespace of its context.
 ///
@@ -83,7 +90,15 @@ pub async fn read(
     add_all::<api::Membership>(&client, within, &mut objects).await?;
     add_all::<api::Invitation>(&client, within, &mut objects).await?;
     let id = cluster_id(&client).await?;
-    Ok(LoadedObjects { objects, source: Source::Cluster(Cluster { client, id }), accounts })
+    let namespace = within.map(ToOwned::to_owned);
+    Ok(LoadedObjects { objects, source: Source::Cluster(Cluster { client, id, namespace }), accounts })
+}
+
+/// Returns the namespaces in which there are Accounts; none where that may not be listed.
+pub async fn namespaces_with_accounts(client: &Client) -> BTreeSet<String> {
+    let accounts: Api<api::Account> = Api::all(client.clone());
+    let found = accounts.list_metadata(&ListParams::default()).await;
+    found.map(|found| found.items.into_iter().filter_map(|one| one.metadata.namespace).collect()).unwrap_or_default()
 }
 
 /// Reads which accounts do not follow the present revision of their catalog yet.

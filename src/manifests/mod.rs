@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 pub use self::{
-    cluster::{connect, list, list_all, read as read_cluster},
+    cluster::{connect, is_cluster_there, list, list_all, namespaces_with_accounts, read as read_cluster},
     diagnostic::{Diagnostic, DiagnosticReason, Severity},
     document::{Document, ObjectId, Reader, SourceSpan},
     files::read as read_files,
@@ -71,6 +71,8 @@ pub struct Cluster {
     pub client: Client,
     /// What marks its objects in a store: the UID of `kube-system`.
     pub id: Name,
+    /// The namespace that was read; absent for all of them.
+    pub namespace: Option<String>,
 }
 
 impl LoadedObjects {

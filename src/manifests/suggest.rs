@@ -1,15 +1,29 @@
 //! Did you mean …?
 
 /// The one of `known` that somebody who typed `word` probably means: at most one typing error, and one more for every four
-/// letters.
+/// letters, up to three.
 #[must_use]
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
     let length = word.chars().count();
     // Of a single letter, every other one would be near.
-    let allowed = (1 + length / 4).min(length.saturating_sub(1));
+    let allowed = (1 + length / 4).min(length.saturating_sub(1)).min(3);
     let scored = known.into_iter().map(|other| (distance(other), other));
+    scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
+}
+
+/// The one of `known` addresses that somebody who typed `address` probably means: one typing error, or two where the part
+/// before the @ is long. Addresses of one domain are much alike, and those of other people are none that are meant.
+#[must_use]
+pub fn closest_address<'a>(address: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let local = address.split('@').next().unwrap_or_default().chars().count();
+    let allowed = match local {
+        0..=1 => return None,
+        2..=5 => 1,
+        _ => 2,
+    };
+    let scored = known.into_iter().map(|other| (strsim::damerau_levenshtein(address, &other.to_lowercase()), other));
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
@@ -42,5 +56,17 @@ mod tests {
         assert_eq!(closest("b", ["a"]), None);
         assert_eq!(meant("groups", ["accountRef", "groupRefs", "roleRef"]), Some("groupRefs"));
         assert_eq!(meant("ref", ["accountRef", "roleRef"]), None);
+        assert_eq!(closest("report-configuration", ["report-notifications"]), None);
+    }
+
+    #[test]
+    fn an_address_is_meant_only_where_it_is_nearly_the_one_typed() {
+        let known = ["dana@acme.example", "sven@acme.example", "Olivia.Brook@acme.example"];
+        let meant = |address: &str| closest_address(address, known);
+        assert_eq!(meant("svenn@acme.example"), Some("sven@acme.example"));
+        assert_eq!(meant("sven@acme.exmaple"), Some("sven@acme.example"));
+        assert_eq!(meant("olivia.bork@acme.example"), Some("Olivia.Brook@acme.example"));
+        assert_eq!(meant("dora@acme.example"), None, "another person");
+        assert_eq!(meant("zoe@acme.example"), None);
     }
 }

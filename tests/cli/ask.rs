@@ -151,6 +151,31 @@ fn explain_gives_the_chain_behind_each_level() {
 }
 
 #[test]
+fn a_person_is_found_in_whichever_account() {
+    assert_snapshot!(each(
+        ask,
+        &[
+            "explain sven@acme.example",
+            "explain akira@meridian.example",
+            "explain akira@meridian.example -o wide",
+            "explain svenn@acme.example",
+            "explain nobody@else.example",
+            "can-i Edit settings --as sven@acme.example",
+            "can-i Edit credentials --as sven@acme.example",
+            "can-i Edit settings --as nobody@else.example",
+            "can-i Edit nothing-like-it --as sven@acme.example",
+        ]
+    ));
+}
+
+/// Whoever is two letters away is somebody else.
+#[test]
+fn no_other_person_is_suggested() {
+    let said = ask("can-i Edit settings --as dora@acme.example --account developer-platform/acme").said();
+    assert!(!said.contains("did you mean"), "{said}");
+}
+
+#[test]
 fn explain_says_what_withholds_access_and_what_is_wrong() {
     let questions: Vec<String> = ["ann", "bea", "cleo", "dora", "edna", "fay", "gus"]
         .map(|name| format!("explain {name}@club.example --account club/club"))

@@ -5,6 +5,7 @@ mod dangers;
 mod desk;
 mod drift;
 mod fields;
+mod given;
 mod import;
 mod plan;
 mod revisions;

@@ -180,6 +180,57 @@ async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     assert!(kept.access("dora@acme.example").await > 0, "what a cluster keeps is not written");
 }
 
+#[tokio::test]
+async fn a_block_says_whom_it_does_not_know_and_finds_other_letters() {
+    let kept = Kept::new().await;
+    let block = |email: &str| kept.said(&format!("block {email} --reason stolen --store roster.db"));
+    let mistyped = block("dorra@acme.example");
+    assert!(
+        mistyped.starts_with("exit code 0") && mistyped.contains("nobody by this address is known there"),
+        "{mistyped}"
+    );
+    assert!(mistyped.replace("\n ", "").contains("Is dora@acme.example meant?"), "{mistyped}");
+    assert!(kept.access("dora@acme.example").await > 0, "only told");
+    let unknown = block("zoe@else.example");
+    assert!(unknown.contains("Nobody is known as zoe@else.example") && !unknown.contains("meant?"), "{unknown}");
+
+    keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'Mallory@Evil.example', '222')")
+        .await;
+    assert!(kept.access("Mallory@Evil.example").await > 0);
+    let said = block("mallory@evil.example");
+    assert!(said.starts_with("exit code 0") && said.contains("the store had it as Mallory@Evil.example"), "{said}");
+    assert_eq!(kept.access("Mallory@Evil.example").await, 0);
+}
+
+/// Whoever takes all records away, and the head with them, leaves the accounts behind.
+#[tokio::test]
+async fn an_audit_that_was_emptied_is_not_whole() {
+    let kept = Kept::new().await;
+    assert!(kept.said("audit verify roster.db").starts_with("exit code 0"));
+    keep::run(
+        &kept.file(),
+        "DROP TRIGGER audit_keeps_deleted; DROP TRIGGER audit_head_updated; DELETE FROM audit;
+         UPDATE audit_head SET seq = 0, hash = zeroblob(32);",
+    )
+    .await;
+    let said = kept.said("audit verify roster.db");
+    assert!(said.starts_with("exit code 1") && said.contains("it has no record at all"), "{said}");
+}
+
+#[tokio::test]
+async fn a_review_is_one_page_that_needs_nothing_else() {
+    let kept = Kept::new().await;
+    let page = kept.said("review -f after.yaml --store roster.db -o html");
+    assert!(page.contains("<h1>Access review, 2026-11-24</h1>") && page.contains("Sign-off"), "{page}");
+    assert!(page.contains("Ben &#60;b&#62;") || !page.contains("Ben <b>"), "escaped");
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for said in ["Strongest access", "olga@acme.example", "Store: roster.db."] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
 /// Who is in a store that `roster apply` has written to is cut off, too.
 #[tokio::test]
 async fn a_block_holds_in_a_store_that_was_applied_to() {
@@ -198,5 +249,5 @@ async fn a_block_holds_in_a_store_that_was_applied_to() {
     }
     std::fs::write(kept.folder.path().join("empty.db"), "").unwrap();
     let said = kept.said("block ada@acme.example --reason stolen --store empty.db");
-    assert!(said.starts_with("exit code 2") && said.contains("there is no store"), "{said}");
+    assert!(said.starts_with("exit code 2") && said.contains("is an empty file, and no store"), "{said}");
 }

@@ -12,6 +12,7 @@
 mod ask;
 mod change;
 mod docs;
+mod format;
 mod general;
 #[cfg(feature = "sqlite")]
 mod init;

@@ -1,37 +1,42 @@
 //! What `can-i`, `who-can`, `explain` and `matrix` share: an account with everybody in it, and questions to it.
 
+mod elsewhere;
+mod everywhere;
 mod question;
+mod stored;
 mod why;
 
 use anyhow::Context as _;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 
+use self::why::invitation;
 pub use self::{
+    elsewhere::StoredAccess,
+    everywhere::{nobody_anywhere, reach_all, subjects},
     question::{Question, section_of},
+    stored::Stored,
     why::{Held, day, explanations, facts, nobody, through, time_note, why_not, withheld},
 };
 use super::{
     input::Input,
     people::{Known, Person, people},
-    target::Target,
+    target::{self, Planned, Target, absent},
 };
 use crate::{
     api::InvalidReason,
     evaluate::Judged,
     manifests::{AccountObjects, LoadedObjects},
-    model::{AccountKey, Catalog, Email, Finding, Findings, Layout, Ranks, Scope},
-    plan::{GUARD_WINDOW, limited},
-    resolve::{MemberContent, Outlook},
-    store::{Place, Store},
+    model::{AccountKey, Catalog, Email, Finding, Findings, Layout, Ranks},
+    resolve::Outlook,
 };
 
-/// Where to look for what only a store knows
+/// Which store is asked what it gives
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where only the store knows")]
+#[command(next_help_heading = "What the store gives")]
 pub struct Lookup {
-    /// Look into this database, where the objects alone do not say what somebody may do: an SQLite file,
+    /// Look into this database, and answer what it gives, with what the objects say where that differs: an SQLite file,
     /// `postgres://…` or `keycloak+https://…`
     #[arg(long, value_name = "FILE|URL")]
     store: Option<PathBuf>,
@@ -46,8 +51,19 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// The store of an account, where one is to be asked.
-    async fn store(&self, loaded: &LoadedObjects, key: &AccountKey) -> anyhow::Result<Option<(Place, Arc<dyn Store>)>> {
+    /// Whether one store is named, whatever accounts there are.
+    #[must_use]
+    pub fn is_one_store(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// What the store of an account holds and what would change there, where one is to be asked.
+    async fn planned(
+        &self,
+        loaded: &LoadedObjects,
+        key: &AccountKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Planned>> {
         if self.store.is_none() && self.sqlite_dir.is_none() {
             return Ok(None);
         }
@@ -58,8 +74,10 @@ impl Lookup {
         };
         let place = target.place(loaded, key)?;
         let store = target.open_if_there(loaded, &place).await?;
-        let store = store.with_context(|| format!("there is no store {place}"))?;
-        Ok(Some((place, store)))
+        let store = store.with_context(|| format!("{}: say where the store is", absent(&place)))?;
+        let observed = target::observe(Some(&store), key, now).await?;
+        let context = stored::context(loaded, key, &observed, now);
+        Ok(target::plan_as(loaded, key, &place, observed, &context))
     }
 }
 
@@ -86,8 +104,8 @@ pub struct Subject<'a> {
     pub catalog: Option<Arc<Catalog>>,
     /// Everybody, by address.
     pub people: Vec<Person>,
-    /// Those of whom a store was asked, and which.
-    pub asked: BTreeMap<Email, String>,
+    /// What the store gives, where one is at hand.
+    pub stored: Option<Stored>,
 }
 
 impl<'a> Subject<'a> {
@@ -102,7 +120,8 @@ impl<'a> Subject<'a> {
         now: Timestamp,
     ) -> anyhow::Result<Self> {
         let there = loaded.judge(&key, now).zip(loaded.objects.accounts.get(&key));
-        let Some((resolved, objects)) = there else { anyhow::bail!("there is no account {key}") };
+        let Some((mut resolved, objects)) = there else { anyhow::bail!("there is no account {key}") };
+        let planned = lookup.planned(loaded, &key, now).await?;
         let catalog = match &resolved.definitions.outlook {
             Outlook::Whole(whole) => Some(whole.catalog.clone()),
             // It cannot be used here; that it has sections is no secret of it.
@@ -112,30 +131,60 @@ impl<'a> Subject<'a> {
                 facts.and_then(|catalog| catalog.facts.compiled.clone().ok())
             }
         };
-        let layout = catalog.as_ref().map(|catalog| catalog.layout.clone()).unwrap_or_default();
-        let people = people(&resolved, objects);
-        let mut subject = Self { key, objects, resolved, layout, catalog, people, asked: BTreeMap::new() };
-        if let Some((place, store)) = lookup.store(loaded, &subject.key).await? {
-            subject.ask(&place, &*store, now).await?;
+        let mut layout = catalog.as_ref().map(|catalog| catalog.layout.clone()).unwrap_or_default();
+        let mut stored = None;
+        if let Some(planned) = planned {
+            if catalog.is_none() {
+                layout = planned.observed.layout.clone();
+            }
+            stored = Some(Stored::new(&planned.place, &planned, &layout));
+            // Who is the owner in force, the store tells.
+            resolved = planned.judged;
         }
+        let people = people(&resolved, objects);
+        let mut subject = Self { key, objects, resolved, layout, catalog, people, stored };
+        subject.add_strays();
         Ok(subject)
     }
 
-    /// The person of that address.
+    /// The person of that address; also one whom only the store knows, in other letters than Roster writes.
     #[must_use]
     pub fn person(&self, email: &Email) -> Option<&Person> {
-        let place = self.people.binary_search_by(|person| person.email.cmp(email)).ok()?;
-        self.people.get(place)
+        let place = self.people.binary_search_by(|person| person.email.cmp(email));
+        let is_same = |person: &&Person| Email::parse(person.email.as_str()).as_ref() == Ok(email);
+        let strays = || self.people.iter().filter(|person| !person.is_declared()).find(is_same);
+        place.ok().and_then(|place| self.people.get(place)).or_else(strays)
     }
 
-    /// Everybody's effective permissions at `now`; nothing where only the store knows.
+    /// Somebody's effective permissions at `now`: what the store gives, where one is at hand, or else what the objects say.
     #[must_use]
     pub fn held(&self, person: &Person, now: Timestamp) -> Held {
+        match &self.stored {
+            Some(stored) => Held::Exactly(stored.ranks(&person.email, now, self.layout.len())),
+            None => self.wanted(person, now),
+        }
+    }
+
+    /// What the objects say of somebody's effective permissions at `now`; nothing where only the store knows.
+    fn wanted(&self, person: &Person, now: Timestamp) -> Held {
         let ranks = person.ranks(now, self.layout.len()).map(|ranks| ranks.fitted(self.layout.len()));
         match (ranks, person.known) {
             (None, _) => Held::Unknown,
             (Some(ranks), Known::AtMost) => Held::AtMost(ranks),
             (Some(ranks), _) => Held::Exactly(ranks),
+        }
+    }
+
+    /// The same in ranks: the most there can be, where the store may hold less.
+    fn wanted_ranks(&self, person: &Person, now: Timestamp) -> Option<Ranks> {
+        match self.wanted(person, now) {
+            Held::Exactly(ranks) => Some(ranks),
+            Held::AtMost(most) => {
+                let mut ranks = self.stored.as_ref()?.ranks(&person.email, now, self.layout.len());
+                ranks.lower_to(most.as_slice());
+                Some(ranks)
+            }
+            Held::Unknown => None,
         }
     }
 
@@ -176,33 +225,5 @@ impl<'a> Subject<'a> {
     pub fn frozen(&self) -> Option<String> {
         let definitions = &self.resolved.definitions;
         matches!(definitions.outlook, Outlook::Unresolvable).then(|| definitions.findings.message())
-    }
-
-    async fn ask(&mut self, place: &Place, store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
-        let observed = store.observe(&self.key, &Scope::Account, now - GUARD_WINDOW).await?;
-        if self.catalog.is_none() {
-            self.layout = observed.layout.clone();
-        }
-        let layout = &self.layout;
-        let mut stored: BTreeMap<&Email, MemberContent> = BTreeMap::new();
-        for (email, seen) in &observed.members {
-            let Some(mut content) = seen.content.clone() else { continue };
-            content.ranks = layout.translate(&content.ranks, &observed.layout).fitted(layout.len());
-            stored.insert(email, content);
-        }
-        for person in self.people.iter_mut().filter(|person| matches!(person.known, Known::AtMost | Known::OnlyStore)) {
-            let held = stored.remove(&person.email);
-            let limit = person.content.take();
-            person.content = held.map(|held| {
-                let mut content = limit.map_or_else(|| held.clone(), |limit| limited((*limit).clone(), &held));
-                content.window = content.window.intersection(&person.window);
-                content.ended = content.ended.or(held.ended);
-                person.window = content.window;
-                Arc::new(content)
-            });
-            person.known = Known::All;
-            self.asked.insert(person.email.clone(), place.to_string());
-        }
-        Ok(())
     }
 }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
-    manifests::suggest::closest,
-    model::{Email, Explanation, Findings, Grantor, Ranks, Step},
+    manifests::suggest::closest_address,
+    model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Ranks, Step},
     resolve::{End, Holder},
     state::MemberFacts,
 };
@@ -79,8 +79,8 @@ pub fn facts<'a>(subject: &Subject<'a>, person: &Person) -> Vec<&'a MemberFacts>
 
 /// What gives somebody the level that is asked for: roles, groups, being the owner or equal to one.
 #[must_use]
-pub fn through(subject: &Subject<'_>, person: &Person, question: &Question) -> String {
-    if subject.asked.contains_key(&person.email) {
+pub fn through(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp) -> String {
+    if subject.is_by_store(person, now) {
         return "what the store holds".to_owned();
     }
     let definitions = &subject.resolved.definitions;
@@ -158,19 +158,19 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
     let only_store = "only the store knows; name it with --store or --sqlite-dir";
     let ranks = match subject.held(person, now) {
         Held::Unknown => {
-            let why = subject.frozen().unwrap_or_default();
-            return format!("account {} keeps what its store holds ({why}): {only_store}", subject.key);
+            let why = in_parentheses(&subject.frozen().unwrap_or_default());
+            return format!("account {} keeps what its store holds{why}: {only_store}", subject.key);
         }
         Held::AtMost(ranks) if question.is_met(&ranks) => {
-            let faults = person.findings.iter().map(Findings::message).collect::<Vec<_>>().join("; ");
-            return format!("{email} has at most {}, and maybe less ({faults}): {only_store}", name(question.rank));
+            let faults = in_parentheses(&person.findings.iter().flat_map(doubts).collect::<Vec<_>>().join("; "));
+            return format!("{email} has at most {}, and maybe less{faults}: {only_store}", name(question.rank));
         }
         Held::Exactly(ranks) | Held::AtMost(ranks) => ranks,
     };
     let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
     let has = if rank == 0 { format!("no access to {title}") } else { format!("only {} of {title}", name(rank)) };
-    if let Some(store) = subject.asked.get(email) {
-        return format!("{email} has {has}, as {store} holds it");
+    if let Some(stored) = subject.stored.as_ref().filter(|_| subject.is_by_store(person, now)) {
+        return format!("{email} has {has}, as {} holds it", stored.place);
     }
     // The membership that gives the least decides.
     let least = explanations(subject, person).into_iter().filter_map(|mut all| {
@@ -189,17 +189,34 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
     }
 }
 
+/// What keeps the objects from saying how much somebody has: faults of a Membership, and a Role or group that is invalid.
+fn doubts(findings: &Findings) -> Vec<String> {
+    let held = findings.advice().filter(|advice| matches!(advice.kind, FindingKind::HeldAtMost(_)));
+    let faults = Some(findings.message()).filter(|message| !message.is_empty());
+    faults.into_iter().chain(held.map(ToString::to_string)).collect()
+}
+
+/// ` (text)`, or nothing where there is no text.
+fn in_parentheses(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
 /// Why an address is nobody's here.
 #[must_use]
 pub fn nobody(subject: &Subject<'_>, email: &Email) -> String {
     let account = &subject.key;
-    let invited = subject.objects.invitations.values().find(|invitation| invitation.email.as_ref() == Ok(email));
-    if let Some(invitation) = invited {
-        return format!("{email} is no member of {account}: Invitation {} is not accepted", invitation.name);
+    if let Some(name) = invitation(subject, email) {
+        return format!("{email} is no member of {account}: Invitation {name} is not accepted");
     }
-    let near = closest(email.as_str(), subject.people.iter().map(|person| person.email.as_str()));
+    let near = closest_address(email.as_str(), subject.people.iter().map(|person| person.email.as_str()));
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
     format!("{email} is no member of {account}{near}")
+}
+
+/// The Invitation of somebody who is no member.
+pub(super) fn invitation<'a>(subject: &Subject<'a>, email: &Email) -> Option<&'a Name> {
+    let invited = subject.objects.invitations.values().find(|invitation| invitation.email.as_ref() == Ok(email));
+    invited.map(|invitation| &invitation.name)
 }
 
 /// A note on somebody's time: `expires 2026-12-31`.

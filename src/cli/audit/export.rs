@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::super::output::{Table, complain, counted};
+use super::super::output::{Format, Table, complain, counted, formats};
 use crate::store::{AuditQuery, AuditRecord, Place};
 
 /// Records that are in memory at a time.
@@ -28,18 +28,12 @@ pub struct Args {
     store: PathBuf,
 
     /// As JSON, one record a line, which `roster audit verify` checks; or for a spreadsheet
-    #[arg(short, long, value_enum, default_value = "jsonl")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "jsonl", value_parser = formats(&[Format::Jsonl, Format::Csv]))]
     output: Format,
 
     /// Write to this file [default: standard output]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Jsonl,
-    Csv,
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
@@ -59,8 +53,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let Some(last) = records.last() else { break };
         (query.after, head) = (last.seq, last.hash.clone());
         let text = match args.output {
-            Format::Jsonl => jsonl(&records)?,
             Format::Csv => csv(&records, count == 0),
+            _ => jsonl(&records)?,
         };
         match BufWriter::new(&mut out).write_all(text.as_bytes()) {
             // Whoever reads it has seen enough.

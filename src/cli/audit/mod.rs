@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::target::absent;
 use crate::store::{NoSecrets, Place, Store};
 
 /// Look at the audit of a store
@@ -45,6 +46,5 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 /// The store that somebody named, which must be there.
 async fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
     let store = place.open_if_there(&NoSecrets).await?;
-    let what = if place.file().is_some() { "file" } else { "store" };
-    store.with_context(|| format!("{place}: there is no such {what}"))
+    store.with_context(|| absent(place))
 }

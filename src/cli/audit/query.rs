@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     super::{
-        output::{Table, complain, counted, print, print_json},
+        output::{API_VERSION, Format, Table, complain, counted, formats, print, print_data, print_names},
         people::email,
         period::{When, when},
     },
@@ -60,8 +60,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 
-    /// How it is shown
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// How it is printed; wide has the number of each record and what wrote it, and name the objects
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 }
 
@@ -84,11 +84,7 @@ enum Cause {
     SectionsChanged,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
 /// For clap: `namespace/name`.
 fn account(text: &str) -> Result<AccountKey, String> {
@@ -139,14 +135,19 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
     let found = if records.is_empty() { super::super::NO } else { super::super::OK };
     match args.output {
-        Format::Json => {
+        Format::Json | Format::Yaml => {
             let entry = |record: AuditRecord| Entry { deed: Deed::of(&record), changes: changes(&record), record };
             let records = records.into_iter().map(entry).collect();
-            print_json(&AuditList { api_version: super::super::output::API_VERSION, kind: "AuditList", records })?;
+            print_data(args.output, &AuditList { api_version: API_VERSION, kind: "AuditList", records })?;
         }
-        Format::Text if records.is_empty() => print("no records\n")?,
-        Format::Text => {
-            print(&table(&records, query.account.is_none()).text())?;
+        Format::Name => {
+            let names: Vec<String> = records.iter().map(|one| format!("{} {}", one.account, object(one))).collect();
+            print_names(names.iter().map(String::as_str))?;
+        }
+        _ if records.is_empty() => print("no records\n")?,
+        format => {
+            let table = if format == Format::Wide { wide(&records) } else { table(&records, query.account.is_none()) };
+            print(&table.text())?;
             if more {
                 complain(format!("the newest {}; more with --limit", counted(records.len(), "record")));
             }
@@ -169,6 +170,23 @@ pub fn table(records: &[AuditRecord], with_account: bool) -> Table {
             row.insert(1, record.account.clone());
         }
         table.row(row);
+    }
+    table
+}
+
+/// Records as a table of everything but what was before and after.
+fn wide(records: &[AuditRecord]) -> Table {
+    let mut table = Table::new(["seq", "time", "account", "object", "change", "why", "epoch"]).numbers(&[0, 6]);
+    for record in records {
+        table.row([
+            record.seq.to_string(),
+            record.at.to_string(),
+            record.account.clone(),
+            object(record),
+            text(record),
+            why(record),
+            record.epoch.to_string(),
+        ]);
     }
     table
 }

@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::super::output::print;
+use super::super::output::{counted, print};
 use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, Place};
 
 /// Check that no record of an audit was changed, dropped or moved
 ///
 /// Of a store's database, also while the controller runs, or of what `roster audit export` wrote (- is standard input).
-/// Exit code 0 when the chain is whole, 1 when it is broken, 2 when the file cannot be read. There is no key in the chain:
+/// Exit code 0 when the chain is whole, 1 when it is broken or a store that Roster has written has no record, 2 when the file cannot be read. There is no key in the chain:
 /// keep the head it prints elsewhere, and give it with --head, if who can write the file is not trusted.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -40,7 +40,8 @@ fn head(text: &str) -> Result<String, String> {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let place = Place::given(&args.file)?;
-    let report = if place.file().is_none() || is_database(&args.file)? {
+    let is_store = place.file().is_none() || is_database(&args.file)?;
+    let report = if is_store {
         place.verify_audit(&NoSecrets).await?
     } else if args.file == Path::new("-") {
         exported(&mut io::stdin().lock(), &args.file)?
@@ -48,7 +49,14 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
         exported(&mut BufReader::new(file), &args.file)?
     };
-    print(&format!("{report}\n"))?;
+    if is_store && report.is_whole() && report.records == 0 {
+        let accounts = super::open(&place).await?.accounts().await?.len();
+        if accounts > 0 {
+            print(&emptied(accounts))?;
+            return Ok(super::super::NO);
+        }
+    }
+    print(&words(&report))?;
     if !report.is_whole() {
         return Ok(super::super::NO);
     }
@@ -59,6 +67,20 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         }
         _ => Ok(super::super::OK),
     }
+}
+
+/// What a check found, in words.
+fn words(report: &AuditReport) -> String {
+    if report.is_whole() && report.records == 1 {
+        return format!("the audit is whole: 1 record, head sha256:{}\n", report.head);
+    }
+    format!("{report}\n")
+}
+
+/// Nothing that Roster has written is without a record, so none at all means that they were taken away.
+fn emptied(accounts: usize) -> String {
+    let accounts = counted(accounts, "account");
+    format!("the audit is broken: it has no record at all, and the store holds {accounts} that Roster has written\n")
 }
 
 fn is_database(path: &Path) -> anyhow::Result<bool> {

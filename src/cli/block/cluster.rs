@@ -2,20 +2,23 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Debug,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Where;
+use super::{Where, unknown};
 use crate::{
     api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
-    cli::output::{BAD, GOOD, counted, paint, print},
+    cli::output::{BAD, GOOD, counted, paint, print, wrap},
+    manifests::{list_all, suggest::closest_address},
     model::Email,
 };
 
@@ -41,11 +44,17 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
         written.push((name, generation, news));
     }
     let mut code = crate::cli::OK;
+    // Without these nothing comes of waiting, as long as it may be.
+    let missing = missing_kinds(client).await;
+    let deadline = if missing.is_empty() { started + place.timeout } else { started };
     for (name, generation, news) in written {
-        let outcome = wait(&stores, &name, generation, started + place.timeout).await?;
+        let outcome = wait(&stores, &name, generation, deadline).await?;
         let took = started.elapsed();
         let (text, fine) = told(client, &name, who, reason.is_some(), news, &outcome, took).await;
         print(&(text + "\n"))?;
+        if !fine && !missing.is_empty() {
+            print(&without_kinds(&missing))?;
+        }
         if !fine {
             code = crate::cli::NO;
         }
@@ -137,11 +146,9 @@ async fn told(
     };
     match outcome {
         Outcome::Holds => {
-            let places = places(client, name, who)
-                .await
-                .map_or_else(String::new, |count| format!("; {}", counted(count, "account")));
             let says = if blocks { "has no access" } else { "is not blocked" };
-            (format!("{} {says} in store {name}: {took}{before}{places}", paint(GOOD, who)), true)
+            let place = named(client, name, who).await.map(|named| place(&named, who, blocks)).unwrap_or_default();
+            (format!("{} {says} in store {name}: {took}{before}{place}", paint(GOOD, who)), true)
         }
         Outcome::Waits { seen, with_access, why } => {
             let mine: Vec<&str> =
@@ -158,18 +165,72 @@ async fn told(
     }
 }
 
-/// Accounts of the store in which somebody is the owner or has a Membership, as its address stands in canonical form;
-/// nothing where that cannot be read.
-async fn places(client: &Client, store: &str, who: &Email) -> Option<usize> {
-    let accounts = Api::<Account>::all(client.clone()).list(&ListParams::default()).await.ok()?;
-    let params = ListParams::default().fields(&format!("spec.user.email={who}"));
-    let members = Api::<Membership>::all(client.clone()).list(&params).await.ok()?;
-    let members: BTreeSet<_> =
-        members.items.iter().map(|one| (one.namespace(), one.spec.account_ref.name.clone())).collect();
-    let has_place = |account: &&Account| {
-        let owner = account.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok());
-        let is_member = members.contains(&(account.namespace(), account.name_any()));
-        account.spec.store_ref.name == store && (is_member || owner.as_ref() == Some(who))
-    };
-    Some(accounts.items.iter().filter(has_place).count())
+/// Tells where somebody is named, and what comes of it.
+fn place(named: &Named, who: &Email, blocks: bool) -> String {
+    match (named.accounts, blocks) {
+        (0, true) => format!("; no object names this address\n{}", unknown(who, named.near.as_deref()).trim_end()),
+        (0, false) => "; no object names this address, so it has no access".to_owned(),
+        (count, true) => format!("; named in {}", counted(count, "account")),
+        (count, false) => format!("; has what the objects say, in {}", counted(count, "account")),
+    }
+}
+
+/// Where the objects of a store's accounts name somebody.
+struct Named {
+    /// Accounts in which somebody is the owner or has a Membership.
+    accounts: usize,
+    /// An address that may have been meant, where no object names this one.
+    near: Option<String>,
+}
+
+/// Looks for somebody in the objects; nothing where they cannot be read.
+async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
+    let accounts = list_all::<Account>(Api::all(client.clone())).await.ok()?;
+    let members = list_all::<Membership>(Api::all(client.clone())).await.ok()?;
+    let is_here: BTreeSet<_> = accounts
+        .iter()
+        .filter(|account| account.spec.store_ref.name == store)
+        .map(|account| (account.namespace(), account.name_any()))
+        .collect();
+    let owners = accounts.iter().filter_map(|account| {
+        let owner = account.spec.owner.as_ref()?;
+        Some(((account.namespace(), account.name_any()), owner.email.as_str()))
+    });
+    let members =
+        members.iter().map(|one| ((one.namespace(), one.spec.account_ref.name.clone()), &*one.spec.user.email));
+    let all: Vec<_> = owners.chain(members).filter(|(account, _)| is_here.contains(account)).collect();
+    let is_who = |address: &str| Email::parse(address).as_ref() == Ok(who);
+    let accounts = all.iter().filter(|(_, address)| is_who(address)).map(|(account, _)| account);
+    let accounts = accounts.collect::<BTreeSet<_>>().len();
+    let near = closest_address(who.as_str(), all.iter().map(|(_, address)| *address)).filter(|_| accounts == 0);
+    Some(Named { accounts, near: near.map(ToOwned::to_owned) })
+}
+
+/// What to do where kinds are missing.
+fn without_kinds(missing: &[&str]) -> String {
+    let kinds = missing.join(" and ");
+    let text = format!(
+        "The cluster does not know {kinds}, so nothing is taken from anybody. It is written, and is in force once they are \
+         there: `roster crds | kubectl apply --server-side -f -`."
+    );
+    wrap(&paint(BAD, "! "), 2, &text)
+}
+
+/// Kinds without which no account can be gone over, and which the cluster does not know.
+async fn missing_kinds(client: &Client) -> Vec<&'static str> {
+    async fn is_unknown<K>(client: &Client) -> bool
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let found = Api::<K>::all(client.clone()).list_metadata(&ListParams::default().limit(1)).await;
+        matches!(found, Err(kube::Error::Api(status)) if status.code == 404)
+    }
+    let mut missing = Vec::new();
+    if is_unknown::<Account>(client).await {
+        missing.push("accounts");
+    }
+    if is_unknown::<Membership>(client).await {
+        missing.push("memberships");
+    }
+    missing
 }

@@ -1,17 +1,20 @@
 //! Without a cluster: every place of the person in a store kept from files ends at once, whatever the files say.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::unknown;
 use crate::{
     api::Adoption,
     cli::{
         now,
         output::{BAD, GOOD, complain, counted, paint, print},
+        target::absent,
     },
     evaluate::{Context, Revocation, revoke_only},
+    manifests::suggest::closest_address,
     model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark},
     resolve::{End, Origin},
@@ -23,7 +26,7 @@ pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::R
     let (started, now) = (Instant::now(), now()?);
     // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
     let there = place.open_if_there(&NoSecrets).await?;
-    there.with_context(|| format!("{place}: there is no store"))?.close().await;
+    there.with_context(|| absent(place))?.close().await;
     let store = place.open(&NoSecrets).await?;
     let done = block_in(&store, place, who, reason, started, now).await;
     // Closed, all of it is in the one file, which may be copied.
@@ -46,32 +49,98 @@ async fn block_in(
             mark.account
         );
     }
-    let people = std::slice::from_ref(who);
-    let before = store.with_access(people, now).await?;
-    let mut refused = Vec::new();
-    for (account, _) in &before {
-        if let Err(error) = end(store, account, who, reason, now).await {
-            refused.push(format!("{account}: {error}"));
-        }
-    }
-    let after = store.with_access(people, now).await?;
+    let mut had = store.with_access(std::slice::from_ref(who), now).await?;
+    let mut refused = end_all(store, &had, reason, now).await;
+    // Only then: it reads everything there is.
+    let known = find(store, who, now).await?;
+    let others: Vec<(AccountKey, Email)> =
+        known.with_access.iter().filter(|(_, email)| email != who).cloned().collect();
+    refused.extend(end_all(store, &others, reason, now).await);
+    had.extend(others);
+    let spellings: Vec<Email> = had.iter().map(|(_, email)| email.clone()).chain([who.clone()]).collect();
+    let left = store.with_access(&spellings, now).await?;
     let took = format!("{:.1} s", started.elapsed().as_secs_f64());
-    let hint = "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
-    if after.is_empty() {
-        let what = match before.len() {
-            0 => "had none before".to_owned(),
-            count => counted(count, "account"),
-        };
-        print(&format!("{} has no access in {place}: {took}; {what}\n", paint(GOOD, who)))?;
-        complain(hint);
+    if left.is_empty() {
+        print(&format!("{} has no access in {place}: {took}; {}\n", paint(GOOD, who), before(&had, &known, who)))?;
+        if !known.is_known {
+            print(&unknown(who, known.near.as_deref()))?;
+        }
+        complain(HINT);
         return Ok(crate::cli::OK);
     }
-    let left: Vec<String> = after.iter().map(|(account, _)| account.to_string()).collect();
+    let left: Vec<String> = left.iter().map(|(account, _)| account.to_string()).collect();
     print(&format!("{} still has access in {place}: {}\n", paint(BAD, who), left.join(", ")))?;
     for refused in refused {
         complain(refused);
     }
     Ok(crate::cli::NO)
+}
+
+const HINT: &str =
+    "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
+
+/// Tells what the person had until now.
+fn before(had: &[(AccountKey, Email)], known: &Search, who: &Email) -> String {
+    let accounts: BTreeSet<&AccountKey> = had.iter().map(|(account, _)| account).collect();
+    let mut text = match accounts.len() {
+        0 if known.is_known => "had none before".to_owned(),
+        0 => "nobody by this address is known there".to_owned(),
+        count => format!("ended in {}", counted(count, "account")),
+    };
+    let spellings: BTreeSet<&str> =
+        had.iter().map(|(_, email)| email.as_str()).filter(|one| *one != who.as_str()).collect();
+    if !spellings.is_empty() {
+        let spellings: Vec<&str> = spellings.into_iter().collect();
+        let _ = write!(text, "; the store had it as {}", spellings.join(", "));
+    }
+    text
+}
+
+/// What a store knows of an address, however its rows write it.
+struct Search {
+    /// Whether any account has a row of that address.
+    is_known: bool,
+    /// Rows with access.
+    with_access: Vec<(AccountKey, Email)>,
+    /// An address of the store that may have been meant, where none is the one asked for.
+    near: Option<String>,
+}
+
+/// Looks at every member of the store: somebody may have written the address in other letters than Roster does.
+async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Search, StoreError> {
+    let mut known = Search { is_known: false, with_access: Vec::new(), near: None };
+    let mut others: BTreeSet<String> = BTreeSet::new();
+    for account in store.keys().await? {
+        let observed = store.observe(&account, &Scope::Account, now - GUARD_WINDOW).await?;
+        for (email, seen) in &observed.members {
+            if Email::parse(email.as_str()).as_ref() != Ok(who) {
+                others.insert(email.to_string());
+                continue;
+            }
+            known.is_known = true;
+            let has = seen.content.as_ref().is_some_and(|content| {
+                content.ended.is_none() && !content.ranks.is_none() && !content.window.is_over(now)
+            });
+            if has {
+                known.with_access.push((account.clone(), email.clone()));
+            }
+        }
+    }
+    if !known.is_known {
+        known.near = closest_address(who.as_str(), others.iter().map(String::as_str)).map(ToOwned::to_owned);
+    }
+    Ok(known)
+}
+
+/// Ends the access of these people; returns what the store refused.
+async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &str, now: Timestamp) -> Vec<String> {
+    let mut refused = Vec::new();
+    for (account, email) in who {
+        if let Err(error) = end(store, account, email, reason, now).await {
+            refused.push(format!("{account}: {error}"));
+        }
+    }
+    refused
 }
 
 /// Ends the access of one person in one account.

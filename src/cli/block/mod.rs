@@ -5,14 +5,18 @@ mod file;
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{people::email, period};
+use super::{
+    output::{WARN, paint, wrap},
+    people::email,
+    period,
+};
 use crate::{manifests::connect, model::Email, store::Place};
 
 /// Cut one person off everywhere in a store, at once
 ///
 /// Writes the address into `IdentityStore.spec.blocked` and waits until the store itself, asked after every account was
 /// gone over, holds no access for it: member, owner, or somebody whom nobody declared. Whoever is blocked already stays so;
-/// asking again only checks. If something else keeps the IdentityStore as it is in Git, write it there, too. With --store, a
+/// asking again only checks, and an address that is nobody's is said to be. If something else keeps the IdentityStore as it is in Git, write it there, too. With --store, a
 /// database kept from files is written at once, without any cluster. Exit code 1 when it does not hold in time.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -80,4 +84,10 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
     }
     let (client, _) = connect(place.context.as_deref()).await?;
     cluster::change(&client, place, who, None).await
+}
+
+/// What to say of an address that is nobody's: it may be mistyped, and then somebody else still has access.
+fn unknown(who: &Email, near: Option<&str>) -> String {
+    let meant = near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to that address."));
+    wrap(&paint(WARN, "! "), 2, &format!("Nobody is known as {who}: look whether the address is right.{meant}"))
 }

@@ -1,16 +1,18 @@
 //! `roster explain`.
 
+mod overview;
 mod report;
 mod text;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 
-use self::report::report;
+use jiff::Timestamp;
+
+use self::{overview::PersonAccess, report::report};
 use super::{
-    ask::{Lookup, Subject, nobody, reach, section_of},
+    ask::{Lookup, Subject, nobody, nobody_anywhere, reach, reach_all, section_of, subjects},
     input::Input,
-    output::{print, print_json},
+    output::{Format, formats, print, print_data, print_names},
 };
 use crate::model::Email;
 
@@ -18,9 +20,13 @@ use crate::model::Email;
 ///
 /// For each section the level, and the chain of roles, groups, restrictions and prerequisites behind it; then whatever
 /// withholds all of it, what is wrong with the Membership, and advice. Works for members, the owner, and people who are
-/// invited and have not accepted. Exit code 1 when there is no such person.
+/// invited and have not accepted. Without --account, every account is looked at (of a cluster: in all namespaces, or that of
+/// -n) and each that knows the person has a line; where only one does, all of it is said. With a store at hand, the levels
+/// are those that it gives, with what the objects say where it differs, and accounts that only the store knows are listed.
+/// With --store and neither files nor a cluster, the store alone is asked. Exit code 1 when there is no such person.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
+                  roster explain hector@west.example -f examples/\n  \
                   roster explain olivia@tidewater.example --account tidewater -f examples/\n  \
                   roster explain rob@northline.example --account northline --section account -f examples/\n  \
                   roster explain dana@acme.example --account developer-platform/acme -f examples/ -o json")]
@@ -28,16 +34,16 @@ pub struct Args {
     /// Whose access is explained
     email: String,
 
-    /// In which account
+    /// In this account only
     #[arg(long, value_name = "NS/NAME")]
-    account: String,
+    account: Option<String>,
 
     /// Only this section
     #[arg(long, value_name = "SECTION")]
     section: Option<String>,
 
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// How it is printed; name has only the accounts, and wide the groups and the objects as well
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     #[command(flatten)]
@@ -47,28 +53,63 @@ pub struct Args {
     input: Input,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let email = Email::parse(&args.email).context("EMAIL")?;
+    match args.account.clone() {
+        Some(account) => in_account(args, &account, &email, now).await,
+        None => everywhere(args, &email, now).await,
+    }
+}
+
+async fn in_account(args: Args, account: &str, email: &Email, now: Timestamp) -> anyhow::Result<u8> {
     let mut input = args.input;
-    reach(&mut input, Some(&args.account), &args.lookup);
+    reach(&mut input, Some(account), &args.lookup);
     let loaded = input.read_valid().await?;
-    let subject = Subject::new(&loaded, loaded.account(&args.account)?, &args.lookup, now).await?;
+    let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
     let account = format!("account {}", subject.key);
     let section = args.section.as_deref().map(|section| section_of(&subject.layout, &account, section)).transpose()?;
-    let Some(report) = report(&subject, &email, section, now) else {
-        print(&(nobody(&subject, &email) + "\n"))?;
+    let Some(report) = report(&subject, email, section, now) else {
+        print(&(nobody(&subject, email) + "\n"))?;
         return Ok(super::NO);
     };
     match args.output {
-        Format::Json => print_json(&report)?,
-        Format::Text => print(&text::text(&report))?,
+        Format::Json | Format::Yaml => print_data(args.output, &report)?,
+        Format::Name => print_names([report.account.as_str()])?,
+        _ => print(&text::text(&report))?,
     }
     Ok(super::OK)
+}
+
+/// In every account, and in those that only the store knows.
+async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result<u8> {
+    let mut input = args.input;
+    reach_all(&mut input, &args.lookup);
+    let loaded = if args.lookup.is_one_store() { input.read_if_there().await? } else { input.read_valid().await? };
+    let subjects = subjects(&loaded, &args.lookup, now).await?;
+    let mut accounts = Vec::new();
+    let mut refused = None;
+    for subject in &subjects {
+        let whose = format!("account {}", subject.key);
+        match args.section.as_deref().map(|section| section_of(&subject.layout, &whose, section)).transpose() {
+            Ok(section) => accounts.extend(report(subject, email, section, now)),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let stored = args.lookup.elsewhere(&loaded, email, now).await?;
+    let person = PersonAccess::new(email, subjects.len(), accounts, stored);
+    if let Some(error) = refused.filter(|_| person.is_empty()) {
+        return Err(error);
+    }
+    match (args.output, person.accounts.as_slice()) {
+        (Format::Json | Format::Yaml, _) => print_data(args.output, &person)?,
+        (Format::Name, _) => print_names(person.names())?,
+        _ if person.is_empty() => print(&(nobody_anywhere(&subjects, email) + "\n"))?,
+        // Of one account there is room for all of it.
+        (Format::Text, [one]) if person.in_store_only.is_empty() => print(&text::text(one))?,
+        (format, _) => print(&person.text(format == Format::Wide))?,
+    }
+    Ok(if person.is_empty() { super::NO } else { super::OK })
 }

@@ -9,7 +9,7 @@ use crate::{
     cli::{
         ask::{Held, Subject, facts, withheld},
         output::API_VERSION,
-        people::Person,
+        people::{Known, Person},
     },
     manifests::of_invited,
     model::{Email, Explanation, Finding, Findings, Grantor, KindName, Name, Ranks, RoleName, Step},
@@ -36,7 +36,7 @@ pub struct AccessExplanation {
     pub(super) access: Option<bool>,
     /// Whether the levels are the most there can be, and the store may hold less.
     pub(super) at_most: bool,
-    /// Why there is no access at the moment, whatever the sections say of it.
+    /// Why there is to be no access at the moment, whatever the sections say of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) withheld: Option<String>,
     /// No access before.
@@ -50,6 +50,9 @@ pub struct AccessExplanation {
     /// Why only the store knows all of it, or which store was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) store: Option<String>,
+    /// What the objects say, where the store gives something else, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) difference: Option<String>,
     /// What access comes from: each Membership, the ownership, each Invitation that is not accepted.
     pub(super) sources: Vec<AccessSource>,
     /// The sections, in the catalog's order.
@@ -153,15 +156,18 @@ pub(super) fn report(
 ) -> Option<AccessExplanation> {
     let person = subject.person(email);
     let (sources, chains) = sources(subject, email, person);
-    if sources.is_empty() {
+    // Whom only the store holds has no source, and is there all the same.
+    if sources.is_empty() && person.is_none() {
         return None;
     }
     let held =
         person.map_or_else(|| Held::Exactly(Ranks::none(subject.layout.len())), |person| subject.held(person, now));
     let why =
         person.and_then(|person| person.withheld(now)).zip(person).map(|(why, person)| withheld(subject, person, why));
-    let store = match (&held, subject.asked.get(email)) {
-        (_, Some(place)) => Some(format!("as {place} holds it")),
+    let by_store = person.filter(|person| subject.is_by_store(person, now)).and(subject.stored.as_ref());
+    let only_store = by_store.is_some() && person.is_some_and(|person| person.known != Known::All);
+    let store = match (&held, by_store) {
+        (_, Some(stored)) => Some(format!("as {} holds it", stored.place)),
         (Held::Exactly(_), None) => None,
         (Held::AtMost(_), None) => Some("at most this; the store may hold less, and what it holds stays".to_owned()),
         (Held::Unknown, None) => {
@@ -181,7 +187,7 @@ pub(super) fn report(
             chains.iter().filter_map(|(source, all)| chain(subject, source, all.get(place)?)).collect();
         let rank_of = |chain: &Chain| ladder.levels.iter().position(|level| *level == chain.level);
         let granted = chains.iter().filter_map(rank_of).min().and_then(|rank| u8::try_from(rank).ok());
-        let granted = granted.filter(|granted| Some(*granted) != rank && !subject.asked.contains_key(email));
+        let granted = granted.filter(|granted| Some(*granted) != rank && !only_store);
         SectionAccess {
             section: ladder.section.to_string(),
             level: rank.map(name),
@@ -197,7 +203,7 @@ pub(super) fn report(
         api_version: API_VERSION,
         kind: "AccessExplanation",
         account: subject.key.to_string(),
-        user: email.to_string(),
+        user: person.map_or(email, |person| &person.email).to_string(),
         display_name: content.and_then(|content| content.display_name.as_deref()).map(ToOwned::to_owned),
         owner: person.is_some_and(|person| person.is_owner),
         access: match &held {
@@ -210,6 +216,7 @@ pub(super) fn report(
         starts_at: window.starts_at,
         expires_at: window.expires_at,
         store,
+        difference: person.and_then(|person| subject.difference(person, None, now)),
         sources,
         sections,
     })
@@ -259,7 +266,7 @@ fn sources(subject: &Subject<'_>, email: &Email, person: Option<&Person>) -> (Ve
             lifted: names(&invitation.lift),
             ..source(KindName::Invitation, invitation.name.to_string(), &findings)
         });
-        if person.is_none() {
+        if person.is_none_or(|person| !person.is_declared()) {
             let potential = definitions.potential(Holder::Invited(invitation));
             chains.extend(potential.map(|potential| (invitation.name.to_string(), potential.sections)));
         }

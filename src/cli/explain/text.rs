@@ -62,6 +62,10 @@ fn head(source: &AccessSource) -> String {
 fn access(report: &AccessExplanation) -> String {
     let invited = report.sources.iter().all(|source| source.kind == KindName::Invitation);
     let mut text = match &report.withheld {
+        Some(why) if report.access == Some(true) => {
+            line("Access", &paint(BAD, format!("now, in the store, although {why}")))
+        }
+        None if report.sources.is_empty() => line("Access", &paint(WARN, "in the store only: no object names them")),
         Some(why) => line("Access", &paint(BAD, format!("none now: {why}"))),
         None if invited => line("Access", &paint(BAD, "none until the invitation is accepted")),
         None => match report.access {
@@ -77,6 +81,9 @@ fn access(report: &AccessExplanation) -> String {
     }
     if let Some(store) = &report.store {
         text += &line("Store", &paint(WARN, store));
+    }
+    if let Some(difference) = &report.difference {
+        text += &line("  differs", &paint(WARN, difference));
     }
     text
 }

@@ -240,6 +240,7 @@ fn person_note(subject: &Subject<'_>, person: &Person, now: Timestamp) -> String
     }
     let reason = person.findings.iter().find_map(Findings::reason);
     notes.extend(reason.filter(|_| person.withheld(now).is_none()).map(|reason| reason.to_string()));
+    notes.extend(subject.difference(person, None, now));
     notes.join(", ")
 }
 
@@ -259,7 +260,7 @@ fn person_cells(subject: &Subject<'_>, person: &Person, now: Timestamp) -> Vec<C
     };
     let ladders = subject.layout.ladders().iter().zip(ranks.as_slice());
     let mut cells: Vec<Cell> = ladders.map(|(ladder, rank)| Cell::level(&ladder.levels, *rank)).collect();
-    if person.withheld(now).is_none() && !subject.asked.contains_key(&person.email) {
+    if person.withheld(now).is_none() && !subject.is_by_store(person, now) {
         for all in explanations(subject, person) {
             for (cell, explanation) in std::iter::zip(&mut cells, &all) {
                 mark(cell, explanation);

@@ -141,6 +141,9 @@ fn show(cell: &Cell, levels: usize, of: &str, first: bool) -> Shown {
         None => format!("l{}", (usize::from(cell.rank) * 4).div_ceil(levels.saturating_sub(1).max(1)).min(4)),
     };
     let mut tip = format!("{of}: {}", cell.level.as_deref().unwrap_or(cell.word()));
+    if cell.without.is_none() {
+        tip = format!("{tip} ({} of {levels})", usize::from(cell.rank) + 1);
+    }
     for (why, text) in [
         (&cell.default, "changed here, by default"),
         (&cell.restricted_by, "held down by restriction"),

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::{
     ask::{Lookup, Subject, reach},
     input::Input,
-    output::{print, print_json},
+    output::{Format, formats, print, print_data},
 };
 use crate::{manifests::LoadedObjects, model::Name};
 
@@ -39,7 +39,7 @@ pub struct Args {
     rows: Rows,
 
     /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     #[command(flatten)]
@@ -61,14 +61,7 @@ pub(super) enum Rows {
     People,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Markdown,
-    Csv,
-    Html,
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Markdown, Format::Csv, Format::Html, Format::Json, Format::Yaml];
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
@@ -83,11 +76,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         (None, name) => of_catalog(&loaded, name.as_deref().unwrap_or_default(), args.rows)?,
     };
     match args.output {
-        Format::Json => print_json(&matrix)?,
+        Format::Json | Format::Yaml => print_data(args.output, &matrix)?,
         Format::Csv => print(&text::plain(&matrix).csv())?,
         Format::Markdown => print(&text::markdown(&matrix))?,
         Format::Html => print(&html::page(&matrix, now)?)?,
-        Format::Table => print(&text::text(&matrix))?,
+        _ => print(&text::text(&matrix))?,
     }
     Ok(super::OK)
 }

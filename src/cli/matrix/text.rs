@@ -6,7 +6,7 @@ use super::{
     Rows,
     grid::{AccessMatrix, Cell, MatrixRow, Without},
 };
-use crate::cli::output::{BOLD, DIM, Table, WARN, WIDTH, escape_markdown, paint, tame, wrap};
+use crate::cli::output::{BOLD, DIM, Table, WARN, escape_markdown, paint, tame, wrap};
 
 /// Notes up to this length stand beside the name.
 const SHORT: usize = 10;
@@ -217,7 +217,7 @@ impl Sheet {
         for place in 0..self.columns.len() {
             let wide = GAP + self.column_width(place);
             match parts.last_mut() {
-                Some(part) if used + wide <= usize::from(WIDTH) => {
+                Some(part) if used + wide <= usize::from(crate::cli::output::width()) => {
                     part.end = place + 1;
                     used += wide;
                 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod changes;
+mod html;
 mod report;
 mod show;
 mod stored;
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::report::{API_KIND, Review, Since, Unread};
 use super::{
     input::Input,
-    output::{API_VERSION, print, print_json},
+    output::{API_VERSION, Format, formats, print, print_data},
     period::{When, duration, when},
     target::Target,
 };
@@ -33,7 +34,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster review -f examples\n  roster review -f examples --account tidewater -o markdown\n  roster \
-                  review -f examples -o csv\n  roster review -A --since 90d -o markdown > review.md"
+                  review -f examples -o csv\n  roster review -f examples -o html > review.html\n  roster review -A --since 90d -o markdown > review.md"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -58,18 +59,12 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     within: SignedDuration,
 
-    /// How it is shown; CSV has a line for each person in each account
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// How it is printed; CSV has a line for each person in each account
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Text,
-    Markdown,
-    Csv,
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Markdown, Format::Csv, Format::Html, Format::Json, Format::Yaml];
 
 /// What all accounts are reviewed with.
 struct Setting<'a> {
@@ -128,10 +123,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         accounts,
     };
     match args.output {
-        Format::Json => print_json(&review)?,
+        Format::Json | Format::Yaml => print_data(args.output, &review)?,
         Format::Csv => print(&show::csv(&review))?,
-        Format::Text => print(&show::text(&review))?,
         Format::Markdown => print(&show::markdown(&review))?,
+        Format::Html => print(&html::page(&review)?)?,
+        _ => print(&show::text(&review))?,
     }
     Ok(code)
 }
@@ -140,13 +136,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 fn scope(args: &Args, loaded: &LoadedObjects) -> String {
     let whence = match &loaded.source {
         Source::Files(_) => {
-            let paths: Vec<String> = args.input.files.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<String> = args.input.all_files().iter().map(|path| path.display().to_string()).collect();
             format!("files {}", paths.join(", "))
         }
-        Source::Cluster(cluster) if args.input.all_namespaces => format!("cluster {}, all namespaces", cluster.id),
-        Source::Cluster(cluster) => match &args.input.namespace {
+        Source::Cluster(cluster) => match &cluster.namespace {
             Some(namespace) => format!("cluster {}, namespace {namespace}", cluster.id),
-            None => format!("cluster {}, the namespace of the context", cluster.id),
+            None => format!("cluster {}, all namespaces", cluster.id),
         },
     };
     match &args.account {

@@ -6,15 +6,19 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::report::{AccountReview, Review, Since};
-use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint};
+use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint, width, wrap};
 
 /// One part of an account's review.
-struct Section {
-    title: &'static str,
+pub(super) struct Section {
+    pub(super) title: &'static str,
     /// What its being empty means.
     none: &'static str,
-    table: Table,
+    pub(super) table: Table,
 }
+
+/// What it means that a store was not read.
+pub(super) const UNREAD: &str =
+    "Of these accounts only the objects are told: not drift, and not who is in the store undeclared.";
 
 /// One line for each person in each account.
 pub fn csv(review: &Review) -> String {
@@ -48,25 +52,29 @@ pub fn csv(review: &Review) -> String {
     table.csv()
 }
 
-/// As text of at most 100 columns.
+/// As text that fits the terminal.
 pub fn text(review: &Review) -> String {
     let mut parts = vec![format!("{} {}\nScope: {}\n", paint(BOLD, "Access review"), at(review.at), review.scope)];
     if !review.unread.is_empty() {
         let count = counted(review.unread.len(), "account");
         let title = format!("Stores not read: {count}, of which only the objects are told");
-        parts.push(format!("{}\n{}", paint(WARN, title), unread(review).text()));
+        parts.push(format!("{}{}", wrap("", 0, &paint(WARN, title)), unread(review).text()));
     }
     parts.push(counts(review, true).text());
     for account in &review.accounts {
-        parts.push(paint(BOLD, format!("{}: {}", account.account, account.display_name)) + "\n");
+        parts.push(wrap("", 0, &paint(BOLD, format!("{}: {}", account.account, account.display_name))));
         let (empty, full): (Vec<Section>, Vec<Section>) =
             sections(account, review).into_iter().partition(|section| section.table.is_empty());
         for Section { title, table, .. } in full {
-            parts.push(format!("  {}\n{}", paint(BOLD, title), indented(&table.text_within(96))));
+            parts.push(format!(
+                "  {}\n{}",
+                paint(BOLD, title),
+                indented(&table.text_within(width().saturating_sub(2)))
+            ));
         }
         let empty: Vec<&str> = empty.iter().map(|section| section.none).collect();
         if !empty.is_empty() {
-            parts.push(indented(&paint(DIM, wrapped(&format!("None: {}.", empty.join("; ")), 96))));
+            parts.push(wrap("  ", 2, &paint(DIM, format!("None: {}.", empty.join("; ")))));
         }
     }
     parts.join("\n")
@@ -76,24 +84,31 @@ fn indented(text: &str) -> String {
     text.lines().fold(String::new(), |text, line| text + "  " + line + "\n").trim_end().to_owned() + "\n"
 }
 
-fn wrapped(text: &str, width: usize) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { continue };
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join("\n")
-}
-
 /// Fit to be filed: title, date, scope, numbers, sections, and a table to sign.
 pub fn markdown(review: &Review) -> String {
+    let mut parts = vec![format!("# {}\n", heading(review)), head(review).markdown()];
+    if !review.unread.is_empty() {
+        parts.push(format!("## Stores not read\n\n{UNREAD}\n\n{}", unread(review).markdown()));
+    }
+    parts.push(format!("## Numbers\n\n{}", counts(review, false).markdown()));
+    for account in &review.accounts {
+        let title = format!("## {} ({})\n", escape_markdown(&account.display_name), account.account);
+        parts.push(format!("{title}\n{}\n", escape_markdown(&about(account))));
+        for Section { title, table, .. } in sections(account, review) {
+            let body = if table.is_empty() { "None.\n".to_owned() } else { table.markdown() };
+            parts.push(format!("### {title}\n\n{body}"));
+        }
+    }
+    parts.push(format!("## Sign-off\n\n{}", sign_off(review).markdown()));
+    parts.join("\n")
+}
+
+pub(super) fn heading(review: &Review) -> String {
+    format!("Access review, {}", review.at.strftime("%Y-%m-%d"))
+}
+
+/// What was reviewed, when, with what.
+pub(super) fn head(review: &Review) -> Table {
     let mut head = Table::new(["review", ""]);
     head.row(["Made at", &at(review.at)]);
     head.row(["Made with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
@@ -101,30 +116,25 @@ pub fn markdown(review: &Review) -> String {
     head.row(["Changes since", &since(review)]);
     head.row(["Accounts", &review.accounts.len().to_string()]);
     head.row(["Stores not read", &review.unread.len().to_string()]);
-    let mut parts = vec![format!("# Access review, {}\n", review.at.strftime("%Y-%m-%d")), head.markdown()];
-    if !review.unread.is_empty() {
-        let note = "Of these accounts only the objects are told: not drift, and not who is in the store undeclared.";
-        parts.push(format!("## Stores not read\n\n{note}\n\n{}", unread(review).markdown()));
-    }
-    parts.push(format!("## Numbers\n\n{}", counts(review, false).markdown()));
-    for account in &review.accounts {
-        let store = match &account.store.unread {
-            None => format!("Store: {}.", account.store.place),
-            Some(why) => format!("Store not read: {why}."),
-        };
-        let title = format!("## {} ({})\n", escape_markdown(&account.display_name), account.account);
-        parts.push(format!("{title}\nCatalog: {}. {}\n", account.catalog, escape_markdown(&store)));
-        for Section { title, table, .. } in sections(account, review) {
-            let body = if table.is_empty() { "None.\n".to_owned() } else { table.markdown() };
-            parts.push(format!("### {title}\n\n{body}"));
-        }
-    }
+    head
+}
+
+/// Catalog and store of an account.
+pub(super) fn about(account: &AccountReview) -> String {
+    let store = match &account.store.unread {
+        None => format!("Store: {}.", account.store.place),
+        Some(why) => format!("Store not read: {why}."),
+    };
+    format!("Catalog: {}. {store}", account.catalog)
+}
+
+/// A line for each account, to be signed.
+pub(super) fn sign_off(review: &Review) -> Table {
     let mut sign = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
     for account in &review.accounts {
         sign.row([account.account.as_str(), "", "", "", "", ""]);
     }
-    parts.push(format!("## Sign-off\n\n{}", sign.markdown()));
-    parts.join("\n")
+    sign
 }
 
 fn at(at: Timestamp) -> String {
@@ -140,7 +150,7 @@ fn since(review: &Review) -> String {
 }
 
 /// Accounts whose store was not read, by why.
-fn unread(review: &Review) -> Table {
+pub(super) fn unread(review: &Review) -> Table {
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for unread in &review.unread {
         by_reason.entry(&unread.message).or_default().push(&unread.account);
@@ -158,7 +168,7 @@ fn unread(review: &Review) -> Table {
 }
 
 /// Numbers by account; the brief ones fit a terminal.
-fn counts(review: &Review, brief: bool) -> Table {
+pub(super) fn counts(review: &Review, brief: bool) -> Table {
     let all = ["people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
     let shown = |name: &str| !brief || !["lifted", "expiring", "undeclared"].contains(&name);
     let short = |name: &'static str| if name == "with access" && brief { "access" } else { name };
@@ -184,7 +194,7 @@ fn counts(review: &Review, brief: bool) -> Table {
     table
 }
 
-fn sections(account: &AccountReview, review: &Review) -> Vec<Section> {
+pub(super) fn sections(account: &AccountReview, review: &Review) -> Vec<Section> {
     let mut sections = vec![
         strongest(account),
         overrides(account),

@@ -40,7 +40,7 @@ impl Stores {
         let opened = match setting.target.open_if_there(setting.loaded, place).await {
             Ok(Some(store)) => Ok(store),
             Ok(None) => {
-                let message = format!("there is no {place}: say where it is with --store or --sqlite-dir");
+                let message = format!("{}: say where it is with --store or --sqlite-dir", target::absent(place));
                 Err(Unread { message, failed: setting.target.store.is_some() })
             }
             Err(error) => Err(Unread { message: format!("{error:#}"), failed: true }),

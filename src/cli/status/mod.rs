@@ -5,8 +5,16 @@ mod gather;
 mod leases;
 mod reason;
 mod show;
+mod watch;
 
-use super::output::{print, print_json};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    output::{print, print_json},
+    period::duration,
+};
 use crate::manifests::connect;
 
 /// Give an overview of a cluster
@@ -14,7 +22,9 @@ use crate::manifests::connect;
 /// Who leads, how the stores and catalogs are, each account, how many objects are ready, and whatever is not, with its
 /// reason. Exit code 0 when everything is ready, 1 when something is not, 2 when the cluster cannot be asked.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  roster status\n  roster status -n developer-platform\n  roster status -A -o json")]
+#[command(
+    after_help = "Examples:\n  roster status\n  roster status --watch\n  roster status -n developer-platform\n  roster status -A -o json"
+)]
 pub struct Args {
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
@@ -35,6 +45,15 @@ pub struct Args {
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
+
+    /// Show it again every so often, until Ctrl-C; 2s where nothing else is said
+    #[arg(short, long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = interval)]
+    watch: Option<Duration>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let every = Duration::try_from(duration(text)?).map_err(|error| error.to_string())?;
+    if every.is_zero() { Err("needed is more than nothing".to_owned()) } else { Ok(every) }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -46,10 +65,17 @@ enum Format {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let (client, _) = connect(args.context.as_deref()).await?;
-    let status = gather::status(&client, args.namespace.as_deref(), args.store_namespace.as_deref(), now).await?;
-    match args.output {
-        Format::Json => print_json(&status)?,
-        Format::Text => print(&show::text(&status, now))?,
+    if let Some(every) = args.watch {
+        return watch::watch(&client, &args, every).await;
     }
+    let status = gather::status(&client, args.namespace.as_deref(), args.store_namespace.as_deref(), now).await?;
+    show_status(&args, &status, now)?;
     Ok(if status.is_ready() { super::OK } else { super::NO })
+}
+
+fn show_status(args: &Args, status: &gather::Status, now: Timestamp) -> anyhow::Result<()> {
+    match args.output {
+        Format::Json => print_json(status),
+        Format::Text => print(&show::text(status, now)),
+    }
 }

@@ -5,23 +5,26 @@ mod print;
 
 use serde::Serialize;
 
-use super::input::Input;
+use super::{
+    input::Input,
+    output::{API_VERSION, Format, formats, print, print_data},
+};
 use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source};
 
 /// Check objects as the API server and the engine would, without either
 ///
 /// Reads manifests and says everything that the API server would refuse (schema, rules, names) and everything that
 /// Roster would say of them in status (references, prerequisites, duplicates, advice), each with its place in the file
-/// and what would be right. Documents of other kinds are passed over with a note. Without -f, the objects of the cluster
-/// are judged. Exit code 0 when all is valid, 1 when something is not, 2 when it could not be found out.
+/// and what would be right. Documents of other kinds are passed over with a note. Without files, the objects of the
+/// cluster are judged. Exit code 0 when all is valid, 1 when something is not, 2 when it could not be found out.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  roster validate -f examples/field-operations -f examples/store.yaml\n  \
+#[command(after_help = "Examples:\n  roster validate examples/field-operations examples/store.yaml\n  \
                         kustomize build overlays/production | roster validate -f -\n  \
                         roster validate -f examples --strict -o github\n  \
                         roster validate -n support --context kind-dev")]
 pub struct Args {
-    /// How it is printed; github: annotations of a workflow run
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     /// Advice counts as an error
@@ -32,12 +35,7 @@ pub struct Args {
     input: Input,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Github,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Yaml, Format::Github];
 
 /// What `roster validate -o json` prints.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -109,19 +107,14 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let valid = errors == 0 && (advice == 0 || !args.strict);
     let sum = print::Sum { objects, files, errors, advice, notes };
     match args.output {
-        Format::Text => super::output::print(&print::text(&said, &sum))?,
-        Format::Github => super::output::print(&print::github(&said, &sum))?,
-        Format::Json => super::output::print_json(&Validation {
-            api_version: crate::cli::output::API_VERSION,
-            kind: "Validation",
-            valid,
-            objects,
-            files,
-            errors,
-            advice,
-            notes,
-            findings: said.into_iter().map(Found::from).collect(),
-        })?,
+        Format::Json | Format::Yaml => {
+            let findings = said.into_iter().map(Found::from).collect();
+            let (api_version, kind) = (API_VERSION, "Validation");
+            let said = Validation { api_version, kind, valid, objects, files, errors, advice, notes, findings };
+            print_data(args.output, &said)?;
+        }
+        Format::Github => print(&print::github(&said, &sum))?,
+        _ => print(&print::text(&said, &sum))?,
     }
     // Nothing is looked at again; taking very many objects apart would only take time.
     std::mem::forget(loaded);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use crate::{
-    cli::output::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+    cli::output::{BAD, BOLD, DIM, GOOD, WARN, counted, paint, prose_width, width},
     manifests::{Diagnostic, Severity},
 };
 
@@ -127,7 +127,7 @@ fn file(one: &Diagnostic) -> String {
 fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let number = one.line.to_string();
     let indent = " ".repeat(number.len() + 1);
-    let room = usize::from(WIDTH).saturating_sub(indent.len() + 5);
+    let room = usize::from(width()).saturating_sub(indent.len() + 5);
     let letters: Vec<char> = one.excerpt.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let column = one.column.max(1) - 1;
     // A long line is shown from shortly before the place on.
@@ -144,9 +144,9 @@ fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let _ = writeln!(out, "{indent} {} {blank}{}", bar("|"), paint(style, "^".repeat(width)));
 }
 
-/// Wrapped at spaces to [`WIDTH`]; later lines are indented. Colours count for nothing.
+/// Wrapped at spaces; later lines are indented. Colours count for nothing.
 fn wrapped(text: &str, indent: usize) -> String {
-    let width = usize::from(WIDTH);
+    let width = usize::from(prose_width());
     let mut out = String::new();
     let mut column = 0;
     for (place, word) in text.split(' ').enumerate() {

@@ -44,4 +44,13 @@ fn without_a_store_nobody_knows_whether_anything_has_drifted() {
     let said = desk.said("drift -f BEFORE --store shop.db");
     assert!(said.starts_with("exit code 2") && said.contains("there is no shop.db"), "{said}");
     assert_eq!(desk.files("."), Vec::<String>::new());
+    std::fs::write(desk.path("empty.db"), "").unwrap();
+    let said = desk.said("drift -f BEFORE --store empty.db");
+    assert!(said.starts_with("exit code 2") && said.contains("empty.db is an empty file, and no store"), "{said}");
+}
+
+#[test]
+fn accounts_that_have_drifted_by_name() {
+    assert_eq!(drifted().said("drift -f BEFORE --store shop.db -o name"), "exit code 1\n---- stdout\nshop/acme\n");
+    assert!(drifted().said("drift -f BEFORE --store shop.db -o wide").contains("shop/acme  in shop.db\n"));
 }

@@ -46,6 +46,7 @@ async fn what_only_the_store_knows_is_no_unless_it_is_asked() {
 
     // What somebody's word ends has ended all the same.
     scene.patch("Membership", "dana", serde_json::json!({"spec": {"suspended": true}})).await;
+    scene.wait_view("dana@acme.example", "orders=None").await;
     let (said, code) = can("View", &store).await;
     assert_eq!((said.as_str(), code), ("no\ndana@acme.example is suspended by Membership dana\n", 1));
 }

@@ -1,5 +1,6 @@
 //! The command line on a live cluster.
 
+mod alone;
 mod documents;
 mod held;
 #[cfg(feature = "sqlite")]

@@ -16,7 +16,7 @@ use crate::{
     manifests::{AccountObjects, LoadedObjects},
     model::{Email, Explanation, Grantor, Layout, Ranks, Step},
     plan::{Cause, Change, Content, ObjectKey, Plan},
-    resolve::{End, Holder, MemberContent},
+    resolve::{Holder, MemberContent},
     state::MemberFacts,
 };
 
@@ -244,7 +244,7 @@ impl Reasons<'_> {
         };
         let window = after.window;
         match (after.ended, window.starts_at, window.expires_at) {
-            (Some(end), ..) => Some(ended(end).to_owned()),
+            (Some(end), ..) => Some(end.in_words().to_owned()),
             (None, Some(start), _) if now < start => Some(format!("access begins at {start}")),
             (None, _, Some(end)) if now >= end => Some(format!("expired at {end}")),
             _ => None,
@@ -306,15 +306,6 @@ impl Reasons<'_> {
             Some(role) => format!("role {} no longer grants it", role.name),
             None => "nothing grants it any more".to_owned(),
         }
-    }
-}
-
-const fn ended(end: End) -> &'static str {
-    match end {
-        End::Blocked => "blocked in the store",
-        End::AccountSuspended => "the account is suspended",
-        End::NotApproved => "the account is not approved",
-        End::Suspended => "suspended",
     }
 }
 

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ended;
 use crate::{model::Ranks, resolve::MemberContent};
 
 /// A change of when somebody has access.
@@ -63,7 +62,7 @@ fn returned(before: Option<&MemberContent>, after: &MemberContent, now: Timestam
     let words: Vec<String> = from.into_iter().chain(until.clone()).collect();
     let words = words.join(" ");
     let over = before.and_then(|before| match (before.ended, before.window.expires_at) {
-        (Some(end), _) => Some(ended(end).to_owned()),
+        (Some(end), _) => Some(end.in_words().to_owned()),
         (None, Some(end)) if end <= now => Some(format!("expired at {end}")),
         _ => None,
     });

@@ -1,19 +1,29 @@
-//! What commands print: tables, colours, JSON. Everything fits [`WIDTH`] columns; colours go where a terminal is, and
-//! `NO_COLOR` is honoured.
+//! What commands print: formats, tables, colours, JSON. Everything fits the terminal; colours go where one is, and `NO_COLOR`
+//! is honoured.
+
+mod format;
+mod table;
+mod width;
 
 use std::{
     borrow::Cow,
-    io::{self, Write as _},
+    collections::BTreeSet,
+    io::{self, IsTerminal as _, Write as _},
 };
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
+
+pub use self::{
+    format::{Format, formats},
+    table::Table,
+    width::{prose_width, width},
+};
 
 /// Of everything printed as JSON; the shape of a kind changes only with it.
 pub const API_VERSION: &str = "cli.roster.dev/v1";
-/// Columns that everything fits.
+/// Columns that everything fits where no terminal says how wide it is, and that sentences fit in any case.
 pub const WIDTH: u16 = 100;
 /// What is gained, or well.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -42,11 +52,17 @@ pub fn counted(count: usize, what: &str) -> String {
 /// `head` shows.
 #[must_use]
 pub fn wrap(head: &str, indent: usize, text: &str) -> String {
+    wrap_within(head, indent, text, prose_width())
+}
+
+/// As [`wrap`], in so many columns.
+#[must_use]
+pub fn wrap_within(head: &str, indent: usize, text: &str, columns: u16) -> String {
     let mut out = head.to_owned();
     let mut column = indent;
     for (place, word) in text.split(' ').enumerate() {
         let width = anstream::adapter::strip_str(word).to_string().chars().count();
-        if place > 0 && column + 1 + width > usize::from(WIDTH) {
+        if place > 0 && column + 1 + width > usize::from(columns) {
             out.truncate(out.trim_end().len());
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
@@ -75,6 +91,14 @@ fn write(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
+}
+
+/// Clears the terminal, where standard output is one, and begins at its top.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn clear() -> anyhow::Result<()> {
+    if io::stdout().is_terminal() { write("\u{1b}[H\u{1b}[2J") } else { Ok(()) }
 }
 
 /// Says a line on standard error; see [`harmless`]. Whoever closed it misses it.
@@ -124,98 +148,21 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     write(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// A table as kubectl draws them: a line of headings, no borders; long cells are wrapped.
-#[derive(Clone, Debug)]
-pub struct Table {
-    headings: Vec<String>,
-    rows: Vec<Vec<String>>,
-    numbers: Vec<usize>,
-    whole: Vec<usize>,
+/// Prints data as YAML where that is asked for, and as JSON otherwise.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_data(format: Format, value: &impl Serialize) -> anyhow::Result<()> {
+    if format == Format::Yaml { write(&serde_yaml_ng::to_string(value)?) } else { print_json(value) }
 }
 
-impl Table {
-    /// A table with these headings.
-    #[must_use]
-    pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            headings: headings.into_iter().map(Into::into).collect(),
-            rows: Vec::new(),
-            numbers: Vec::new(),
-            whole: Vec::new(),
-        }
-    }
-
-    /// The same with the columns at these places aligned to the right.
-    #[must_use]
-    pub fn numbers(mut self, places: &[usize]) -> Self {
-        self.numbers = places.to_vec();
-        self
-    }
-
-    /// The same with no cell of the columns at these places ever broken: names that are to be copied.
-    #[must_use]
-    pub fn whole(mut self, places: &[usize]) -> Self {
-        self.whole = places.to_vec();
-        self
-    }
-
-    /// Adds a row.
-    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
-    }
-
-    /// Whether it has no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// As text of at most [`WIDTH`] columns.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.text_within(WIDTH)
-    }
-
-    /// As text of at most so many columns.
-    #[must_use]
-    pub fn text_within(&self, width: u16) -> String {
-        let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        grid.set_header(self.headings.iter().map(|heading| heading.to_uppercase()));
-        grid.add_rows(&self.rows);
-        for (place, column) in grid.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if self.numbers.contains(&place) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            if self.whole.contains(&place) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
-    }
-
-    /// As a Markdown table.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| escape_markdown(cell)).collect();
-            format!("| {} |\n", cells.join(" | "))
-        };
-        let rules = (0..self.headings.len()).map(|place| if self.numbers.contains(&place) { "---:" } else { "---" });
-        let rule = format!("|{}|\n", rules.collect::<Vec<_>>().join("|"));
-        self.rows.iter().fold(line(&self.headings) + &rule, |text, row| text + &line(row))
-    }
-
-    /// As CSV (RFC 4180).
-    #[must_use]
-    pub fn csv(&self) -> String {
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| escape_csv(cell)).collect();
-            cells.join(",") + "\r\n"
-        };
-        self.rows.iter().fold(line(&self.headings), |text, row| text + &line(row))
-    }
+/// Prints names, each once and on a line of its own, in order.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn print_names<'a>(names: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    print(&names.into_iter().fold(String::new(), |text, name| text + name + "\n"))
 }
 
 /// What people wrote, as one line that does nothing to a terminal.
@@ -239,13 +186,6 @@ pub fn escape_markdown(text: &str) -> String {
     out
 }
 
-/// A cell that a spreadsheet would take for a formula is made text (CWE-1236).
-fn escape_csv(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text != "-";
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,35 +199,6 @@ mod tests {
         });
     }
 
-    fn table() -> Table {
-        let mut table = Table::new(["who", "members"]).numbers(&[1]);
-        table.row(["a|b <c>", "12"]);
-        table.row(["=1+1, \"x\"", "3"]);
-        table
-    }
-
-    #[test]
-    fn a_table_reads_like_kubectls() {
-        assert_eq!(table().text(), "WHO        MEMBERS\na|b <c>         12\n=1+1, \"x\"        3\n");
-    }
-
-    #[test]
-    fn a_table_fits_and_wraps() {
-        let mut table = Table::new(["object", "message"]);
-        table.row(["membership".to_owned(), "word ".repeat(60)]);
-        assert!(table.text().lines().count() > 3);
-        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
-    }
-
-    #[test]
-    fn names_that_are_to_be_copied_stay_whole() {
-        let name = "a-name-that-would-be-broken-in-the-middle";
-        let mut table = Table::new(["account", "message"]).whole(&[0]);
-        table.row([name.to_owned(), "word ".repeat(60)]);
-        assert!(table.text().contains(name));
-        assert!(table.text().lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
-    }
-
     #[test]
     fn long_lines_are_wrapped_behind_their_head() {
         let text = wrap(&format!("  {} ", paint(BAD, "x")), 4, "word ".repeat(30).trim());
@@ -295,11 +206,5 @@ mod tests {
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("  x word") && lines[1].starts_with("    word"), "{lines:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= usize::from(WIDTH)), "{lines:?}");
-    }
-
-    #[test]
-    fn nothing_in_a_cell_is_taken_for_more_than_text() {
-        assert_eq!(table().markdown(), "| who | members |\n|---|---:|\n| a\\|b &lt;c> | 12 |\n| =1+1, \"x\" | 3 |\n");
-        assert_eq!(table().csv(), "who,members\r\na|b <c>,12\r\n\"'=1+1, \"\"x\"\"\",3\r\n");
     }
 }

@@ -1,0 +1,145 @@
+//! One person in every account.
+
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::report::AccessExplanation;
+use crate::{
+    cli::{
+        ask::{StoredAccess, day},
+        output::{API_VERSION, BOLD, DIM, Table, counted, paint, tame},
+    },
+    model::{Email, KindName},
+};
+
+/// What somebody may do, in every account that names them.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonAccess {
+    pub(super) api_version: &'static str,
+    pub(super) kind: &'static str,
+    /// The address, in its canonical form.
+    pub(super) user: String,
+    /// How many accounts were looked at.
+    pub(super) looked_at: usize,
+    /// The accounts that name them, or whose store holds them.
+    pub(super) accounts: Vec<AccessExplanation>,
+    /// Accounts of the store that are not among the objects, and hold them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) in_store_only: Vec<StoredAccess>,
+}
+
+impl PersonAccess {
+    pub(super) fn new(
+        email: &Email,
+        looked_at: usize,
+        accounts: Vec<AccessExplanation>,
+        in_store_only: Vec<StoredAccess>,
+    ) -> Self {
+        let (api_version, kind) = (API_VERSION, "PersonAccess");
+        Self { api_version, kind, user: email.to_string(), looked_at, accounts, in_store_only }
+    }
+
+    /// Whether nobody has this address anywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.in_store_only.is_empty()
+    }
+
+    /// The accounts by name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let objects = self.accounts.iter().map(|one| one.account.as_str());
+        objects.chain(self.in_store_only.iter().map(|one| one.account.as_str()))
+    }
+
+    /// As people read it.
+    pub(super) fn text(&self, wide: bool) -> String {
+        let name = self.accounts.iter().find_map(|one| one.display_name.as_deref());
+        let who = name.map_or_else(|| self.user.clone(), |name| format!("{} <{}>", tame(name), self.user));
+        let accounts = counted(self.accounts.len() + self.in_store_only.len(), "account");
+        let mut text =
+            format!("{} in {accounts} of {}\n\n", paint(BOLD, who), self.looked_at + self.in_store_only.len());
+        text += &self.table(wide).text();
+        let hint = "--account NAMESPACE/NAME says why, section by section.";
+        if !self.accounts.is_empty() {
+            let _ = writeln!(text, "\n{}", paint(DIM, hint));
+        }
+        text
+    }
+
+    fn table(&self, wide: bool) -> Table {
+        let more = wide.then_some(["groups", "from"]).into_iter().flatten();
+        let headings = ["account", "access", "role", "sections"].into_iter().chain(more).chain(["note"]);
+        let mut table = Table::new(headings).whole(&[0]);
+        for one in &self.accounts {
+            let more = wide.then(|| [groups(one), sources(one)]).into_iter().flatten();
+            let cells = [one.account.clone(), access(one), role(one), sections(one)];
+            table.row(cells.into_iter().chain(more).chain([note(one)]));
+        }
+        for one in &self.in_store_only {
+            let more = wide.then(|| [one.groups.join(", "), String::new()]).into_iter().flatten();
+            let access = if one.access { "now" } else { "none" }.to_owned();
+            let role = one.role.clone().unwrap_or_else(|| "–".to_owned());
+            let sections = format!("{} of {}", one.levels.len(), one.sections);
+            let note = format!("the account is in {} only", one.store);
+            table.row([one.account.clone(), access, role, sections].into_iter().chain(more).chain([note]));
+        }
+        table
+    }
+}
+
+/// Whether there is access now, or why not.
+fn access(one: &AccessExplanation) -> String {
+    match (one.access, &one.withheld) {
+        (Some(true), _) => "now".to_owned(),
+        (_, Some(why)) => format!("none: {why}"),
+        (Some(false), None) if is_invited(one) => "none: invited".to_owned(),
+        (Some(false), None) => "none".to_owned(),
+        (None, None) => "?".to_owned(),
+    }
+}
+
+fn is_invited(one: &AccessExplanation) -> bool {
+    !one.sources.is_empty() && one.sources.iter().all(|source| source.kind == KindName::Invitation)
+}
+
+fn role(one: &AccessExplanation) -> String {
+    let mut roles: Vec<String> =
+        one.sources.iter().filter_map(|source| Some(source.role.as_ref()?.to_string())).collect();
+    roles.dedup();
+    if roles.is_empty() { "–".to_owned() } else { roles.join(", ") }
+}
+
+fn sections(one: &AccessExplanation) -> String {
+    if one.access.is_none() {
+        return "?".to_owned();
+    }
+    let with = one.sections.iter().filter(|section| section.access).count();
+    format!("{with} of {}", one.sections.len())
+}
+
+fn groups(one: &AccessExplanation) -> String {
+    one.sources.iter().flat_map(|source| source.groups.clone()).collect::<Vec<_>>().join(", ")
+}
+
+fn sources(one: &AccessExplanation) -> String {
+    let named = one.sources.iter().map(|source| format!("{} {}", source.kind.as_str(), source.name));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn note(one: &AccessExplanation) -> String {
+    let mut notes = Vec::new();
+    if one.owner {
+        notes.push("owner".to_owned());
+    }
+    if one.sources.is_empty() {
+        notes.push("in the store only".to_owned());
+    }
+    notes.extend(one.expires_at.filter(|_| one.withheld.is_none()).map(|at| format!("expires {}", day(at))));
+    if one.sources.iter().any(|source| !source.faults.is_empty()) {
+        notes.push("something is wrong with it".to_owned());
+    }
+    notes.extend(one.difference.clone());
+    notes.join("; ")
+}

@@ -1,0 +1,96 @@
+//! Questions with a store at hand: what it gives, and what the objects say where that differs.
+
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+
+use super::desk::Desk;
+
+/// Somebody has changed a row, and added two people.
+fn drifted() -> Desk {
+    let desk = Desk::applied();
+    desk.tamper(
+        "shop.db",
+        "UPDATE members SET ranks = '221' WHERE email = 'dana@acme.example';
+         UPDATE members SET ranks = '200' WHERE email = 'gil@acme.example';
+         DELETE FROM marks WHERE kind = 'member' AND name = 'gil@acme.example';
+         INSERT INTO members (account_id, email, ranks) SELECT id, 'Mallory@evil.example', '100' FROM account_ids
+         WHERE key = 'shop/acme';",
+    );
+    desk
+}
+
+fn each(desk: &Desk, questions: &[&str]) -> String {
+    questions.iter().map(|question| format!("$ roster {question}\n{}\n", asked(desk, question))).collect()
+}
+
+fn asked(desk: &Desk, question: &str) -> String {
+    desk.said(&format!("{question} -f BEFORE --store shop.db"))
+}
+
+#[test]
+fn the_answer_is_what_the_store_gives() {
+    assert_snapshot!(each(
+        &drifted(),
+        &[
+            "can-i Edit orders --as dana@acme.example --account shop/acme",
+            "can-i View orders --as mallory@evil.example --account shop/acme",
+            "can-i Edit orders --as mallory@evil.example --account shop/acme",
+            "can-i Edit orders --as gil@acme.example --account shop/acme",
+            "can-i View orders --as eve@acme.example --account shop/acme",
+            "who-can View orders --account shop/acme",
+            "explain mallory@evil.example",
+            "explain dana@acme.example --account shop/acme",
+            "matrix --account shop/acme --rows people",
+        ]
+    ));
+}
+
+#[test]
+fn what_is_not_applied_yet_is_not_given() {
+    let desk = Desk::applied();
+    desk.tamper("shop.db", "DELETE FROM members WHERE email = 'dana@acme.example'");
+    let can = asked(&desk, "can-i View orders --as dana@acme.example --account shop/acme");
+    assert!(can.starts_with("exit code 1\n") && can.contains("the objects say orders=View; "), "{can}");
+    let who = asked(&desk, "who-can View orders --account shop/acme");
+    assert!(who.contains("The objects give it, and the store less:"), "{who}");
+    // Without the store, it is what the objects say.
+    assert!(
+        desk.said("can-i View orders --as dana@acme.example --account shop/acme -f BEFORE").starts_with("exit code 0")
+    );
+}
+
+#[test]
+fn whom_the_removal_guard_holds_still_has_access() {
+    let desk = Desk::new();
+    let members = |count: usize| {
+        let portal = crate::support::repository("tests/cli/input/change/before/portal.yaml");
+        let mut text = std::fs::read_to_string(portal).unwrap();
+        text += "---\napiVersion: roster.dev/v1alpha1\nkind: Account\nmetadata: {name: many}\nspec: {catalogRef: {name: shop}, owner: {email: olga@acme.example}}\n";
+        for number in 0..count {
+            writeln!(text, "---\napiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: m{number}}}\nspec: {{accountRef: {{name: many}}, user: {{email: m{number}@acme.example}}, roleRef: {{name: viewer}}}}").unwrap();
+        }
+        text
+    };
+    std::fs::write(desk.path("nine.yaml"), members(9)).unwrap();
+    std::fs::write(desk.path("three.yaml"), members(3)).unwrap();
+    assert!(desk.said("apply nine.yaml --store shop.db --yes").starts_with("exit code 0"));
+    let can = "can-i View orders --as m7@acme.example --account many three.yaml";
+    assert!(desk.said(can).starts_with("exit code 1"));
+    let said = desk.said(&format!("{can} --store shop.db"));
+    assert!(
+        said.starts_with("exit code 0") && said.contains("since the removal guard holds the removal back"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_store_alone_says_where_somebody_has_access() {
+    let desk = Desk::applied();
+    assert_snapshot!(desk.said("explain dana@acme.example --store shop.db"));
+    let nobody = desk.said("explain nobody@acme.example --store shop.db");
+    assert!(nobody.starts_with("exit code 1"), "{nobody}");
+    let data = desk.run("explain dana@acme.example --store shop.db -o json").output().stdout;
+    let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    assert_eq!(data["inStoreOnly"][0]["account"], "shop/acme");
+}

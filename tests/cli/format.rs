@@ -1,0 +1,81 @@
+//! Formats of output, and how they fit a terminal.
+
+use serde_json::Value;
+
+use crate::support::{Roster, roster};
+
+fn ask(arguments: &str) -> Roster {
+    roster(arguments).arg("examples").env("ROSTER_NOW", "2026-06-01T12:00:00Z")
+}
+
+fn data(run: Roster) -> Vec<u8> {
+    run.output().stdout
+}
+
+/// Commands that print lists or other data, from files alone.
+const DATA: [&str; 6] = [
+    "validate",
+    "who-can Edit settings",
+    "explain hector@west.example",
+    "explain sven@acme.example --account acme-direct",
+    "matrix --account field-operations/meridian",
+    "review",
+];
+
+#[test]
+fn yaml_says_the_same_as_json() {
+    for command in DATA {
+        let json: Value = serde_json::from_slice(&data(ask(&format!("{command} -o json")))).expect(command);
+        let yaml: Value = serde_yaml_ng::from_slice(&data(ask(&format!("{command} -o yaml")))).expect(command);
+        assert_eq!(json, yaml, "{command}");
+        assert_eq!(json["apiVersion"], "cli.roster.dev/v1", "{command}");
+    }
+}
+
+#[test]
+fn tables_follow_the_terminal_and_break_no_word() {
+    for command in ["who-can Edit settings", "explain rob@northline.example --account northline", "review"] {
+        for columns in [60, 100, 160] {
+            let said = ask(command).env("COLUMNS", &columns.to_string()).said();
+            for line in said.lines() {
+                let fits = line.chars().count() <= columns || !line.trim().contains(' ');
+                assert!(fits, "{command} in {columns}: {line}");
+            }
+        }
+    }
+    let narrow = ask("who-can Edit settings").env("COLUMNS", "60").said();
+    let wide = ask("who-can Edit settings").env("COLUMNS", "160").said();
+    for word in ["developer-platform/acme-direct", "sven@acme.example"] {
+        assert!(narrow.contains(word) && wide.contains(word), "{word}: {narrow}{wide}");
+    }
+    assert!(narrow.lines().count() > wide.lines().count(), "{narrow}{wide}");
+}
+
+#[test]
+fn names_and_more_columns() {
+    let names = ask("who-can Edit settings -o name").said();
+    assert!(names.lines().skip(2).all(|line| line.contains('@') && !line.contains(' ')), "{names}");
+    let wide = ask("who-can Edit settings -o wide").env("COLUMNS", "200").said();
+    assert!(wide.contains("NAME"), "{wide}");
+    let accounts = ask("explain sven@acme.example -o name").said();
+    assert!(accounts.lines().skip(2).all(|line| line.contains('/') && !line.contains(' ')), "{accounts}");
+    // The former word for text.
+    assert_eq!(ask("who-can Edit settings -o table").said(), ask("who-can Edit settings").said());
+}
+
+#[test]
+fn paths_need_no_option() {
+    let by_path = roster("validate examples/store.yaml examples/secondary-users").said();
+    assert_eq!(by_path, roster("validate -f examples/store.yaml -f examples/secondary-users").said());
+    assert!(by_path.starts_with("exit code 0"), "{by_path}");
+    assert!(roster("validate examples --context kind-dev").said().starts_with("exit code 2"));
+    assert!(roster("plan examples --from examples --to examples").said().starts_with("exit code 2"));
+}
+
+#[test]
+fn the_version_is_a_command_too() {
+    let said = roster("version").said();
+    assert!(said.contains(&format!("roster {}\nobjects roster.dev/v1alpha1\n", env!("CARGO_PKG_VERSION"))), "{said}");
+    let data: Value = serde_json::from_slice(&data(roster("version -o json"))).unwrap();
+    assert_eq!(data["kind"], "Version");
+}
