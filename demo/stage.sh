@@ -128,6 +128,11 @@ start_controller() {
     run kubectl create namespace roster-system
     made_namespace=1
   fi
+  # kubectl takes a definition without a status yet for an error.
+  for _ in {1..30}; do
+    kubectl wait --for=condition=Established --timeout=30s -f crds/ &>/dev/null && break
+    sleep 1
+  done
   kubectl wait --for=condition=Established --timeout=30s -f crds/ >/dev/null
   mkdir -p "$stage/stores"
   shown roster controller --sqlite-dir "$(short "$stage/stores")" "&"

@@ -25,7 +25,7 @@ impl<'a> Flux<'a> {
     pub async fn start(plane: &'a ControlPlane) -> Self {
         let definitions = built("crds");
         plane.kubectl_ok(&["apply", "--server-side", "-f", definitions.to_str().unwrap()], None).await;
-        plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], None).await;
+        plane.definitions_established().await;
         plane.kubectl_ok(&["create", "namespace", NAMESPACE], None).await;
         let mut flux = Self { plane, processes: Vec::new() };
         let artifacts = plane.data().join("artifacts");

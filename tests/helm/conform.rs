@@ -14,7 +14,7 @@ use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, install_crds
 /// Makes the kinds of the Prometheus operator known to an API server, as a cluster that has it knows them.
 async fn install_operator(plane: &ControlPlane) {
     plane.kubectl_ok(&["create", "-f", beside("crds").to_str().unwrap()], None).await;
-    plane.kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], None).await;
+    plane.definitions_established().await;
 }
 
 /// What the API server publishes, once it knows all kinds.

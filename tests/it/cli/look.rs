@@ -215,9 +215,15 @@ async fn a_block_holds_for_members_and_owners_when_it_says_so() {
 #[tokio::test]
 async fn a_block_that_does_not_hold_is_not_claimed() {
     let scene = scene("cli-unheld").await;
-    // Whom nobody declared, and the policy is to report: the controller leaves the row.
-    let sql = "INSERT INTO members (account_id, email, ranks) SELECT id, 'mallory@evil.example', '20' FROM account_ids";
-    assert_eq!(scene.tamper(sql).await, 1);
+    // Whom another cluster let in: the controller leaves the row, whatever it is told.
+    for sql in [
+        "INSERT INTO owners (cluster, account, uid) VALUES ('elsewhere', '$it/acme', 'other')",
+        "INSERT INTO marks (account_id, kind, name, owner_id, fingerprint) SELECT account_ids.id, 'member', \
+         'mallory@evil.example', owners.id, zeroblob(16) FROM account_ids, owners WHERE owners.cluster = 'elsewhere'",
+        "INSERT INTO members (account_id, email, ranks) SELECT id, 'mallory@evil.example', '20' FROM account_ids",
+    ] {
+        assert_eq!(scene.tamper(sql).await, 1, "{sql}");
+    }
     let block = ["block", "mallory@evil.example", "--reason", "x", "--timeout", "1s", "--identity-store", scene.name()];
     let (code, out, err) = roster(&block).await;
     assert_eq!(code, 1, "{out}{err}");

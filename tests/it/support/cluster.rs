@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 
-use super::{ControlPlane, eventually};
+use super::{ControlPlane, PATIENCE, eventually};
 
 /// Installs the seven kinds as they are in this build and waits until they are served.
 pub async fn install_crds(client: &Client) {
@@ -19,7 +19,7 @@ pub async fn install_crds(client: &Client) {
         api.patch(&name, &PatchParams::apply("tests").force(), &Patch::Apply(&crd))
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        eventually(Duration::from_secs(20), &format!("{name} is established"), async || {
+        eventually(PATIENCE, &format!("{name} is established"), async || {
             let crd = api.get(&name).await.ok()?;
             let conditions = crd.status?.conditions?;
             conditions.iter().any(|c| c.type_ == "Established" && c.status == "True").then_some(())
@@ -27,7 +27,7 @@ pub async fn install_crds(client: &Client) {
         .await;
     }
     // Established is not discovered: that follows on its own time.
-    eventually(Duration::from_secs(20), "all kinds are discovered", async || {
+    eventually(PATIENCE, "all kinds are discovered", async || {
         let listed = client.list_api_group_resources("roster.dev/v1alpha1").await.ok()?;
         let kinds: BTreeSet<_> = listed.resources.into_iter().map(|resource| resource.kind).collect();
         roster::api::crds().iter().all(|crd| kinds.contains(&crd.spec.names.kind)).then_some(())

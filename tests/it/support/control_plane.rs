@@ -8,6 +8,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use super::{PATIENCE, eventually};
+
 /// A part of the control plane that can be stopped on its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Component {
@@ -154,6 +156,15 @@ impl ControlPlane {
         let out = self.kubectl(args, stdin).await;
         assert!(out.status.success(), "kubectl {}: {}", args.join(" "), text(out.stderr));
         text(out.stdout)
+    }
+
+    /// Waits until all definitions are established. kubectl takes one without a status yet for an error.
+    pub async fn definitions_established(&self) {
+        let wait = ["wait", "--for=condition=Established", "--timeout=10s", "crd", "--all"];
+        eventually(PATIENCE, "all definitions to be established", async || {
+            self.kubectl(&wait, None).await.status.success().then_some(())
+        })
+        .await;
     }
 
     pub fn kubectl_command(&self) -> Command {

@@ -156,7 +156,7 @@ impl ControllerProcess {
 
     /// Waits for its end.
     pub async fn end(mut self) -> ExitStatus {
-        eventually(Duration::from_secs(20), "roster ends after SIGTERM", async || self.ended()).await
+        eventually(PATIENCE, "roster ends after SIGTERM", async || self.ended()).await
     }
 
     /// SIGKILL: no time to say good-bye. The lease stays until it expires; see [`forget_leader`].
@@ -170,7 +170,7 @@ impl ControllerProcess {
     pub async fn freeze(&self) {
         self.signal("STOP");
         let threads = format!("/proc/{}/task", self.child.id());
-        eventually(Duration::from_secs(20), "roster stands still", async || {
+        eventually(PATIENCE, "roster stands still", async || {
             let mut stats =
                 fs::read_dir(&threads).ok()?.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
             // The state follows the name, which stands in brackets.

@@ -152,3 +152,23 @@ fn who_is_not_let_in_since_something_that_lowers_is_invalid_is_not_ready() {
     let held = said(&before.memory.observe(&roster_core::model::Scope::Account, pass.policy.now));
     assert!(held["Ready"].starts_with("True"), "{held:?}");
 }
+
+#[test]
+fn an_account_that_asks_for_enforcement_is_not_ready() {
+    let said = |enforcement: &str| {
+        let account = format!("spec: {{catalogRef: {{name: portal}}, enforcement: {enforcement}, ");
+        let yaml = PORTAL.replacen("spec: {catalogRef: {name: portal}, ", &account, 1);
+        assert!(yaml.contains("enforcement"), "{yaml}");
+        let pass = Pass::new("acme", World::of(&yaml));
+        conditions(&account_status(&pass))
+    };
+    let enforced = said("Enforce");
+    assert!(enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce has no effect yet"), "{enforced:?}");
+    assert!(enforced["Stalled"].starts_with("True NotEnforced"), "{enforced:?}");
+    assert!(said("Disabled")["Ready"].starts_with("True"));
+}
+
+/// The status of the Account after a pass into an empty store.
+fn account_status(pass: &Pass) -> Value {
+    account(&reports(pass, None, &Observed::default(), fine), &StatusDigest::default())
+}

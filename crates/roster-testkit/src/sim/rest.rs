@@ -114,6 +114,8 @@ impl Sim {
                 failures.push(format!("{person} {said}, and has {has:?}"));
             } else if let Some(ready) = self.ready_but(picture, account, &answer, &person, &has) {
                 self.checker.fail("ready", Some(account), ready);
+            } else if let Some(says) = self.denied_but(account, &answer, &person, &has) {
+                self.checker.fail("access", Some(account), says);
             }
         }
         if !failures.is_empty() {
@@ -156,6 +158,22 @@ impl Sim {
         let _ = picture;
         (!same && !ready.is_empty()).then(|| {
             format!("Memberships {ready:?} are Ready, but {person} has {has:?} instead of {:?}", member.levels)
+        })
+    }
+
+    /// Returns a Membership whose status says that there is no access although the store gives some. What the owner has is
+    /// not by a Membership.
+    fn denied_but(&self, account: &AccountKey, answer: &AccountAnswer, person: &str, has: &Levels) -> Option<String> {
+        let member = answer.members.get(person)?;
+        if has.is_empty() || answer.owner.as_deref() == Some(person) {
+            return None;
+        }
+        member.memberships.iter().find_map(|name| {
+            let object =
+                ObjectRef { kind: KindName::Membership, namespace: account.namespace.clone(), name: Name::new(name) };
+            let access = self.cluster.get(&object)?.status.get("access")?.as_str()?.to_owned();
+            let denies = !matches!(access.as_str(), "Active" | "Held");
+            denies.then(|| format!("the status of Membership {name} says {access}, and {person} has {has:?}"))
         })
     }
 

@@ -24,6 +24,9 @@ async fn a_page_that_lacks_somebody_is_not_the_last() {
     let users: Vec<Value> = (0..205).map(user).collect();
     backend.send(Method::POST, "/partialImport", json!({"ifResourceExists": "FAIL", "users": users})).await;
     front.change(|_, path, answer| {
+        if path.ends_with("/components") {
+            *answer = json!([{"id": "ldap", "providerId": "ldap"}]);
+        }
         if path.ends_with("/users")
             && path.contains("/roles/")
             && let Some(page) = answer.as_array_mut().filter(|page| page.len() == 100)

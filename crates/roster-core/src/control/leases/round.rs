@@ -289,7 +289,11 @@ impl ShardCoordinator {
             self.log(LeaseLog::WaitingForOthers(snapshot.others));
             return Next::Ends;
         }
-        self.take_next(moves.take.into(), snapshot.highest, ends, now)
+        let mut take: VecDeque<u16> = moves.take.into();
+        // What we let go of others would wait for as long as it lasts; what of it is theirs by fair shares, they get back from
+        // us in the next round.
+        take.extend(snapshot.abandoned.into_iter().filter(|shard| !take.contains(shard)).collect::<Vec<_>>());
+        self.take_next(take, snapshot.highest, ends, now)
     }
 
     fn take_next(&mut self, mut rest: VecDeque<u16>, after: Epoch, ends: Mono, now: Now) -> Next {
@@ -305,7 +309,7 @@ impl ShardCoordinator {
         }
         let name = self.lease_name(taking.shard);
         let was_given_back = found.as_ref().is_some_and(|lease| record::holder(lease).is_none());
-        let is_abandoned = found.as_ref().is_some_and(|lease| self.is_abandoned(lease, now));
+        let is_abandoned = found.as_ref().is_some_and(|lease| self.abandoned(lease, now).is_some());
         if !was_given_back && !is_abandoned && self.may_be_believed(&name, now.mono) {
             return self.take_next(taking.rest, taking.after, ends, now);
         }
@@ -352,11 +356,12 @@ impl ShardCoordinator {
             }
         }
         let holder = |lease: &Lease| {
-            let believed = !self.is_abandoned(lease, at) && self.may_be_believed(record::name(lease), now);
+            let believed = self.abandoned(lease, at).is_none() && self.may_be_believed(record::name(lease), now);
             let holder = record::holder(lease).filter(|_| believed);
             holder.map(ToOwned::to_owned)
         };
-        LeaseSnapshot::new(leases, self, holder)
+        let abandoned = leases.iter().filter_map(|lease| self.abandoned(lease, at)).collect();
+        LeaseSnapshot { abandoned, ..LeaseSnapshot::new(leases, self, holder) }
     }
 
     /// Returns whether the last holder of a Lease may still believe that it holds it: it has changed as long ago, seen from
@@ -365,17 +370,17 @@ impl ShardCoordinator {
         !self.observed.is_expired(name, self.config.timing.duration, now)
     }
 
-    /// Returns whether the Lease of a shard names this very process, which does not hold it any more: it let go when the API
+    /// Returns the shard of a Lease that names this very process, which does not hold it any more: it let go when the API
     /// server could not be reached, and need not wait again as others do, who saw it change later. It lets the time pass in
     /// which requests from before end, for the sake of stores without fencing.
-    fn is_abandoned(&self, lease: &Lease, now: Now) -> bool {
-        let shard = match LeaseName::parse(record::name(lease)) {
-            Some(LeaseName::Shard { shard, of }) if of == self.config.shards => shard,
-            _ => return false,
+    fn abandoned(&self, lease: &Lease, now: Now) -> Option<u16> {
+        let shard = match LeaseName::parse(record::name(lease))? {
+            LeaseName::Shard { shard, of } if of == self.config.shards => shard,
+            _ => return None,
         };
         let is_over = self.taken_back_from().is_some_and(|from| from <= now.mono);
         let is_own = record::holder(lease) == Some(self.config.identity.as_str());
-        is_own && is_over && !self.held.contains_key(&shard)
+        (is_own && is_over && !self.held.contains_key(&shard)).then_some(shard)
     }
 
     fn presence_name(&self) -> String {

@@ -12,6 +12,8 @@ use crate::contract::Epoch;
 pub(super) struct LeaseSnapshot {
     /// Holder of each shard that has not let it expire.
     pub holders: Vec<Option<String>>,
+    /// Shards whose Lease names this process, which let go of them.
+    pub abandoned: Vec<u16>,
     /// Replicas that are there, this one among them.
     pub replicas: BTreeSet<String>,
     /// Names of Leases of another number of shards that somebody holds.

@@ -156,3 +156,23 @@ fn a_process_takes_its_own_lease_back_at_once() {
         assert_eq!((world.believers(0), world.holder("roster")), (vec![0], Some(identity)));
     }
 }
+
+/// Another replica has begun meanwhile, and saw the Leases change later: what is its by fair shares is taken back as well, or
+/// it would wait until they expire.
+#[test]
+fn a_process_takes_back_all_that_was_its_own_and_shares_it_out_then() {
+    let mut world = World::new();
+    world.join("one", 4);
+    world.run(5 * SECOND);
+    world.replicas[0].is_cut_off = true;
+    world.run(13 * SECOND);
+    assert_eq!(world.replicas[0].lost.len(), 4);
+    world.restart(0, "one", 4);
+    world.join("two", 4);
+    world.run(7 * SECOND);
+    let held = |world: &World| (0..4).map(|shard| world.believers(shard).len()).collect::<Vec<_>>();
+    assert_eq!(held(&world), [1; 4]);
+    world.run(15 * SECOND);
+    assert_eq!(held(&world), [1; 4]);
+    assert_eq!((0..4).filter(|shard| world.believers(*shard) == [0]).count(), 2);
+}
