@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},
     model::{AccountKey, Name, Scope},
-    plan::Mark,
+    plan::{Mark, Observed},
     state::SnapshotSource as _,
 };
 
@@ -87,6 +87,15 @@ impl LoadedObjects {
                 Mark { cluster: cluster.id.clone(), account: account.clone(), uid }
             }
         }
+    }
+
+    /// The mark by which what a store holds of an account is compared: where a cluster keeps it, as its controller would, since
+    /// nobody else may.
+    #[must_use]
+    pub fn mark_beside(&self, account: &AccountKey, observed: &Observed) -> Mark {
+        let ours = self.mark(account);
+        let theirs = observed.account.as_ref().and_then(|seen| seen.mark.as_ref());
+        theirs.filter(|theirs| theirs.is_clusters() && !ours.is_clusters()).cloned().unwrap_or(ours)
     }
 
     /// Returns the context in which an account is judged as it stands.

@@ -125,7 +125,7 @@ impl Prepared {
 }
 
 /// How long before somebody's access ends it is advised of.
-const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Works out what an account's definitions mean. What it costs depends on the roles, groups and sections of the account,
 /// not on its members.

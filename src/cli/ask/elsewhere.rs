@@ -72,7 +72,7 @@ impl Lookup {
 
 fn stored(key: &AccountKey, place: &Place, observed: &Observed, email: &Email, now: Timestamp) -> Option<StoredAccess> {
     let content = observed.members.get(email)?.content.as_ref()?;
-    let in_force = content.ended.is_none() && content.window.contains(now);
+    let in_force = content.is_in_force(now);
     let levels = observed.layout.named(&content.ranks).filter(|_| in_force);
     let levels = levels.map(|(section, level)| StoredLevel { section: section.to_owned(), level: level.to_owned() });
     let levels: Vec<StoredLevel> = levels.collect();

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::InvalidReason,
-    evaluate::Judged,
+    evaluate::{Context, Judged},
     manifests::{AccountObjects, LoadedObjects},
     model::{AccountKey, Catalog, Email, Finding, Findings, Layout, Ranks},
     resolve::Outlook,
@@ -76,7 +76,7 @@ impl Lookup {
         let store = target.open_if_there(loaded, &place).await?;
         let store = store.with_context(|| format!("{}: say where the store is", absent(&place)))?;
         let observed = target::observe(Some(&store), key, now).await?;
-        let context = stored::context(loaded, key, &observed, now);
+        let context = Context::new(loaded.mark_beside(key, &observed), now);
         Ok(target::plan_as(loaded, key, &place, observed, &context))
     }
 }

@@ -10,10 +10,8 @@ use crate::{
         people::{Known, Person},
         target::Planned,
     },
-    evaluate::Context,
-    manifests::LoadedObjects,
-    model::{AccountKey, Email, Layout, Ranks},
-    plan::{Cause, Hold, ObjectKey, Observed, Plan},
+    model::{Email, Layout, Ranks},
+    plan::{Cause, Hold, ObjectKey, Plan},
     resolve::MemberContent,
     store::Place,
 };
@@ -51,24 +49,7 @@ impl Stored {
     /// Effective permissions of somebody at `now`.
     #[must_use]
     pub fn ranks(&self, email: &Email, now: Timestamp, sections: usize) -> Ranks {
-        let content = self.members.get(email);
-        let in_force = content.filter(|content| content.ended.is_none() && content.window.contains(now));
-        in_force.map_or_else(|| Ranks::none(sections), |content| content.ranks.clone())
-    }
-}
-
-/// Returns the context in which an account is compared with its store: where a cluster keeps the store, as its controller.
-pub(super) fn context(
-    loaded: &LoadedObjects,
-    key: &AccountKey,
-    observed: &Observed,
-    now: Timestamp,
-) -> Context<'static> {
-    let ours = loaded.context(key, now);
-    let theirs = observed.account.as_ref().and_then(|seen| seen.mark.clone());
-    match theirs.filter(|mark| mark.is_clusters() && !ours.mark.is_clusters()) {
-        Some(mark) => Context::new(mark, now),
-        None => ours,
+        self.members.get(email).map_or_else(|| Ranks::none(sections), |content| content.ranks_at(now))
     }
 }
 

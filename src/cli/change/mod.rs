@@ -154,14 +154,7 @@ fn work(
     choices: Choices<'_>,
     now: Timestamp,
 ) -> Option<Work> {
-    let mut mark = loaded.mark(key);
-    if let Some(theirs) = observed.account.as_ref().and_then(|seen| seen.mark.as_ref())
-        && theirs.is_clusters()
-        && !mark.is_clusters()
-    {
-        // What its controller would do were these files applied to that cluster: nobody else may.
-        mark = theirs.clone();
-    }
+    let mark = loaded.mark_beside(key, &observed);
     let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
     let target::Planned { key, place, mark, judged, observed, plan } =
         target::plan_as(loaded, key, place, observed, &context)?;

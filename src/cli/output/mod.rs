@@ -58,8 +58,13 @@ pub fn wrap(head: &str, indent: usize, text: &str) -> String {
 /// As [`wrap`], in so many columns.
 #[must_use]
 pub fn wrap_within(head: &str, indent: usize, text: &str, columns: u16) -> String {
+    fill(head, indent, indent, text, columns) + "\n"
+}
+
+/// The same without the last line's end, and with the first line beginning at `column`.
+#[must_use]
+pub fn fill(head: &str, mut column: usize, indent: usize, text: &str, columns: u16) -> String {
     let mut out = head.to_owned();
-    let mut column = indent;
     for (place, word) in text.split(' ').enumerate() {
         let width = anstream::adapter::strip_str(word).to_string().chars().count();
         if place > 0 && column + 1 + width > usize::from(columns) {
@@ -74,7 +79,7 @@ pub fn wrap_within(head: &str, indent: usize, text: &str, columns: u16) -> Strin
         out.push_str(word);
         column += width;
     }
-    out + "\n"
+    out
 }
 
 /// Prints to standard output; see [`harmless`]. Whoever reads it may have seen enough: `roster … | head`.

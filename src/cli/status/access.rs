@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::{MemberAccess, Membership};
-
-/// What ends within this time is told.
-const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+use crate::{
+    api::{MemberAccess, Membership},
+    evaluate::EXPIRES_SOON,
+};
 
 /// Access of the members that were asked about.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -48,7 +48,7 @@ impl AccessSummary {
         let end = AccessEnd { membership, user: member.spec.user.email.clone(), at: until.0 };
         match access {
             MemberAccess::Expired => self.expired.push(end),
-            access if access.is_in_force() && end.at.duration_since(now) <= SOON => self.ends_soon.push(end),
+            access if access.is_in_force() && end.at.duration_since(now) <= EXPIRES_SOON => self.ends_soon.push(end),
             _ => {}
         }
     }
@@ -62,6 +62,7 @@ impl AccessSummary {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;

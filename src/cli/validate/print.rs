@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use crate::{
-    cli::output::{BAD, BOLD, DIM, GOOD, WARN, counted, paint, prose_width, width},
+    cli::output::{BAD, BOLD, DIM, GOOD, WARN, counted, fill, paint, prose_width, width},
     manifests::{Diagnostic, Severity},
 };
 
@@ -146,22 +146,7 @@ fn frame(out: &mut String, one: &Diagnostic, style: Style) {
 
 /// Wrapped at spaces; later lines are indented. Colours count for nothing.
 fn wrapped(text: &str, indent: usize) -> String {
-    let width = usize::from(prose_width());
-    let mut out = String::new();
-    let mut column = 0;
-    for (place, word) in text.split(' ').enumerate() {
-        let length = anstream::adapter::strip_str(word).to_string().chars().count();
-        if place > 0 && column + 1 + length > width {
-            let _ = write!(out, "\n{:indent$}", "");
-            column = indent;
-        } else if place > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
+    fill("", 0, indent, text, prose_width())
 }
 
 fn data(text: &str) -> String {

@@ -130,7 +130,7 @@ fn then_held<'a>(email: &Email, member: &'a DesiredMember, plan: &'a Plan) -> Op
 
 /// The role that somebody holds in effect: their access has neither ended, nor is it before or after its time.
 fn role_in_effect(content: &MemberContent, now: Timestamp) -> Option<&RoleName> {
-    content.role.as_ref().filter(|_| content.ended.is_none() && content.window.contains(now))
+    content.role.as_ref().filter(|_| content.is_in_force(now))
 }
 
 /// Over the Account's UID, the members, and how many approvals were used up before: so an approval is good for just these

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{AccessReport, Detail, Report};
 use crate::{
     model::{AccountKey, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
-    resolve::{Definitions, MemberContent, MemberView},
+    resolve::{Definitions, MemberView},
     state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds, Unreadable},
 };
 
@@ -130,14 +130,5 @@ pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definit
         }
         Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
         _ => false,
-    }
-}
-
-/// Returns the levels that are in force for a member now.
-pub(super) fn in_force(content: &MemberContent, now: Timestamp) -> Ranks {
-    if content.ended.is_none() && content.window.contains(now) {
-        content.ranks.clone()
-    } else {
-        Ranks::none(content.ranks.as_slice().len())
     }
 }

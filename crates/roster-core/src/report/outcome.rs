@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     AccessReport, Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
     access::Circumstances,
-    bodies::{account_report, group_report, in_force, member_report, role_key, role_report},
+    bodies::{account_report, group_report, member_report, role_key, role_report},
     ends,
     notices::{self, Turns},
     render,
@@ -354,7 +354,7 @@ impl<'a> Outcomes<'a> {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
             Outlook::Unresolvable => self.plan.layout.clone(),
         };
-        let permissions = content.map(|content| (layout, in_force(content, self.now)));
+        let permissions = content.map(|content| (layout, content.ranks_at(self.now)));
         let access = self.access(view, object, content);
         if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
             turns.push((object.clone(), reason, note));

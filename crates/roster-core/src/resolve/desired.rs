@@ -160,6 +160,18 @@ pub struct MemberContent {
 }
 
 impl MemberContent {
+    /// Whether the permissions hold at `now`: nobody's word has ended them, and it is their time.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && self.window.contains(now)
+    }
+
+    /// The permissions that hold at `now`.
+    #[must_use]
+    pub fn ranks_at(&self, now: Timestamp) -> Ranks {
+        if self.is_in_force(now) { self.ranks.clone() } else { Ranks::none(self.ranks.as_slice().len()) }
+    }
+
     /// Returns the same with a rank for each of so many sections: whoever wrote it into a store may have written any number.
     #[must_use]
     pub(crate) fn fitted(&self, sections: usize) -> Self {

@@ -226,8 +226,7 @@ impl Access {
 
 /// What somebody may do at `now`.
 fn held(content: Option<&MemberContent>, layout: &Layout, now: Timestamp) -> Ranks {
-    let content = content.filter(|content| content.ended.is_none() && content.window.contains(now));
-    content.map_or_else(|| Ranks::none(layout.len()), |content| content.ranks.clone().fitted(layout.len()))
+    content.map_or_else(|| Ranks::none(layout.len()), |content| content.ranks_at(now).fitted(layout.len()))
 }
 
 impl Reasons<'_> {
