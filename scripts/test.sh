@@ -80,16 +80,23 @@ step "tests"
 # A scenario that comes to something else fails; nothing is written beside it.
 export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
+output=$PWD/target/test-output
+: >"$output"
+# kept COMMAND...: runs it; what it prints is kept, too, so that the end can say what failed.
+kept() { "$@" 2>&1 | tee -a "$output" || failed=1; }
 # Most tests wait, for servers, leases and each other's commits: twice as many as there are cores.
 threads=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
-RUST_TEST_THREADS=$threads cargo test --locked --workspace --all-features --no-fail-fast || failed=1
+RUST_TEST_THREADS=$threads kept cargo test --locked --workspace --all-features --no-fail-fast
 # So many seeds as take about a minute, and the same ones everywhere: `make sim` runs others.
 step "simulator"
-"${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 || failed=1
+kept "${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80
 if [[ -z $untested ]]; then
-  ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast || failed=1
+  ROSTER_IMAGE=$PWD/target/image kept cargo test --locked --all-features --test image --no-fail-fast
 fi
-((failed == 0)) || exit 1
+if ((failed)); then
+  scripts/failures.sh "$output"
+  exit 1
+fi
 
 echo
 [[ -n $untested ]] && echo "make test: $untested"
