@@ -94,11 +94,14 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
 async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
     let type_ = match notice.reason {
-        Reason::Applied | Reason::DriftCorrected | Reason::AccessBegan | Reason::AccessEnded => EventType::Normal,
+        Reason::Applied | Reason::DriftCorrected | Reason::AccessBegan | Reason::AccessEnded | Reason::StoreUsed => {
+            EventType::Normal
+        }
         Reason::DriftDetected
         | Reason::RemovalGuarded
         | Reason::Rejected
         | Reason::RolloutStopped
+        | Reason::StoreReplaced
         | Reason::Unreadable => EventType::Warning,
     };
     let mut note = match notice.reason {

@@ -11,6 +11,7 @@ pub(crate) mod fresh;
 pub mod leases;
 mod secrets;
 pub(crate) mod status;
+pub(crate) mod store_id;
 pub(crate) mod watch;
 pub(crate) mod wire;
 

@@ -29,6 +29,7 @@ pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, 
     let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
     let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
     Ok(StoreFound {
+        id: handle.call("id", |store| async move { store.id().await }).await?,
         accounts: totals.accounts,
         members: totals.members,
         orphaned: orphaned.map(|mark| mark.account).collect(),

@@ -27,7 +27,7 @@ use crate::{
         catalog_record,
         events::Events,
         leases::{self, Leadership, Share, Term},
-        status, watch,
+        status, store_id, watch,
     },
     control::{
         ApiFault, CatalogTending, Control, Effect, Event, Mono, Now, Pass, PassEnded, PassId, PassWork, Setup,
@@ -437,7 +437,13 @@ impl Shell {
                 None
             };
             let found = look::look(&look, &handle).await;
-            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, fault: kept.as_ref().map(fault) }))
+            let id = found.as_ref().ok().filter(|_| look.speaks).and_then(|found| found.id.as_ref());
+            let remembered = match look.record.facts.known.to_remember(id) {
+                Some(id) => store_id::remember(&client, &look.record, id).await.err(),
+                None => None,
+            };
+            let fault = kept.or(remembered).as_ref().map(fault);
+            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, fault }))
         });
     }
 

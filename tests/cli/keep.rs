@@ -25,7 +25,7 @@ pub async fn apply(store: &Path, manifests: &Path, now: Timestamp) {
         let context = loaded.context(key, now);
         let plan = evaluate(&loaded.prepare(key).expect("an account"), &members, &observed, &context).plan;
         let mark = loaded.mark(key);
-        let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
+        let batch = Batch::of(&plan, &mark, now);
         let outcomes = store.apply(&batch, Claim::whole(Epoch::default())).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     }

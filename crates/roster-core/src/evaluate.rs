@@ -22,9 +22,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
     model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
-    plan::{self, Gone, Holding, Mark, Observed, Plan, Policy},
+    plan::{self, Gone, Holding, Mark, Observed, Pause, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
-    state::{AccountAnnotations, AccountFacts, CatalogFacts, MemberFacts, Members, Snapshot},
+    state::{AccountAnnotations, AccountFacts, CatalogFacts, MemberFacts, Members, Snapshot, StoreAnswer},
 };
 
 /// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
@@ -115,12 +115,23 @@ impl Prepared {
         Self { definitions, account, annotations, catalog: snapshot.catalog.clone() }
     }
 
-    fn policy(&self, context: &Context<'_>) -> Policy {
+    /// Returns whether another store was observed than the one that has been used so far.
+    #[must_use]
+    pub fn is_replaced(&self, observed: &Observed) -> bool {
+        let known = self.definitions.store.as_ref().map(|store| &store.known);
+        known.is_some_and(|known| known.judge(observed.store.as_ref()) == StoreAnswer::Replaced)
+    }
+
+    fn policy(&self, observed: &Observed, context: &Context<'_>) -> Policy {
         let defaults = IdentityStoreSpec::default();
         let store = self.definitions.store.as_ref().map_or(&defaults, |store| &store.spec);
         let guarded_roles = self.definitions.guarded_roles().map(|name| RoleName::predefined(name)).collect();
         let mark = context.mark.clone();
-        context.policy(Policy::new(mark, store, &self.account.spec, &self.annotations, guarded_roles, context.now))
+        let mut policy = Policy::new(mark, store, &self.account.spec, &self.annotations, guarded_roles, context.now);
+        if self.is_replaced(observed) {
+            policy.paused = Some(Pause::StoreReplaced);
+        }
+        context.policy(policy)
     }
 }
 
@@ -192,7 +203,7 @@ impl Judged {
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
-    let plan = plan::plan(&judged.desired, observed, &prepared.policy(context));
+    let plan = plan::plan(&judged.desired, observed, &prepared.policy(observed, context));
     Evaluation { judged, plan }
 }
 
@@ -201,14 +212,14 @@ pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed,
 /// judgement is that of [`judge_with`].
 #[must_use]
 pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(context), Gone::Kept)
+    plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Kept)
 }
 
 /// Works out the same for an Account whose deletion waits: besides, people whose Membership is gone are removed, as far as
 /// the guard allows.
 #[must_use]
 pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(context), Gone::Removed)
+    plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Removed)
 }
 
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
@@ -239,6 +250,7 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     let members = held.map(|(email, seen)| (email.clone(), seen.clone())).collect();
     let meant = Observed {
         layout: observed.layout.clone(),
+        store: observed.store.clone(),
         account: observed.account.clone(),
         members,
         member_count: observed.member_count,
@@ -269,7 +281,7 @@ pub fn delete_guarded(
     context: &Context<'_>,
     decided: &BTreeSet<Email>,
 ) -> Plan {
-    let mut policy = prepared.policy(context);
+    let mut policy = prepared.policy(observed, context);
     // Also of an account that does not resolve.
     let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
     let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use roster_core::{
-    contract::{Claim, Outcome, StoreError},
+    contract::{Batch, Claim, Outcome, StoreError},
     model::{Email, Layout, Name, Ranks, Scope},
     plan::{Cause, ObjectKey, Plan},
     resolve::End,
@@ -37,7 +37,7 @@ fn plan(world: &World, store: &MemoryStore) -> Plan {
 }
 
 fn call(world: &World, store: &MemoryStore, plan: Plan) -> Apply {
-    let batch = OwnedBatch { mark: world.mark().clone(), layout: plan.layout, changes: plan.changes, now: NOW };
+    let batch = OwnedBatch::from(&Batch::of(&plan, world.mark(), NOW));
     store.begin(batch, TERM)
 }
 

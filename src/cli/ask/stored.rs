@@ -68,6 +68,7 @@ fn reasons(plan: &Plan) -> BTreeMap<Email, &'static str> {
         let reason = match hold {
             Hold::NotOwned => "what is there is not Roster's, and is left alone",
             Hold::Paused => "store or account are paused",
+            Hold::StoreReplaced => "another store answers than the one that was used so far",
             Hold::Guarded => GUARDED,
             Hold::DriftReported => "somebody changed it there, and such changes are only reported",
         };

@@ -158,7 +158,7 @@ async fn end(
     // Also whom nobody declared: this is somebody's word about a person, not about an object.
     let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), now) };
     let plan = revoke_only(&observed, &[(who.clone(), Revocation { end: End::Blocked, origin })], &context);
-    let batch = Batch { mark: &mark, layout: &plan.layout, changes: &plan.changes, now };
+    let batch = Batch::of(&plan, &mark, now);
     // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
     let outcomes = store.apply(&batch, Claim::whole(Epoch(now.as_microsecond()))).await;
     outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))

@@ -127,6 +127,7 @@ impl Realm {
     pub(super) async fn look(&self, account: &AccountKey, wanted: &Wanted) -> Result<Look, StoreError> {
         let client_id = self.prefix.client_id(account);
         let mut look = Look { client: self.client(&client_id).await?, ..Look::default() };
+        look.observed.store = self.store_id();
         let Some(client) = &look.client else {
             return self.without_client(account, &client_id, wanted, look).await;
         };

@@ -38,7 +38,7 @@ use self::{
 };
 use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
 use crate::{
-    model::{AccountKey, Email, FieldPath, FindingKind, Scope},
+    model::{AccountKey, Email, FieldPath, FindingKind, Name, Scope},
     plan::{Mark, Observed},
 };
 
@@ -130,6 +130,10 @@ impl Store for KeycloakStore {
         let counts = stream::iter(ids).map(|id| async move { self.realm.member_count(&id).await });
         let counts: Vec<u64> = counts.buffer_unordered(CONCURRENCY).try_collect().await?;
         Ok(Totals { accounts, members: counts.iter().sum() })
+    }
+
+    async fn id(&self) -> Result<Option<Name>, StoreError> {
+        Ok(self.realm.store_id())
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {

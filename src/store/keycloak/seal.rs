@@ -30,7 +30,11 @@ use super::{
     note::Entry,
     realm::Realm,
 };
-use crate::{model::Email, store::StoreError};
+use crate::{
+    contract::hex,
+    model::{Email, Name},
+    store::StoreError,
+};
 
 /// The client that keeps the key. It has no slash, so that no account has this name.
 pub(super) const KEEPER: &str = "roster-seal";
@@ -68,6 +72,12 @@ impl Seal {
         hmac::verify(&self.key, &self.message(user, address), &tag).is_ok()
     }
 
+    /// Returns an id that tells this realm from another one, or from one that was made anew. It does not reveal the key.
+    fn store_id(&self) -> Name {
+        let tag = hmac::sign(&self.key, &self.message("store id", ""));
+        Name::from(hex(tag.as_ref().get(..16).unwrap_or_default()))
+    }
+
     /// Puts texts together with their lengths, so that no two rows of texts look the same.
     fn message(&self, user: &str, address: &str) -> Vec<u8> {
         let texts = ["roster seal 1", &self.realm, user, address];
@@ -76,6 +86,11 @@ impl Seal {
 }
 
 impl Realm {
+    /// Returns the id of the realm as a store: made with the key, and lost with it.
+    pub(super) fn store_id(&self) -> Option<Name> {
+        self.seal.as_ref().map(Seal::store_id)
+    }
+
     /// Returns an entry with the seal for a user, where it is certain that the address is theirs.
     pub(super) fn sealed(&self, mut entry: Entry, user: &UserRepresentation) -> Entry {
         let certain = self.is_certain(user, &entry.address);

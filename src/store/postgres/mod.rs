@@ -22,7 +22,7 @@ use super::{
     sql::{self, Failed},
 };
 use crate::{
-    model::{AccountKey, Email, Scope},
+    model::{AccountKey, Email, Name, Scope},
     plan::{Mark, Observed},
 };
 
@@ -128,6 +128,11 @@ impl Store for PostgresStore {
     async fn totals(&self) -> Result<Totals, StoreError> {
         let totals = async { sql::totals(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
         totals.await.map_err(|error| self.failed("counting accounts and members", &error))
+    }
+
+    async fn id(&self) -> Result<Option<Name>, StoreError> {
+        let id = async { sql::id(&mut PostgresSession(&mut *self.pool.acquire().await?)).await };
+        id.await.map_err(|error| self.failed("reading the store's id", &error))
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {

@@ -144,6 +144,7 @@ fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
         Read::Keys => sqlx::query(sql::KEYS),
         Read::WithAccess(who, now) => sqlx::query(sql::WITH_ACCESS).bind(who).bind(now),
         Read::Totals => sqlx::query(sql::TOTALS),
+        Read::StoreId => sqlx::query(sql::STORE_ID),
         Read::Account(key) => sqlx::query(sql::ACCOUNT).bind(key),
         Read::Whole(table, account) => sqlx::query(select(table).0).bind(account),
         Read::Named(table, account, names) => sqlx::query(select(table).1).bind(account).bind(names),

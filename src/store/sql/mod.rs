@@ -14,7 +14,7 @@ use self::{
 };
 pub(super) use self::{
     audit::{query, verify},
-    read::{accounts, keys, observe, totals, with_access},
+    read::{accounts, id, keys, observe, totals, with_access},
     session::{Cells, Read, Session, Table, Take, Write},
     write::{Failed, apply, raise_fence},
 };

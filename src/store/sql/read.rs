@@ -89,6 +89,17 @@ pub(in crate::store) async fn with_access(
     Ok(found)
 }
 
+/// The store's own id.
+pub(in crate::store) async fn id(session: &mut dyn Session) -> Result<Option<Name>, sqlx::Error> {
+    let mut id = None;
+    let mut take = |row: &dyn Cells| {
+        id = row.text(0)?.map(Name::from);
+        Ok(())
+    };
+    session.each(Read::StoreId, &mut take).await?;
+    Ok(id)
+}
+
 /// Numbers of the whole store.
 pub(in crate::store) async fn totals(session: &mut dyn Session) -> Result<Totals, sqlx::Error> {
     let number = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
@@ -145,6 +156,7 @@ pub(super) async fn observed(
             content = Some(account.content(observed.layout.clone()));
         }
         mark = MarkRow::new(row.integer(8)?, row.bytes(9)?.as_deref());
+        observed.store = row.text(11)?.map(Name::from);
         observed.approvals = u64::try_from(row.integer(10)?.unwrap_or(0)).unwrap_or(0);
         Ok(())
     };

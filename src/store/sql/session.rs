@@ -41,11 +41,13 @@ pub(in crate::store) enum Read<'a> {
     Keys,
     /// Members with these addresses who have access at this second, or will have: account's key, address.
     WithAccess(&'a [String], i64),
+    /// The store's own id: id.
+    StoreId,
     /// Number of accounts, of members.
     Totals,
     /// An account by key: its number, its members, display name, catalog, owner, parent, number of its sections, their
-    /// levels as JSON, number of the mark's owner, fingerprint, number of approvals used up. Display name is absent where
-    /// its row is.
+    /// levels as JSON, number of the mark's owner, fingerprint, number of approvals used up, the store's id. There is
+    /// one row in any case; the number is absent where nothing of the account is there, display name where its row is.
     Account(&'a str),
     /// All of an account's rows in a table, and the marks whose rows are gone: name, number of the mark's owner,
     /// fingerprint, ranks, then title, or a member's other columns. Ranks are absent where the row is.

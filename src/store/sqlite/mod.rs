@@ -25,7 +25,7 @@ use super::{
     sql::{self, Failed},
 };
 use crate::{
-    model::{AccountKey, Email, Scope},
+    model::{AccountKey, Email, Name, Scope},
     plan::{Mark, Observed},
 };
 
@@ -90,6 +90,12 @@ impl Store for SqliteStore {
         self.file.check()?;
         let totals = async { sql::totals(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
         totals.await.map_err(|error| self.file.failed("counting accounts and members", &error))
+    }
+
+    async fn id(&self) -> Result<Option<Name>, StoreError> {
+        self.file.check()?;
+        let id = async { sql::id(&mut SqliteSession(&mut *self.readers.acquire().await?)).await };
+        id.await.map_err(|error| self.file.failed("reading the store's id", &error))
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {

@@ -17,13 +17,15 @@ pub(super) const ACCOUNT: &str = concat!(
         ",
     ladders!(),
     ",
-        k.owner_id, k.fingerprint, i.approvals
-    FROM account_ids i
+        k.owner_id, k.fingerprint, i.approvals, o.store
+    FROM (SELECT (SELECT id FROM store_id) AS store) o
+    LEFT JOIN account_ids i ON i.key = ?1
     LEFT JOIN accounts a ON a.id = i.id
     LEFT JOIN layouts y ON y.id = a.layout_id
-    LEFT JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
-    WHERE i.key = ?1"
+    LEFT JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''"
 );
+
+pub(super) const STORE_ID: &str = "SELECT id FROM store_id";
 
 /// A whole account's rows of one kind, then the marks whose rows are gone; and, for some names, both at once. The order of
 /// the joins is fixed: what is asked for finds its rows, never the other way around.

@@ -34,7 +34,7 @@ pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> 
         policy.holds_windows = store.capabilities().time_windows;
         layouts.push((key.clone(), judged.desired.layout.clone()));
         let plan = roster_core::testing::plan(&judged.desired, &Observed::default(), &policy);
-        let batch = Batch { mark: &policy.mark, layout: &plan.layout, changes: &plan.changes, now: NOW };
+        let batch = Batch::of(&plan, &policy.mark, NOW);
         assert!(store.apply(&batch, TERM).await.iter().all(Result::is_ok));
         let observed = store.observe(key, &roster::model::Scope::Account, NOW).await.unwrap();
         assert_eq!(roster_core::testing::plan(&judged.desired, &observed, &policy).changes, [], "{key}");

@@ -230,7 +230,10 @@ impl<'p> Site<'p> {
     /// Waits for an event about an object, and gives its note.
     #[track_caller]
     pub fn event(&self, kind: &str, name: &str, reason: &str) -> impl Future<Output = String> + use<> {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), self.name());
+        // Events about what is of the whole cluster are in the namespace `default`.
+        let of_cluster = matches!(kind, "IdentityStore" | "PermissionCatalog");
+        let namespace = if of_cluster { "default" } else { self.name() };
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("the event {reason} on {kind} {name}");
         let (kind, name, reason) = (kind.to_owned(), name.to_owned(), reason.to_owned());
         eventually_or(PATIENCE, what, async move || {

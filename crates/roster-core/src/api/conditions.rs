@@ -150,6 +150,8 @@ pub enum SyncReason {
     NotSupportedByStore,
     /// The store or the account is paused.
     Paused,
+    /// Another or an empty store answers where a known one was.
+    StoreReplaced,
     /// This release sends no invitations.
     NotDelivered,
     /// This release checks nobody's authority.

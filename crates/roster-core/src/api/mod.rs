@@ -51,5 +51,9 @@ pub const APPROVE_REMOVAL_ANNOTATION: &str = "roster.dev/approve-removal";
 pub const ROLLOUT_ANNOTATION: &str = "roster.dev/rollout";
 /// Annotation on the record of a catalog's revision (a ConfigMap of the controller's): the catalog.
 pub const CATALOG_ANNOTATION: &str = "roster.dev/catalog";
+/// Annotation on an IdentityStore, written by the controller: id of the store that has been used so far.
+pub const STORE_ID_ANNOTATION: &str = "roster.dev/store-id";
+/// Annotation on an IdentityStore: the id from the `StoreReplaced` message lets the store that answers be used from now on.
+pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 /// Annotation on an Account: any new value asks for a whole check now.
 pub const RECONCILE_AT_ANNOTATION: &str = "roster.dev/reconcile-at";

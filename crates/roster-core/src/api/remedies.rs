@@ -77,7 +77,7 @@ impl InvalidReason {
 
 impl SyncReason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::InSync,
         Self::Applied,
         Self::DriftReported,
@@ -87,6 +87,7 @@ impl SyncReason {
         Self::RemovalGuarded,
         Self::NotSupportedByStore,
         Self::Paused,
+        Self::StoreReplaced,
         Self::NotDelivered,
         Self::NotEnforced,
     ];
@@ -110,6 +111,9 @@ impl SyncReason {
             Self::NotSupportedByStore => Some("ask for what this backend can hold"),
             Self::Paused => Some("take spec.paused of the store or the annotation roster.dev/paused away"),
             Self::NotDelivered => Some("create a Membership, or wait for a release that sends invitations"),
+            Self::StoreReplaced => Some(
+                "restore the former store, or annotate the IdentityStore with roster.dev/approve-store: <the new id>",
+            ),
             Self::NotEnforced => Some("do not rely on enforcement: take it away until a release has the webhook"),
         }
     }

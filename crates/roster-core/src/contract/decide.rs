@@ -48,6 +48,9 @@ pub fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
 }
 
 fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
+    if batch.store.is_some() && batch.store != there.store.as_ref() {
+        return Err(StoreError::Conflict("another store answers than the one that was observed".to_owned()));
+    }
     let account = batch.changes.iter().find(|change| change.object == ObjectKey::Account);
     let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
     let layout = match put {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{AuditQuery, AuditRecord, Claim, Outcome, StoreError};
 use crate::{
-    model::{AccountKey, Email, FieldPath, FindingKind, Layout, Scope},
-    plan::{Change, Mark, Observed},
+    model::{AccountKey, Email, FieldPath, FindingKind, Layout, Name, Scope},
+    plan::{Change, Mark, Observed, Plan},
 };
 
 /// Abilities of a backend.
@@ -50,13 +50,21 @@ pub struct Batch<'a> {
     pub mark: &'a Mark,
     /// Layout of the ranks in the changes.
     pub layout: &'a Layout,
+    /// Id of the store that was observed: another one refuses the batch; absent where any takes it.
+    pub store: Option<&'a Name>,
     /// The changes, in the order in which a store makes them.
     pub changes: &'a [Change],
     /// Time of the pass, for the audit.
     pub now: Timestamp,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// Returns the batch of all changes of a plan.
+    #[must_use]
+    pub fn of(plan: &'a Plan, mark: &'a Mark, now: Timestamp) -> Self {
+        Self { mark, layout: &plan.layout, store: plan.store.as_ref(), changes: &plan.changes, now }
+    }
+
     /// Returns the outcomes of a batch that fails as a whole: this error for each change.
     #[must_use]
     pub fn refused(&self, error: &StoreError) -> Vec<Outcome> {
@@ -99,7 +107,14 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
-    /// Returns the content of an account within the scope. Removals counted by the guard are reported if they are not
+    /// Returns the id of this store: made with it, kept for as long as it is the same one, and never given to another. A
+    /// backup that is restored keeps it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn id(&self) -> Result<Option<Name>, StoreError>;
+
+    /// Returns the content of an account within the scope, with the store's id. Removals counted by the guard are reported if they are not
     /// older than `since`.
     ///
     /// # Errors

@@ -68,8 +68,14 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     let decided_before = |error| (error, work.decided.clone());
     world.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
     let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
+    let prepared = world.step("resolve", || reconcile::prepared(&work.meanwhile));
+    if prepared.is_replaced(&observed) {
+        // What is to be removed is in the store that was used so far.
+        let why = "another store answers than the one that was used so far; the deletion waits for that one, or until \
+                   somebody approves this one on the IdentityStore";
+        return Err(decided_before(StoreError::Unavailable(why.to_owned())));
+    }
     let plan = world.step("plan", || {
-        let prepared = reconcile::prepared(&work.meanwhile);
         let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), now) };
         let judged = judge(&prepared, &work.meanwhile.objects.members(), &context);
         evaluate::delete_guarded(&prepared, &judged, &observed, &context, &work.decided)
@@ -81,7 +87,7 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
         return Ok(Removal::Done(0));
     }
     let decided = |error| (error, plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect());
-    let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &plan.changes, now };
+    let batch = Batch::of(&plan, &pass.mark, now);
     let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;
     Ok(Removal::Done(made.len() as u64))

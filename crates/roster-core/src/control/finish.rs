@@ -84,7 +84,11 @@ impl Control {
             only_ends,
             guarded: _,
             holds,
+            replaced,
         } = report;
+        if replaced {
+            self.note_replaced(&running.store, now);
+        }
         let ended = match ended(&end) {
             // It is known by now.
             Ended::Waits if self.lists.are_complete() && !self.shards.has_only_ends(self.shard_of(key)) => {

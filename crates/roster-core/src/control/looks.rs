@@ -16,7 +16,7 @@ use crate::{
     model::{AccountKey, Email, KindName, Name, ObjectRef},
     report::{self, Detail, StoreFound},
     resolve::Origin,
-    state::{Record, StoreFacts, WatchEvent},
+    state::{Record, StoreAnswer, StoreFacts, WatchEvent},
 };
 
 /// The numbers of a store are brought up to date this often while things change.
@@ -27,6 +27,10 @@ pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
 pub(super) struct Looks {
     due: BTreeMap<ObjectRef, Mono>,
     running: BTreeMap<ObjectRef, Look>,
+    /// IdentityStores in the place of whose store another one was found.
+    replaced: BTreeSet<Name>,
+    /// Those of them of which it was told, with the id that was found.
+    told: BTreeMap<Name, Option<Name>>,
 }
 
 /// A look that runs.
@@ -99,10 +103,10 @@ impl Control {
     pub(super) fn start_looks(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.shards.leads() {
             // Of catalogs and stores another replica speaks; but who is blocked, each finds in its own accounts.
-            let (index, Looks { due, running }) = (&self.index, &mut self.looks);
+            let (index, Looks { due, running, replaced, .. }) = (&self.index, &mut self.looks);
             let blocks = |object: &ObjectRef| {
                 let store = index.stores.get(&object.name).filter(|_| object.kind == KindName::IdentityStore);
-                store.is_some_and(|store| !store.facts.blocked.is_empty())
+                store.is_some_and(|store| !store.facts.blocked.is_empty() || replaced.contains(&object.name))
             };
             due.retain(|object, _| running.contains_key(object) || blocks(object));
         }
@@ -156,6 +160,7 @@ impl Control {
         self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
         let Some(StoreKnown { record, users, settled }) = look.store else { return };
         if let Ok(found) = found {
+            self.note_answer(&record, found, now);
             self.end_blocked(&record, &found.blocked_with_access, now);
         }
         if fault.is_some() || found.is_err() {
@@ -165,12 +170,40 @@ impl Control {
         if !self.shards.leads() {
             return;
         }
+        if let Ok(found) = found {
+            let used = report::store_used(&record, found).filter(|_| fault.is_none());
+            let replaced = report::store_replaced(&record, found);
+            let told = match &replaced {
+                Some(_) => self.looks.told.insert(object.name.clone(), found.id.clone()),
+                None => self.looks.told.remove(&object.name),
+            };
+            let replaced = replaced.filter(|_| told.as_ref() != Some(&found.id));
+            self.outbox.extend(used.into_iter().chain(replaced).map(Effect::Tell));
+        }
         let report = report::store(&record, users, settled, found.as_ref());
         self.note_reached(&object.name, &report);
         if let Detail::Store { blocked_in_force, .. } = report.detail {
             self.say_in_force(&object.name, blocked_in_force);
         }
         self.say(object, report, StatusLane::Bulk, Duration::ZERO, now);
+    }
+
+    /// Notes which store answers. Where another one does, it is looked at again soon; once it does no longer, all accounts
+    /// are looked at, since what was done meanwhile was done in another store.
+    fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
+        if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
+            self.looks.replaced.insert(store.name.clone());
+            self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
+        } else if self.looks.replaced.remove(&store.name) {
+            self.announced(&store.name, None, now);
+        }
+    }
+
+    /// Notes that a pass found another store than the one that is known.
+    pub(super) fn note_replaced(&mut self, store: &Name, now: Now) {
+        if self.looks.replaced.insert(store.clone()) {
+            self.look(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
+        }
     }
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.

@@ -205,7 +205,7 @@ async fn apply<W: World>(
             changes.to_mut().retain(|change| change.object.person().is_none_or(|email| !out.contains(email)));
             left_out.extend(out);
         }
-        let batch = Batch { mark: &pass.mark, layout: &plan.layout, changes: &changes, now: objects.now };
+        let batch = Batch { changes: &changes, ..Batch::of(&plan, &pass.mark, objects.now) };
         let made = match &refused {
             Some(error) => Ok(batch.refused(error)),
             None if changes.is_empty() => Ok(Vec::new()),

@@ -169,7 +169,7 @@ mod tests {
         for cause in causes {
             assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
         }
-        for hold in [Hold::NotOwned, Hold::Paused, Hold::Guarded, Hold::DriftReported] {
+        for hold in [Hold::NotOwned, Hold::Paused, Hold::StoreReplaced, Hold::Guarded, Hold::DriftReported] {
             assert_eq!(serde_json::to_value(hold).unwrap(), hold.as_str());
         }
     }

@@ -24,7 +24,9 @@ pub(crate) fn guarded_deletion(ends: &Ends, observed: &Observed, policy: &Policy
     let last = guard::held_roles(&people, observed, policy).into_iter().next();
     match guard::check(&people, last, observed, true, policy) {
         GuardDecision::Pass | GuardDecision::Approved => plan,
-        GuardDecision::Hold(guarded) => Plan { layout: plan.layout, guarded: Some(guarded), ..Plan::default() },
+        GuardDecision::Hold(guarded) => {
+            Plan { store: plan.store, layout: plan.layout, guarded: Some(guarded), ..Plan::default() }
+        }
     }
 }
 
@@ -32,7 +34,7 @@ pub(crate) fn guarded_deletion(ends: &Ends, observed: &Observed, policy: &Policy
 /// of its own container; what another cluster has marked stays, and keeps the container.
 pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
     let ours = |seen: Option<&Mark>| ownership(seen, mark) == Ownership::Ours;
-    let mut plan = Plan { layout: observed.layout.clone(), ..Plan::default() };
+    let mut plan = Plan { store: observed.store.clone(), layout: observed.layout.clone(), ..Plan::default() };
     let account_is_ours = observed.account.as_ref().is_some_and(|seen| ours(seen.mark.as_ref()));
     let mut foreign = false;
     let mut remove = |object: ObjectKey, seen: Option<&Mark>, phase: Phase| {

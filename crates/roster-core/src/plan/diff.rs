@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Phase, Policy, Seen,
+    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Pause, Phase, Policy, Seen,
     drift::{self, Differs},
     ends::{self, Gone},
     fingerprint::Fingerprinted,
@@ -13,13 +13,15 @@ use super::{
 };
 use crate::{
     api::DriftPolicy,
-    model::{Email, Layout, Scope},
+    model::{Email, Layout, Name, Scope},
     resolve::{Access, AccountContent, Desired, DesiredDefinitions, MemberContent, Origin, Window},
 };
 
 /// What is to be done, and what is to be said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Id of the store that was observed; absent where it has none. No other store takes the changes.
+    pub store: Option<Name>,
     /// The changes, in the order in which a store should make them.
     pub changes: Vec<Change>,
     /// What ranks in `changes` mean: the layout the store has once the changes are made. A store that keeps ranks brings
@@ -38,6 +40,8 @@ pub struct Plan {
     pub owner_kept: Option<Email>,
     /// The scope is too small for what is to be done: plan again for the whole account.
     pub needs_account: bool,
+    /// Whether another store was observed than the one that has been used so far.
+    pub replaced: bool,
     pub(super) widens: bool,
 }
 
@@ -48,6 +52,8 @@ pub enum Hold {
     NotOwned,
     /// Store or account are paused.
     Paused,
+    /// Another store answers than the one that is known.
+    StoreReplaced,
     /// The removal guard holds it back.
     Guarded,
     /// It differs and the policy is to report.
@@ -55,12 +61,19 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Returns whether grants and definitions wait, whatever the object.
+    #[must_use]
+    pub const fn is_pause(self) -> bool {
+        matches!(self, Self::Paused | Self::StoreReplaced)
+    }
+
     /// Returns the word that reports have for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotOwned => "NotOwned",
             Self::Paused => "Paused",
+            Self::StoreReplaced => "StoreReplaced",
             Self::Guarded => "Guarded",
             Self::DriftReported => "DriftReported",
         }
@@ -159,7 +172,13 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
         Waiting::Yes(owner) => (true, owner.clone()),
     };
     let whole = desired.definitions.is_some() || waits;
-    let plan = Plan { layout: layout.clone(), owner_kept, ..Plan::default() };
+    let plan = Plan {
+        store: observed.store.clone(),
+        layout: layout.clone(),
+        replaced: policy.paused == Some(Pause::StoreReplaced),
+        owner_kept,
+        ..Plan::default()
+    };
     let observed = observed.as_ref();
     let owner = stored.account.as_ref().map(|seen| ownership(seen.mark.as_ref(), &policy.mark));
     let account_is_ours = owner == Some(Ownership::Ours);
@@ -328,7 +347,7 @@ impl Planner<'_> {
             DiffOutcome::Drifted => {
                 let observed = seen.and_then(|seen| seen.content.as_ref());
                 let entries = drift::entries(&object, desired, observed, self.layout());
-                let corrected = self.policy.drift == DriftPolicy::Correct && !self.policy.paused;
+                let corrected = self.policy.drift == DriftPolicy::Correct && self.policy.paused.is_none();
                 self.plan.drift.push(Drift { object: object.clone(), entries, corrected });
                 if self.policy.drift == DriftPolicy::Report {
                     self.plan.holds.insert(object, Hold::DriftReported);
@@ -338,8 +357,8 @@ impl Planner<'_> {
             }
             DiffOutcome::Put(cause) => cause,
         };
-        if self.policy.paused {
-            self.plan.holds.insert(object, Hold::Paused);
+        if let Some(pause) = self.policy.paused {
+            self.plan.holds.insert(object, pause.hold());
             return;
         }
         self.plan.changes.push(Change {
@@ -355,8 +374,8 @@ impl Planner<'_> {
     }
 
     fn demolish(&mut self, object: ObjectKey) {
-        if self.policy.paused {
-            self.plan.holds.insert(object, Hold::Paused);
+        if let Some(pause) = self.policy.paused {
+            self.plan.holds.insert(object, pause.hold());
             return;
         }
         self.plan.changes.push(Change::removal(object, Cause::Unwanted, Phase::Demolish));

@@ -218,6 +218,14 @@ impl Planner<'_> {
         }
     }
 
+    /// What is left of a member's access where nothing is granted: within `limit`, and within its own time also where the
+    /// store would not see to that; nothing where that is what is there.
+    fn left(&self, before: &MemberContent, limit: Option<&MemberContent>) -> Option<MemberContent> {
+        let left = limit.map_or_else(|| before.clone(), |limit| limited(before.clone(), limit));
+        let left = self.in_force(Some(Cow::Owned(left)), None)?.into_owned();
+        (left != *before).then_some(left)
+    }
+
     fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
         let Put { target, had, before, cause, mut exact } = put;
         let seen = self.stored.members.get(email).and_then(|seen| seen.fingerprint);
@@ -227,17 +235,20 @@ impl Planner<'_> {
         let widens = before.is_none_or(|before| !is_within(&written, before));
         let mut fingerprint = target.fingerprint(self.layout());
         let ends = before.is_some_and(|before| written.ended.is_some() && written.ended != before.ended);
-        if self.policy.paused && !ends && (widens || !narrows) {
+        if let Some(pause) = self.policy.paused
+            && !ends
+            && (widens || !narrows)
+        {
             // Grants wait; what narrows at the same time does not.
-            self.plan.holds.insert(object.clone(), Hold::Paused);
+            self.plan.holds.insert(object.clone(), pause.hold());
             if let Some(drift) = self.plan.drift.iter_mut().rfind(|drift| drift.object == object) {
                 drift.corrected = false;
             }
-            let Some(before) = before.filter(|_| narrows) else {
+            let Some(left) = before.and_then(|before| self.left(before, narrows.then_some(&written))) else {
                 self.plan.kept.insert(email.clone(), before.cloned());
                 return;
             };
-            written = limited(before.clone(), &written);
+            written = left;
             exact = false;
             fingerprint = written.fingerprint(self.layout());
         }

@@ -27,4 +27,4 @@ pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
 pub use members::limited;
 pub use observed::{FILES, Mark, Observed, RecentRemoval, Seen};
-pub use policy::{GUARD_WINDOW, GuardPolicy, Holding, Policy};
+pub use policy::{GUARD_WINDOW, GuardPolicy, Holding, Pause, Policy};

@@ -56,6 +56,8 @@ pub struct Seen<C> {
 /// whole account, and members as far as the scope goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
+    /// Id of the store; absent where it has none.
+    pub store: Option<Name>,
     /// What ranks mean in the store: the layout of the account as it is there, empty where it is not.
     pub layout: Layout,
     /// The account.
@@ -92,6 +94,7 @@ impl Observed {
             })
             .collect();
         Self {
+            store: None,
             layout: layout.clone(),
             account: Some(applied(&definitions.account, layout, mark)),
             roles: definitions.roles.iter().map(|(name, (c, _))| (name.clone(), applied(c, layout, mark))).collect(),
@@ -111,6 +114,7 @@ impl Observed {
             return Cow::Borrowed(self);
         }
         Cow::Owned(Self {
+            store: self.store.clone(),
             layout: to.clone(),
             account: self.account.clone(),
             roles: rows(&self.roles, from, to),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Mark;
+use super::{Hold, Mark};
 use crate::{
     api::{AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::RoleName,
@@ -28,8 +28,8 @@ pub struct Policy {
     pub drift: DriftPolicy,
     /// What to do about members nobody declared.
     pub unmanaged: Unmanaged,
-    /// Grants, definitions and corrections wait; revocations do not.
-    pub paused: bool,
+    /// Why grants, definitions and corrections wait, if they do; revocations do not.
+    pub paused: Option<Pause>,
     /// When removals are held back.
     pub guard: GuardPolicy,
     /// Whether the store evaluates start and expiry by itself. Where it does not, whoever has no access now holds no
@@ -56,7 +56,7 @@ impl Policy {
             is_declared: true,
             drift: settings.drift,
             unmanaged: settings.unmanaged,
-            paused: store.paused || annotations.paused,
+            paused: (store.paused || annotations.paused).then_some(Pause::Asked),
             guard: GuardPolicy {
                 maximum_percent: settings.maximum_percent,
                 minimum_count: settings.minimum_count,
@@ -71,7 +71,27 @@ impl Policy {
 
     /// Tells every difference and corrects none: for who only wants to know.
     pub(crate) fn only_reporting(self) -> Self {
-        Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: false, ..self }
+        Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: None, ..self }
+    }
+}
+
+/// Why grants, definitions and corrections wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Somebody paused the store or the account.
+    Asked,
+    /// Another store answers than the one that is known.
+    StoreReplaced,
+}
+
+impl Pause {
+    /// Returns the reason why an object is held back.
+    #[must_use]
+    pub const fn hold(self) -> Hold {
+        match self {
+            Self::Asked => Hold::Paused,
+            Self::StoreReplaced => Hold::StoreReplaced,
+        }
     }
 }
 

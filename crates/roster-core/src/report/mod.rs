@@ -21,4 +21,4 @@ pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};
 pub use status::{AccessReport, Detail, DriftReport, Report, Synced, Waits};
-pub use store::{StoreFound, store};
+pub use store::{StoreFound, store, store_replaced, store_used};

@@ -24,6 +24,10 @@ pub enum NoticeReason {
     AccessBegan,
     /// A member has no access any more.
     AccessEnded,
+    /// A store is used from now on: for the first time, or in place of another one.
+    StoreUsed,
+    /// Another store answers than the one that was used so far.
+    StoreReplaced,
     /// The object's spec cannot be read.
     Unreadable,
 }

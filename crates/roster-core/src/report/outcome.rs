@@ -70,6 +70,8 @@ pub struct PassReport {
     /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
     /// not judge the whole account.
     pub holds: Option<bool>,
+    /// Whether another store answered than the one that has been used so far.
+    pub replaced: bool,
 }
 
 /// How a pass ended.
@@ -137,6 +139,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         only_ends: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(_), .. }))),
         guarded: None,
         holds: None,
+        replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),
     };
     if let Ok(Some(done)) = result {
         outcome.guarded.clone_from(&done.plan.guarded);
@@ -287,6 +290,12 @@ impl<'a> Outcomes<'a> {
             Hold::Paused => {
                 (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
             }
+            Hold::StoreReplaced => (
+                SyncReason::StoreReplaced,
+                "another store answers than the one that was used so far; only revocations are made until somebody approves \
+                 it on the IdentityStore"
+                    .to_owned(),
+            ),
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
@@ -403,7 +412,7 @@ impl<'a> Outcomes<'a> {
             report = report.unsynced(reason, message);
         } else if let Some(message) = self.not_owned(pass, judged).filter(|_| !matches!(report.synced, Synced::No(_))) {
             report = report.unsynced(SyncReason::NotOwned, message);
-        } else if let Some(hold) = self.plan.holds.values().find(|hold| **hold == Hold::Paused) {
+        } else if let Some(hold) = self.plan.holds.values().find(|hold| hold.is_pause()) {
             let (reason, message) = self.hold(*hold, &ObjectKey::Account);
             report = report.unsynced(reason, message);
         }

@@ -2,20 +2,22 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Detail, Report, Synced, Waits, failure};
+use super::{Detail, Notice, NoticeReason, Report, Synced, Waits, failure};
 use crate::{
     api::{
-        SyncReason,
+        APPROVE_STORE_ANNOTATION, SyncReason,
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     contract::StoreError,
-    model::{AccountKey, Email, FieldPath, FindingKind, FindingsBuilder, KindName},
-    state::{Record, StoreFacts},
+    model::{AccountKey, Email, FieldPath, FindingKind, FindingsBuilder, KindName, Name},
+    state::{Record, StoreAnswer, StoreFacts},
 };
 
 /// Content of a store as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct StoreFound {
+    /// Its id; absent where it has none.
+    pub id: Option<Name>,
     /// Accounts kept in it.
     pub accounts: u64,
     /// Members kept in it, over all accounts.
@@ -32,6 +34,55 @@ pub struct StoreFound {
     pub advice: Vec<(FieldPath, FindingKind)>,
 }
 
+/// Returns a number with its noun, in the plural where that is right.
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns what to do about a store that is not the one that was used so far.
+fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
+    let known = record.facts.known.id.as_deref().unwrap_or_default();
+    let content = match (found.accounts, found.members) {
+        (0, 0) => "which is empty".to_owned(),
+        (accounts, members) => format!("which holds {} and {}", plural(accounts, "account"), plural(members, "member")),
+    };
+    match &found.id {
+        Some(id) => format!(
+            "store {known} was used so far, and now store {id} answers, {content}; nothing is granted, and only revocations \
+             are made. Restore the former store or, if this one is right: kubectl annotate --overwrite identitystore {} \
+             {APPROVE_STORE_ANNOTATION}={id}",
+            record.name
+        ),
+        None => format!(
+            "store {known} was used so far, and now a store without an id answers, {content}; nothing is granted, and only \
+             revocations are made. Restore the former store"
+        ),
+    }
+}
+
+/// Returns what to tell of a store that is used from now on.
+#[must_use]
+pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
+    let id = record.facts.known.to_remember(found.id.as_ref())?;
+    let content = match (found.accounts, found.members) {
+        (0, 0) => "it is empty".to_owned(),
+        (accounts, members) => format!("it holds {} and {}", plural(accounts, "account"), plural(members, "member")),
+    };
+    let note = match &record.facts.known.id {
+        None => format!("store {id} is used for the first time; {content}"),
+        Some(known) => format!("store {id} is used in place of store {known}, as approved; {content}"),
+    };
+    Some(Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note))
+}
+
+/// Returns what to tell of a store that is not the one that was used so far.
+#[must_use]
+pub fn store_replaced(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
+    let is_replaced = record.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced;
+    let about = record.reference(KindName::IdentityStore);
+    is_replaced.then(|| Notice::new(about, &record.meta, NoticeReason::StoreReplaced, replaced(record, found)))
+}
+
 /// Reports on a store. `users` is the number of accounts that use it; `settled`, whether every account was reconciled
 /// since the IdentityStore last changed.
 #[must_use]
@@ -44,11 +95,13 @@ pub fn store(
     let generation = record.facts.generation;
     let mut report = match found {
         Ok(found) => {
+            let is_replaced = record.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced;
             let detail = Detail::Store {
                 accounts: Some(found.accounts),
                 members: Some(found.members),
                 orphaned: found.orphaned.iter().take(MAX_ORPHANED_ACCOUNTS).map(ToString::to_string).collect(),
-                blocked_in_force: (settled && found.blocked_with_access.is_empty()).then_some(generation),
+                blocked_in_force: (settled && !is_replaced && found.blocked_with_access.is_empty())
+                    .then_some(generation),
                 blocked_with_access: found
                     .blocked_with_access
                     .iter()
@@ -64,7 +117,9 @@ pub fn store(
             }
             let mut report = Report::new(generation, detail).with_findings(findings.finish());
             report.synced = Synced::Yes { applied: false };
-            if record.facts.spec.paused {
+            if is_replaced {
+                report = report.unsynced(SyncReason::StoreReplaced, replaced(record, found));
+            } else if record.facts.spec.paused {
                 report =
                     report.unsynced(SyncReason::Paused, "spec.paused: grants and definitions wait; revocations do not");
             }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Annotations;
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, limits::MAX_LABEL,
+        APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION,
+        ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL,
     },
     model::KindName,
 };
@@ -17,8 +18,8 @@ pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<
     let known: &[&str] = match kind {
         KindName::Account => &[PAUSED_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, RECONCILE_AT_ANNOTATION],
         KindName::PermissionCatalog => &[ROLLOUT_ANNOTATION],
+        KindName::IdentityStore => &[STORE_ID_ANNOTATION, APPROVE_STORE_ANNOTATION],
         KindName::Namespace
-        | KindName::IdentityStore
         | KindName::Role
         | KindName::UserGroup
         | KindName::Membership

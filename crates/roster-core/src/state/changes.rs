@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    AccountEntry, AccountFacts, Impact, Index, MemberFacts, Meta, NamespaceRecord, Object, Record, StoreFacts,
-    index::Key,
+    AccountEntry, AccountFacts, Impact, Index, KnownStore, MemberFacts, Meta, NamespaceRecord, Object, Record,
+    StoreFacts, index::Key,
 };
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef};
 
@@ -195,6 +195,11 @@ impl Index {
             return;
         }
         impacts.push(Impact::Store(name.clone()));
+        // The store's id is written down at its first use, and changes nothing for anybody.
+        let only_known = before.as_ref().is_some_and(|before| {
+            let is_first = before.facts.known == KnownStore::default() && facts.known.approved.is_none();
+            is_first && StoreFacts { known: facts.known.clone(), ..(*before.facts).clone() } == *facts
+        });
         let only_blocked = before.as_ref().is_some_and(|before| {
             let blocked =
                 |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
@@ -211,7 +216,7 @@ impl Index {
         let is_in = |entry: &AccountEntry| {
             entry.object.as_ref().is_some_and(|object| object.facts.spec.store_ref.name == *name)
         };
-        if only_blocked {
+        if only_blocked || only_known {
             let users = self.accounts.values_mut().filter(|entry| is_in(entry));
             users.for_each(|entry| entry.redefine(&mut self.revisions));
         } else {

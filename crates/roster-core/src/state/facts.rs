@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
+use super::KnownStore;
 use crate::{
     api::{
         AccountSpec, IdentityStoreSpec, InvitationSpec, ManagedAccounts, MembershipSpec, PermissionCatalogSpec,
@@ -232,6 +233,8 @@ pub struct StoreFacts {
     pub spec: IdentityStoreSpec,
     /// Blocked addresses, in canonical form.
     pub blocked: HashMap<Email, Option<String>>,
+    /// The store behind it, as its annotations know it.
+    pub known: KnownStore,
 }
 
 impl StoreFacts {
@@ -243,6 +246,12 @@ impl StoreFacts {
             .iter()
             .filter_map(|user| Some((Email::parse(&user.email).ok()?, user.reason.clone())))
             .collect();
-        Self { name, generation, spec, blocked }
+        Self { name, generation, spec, blocked, known: KnownStore::default() }
+    }
+
+    /// Adds what the annotations of the object know of the store.
+    #[must_use]
+    pub fn knowing(self, known: KnownStore) -> Self {
+        Self { known, ..self }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
-    AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Meta, Object, Record, RoleFacts,
+    AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, KnownStore, MemberFacts, Meta, Object, Record, RoleFacts,
     StatusDigest, StoreFacts,
 };
 use crate::{
@@ -44,7 +44,9 @@ impl Object {
     /// Returns the record of an `IdentityStore`.
     #[must_use]
     pub fn store(metadata: &ObjectMeta, spec: IdentityStoreSpec, status: StatusDigest) -> Self {
-        let facts = StoreFacts::new(name(metadata), generation(metadata), spec);
+        let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).map(String::as_str);
+        let known = KnownStore::read(annotation);
+        let facts = StoreFacts::new(name(metadata), generation(metadata), spec).knowing(known);
         Self::Store(record(KindName::IdentityStore, metadata, status, Name::default(), facts))
     }
 

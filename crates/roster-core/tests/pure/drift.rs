@@ -1,11 +1,12 @@
 //! Marks, drift, adoption, pausing: what a pass does to what it finds in the store.
 
 use crate::support::{PLAIN, Pass, World, email, membership, table};
+use jiff::SignedDuration;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     evaluate::delete,
     model::Scope,
-    plan::{Hold, Mark, ObjectKey, Seen},
+    plan::{Hold, Mark, ObjectKey, Pause, Seen},
     resolve::{End, MemberContent},
 };
 
@@ -103,7 +104,7 @@ fn ranks_of_the_wrong_number_are_drift_and_no_panic() {
     for ranks in [vec![], vec![2], vec![2, 1, 1, 1], vec![2, 200]] {
         for paused in [false, true] {
             let mut pass = dana();
-            pass.policy.paused = paused;
+            pass.policy.paused = paused.then_some(Pause::Asked);
             pass.memory.tamper(DANA, |content| content.ranks = ranks.iter().copied().collect());
             assert_eq!(pass.run().drift.len(), 1);
         }
@@ -225,7 +226,7 @@ fn what_another_cluster_has_marked_is_never_touched() {
 #[test]
 fn a_pause_delays_what_widens_and_never_what_narrows() {
     let mut pass = dana();
-    pass.policy.paused = true;
+    pass.policy.paused = Some(Pause::Asked);
     // Less, and nothing new.
     let half = "kind: Role\nmetadata: {name: half}\nspec: {accountRef: {name: acme}, permissions: {docs: View, billing: Allowed}}";
     pass.world.add(half);
@@ -247,7 +248,31 @@ fn a_pause_delays_what_widens_and_never_what_narrows() {
     set(&mut pass, "dana", "roleRef: {name: editor}");
     pass.run();
     assert_eq!(pass.access(DANA), "nothing ended: Suspended", "given back only after the pause");
-    pass.policy.paused = false;
+    pass.policy.paused = None;
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+/// Found by the simulator (seed 56): the end that is in the store was taken away by a change that waits, and in a store that
+/// does not look at the clock the access went on after it.
+#[test]
+fn what_a_pause_keeps_ends_by_its_own_time_in_a_store_without_a_clock() {
+    let mut pass = dana();
+    pass.world.add(
+        "kind: IdentityStore\nmetadata: {name: default}\nspec: {keycloak: {url: 'https://keycloak.example', realm: acme, \
+         clientId: roster, clientSecretRef: {name: keys, key: secret}}}",
+    );
+    assert!(!pass.world.stores["default"].spec.holds_windows());
+    set(&mut pass, "dana", "roleRef: {name: editor}, expiresAt: \"1970-01-01T01:00:00Z\"");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed within …..1970-01-01T01:00:00Z");
+    pass.policy.paused = Some(Pause::Asked);
+    set(&mut pass, "dana", "roleRef: {name: editor}");
+    assert_eq!(table(&pass.run()), [""; 0], "that would be longer");
+    pass.policy.now += SignedDuration::from_hours(1);
+    assert_eq!(Pass::holds(&pass.run())["member dana@acme.example"], "Paused");
+    assert_eq!(pass.access(DANA), "nothing within …..1970-01-01T01:00:00Z");
+    pass.policy.paused = None;
     pass.run();
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
 }
@@ -258,13 +283,13 @@ fn drift_that_a_pause_leaves_half_corrected_is_still_drift() {
     set(&mut pass, "dana", "roleRef: {name: viewer}");
     pass.run();
     pass.memory.tamper(DANA, |content| content.ranks = [0, 1].into_iter().collect());
-    pass.policy.paused = true;
+    pass.policy.paused = Some(Pause::Asked);
     for _ in 0..2 {
         let plan = pass.run();
         assert_eq!((plan.drift.len(), plan.drift[0].corrected), (1, false));
         assert_eq!(pass.access(DANA), "nothing", "billing goes, docs wait");
     }
-    pass.policy.paused = false;
+    pass.policy.paused = None;
     let plan = pass.run();
     assert_eq!(table(&plan), ["Grant drift put member dana@acme.example"]);
     assert_eq!(pass.access(DANA), "docs: View");
@@ -275,7 +300,7 @@ fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_sectio
     let mut pass = dana();
     set(&mut pass, "eve", "roleRef: {name: viewer}");
     pass.run();
-    pass.policy.paused = true;
+    pass.policy.paused = Some(Pause::Asked);
     // billing goes, Edit is called Write, something new comes that editors have, and viewers lose docs.
     catalog(&mut pass, |catalog| {
         catalog
@@ -294,7 +319,7 @@ fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_sectio
     pass.run();
     assert_eq!(pass.access(DANA), "nothing ended: Suspended");
     set(&mut pass, "dana", "roleRef: {name: editor}");
-    pass.policy.paused = false;
+    pass.policy.paused = None;
     pass.run();
     assert_eq!(pass.access(DANA), "docs: Write, new: Allowed");
     assert_eq!(pass.access("eve@acme.example"), "new: Allowed");

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use roster_core::{
     api::Unmanaged,
     model::Scope,
-    plan::{Holding, Seen},
+    plan::{Holding, Pause, Seen},
     resolve::MemberContent,
 };
 
@@ -173,7 +173,7 @@ fn explicit_ends_never_count_and_are_never_held_back() {
 
     let mut pass = viewers(10);
     let blocked: Vec<String> = (0..10).map(|place| format!("{{email: m{place}@acme.example}}")).collect();
-    pass.policy.paused = true;
+    pass.policy.paused = Some(Pause::Asked);
     pass.world
         .add(&format!("kind: IdentityStore\nmetadata: {{name: default}}\nspec: {{blocked: [{}]}}", blocked.join(", ")));
     assert_eq!((pass.run().guarded, pass.access("m9@acme.example")), (None, "nothing ended: Blocked".to_owned()));

@@ -26,6 +26,7 @@ mod members;
 mod plan_properties;
 mod portals;
 mod potential;
+mod replaced;
 mod reports;
 mod resolve_properties;
 mod roles;

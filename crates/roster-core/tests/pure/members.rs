@@ -1,6 +1,6 @@
 //! What a Membership or an Invitation comes to, and everything that can be wrong with one.
 
-use roster_core::api::InvalidReason;
+use roster_core::{api::InvalidReason, plan::Pause};
 
 use crate::support::{PORTAL, Pass, World, advice, email, membership};
 
@@ -411,7 +411,7 @@ fn at_most_what_has_ended_is_nothing() {
         let mut pass = Pass::synced("acme", &(PORTAL.to_owned() + &member("suspended: true")));
         pass.memory.tamper("dana@acme.example", |content| content.ranks = [1, 1, 0].into_iter().collect());
         pass.world.add(&member("restrictions: {apply: [no-biling]}"));
-        pass.policy.paused = paused;
+        pass.policy.paused = paused.then_some(Pause::Asked);
         pass.run();
         let held = pass.memory.members[&email("dana@acme.example")].content.clone().unwrap();
         assert!(held.ended.is_some() || held.ranks.is_none(), "{held:?}");

@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::{DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::{Email, Layout, Ranks, Scope},
-    plan::{Cause, Content, GUARD_WINDOW, Mark, ObjectKey, Plan, Seen},
+    plan::{Cause, Content, GUARD_WINDOW, Mark, ObjectKey, Pause, Plan, Seen},
     resolve::{Access, MemberContent},
     state::{CatalogFacts, StoreFacts},
 };
@@ -69,7 +69,7 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
             let spec = IdentityStoreSpec { blocked: blocked.collect(), ..IdentityStoreSpec::default() };
             pass.world.stores.insert("default".to_owned(), Arc::new(StoreFacts::new("default".into(), 1, spec)));
         }
-        Event::Pause(paused) => pass.policy.paused = *paused,
+        Event::Pause(paused) => pass.policy.paused = paused.then_some(Pause::Asked),
         Event::Drift(policy) => pass.policy.drift = *policy,
         Event::Unmanaged(unmanaged) => pass.policy.unmanaged = *unmanaged,
         Event::Later(seconds) => pass.policy.now += jiff::SignedDuration::from_secs(*seconds),
@@ -173,7 +173,7 @@ impl Watcher {
             }
         }
         for email in after.members.keys() {
-            if pass.policy.paused || resolved.desired.definitions.is_none() {
+            if pass.policy.paused.is_some() || resolved.desired.definitions.is_none() {
                 assert!(!gains(before, after, email), "{email} gains though paused or frozen");
             }
         }
@@ -226,7 +226,7 @@ fn run(pass: &mut Pass, watcher: &mut Watcher, event: &Event) -> Plan {
 
 /// Nothing holds anything back any more: the store then holds what is desired.
 fn settle(pass: &mut Pass) {
-    pass.policy.paused = false;
+    pass.policy.paused = None;
     pass.policy.drift = DriftPolicy::Correct;
     pass.policy.unmanaged = Unmanaged::Remove;
     pass.policy.guard.maximum_percent = 100;

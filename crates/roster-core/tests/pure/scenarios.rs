@@ -31,7 +31,7 @@ use crate::support::{Memory, Pass, Resolved, World, email, files, read, reposito
 use jiff::SignedDuration;
 use roster_core::{
     model::{AccountKey, Findings, Name, RoleName},
-    plan::{Mark, Plan, Seen},
+    plan::{Mark, Pause, Plan, Seen},
     resolve::MemberContent,
 };
 use serde::Deserialize;
@@ -208,7 +208,7 @@ impl Story {
         let store = &self.world.accounts[key].spec.store_ref.name;
         if let Some(store) = self.world.stores.get(store).map(|store| &store.spec) {
             let (defaults, policy) = (&store.account_defaults, &mut pass.policy);
-            (policy.adoption, policy.paused) = (store.adoption, store.paused);
+            (policy.adoption, policy.paused) = (store.adoption, store.paused.then_some(Pause::Asked));
             (policy.drift, policy.unmanaged) = (defaults.drift.policy, defaults.drift.unmanaged);
             policy.guard.maximum_percent = defaults.removal_guard.maximum_percent;
             policy.guard.minimum_count = defaults.removal_guard.minimum_count;

@@ -54,6 +54,7 @@ impl Memory {
 
     fn observe(&self) -> Observed {
         Observed {
+            store: None,
             layout: self.layout(),
             account: self.account.clone(),
             roles: self.roles.clone(),
@@ -130,7 +131,7 @@ fn policy(holds_windows: bool, now: Timestamp) -> Policy {
         is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
-        paused: false,
+        paused: None,
         guard: GuardPolicy {
             maximum_percent: 100,
             minimum_count: u32::MAX,

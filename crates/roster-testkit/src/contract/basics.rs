@@ -2,10 +2,10 @@
 
 use super::{
     Backend,
-    world::{NOW, World, email, member, member_key, members, ranks, world},
+    world::{NOW, TERM, World, email, member, member_key, members, ranks, world},
 };
 use roster_core::{
-    contract::{Store, StoreError, Totals},
+    contract::{Batch, Store, StoreError, Totals},
     model::{Email, Layout, RoleName, Scope},
     plan::{Cause, Change, ObjectKey, Observed, Phase},
     resolve::{End, Window},
@@ -117,7 +117,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
     let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
     for _ in 0..2 {
         assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); 6]);
-        assert_eq!(world.observe(&*store).await, Observed::default());
+        world.assert_nothing(&*store).await;
         assert_eq!(store.accounts().await.unwrap(), [other.mark().clone()]);
         other.assert_held(&other.observe(&*store).await);
     }
@@ -140,7 +140,7 @@ pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
     assert_eq!(left.members.keys().map(Email::as_str).collect::<Vec<_>>(), ["late@shop.example"]);
     assert_eq!(left.account.as_ref().and_then(|seen| seen.mark.as_ref()), Some(world.mark()));
     assert_eq!(delete_account(&world, &*store).await, vec![Ok(()); 2]);
-    assert_eq!(world.observe(&*store).await, Observed::default());
+    world.assert_nothing(&*store).await;
 }
 
 pub async fn accounts_and_totals_are_told(backend: &dyn Backend) {
@@ -174,9 +174,40 @@ pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     for scope in [Scope::Account, members(&[&email("ann@shop.example")])] {
         let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
-        assert_eq!(seen, Observed { layout: Layout::default(), ..Observed::default() });
+        assert_eq!(seen, Observed { store: store.id().await.unwrap(), ..Observed::default() });
     }
     let gone = Change::removal(member_key(&email("ann@shop.example")), Cause::Unwanted, Phase::Narrow);
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
     assert_eq!(store.totals().await.unwrap(), Totals::default());
+}
+
+pub async fn a_store_keeps_its_id(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    let id = store.id().await.unwrap().expect("every store has one");
+    assert!((1..=63).contains(&id.len()), "it stands in an annotation: {id}");
+    let ids = async |store: &dyn Store| {
+        let people = members(&[&email("ann@shop.example")]);
+        let (whole, some) = (world.observe(store).await, store.observe(world.key(), &people, NOW).await.unwrap());
+        [store.id().await.unwrap(), whole.store, some.store]
+    };
+    assert_eq!(ids(&*store).await, std::array::from_fn(|_| Some(id.clone())), "without the account");
+    world.converge(&*store).await;
+    for store in [store, backend.open().await, backend.look().await.unwrap()] {
+        assert_eq!(ids(&*store).await, std::array::from_fn(|_| Some(id.clone())));
+    }
+}
+
+pub async fn what_was_planned_for_another_store_is_refused(backend: &dyn Backend) {
+    let (store, world) = (backend.open().await, world("acme"));
+    let mut plan = world.plan(&*store, Scope::Account).await;
+    let own = plan.store.replace("another".into());
+    let outcomes = store.apply(&Batch::of(&plan, world.mark(), NOW), TERM).await;
+    assert_eq!(outcomes.len(), plan.changes.len());
+    for outcome in outcomes {
+        assert!(matches!(&outcome, Err(StoreError::Conflict(why)) if why.contains("another store")), "{outcome:?}");
+    }
+    world.assert_nothing(&*store).await;
+    plan.store = own;
+    assert_eq!(store.apply(&Batch::of(&plan, world.mark(), NOW), TERM).await, vec![Ok(()); plan.changes.len()]);
+    world.assert_held(&world.observe(&*store).await);
 }

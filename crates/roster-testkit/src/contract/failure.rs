@@ -9,7 +9,7 @@ use super::{
 use roster_core::{
     contract::{Outcome, StoreError},
     model::{Email, Layout, RoleName, Scope},
-    plan::{Content, ObjectKey, Observed, RecentRemoval},
+    plan::{Content, ObjectKey, RecentRemoval},
     resolve::{End, MemberContent},
 };
 
@@ -71,7 +71,7 @@ pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
     }
     let outcomes = world.apply(&*store, &broken).await;
     assert!(outcomes.iter().all(is_invalid), "{outcomes:?}");
-    assert_eq!(world.observe(&*store).await, Observed::default());
+    world.assert_nothing(&*store).await;
     assert_eq!(store.totals().await.unwrap(), roster_core::contract::Totals::default());
 }
 

@@ -29,12 +29,12 @@ fn later(by: i64) -> Epoch {
 pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
-    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let batch = Batch::of(&plan, world.mark(), NOW);
     let next = Claim::whole(later(1));
     // The new leader's first batch changes nothing, and still shuts the former one out.
     let same = super::world::world("acme");
     let blind = roster_core::testing::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
-    let repeated = Batch { mark: same.mark(), layout: &blind.layout, changes: &blind.changes, now: NOW };
+    let repeated = Batch::of(&blind, same.mark(), NOW);
     assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
     let before = world.observe(&*store).await;
     for store in [store, backend.open().await] {
@@ -50,7 +50,7 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
 pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
-    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let batch = Batch::of(&plan, world.mark(), NOW);
     let claim = Claim::whole(later(1));
     for _ in 0..2 {
         store.claim("cluster-a", claim).await.unwrap();
@@ -64,11 +64,11 @@ pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
 pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
-    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let batch = Batch::of(&plan, world.mark(), NOW);
     store.claim("cluster-b", Claim::whole(later(1_000))).await.unwrap();
     let foreign = super::world::world("other").of_cluster("cluster-b");
     let theirs = foreign.plan(&*store, Scope::Account).await;
-    let first = Batch { mark: foreign.mark(), layout: &theirs.layout, changes: &theirs.changes, now: NOW };
+    let first = Batch::of(&theirs, foreign.mark(), NOW);
     let outcomes = store.apply(&first, Claim::whole(later(1_000))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(store.apply(&batch, TERM).await, [Ok(())]);
@@ -77,7 +77,7 @@ pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
 pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
-    let batch = Batch { mark: world.mark(), layout: &plan.layout, changes: &plan.changes, now: NOW };
+    let batch = Batch::of(&plan, world.mark(), NOW);
     let at = slot(world.key());
     let ours = Claim { epoch: later(1), slots: Slots::part(Slots::part_of(at, 4), 4) };
     // Every other shard has a later term.

@@ -93,7 +93,8 @@ macro_rules! contract_suite {
                 repeating_a_batch_changes_nothing, removing_is_repeatable, titles_can_be_renamed,
                 every_field_of_a_member_can_come_and_go, a_role_in_use_can_be_removed,
                 an_account_goes_with_everything_in_it, an_account_with_something_in_it_stays,
-                accounts_and_totals_are_told, every_account_is_told_whoevers_it_is, an_account_that_is_not_there_is_empty;
+                accounts_and_totals_are_told, every_account_is_told_whoevers_it_is, an_account_that_is_not_there_is_empty,
+                a_store_keeps_its_id, what_was_planned_for_another_store_is_refused;
             extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
                 a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
             ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,

@@ -153,6 +153,6 @@ pub async fn a_deleted_account_leaves_nothing(backend: &dyn Backend) {
     backend.delete(world.key(), &member_key(&email("ann@shop.example"))).await;
     let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
     assert_eq!(world.apply(&*store, &plan).await, vec![Ok(()); plan.changes.len()]);
-    assert_eq!(world.observe(&*store).await, Observed::default());
+    world.assert_nothing(&*store).await;
     assert_eq!(store.accounts().await.unwrap(), []);
 }

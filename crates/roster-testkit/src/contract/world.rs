@@ -72,7 +72,7 @@ pub fn world(name: &str) -> World {
             is_declared: true,
             drift: DriftPolicy::Correct,
             unmanaged: Unmanaged::Report,
-            paused: false,
+            paused: None,
             guard: GuardPolicy {
                 maximum_percent: 100,
                 minimum_count: u32::MAX,
@@ -152,6 +152,12 @@ impl World {
         store.observe(self.key(), &Scope::Account, NOW).await.unwrap()
     }
 
+    /// Asserts that nothing is there of the account.
+    pub async fn assert_nothing(&self, store: &dyn Store) {
+        let nothing = Observed { store: store.id().await.unwrap(), ..Observed::default() };
+        assert_eq!(self.observe(store).await, nothing);
+    }
+
     pub async fn plan(&self, store: &dyn Store, scope: Scope) -> Plan {
         let observed = store.observe(self.key(), &scope, NOW).await.unwrap();
         let mut policy = self.policy.clone();
@@ -164,7 +170,7 @@ impl World {
     }
 
     pub async fn apply_changes(&self, store: &dyn Store, layout: &Layout, changes: &[Change]) -> Vec<Outcome> {
-        store.apply(&Batch { mark: self.mark(), layout, changes, now: self.policy.now }, TERM).await
+        store.apply(&Batch { mark: self.mark(), layout, store: None, changes, now: self.policy.now }, TERM).await
     }
 
     /// Runs a pass over the whole account; every change must be made.

@@ -5,7 +5,7 @@ use std::mem;
 use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Claim, Outcome, StoreError},
-    model::Layout,
+    model::{Layout, Name},
     plan::{Change, Mark, ObjectKey},
 };
 
@@ -18,6 +18,8 @@ pub struct OwnedBatch {
     pub mark: Mark,
     /// Layout of the ranks in the changes.
     pub layout: Layout,
+    /// Id of the store that was observed.
+    pub store: Option<Name>,
     /// The changes, in order.
     pub changes: Vec<Change>,
     /// Time of the pass.
@@ -28,13 +30,20 @@ impl OwnedBatch {
     /// Borrows the parts.
     #[must_use]
     pub fn as_batch(&self) -> Batch<'_> {
-        Batch { mark: &self.mark, layout: &self.layout, changes: &self.changes, now: self.now }
+        let store = self.store.as_ref();
+        Batch { mark: &self.mark, layout: &self.layout, store, changes: &self.changes, now: self.now }
     }
 }
 
 impl From<&Batch<'_>> for OwnedBatch {
     fn from(batch: &Batch<'_>) -> Self {
-        Self { mark: batch.mark.clone(), layout: batch.layout.clone(), changes: batch.changes.to_vec(), now: batch.now }
+        Self {
+            mark: batch.mark.clone(),
+            layout: batch.layout.clone(),
+            store: batch.store.cloned(),
+            changes: batch.changes.to_vec(),
+            now: batch.now,
+        }
     }
 }
 

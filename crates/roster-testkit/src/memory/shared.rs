@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use roster_core::{
     contract::{AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals},
-    model::{AccountKey, Email, Scope},
+    model::{AccountKey, Email, Name, Scope},
     plan::{Mark, Observed},
 };
 
@@ -130,6 +130,10 @@ impl Store for MemoryHandle {
 
     async fn totals(&self) -> Result<Totals, StoreError> {
         self.answer(|store| store.totals()).await
+    }
+
+    async fn id(&self) -> Result<Option<Name>, StoreError> {
+        self.answer(|store| store.id().map(Some)).await
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {

@@ -21,6 +21,8 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryStore {
     pub(super) kind: Kind,
+    /// Id of the store; another one stands for another store.
+    pub id: Name,
     /// Faults that are turned on.
     pub faults: Faults,
     pub(super) accounts: BTreeMap<AccountKey, AccountRows>,
@@ -39,6 +41,7 @@ impl MemoryStore {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
+            id: Name::from("memory"),
             faults: Faults::default(),
             accounts: BTreeMap::new(),
             removals: BTreeMap::new(),
@@ -62,6 +65,15 @@ impl MemoryStore {
         self.writes
     }
 
+    /// Returns the id of the store.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is down.
+    pub fn id(&self) -> Result<Name, StoreError> {
+        self.faults.check_read()?;
+        Ok(self.id.clone())
+    }
+
     /// Returns the content of an account within a scope, and its counted removals that are not older than `since`.
     ///
     /// # Errors
@@ -77,7 +89,8 @@ impl MemoryStore {
 
     /// Returns the rows of an account as the engine knows them.
     pub(super) fn picture(&self, account: &AccountKey, selection: Selection<'_>) -> Observed {
-        self.accounts.get(account).map(|rows| rows.observed(selection)).unwrap_or_default()
+        let observed = self.accounts.get(account).map(|rows| rows.observed(selection)).unwrap_or_default();
+        Observed { store: Some(self.id.clone()), ..observed }
     }
 
     /// Returns the marks of all accounts, in the order of their keys.

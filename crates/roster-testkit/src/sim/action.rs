@@ -48,6 +48,12 @@ pub enum Act {
     TamperAdd(Name, AccountKey, Email),
     /// A store becomes faulty, or is mended.
     Store(Name, StoreFault, bool),
+    /// An empty store stands where a store was.
+    Replace(Name),
+    /// The former store is back, whatever was done in the other one.
+    Restore(Name),
+    /// Somebody approves the store that answers.
+    ApproveStore(Name),
     /// What a replica hears of a kind lags, up to so long, for so long.
     Lag(usize, KindName, Time, Time),
     /// A replica lists a kind afresh, from a snapshot so many entries old.
@@ -116,6 +122,9 @@ impl fmt::Display for Act {
             }
             Self::Store(store, fault, true) => write!(f, "store {store} has a fault: {fault:?}"),
             Self::Store(store, fault, false) => write!(f, "store {store} has no longer the fault {fault:?}"),
+            Self::Replace(store) => write!(f, "an empty store stands in the place of store {store}"),
+            Self::Restore(store) => write!(f, "the former store {store} is back"),
+            Self::ApproveStore(store) => write!(f, "somebody approves what stands in the place of store {store}"),
             Self::Lag(replica, kind, most, lasts) => {
                 let (kind, most, lasts) = (kind.as_str(), seconds(*most), seconds(*lasts));
                 write!(f, "replica {replica} hears of {kind} up to {most} late, for {lasts}")

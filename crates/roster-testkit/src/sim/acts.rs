@@ -79,6 +79,29 @@ impl Sim {
                     turn(store, fault, on);
                 }
             }
+            Act::Replace(name) => {
+                self.replaced(&name);
+                if let Some(store) = self.stores.get_mut(&name).filter(|_| !self.replaced.contains_key(&name)) {
+                    let mut empty = MemoryStore::new(store.kind());
+                    empty.id = format!("{}-{}", store.id, action.id).into();
+                    empty.faults = store.faults.clone();
+                    self.replaced.insert(name, std::mem::replace(store, empty));
+                }
+            }
+            Act::Restore(name) => {
+                self.replaced(&name);
+                if let (Some(store), Some(mut former)) = (self.stores.get_mut(&name), self.replaced.remove(&name)) {
+                    former.faults = store.faults.clone();
+                    *store = former;
+                }
+            }
+            Act::ApproveStore(name) => {
+                self.replaced(&name);
+                self.replaced.remove(&name);
+                let id = self.stores.get(&name).map(|store| store.id.to_string());
+                let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name };
+                self.cluster.annotate(&object, api::APPROVE_STORE_ANNOTATION, id.as_deref());
+            }
             Act::Lag(replica, kind, most, lasts) => {
                 if let Some(replica) = self.replicas.get_mut(replica) {
                     replica.lags.insert(kind, (most, time + lasts));
@@ -103,6 +126,17 @@ impl Sim {
             Act::Away(lasts) => self.away_until = self.away_until.max(time + lasts),
             Act::Api(trouble, count) => self.troubles.push((trouble, count)),
         }
+    }
+
+    /// Notes that another store stands where a store was, or will in a moment.
+    fn replaced(&mut self, name: &Name) {
+        let stores = [self.stores.get(name), self.replaced.get(name)];
+        let accounts: Vec<_> =
+            stores.into_iter().flatten().flat_map(|store| store.keys().unwrap_or_default()).collect();
+        self.checker.replaced(name, &accounts, self.clock.time);
+        // A call that goes on is one to the former store.
+        let passes = self.replicas.iter_mut().flat_map(|replica| replica.passes.values_mut());
+        passes.filter(|running| running.pass.store == *name).for_each(|running| running.apply = None);
     }
 
     fn redefine(&mut self, id: u64, kind: KindName, definition: Definition) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use roster_core::{
+    api::STORE_ID_ANNOTATION,
     control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, Staying, StoreLook, leases::LeaseEvent},
     model::{Email, KindName},
     report::StoreFound,
@@ -194,6 +195,15 @@ impl Sim {
             fault = set.err();
         }
         let wall = self.clock.wall();
+        let id = self.stores.get(&look.record.name).and_then(|store| store.id().ok()).filter(|_| look.speaks);
+        if let Some(id) = look.record.facts.known.to_remember(id.as_ref()) {
+            let object = look.record.reference(KindName::IdentityStore);
+            let remembered = self.troubled(|sim| {
+                sim.cluster.annotate(&object, STORE_ID_ANNOTATION, Some(id));
+                Ok(())
+            });
+            fault = fault.or(remembered.err());
+        }
         let store = self.stores.get(&look.record.name);
         let gone = || roster_core::contract::StoreError::Unavailable("no such store".to_owned());
         let found = store.ok_or_else(gone).and_then(|store| {
@@ -208,6 +218,7 @@ impl Sim {
             let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
             let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
             Ok(StoreFound {
+                id: Some(store.id()?),
                 accounts: totals.accounts,
                 members: totals.members,
                 orphaned: orphaned.map(|mark| mark.account).collect(),

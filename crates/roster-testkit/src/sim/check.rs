@@ -48,6 +48,8 @@ pub struct Write<'a> {
     pub time: Time,
     /// Now, by the wall clock.
     pub wall: Timestamp,
+    /// Whether the store is neither the one that the IdentityStore knows nor one that somebody approved.
+    pub is_unknown: bool,
     /// Those who lost all, and whose time in the store is over: what was kept for them ended by itself.
     pub over: BTreeSet<Email>,
 }
@@ -120,6 +122,14 @@ impl Checker {
         self.faults.insert(store.clone(), now);
     }
 
+    /// Notes that another store stands where a store was: it knows nobody's claims, and people are in it as it holds them.
+    pub fn replaced(&mut self, store: &Name, accounts: &[AccountKey], now: Time) {
+        self.faulty(store, now);
+        // Who was removed stands in the store.
+        self.lost.retain(|account, _| !accounts.contains(account));
+        self.claims.remove(store);
+    }
+
     /// Notes that a store knows of a claim.
     pub fn claimed(&mut self, store: &Name, claim: Claim) {
         self.claims.entry(store.clone()).or_default().push(claim);
@@ -158,6 +168,7 @@ impl Checker {
         self.now = write.time;
         self.touch(write.account);
         self.fence(write);
+        self.known(write);
         let pass = &write.running.pass;
         if let PassWork::Reconcile(_) | PassWork::Delete(_) = &pass.work {
             let picture = &write.running.delivered;
@@ -192,6 +203,18 @@ impl Checker {
         if let Some((last, _)) = before.filter(|(last, of)| *of == epoch && *last > began) {
             let said = format!("{} is written by a pass that began before the last one, {last}", key.1.as_str());
             self.fail("order", Some(&key.0), said);
+        }
+    }
+
+    /// Nobody gains anything in a store that took another one's place.
+    fn known(&mut self, write: &Write<'_>) {
+        let gains = |(email, after): (&Email, &Levels)| {
+            let raised = raised(&write.running.delivered, write.account, write.before.get(email), after);
+            raised.first().map(|(section, level)| format!("{} got {section}={level}", email.as_str()))
+        };
+        if let Some(gained) = write.after.iter().filter(|_| write.is_unknown).find_map(gains) {
+            let said = format!("{gained} in a store that is not the known one, and that nobody approved");
+            self.fail("replaced", Some(write.account), said);
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Features {
     pub away: bool,
     /// People whose access is taken away while a pass over their account runs, in slow stores.
     pub rushes: bool,
+    /// Stores that others stand in for.
+    pub replaced_stores: bool,
 }
 
 impl Features {
@@ -72,6 +74,7 @@ impl Features {
             full_stores: maybe(40),
             away: maybe(30),
             rushes: maybe(40),
+            replaced_stores: Random::of(seed, 10).chance(30),
         };
         let replicas = [1, 1, 1, 2, 2, 3];
         features.replicas = *Random::of(seed, 4).pick(&replicas);
@@ -107,6 +110,7 @@ impl Features {
             full_stores: false,
             away: false,
             rushes: false,
+            replaced_stores: false,
         }
     }
 }

@@ -6,7 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use roster_core::{
     api,
     model::{KindName, Name},
-    state::{CatalogRecord, LastRevision, Meta, NamespaceRecord, Object, Record, StatusDigest, digest},
+    state::{
+        CatalogRecord, KnownStore, LastRevision, Meta, NamespaceRecord, Object, Record, StatusDigest, StoreFacts,
+        digest,
+    },
 };
 use serde_json::Value;
 
@@ -126,7 +129,11 @@ pub fn with_meta(object: &Object, meta: Meta) -> Object {
     match object {
         Object::Namespace(record) => Object::Namespace(record.clone()),
         Object::Catalog(record) => Object::Catalog(replaced(record, meta)),
-        Object::Store(record) => Object::Store(replaced(record, meta)),
+        Object::Store(record) => {
+            let known = KnownStore::read(|key| meta.annotation(key));
+            let facts = Arc::new(StoreFacts::clone(&record.facts).knowing(known));
+            Object::Store(Record { facts, ..replaced(record, meta) })
+        }
         Object::Account(record) => Object::Account(replaced(record, meta)),
         Object::Role(record) => Object::Role(replaced(record, meta)),
         Object::Group(record) => Object::Group(replaced(record, meta)),

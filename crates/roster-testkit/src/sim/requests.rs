@@ -3,9 +3,10 @@
 use roster_core::{
     contract::StoreError,
     control::{PassId, Staying},
-    model::{Name, Scope},
+    model::{KindName, Name, ObjectRef, Scope},
     plan::Seen,
     resolve::MemberContent,
+    state::{KnownStore, StoreAnswer},
 };
 
 use super::{
@@ -124,6 +125,14 @@ impl Sim {
         }
     }
 
+    /// Returns whether a store is neither the one that its IdentityStore knows nor one that somebody approved.
+    fn is_unknown(&self, name: &Name, store: &MemoryStore) -> bool {
+        let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };
+        let Some(stored) = self.cluster.get(&object) else { return false };
+        let annotation = |key: &str| stored.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+        KnownStore::read(annotation).judge(Some(&store.id)) == StoreAnswer::Replaced
+    }
+
     fn step_apply(&mut self, number: usize, id: PassId, request: &Request, store_name: &Name, since: Time) -> Served {
         let Request::Apply(batch, permit) = request else { return Served::Again };
         let (time, wall) = (self.clock.time, self.clock.wall());
@@ -173,6 +182,7 @@ impl Sim {
                 fresh: self.replicas[number].fresh.get(&account).copied(),
                 time,
                 wall,
+                is_unknown: self.is_unknown(store_name, &store),
                 over,
             };
             self.checker.wrote(&write);

@@ -83,6 +83,8 @@ pub struct Sim {
     pub cluster: Cluster,
     /// Stores.
     pub stores: BTreeMap<Name, MemoryStore>,
+    /// Stores in whose place others stand.
+    pub replaced: BTreeMap<Name, MemoryStore>,
     /// Latency of stores that are slow.
     pub slow: BTreeMap<Name, Time>,
     /// Replicas.
@@ -118,6 +120,7 @@ impl Sim {
             clock: Clock::default(),
             cluster: Cluster::default(),
             stores,
+            replaced: BTreeMap::new(),
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
             checker: Checker::default(),

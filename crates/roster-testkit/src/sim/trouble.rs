@@ -27,6 +27,9 @@ pub fn add(
     if features.away {
         away(actions, seed, config);
     }
+    if features.replaced_stores {
+        replace(actions, seed, config, accounts);
+    }
     let mut random = Random::of(seed, 5);
     let count = random.between(2, 12);
     for number in 0..count {
@@ -52,6 +55,21 @@ fn away(actions: &mut Vec<Action>, seed: u64, config: &Config) {
         let mut random = Random::of(seed, id);
         let at = random.between(5 * SECOND, config.busy - MINUTE);
         actions.push(Action { id, at, act: Act::Away(random.between(1, 40) * SECOND) });
+    }
+}
+
+/// Puts an empty store in the place of one, once or twice.
+fn replace(actions: &mut Vec<Action>, seed: u64, config: &Config, accounts: &[(AccountKey, Name)]) {
+    let count = Random::of(seed, 11).between(1, 2);
+    for number in 0..count {
+        let id = mix(&[11, number]);
+        let mut random = Random::of(seed, id);
+        let at = random.between(5 * SECOND, config.busy - MINUTE);
+        let name = random.pick(accounts).1.clone();
+        let end = if random.chance(50) { Act::Restore(name.clone()) } else { Act::ApproveStore(name.clone()) };
+        let until = at + random.between(1, 50) * SECOND;
+        actions.push(Action { id, at, act: Act::Replace(name) });
+        actions.push(Action { id: mix(&[id, 1]), at: until, act: end });
     }
 }
 

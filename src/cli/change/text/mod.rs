@@ -226,9 +226,11 @@ impl Text {
     }
 
     fn holds(&mut self, account: &AccountChanges) {
-        for (hold, words) in
-            [(Hold::NotOwned, "not ours, and left alone"), (Hold::Paused, "waits, since store or account are paused")]
-        {
+        for (hold, words) in [
+            (Hold::NotOwned, "not ours, and left alone"),
+            (Hold::Paused, "waits, since store or account are paused"),
+            (Hold::StoreReplaced, "waits, since another store answers than the one that was used so far"),
+        ] {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
             if objects.is_empty() {

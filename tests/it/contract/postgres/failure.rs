@@ -12,6 +12,7 @@ use crate::{
 };
 use roster::{
     model::Scope,
+    plan::Observed,
     store::{Connection, PostgresPlace, Store, StoreError, Totals, postgres::PostgresStore},
 };
 use sqlx::Connection as _;
@@ -63,7 +64,7 @@ async fn a_newer_store_is_left_alone() {
 
 /// Takes a store back to the schema of the first release.
 const FIRST_RELEASE: &str =
-    "DROP TABLE fence; CREATE TABLE fence (id bigint PRIMARY KEY CHECK (id = 1), epoch bigint NOT NULL);
+    "DROP TABLE store_id; DROP TABLE fence; CREATE TABLE fence (id bigint PRIMARY KEY CHECK (id = 1), epoch bigint NOT NULL);
     INSERT INTO fence VALUES (1, 9000000000000000); ALTER TABLE account_ids DROP COLUMN approvals;
     DELETE FROM _sqlx_migrations WHERE version > 1";
 
@@ -78,7 +79,9 @@ async fn a_store_of_the_first_release_is_brought_up_to_date() {
     let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("roster migrate")), "{error}");
     let store = backend.open().await;
-    assert_eq!(world.observe(&*store).await, before);
+    let after = world.observe(&*store).await;
+    assert!(after.store.is_some(), "it has an id now");
+    assert_eq!(after, Observed { store: after.store.clone(), ..before });
     assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
     // Its one number was of no cluster in particular, and shuts nobody out.
     let mut world = world;
@@ -264,7 +267,7 @@ async fn many_open_it_at_once() {
     for store in opened {
         assert_eq!(store.unwrap().totals().await.unwrap(), Totals::default());
     }
-    assert_eq!(backend.number("SELECT count(*) FROM _sqlx_migrations").await, 3, "each migration once");
+    assert_eq!(backend.number("SELECT count(*) FROM _sqlx_migrations").await, 4, "each migration once");
 }
 
 /// One person in many accounts is a row in each, and leaves one without leaving the others.

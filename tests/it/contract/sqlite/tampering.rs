@@ -7,7 +7,7 @@ use crate::contract::{
 };
 use roster::{
     model::Scope,
-    plan::{Cause, ObjectKey},
+    plan::{Cause, ObjectKey, Pause},
     store::sqlite::verify_audit,
 };
 
@@ -160,7 +160,7 @@ async fn damaged_sections_hold_back_no_revocation() {
         world.policy.drift = roster::api::DriftPolicy::Report;
         world.converge(&*store).await;
         backend.run(sql).await.unwrap();
-        world.policy.paused = paused;
+        world.policy.paused = paused.then_some(Pause::Asked);
         let ann = world.members.get_mut(&email("ann@shop.example")).unwrap();
         ann.ranks.clear();
         ann.ended = Some(roster::resolve::End::Suspended);
@@ -171,7 +171,7 @@ async fn damaged_sections_hold_back_no_revocation() {
         let ended = "SELECT ended IS NOT NULL FROM members WHERE email = 'ann@shop.example'";
         let ended: bool = sqlx::query_scalar(ended).fetch_one(&mut backend.connect().await).await.unwrap();
         assert!(ended, "{sql}");
-        (world.policy.drift, world.policy.paused) = (roster::api::DriftPolicy::Correct, false);
+        (world.policy.drift, world.policy.paused) = (roster::api::DriftPolicy::Correct, None);
         world.converge(&*store).await;
         world.converge(&*store).await;
         world.assert_held(&world.observe(&*store).await);

@@ -12,6 +12,7 @@ use roster_core::{
 /// What a store holds of one account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
+    pub id: Option<Name>,
     pub account: Option<Seen<AccountContent>>,
     pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
     pub groups: BTreeMap<Name, Seen<GroupContent>>,
@@ -28,6 +29,7 @@ impl Memory {
 
     pub fn observe(&self, scope: &Scope, now: Timestamp) -> Observed {
         let mut observed = Observed {
+            store: self.id.clone(),
             layout: self.layout(),
             account: self.account.clone(),
             members: self.members.clone(),

@@ -27,7 +27,7 @@ pub fn policy(account: &str) -> Policy {
         is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
-        paused: false,
+        paused: None,
         guard: GuardPolicy {
             maximum_percent: 25,
             minimum_count: 5,
@@ -79,13 +79,13 @@ impl Pass {
         let policy = &self.policy;
         if let Some(store) = &mut snapshot.store {
             let spec = &mut Arc::make_mut(store).spec;
-            (spec.adoption, spec.paused) = (policy.adoption, policy.paused);
+            (spec.adoption, spec.paused) = (policy.adoption, policy.paused.is_some());
             let defaults = &mut spec.account_defaults;
             (defaults.drift.policy, defaults.drift.unmanaged) = (policy.drift, policy.unmanaged);
             defaults.removal_guard.maximum_percent = policy.guard.maximum_percent;
             defaults.removal_guard.minimum_count = policy.guard.minimum_count;
         }
-        snapshot.annotations.paused |= policy.paused;
+        snapshot.annotations.paused |= policy.paused.is_some();
         let (approved, holding) = (&policy.guard.approved, policy.guard.holding);
         let context = Context { approved, holding, ..Context::new(policy.mark.clone(), policy.now) };
         let observed = self.memory.observe(&scope, policy.now);

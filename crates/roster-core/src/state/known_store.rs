@@ -1,0 +1,82 @@
+//! Identity of a store: tells the store that has been used so far from another one, or an empty one, in its place.
+
+use crate::{
+    api::{APPROVE_STORE_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL},
+    model::Name,
+};
+
+/// What an IdentityStore knows of the store behind it, by its annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownStore {
+    /// Id of the store that has been used so far; absent before the first use.
+    pub id: Option<Name>,
+    /// Id of the store that somebody has approved in its place.
+    pub approved: Option<Name>,
+}
+
+/// Judgement of the store that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreAnswer {
+    /// It is the one that has been used so far, or it has no id and none is known.
+    Known,
+    /// No store has been used so far.
+    First,
+    /// It is another one, and somebody has approved it.
+    Approved,
+    /// It is another one, or one without an id where one is known: nothing is granted in it.
+    Replaced,
+}
+
+impl KnownStore {
+    /// Reads it from the annotations of an IdentityStore, looked up by key.
+    pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let id = |key: &str| annotation(key).filter(|id| !id.is_empty() && id.len() <= MAX_LABEL).map(Name::new);
+        Self { id: id(STORE_ID_ANNOTATION), approved: id(APPROVE_STORE_ANNOTATION) }
+    }
+
+    /// Judges the store that answers by its id.
+    #[must_use]
+    pub fn judge(&self, answers: Option<&Name>) -> StoreAnswer {
+        match (&self.id, answers) {
+            (known, answers) if known.as_ref() == answers => StoreAnswer::Known,
+            (None, _) => StoreAnswer::First,
+            (Some(_), Some(answers)) if self.approved.as_ref() == Some(answers) => StoreAnswer::Approved,
+            (Some(_), _) => StoreAnswer::Replaced,
+        }
+    }
+
+    /// Returns the id that is to be remembered from now on, where it is not the one that is known.
+    #[must_use]
+    pub fn to_remember<'a>(&self, answers: Option<&'a Name>) -> Option<&'a Name> {
+        let remembers = matches!(self.judge(answers), StoreAnswer::First | StoreAnswer::Approved);
+        answers.filter(|_| remembers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_store_is_used_only_where_none_is_known_or_it_is_approved() {
+        let name = |text: &str| (!text.is_empty()).then(|| Name::new(text));
+        for (id, approved, answers, judged) in [
+            ("", "", "", StoreAnswer::Known),
+            ("", "", "a", StoreAnswer::First),
+            ("", "b", "a", StoreAnswer::First),
+            ("a", "", "a", StoreAnswer::Known),
+            ("a", "b", "a", StoreAnswer::Known),
+            ("a", "", "b", StoreAnswer::Replaced),
+            ("a", "b", "b", StoreAnswer::Approved),
+            ("a", "c", "b", StoreAnswer::Replaced),
+            ("a", "", "", StoreAnswer::Replaced),
+            ("a", "b", "", StoreAnswer::Replaced),
+        ] {
+            let known = KnownStore { id: name(id), approved: name(approved) };
+            let answers = name(answers);
+            assert_eq!(known.judge(answers.as_ref()), judged, "{known:?} {answers:?}");
+            let remembered = matches!(judged, StoreAnswer::First | StoreAnswer::Approved);
+            assert_eq!(known.to_remember(answers.as_ref()), answers.as_ref().filter(|_| remembered));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Another store answers than the one that was used so far: nothing is granted in it, and revocations are made.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use roster_core::{
+    api::{APPROVE_STORE_ANNOTATION, IdentityStoreSpec, STORE_ID_ANNOTATION, SyncReason},
+    model::{AccountKey, KindName, Name, Seed},
+    report::{self, NoticeReason, StoreFound, Synced},
+    state::{Impact, Index, KnownStore, Object, Record, StatusDigest, StoreFacts},
+};
+
+use crate::support::{PLAIN, Pass, membership, table};
+
+const DANA: &str = "dana@acme.example";
+
+/// The account with dana in it, in a store that is known as `known`.
+fn dana(known: &str) -> Pass {
+    let mut pass = Pass::synced("acme", &format!("{PLAIN}{}", membership("dana", "roleRef: {name: editor}")));
+    know(&mut pass, known, "");
+    pass.memory.id = Some(known.into());
+    assert_eq!(table(&pass.run()), [""; 0], "the store is the known one");
+    pass
+}
+
+fn know(pass: &mut Pass, id: &str, approved: &str) {
+    let name = |text: &str| (!text.is_empty()).then(|| Name::new(text));
+    for store in pass.world.stores.values_mut() {
+        Arc::make_mut(store).known = KnownStore { id: name(id), approved: name(approved) };
+    }
+}
+
+fn set(pass: &mut Pass, rest: &str) {
+    pass.world.add(&membership("dana", rest));
+}
+
+#[test]
+fn nothing_is_granted_in_an_empty_store_until_it_is_approved() {
+    let mut pass = dana("one");
+    (pass.memory, pass.memory.id) = (Default::default(), Some("two".into()));
+    let plan = pass.run();
+    assert_eq!(table(&plan), [""; 0]);
+    assert!(Pass::holds(&plan).values().all(|hold| hold == "StoreReplaced"));
+    assert_eq!(Pass::holds(&plan)["member dana@acme.example"], "StoreReplaced");
+    know(&mut pass, "one", "three");
+    assert_eq!(table(&pass.run()), [""; 0], "another one was approved");
+    know(&mut pass, "one", "two");
+    assert!(!table(&pass.run()).is_empty());
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+    // The approval has been taken in.
+    know(&mut pass, "two", "two");
+    assert_eq!(table(&pass.run()), [""; 0]);
+}
+
+#[test]
+fn a_store_without_an_id_is_another_one_where_an_id_is_known() {
+    let mut pass = dana("one");
+    (pass.memory, pass.memory.id) = (Default::default(), None);
+    assert_eq!(Pass::holds(&pass.run())["member dana@acme.example"], "StoreReplaced");
+}
+
+#[test]
+fn revocations_are_made_in_a_store_that_took_anothers_place() {
+    let mut pass = dana("one");
+    pass.memory.id = Some("two".into());
+    set(&mut pass, "roleRef: {name: viewer}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: View");
+    set(&mut pass, "roleRef: {name: editor}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: View", "that would be more");
+    set(&mut pass, "roleRef: {name: editor}, suspended: true");
+    pass.run();
+    assert_eq!(pass.access(DANA), "nothing ended: Suspended");
+    pass.memory.id = Some("one".into());
+    set(&mut pass, "roleRef: {name: editor}");
+    pass.run();
+    assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
+}
+
+fn metadata(version: &str, annotations: &[(&str, &str)]) -> ObjectMeta {
+    let all: BTreeMap<_, _> = annotations.iter().map(|(key, id)| ((*key).to_owned(), (*id).to_owned())).collect();
+    ObjectMeta {
+        name: Some("default".to_owned()),
+        uid: Some("uid".to_owned()),
+        resource_version: Some(version.to_owned()),
+        generation: Some(1),
+        annotations: Some(all),
+        ..ObjectMeta::default()
+    }
+}
+
+fn store(version: &str, annotations: &[(&str, &str)]) -> Object {
+    Object::store(&metadata(version, annotations), IdentityStoreSpec::default(), StatusDigest::default())
+}
+
+#[test]
+fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
+    let pass = dana("");
+    let mut index = Index::new(Seed::default());
+    let accounts = pass.world.accounts.values().map(|facts| {
+        let (namespace, name) = (facts.namespace.clone(), facts.name.clone());
+        let meta = Default::default();
+        Object::Account(Record { namespace, account: name.clone(), name, meta, facts: facts.clone() })
+    });
+    for account in accounts {
+        index.apply(account, |_| None);
+    }
+    let known = [(STORE_ID_ANNOTATION, "one")];
+    let mut wakes = |object: Object| {
+        let impacts = index.apply(object, |_| None);
+        impacts.iter().any(|impact| *impact == Impact::Account(AccountKey::new("default", "acme")))
+    };
+    assert!(wakes(store("1", &[])));
+    assert!(!wakes(store("2", &known)), "the first use");
+    assert!(!wakes(store("3", &[known[0], ("example.com/else", "x")])));
+    assert!(wakes(store("4", &[known[0], (APPROVE_STORE_ANNOTATION, "two")])));
+}
+
+fn record(annotations: &[(&str, &str)]) -> Record<StoreFacts> {
+    match store("1", annotations) {
+        Object::Store(record) => record,
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn a_store_is_told_of_when_it_is_first_used_replaced_and_approved() {
+    let found = |id: Option<&str>, accounts, members| StoreFound {
+        id: id.map(Name::from),
+        accounts,
+        members,
+        ..StoreFound::default()
+    };
+    let tell = |annotations: &[(&str, &str)], found: &StoreFound| {
+        let record = record(annotations);
+        let notices = [report::store_used(&record, found), report::store_replaced(&record, found)];
+        let told = notices.into_iter().flatten().map(|notice| {
+            assert_eq!((notice.about.kind, &*notice.uid), (KindName::IdentityStore, "uid"));
+            (notice.reason, notice.note)
+        });
+        (
+            told.collect::<Vec<_>>(),
+            match report::store(&record, 1, true, Ok(found)).synced {
+                Synced::No(why) => Some(*why),
+                _ => None,
+            },
+        )
+    };
+    let (told, synced) = tell(&[], &found(Some("one"), 0, 0));
+    assert_eq!(told, [(NoticeReason::StoreUsed, "store one is used for the first time; it is empty".to_owned())]);
+    assert_eq!(synced, None);
+
+    let known = (STORE_ID_ANNOTATION, "one");
+    assert_eq!(tell(&[known], &found(Some("one"), 1, 3)), (Vec::new(), None));
+
+    let (told, synced) = tell(&[known], &found(Some("two"), 1, 3));
+    let why = synced.unwrap();
+    assert_eq!(why.0, SyncReason::StoreReplaced);
+    assert_eq!(
+        why.1,
+        "store one was used so far, and now store two answers, which holds 1 account and 3 members; nothing is granted, \
+         and only revocations are made. Restore the former store or, if this one is right: kubectl annotate --overwrite \
+         identitystore default roster.dev/approve-store=two"
+    );
+    assert_eq!(told, [(NoticeReason::StoreReplaced, why.1)]);
+
+    let (told, synced) = tell(&[known, (APPROVE_STORE_ANNOTATION, "two")], &found(Some("two"), 0, 0));
+    assert_eq!(
+        told,
+        [(NoticeReason::StoreUsed, "store two is used in place of store one, as approved; it is empty".to_owned())]
+    );
+    assert_eq!(synced, None);
+
+    let (told, _) = tell(&[known], &found(None, 0, 0));
+    assert!(told[0].1.contains("a store without an id answers, which is empty"), "{told:?}");
+}
