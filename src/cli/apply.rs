@@ -179,7 +179,7 @@ async fn apply(
         }
         let Some(store) = stores.get(place) else { continue };
         let plan = &work.plan;
-        let batch = Batch::of(&plan, &work.mark, now);
+        let batch = Batch::of(plan, &work.mark, now);
         let outcomes = store.apply(&batch, claim).await;
         for (change, outcome) in std::iter::zip(&plan.changes, outcomes) {
             match outcome {

@@ -56,6 +56,10 @@ pub struct Args {
     #[arg(long, env = "ROSTER_SHARDS", value_name = "N", default_value = "1", value_parser = shards)]
     shards: u16,
 
+    /// Let addresses of people stand in the log, which otherwise names Memberships only
+    #[arg(long, env = "ROSTER_LOG_ADDRESSES")]
+    log_addresses: bool,
+
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
@@ -111,6 +115,7 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         max_concurrent_accounts: args.max_concurrent_accounts,
         identity: identity(),
         shards: args.shards,
+        log_addresses: args.log_addresses,
     };
     let (metrics, health, controller_ended) = (Metrics::new(), Health::new(), CancellationToken::new());
     let http = async {

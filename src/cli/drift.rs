@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{
     change::{self, Choices},
     input::Input,
-    output::{self, BOLD, DIM, Format, Table, counted, formats, paint},
+    output::{self, BOLD, DIM, Format, counted, formats, paint},
     target::{Target, absent},
 };
-use crate::api::DriftEntry;
+use crate::{api::DriftEntry, report::drift_sentence};
 
 /// Show what somebody changed in the identity store behind Roster's back, now
 ///
@@ -101,11 +101,10 @@ fn text(drift: &Drift, wide: bool) -> String {
     for account in &drift.accounts {
         let store = if wide { paint(DIM, format!("  in {}", account.store)) } else { String::new() };
         let _ = writeln!(out, "{}{store}", paint(BOLD, &account.account));
-        let mut table = Table::new(["object", "field", "desired", "in the store"]);
         for entry in &account.entries {
-            table.row([&entry.object, &entry.field, &entry.desired, &entry.observed]);
+            out += &output::wrap("  ", 2, &drift_sentence(entry));
         }
-        out += &(table.text() + "\n");
+        out.push('\n');
     }
     let fields: usize = drift.accounts.iter().map(|account| account.entries.len()).sum();
     out + &format!("{} in {} of {checked}.\n", counted(fields, "difference"), drift.accounts.len())

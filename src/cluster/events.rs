@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     api,
-    model::Name,
+    model::{Name, counted},
     report::{Notice, NoticeReason as Reason},
     telemetry::Metrics,
 };
@@ -93,19 +93,9 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
 
 async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
-    let type_ = match notice.reason {
-        Reason::Applied | Reason::DriftCorrected | Reason::AccessBegan | Reason::AccessEnded | Reason::StoreUsed => {
-            EventType::Normal
-        }
-        Reason::DriftDetected
-        | Reason::RemovalGuarded
-        | Reason::Rejected
-        | Reason::RolloutStopped
-        | Reason::StoreReplaced
-        | Reason::Unreadable => EventType::Warning,
-    };
+    let type_ = if notice.reason.is_warning() { EventType::Warning } else { EventType::Normal };
     let mut note = match notice.reason {
-        Reason::Applied => format!("{} changes made in the store", notice.count),
+        Reason::Applied => format!("{} made in the store", counted(notice.count, "change")),
         _ => notice.note,
     };
     // The API server takes a kilobyte.
@@ -116,7 +106,7 @@ async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
     }
     let event = Event {
         type_,
-        reason: format!("{:?}", notice.reason),
+        reason: notice.reason.to_string(),
         note: Some(note),
         action: "Reconcile".to_owned(),
         secondary: None,

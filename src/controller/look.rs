@@ -7,7 +7,10 @@ use kube::Client;
 
 use super::stores::StoreHandle;
 use crate::{
-    cluster::{api_error::said, finalizer, fresh},
+    cluster::{
+        api_error::{fault, said},
+        finalizer, fresh,
+    },
     control::StoreLook,
     model::{Email, KindName},
     report::StoreFound,
@@ -58,7 +61,10 @@ pub async fn keep_finalizer<F>(
         return Ok(());
     }
     let set = finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await;
-    if let Err(error) = &set {
+    // After a conflict, what is on its way asks again.
+    if let Err(error) = &set
+        && !fault(error).is_conflict()
+    {
         tracing::warn!(kind = kind.as_str(), name = %record.name, error = said(error), "finalizer not written, trying again");
     }
     set

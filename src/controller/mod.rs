@@ -10,6 +10,7 @@
 //! [`shell`] feeds events to the loop and carries out its effects. Start reading at [`crate::control`]: what decides is
 //! there.
 
+mod log;
 mod look;
 mod shell;
 mod stores;
@@ -62,6 +63,8 @@ pub struct Config {
     /// [`MAX_SHARDS`](crate::control::leases::MAX_SHARDS); the same in all replicas, or those that
     /// come later wait for the others to end.
     pub shards: u16,
+    /// Whether addresses of people stand in the log; Memberships are named in any case.
+    pub log_addresses: bool,
 }
 
 /// Why a term ended.
@@ -173,6 +176,7 @@ async fn lead(
         metrics: metrics.clone(),
         health: health.clone(),
         events,
+        log_addresses: config.log_addresses,
     };
     let setup = Setup {
         cluster: cluster.clone(),

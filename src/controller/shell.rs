@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use super::{
-    Error, look,
+    Error, log, look,
     stores::{Announced, Stores},
     trace::{Traces, end_of_deletion, gauges},
     world::PassWorld,
@@ -34,7 +34,6 @@ use crate::{
         ShareEvent, StatusWrite, StoreLook, reconcile,
     },
     model::{KindName, Name, ObjectRef},
-    report::NoticeReason,
     telemetry::{Health, Metrics},
 };
 
@@ -53,6 +52,8 @@ pub(super) struct Means {
     pub metrics: Metrics,
     pub health: Health,
     pub events: Events,
+    /// Whether addresses of people stand in the log.
+    pub log_addresses: bool,
 }
 
 /// The shell for one term.
@@ -335,9 +336,7 @@ impl Shell {
                 }
             }
             Effect::Tell(notice) => {
-                if notice.reason == NoticeReason::RolloutStopped {
-                    tracing::warn!(catalog = %notice.about.name, why = notice.note, "the rollout of the catalog stops");
-                }
+                log::told(&notice, self.means.log_addresses);
                 self.means.events.tell(notice);
             }
         }
@@ -364,6 +363,8 @@ impl Shell {
         let world = PassWorld {
             client: self.means.client.clone(),
             store: facts.map(|facts| self.stores.handle(&pass.store, &facts.spec)),
+            log_addresses: self.means.log_addresses,
+            account: pass.key.clone(),
             term: self.term(pass.permit.shard),
         };
         let now = self.now().mono;

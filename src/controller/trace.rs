@@ -7,7 +7,7 @@ use tracing::Span;
 use crate::{
     api::{AccountSpec, DeletionPolicy},
     control::{Deleted, Figures, Mono, Pass, PassEnded, PassId, PassWork},
-    model::{AccountKey, KindName, Scope},
+    model::{AccountKey, KindName, Name, Scope},
     report::{PassEnd, PassReport},
     resolve::Origin,
     telemetry::{
@@ -21,11 +21,14 @@ use crate::{
 pub(super) struct Traces {
     running: BTreeMap<PassId, Running>,
     ended: BTreeMap<PassId, Span>,
+    /// Stores that fail, with the account by which that was noticed.
+    failing: BTreeMap<Name, AccountKey>,
 }
 
 struct Running {
     span: Span,
     key: AccountKey,
+    store: Name,
     scope: &'static str,
 }
 
@@ -60,7 +63,7 @@ impl Traces {
             }
             PassWork::SetFinalizers(..) => (Span::none(), "account"),
         };
-        let running = Running { span: span.clone(), key: pass.key.clone(), scope };
+        let running = Running { span: span.clone(), key: pass.key.clone(), store: pass.store.clone(), scope };
         self.running.insert(pass.id, running);
         span
     }
@@ -76,6 +79,7 @@ impl Traces {
         match end {
             PassEnded::Reconciled(report) => {
                 reconciled(pass, &running, report, took, metrics);
+                self.note_store(&running, &report.end);
                 self.ended.insert(pass, running.span);
             }
             // Somebody wrote the object at the same time.
@@ -86,6 +90,21 @@ impl Traces {
                 tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
             PassEnded::FinalizersSet(Ok(())) | PassEnded::Deleted(_) | PassEnded::BrokeOff => {}
+        }
+    }
+
+    /// Logs once that a store fails, however many accounts wait for it, and once that it works again.
+    fn note_store(&mut self, Running { key, store, .. }: &Running, end: &PassEnd) {
+        match end {
+            PassEnd::Retry { by_store: true, why, .. } if !self.failing.contains_key(store) => {
+                self.failing.insert(store.clone(), key.clone());
+                tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait, and it is tried again");
+            }
+            PassEnd::Done if self.failing.get(store) == Some(key) => {
+                self.failing.remove(store);
+                tracing::info!(%store, "the store works again");
+            }
+            _ => {}
         }
     }
 
@@ -101,7 +120,7 @@ impl Traces {
 }
 
 fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Duration, metrics: &Metrics) {
-    let Running { span, key, scope } = running;
+    let Running { span, key, scope, .. } = running;
     note(span, "changes", report.changes.values().sum::<u64>());
     note(span, "drift", report.drift.0);
     note(span, "statuses", report.reports.len());
@@ -123,6 +142,10 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
         PassEnd::NeedsAccount => {}
         PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way"),
         PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
+        PassEnd::Retry { why, by_store: true, .. } => {
+            failed(span, why);
+            tracing::debug!(%pass, account = %key, scope, why, "pass failed, trying again");
+        }
         PassEnd::Retry { why, .. } => {
             failed(span, why);
             tracing::warn!(%pass, account = %key, scope, why, "pass failed, trying again");

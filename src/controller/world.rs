@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use kube::Client;
 
-use super::stores::StoreHandle;
+use super::{log, stores::StoreHandle};
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, leases::Term},
     control::{ApiFault, Permit, Staying, World},
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
+    report::AccessChange,
     store::{Batch, Outcome, StoreError},
 };
 
@@ -17,6 +18,10 @@ pub(super) struct PassWorld {
     pub(super) client: Client,
     /// The store; absent where the IdentityStore is.
     pub(super) store: Option<StoreHandle>,
+    /// Whether addresses stand in the log.
+    pub(super) log_addresses: bool,
+    /// The account.
+    pub(super) account: AccountKey,
     /// Whether the right to write still lasts; absent where the shard was lost meanwhile.
     pub(super) term: Option<Term>,
 }
@@ -57,6 +62,10 @@ impl World for PassWorld {
 
     async fn set_finalizer(&self, object: &ObjectRef, uid: &Name, wanted: bool) -> Result<(), ApiFault> {
         finalizer::set(&self.client, object, uid, wanted).await.map_err(|error| fault(&error))
+    }
+
+    fn log(&self, change: &AccessChange) {
+        log::access_changed(&self.account, change, self.log_addresses);
     }
 
     fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {

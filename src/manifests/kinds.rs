@@ -8,7 +8,7 @@ use super::{
     schema::KINDS,
 };
 use crate::api;
-use crate::manifests::suggest::closest;
+use crate::model::suggest::closest;
 
 /// What a document is.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,7 +14,6 @@ pub mod position;
 #[cfg(test)]
 mod producers_tests;
 pub mod schema;
-pub mod suggest;
 
 use jiff::Timestamp;
 use kube::Client;

@@ -74,10 +74,13 @@ async fn store_and_parent_are_for_life() {
         .on_update(
             "",
             &[
-                ("spec: {storeRef: {name: other}}", Refused("spec.storeRef: Invalid value: storeRef is immutable")),
+                (
+                    "spec: {storeRef: {name: other}}",
+                    Refused("spec.storeRef: Invalid value: storeRef cannot be changed"),
+                ),
                 // Left out, it is `default` again.
                 ("spec: {storeRef: null}", Accepted),
-                ("spec: {parentRef: {name: parent}}", Refused("parentRef is immutable")),
+                ("spec: {parentRef: {name: parent}}", Refused("parentRef cannot be changed")),
                 ("spec: {catalogRef: {name: other}, partner: true}", Accepted),
                 // One object cannot know whether its catalog lets the platform change the owner.
                 ("spec: {owner: {email: pat@acme.example}}", Accepted),
@@ -88,10 +91,10 @@ async fn store_and_parent_are_for_life() {
         .on_update(
             "spec: {storeRef: {name: eu}, parentRef: {name: parent}}",
             &[
-                ("spec: {storeRef: null}", Refused("storeRef is immutable")),
-                ("spec: {parentRef: null}", Refused("parentRef is immutable")),
-                ("spec: {parentRef: {name: other}}", Refused("parentRef is immutable")),
-                ("spec: {parentRef: {namespace: other}}", Refused("parentRef is immutable")),
+                ("spec: {storeRef: null}", Refused("storeRef cannot be changed")),
+                ("spec: {parentRef: null}", Refused("parentRef cannot be changed")),
+                ("spec: {parentRef: {name: other}}", Refused("parentRef cannot be changed")),
+                ("spec: {parentRef: {namespace: other}}", Refused("parentRef cannot be changed")),
                 ("spec: {suspended: true}", Accepted),
             ],
         )

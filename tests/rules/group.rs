@@ -31,7 +31,7 @@ async fn a_group_carries_permissions_and_roles() {
         .on_update(
             "",
             &[
-                ("spec: {accountRef: {name: other}}", Refused("accountRef is immutable")),
+                ("spec: {accountRef: {name: other}}", Refused("accountRef cannot be changed")),
                 ("spec: {title: Other, permissions: {a: View}, roleRefs: [{name: b}]}", Accepted),
             ],
         )

@@ -54,8 +54,8 @@ async fn an_invitation_stays_that_of_one_address_to_one_account() {
         .on_update(
             "spec: {resend: 2}",
             &[
-                ("spec: {accountRef: {name: other}}", Refused("accountRef is immutable")),
-                ("spec: {email: eve@acme.example}", Refused("email is immutable")),
+                ("spec: {accountRef: {name: other}}", Refused("accountRef cannot be changed")),
+                ("spec: {email: eve@acme.example}", Refused("email cannot be changed")),
                 ("spec: {resend: 1}", Refused("spec.resend: Invalid value: resend must not decrease")),
                 // Left out, it is 0 again.
                 ("spec: {resend: null}", Refused("resend must not decrease")),

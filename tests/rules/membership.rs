@@ -142,13 +142,13 @@ async fn a_membership_stays_that_of_one_user_in_one_account() {
             &[
                 (
                     "spec: {accountRef: {name: other}}",
-                    Refused("spec.accountRef: Invalid value: accountRef is immutable"),
+                    Refused("spec.accountRef: Invalid value: accountRef cannot be changed"),
                 ),
                 (
                     "spec: {user: {email: eve@acme.example}}",
-                    Refused("spec.user.email: Invalid value: user.email is immutable"),
+                    Refused("spec.user.email: Invalid value: user.email cannot be changed"),
                 ),
-                ("spec: {invitationRef: {name: dana}}", Refused("invitationRef is immutable")),
+                ("spec: {invitationRef: {name: dana}}", Refused("invitationRef cannot be changed")),
                 ("spec: {user: {displayName: Dana}, suspended: true, roleRef: {name: admin}}", Accepted),
             ],
         )
@@ -157,8 +157,8 @@ async fn a_membership_stays_that_of_one_user_in_one_account() {
         .on_update(
             "spec: {invitationRef: {name: dana}}",
             &[
-                ("spec: {invitationRef: {name: other}}", Refused("invitationRef is immutable")),
-                ("spec: {invitationRef: null}", Refused("invitationRef is immutable")),
+                ("spec: {invitationRef: {name: other}}", Refused("invitationRef cannot be changed")),
+                ("spec: {invitationRef: null}", Refused("invitationRef cannot be changed")),
                 ("spec: {suspended: true}", Accepted),
             ],
         )

@@ -30,7 +30,7 @@ async fn a_role_is_based_on_a_predefined_one_or_overrides_it() {
             "spec: {basedOn: null, overrides: null}".to_owned(),
         ]
         .into_iter()
-        .map(|patch| (&*patch.leak(), Refused("is immutable")))
+        .map(|patch| (&*patch.leak(), Refused("cannot be changed")))
         .chain([("spec: {title: New, permissions: {settings: Edit}}", Accepted)])
         .collect();
         table.on_update(before, &cases).await;
@@ -39,9 +39,9 @@ async fn a_role_is_based_on_a_predefined_one_or_overrides_it() {
         .on_update(
             "",
             &[
-                ("spec: {basedOn: support}", Refused("basedOn is immutable")),
-                ("spec: {overrides: support}", Refused("overrides is immutable")),
-                ("spec: {accountRef: {name: other}}", Refused("accountRef is immutable")),
+                ("spec: {basedOn: support}", Refused("basedOn cannot be changed")),
+                ("spec: {overrides: support}", Refused("overrides cannot be changed")),
+                ("spec: {accountRef: {name: other}}", Refused("accountRef cannot be changed")),
             ],
         )
         .await;

@@ -36,8 +36,8 @@ async fn a_store_has_exactly_one_backend_in_a_plain_file() {
         .on_update(
             "",
             &[
-                ("spec: {sqlite: {file: other.db}}", Refused("sqlite is immutable")),
-                ("spec: {sqlite: null}", Refused("is immutable")),
+                ("spec: {sqlite: {file: other.db}}", Refused("sqlite cannot be changed")),
+                ("spec: {sqlite: null}", Refused("cannot be changed")),
                 ("spec: {paused: true, adoption: Always}", Accepted),
             ],
         )

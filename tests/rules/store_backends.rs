@@ -59,8 +59,8 @@ async fn a_postgres_store_names_its_secret_and_a_schema() {
             &[
                 ("spec: {postgres: {connectionSecretRef: {name: other, key: url}}}", Accepted),
                 ("spec: {postgres: {caSecretRef: {name: other, key: ca}}}", Accepted),
-                ("spec: {postgres: {schema: other}}", Refused("postgres (schema) is immutable")),
-                ("spec: {postgres: null, sqlite: {file: a.db}}", Refused("is immutable")),
+                ("spec: {postgres: {schema: other}}", Refused("postgres (schema) cannot be changed")),
+                ("spec: {postgres: null, sqlite: {file: a.db}}", Refused("cannot be changed")),
                 ("spec: {paused: true}", Accepted),
             ],
         )
@@ -115,12 +115,15 @@ async fn a_keycloak_store_is_reached_safely() {
                 ("spec: {keycloak: {clientId: other, clientSecretRef: {name: other}}}", Accepted),
                 (
                     "spec: {keycloak: {url: 'https://other.example'}}",
-                    Refused("keycloak (url, realm, clientIdPrefix) is immutable"),
+                    Refused("keycloak (url, realm, clientIdPrefix) cannot be changed"),
                 ),
-                ("spec: {keycloak: {clientIdPrefix: 'prod.'}}", Refused("clientIdPrefix) is immutable")),
+                ("spec: {keycloak: {clientIdPrefix: 'prod.'}}", Refused("clientIdPrefix) cannot be changed")),
                 ("spec: {keycloak: {portalClients: [other]}}", Accepted),
-                ("spec: {keycloak: {realm: other}}", Refused("keycloak (url, realm, clientIdPrefix) is immutable")),
-                ("spec: {keycloak: null, sqlite: {file: a.db}}", Refused("is immutable")),
+                (
+                    "spec: {keycloak: {realm: other}}",
+                    Refused("keycloak (url, realm, clientIdPrefix) cannot be changed"),
+                ),
+                ("spec: {keycloak: null, sqlite: {file: a.db}}", Refused("cannot be changed")),
             ],
         )
         .await;

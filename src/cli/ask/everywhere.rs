@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Lookup, Subject, invitation};
 use crate::{
     cli::input::Input,
-    manifests::{LoadedObjects, suggest::closest_address},
-    model::Email,
+    manifests::LoadedObjects,
+    model::{Email, suggest::closest_address},
 };
 
 /// Has a cluster asked about all namespaces, where no account and no namespace is named.

@@ -1,6 +1,6 @@
 //! `LEVEL SECTION`, as people type it.
 
-use crate::manifests::suggest::closest;
+use crate::model::suggest::closest;
 use crate::model::{Layout, Name, Ranks};
 
 /// At least this level in this section.

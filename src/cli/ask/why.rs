@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
-    manifests::suggest::closest_address,
+    model::suggest::closest_address,
     model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Ranks, Step},
     resolve::{End, Holder},
     state::MemberFacts,

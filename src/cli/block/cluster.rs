@@ -18,8 +18,8 @@ use super::{Where, unknown};
 use crate::{
     api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
     cli::output::{BAD, GOOD, counted, paint, print, wrap},
-    manifests::{list_all, suggest::closest_address},
-    model::Email,
+    manifests::list_all,
+    model::{Email, suggest::closest_address},
 };
 
 /// How often the store's status is looked at.

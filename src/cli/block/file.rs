@@ -14,7 +14,7 @@ use crate::{
         target::absent,
     },
     evaluate::{Context, Revocation, revoke_only},
-    manifests::suggest::closest_address,
+    model::suggest::closest_address,
     model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark},
     resolve::{End, Origin},

@@ -89,7 +89,7 @@ fn of_catalog(loaded: &LoadedObjects, name: &str, rows: Rows) -> anyhow::Result<
     anyhow::ensure!(rows == Rows::Roles, "a catalog has roles only; groups and people belong to an --account");
     let Some(facts) = loaded.objects.catalogs.get(name).map(|catalog| &catalog.facts) else {
         let names = || loaded.objects.catalogs.keys().map(Name::as_str);
-        let tip = crate::manifests::suggest::suggestion(name, names());
+        let tip = crate::model::suggest::suggestion(name, names());
         let known = names().collect::<Vec<_>>().join(", ");
         anyhow::bail!("there is no PermissionCatalog {name:?}{tip} There are: {known}");
     };

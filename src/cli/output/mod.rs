@@ -20,6 +20,7 @@ pub use self::{
     table::Table,
     width::{prose_width, width},
 };
+pub use crate::model::counted;
 
 /// Of everything printed as JSON; the shape of a kind changes only with it.
 pub const API_VERSION: &str = "cli.roster.dev/v1";
@@ -40,12 +41,6 @@ pub const DIM: Style = Style::new().dimmed();
 #[must_use]
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// `1 change`, `3 changes`.
-#[must_use]
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// `text` behind `head`, broken at spaces so that it fits; further lines are indented by `indent`, which is how wide

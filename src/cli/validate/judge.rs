@@ -9,13 +9,16 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    api::{InvalidReason, PermissionCatalogSpec},
+    api::InvalidReason,
     evaluate::Judged,
     manifests::{
         AccountObjects, Addresses, Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Severity,
-        Source, SourceSpan, of_invited, path::DocumentPath, position::Part, suggest::suggestion,
+        Source, SourceSpan, of_invited, path::DocumentPath, position::Part,
     },
-    model::{AccountKey, CatalogFaultKind, Finding, FindingKind, Findings, KindName, Name},
+    model::{
+        AccountKey, Finding, FindingKind, Findings, KindName, Name,
+        suggest::{did_you_mean, suggestion},
+    },
 };
 
 /// Everything the engine says.
@@ -128,41 +131,26 @@ impl Judge<'_> {
 
     /// A fault in the words for whoever can mend it: files are not all there is, and a name is often only misspelt.
     fn worded(&self, fault: &Finding) -> String {
-        if has_hint(&fault.kind) {
-            return fault.kind.to_string();
-        }
-        let mut nearby = suggestion(fault.kind.subject().unwrap_or_default(), self.known(fault));
+        let mut nearby = match fault.kind.near() {
+            Some(near) => did_you_mean(near),
+            None => suggestion(fault.kind.subject().unwrap_or_default(), self.known(fault)),
+        };
         if matches!(fault.kind, FindingKind::AccountMissing(_))
             && let Some((key, _)) = self.account
             && let Some(other) = self.loaded.accounts.iter().find(|other| other.name == key.name)
         {
             nearby = format!("; there is one in namespace {:?}", other.namespace.as_str());
         }
-        let files = if self.files.is_some() && missing(&fault.kind).is_some() { " in these files" } else { "" };
-        format!("{}{files}{nearby}", fault.kind)
+        let is_missing = missing(&fault.kind).is_some() && !names_another_kind(&fault.kind);
+        let files = if self.files.is_some() && is_missing { " in these files" } else { "" };
+        format!("{:#}{files}{nearby}", fault.kind)
     }
 
-    /// Names that a fault's could have been.
+    /// Names of what is outside of the fault's account. The engine suggests none of them, since status would tell a tenant
+    /// the names of what is the platform's or somebody else's; whoever has the files has read them.
     fn known(&self, fault: &Finding) -> Vec<&str> {
         let objects = &self.loaded.objects;
-        let of_catalog = || Some(&objects.catalogs.get(&fault.object.name)?.facts.spec);
-        let of_account = || {
-            let account = self.account?.1.account.as_ref()?;
-            Some(&objects.catalogs.get(account.spec.catalog_ref.name.as_str())?.facts.spec)
-        };
-        let entry = self.account.map(|(_, entry)| entry);
         match &fault.kind {
-            FindingKind::Catalog(CatalogFaultKind::UnknownSection(_)) => of_catalog().map(sections).unwrap_or_default(),
-            FindingKind::Catalog(CatalogFaultKind::UnknownRole(_)) => of_catalog().map(roles).unwrap_or_default(),
-            FindingKind::UnknownSection(_) => of_account().map(sections).unwrap_or_default(),
-            FindingKind::RestrictionMissing(_) => of_account().map(restrictions).unwrap_or_default(),
-            FindingKind::PredefinedRoleMissing { .. } => of_account().map(roles).unwrap_or_default(),
-            FindingKind::RoleMissing { .. } => {
-                entry.into_iter().flat_map(|all| all.roles.keys()).map(Name::as_str).collect()
-            }
-            FindingKind::GroupMissing(_) => {
-                entry.into_iter().flat_map(|all| all.groups.keys()).map(Name::as_str).collect()
-            }
             FindingKind::CatalogMissing(_) => objects.catalogs.keys().map(Name::as_str).collect(),
             FindingKind::StoreMissing(_) => objects.stores.keys().map(Name::as_str).collect(),
             FindingKind::AccountMissing(key) => {
@@ -189,37 +177,21 @@ impl Judge<'_> {
     }
 }
 
-fn sections(spec: &PermissionCatalogSpec) -> Vec<&str> {
-    spec.sections.iter().map(|section| section.name.as_str()).collect()
-}
-
-fn restrictions(spec: &PermissionCatalogSpec) -> Vec<&str> {
-    spec.restrictions.iter().map(|restriction| restriction.name.as_str()).collect()
-}
-
-fn roles(spec: &PermissionCatalogSpec) -> Vec<&str> {
-    spec.roles.iter().map(|role| role.name.as_str()).collect()
-}
-
 /// The object that a fault misses.
 fn missing(fault: &FindingKind) -> Option<(KindName, &Name)> {
     Some(match fault {
         FindingKind::AccountMissing(account) => (KindName::Account, &account.name),
-        FindingKind::GroupMissing(name) => (KindName::UserGroup, name),
+        FindingKind::GroupMissing(unknown) => (KindName::UserGroup, &unknown.name),
         FindingKind::CatalogMissing(name) => (KindName::PermissionCatalog, name),
         FindingKind::StoreMissing(name) => (KindName::IdentityStore, name),
-        FindingKind::RoleMissing { role, .. } => (KindName::Role, role),
+        FindingKind::RoleMissing { role, .. } => (KindName::Role, &role.name),
         _ => return None,
     })
 }
 
-/// Whether the sentence itself says what was probably meant.
-const fn has_hint(fault: &FindingKind) -> bool {
-    matches!(
-        fault,
-        FindingKind::RoleMissing { is_predefined: true, .. }
-            | FindingKind::PredefinedRoleMissing { is_custom: true, .. }
-    )
+/// Whether the object is there, of another kind.
+const fn names_another_kind(fault: &FindingKind) -> bool {
+    matches!(fault, FindingKind::RoleMissing { is_predefined: true, .. })
 }
 
 /// Where a finding belongs: the name it is about, else its field, else the object's name.

@@ -75,7 +75,7 @@ impl Kinds {
         });
         exactly.map(|kind| kind.name.as_str()).or_else(|| {
             let names: Vec<&str> = self.names().collect();
-            crate::manifests::suggest::meant(name, names.iter().copied())
+            crate::model::suggest::meant(name, names.iter().copied())
         })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{DiagnosticReason, Problem};
 use crate::manifests::path::DocumentPath;
-use crate::manifests::suggest::suggestion;
+use crate::model::suggest::suggestion;
 
 /// Fields of `metav1.ObjectMeta`.
 const FIELDS: [&str; 15] = [

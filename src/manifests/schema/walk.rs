@@ -11,7 +11,7 @@ use super::{
     cel::whole,
     compile::{Kind, List, Node, Type},
 };
-use crate::manifests::suggest::{meant, suggestion};
+use crate::model::suggest::{meant, suggestion};
 use crate::{
     api,
     manifests::path::{DocumentPath, Step},

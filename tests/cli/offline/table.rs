@@ -46,7 +46,7 @@ impl Table {
 }
 
 fn is_of_a_change(message: &str) -> bool {
-    message.contains("immutable") || message.contains("must not decrease")
+    message.contains("cannot be changed") || message.contains("must not decrease")
 }
 
 /// Accepted and refused as the server does; a refusal is at the field the server names, where it names one.

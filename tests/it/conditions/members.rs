@@ -99,7 +99,11 @@ spec: {{accountRef: {{name: acme}}, user: {{email: eve@{}.example}}, roleRef: {{
                 of,
                 "much",
                 "RoleNotFound",
-                &["\"clark\"; GroupNotFound: ", "\"dusk\"; RestrictionNotFound: ", "no-order"],
+                &[
+                    "\"clark\"; did you mean \"clerk\"?; GroupNotFound: ",
+                    "\"dusk\"; did you mean \"desk\"?; RestrictionNotFound: ",
+                    "no-order",
+                ],
             ),
         ],
     )

@@ -72,8 +72,8 @@ async fn tampering_is_corrected_and_told() {
         for (kind, name, says) in [
             ("Account", "acme", "Emca"),
             ("Role", "night-shift", "Day shift"),
-            ("Membership", "dana", "permissions.orders: Edit in the store, View desired"),
-            ("Membership", "eve", "(absent)"),
+            ("Membership", "dana", "dana@acme.example has the level Edit in section orders, not View"),
+            ("Membership", "eve", "eve@acme.example is missing in the store"),
         ] {
             let note = site.event(kind, name, reason).await;
             assert!(note.contains(says), "{reason} on {kind} {name}: {note}");
@@ -248,4 +248,12 @@ async fn statuses_that_are_lost_are_written_again_and_the_store_is_not_touched()
     })
     .await;
     assert_eq!(site.file().dump().await, dump);
+}
+
+#[tokio::test]
+async fn an_invalid_membership_has_an_event_with_the_reason_of_its_condition() {
+    let site = acme("invalid-event", "").await;
+    site.member_of("acme", "zoe", "roleRef: {name: admni}").await;
+    let note = site.event("Membership", "zoe", "RoleNotFound").await;
+    assert_eq!(note, "spec.roleRef: the catalog has no predefined role \"admni\"; did you mean \"admin\"?");
 }

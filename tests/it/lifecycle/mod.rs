@@ -13,6 +13,7 @@ mod gone;
 mod guard;
 #[cfg(feature = "keycloak")]
 mod keycloak;
+mod log;
 mod many;
 mod moving;
 mod namespaces;

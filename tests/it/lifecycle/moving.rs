@@ -41,7 +41,7 @@ async fn an_account_moves_to_another_store_and_nobody_gains_or_loses_anything() 
     let patch = format!(r#"{{"spec":{{"storeRef":{{"name":"{target}"}}}}}}"#);
     let args = ["patch", "account.roster.dev/acme", "-n", site.name(), "--type=merge", "-p", &patch];
     let refused = site.plane().kubectl(&args, None).await;
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("storeRef is immutable"), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("storeRef cannot be changed"), "{refused:?}");
 
     // Leave what is there; let go; take up again elsewhere.
     site.patch("Account", "acme", json!({"spec": {"deletionPolicy": "Orphan"}})).await;

@@ -155,7 +155,7 @@ async fn it_stops_at_the_first_guard_whatever_else_happens_and_goes_on_when_that
     guarded(&site).await;
     viewers(&site, json!({})).await;
     let message = stopped(&site, "east").await;
-    assert!(message.starts_with("1 of 4 accounts follow generation 2;"), "{message}");
+    assert!(message.starts_with("1 of 4 accounts follows generation 2;"), "{message}");
     assert!(message.contains("approve the removals") && message.contains(ROLLOUT), "{message}");
     site.wait("PermissionCatalog", site.name(), "Ready", "False RolloutStopped").await;
     eventually_or(PATIENCE, "the alert's metric".to_owned(), async || {

@@ -43,6 +43,7 @@ impl Controller {
         forget_dead_leader(&client).await;
         let directory = fresh_directory(&plane.data().join("sqlite"));
         let config = Config {
+            log_addresses: false,
             sqlite_dir: directory.clone(),
             cluster_id: None,
             store_namespace: SYSTEM.to_owned(),

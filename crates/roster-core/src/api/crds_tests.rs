@@ -154,6 +154,17 @@ fn one_text_holds_all_definitions() {
     assert_eq!(read, crds());
 }
 
+/// Flux with `force` deletes an object and makes it anew where an answer has that word.
+#[test]
+fn no_rule_says_immutable() {
+    each_schema(|path, schema| {
+        for rule in schema.x_kubernetes_validations.iter().flatten() {
+            let message = rule.message.as_deref().unwrap_or_default();
+            assert!(!message.to_lowercase().contains("immutable"), "{path}: {message}");
+        }
+    });
+}
+
 #[test]
 fn the_rules_keep_just_the_fields_that_never_change() {
     for crd in crds() {

@@ -103,7 +103,9 @@ impl SyncReason {
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
             Self::InSync | Self::Applied => None,
-            Self::DriftReported => Some("undo the change in the store, or set drift.policy to Correct"),
+            Self::DriftReported => Some(
+                "undo the change in the store, or set drift.policy: Correct; for members nobody declared, drift.unmanaged: Remove",
+            ),
             Self::StoreUnavailable => Some("bring the store back; it is tried again at least every 30 s"),
             Self::StoreRejected => Some("do as the message says: rights, another application's file, a newer version"),
             Self::NotOwned => Some("remove it in the store, or set spec.adoption of the store"),

@@ -415,8 +415,11 @@ pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
 
 /// A required field, or one with a default, never changes. For the spec level: there it is also checked where a
 /// block around the field is replaced.
+///
+/// The message must not say "immutable", nor those below: Flux with `force` deletes an object and makes it anew where an
+/// answer has that word, and with a Membership or an Account goes people's access.
 pub(super) fn immutable(field: &str) -> Rule {
-    rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} is immutable"))
+    rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} cannot be changed"))
 }
 
 /// An optional field is never set, changed or removed later. Written on the level above, since a rule on the field
@@ -425,7 +428,7 @@ pub(super) fn immutable_optional(field: &str) -> Rule {
     let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
     // No field path: where the field was removed, it would name what is not there.
     Rule::new(format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})"))
-        .message(format!("{field} is immutable").as_str())
+        .message(format!("{field} cannot be changed").as_str())
         .reason(Reason::FieldValueInvalid)
 }
 
@@ -434,7 +437,7 @@ pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
     let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
     let same = parts.iter().map(|part| format!("{new}.{part} == {old}.{part}")).collect::<Vec<_>>().join(" && ");
     Rule::new(format!("has({new}) == has({old}) && (!has({new}) || ({same}))"))
-        .message(format!("{field} ({}) is immutable", parts.join(", ")).as_str())
+        .message(format!("{field} ({}) cannot be changed", parts.join(", ")).as_str())
         .reason(Reason::FieldValueInvalid)
 }
 

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Control, Now};
+use super::{Control, Effect, Now};
 use crate::{
     model::{AccountKey, KindName, Name},
+    report,
     state::{Impact, Object, Record, StoreFacts},
 };
 
@@ -73,13 +74,18 @@ impl Control {
         }
     }
 
-    /// Notes what is said of a store from now on.
+    /// Notes what is said of a store from now on, and tells of blocks that are in force now.
     pub(super) fn say_in_force(&mut self, store: &Name, in_force: Option<i64>) {
-        let uid = self.index.stores.get(store).map(|record| record.meta.uid.clone());
-        match uid.zip(in_force) {
-            Some(said) => self.blocks.said.insert(store.clone(), said),
-            None => self.blocks.said.remove(store),
+        let record = self.index.stores.get(store).cloned();
+        let Some((record, generation)) = record.zip(in_force) else {
+            self.blocks.said.remove(store);
+            return;
         };
+        let said = (record.meta.uid.clone(), generation);
+        let before = self.blocks.said.insert(store.clone(), said.clone());
+        if before != Some(said) && !record.facts.spec.blocked.is_empty() {
+            self.outbox.push(Effect::Tell(report::blocks_in_force(&record, generation)));
+        }
     }
 
     /// Returns whether every account was reconciled since, by whichever replica. Once that was so of a generation, no pass

@@ -66,6 +66,11 @@ impl Triggers {
 /// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
 /// stays named.
 pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope) {
+    let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
+    if changes.iter().any(is_new) {
+        // With the account all of it is new: each entry is there because of the object that says how it should be.
+        return;
+    }
     let known = Known {
         triggers,
         objects,

@@ -9,6 +9,7 @@ use crate::{
     evaluate::{self, Context, judge},
     model::{Email, KindName, Scope},
     plan::{GUARD_WINDOW, Guarded},
+    report,
 };
 
 /// Does what the deletion policy says, then lets the object go. Deletion needs no reference to resolve: where the
@@ -89,6 +90,9 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     let decided = |error| (error, plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect());
     let batch = Batch::of(&plan, &pass.mark, now);
     let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
+    let names = report::Names::new(&plan, &work.meanwhile.objects);
+    let changes = report::access_changes(&names, &plan, &observed, &plan.changes, &outcomes);
+    changes.for_each(|change| world.log(&change));
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;
     Ok(Removal::Done(made.len() as u64))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::SyncReason,
-    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    model::{AccountKey, KindName, Name, ObjectRef, Scope, counted},
     report::{self, Notice, NoticeReason, PassEnd, PassReport, Report, Synced, Waits},
     resolve::{self, Definitions},
     state::{AccountFacts, Record},
@@ -153,7 +153,7 @@ impl Control {
             Deleted::Done(_) => return Ended::Done,
             Deleted::Waits(children, meanwhile) => {
                 let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let message = format!("deletion waits for {} managed accounts: {names}", children.len());
+                let message = format!("deletion waits for {}: {names}", counted(children.len(), "managed account"));
                 let waits = Some(Box::new(Waits { reason: "ManagedAccountsExist", message, stalled: false }));
                 let report = match &meanwhile.guarded {
                     Some(guarded) => report::guard(report, guarded, report::held(guarded)),
@@ -302,7 +302,7 @@ impl Control {
     }
 
     pub(super) fn status_written(&mut self, object: &ObjectRef, result: &Result<StatusWritten, ApiFault>, now: Now) {
-        let digest = self.statuses.landed(object, result, now.mono);
+        let landed = self.statuses.landed(object, result, now.mono);
         match result {
             Ok(_) => self.refusals.note(object.kind, Access::Status, None, now.mono),
             Err(fault) if fault.lacks_right.is_some() => {
@@ -310,9 +310,12 @@ impl Control {
             }
             Err(_) => {}
         }
-        if let (Ok(written), Some(digest)) = (result, digest)
+        if let (Ok(written), Some((digest, news))) = (result, landed)
             && self.index.any_meta(object).is_some_and(|meta| meta.uid == written.uid)
         {
+            if let Some(news) = news {
+                self.warn(news, now.mono);
+            }
             self.index.note_written(object, |meta| {
                 meta.resource_version.clone_from(&written.resource_version);
                 meta.status = digest;

@@ -27,7 +27,7 @@ pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
 pub(super) struct Looks {
     due: BTreeMap<ObjectRef, Mono>,
     running: BTreeMap<ObjectRef, Look>,
-    /// IdentityStores in the place of whose store another one was found.
+    /// The `IdentityStore`s in the place of whose store another one was found.
     replaced: BTreeSet<Name>,
     /// Those of them of which it was told, with the id that was found.
     told: BTreeMap<Name, Option<Name>>,

@@ -52,6 +52,7 @@ mod statuses;
 mod time;
 mod turns;
 mod wakes;
+mod warnings;
 mod watches;
 mod world;
 
@@ -72,6 +73,7 @@ use self::{
     share::Relist,
     statuses::{StatusLane, Statuses},
     wakes::Wakes,
+    warnings::Warnings,
     watches::{Access, ListState, Listed, Lists, Refusals},
 };
 pub use self::{
@@ -147,6 +149,8 @@ pub struct Control {
     stopping: bool,
     /// Effects that absorbing brought about, to be carried out with the next decision.
     outbox: Vec<Effect>,
+    /// Events on objects that are invalid.
+    warnings: Warnings,
 }
 
 /// How far the deletion of an account has come.
@@ -215,6 +219,7 @@ impl Control {
             ticked: None,
             stopping: false,
             outbox: Vec::new(),
+            warnings: Warnings::default(),
             setup,
         }
     }

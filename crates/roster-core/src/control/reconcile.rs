@@ -87,18 +87,17 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         }
         Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
     };
-    // Everything else hangs on the account's own row.
-    let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
-    let observed = plan.changes.iter().any(puts_account).then_some(observed);
-    // Ends by somebody's word are made in any case.
-    let mut applied = apply(pass, work, plan, why, world).await;
-    if let Some(observed) = observed.filter(|_| refuses_account(&applied)) {
+    let mut applied = apply(pass, work, plan, why, &observed, world).await;
+    if refuses_account(&applied) {
+        // Everything else hangs on the account's own row, but for ends by somebody's word: they are made in any case.
         let ends = ends(&prepared, &judged, &observed, &context);
         if !ends.changes.is_empty() {
-            let made = Box::pin(apply(pass, work, ends, None, world)).await;
+            let made = Box::pin(apply(pass, work, ends, None, &observed, world)).await;
             applied = with_ends(applied, made);
         }
     }
+    // A large account's is large, and so is what is reported of it.
+    drop(observed);
     let applied = applied.map_err(|(error, _)| error);
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
@@ -178,6 +177,7 @@ async fn apply<W: World>(
     work: &Reconcile,
     mut plan: Plan,
     only_ends: Option<OnlyEnds>,
+    observed: &Observed,
     world: &W,
 ) -> Made {
     let objects = &work.objects;
@@ -190,6 +190,7 @@ async fn apply<W: World>(
     if !plan.removes() {
         pass.handle.settle_removals();
     }
+    let names = report::Names::new(&plan, objects);
     let slices = slices::cut(&mut plan.changes, world.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let (mut done, mut left_out, mut refused) = (0, BTreeSet::new(), None);
@@ -216,6 +217,7 @@ async fn apply<W: World>(
                 pass.handle.end_slice();
                 pass.handle.settle_removals();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
+                report::access_changes(&names, &plan, observed, &changes, &made).for_each(|change| world.log(&change));
                 outcomes.extend(made);
             }
             Err(error) if outcomes.is_empty() => return Err((error, Box::new(plan))),

@@ -12,7 +12,7 @@ use std::{
 use super::{ApiFault, Effect, Mono, Now, PassId, turns::Turns};
 use crate::{
     model::{AccountKey, Name, ObjectRef, Seed, SeededState},
-    report::{Rendered, Report, render},
+    report::{Notice, Rendered, Report, render},
     state::{Meta, StatusDigest},
 };
 
@@ -84,12 +84,20 @@ struct Waiting {
     place: Option<StatusLane>,
 }
 
+/// A status that is being written.
+struct InFlight {
+    waiting: Waiting,
+    digest: StatusDigest,
+    /// What is to be told when it is there.
+    news: Option<Notice>,
+}
+
 /// The statuses that wait, and those that are being written.
 pub(super) struct Statuses {
     waiting: HashMap<ObjectRef, Waiting, SeededState>,
     lanes: [Turns; 2],
     later: BTreeMap<Mono, Vec<ObjectRef>>,
-    in_flight: HashMap<ObjectRef, (Waiting, StatusDigest), SeededState>,
+    in_flight: HashMap<ObjectRef, InFlight, SeededState>,
     /// How many of those nobody waits for.
     bulk: usize,
     /// Statuses that somebody else wrote into.
@@ -155,7 +163,7 @@ impl Statuses {
 
     /// Returns the digest of the status that is being written for an object.
     pub(super) fn being_sent(&self, object: &ObjectRef) -> Option<u64> {
-        self.in_flight.get(object).map(|(_, digest)| digest.hash)
+        self.in_flight.get(object).map(|sent| sent.digest.hash)
     }
 
     /// Notes that somebody else wrote into the status of an object: it is replaced whole next time.
@@ -258,21 +266,24 @@ impl Statuses {
                         pass: waiting.saying.pass,
                     })));
                     self.bulk += usize::from(waiting.saying.lane == StatusLane::Bulk);
-                    self.in_flight.insert(object, (waiting, digest));
+                    // Against the status as it is now: the watch may bring what is written before the answer comes.
+                    let news = Notice::invalid(&object, meta, &waiting.saying.report);
+                    self.in_flight.insert(object, InFlight { waiting, digest, news });
                 }
                 None => self.released(waiting.saying.pass),
             }
         }
     }
 
-    /// Takes in the end of a write; returns the digest of what is there now, where it was written.
+    /// Takes in the end of a write; returns the digest of what is there now, and what is to be told of it, where it
+    /// was written.
     pub(super) fn landed(
         &mut self,
         object: &ObjectRef,
         result: &Result<StatusWritten, ApiFault>,
         now: Mono,
-    ) -> Option<StatusDigest> {
-        let (waiting, digest) = self.in_flight.remove(object)?;
+    ) -> Option<(StatusDigest, Option<Notice>)> {
+        let InFlight { waiting, digest, news } = self.in_flight.remove(object)?;
         self.bulk -= usize::from(waiting.saying.lane == StatusLane::Bulk);
         self.give_back();
         if let Some(waiting) = self.waiting.get_mut(object).filter(|waiting| waiting.place.is_none()) {
@@ -282,7 +293,7 @@ impl Statuses {
         match result {
             Ok(_) => {
                 self.released(waiting.saying.pass);
-                Some(digest)
+                Some((digest, news))
             }
             Err(fault) => {
                 self.failed(object.clone(), waiting, fault, now);

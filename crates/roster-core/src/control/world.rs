@@ -9,6 +9,7 @@ use crate::{
     contract::{Batch, Outcome, StoreError},
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
+    report::AccessChange,
 };
 
 /// Result of a fresh read of an Account, its namespace and the definitions of our kinds.
@@ -92,6 +93,11 @@ pub trait World: Sync {
         uid: &Name,
         wanted: bool,
     ) -> impl Future<Output = Result<(), ApiFault>> + Send;
+
+    /// Logs a change of somebody's access that was made.
+    fn log(&self, change: &AccessChange) {
+        let _ = change;
+    }
 
     /// Does pure work under a name that traces show.
     fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {

@@ -133,6 +133,21 @@ impl Catalog {
         self.restriction_places.get(name).copied()
     }
 
+    /// Names of the sections, in the catalog's order.
+    pub(crate) fn section_names(&self) -> impl Iterator<Item = &str> {
+        self.layout.ladders().iter().map(|ladder| ladder.section.as_str())
+    }
+
+    /// Names of the predefined roles, in the catalog's order.
+    pub(crate) fn role_names(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(|role| role.name.as_str())
+    }
+
+    /// Names of the restrictions, in the catalog's order.
+    pub(crate) fn restriction_names(&self) -> impl Iterator<Item = &str> {
+        self.restrictions.iter().map(|restriction| restriction.name.as_str())
+    }
+
     /// No access in any section.
     #[must_use]
     pub fn no_access(&self) -> Ranks {

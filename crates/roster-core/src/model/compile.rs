@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Advisory, Caps, Catalog, CatalogFault, CatalogFaultKind as Fault, FieldPath, Ladder, Layout, Name, PredefinedRole,
-    Ranks, Restriction, Rule, Section,
+    Ranks, Restriction, Rule, Section, Unknown,
 };
 use crate::api::{self, HeldBy, PermissionCatalogSpec, limits::MAX_LEVELS};
 
@@ -42,10 +42,16 @@ impl Compiler {
         self.faults.push(CatalogFault { field: field.clone(), kind });
     }
 
+    fn unknown_role(&mut self, field: &FieldPath, name: &str) {
+        let role = Unknown::among(name, self.catalog.role_names());
+        self.fault(field, Fault::UnknownRole(role));
+    }
+
     fn section(&mut self, field: &FieldPath, name: &str) -> Option<usize> {
         let place = self.catalog.section(name);
         if place.is_none() {
-            self.fault(field, Fault::UnknownSection(Name::new(name)));
+            let section = Unknown::among(name, self.catalog.section_names());
+            self.fault(field, Fault::UnknownSection(section));
         }
         place
     }
@@ -218,7 +224,7 @@ impl Compiler {
         if let Some(name) = &spec.owner_role {
             self.catalog.owner_role = self.catalog.role(name);
             match self.catalog.owner_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault(&FieldPath::new("spec.ownerRole"), Fault::UnknownRole(Name::new(name))),
+                None => self.unknown_role(&FieldPath::new("spec.ownerRole"), name),
                 Some(role) if role.overridable => {
                     self.fault(&ROLES.item(name).field("overridable"), Fault::OwnerRoleOverridable);
                 }
@@ -229,7 +235,7 @@ impl Compiler {
             let field = FieldPath::new("spec.defaultRole");
             self.catalog.default_role = self.catalog.role(name);
             match self.catalog.default_role.map(|place| &self.catalog.roles[place]) {
-                None => self.fault(&field, Fault::UnknownRole(Name::new(name))),
+                None => self.unknown_role(&field, name),
                 Some(role) if role.held_by == HeldBy::AccountOwner => {
                     self.fault(&field, Fault::DefaultRoleHeldByOwner(Name::new(name)));
                 }
@@ -248,7 +254,7 @@ impl Compiler {
                 self.rank(&field, section, level);
             }
             for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
-                self.fault(&field, Fault::UnknownRole(Name::new(name)));
+                self.unknown_role(&field, name);
             }
         }
     }

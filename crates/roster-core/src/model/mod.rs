@@ -5,6 +5,7 @@
 
 mod catalog;
 mod compile;
+mod counted;
 mod explain;
 mod finding;
 mod names;
@@ -14,12 +15,14 @@ mod ranks;
 mod role_name;
 mod scope;
 mod seeded;
+pub mod suggest;
 
 pub use catalog::{Caps, Catalog, PredefinedRole, Restriction, Rule, Section};
+pub use counted::{agree, counted};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use finding::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, Finding, FindingKind, Findings,
-    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, UnknownLevel,
+    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, Unknown, UnknownLevel,
 };
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use object_ref::{KindName, ObjectRef};

@@ -3,7 +3,7 @@
 use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated};
 use crate::{
     api::DriftEntry,
-    model::{Email, Layout, Name, Ranks},
+    model::{Email, Layout, Name, Ranks, counted},
     resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
 };
 
@@ -24,7 +24,7 @@ const LONGEST: usize = 512;
 const NAMED: usize = 5;
 
 /// What stands for "not there" in an entry.
-pub(super) const ABSENT: &str = "(absent)";
+pub(crate) const ABSENT: &str = "(absent)";
 
 /// What can say how it differs from another of its kind.
 pub(super) trait Differs {
@@ -176,11 +176,11 @@ impl Differs for AccountContent {
             .optional("parent", parent(self).as_deref(), parent(observed).as_deref())
             .anomalies(&self.anomalies, &observed.anomalies);
         if self.layout != observed.layout {
-            let sections = |content: &Self| format!("{} sections of another make", content.layout.len());
+            let sections = |content: &Self| counted(content.layout.len(), "section");
             fields.field(
                 "sections",
-                &format!("the {} sections of the catalog", self.layout.len()),
-                &sections(observed),
+                &format!("the {} of the catalog", sections(self)),
+                &format!("{} with other names or levels", sections(observed)),
             );
         }
         fields.0

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{GUARD_WINDOW, Holding, Observed, Plan, Policy};
 use crate::{
-    model::{Email, RoleName},
+    model::{Email, RoleName, agree, counted},
     resolve::{Access, Desired, DesiredMember, MemberContent},
 };
 
@@ -76,13 +76,17 @@ pub(super) fn check(
     };
     let why = if too_many {
         format!(
-            "{count} of {total} members would be removed or left without access within 10 minutes; the guard allows {}% or fewer than {}",
-            policy.guard.maximum_percent, policy.guard.minimum_count
+            "{count} of {} would be removed or left without access within 10 minutes; the guard allows {}% or fewer than {}",
+            counted(total, "member"),
+            policy.guard.maximum_percent,
+            policy.guard.minimum_count
         )
     } else if let Some(role) = last {
         format!("the last holder of role {role} would be removed")
     } else if policy.guard.holding != Holding::No {
-        format!("{} of {total} members are still to be removed or left without access", members.len())
+        let are = agree(&members.len(), "is", "are");
+        let total = counted(total, "member");
+        format!("{} of {total} {are} still to be removed or left without access", members.len())
     } else {
         return GuardDecision::Pass;
     };

@@ -21,6 +21,7 @@ pub use change::{Cause, Change, Content, ObjectKey, Phase};
 pub(crate) use deletion::{deletion, guarded_deletion};
 pub use diff::{Hold, Plan};
 pub(crate) use diff::{is_owner_in_force, plan};
+pub(crate) use drift::ABSENT;
 pub use drift::Drift;
 pub(crate) use ends::{Gone, plan as ends};
 pub use fingerprint::Fingerprint;

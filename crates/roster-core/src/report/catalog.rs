@@ -3,6 +3,7 @@
 use super::{Detail, Report, Waits};
 use crate::{
     api::{ROLLOUT_ANNOTATION, RolloutReason, SyncReason},
+    model::{agree, counted},
     state::{CatalogFacts, Progress, Record},
 };
 
@@ -13,7 +14,11 @@ pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Prog
     let detail = Detail::Catalog { accounts: users, updated };
     let mut report = Report::new(record.facts.generation, detail).with_findings(record.facts.findings());
     if record.meta.deleting && users > 0 {
-        report.waits = Some(Box::new(Waits::in_use(format!("{users} accounts still use this catalog"))));
+        report.waits = Some(Box::new(Waits::in_use(format!(
+            "{} still {} this catalog",
+            counted(users, "account"),
+            agree(&users, "uses", "use")
+        ))));
     } else if let Some(progress) = progress {
         let stalled = progress.stopped.is_some();
         let reason = if stalled { RolloutReason::RolloutStopped } else { RolloutReason::RollingOut };
@@ -32,20 +37,21 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
         0 => String::new(),
         held => format!(" ({held} of them held back for something from before)"),
     };
-    let so_far = format!("{updated} of {accounts} accounts follow generation {generation}{held}");
+    let follow = agree(updated, "follows", "follow");
+    let so_far = format!("{updated} of {} {follow} generation {generation}{held}", counted(*accounts, "account"));
     match (stopped, pending) {
         (Some((_, reason)), _) => {
             let approve = match reason {
                 SyncReason::RemovalGuarded => "approve the removals on the Account that says so",
                 _ => "mend what the Account that says so is about",
             };
-            let accounts = if *stops == 1 { "account" } else { "accounts" };
+            let accounts = counted(*stops, "account");
             format!(
-                "{so_far}; stopped by {stops} {accounts}, the first by {reason}. To go on, {approve}, or change the catalog \
+                "{so_far}; stopped by {accounts}, the first by {reason}. To go on, {approve}, or change the catalog \
                  again, or set the annotation {ROLLOUT_ANNOTATION}=AllAtOnce on the catalog"
             )
         }
         (None, 0) => format!("{so_far}; the next ones come now"),
-        (None, pending) => format!("{so_far}; {pending} of them are at it"),
+        (None, pending) => format!("{so_far}; {pending} of them {} at it", agree(pending, "is", "are")),
     }
 }

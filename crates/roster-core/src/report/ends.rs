@@ -95,7 +95,9 @@ pub(super) fn report(
     outcomes.count(outcome);
     if outcome.end == PassEnd::Done {
         outcome.end = match why {
-            OnlyEnds::Terminating => PassEnd::Retry { why: why.message(), revokes: false, members: None },
+            OnlyEnds::Terminating => {
+                PassEnd::Retry { why: why.message(), revokes: false, members: None, by_store: false }
+            }
             // When it is mended, that brings a pass about.
             OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) => PassEnd::Done,
             OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) | OnlyEnds::Unprotected => PassEnd::Waits,

@@ -6,7 +6,9 @@
 mod access;
 mod bodies;
 mod catalog;
+mod drift;
 mod ends;
+mod made;
 mod notice;
 mod notices;
 mod outcome;
@@ -16,9 +18,12 @@ mod store;
 
 pub use bodies::{account_detail, orphan, readvise, recount, unreadable};
 pub use catalog::{catalog, rollout_message};
+pub use drift::drift_sentence;
 pub use ends::OnlyEnds;
+pub use made::AccessChange;
+pub(crate) use made::{Names, access_changes};
 pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};
 pub use status::{AccessReport, Detail, DriftReport, Report, Synced, Waits};
-pub use store::{StoreFound, store, store_replaced, store_used};
+pub use store::{StoreFound, blocks_in_force, store, store_replaced, store_used};

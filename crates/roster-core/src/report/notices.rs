@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use super::{
     Notice, NoticeReason as Reason,
     bodies::role_key,
+    drift::sentences,
     outcome::{Outcomes, words},
 };
 use crate::{
-    api::DriftEntry,
     contract::StoreError,
-    model::{Email, KindName, ObjectRef},
+    model::{Email, KindName, ObjectRef, agree},
     plan::{Drift, ObjectKey},
     state::{MemberFacts, Meta, ObjectsInScope, Record},
 };
@@ -45,7 +45,8 @@ pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) 
     let found: Vec<_> = news.map(|(object, drift)| (object, describe(drift))).collect();
     notices.tell(Reason::DriftDetected, found);
     let corrected = drift().filter(|(object, _)| outcomes.is_corrected(object));
-    let corrected: Vec<_> = corrected.map(|(object, drift)| (object, describe(drift))).collect();
+    let corrected: Vec<_> =
+        corrected.map(|(object, drift)| (object, format!("put right: {}", describe(drift)))).collect();
     notices.tell(Reason::DriftCorrected, corrected);
     if outcomes.plan.guarded.is_some() {
         notices.told.push(notices.of_account(Reason::RemovalGuarded, outcomes.guard_message()));
@@ -70,12 +71,17 @@ impl<'a> Notices<'a> {
         let rest = what.len().saturating_sub(ONE_BY_ONE);
         for (object, note) in what.into_iter().take(ONE_BY_ONE) {
             let (reference, meta) = self.object(object);
-            let note = if reference.kind == KindName::Account { format!("{object}: {note}") } else { note };
+            // A sentence on drift says by itself whom it is about.
+            let says_who = matches!(reason, Reason::DriftDetected | Reason::DriftCorrected);
+            let is_of_another = reference.kind == KindName::Account && !says_who;
+            let note = if is_of_another { format!("{object}: {note}") } else { note };
             self.told.push(Notice::new(reference, meta, reason, note));
         }
         if rest > 0 {
-            self.told
-                .push(self.of_account(reason, format!("and {rest} more objects, each of which says so in its status")));
+            self.told.push(self.of_account(
+                reason,
+                format!("and {rest} more {}, each of which says so in its status", agree(&rest, "object", "objects")),
+            ));
         }
     }
 
@@ -112,11 +118,5 @@ fn seen<F>(kind: KindName, record: &Record<F>) -> (ObjectRef, &Meta) {
 }
 
 fn describe(drift: &Drift) -> String {
-    let entry =
-        |entry: &DriftEntry| format!("{}: {} in the store, {} desired", entry.field, entry.observed, entry.desired);
-    let shown = drift.entries.iter().take(SHOWN).map(entry).collect::<Vec<_>>().join("; ");
-    match drift.entries.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown}; and {more} more fields"),
-    }
+    sentences(&drift.entries, SHOWN, "")
 }

@@ -11,6 +11,7 @@ use super::{
     AccessReport, Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
     access::Circumstances,
     bodies::{account_report, group_report, member_report, role_key, role_report},
+    drift::drift_advice,
     ends,
     notices::{self, Turns},
     render,
@@ -19,7 +20,7 @@ use crate::{
     api::{APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, MemberAccess, SyncReason, limits::MAX_TEXT},
     contract::{Outcome, StoreError},
     evaluate::Judged,
-    model::{Email, FindingKind, KindName, ObjectRef, Scope},
+    model::{Email, FindingKind, KindName, ObjectRef, Scope, agree, counted},
     plan::{Cause, Change, Guarded, Hold, ObjectKey, Phase, Plan},
     resolve::{Access, Definitions, MemberContent, MemberView, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
@@ -87,6 +88,8 @@ pub enum PassEnd {
         revokes: bool,
         /// Those of whom it failed; absent where it is not about single members.
         members: Option<BTreeSet<Email>>,
+        /// Whether nothing could be done in the store: it is the store that fails, not something in the account.
+        by_store: bool,
     },
     /// The whole account is to be looked at.
     NeedsAccount,
@@ -172,7 +175,8 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {
-            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None };
+            let by_store = matches!(error, StoreError::Unavailable(_) | StoreError::Denied(_));
+            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None, by_store };
             report_failure(pass, judged, error, &mut outcome);
         }
     }
@@ -244,8 +248,8 @@ impl<'a> Outcomes<'a> {
             let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
             let members =
                 self.plan.changes.iter().filter(failed).map(|change| change.object.person().cloned()).collect();
-            let why = format!("{} changes failed; {first}", failures.len());
-            outcome.end = PassEnd::Retry { why, revokes, members };
+            let why = format!("{} failed; {first}", counted(failures.len(), "change"));
+            outcome.end = PassEnd::Retry { why, revokes, members, by_store: false };
         }
     }
 
@@ -298,7 +302,8 @@ impl<'a> Outcomes<'a> {
             ),
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
-                (SyncReason::DriftReported, "the store differs, and the policy is to report".to_owned())
+                let entries = self.drift.get(object).map_or(&[][..], |(entries, _)| *entries);
+                (SyncReason::DriftReported, drift_advice(entries))
             }
         }
     }
@@ -407,8 +412,11 @@ impl<'a> Outcomes<'a> {
             report = guard(report, guarded, held(guarded));
         } else if let Some((object, error)) = failures.first() {
             let (reason, message) = failure(error);
-            let message =
-                format!("{} of {} changes failed; {object}: {message}", failures.len(), self.plan.changes.len());
+            let message = format!(
+                "{} of {} failed; {object}: {message}",
+                failures.len(),
+                counted(self.plan.changes.len(), "change")
+            );
             report = report.unsynced(reason, message);
         } else if let Some(message) = self.not_owned(pass, judged).filter(|_| !matches!(report.synced, Synced::No(_))) {
             report = report.unsynced(SyncReason::NotOwned, message);
@@ -421,8 +429,7 @@ impl<'a> Outcomes<'a> {
             let left = self.plan.drift.iter().filter(|drift| !self.is_corrected(&drift.object));
             let entries: Vec<DriftEntry> = left.flat_map(|drift| drift.entries.clone()).collect();
             if matches!(report.synced, Synced::Yes { .. }) {
-                let message = format!("{} fields differ in the store, and the policy is to report", entries.len());
-                report = report.unsynced(SyncReason::DriftReported, message);
+                report = report.unsynced(SyncReason::DriftReported, drift_advice(&entries));
             }
             report.drift = DriftReport::Reported(entries.into());
         } else if !all.is_empty() {
@@ -451,8 +458,9 @@ fn not_enforced(report: &Report) -> Option<String> {
 #[must_use]
 pub fn held(guarded: &Guarded) -> String {
     format!(
-        "{} removals are held back ({}): {}. {}",
-        guarded.members.len(),
+        "{} {} held back ({}): {}. {}",
+        counted(guarded.members.len(), "removal"),
+        agree(&guarded.members.len(), "is", "are"),
         listed(&guarded.members),
         guarded.why,
         how_to_approve(guarded),
@@ -463,9 +471,10 @@ pub fn held(guarded: &Guarded) -> String {
 #[must_use]
 pub fn held_deletion(guarded: &Guarded) -> String {
     format!(
-        "the deletion of this Account is held back: {} people would lose their access ({}); {}. {}; to let the \
+        "the deletion of this Account is held back: {} {} would lose their access ({}); {}. {}; to let the \
          Account go and leave everybody their access, set spec.deletionPolicy to Orphan",
         guarded.members.len(),
+        agree(&guarded.members.len(), "person", "people"),
         listed(&guarded.members),
         guarded.why,
         how_to_approve(guarded),
@@ -578,4 +587,28 @@ fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, ou
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
     outcome.say(pass, KindName::Account, &pass.account, report);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guarded(count: usize) -> Guarded {
+        let members = (0..count).map(|number| Email::as_stored(&format!("m{number}@x.example"))).collect();
+        Guarded { members, hash: "c0ffee".to_owned(), why: "too many".to_owned(), are_many: true }
+    }
+
+    #[test]
+    fn what_is_held_back_names_five_and_counts_the_others() {
+        let approve =
+            "too many. If this is wanted, set the annotation roster.dev/approve-removal=c0ffee on the Account";
+        assert_eq!(held(&guarded(1)), format!("1 removal is held back (m0@x.example): {approve}"));
+        let two = format!("2 removals are held back (m0@x.example, m1@x.example): {approve}");
+        assert_eq!(held(&guarded(2)), two);
+        assert!(held(&guarded(5)).contains("m3@x.example, m4@x.example): "), "{}", held(&guarded(5)));
+        assert!(held(&guarded(8)).contains("m4@x.example and 3 more): "), "{}", held(&guarded(8)));
+        let one = held_deletion(&guarded(1));
+        assert!(one.contains(": 1 person would lose their access (m0@x.example); "), "{one}");
+        assert!(held_deletion(&guarded(2)).contains(": 2 people would lose their access ("));
+    }
 }

@@ -1,14 +1,12 @@
 //! Writes a report down as the status of its kind: conditions as kstatus wants them, times that change only when what
 //! they date changes.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Detail, DriftReport, Report, Synced};
+use super::{Detail, DriftReport, Report, Synced, drift::sentences};
 use crate::{
     api::{self, ConditionType, DriftEntry, DriftStatus, InvitationPhase, Permissions, SyncReason},
     model::{Layout, Ranks},
@@ -327,12 +325,5 @@ fn corrected(at: Seconds) -> DriftStatus {
 }
 
 fn drift_message(entries: &[DriftEntry]) -> String {
-    let shown = entries.iter().take(3).map(|entry| {
-        format!("{} {}: {} in the store, {} desired", entry.object, entry.field, entry.observed, entry.desired)
-    });
-    let mut message = shown.collect::<Vec<_>>().join("; ");
-    if entries.len() > 3 {
-        let _ = write!(message, "; and {} more in status.drift", entries.len() - 3);
-    }
-    message
+    sentences(entries, 3, " in status.drift")
 }

@@ -9,7 +9,7 @@ use crate::{
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     contract::StoreError,
-    model::{AccountKey, Email, FieldPath, FindingKind, FindingsBuilder, KindName, Name},
+    model::{AccountKey, Email, FieldPath, FindingKind, FindingsBuilder, KindName, Name, agree, counted},
     state::{Record, StoreAnswer, StoreFacts},
 };
 
@@ -34,17 +34,14 @@ pub struct StoreFound {
     pub advice: Vec<(FieldPath, FindingKind)>,
 }
 
-/// Returns a number with its noun, in the plural where that is right.
-fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Returns what to do about a store that is not the one that was used so far.
 fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
     let known = record.facts.known.id.as_deref().unwrap_or_default();
     let content = match (found.accounts, found.members) {
         (0, 0) => "which is empty".to_owned(),
-        (accounts, members) => format!("which holds {} and {}", plural(accounts, "account"), plural(members, "member")),
+        (accounts, members) => {
+            format!("which holds {} and {}", counted(accounts, "account"), counted(members, "member"))
+        }
     };
     match &found.id {
         Some(id) => format!(
@@ -60,13 +57,22 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
     }
 }
 
+/// Returns what to tell once nobody whom a store blocks has access any more.
+#[must_use]
+pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
+    let blocked = record.facts.blocked.len();
+    let note =
+        format!("spec.blocked of generation {generation} is in force: {blocked} without access in every account");
+    Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::BlocksInForce, note)
+}
+
 /// Returns what to tell of a store that is used from now on.
 #[must_use]
 pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
     let id = record.facts.known.to_remember(found.id.as_ref())?;
     let content = match (found.accounts, found.members) {
         (0, 0) => "it is empty".to_owned(),
-        (accounts, members) => format!("it holds {} and {}", plural(accounts, "account"), plural(members, "member")),
+        (accounts, members) => format!("it holds {} and {}", counted(accounts, "account"), counted(members, "member")),
     };
     let note = match &record.facts.known.id {
         None => format!("store {id} is used for the first time; {content}"),
@@ -140,7 +146,11 @@ pub fn store(
         }
     };
     if record.meta.deleting && users > 0 {
-        report.waits = Some(Box::new(Waits::in_use(format!("{users} accounts are still kept in this store"))));
+        report.waits = Some(Box::new(Waits::in_use(format!(
+            "{} {} still kept in this store",
+            counted(users, "account"),
+            agree(&users, "is", "are")
+        ))));
     }
     report
 }

@@ -14,7 +14,7 @@ use crate::{
     api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
     model::{
         Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor, KindName,
-        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, potential,
+        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, Unknown, potential,
     },
     state::MemberFacts,
 };
@@ -317,7 +317,10 @@ impl Definitions {
                         parts.at_most.get_or_insert_with(|| (GROUPS, Grantor::Group(name.clone())));
                     }
                 } else {
-                    findings.add(GROUPS, FindingKind::GroupMissing(name.clone()));
+                    findings.add(
+                        GROUPS,
+                        FindingKind::GroupMissing(Unknown::among(name, self.groups.keys().map(Name::as_str))),
+                    );
                 }
             }
         }
@@ -325,7 +328,10 @@ impl Definitions {
         for name in choices.apply.iter().chain(choices.lift) {
             if catalog.restriction(name).is_none() {
                 parts.unknown_restriction = true;
-                findings.add("spec.restrictions", FindingKind::RestrictionMissing(name.clone()));
+                findings.add(
+                    "spec.restrictions",
+                    FindingKind::RestrictionMissing(Unknown::among(name, catalog.restriction_names())),
+                );
             }
         }
         for restriction in &catalog.restrictions {

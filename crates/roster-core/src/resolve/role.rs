@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     api::{AccountType, ChangeFromDefault, HeldBy, Permissions, RoleRef, RoleRefKind},
-    model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable},
+    model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable, Unknown},
     resolve::definitions::{Overridden, ResolvedGroup, ResolvedRole, RolesInForce},
     state::{GroupFacts, RoleFacts},
 };
@@ -21,7 +21,7 @@ fn set_cells(
     const FIELD: &str = "spec.permissions";
     for (name, level) in permissions {
         let Some(section) = catalog.section(name) else {
-            findings.add(FIELD, FindingKind::UnknownSection(Name::new(name)));
+            findings.add(FIELD, FindingKind::UnknownSection(Unknown::among(name, catalog.section_names())));
             continue;
         };
         if not_applicable.contains(&section) {
@@ -88,7 +88,8 @@ pub(super) fn apply_overrides(
         let mut findings = FindingsBuilder::new(KindName::Role, &account.namespace, &role.name);
         let target_name = || Name::new(target);
         let Some(place) = catalog.role(target) else {
-            let missing = FindingKind::PredefinedRoleMissing { role: target_name(), is_custom: false };
+            let unknown = Unknown::among(target, catalog.role_names());
+            let missing = FindingKind::PredefinedRoleMissing { role: unknown, is_custom: false };
             findings.add("spec.overrides", missing);
             resolved.push((index, ResolvedRole::nothing(catalog, role, findings.finish())));
             continue;
@@ -163,7 +164,8 @@ pub(super) fn custom_role(
         at_most = role.spec.permissions.keys().any(|section| catalog.section(section).is_none());
         match catalog.role(base) {
             None => {
-                let missing = FindingKind::PredefinedRoleMissing { role: Name::new(base), is_custom: false };
+                let role = Unknown::among(base, catalog.role_names());
+                let missing = FindingKind::PredefinedRoleMissing { role, is_custom: false };
                 findings.add("spec.basedOn", missing);
             }
             Some(place) => {
@@ -239,7 +241,12 @@ impl<'a> RolesInForce<'a> {
             RoleRefKind::PredefinedRole => {
                 let Some(place) = self.catalog.role(&reference.name) else {
                     let is_custom = self.custom.contains_key(reference.name.as_str());
-                    return Err(FindingKind::PredefinedRoleMissing { role: role(), is_custom });
+                    let role = if is_custom {
+                        Unknown::alone(&reference.name)
+                    } else {
+                        Unknown::among(&reference.name, self.catalog.role_names())
+                    };
+                    return Err(FindingKind::PredefinedRoleMissing { role, is_custom });
                 };
                 if let Some(cause) = unavailable(self.catalog, place, self.account_type) {
                     return Err(FindingKind::RoleUnavailable(cause));
@@ -250,7 +257,12 @@ impl<'a> RolesInForce<'a> {
             RoleRefKind::Role => {
                 let Some(custom) = self.custom.get(reference.name.as_str()) else {
                     let is_predefined = self.catalog.role(&reference.name).is_some();
-                    return Err(FindingKind::RoleMissing { role: role(), is_predefined });
+                    let role = if is_predefined {
+                        Unknown::alone(&reference.name)
+                    } else {
+                        Unknown::among(&reference.name, self.custom.keys().map(Name::as_str))
+                    };
+                    return Err(FindingKind::RoleMissing { role, is_predefined });
                 };
                 match &custom.overrides {
                     Some(overrides) => Err(FindingKind::RoleIsOverride { role: role(), overrides: overrides.clone() }),

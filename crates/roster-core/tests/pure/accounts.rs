@@ -177,7 +177,7 @@ fn advice_on_holders_counts_against_what_the_catalog_says() {
     let definitions = World::of(PORTAL).definitions("acme");
     let advised = |holders: HashMap<RoleName, u64>| advice(&definitions.holder_advice(&holders));
     let advice = |count: u64| advised(HashMap::from([(RoleName::predefined("admin"), count)]));
-    assert_eq!(advised(HashMap::new()), ["role admin has 0 of at least 1 holders: Enough."]);
+    assert_eq!(advised(HashMap::new()), ["role admin has 0 of at least 1 holder: Enough."]);
     assert_eq!(advice(1), [""; 0]);
     assert_eq!(advice(3), ["role admin has 3 holders, more than 2: Enough."]);
     assert_eq!(definitions.guarded_roles().collect::<Vec<_>>(), ["admin"]);

@@ -43,10 +43,10 @@ administration:
         [
             r#"spec.sections[billing].advisories: section "billing" has no level "Never"; it has Denied, Allowed"#,
             r#"spec.sections[docs].requires: section "docs" has no level "Write"; it has None, View, Edit"#,
-            r#"spec.sections[docs].requires: section "docs2" is not among spec.sections"#,
+            r#"spec.sections[docs].requires: section "docs2" is not among spec.sections; did you mean "docs"?"#,
             r#"spec.sections[docs].requires: section "billing" has no level "Some"; it has Denied, Allowed"#,
             r#"spec.restrictions[r].caps: section "billing" has no level "None"; it has Denied, Allowed"#,
-            r#"spec.restrictions[r].caps: section "doc" is not among spec.sections"#,
+            r#"spec.restrictions[r].caps: section "doc" is not among spec.sections; did you mean "docs"?"#,
             r#"spec.roles[a].notApplicable: section "bill" is not among spec.sections"#,
             r#"spec.roles[a].permissions: section "docs" has no level "Viev"; it has None, View, Edit"#,
             r#"spec.roles[a].permissions: section "dox" is not among spec.sections"#,

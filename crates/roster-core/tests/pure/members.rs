@@ -87,7 +87,7 @@ fn an_unknown_restriction_keeps_at_most_what_is_there() {
             "acme",
             "membership dana",
             InvalidReason::RestrictionNotFound,
-            r#"spec.restrictions: the catalog has no restriction "no-biling""#,
+            r#"spec.restrictions: the catalog has no restriction "no-biling"; did you mean "no-billing"?"#,
         );
         assert_eq!(access, "at most docs: View, billing: Allowed");
     }
@@ -114,7 +114,7 @@ fn references_that_lead_nowhere_add_nothing_and_say_so() {
         (
             "roleRef: {name: editro}",
             InvalidReason::RoleNotFound,
-            r#"spec.roleRef: the catalog has no predefined role "editro""#,
+            r#"spec.roleRef: the catalog has no predefined role "editro"; did you mean "editor"?"#,
         ),
         (
             "roleRef: {kind: Role, name: editor}",

@@ -165,10 +165,15 @@ fn what_a_role_names_and_does_not_exist_contributes_nothing_and_the_rest_counts(
         (
             "d",
             InvalidReason::RoleNotFound,
-            r#"spec.basedOn: the catalog has no predefined role "editro""#,
+            r#"spec.basedOn: the catalog has no predefined role "editro"; did you mean "editor"?"#,
             "docs: View",
         ),
-        ("e", InvalidReason::RoleNotFound, r#"spec.overrides: the catalog has no predefined role "editro""#, ""),
+        (
+            "e",
+            InvalidReason::RoleNotFound,
+            r#"spec.overrides: the catalog has no predefined role "editro"; did you mean "editor"?"#,
+            "",
+        ),
         (
             "f",
             InvalidReason::NotApplicable,

@@ -79,29 +79,9 @@ impl Sim {
                     turn(store, fault, on);
                 }
             }
-            Act::Replace(name) => {
-                self.replaced(&name);
-                if let Some(store) = self.stores.get_mut(&name).filter(|_| !self.replaced.contains_key(&name)) {
-                    let mut empty = MemoryStore::new(store.kind());
-                    empty.id = format!("{}-{}", store.id, action.id).into();
-                    empty.faults = store.faults.clone();
-                    self.replaced.insert(name, std::mem::replace(store, empty));
-                }
-            }
-            Act::Restore(name) => {
-                self.replaced(&name);
-                if let (Some(store), Some(mut former)) = (self.stores.get_mut(&name), self.replaced.remove(&name)) {
-                    former.faults = store.faults.clone();
-                    *store = former;
-                }
-            }
-            Act::ApproveStore(name) => {
-                self.replaced(&name);
-                self.replaced.remove(&name);
-                let id = self.stores.get(&name).map(|store| store.id.to_string());
-                let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name };
-                self.cluster.annotate(&object, api::APPROVE_STORE_ANNOTATION, id.as_deref());
-            }
+            Act::Replace(name) => self.replace(name, action.id),
+            Act::Restore(name) => self.restore(&name),
+            Act::ApproveStore(name) => self.approve_store(name),
             Act::Lag(replica, kind, most, lasts) => {
                 if let Some(replica) = self.replicas.get_mut(replica) {
                     replica.lags.insert(kind, (most, time + lasts));
@@ -126,6 +106,35 @@ impl Sim {
             Act::Away(lasts) => self.away_until = self.away_until.max(time + lasts),
             Act::Api(trouble, count) => self.troubles.push((trouble, count)),
         }
+    }
+
+    /// Puts an empty store in the place of one.
+    fn replace(&mut self, name: Name, id: u64) {
+        self.replaced(&name);
+        if let Some(store) = self.stores.get_mut(&name).filter(|_| !self.replaced.contains_key(&name)) {
+            let mut empty = MemoryStore::new(store.kind());
+            empty.id = format!("{}-{id}", store.id).into();
+            empty.faults = store.faults.clone();
+            self.replaced.insert(name, std::mem::replace(store, empty));
+        }
+    }
+
+    /// Puts the former store back.
+    fn restore(&mut self, name: &Name) {
+        self.replaced(name);
+        if let (Some(store), Some(mut former)) = (self.stores.get_mut(name), self.replaced.remove(name)) {
+            former.faults = store.faults.clone();
+            *store = former;
+        }
+    }
+
+    /// Approves the store that stands in the place of another one.
+    fn approve_store(&mut self, name: Name) {
+        self.replaced(&name);
+        self.replaced.remove(&name);
+        let id = self.stores.get(&name).map(|store| store.id.to_string());
+        let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name };
+        self.cluster.annotate(&object, api::APPROVE_STORE_ANNOTATION, id.as_deref());
     }
 
     /// Notes that another store stands where a store was, or will in a moment.

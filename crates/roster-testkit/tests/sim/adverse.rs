@@ -343,3 +343,26 @@ fn seeds_with_rushes_keep_the_promises() {
         assert!(violation.is_none(), "seed {seed}: {}", violation.map(|it| it.to_string()).unwrap_or_default());
     }
 }
+
+#[test]
+fn an_invalid_object_is_told_of_once_for_each_generation() {
+    let mut script = Script::new(Kind::Transactional);
+    script.account("a", 0);
+    let wrong =
+        |title: &str| json!({ "accountRef": { "name": "a" }, "title": title, "permissions": { "user": "Edit" } });
+    script.apply(10 * SECOND, KindName::Role, "clerk", wrong("Clerk"));
+    // The account is looked at again, and by a process that begins anew.
+    script.member(20 * SECOND, "a", 0, member("a", 0, "admin"));
+    script.act(30 * SECOND, Act::Crash(0, 5 * SECOND));
+    script.member(60 * SECOND, "a", 1, member("a", 1, "admin"));
+    let times = |script: &Script| {
+        let told = tell(&script.config, &script.actions);
+        let lines: Vec<String> = told.lines().filter(|line| line.contains("Invalid(")).map(ToOwned::to_owned).collect();
+        assert!(lines.iter().all(|line| line.contains("did you mean \"users\"?")), "{lines:#?}");
+        lines.len()
+    };
+    assert_eq!(times(&script), 1);
+    // Another generation, as wrong as the first one.
+    script.apply(90 * SECOND, KindName::Role, "clerk", wrong("Clerks"));
+    assert_eq!(times(&script), 2);
+}

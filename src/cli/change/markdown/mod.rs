@@ -12,6 +12,7 @@ use super::{
 use crate::{
     cli::output::{Table, counted, escape_markdown},
     plan::Hold,
+    report::drift_sentence,
 };
 
 /// Rows of one table, unless all are asked for: a comment has its limits, too.
@@ -176,8 +177,7 @@ fn notes(account: &AccountChanges) -> String {
         notes.row([&held.object, held.hold.as_str()]);
     }
     for entry in account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries) {
-        let what = format!("{}: {} desired, {} in the store", entry.field, entry.desired, entry.observed);
-        notes.row([&entry.object, &what]);
+        notes.row([&entry.object, &drift_sentence(entry)]);
     }
     for one in &account.invalid {
         notes.row([&one.object, &format!("{}: {}", one.reason, one.message)]);

@@ -22,7 +22,7 @@ pub(super) fn refusals(pairs: &[Pair]) -> Vec<Refused> {
                     field: format!("spec.{}", field.path),
                     from: in_words(was),
                     to: in_words(is),
-                    message: "immutable: delete the object and make another one".to_owned(),
+                    message: "cannot be changed: delete the object and make another one".to_owned(),
                 });
             }
         }

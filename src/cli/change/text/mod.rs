@@ -12,6 +12,7 @@ use super::report::{AccountChanges, Action, Compares, Report, Step, Summary};
 use crate::{
     cli::output::{self, BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
     plan::{Hold, Phase},
+    report::drift_sentence,
 };
 
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
@@ -253,9 +254,7 @@ impl Text {
         }
         self.line(&paint(DIM, "  What somebody changed in the store, and what stays so"));
         for entry in left.iter().take(self.rows) {
-            let words =
-                format!("{} {}: {} desired, {} in the store", entry.object, entry.field, entry.desired, entry.observed);
-            self.wrapped(4, DIM, "", &words);
+            self.wrapped(4, DIM, "", &drift_sentence(entry));
         }
         self.more(4, self.rows, left.len());
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    FieldPath, UnknownLevel,
+    FieldPath, Unknown, UnknownLevel,
     shorten::{MOST, Quoted, Short},
 };
 use crate::{api::limits::MAX_LEVELS, model::Name};
@@ -19,7 +19,8 @@ pub struct CatalogFault {
 
 impl fmt::Display for CatalogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.kind)
+        write!(f, "{}: ", self.field)?;
+        self.kind.fmt(f)
     }
 }
 
@@ -27,11 +28,11 @@ impl fmt::Display for CatalogFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogFaultKind {
     /// A section that the catalog does not have.
-    UnknownSection(Name),
+    UnknownSection(Unknown),
     /// A level that is not on the section's ladder.
     UnknownLevel(Box<UnknownLevel>),
     /// A role that the catalog does not have.
-    UnknownRole(Name),
+    UnknownRole(Unknown),
     /// A ladder that is too short or too long.
     LevelCount,
     /// A ladder that has a level twice.
@@ -71,9 +72,13 @@ pub enum CatalogFaultKind {
 impl fmt::Display for CatalogFaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownSection(name) => write!(f, "section {} is not among spec.sections", Quoted(name)),
+            Self::UnknownSection(section) => {
+                write!(f, "section {} is not among spec.sections{}", Quoted(&section.name), section.hint(f))
+            }
             Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
-            Self::UnknownRole(name) => write!(f, "role {} is not among spec.roles", Quoted(name)),
+            Self::UnknownRole(role) => {
+                write!(f, "role {} is not among spec.roles{}", Quoted(&role.name), role.hint(f))
+            }
             Self::LevelCount => write!(f, "needs 2 to {MAX_LEVELS} levels"),
             Self::RepeatedLevel => f.write_str("names a level twice"),
             Self::Repeated => f.write_str("is there twice"),

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::{
-    FindingKind, Findings, SettingValue, Unavailable, UnknownLevel,
+    FindingKind, Findings, SettingValue, Unavailable, Unknown, UnknownLevel,
     shorten::{Counted, List, MOST, Quoted, Short},
 };
-use crate::model::{Grantor, Name};
+use crate::model::{Grantor, Name, counted, suggest::did_you_mean};
 
 impl fmt::Display for FindingKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
@@ -23,7 +23,8 @@ impl fmt::Display for FindingKind {
                 write!(f, "{by} {name} does not admit namespace {namespace} (its spec.allowedNamespaces)")
             }
             Self::CatalogBroken { catalog, first } => {
-                write!(f, "PermissionCatalog {} breaks its own rules: {first}", Quoted(catalog))
+                // What would be right, the catalog says of itself.
+                write!(f, "PermissionCatalog {} breaks its own rules: {first:#}", Quoted(catalog))
             }
             Self::ParentRefused(refusal) => {
                 let (namespace, catalog) = (Quoted(&refusal.namespace), Quoted(&refusal.catalog));
@@ -56,16 +57,18 @@ impl fmt::Display for FindingKind {
             Self::TooFewHolders { role, holders, minimum, message } => {
                 write!(
                     f,
-                    "role {} has {holders} of at least {minimum} holders{}",
+                    "role {} has {holders} of at least {}{}",
                     Short(role),
+                    counted(*minimum, "holder"),
                     Also(message.as_deref())
                 )
             }
             Self::TooManyHolders { role, holders, maximum, message } => {
-                write!(f, "role {} has {holders} holders, more than {maximum}{}", Short(role), Also(message.as_deref()))
+                let holders = counted(*holders, "holder");
+                write!(f, "role {} has {holders}, more than {maximum}{}", Short(role), Also(message.as_deref()))
             }
             Self::RoleHeld { role, message } => write!(f, "role {}{}", Short(role), Also(Some(message))),
-            Self::Catalog(fault) => write!(f, "{fault}"),
+            Self::Catalog(fault) => fault.fmt(f),
             Self::RoleCannotStandAlone(missing) => write!(
                 f,
                 "role {}: {} at {} needs {} at {}, which must come from elsewhere",
@@ -82,7 +85,9 @@ impl fmt::Display for FindingKind {
                  scope allowed in its dedicated scope",
                 Quoted(client),
             ),
-            Self::UnknownSection(section) => write!(f, "the catalog has no section {}", Quoted(section)),
+            Self::UnknownSection(section) => {
+                write!(f, "the catalog has no section {}{}", Quoted(&section.name), section.hint(f))
+            }
             Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
             Self::NotApplicable(section) => {
                 write!(f, "section {} cannot be configured for this role; leave it out", Quoted(section))
@@ -122,12 +127,12 @@ impl fmt::Display for FindingKind {
             }
             Self::GroupForbidden => f.write_str("the catalog forbids groups (spec.members.groups)"),
             Self::PredefinedRoleMissing { role, is_custom } => {
-                let hint = if *is_custom { "; for the Role object, set kind: Role" } else { "" };
-                write!(f, "the catalog has no predefined role {}{hint}", Quoted(role))
+                let kind = if *is_custom { "; for the Role object, set kind: Role" } else { "" };
+                write!(f, "the catalog has no predefined role {}{kind}{}", Quoted(&role.name), role.hint(f))
             }
             Self::RoleMissing { role, is_predefined } => {
-                let hint = if *is_predefined { "; for the predefined role, set kind: PredefinedRole" } else { "" };
-                write!(f, "this account has no Role {}{hint}", Quoted(role))
+                let kind = if *is_predefined { "; for the predefined role, set kind: PredefinedRole" } else { "" };
+                write!(f, "this account has no Role {}{kind}{}", Quoted(&role.name), role.hint(f))
             }
             Self::RoleIsOverride { role, overrides } => {
                 let (role, overrides) = (Quoted(role), Quoted(overrides));
@@ -144,9 +149,11 @@ impl fmt::Display for FindingKind {
             Self::DefaultRoleUnavailable(cause) => write!(f, "the catalog's default {cause}; name another role"),
             Self::RoleRequired => f.write_str("the catalog wants every member to have a role"),
             Self::GroupRefsForbidden => f.write_str("the catalog forbids groups; give the user a role instead"),
-            Self::GroupMissing(group) => write!(f, "this account has no UserGroup {}", Quoted(group)),
+            Self::GroupMissing(group) => {
+                write!(f, "this account has no UserGroup {}{}", Quoted(&group.name), group.hint(f))
+            }
             Self::RestrictionMissing(restriction) => {
-                write!(f, "the catalog has no restriction {}", Quoted(restriction))
+                write!(f, "the catalog has no restriction {}{}", Quoted(&restriction.name), restriction.hint(f))
             }
             Self::ConfirmationMissing(restriction) => {
                 let (quoted, restriction) = (Quoted(restriction), Short(restriction));
@@ -212,6 +219,23 @@ impl fmt::Display for FindingKind {
 fn display_account(findings: &Findings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let name = findings.iter().next().map_or("", |finding| finding.object.name.as_str());
     write!(f, "account {}: {}", Quoted(name), findings.message())
+}
+
+/// What was probably meant, as the end of a sentence.
+pub(super) struct DidYouMean<'a>(Option<&'a Name>);
+
+impl Unknown {
+    /// Returns the end of a sentence about the name. The alternate form (`{:#}`) has none, for whoever has more to say
+    /// before it.
+    pub(super) fn hint(&self, f: &fmt::Formatter<'_>) -> DidYouMean<'_> {
+        DidYouMean(self.near.as_ref().filter(|_| !f.alternate()))
+    }
+}
+
+impl fmt::Display for DidYouMean<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |near| f.write_str(&did_you_mean(near)))
+    }
 }
 
 /// Words of the catalog that follow a sentence of ours.

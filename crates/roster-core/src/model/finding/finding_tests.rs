@@ -59,7 +59,7 @@ impl Names {
         let all = [label(), object()].into();
         let first = CatalogFault {
             field: FieldPath::spec("roles").item(&label()),
-            kind: CatalogFaultKind::UnknownSection(label()),
+            kind: CatalogFaultKind::UnknownSection(misspelt(label())),
         };
         let domain = InvalidEmail::Domain(text.clone(), text.clone());
         let mut kinds = vec![
@@ -84,7 +84,7 @@ impl Names {
             Kind::RoleCannotStandAlone(Box::new(of_role)),
             Kind::PortalClientMissing(object()),
             Kind::PortalClientUnscoped(object()),
-            Kind::UnknownSection(label()),
+            Kind::UnknownSection(misspelt(label())),
             Kind::UnknownLevel(Box::new(unknown())),
             Kind::NotApplicable(label()),
             Kind::NotOverridable(object()),
@@ -95,16 +95,16 @@ impl Names {
             Kind::CannotStandAlone(Box::new(of_level)),
             Kind::Advisory { level: level(), advisory: Arc::new(Advisory { section: label(), message: words() }) },
             Kind::GroupForbidden,
-            Kind::PredefinedRoleMissing { role: object(), is_custom: true },
-            Kind::RoleMissing { role: object(), is_predefined: true },
+            Kind::PredefinedRoleMissing { role: Unknown::alone(&object()), is_custom: true },
+            Kind::RoleMissing { role: misspelt(object()), is_predefined: false },
             Kind::RoleIsOverride { role: object(), overrides: object() },
             Kind::RoleInvalid { role: object(), reason: Some(InvalidReason::DuplicateMembership) },
             Kind::RoleUnavailable(Unavailable::HeldByOwner { role: object() }),
             Kind::DefaultRoleUnavailable(other_type()),
             Kind::RoleRequired,
             Kind::GroupRefsForbidden,
-            Kind::GroupMissing(object()),
-            Kind::RestrictionMissing(label()),
+            Kind::GroupMissing(misspelt(object())),
+            Kind::RestrictionMissing(misspelt(label())),
             Kind::ConfirmationMissing(label()),
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
             Kind::HeldAtMost(Grantor::Group(object())),
@@ -132,9 +132,9 @@ impl Names {
         use CatalogFaultKind as Kind;
         let (label, level, role) = (|| self.label.clone(), || self.level.clone(), || self.object.clone());
         vec![
-            Kind::UnknownSection(label()),
+            Kind::UnknownSection(misspelt(label())),
             Kind::UnknownLevel(Box::new(UnknownLevel { section: label(), level: level(), ladder: [level()].into() })),
-            Kind::UnknownRole(role()),
+            Kind::UnknownRole(misspelt(role())),
             Kind::LevelCount,
             Kind::RepeatedLevel,
             Kind::Repeated,
@@ -149,6 +149,11 @@ impl Names {
             Kind::DefaultRoleHeldByOwner(role()),
         ]
     }
+}
+
+/// A name that nothing has, beside one that is nearly the same and as long.
+fn misspelt(near: Name) -> Unknown {
+    Unknown { name: near.clone(), near: Some(near) }
 }
 
 /// The variants of an enum, as its source has them.
@@ -228,9 +233,9 @@ fn findings_are_small_and_those_of_the_account_are_shared() {
 #[test]
 fn a_message_begins_with_the_reason_shown_and_advice_stands_apart() {
     let mut builder = FindingsBuilder::new(KindName::Membership, "east", "dana");
-    builder.add("spec.restrictions", FindingKind::RestrictionMissing("r".into()));
+    builder.add("spec.restrictions", FindingKind::RestrictionMissing(Unknown::alone("r")));
     builder.add_whole(FindingKind::RoleHeld { role: "admin".into(), message: "Enough".into() });
-    builder.add("spec.roleRef", FindingKind::RoleMissing { role: "x".into(), is_predefined: false });
+    builder.add("spec.roleRef", FindingKind::RoleMissing { role: Unknown::alone("x"), is_predefined: false });
     let mut found = builder.finish();
     assert_eq!(found.reason(), Some(InvalidReason::RoleNotFound));
     let message = "spec.roleRef: this account has no Role \"x\"; \
@@ -256,7 +261,7 @@ fn a_path_is_written_as_it_is_built() {
 fn of_many_five_are_told_and_the_others_counted() {
     let mut builder = FindingsBuilder::new(KindName::Role, "east", "cells");
     for place in 0..7 {
-        builder.add("spec.permissions", FindingKind::UnknownSection(format!("s{place}").into()));
+        builder.add("spec.permissions", FindingKind::UnknownSection(Unknown::alone(&format!("s{place}"))));
         let advisory = Arc::new(Advisory { section: format!("s{place}").into(), message: "Gone".into() });
         builder.add_whole(FindingKind::Advisory { level: "Edit".into(), advisory });
     }
@@ -275,4 +280,19 @@ fn of_many_five_are_told_and_the_others_counted() {
     };
     assert!(said("m0").contains("(also m1, m2, m3, m4, m5 and 9994 more)"), "{}", said("m0"));
     assert!(said("m9").contains("(also m0, m1, m2, m3, m4 and 9994 more)"), "{}", said("m9"));
+}
+
+#[test]
+fn a_name_that_nothing_has_comes_with_the_one_that_is_near() {
+    let section = |name: &str| FindingKind::UnknownSection(Unknown::among(name, ["orders", "settings"]));
+    assert_eq!(section("order").to_string(), "the catalog has no section \"order\"; did you mean \"orders\"?");
+    assert_eq!(format!("{:#}", section("order")), "the catalog has no section \"order\"", "for who has more to say");
+    assert_eq!(section("order").near(), Some("orders"));
+    assert_eq!(section("billing").to_string(), "the catalog has no section \"billing\"", "nothing is near");
+    assert_eq!(section("billing").near(), None);
+    let role = CatalogFaultKind::UnknownRole(Unknown::among("clrek", ["clerk"]));
+    assert_eq!(
+        FindingKind::Catalog(role).to_string(),
+        "role \"clrek\" is not among spec.roles; did you mean \"clerk\"?"
+    );
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, Findings, ParentRefusal, Prerequisite,
-    RolePrerequisite, SettingValue, Unavailable, UnknownLevel,
+    RolePrerequisite, SettingValue, Unavailable, Unknown, UnknownLevel,
 };
 use crate::{
     api::{Enforcement, InvalidReason},
@@ -104,7 +104,7 @@ pub enum FindingKind {
     PortalClientUnscoped(Name),
 
     /// Role, `UserGroup`: the catalog has no such section.
-    UnknownSection(Name),
+    UnknownSection(Unknown),
     /// Role, `UserGroup`: the section has no such level.
     UnknownLevel(Box<UnknownLevel>),
     /// Role: the section cannot be configured for it.
@@ -144,14 +144,14 @@ pub enum FindingKind {
     /// Reference to a role: the catalog has none of this name.
     PredefinedRoleMissing {
         /// Name of the role.
-        role: Name,
+        role: Unknown,
         /// The account has a Role of this name, so probably the kind is wrong.
         is_custom: bool,
     },
     /// Reference to a role: the account has none of this name.
     RoleMissing {
         /// Name of the role.
-        role: Name,
+        role: Unknown,
         /// The catalog has a role of this name, so probably the kind is wrong.
         is_predefined: bool,
     },
@@ -178,9 +178,9 @@ pub enum FindingKind {
     /// Membership, Invitation: names groups, which the catalog forbids.
     GroupRefsForbidden,
     /// Membership, Invitation: the account has no such group.
-    GroupMissing(Name),
+    GroupMissing(Unknown),
     /// Membership, Invitation: the catalog has no such restriction.
-    RestrictionMissing(Name),
+    RestrictionMissing(Unknown),
     /// Membership: lifting this restriction is not acknowledged.
     ConfirmationMissing(Name),
     /// Advice on a Membership or Invitation: its restrictions have no effect.

@@ -26,7 +26,7 @@ pub use field::FieldPath;
 pub use findings::Findings;
 pub use kinds::FindingKind;
 pub use parts::{
-    Advisory, DuplicateMembership, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable,
+    Advisory, DuplicateMembership, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, Unknown,
     UnknownLevel,
 };
 pub(super) use shorten::Quoted;

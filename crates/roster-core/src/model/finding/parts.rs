@@ -2,8 +2,31 @@
 
 use std::sync::Arc;
 
-use super::super::{AccountKey, Email, Name};
+use super::super::{AccountKey, Email, Name, suggest::closest};
 use crate::api::{AccountType, DriftPolicy, Enforcement, Unmanaged};
+
+/// Name that nothing has, and the one that was probably meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// The name, as it is written.
+    pub name: Name,
+    /// The name among those there are that is nearly the same.
+    pub near: Option<Name>,
+}
+
+impl Unknown {
+    /// Returns a name that is none of `known`.
+    #[must_use]
+    pub fn among<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { name: Name::new(name), near: closest(name, known).map(Name::new) }
+    }
+
+    /// Returns a name with no suggestion: another hint says more, or the names there are must not be told.
+    #[must_use]
+    pub fn alone(name: &str) -> Self {
+        Self { name: Name::new(name), near: None }
+    }
+}
 
 /// Level that is not on the ladder of its section.
 #[derive(Clone, Debug, PartialEq, Eq)]

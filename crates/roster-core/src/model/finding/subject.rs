@@ -20,21 +20,21 @@ impl FindingKind {
             | Self::RoleHeld { role: name, .. }
             | Self::PortalClientMissing(name)
             | Self::PortalClientUnscoped(name)
-            | Self::UnknownSection(name)
             | Self::NotApplicable(name)
             | Self::NotOverridable(name)
             | Self::OverriddenTwice(name)
             | Self::NameIsPredefined { role: name, .. }
             | Self::LeftOut { section: name, .. }
-            | Self::PredefinedRoleMissing { role: name, .. }
-            | Self::RoleMissing { role: name, .. }
             | Self::RoleIsOverride { role: name, .. }
             | Self::RoleInvalid { role: name, .. }
-            | Self::GroupMissing(name)
-            | Self::RestrictionMissing(name)
             | Self::ConfirmationMissing(name)
             | Self::InvitationMissing(name)
             | Self::MemberIsInvited(name) => Some(name),
+            Self::UnknownSection(unknown)
+            | Self::PredefinedRoleMissing { role: unknown, .. }
+            | Self::RoleMissing { role: unknown, .. }
+            | Self::GroupMissing(unknown)
+            | Self::RestrictionMissing(unknown) => Some(&unknown.name),
             Self::HeldAtMost(
                 Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
             ) => Some(name),
@@ -71,12 +71,29 @@ impl FindingKind {
     }
 }
 
+impl FindingKind {
+    /// Returns the name that was probably meant by one that nothing has; nothing where none is near.
+    #[must_use]
+    pub fn near(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSection(unknown)
+            | Self::PredefinedRoleMissing { role: unknown, .. }
+            | Self::RoleMissing { role: unknown, .. }
+            | Self::GroupMissing(unknown)
+            | Self::RestrictionMissing(unknown)
+            | Self::Catalog(CatalogFaultKind::UnknownSection(unknown) | CatalogFaultKind::UnknownRole(unknown)) => {
+                unknown.near.as_deref()
+            }
+            _ => None,
+        }
+    }
+}
+
 impl CatalogFaultKind {
     fn subject(&self) -> Option<&str> {
         match self {
-            Self::UnknownSection(name)
-            | Self::UnknownRole(name)
-            | Self::FirstLevelRequires(name)
+            Self::UnknownSection(unknown) | Self::UnknownRole(unknown) => Some(&unknown.name),
+            Self::FirstLevelRequires(name)
             | Self::NotApplicable { section: name, .. }
             | Self::DefaultRoleHeldByOwner(name) => Some(name),
             Self::UnknownLevel(unknown) => Some(&unknown.section),

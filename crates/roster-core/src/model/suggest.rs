@@ -1,15 +1,23 @@
 //! Did you mean …?
 
+use super::finding::Quoted;
+
+/// Names that are compared with a word. An account may have very many groups, and very many Memberships that all misspell
+/// one.
+const COMPARED: usize = 1_000;
+
 /// The one of `known` that somebody who typed `word` probably means: at most one typing error, and one more for every four
-/// letters, up to three.
+/// letters, up to three. Of very many, only the first are compared.
 #[must_use]
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
     let length = word.chars().count();
     // Of a single letter, every other one would be near.
     let allowed = (1 + length / 4).min(length.saturating_sub(1)).min(3);
-    let scored = known.into_iter().map(|other| (distance(other), other));
+    // A letter more or less is an error each: what is much longer or shorter need not be compared.
+    let is_as_long = |other: &&str| other.chars().count().abs_diff(length) <= allowed;
+    let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
+    let scored = known.into_iter().take(COMPARED).filter(is_as_long).map(|other| (distance(other), other));
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
@@ -41,7 +49,13 @@ pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -
 /// The same as the end of a sentence: `; did you mean "x"?`, or nothing.
 #[must_use]
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    closest(word, known).map(|other| format!("; did you mean {other:?}?")).unwrap_or_default()
+    closest(word, known).map(did_you_mean).unwrap_or_default()
+}
+
+/// The end of a sentence that asks whether a name is meant.
+#[must_use]
+pub fn did_you_mean(name: &str) -> String {
+    format!("; did you mean {}?", Quoted(name))
 }
 
 #[cfg(test)]
@@ -57,6 +71,8 @@ mod tests {
         assert_eq!(meant("groups", ["accountRef", "groupRefs", "roleRef"]), Some("groupRefs"));
         assert_eq!(meant("ref", ["accountRef", "roleRef"]), None);
         assert_eq!(closest("report-configuration", ["report-notifications"]), None);
+        assert_eq!(closest("", ["a", ""]), Some(""));
+        assert_eq!(closest("", ["a"]), None);
     }
 
     #[test]

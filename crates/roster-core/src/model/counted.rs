@@ -1,0 +1,27 @@
+//! Numbers in sentences.
+
+use std::fmt::Display;
+
+/// Returns a number and the noun that it counts: `1 change`, `3 changes`.
+#[must_use]
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let ending = agree(&count, "", "s");
+    format!("{count} {noun}{ending}")
+}
+
+/// Returns the word that agrees with a number: the first with one, the second with every other.
+#[must_use]
+pub fn agree<'a, N: PartialEq + From<u8>>(count: &N, one: &'a str, others: &'a str) -> &'a str {
+    if *count == N::from(1) { one } else { others }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_none_is_plural() {
+        assert_eq!([0_u64, 1, 2].map(|count| counted(count, "removal")), ["0 removals", "1 removal", "2 removals"]);
+        assert_eq!([0_usize, 1, 2].map(|count| agree(&count, "is", "are")), ["are", "is", "are"]);
+    }
+}

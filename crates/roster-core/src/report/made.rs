@@ -1,0 +1,121 @@
+//! What was changed of people's access, in words for a log: each change that was made, one line.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    contract::Outcome,
+    model::{Email, Layout, Name},
+    plan::{Change, Content, ObjectKey, Observed, Plan},
+    resolve::MemberContent,
+    state::ObjectsInScope,
+};
+
+/// Fields and sections that one line names.
+const SHOWN: usize = 8;
+
+/// A change of one person's access that was made in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessChange {
+    /// Name of the Membership; absent for the owner of an Account, and for whom no object names.
+    pub membership: Option<Name>,
+    /// The address.
+    pub email: Email,
+    /// In one word: `granted`, `changed`, `ended`, `restored` or `removed`.
+    pub action: &'static str,
+    /// From what to what; at most eight fields, then their number.
+    pub change: String,
+    /// The cause, as the audit writes it.
+    pub cause: &'static str,
+    /// The object whose generation brought it about.
+    pub origin: Option<String>,
+}
+
+/// Names of the Memberships of those whom a plan changes.
+pub(crate) struct Names<'a>(HashMap<&'a Email, &'a Name>);
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(plan: &Plan, pass: &'a ObjectsInScope) -> Self {
+        let changed: BTreeSet<&Email> = plan.changes.iter().filter_map(|change| change.object.person()).collect();
+        let named = pass.members.iter().filter(|(email, _)| changed.contains(email));
+        Self(named.filter_map(|(email, all)| Some((email, &all.first()?.name))).collect())
+    }
+}
+
+/// Returns the changes of access among those of a plan that were made.
+pub(crate) fn access_changes<'a>(
+    names: &'a Names<'_>,
+    plan: &'a Plan,
+    observed: &'a Observed,
+    changes: &'a [Change],
+    outcomes: &'a [Outcome],
+) -> impl Iterator<Item = AccessChange> + 'a {
+    let made = std::iter::zip(changes, outcomes).filter(|(_, outcome)| outcome.is_ok());
+    made.filter_map(move |(change, _)| {
+        let ObjectKey::Member(email) = &change.object else { return None };
+        let before = observed.members.get(email).and_then(|seen| seen.content.as_ref());
+        let (action, said) = match (&change.put, before) {
+            (Some((Content::Member(after), _)), None) => ("granted", content(after, &plan.layout)),
+            (Some((Content::Member(after), _)), Some(before)) => {
+                let action = match (before.ended, after.ended) {
+                    (None, Some(_)) => "ended",
+                    (Some(_), None) => "restored",
+                    _ => "changed",
+                };
+                let fields = plan.fields(change, observed).into_iter();
+                let fields = fields.map(|entry| format!("{}: {} → {}", entry.field, entry.observed, entry.desired));
+                (action, listed(fields.collect()))
+            }
+            (None, Some(before)) => ("removed", content(before, &observed.layout)),
+            _ => return None,
+        };
+        // What only its mark or its fingerprint says anew changes nobody's access.
+        let membership = self::named(names, email);
+        let origin = change.origin.as_ref().map(ToString::to_string);
+        let cause = change.cause.as_str();
+        (!said.is_empty()).then(|| AccessChange {
+            membership,
+            email: email.clone(),
+            action,
+            change: said,
+            cause,
+            origin,
+        })
+    })
+}
+
+fn named(names: &Names<'_>, email: &Email) -> Option<Name> {
+    names.0.get(email).map(|name| (*name).clone())
+}
+
+/// Returns a member's access in words.
+fn content(content: &MemberContent, layout: &Layout) -> String {
+    let mut fields: Vec<String> = content.role.iter().map(|role| format!("role: {role}")).collect();
+    fields.extend(content.ended.map(|end| format!("ended: {}", end.as_str())));
+    let levels = layout.named(&content.ranks).map(|(section, level)| format!("permissions.{section}: {level}"));
+    fields.extend(levels);
+    if fields.is_empty() {
+        fields.push("no permission".to_owned());
+    }
+    fields.extend(content.window.starts_at.map(|at| format!("startsAt: {at}")));
+    fields.extend(content.window.expires_at.map(|at| format!("expiresAt: {at}")));
+    listed(fields)
+}
+
+fn listed(mut fields: Vec<String>) -> String {
+    let more = fields.len().saturating_sub(SHOWN);
+    fields.truncate(SHOWN);
+    let shown = fields.join(", ");
+    if more == 0 { shown } else { format!("{shown}, and {more} more") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_eight_fields_and_counts_the_rest() {
+        let fields = |count: usize| listed((0..count).map(|number| number.to_string()).collect());
+        assert_eq!(fields(8), "0, 1, 2, 3, 4, 5, 6, 7");
+        assert_eq!(fields(10), "0, 1, 2, 3, 4, 5, 6, 7, and 2 more");
+    }
+}

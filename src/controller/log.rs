@@ -1,0 +1,67 @@
+//! What the log tells whoever watches over access: each change of somebody's access, and each event.
+
+use std::borrow::Cow;
+
+use crate::{
+    model::AccountKey,
+    report::{AccessChange, Notice, NoticeReason},
+};
+
+/// Stands for an address that must not stand in the log.
+const HIDDEN: &str = "<address>";
+
+/// Logs a change of somebody's access that was made in a store.
+pub(super) fn access_changed(account: &AccountKey, change: &AccessChange, with_addresses: bool) {
+    let AccessChange { membership, email, action, change, cause, origin } = change;
+    let address = with_addresses.then(|| email.as_str());
+    let origin = origin.as_deref().map(|origin| shown(origin, with_addresses));
+    let (membership, change) = (membership.as_deref(), shown(change, with_addresses));
+    let (change, origin) = (&*change, origin.as_deref());
+    tracing::info!(%account, membership, address, action, change, cause, origin, "access changed");
+}
+
+/// Logs an event. Changes that were made are told one by one, so that their sum is left out.
+pub(super) fn told(notice: &Notice, with_addresses: bool) {
+    let note = shown(&notice.note, with_addresses);
+    let (kind, namespace, name) = (notice.about.kind.as_str(), &*notice.about.namespace, &*notice.about.name);
+    let reason = notice.reason.to_string();
+    match notice.reason {
+        NoticeReason::Applied => {}
+        urgent if urgent.is_warning() => tracing::warn!(reason, kind, namespace, name, note = &*note, "event"),
+        _ => tracing::info!(reason, kind, namespace, name, note = &*note, "event"),
+    }
+}
+
+/// Returns a text as it may stand in the log.
+fn shown(text: &str, with_addresses: bool) -> Cow<'_, str> {
+    if with_addresses || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let is_between = |c: char| c.is_whitespace() || "()[]{}<>,;:\"'`".contains(c);
+    let words = text.split_inclusive(is_between).map(|word| {
+        let end = word.trim_end_matches(is_between);
+        // `Membership dana@3` is an object at a generation.
+        let is_address = end.rsplit_once('@').is_some_and(|(_, domain)| domain.parse::<i64>().is_err());
+        if is_address { Cow::Owned(format!("{HIDDEN}{}", &word[end.len()..])) } else { Cow::Borrowed(word) }
+    });
+    Cow::Owned(words.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_hidden_and_generations_are_not() {
+        for (text, expected) in [
+            ("3 people (ada@x.example, bob@x.example)", "3 people (<address>, <address>)"),
+            ("member ada@x.example: not theirs", "member <address>: not theirs"),
+            ("IdentityStore main@12: left in October", "IdentityStore main@12: left in October"),
+            ("owner: a@x.example → b@x.example", "owner: <address> → <address>"),
+            ("nobody", "nobody"),
+        ] {
+            assert_eq!(shown(text, false), expected);
+            assert_eq!(shown(text, true), text);
+        }
+    }
+}
