@@ -76,6 +76,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     if let Some(place) = changes.missing.first() {
         anyhow::bail!("{}: say where it is with --store or --sqlite-dir", absent(place));
     }
+    if let Some(work) = changes.works.iter().find(|work| work.plan.replaced) {
+        let place = work.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        anyhow::bail!(
+            "{place} is another store than the one that was used so far, so that nothing can be said about drift; the \
+             IdentityStore says StoreReplaced, and what to do"
+        );
+    }
     let accounts = changes.works.iter().filter(|work| !work.plan.drift.is_empty()).map(|work| DriftedAccount {
         account: work.key.to_string(),
         store: work.place.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -183,6 +183,9 @@ fn add(subject: &Subject<'_>, person: &Person, question: &Question, now: Timesta
                 return;
             }
             match held {
+                // Whom the objects do not give the level, nobody asks about.
+                Held::Exactly(_) if !subject.wanted_ranks(person, now).is_some_and(|ranks| question.is_met(&ranks)) => {
+                }
                 Held::Exactly(ranks) => {
                     found.not_given.extend(difference.map(|difference| user(level(&ranks), through(), difference)));
                 }

@@ -55,11 +55,37 @@ impl Events {
 pub fn start(client: Client, identity: String, metrics: Metrics) -> (Events, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     let reporter = Reporter { controller: "roster.dev/controller".to_owned(), instance: Some(identity) };
-    let task = tokio::spawn(write(Recorder::new(client, reporter), receiver, metrics));
+    let task = tokio::spawn(write(Recorders { client, reporter, known: HashMap::new() }, receiver, metrics));
     (Events(sender), task)
 }
 
-async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics: Metrics) {
+/// Objects of which the last note is remembered.
+const REMEMBERED: usize = 4_096;
+
+/// Recorders, which sum up what is told again. Each is for one note: a recorder goes by object and reason, and would go on
+/// to show the first note, whatever is told later.
+struct Recorders {
+    client: Client,
+    reporter: Reporter,
+    known: HashMap<(Name, Reason), (String, Recorder)>,
+}
+
+impl Recorders {
+    /// Returns the recorder of a note.
+    fn of(&mut self, uid: &Name, reason: Reason, note: &str) -> &Recorder {
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        let fresh = || (note.to_owned(), Recorder::new(self.client.clone(), self.reporter.clone()));
+        let known = self.known.entry((uid.clone(), reason)).or_insert_with(fresh);
+        if known.0 != note {
+            *known = (note.to_owned(), Recorder::new(self.client.clone(), self.reporter.clone()));
+        }
+        &known.1
+    }
+}
+
+async fn write(mut recorders: Recorders, mut notices: mpsc::Receiver<Notice>, metrics: Metrics) {
     let mut applied: HashMap<Name, (Notice, Instant)> = HashMap::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -72,7 +98,7 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
                     let count = waiting.0.count + notice.count;
                     waiting.0 = Notice { count, ..notice };
                 }
-                Some(notice) => publish(&recorder, notice, &metrics).await,
+                Some(notice) => publish(&mut recorders, notice, &metrics).await,
             },
             _ = tick.tick() => {
                 let due: Vec<Name> = applied
@@ -81,17 +107,17 @@ async fn write(recorder: Recorder, mut notices: mpsc::Receiver<Notice>, metrics:
                     .map(|(key, _)| key.clone())
                     .collect();
                 for (notice, _) in due.iter().filter_map(|key| applied.remove(key)) {
-                    publish(&recorder, notice, &metrics).await;
+                    publish(&mut recorders, notice, &metrics).await;
                 }
             }
         }
     }
     for (_, (notice, _)) in applied {
-        publish(&recorder, notice, &metrics).await;
+        publish(&mut recorders, notice, &metrics).await;
     }
 }
 
-async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
+async fn publish(recorders: &mut Recorders, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
     let type_ = if notice.reason.is_warning() { EventType::Warning } else { EventType::Normal };
     let mut note = match notice.reason {
@@ -104,6 +130,7 @@ async fn publish(recorder: &Recorder, notice: Notice, metrics: &Metrics) {
         note.truncate(cut);
         note.push('…');
     }
+    let recorder = recorders.of(&notice.uid, notice.reason, &note);
     let event = Event {
         type_,
         reason: notice.reason.to_string(),

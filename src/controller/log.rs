@@ -32,16 +32,22 @@ pub(super) fn told(notice: &Notice, with_addresses: bool) {
     }
 }
 
+/// Returns whether anybody reads changes of access in the log.
+pub(super) fn reads_changes() -> bool {
+    tracing::enabled!(tracing::Level::INFO)
+}
+
 /// Returns a text as it may stand in the log.
-fn shown(text: &str, with_addresses: bool) -> Cow<'_, str> {
-    if with_addresses || !text.contains('@') {
+pub(super) fn shown(text: &str, with_addresses: bool) -> Cow<'_, str> {
+    if with_addresses || !(text.contains('@') || text.contains("%40")) {
         return Cow::Borrowed(text);
     }
-    let is_between = |c: char| c.is_whitespace() || "()[]{}<>,;:\"'`".contains(c);
+    let is_between = |c: char| c.is_whitespace() || "()[]<>,;:\"".contains(c);
     let words = text.split_inclusive(is_between).map(|word| {
         let end = word.trim_end_matches(is_between);
         // `Membership dana@3` is an object at a generation.
-        let is_address = end.rsplit_once('@').is_some_and(|(_, domain)| domain.parse::<i64>().is_err());
+        let is_address =
+            end.rsplit_once('@').is_some_and(|(_, domain)| domain.parse::<i64>().is_err()) || end.contains("%40");
         if is_address { Cow::Owned(format!("{HIDDEN}{}", &word[end.len()..])) } else { Cow::Borrowed(word) }
     });
     Cow::Owned(words.collect())
@@ -58,6 +64,8 @@ mod tests {
             ("member ada@x.example: not theirs", "member <address>: not theirs"),
             ("IdentityStore main@12: left in October", "IdentityStore main@12: left in October"),
             ("owner: a@x.example → b@x.example", "owner: <address> → <address>"),
+            ("o'brien{x}@x.example has the role owner", "<address> has the role owner"),
+            ("no answer from https://k.example/users?email=a%40x.example", "no answer from https:<address>"),
             ("nobody", "nobody"),
         ] {
             assert_eq!(shown(text, false), expected);

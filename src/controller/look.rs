@@ -24,6 +24,7 @@ use crate::{
 /// When it cannot be opened or read.
 pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, StoreError> {
     let store = handle.get().await?;
+    let id = handle.call("id", |store| async move { store.id().await }).await?;
     let totals = handle.call("totals", |store| async move { store.totals().await }).await?;
     let marks = handle.call("accounts", |store| async move { store.accounts().await }).await?;
     let blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
@@ -32,7 +33,7 @@ pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, 
     let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
     let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
     Ok(StoreFound {
-        id: handle.call("id", |store| async move { store.id().await }).await?,
+        id,
         accounts: totals.accounts,
         members: totals.members,
         orphaned: orphaned.map(|mark| mark.account).collect(),

@@ -101,7 +101,7 @@ impl Shell {
             tasks: JoinSet::new(),
             owners: HashMap::new(),
             aborts: HashMap::new(),
-            traces: Traces::default(),
+            traces: Traces::new(means.log_addresses),
             started: Instant::now(),
             gauges: Instant::now(),
             relist: false,
@@ -297,7 +297,8 @@ impl Shell {
         if let PassEnded::FinalizersSet(result) = end {
             self.means.metrics.api_write("finalizer", word(result.is_ok()));
         }
-        self.traces.ended(pass, end, took, &self.means.metrics);
+        let now = self.now().mono;
+        self.traces.ended(pass, end, took, now, &self.means.metrics);
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -369,12 +370,12 @@ impl Shell {
         };
         let now = self.now().mono;
         let span = self.traces.begin(&pass, now);
-        let id = pass.id;
+        let (id, with_addresses) = (pass.id, self.means.log_addresses);
         let work = async move {
             let started = Instant::now();
             let end = reconcile::run(&pass, &world).await;
             if let (PassWork::Delete(work), PassEnded::Deleted(deleted)) = (&pass.work, &end) {
-                end_of_deletion(&pass, &work.account.facts.spec, deleted);
+                end_of_deletion(&pass, &work.account.facts.spec, deleted, with_addresses);
             }
             Done::Pass(id, end, started.elapsed())
         };
@@ -439,12 +440,13 @@ impl Shell {
             };
             let found = look::look(&look, &handle).await;
             let id = found.as_ref().ok().filter(|_| look.speaks).and_then(|found| found.id.as_ref());
-            let remembered = match look.record.facts.known.to_remember(id) {
-                Some(id) => store_id::remember(&client, &look.record, id).await.err(),
+            let written = match look.record.facts.known.to_remember(id) {
+                Some(id) => Some(store_id::remember(&client, &look.record, id).await),
                 None => None,
             };
-            let fault = kept.or(remembered).as_ref().map(fault);
-            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, fault }))
+            let remembered = matches!(written, Some(Ok(())));
+            let fault = kept.or(written.and_then(Result::err)).as_ref().map(fault);
+            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, remembered, fault }))
         });
     }
 

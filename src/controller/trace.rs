@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tracing::Span;
 
+use super::log;
 use crate::{
     api::{AccountSpec, DeletionPolicy},
     control::{Deleted, Figures, Mono, Pass, PassEnded, PassId, PassWork},
@@ -21,8 +22,10 @@ use crate::{
 pub(super) struct Traces {
     running: BTreeMap<PassId, Running>,
     ended: BTreeMap<PassId, Span>,
-    /// Stores that fail, with the account by which that was noticed.
-    failing: BTreeMap<Name, AccountKey>,
+    /// Stores that fail, with the time at which that was noticed.
+    failing: BTreeMap<Name, Mono>,
+    /// Whether addresses stand in log and traces.
+    with_addresses: bool,
 }
 
 struct Running {
@@ -30,9 +33,15 @@ struct Running {
     key: AccountKey,
     store: Name,
     scope: &'static str,
+    began: Mono,
 }
 
 impl Traces {
+    /// Returns traces of nothing yet.
+    pub(super) fn new(with_addresses: bool) -> Self {
+        Self { with_addresses, ..Self::default() }
+    }
+
     /// Begins the span of a pass.
     pub(super) fn begin(&mut self, pass: &Pass, now: Mono) -> Span {
         let (span, scope) = match &pass.work {
@@ -63,7 +72,8 @@ impl Traces {
             }
             PassWork::SetFinalizers(..) => (Span::none(), "account"),
         };
-        let running = Running { span: span.clone(), key: pass.key.clone(), store: pass.store.clone(), scope };
+        let running =
+            Running { span: span.clone(), key: pass.key.clone(), store: pass.store.clone(), scope, began: now };
         self.running.insert(pass.id, running);
         span
     }
@@ -74,12 +84,12 @@ impl Traces {
     }
 
     /// Shows the end of a pass.
-    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, took: Duration, metrics: &Metrics) {
+    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, took: Duration, now: Mono, metrics: &Metrics) {
         let Some(running) = self.running.remove(&pass) else { return };
         match end {
             PassEnded::Reconciled(report) => {
-                reconciled(pass, &running, report, took, metrics);
-                self.note_store(&running, &report.end);
+                reconciled(pass, &running, report, took, metrics, self.with_addresses);
+                self.note_store(&running, report, now);
                 self.ended.insert(pass, running.span);
             }
             // Somebody wrote the object at the same time.
@@ -94,13 +104,16 @@ impl Traces {
     }
 
     /// Logs once that a store fails, however many accounts wait for it, and once that it works again.
-    fn note_store(&mut self, Running { key, store, .. }: &Running, end: &PassEnd) {
-        match end {
+    fn note_store(&mut self, Running { key, store, began, .. }: &Running, report: &PassReport, now: Mono) {
+        match &report.end {
             PassEnd::Retry { by_store: true, why, .. } if !self.failing.contains_key(store) => {
-                self.failing.insert(store.clone(), key.clone());
+                self.failing.insert(store.clone(), now);
+                let why = &*log::shown(why, self.with_addresses);
                 tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait, and it is tried again");
             }
-            PassEnd::Done if self.failing.get(store) == Some(key) => {
+            PassEnd::Done | PassEnd::Retry { by_store: false, .. }
+                if !report.replaced && self.failing.get(store).is_some_and(|failed| began > failed) =>
+            {
                 self.failing.remove(store);
                 tracing::info!(%store, "the store works again");
             }
@@ -119,7 +132,14 @@ impl Traces {
     }
 }
 
-fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Duration, metrics: &Metrics) {
+fn reconciled(
+    pass: PassId,
+    running: &Running,
+    report: &PassReport,
+    took: Duration,
+    metrics: &Metrics,
+    with_addresses: bool,
+) {
     let Running { span, key, scope, .. } = running;
     note(span, "changes", report.changes.values().sum::<u64>());
     note(span, "drift", report.drift.0);
@@ -143,10 +163,12 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
         PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way"),
         PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
         PassEnd::Retry { why, by_store: true, .. } => {
+            let why = &*log::shown(why, with_addresses);
             failed(span, why);
             tracing::debug!(%pass, account = %key, scope, why, "pass failed, trying again");
         }
         PassEnd::Retry { why, .. } => {
+            let why = &*log::shown(why, with_addresses);
             failed(span, why);
             tracing::warn!(%pass, account = %key, scope, why, "pass failed, trying again");
         }
@@ -154,7 +176,7 @@ fn reconciled(pass: PassId, running: &Running, report: &PassReport, took: Durati
 }
 
 /// Logs the end of a deletion, within its span.
-pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted) {
+pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted, with_addresses: bool) {
     let account = &pass.key;
     match deleted {
         Deleted::Done(removed) => {
@@ -167,7 +189,14 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
         Deleted::Held(guarded, _) => {
             tracing::warn!(%account, why = guarded.why, "account not deleted, the removal guard holds it back");
         }
-        Deleted::Retry(error, _) => tracing::warn!(%account, %error, "account not deleted yet, trying again"),
+        Deleted::Replaced(_) => {
+            tracing::warn!(%account, "account not deleted, another store answers than the one that was used so far");
+        }
+        Deleted::Retry(error, _) => {
+            let error = error.to_string();
+            let error = &*log::shown(&error, with_addresses);
+            tracing::warn!(%account, error, "account not deleted yet, trying again");
+        }
     }
 }
 

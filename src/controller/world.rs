@@ -64,6 +64,10 @@ impl World for PassWorld {
         finalizer::set(&self.client, object, uid, wanted).await.map_err(|error| fault(&error))
     }
 
+    fn logs(&self) -> bool {
+        log::reads_changes()
+    }
+
     fn log(&self, change: &AccessChange) {
         log::access_changed(&self.account, change, self.log_addresses);
     }

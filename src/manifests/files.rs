@@ -108,11 +108,12 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
+        // As kubectl, which reads a hidden file by its ending; of a hidden folder, such as `.git`, nobody means the files.
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         if path.is_dir() && !path.is_symlink() && !hidden {
             gather(&path, found)?;
-        } else if manifest && path.is_file() && !hidden && !found.contains(&path) {
+        } else if manifest && path.is_file() && !found.contains(&path) {
             found.push(path);
         }
     }

@@ -32,7 +32,8 @@ pub(super) fn sort(value: &Value) -> Sort {
     let (version, kind) = (word("apiVersion"), word("kind"));
     let field = |name: &str| DocumentPath(vec![Step::Field(name.to_owned())]);
     let right = format!("{}/{}", api::GROUP, api::VERSION);
-    if kind.ends_with("List") && fields.get("items").is_some_and(Value::is_array) {
+    // As kubectl takes it, whatever it is called.
+    if fields.get("items").is_some_and(Value::is_array) {
         return Sort::List;
     }
     if version == "v1" && kind == "Namespace" {
@@ -93,6 +94,7 @@ mod tests {
         assert_eq!(of("apps/v1", "Deployment"), Sort::Other("Deployment".to_owned()));
         assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role".to_owned()));
         assert_eq!(sort(&json!({"kind": "List", "apiVersion": "v1", "items": []})), Sort::List);
+        assert_eq!(sort(&json!({"kind": "ConfigMap", "apiVersion": "v1", "items": []})), Sort::List);
         for (version, kind, reason) in [
             ("roster.dev/v1beta1", "Membership", DiagnosticReason::UnknownVersion),
             ("rooster.dev/v1alpha1", "Membership", DiagnosticReason::UnknownVersion),

@@ -205,6 +205,11 @@ impl<'de> Visitor<'de> for Seed {
             if map.contains_key(&key) {
                 return Err(de::Error::custom(format_args!("{key:?} {TWICE}")));
             }
+            if key == "<<" && !map.is_empty() {
+                return Err(de::Error::custom(
+                    "a merge key (<<) must stand first: kubectl lets it override what is before it",
+                ));
+            }
             map.insert(key, value);
         }
         if let Some(merged) = map.remove("<<") {
@@ -312,6 +317,13 @@ mod tests {
         assert_eq!(broken.reason, DiagnosticReason::Syntax);
         assert_eq!(broken.position.map(|position| position.line), Some(3));
         assert!(!broken.message.contains("line"), "{}", broken.message);
+    }
+
+    #[test]
+    fn a_merge_key_behind_another_key_is_refused() {
+        // kubectl lets it override what is before it, and gives way to what comes after.
+        let broken = read("base: &base {a: 1}\nown: {a: 2, <<: *base}\n").unwrap_err();
+        assert!(broken.message.contains("a merge key (<<) must stand first"), "{}", broken.message);
     }
 
     #[test]

@@ -24,7 +24,7 @@ async fn a_group_carries_permissions_and_roles() {
                 Refused("Duplicate value: {\"kind\":\"PredefinedRole\",\"name\":\"a\"}"),
             ),
             ("spec: {permissions: {A: View}}", Refused("each key must be the name of a section")),
-            ("spec: {accountRef: {name: a b}}", Refused("spec.accountRef.name in body should match")),
+            ("spec: {accountRef: {name: a b}}", Refused("spec.accountRef.name: Invalid value … must be")),
         ])
         .await;
     table

@@ -11,7 +11,7 @@ spec:
   user: {email: dana@acme.example}
 ";
 
-const EMAIL: &str = "spec.user.email in body should match";
+const EMAIL: &str = "spec.user.email: Invalid value … must be";
 
 #[tokio::test]
 async fn an_address_has_an_ascii_local_part_and_a_domain_of_any_script() {
@@ -54,7 +54,7 @@ async fn an_address_has_an_ascii_local_part_and_a_domain_of_any_script() {
 
 #[tokio::test]
 async fn names_for_people_are_one_line_in_any_script() {
-    let control = "should match '^[^\\x00-\\x1f\\x7f-\\x9f]+$'";
+    let control = "must be on one line, without control characters";
     Table::new(BASE)
         .await
         .on_create(&[
@@ -77,8 +77,8 @@ async fn references_name_an_object_and_each_once() {
         .on_create(&[
             ("spec: {accountRef: null}", Refused("spec.accountRef: Required value")),
             ("spec: {accountRef: {name: ''}}", Refused("spec.accountRef.name in body should be at least 1 chars long")),
-            ("spec: {accountRef: {name: Acme}}", Refused("spec.accountRef.name in body should match")),
-            ("spec: {accountRef: {name: other/acme}}", Refused("spec.accountRef.name in body should match")),
+            ("spec: {accountRef: {name: Acme}}", Refused("spec.accountRef.name: Invalid value … must be")),
+            ("spec: {accountRef: {name: other/acme}}", Refused("spec.accountRef.name: Invalid value … must be")),
             ("spec: {accountRef: {name: acme.eu}}", Accepted),
             ("spec: {roleRef: {name: admin}}", Accepted),
             ("spec: {roleRef: {kind: Role, name: night-shift}}", Accepted),
@@ -101,7 +101,7 @@ async fn restrictions_are_applied_or_lifted() {
             ("spec: {restrictions: {apply: [a, b], lift: [c, b]}}", Refused(both)),
             ("spec: {restrictions: {apply: [a, a]}}", Refused("spec.restrictions.apply[1]: Duplicate value: \"a\"")),
             ("spec: {restrictions: {lift: [a, a]}}", Refused("spec.restrictions.lift[1]: Duplicate value: \"a\"")),
-            ("spec: {restrictions: {apply: [A]}}", Refused("spec.restrictions.apply[0] in body should match")),
+            ("spec: {restrictions: {apply: [A]}}", Refused("spec.restrictions.apply[0]: Invalid value … must be")),
             ("spec: {acknowledge: [a, a]}", Refused("spec.acknowledge[1]: Duplicate value: \"a\"")),
         ])
         .await;

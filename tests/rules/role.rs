@@ -19,8 +19,8 @@ async fn a_role_is_based_on_a_predefined_one_or_overrides_it() {
             ("spec: {basedOn: support}", Accepted),
             ("spec: {overrides: admin}", Accepted),
             ("spec: {basedOn: support, overrides: admin}", Refused("set either basedOn or overrides, not both")),
-            ("spec: {basedOn: Support}", Refused("spec.basedOn in body should match")),
-            ("spec: {overrides: a.b}", Refused("spec.overrides in body should match")),
+            ("spec: {basedOn: Support}", Refused("spec.basedOn: Invalid value … must be")),
+            ("spec: {overrides: a.b}", Refused("spec.overrides: Invalid value … must be")),
         ])
         .await;
     for (before, field) in [("spec: {basedOn: support}", "basedOn"), ("spec: {overrides: support}", "overrides")] {
@@ -64,8 +64,8 @@ async fn permissions_are_levels_by_section() {
                 Refused(key),
             ),
             ("spec: {permissions: {a: ''}}", Refused("spec.permissions.a in body should be at least 1 chars long")),
-            ("spec: {permissions: {a: 'View all'}}", Refused("spec.permissions.a in body should match")),
-            ("spec: {permissions: {a: 'a:b'}}", Refused("spec.permissions.a in body should match")),
+            ("spec: {permissions: {a: 'View all'}}", Refused("must be the name of a level")),
+            ("spec: {permissions: {a: 'a:b'}}", Refused("must be the name of a level")),
             ("spec: {permissions: {a: true}}", Refused("spec.permissions.a in body must be of type string")),
         ])
         .await;

@@ -11,7 +11,7 @@ spec: {sqlite: {file: roster.db}}
 
 #[tokio::test]
 async fn a_store_has_exactly_one_backend_in_a_plain_file() {
-    let file = "spec.sqlite.file in body should match";
+    let file = "spec.sqlite.file: Invalid value … must be";
     let table = Table::new(BASE).await;
     table
         .on_create(&[
@@ -51,7 +51,7 @@ async fn defaults_and_blocked_people_are_bounded() {
         .on_create(&[
             ("spec: {blocked: [{email: a@b.example, reason: Left}, {email: c@b.example}]}", Accepted),
             ("spec: {blocked: [{email: a@b.example}, {email: a@b.example}]}", Refused("Duplicate value")),
-            ("spec: {blocked: [{email: a}]}", Refused("spec.blocked[0].email in body should match")),
+            ("spec: {blocked: [{email: a}]}", Refused("spec.blocked[0].email: Invalid value … must be")),
             ("spec: {accountDefaults: {drift: {policy: Report, checkEvery: 10s}}}", Accepted),
             ("spec: {accountDefaults: {drift: {checkEvery: 24h}}}", Accepted),
             ("spec: {accountDefaults: {drift: {checkEvery: 9s}}}", Refused("must be between 10s and 24h")),
@@ -84,7 +84,10 @@ async fn a_selector_is_given_where_it_is_asked_for_and_is_one() {
                 "spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: {'a b': c}}}}",
                 Refused("each key must be a label key"),
             ),
-            ("spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: {a: b c}}}}", Refused("should match")),
+            (
+                "spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: {a: b c}}}}",
+                Refused("must be a label value"),
+            ),
             (expression("{key: a, operator: In, values: [b]}, {key: c, operator: Exists}"), Accepted),
             (expression("{key: a, operator: In}"), Refused(values)),
             (expression("{key: a, operator: NotIn, values: []}"), Refused(values)),

@@ -23,7 +23,7 @@ spec:
 
 #[tokio::test]
 async fn a_postgres_store_names_its_secret_and_a_schema() {
-    let schema = "spec.postgres.schema in body should match";
+    let schema = "spec.postgres.schema: Invalid value … must be";
     let own = "the schema is PostgreSQL's own";
     let name = "spec.postgres.connectionSecretRef.name";
     let table = Table::new(POSTGRES).await;
@@ -69,7 +69,7 @@ async fn a_postgres_store_names_its_secret_and_a_schema() {
 
 #[tokio::test]
 async fn a_keycloak_store_is_reached_safely() {
-    let url = "spec.keycloak.url in body should match";
+    let url = "spec.keycloak.url: Invalid value … must be";
     let plain = "must begin with https://; http:// is for this machine only";
     let local = "link-local addresses are refused";
     let master = "the realm master must not be a store";
@@ -93,12 +93,15 @@ async fn a_keycloak_store_is_reached_safely() {
             ("spec: {keycloak: {url: 'https://'}}", Refused(url)),
             ("spec: {keycloak: {realm: master}}", Refused(master)),
             ("spec: {keycloak: {realm: Master}}", Refused(master)),
-            ("spec: {keycloak: {realm: 'a/b'}}", Refused("spec.keycloak.realm in body should match")),
+            ("spec: {keycloak: {realm: 'a/b'}}", Refused("spec.keycloak.realm: Invalid value … must be")),
             ("spec: {keycloak: {clientIdPrefix: 'prod.eu:'}}", Accepted),
-            ("spec: {keycloak: {clientIdPrefix: prod}}", Refused("spec.keycloak.clientIdPrefix in body should match")),
+            (
+                "spec: {keycloak: {clientIdPrefix: prod}}",
+                Refused("spec.keycloak.clientIdPrefix: Invalid value … must be"),
+            ),
             (
                 "spec: {keycloak: {clientIdPrefix: 'a/b.'}}",
-                Refused("spec.keycloak.clientIdPrefix in body should match"),
+                Refused("spec.keycloak.clientIdPrefix: Invalid value … must be"),
             ),
             ("spec: {keycloak: {portalClients: [portal, desk]}}", Accepted),
             ("spec: {keycloak: {portalClients: [portal, portal]}}", Refused("Duplicate value")),

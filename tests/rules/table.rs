@@ -88,11 +88,20 @@ impl Table {
 fn judge(patch: &str, expected: Expected, answer: Result<DynamicObject, kube::Error>) -> Option<String> {
     match (expected, answer) {
         (Accepted, Ok(_)) => None,
-        (Refused(part), Err(kube::Error::Api(status))) if status.message.contains(part) => None,
+        (Refused(part), Err(kube::Error::Api(status))) if has_parts(&status.message, part) => None,
         (Refused(part), Err(error)) => Some(format!("- {patch}\n  should say {part:?} but says: {error}")),
         (Refused(part), Ok(_)) => Some(format!("- {patch}\n  should be refused: {part:?}")),
         (Accepted, Err(error)) => Some(format!("- {patch}\n  should be accepted: {error}")),
     }
+}
+
+/// Returns whether a message has the parts of a text, between which an ellipsis stands, in their order.
+fn has_parts(message: &str, parts: &str) -> bool {
+    let mut rest = Some(message);
+    for part in parts.split(" … ") {
+        rest = rest.and_then(|rest| rest.split_once(part)).map(|(_, rest)| rest);
+    }
+    rest.is_some()
 }
 
 /// Where objects of the tests go.

@@ -24,7 +24,7 @@ use crate::{
     model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
     plan::{self, Gone, Holding, Mark, Observed, Pause, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
-    state::{AccountAnnotations, AccountFacts, CatalogFacts, MemberFacts, Members, Snapshot, StoreAnswer},
+    state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, MemberFacts, Members, Snapshot, StoreAnswer},
 };
 
 /// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
@@ -35,6 +35,7 @@ pub struct Prepared {
     pub definitions: Arc<Definitions>,
     account: Arc<AccountFacts>,
     annotations: AccountAnnotations,
+    known_store: KnownStore,
     catalog: Option<Arc<CatalogFacts>>,
 }
 
@@ -112,14 +113,20 @@ impl Prepared {
     #[must_use]
     pub fn with_definitions(snapshot: &Snapshot, definitions: Arc<Definitions>) -> Self {
         let (account, annotations) = (snapshot.account.clone(), snapshot.annotations.clone());
-        Self { definitions, account, annotations, catalog: snapshot.catalog.clone() }
+        let known_store = snapshot.store.as_ref().map(|store| store.known.clone()).unwrap_or_default();
+        Self { definitions, account, annotations, known_store, catalog: snapshot.catalog.clone() }
     }
 
     /// Returns whether another store was observed than the one that has been used so far.
     #[must_use]
     pub fn is_replaced(&self, observed: &Observed) -> bool {
-        let known = self.definitions.store.as_ref().map(|store| &store.known);
-        known.is_some_and(|known| known.judge(observed.store.as_ref()) == StoreAnswer::Replaced)
+        self.known_store.judge(observed.store.as_ref()) == StoreAnswer::Replaced
+    }
+
+    /// Notes on a plan whether another store was observed.
+    fn marked(&self, mut plan: Plan, observed: &Observed) -> Plan {
+        plan.replaced = self.is_replaced(observed);
+        plan
     }
 
     fn policy(&self, observed: &Observed, context: &Context<'_>) -> Policy {
@@ -204,7 +211,7 @@ impl Judged {
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
     let plan = plan::plan(&judged.desired, observed, &prepared.policy(observed, context));
-    Evaluation { judged, plan }
+    Evaluation { judged, plan: prepared.marked(plan, observed) }
 }
 
 /// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
@@ -212,14 +219,16 @@ pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed,
 /// judgement is that of [`judge_with`].
 #[must_use]
 pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Kept)
+    let plan = plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Kept);
+    prepared.marked(plan, observed)
 }
 
 /// Works out the same for an Account whose deletion waits: besides, people whose Membership is gone are removed, as far as
 /// the guard allows.
 #[must_use]
 pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Removed)
+    let plan = plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Removed);
+    prepared.marked(plan, observed)
 }
 
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
@@ -294,6 +303,8 @@ fn advise_on_time(member: &mut ResolvedMember, namespace: &Name, facts: &[&Membe
     for (view, facts) in std::iter::zip(&mut member.views, facts) {
         let Some(end) = facts.window().expires_at else { continue };
         let kind = match end {
+            // It could not be read, and the schema says so.
+            end if end == Timestamp::MIN => continue,
             _ if facts.suspended => continue,
             end if end <= now => FindingKind::HasExpired(end),
             end if advised_from(end).is_none_or(|from| from <= now) => FindingKind::ExpiresSoon(end),

@@ -175,8 +175,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The same in ranks: the most there can be, where the store may hold less.
-    fn wanted_ranks(&self, person: &Person, now: Timestamp) -> Option<Ranks> {
+    /// What the objects say, in ranks: the most there can be, where the store may hold less.
+    pub fn wanted_ranks(&self, person: &Person, now: Timestamp) -> Option<Ranks> {
         match self.wanted(person, now) {
             Held::Exactly(ranks) => Some(ranks),
             Held::AtMost(most) => {

@@ -95,6 +95,9 @@ async fn write(
     }
 }
 
+/// Others who still have access, named in an answer.
+const NAMED: usize = 3;
+
 /// What came of waiting.
 enum Outcome {
     /// It holds.
@@ -156,7 +159,14 @@ async fn told(
             let why = match (why, seen) {
                 (Some(why), _) => why.clone(),
                 (None, false) => "no controller has taken it up: does one run? `roster status` says".to_owned(),
-                (None, true) if mine.is_empty() => "accounts are still to be gone over".to_owned(),
+                (None, true) if mine.is_empty() && with_access.is_empty() => {
+                    "accounts are still to be reconciled".to_owned()
+                }
+                (None, true) if mine.is_empty() => format!(
+                    "the store had no access for this address when it was last asked; the list as a whole is not in force, \
+                     since others on it still have access: {}",
+                    with_access.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+                ),
                 (None, true) => format!("still with access in {}", mine.join(", ")),
             };
             let says = if blocks { "not known to be cut off" } else { "not known to be let in again" };

@@ -67,6 +67,8 @@ pub(super) fn cell(field: &JSONSchemaProps, with_bounds: bool) -> String {
         // Those of an object stand below its table.
         if field.properties.is_none() {
             let rules = field.x_kubernetes_validations.iter().flatten();
+            // A pattern is among the bounds.
+            let rules = rules.filter(|rule| api::pattern_of_rule(rule).is_none());
             said.extend(rules.filter_map(|rule| rule.message.as_deref().map(as_rule)));
         }
     }
@@ -124,7 +126,7 @@ fn one_of(field: &JSONSchemaProps) -> Option<String> {
 
 /// What the schema itself asks of a value.
 fn bounds(field: &JSONSchemaProps) -> Option<String> {
-    let pattern = field.pattern.as_deref().and_then(api::pattern_in_words).map(str::to_owned);
+    let pattern = api::pattern_of(field).and_then(api::pattern_in_words).map(str::to_owned);
     let length = range(field.min_length, field.max_length, "character");
     let entries = range(field.min_properties, field.max_properties, "entry");
     let list = range(field.min_items, field.max_items, "item");

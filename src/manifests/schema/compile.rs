@@ -12,6 +12,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::cel::Rule;
+use crate::api::{pattern_of, pattern_of_rule};
 
 /// All kinds, and what people call them by mistake.
 #[derive(Debug)]
@@ -182,7 +183,7 @@ impl Node {
             items,
             default: schema.default.as_ref().map(|default| default.0.clone()),
             choices: schema.enum_.iter().flatten().map(|choice| choice.0.clone()).collect(),
-            pattern: schema.pattern.clone().map(|text| Pattern { text, compiled: OnceLock::new() }),
+            pattern: pattern_of(schema).map(|text| Pattern { text: text.to_owned(), compiled: OnceLock::new() }),
             is_time: schema.format.as_deref() == Some("date-time"),
             length: Bounds { least: bound(least), most: bound(most) },
             number: (schema.minimum, schema.maximum),
@@ -192,7 +193,10 @@ impl Node {
                 _ => List::Atomic,
             },
             // Nobody can judge a change from one state.
-            rules: rules.filter(|rule| !rule.rule.contains("oldSelf")).map(Rule::new).collect(),
+            rules: rules
+                .filter(|rule| !rule.rule.contains("oldSelf") && pattern_of_rule(rule).is_none())
+                .map(Rule::new)
+                .collect(),
         }
     }
 

@@ -125,6 +125,7 @@ impl Look {
 impl Realm {
     /// Looks at an account.
     pub(super) async fn look(&self, account: &AccountKey, wanted: &Wanted) -> Result<Look, StoreError> {
+        self.still_the_same().await?;
         let client_id = self.prefix.client_id(account);
         let mut look = Look { client: self.client(&client_id).await?, ..Look::default() };
         look.observed.store = self.store_id();

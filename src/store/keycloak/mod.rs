@@ -133,6 +133,7 @@ impl Store for KeycloakStore {
     }
 
     async fn id(&self) -> Result<Option<Name>, StoreError> {
+        self.realm.still_the_same().await?;
         Ok(self.realm.store_id())
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keycloak::{
@@ -86,6 +86,7 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
         default_role: representation.default_role.and_then(|role| role.name).unwrap_or_default(),
         management: String::new(),
         asked_for: Mutex::default(),
+        checked: Mutex::new(Instant::now()),
         seal: None,
         known: Known::default(),
     };

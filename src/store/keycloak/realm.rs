@@ -21,7 +21,7 @@ use super::{
     look::definition_named,
     names::{self, Definition, KIND, Prefix},
     note::Parts,
-    seal::Seal,
+    seal::{self, Seal},
     wire::{CONCURRENCY, Wire},
 };
 use crate::{model::Layout, store::StoreError};
@@ -38,16 +38,39 @@ pub(super) struct Realm {
     pub(super) management: String,
     /// Client scopes that a portal may ask for, and when they were listed: one list serves many accounts.
     pub(super) asked_for: Mutex<HashMap<String, (Instant, HashSet<String>)>>,
+    /// When it was last found to be the realm that was opened.
+    pub(super) checked: Mutex<Instant>,
     /// Absent where no version with seals has written yet, and nothing is to be written now.
     pub(super) seal: Option<Seal>,
     /// People who were found before.
     pub(super) known: Known,
 }
 
+/// Time after which a realm is asked again whether it still is the one that was opened: another one may answer at the same
+/// address.
+const SAME_FOR: Duration = Duration::from_secs(5);
+
 /// How long a list of a portal's scopes is good: about as long as a round of checks takes.
 const GOOD_FOR: Duration = Duration::from_secs(30);
 
 impl Realm {
+    /// Makes sure, every few seconds, that this is still the realm that was opened.
+    pub(super) async fn still_the_same(&self) -> Result<(), StoreError> {
+        let mut checked = self.checked.lock().await;
+        if checked.elapsed() < SAME_FOR {
+            return Ok(());
+        }
+        let now = seal::kept(self).await?.map(|seal| seal.store_id());
+        if now != self.store_id() {
+            return Err(StoreError::Unavailable(format!(
+                "{}: the realm was made anew, or another one answers; it must be opened afresh",
+                self.wire.said
+            )));
+        }
+        *checked = Instant::now();
+        Ok(())
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.wire.realm
     }

@@ -73,7 +73,7 @@ impl Seal {
     }
 
     /// Returns an id that tells this realm from another one, or from one that was made anew. It does not reveal the key.
-    fn store_id(&self) -> Name {
+    pub(super) fn store_id(&self) -> Name {
         let tag = hmac::sign(&self.key, &self.message("store id", ""));
         Name::from(hex(tag.as_ref().get(..16).unwrap_or_default()))
     }

@@ -305,7 +305,8 @@ pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
             match (status, code) {
                 (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(said),
                 (404, _) => match missing(error) {
-                    Some(Missing::Realm) => StoreError::Invalid(said),
+                    // It may come back as another one: it is opened afresh.
+                    Some(Missing::Realm) => StoreError::Unavailable(said),
                     Some(Missing::Object) => StoreError::Conflict(said),
                     Some(Missing::Keycloak) | None => StoreError::Unavailable(said),
                 },
@@ -321,7 +322,8 @@ pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
 pub(super) fn words(error: &KeycloakError) -> String {
     match error {
         KeycloakError::ReqwestFailure(error) => {
-            let mut said = error.to_string();
+            // The address of the request may name people.
+            let mut said = without_url(&error.to_string());
             let mut cause = error.source();
             while let Some(error) = cause {
                 let _ = write!(said, ": {error}");
@@ -336,6 +338,14 @@ pub(super) fn words(error: &KeycloakError) -> String {
             let message = message.unwrap_or_else(|| text.chars().take(200).collect());
             format!("it answered {status} {message}")
         }
+    }
+}
+
+/// Returns the words of an error without the address of its request.
+fn without_url(said: &str) -> String {
+    match said.split_once(" for url (") {
+        Some((before, url)) => format!("{before}{}", url.split_once(')').map_or("", |(_, after)| after)),
+        None => said.to_owned(),
     }
 }
 

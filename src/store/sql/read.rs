@@ -93,11 +93,17 @@ pub(in crate::store) async fn with_access(
 pub(in crate::store) async fn id(session: &mut dyn Session) -> Result<Option<Name>, sqlx::Error> {
     let mut id = None;
     let mut take = |row: &dyn Cells| {
-        id = row.text(0)?.map(Name::from);
+        id = row.text(0)?.and_then(own_id);
         Ok(())
     };
     session.each(Read::StoreId, &mut take).await?;
     Ok(id)
+}
+
+/// Returns an id of our make: it stands in messages, and in a command to copy.
+fn own_id(text: String) -> Option<Name> {
+    let is_ours = !text.is_empty() && text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_ours.then(|| Name::from(text))
 }
 
 /// Numbers of the whole store.
@@ -156,7 +162,7 @@ pub(super) async fn observed(
             content = Some(account.content(observed.layout.clone()));
         }
         mark = MarkRow::new(row.integer(8)?, row.bytes(9)?.as_deref());
-        observed.store = row.text(11)?.map(Name::from);
+        observed.store = row.text(11)?.and_then(own_id);
         observed.approvals = u64::try_from(row.integer(10)?.unwrap_or(0)).unwrap_or(0);
         Ok(())
     };

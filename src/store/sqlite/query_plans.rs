@@ -23,9 +23,11 @@ async fn a_few_rows_are_found_by_their_keys() {
         let steps = steps(&store.writer, sql).await;
         assert!(steps.iter().any(|step| step.contains("SEARCH")) || sql.contains("INSERT"), "{sql}: {steps:?}");
         for step in steps {
-            let arguments =
-                step.starts_with("SCAN j VIRTUAL TABLE") || step.starts_with("SCAN json_each VIRTUAL TABLE");
-            assert!(!step.contains("SCAN") || arguments, "{sql}: {step}");
+            // What is passed is no table, nor is the one row of constants beside which an account is looked for.
+            let passed = ["SCAN j VIRTUAL TABLE", "SCAN json_each VIRTUAL TABLE"];
+            let one_row = ["SCAN CONSTANT ROW", "SCAN o"].contains(&step.as_str());
+            let no_table = one_row || passed.iter().any(|known| step.starts_with(known));
+            assert!(!step.contains("SCAN") || no_table, "{sql}: {step}");
         }
     }
 }

@@ -18,14 +18,14 @@ pub(super) const ACCOUNT: &str = concat!(
     ladders!(),
     ",
         k.owner_id, k.fingerprint, i.approvals, o.store
-    FROM (SELECT (SELECT id FROM store_id) AS store) o
+    FROM (SELECT (SELECT id FROM store_id WHERE one = 1) AS store) o
     LEFT JOIN account_ids i ON i.key = ?1
     LEFT JOIN accounts a ON a.id = i.id
     LEFT JOIN layouts y ON y.id = a.layout_id
     LEFT JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''"
 );
 
-pub(super) const STORE_ID: &str = "SELECT id FROM store_id";
+pub(super) const STORE_ID: &str = "SELECT id FROM store_id WHERE one = 1";
 
 /// A whole account's rows of one kind, then the marks whose rows are gone; and, for some names, both at once. The order of
 /// the joins is fixed: what is asked for finds its rows, never the other way around.

@@ -202,3 +202,29 @@ fn many_people_who_gain_are_not_folded_away() {
     let less = desk.said("plan --from two --to one -o markdown");
     assert!(!less.split("<details>").next().unwrap().contains("m19@acme.example"), "{less}");
 }
+
+/// kubectl applies these, too, and deletes or keeps what the object itself does not say.
+#[test]
+fn what_kubectl_reads_and_what_deletes_without_anybody_is_no_secret() {
+    let membership = |name: &str| {
+        format!(
+            "apiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: {name}, namespace: shop}}\n\
+             spec: {{accountRef: {{name: acme}}, user: {{email: {name}@acme.example}}, roleRef: {{name: viewer}}}}\n"
+        )
+    };
+    let list =
+        format!("apiVersion: v1\nkind: ConfigMap\nitems:\n- {}", membership("lisa").trim().replace('\n', "\n  "));
+    let owner = "metadata: {name: acme, namespace: shop, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: x, \
+                 uid: gone}]}";
+    for (file, text, told) in
+        [(".hidden.yaml", membership("hugo"), "hugo@acme.example"), ("list.yaml", list, "lisa@acme.example")]
+    {
+        let desk = revisions(&[], &[]);
+        std::fs::write(desk.path("two").join(file), text).unwrap();
+        let said = desk.said("plan --from one --to two --detailed-exitcode");
+        assert!(said.contains(told), "{file}: {said}");
+    }
+    let desk = revisions(&[], &[("metadata: {name: acme, namespace: shop}", owner)]);
+    let said = desk.said("plan --from one --to two --detailed-exitcode");
+    assert!(said.contains("metadata.ownerReferences"), "{said}");
+}

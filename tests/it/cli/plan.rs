@@ -53,10 +53,10 @@ async fn a_plan_agrees_with_the_controller_and_sees_what_somebody_changed() {
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
     let (code, said) = roster(site.plane(), &drift);
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("member dana@acme.example  permissions.orders  View     Edit"), "{said}");
+    assert!(said.contains("dana@acme.example has the level Edit in section orders, not View"), "{said}");
     let (code, said) = roster(site.plane(), &plan);
     assert_eq!(code, 0, "reported, and left so: {said}");
-    assert!(said.contains("permissions.orders: View desired, Edit in the store"), "{said}");
+    assert!(said.contains("has the level Edit in section orders, not View"), "{said}");
 }
 
 #[tokio::test]

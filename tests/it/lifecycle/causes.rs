@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{ADMIN, NONE, Site, VIEWER};
+use crate::support::{PATIENCE, eventually, eventually_or};
 
 /// An account with a role and a group of its own, and somebody for each way to get access.
 async fn acme(prefix: &str) -> Site<'static> {
@@ -121,4 +122,63 @@ async fn of_several_that_arrive_together_each_change_names_its_own() {
         assert_eq!(causes.get(object).map(String::as_str), Some(origin), "{object}: {causes:#?}");
     }
     assert!(causes["member by-both"].starts_with("UserGroup clerks@"), "{causes:#?}");
+}
+
+/// Waits until the audit has as many records as are expected since, and compares all of them.
+async fn whole(site: &Site<'_>, length: i64, expected: &[(&str, &str)]) -> i64 {
+    let enough = async || {
+        let causes = causes(site, length).await;
+        if causes.len() >= expected.len() { Ok(()) } else { Err(format!("{causes:?}")) }
+    };
+    eventually_or(PATIENCE, format!("records of {expected:?}"), enough).await;
+    site.ready("Account", "acme").await;
+    assert_eq!(causes(site, length).await, said(expected));
+    site.file().audit_length().await
+}
+
+#[tokio::test]
+async fn each_kind_of_edit_is_all_that_the_audit_names() {
+    let site = acme("causes-kinds").await;
+    site.ready("Account", "acme").await;
+    let length = site.file().audit_length().await;
+
+    // A catalog's role: the role, and who has it.
+    let roles = json!([
+        {"name": "admin", "title": "Admin", "permissions": {"orders": "Edit", "users": "Allowed"}},
+        {"name": "viewer", "title": "Viewer", "permissions": {"orders": "Edit"}}
+    ]);
+    site.patch("PermissionCatalog", site.name(), json!({"spec": {"roles": roles}})).await;
+    let catalog = format!("PermissionCatalog {}@2", site.name());
+    let length = whole(&site, length, &[("role viewer", &catalog), ("member by-catalog", &catalog)]).await;
+
+    // The Account: its name, its suspension.
+    site.patch("Account", "acme", json!({"spec": {"displayName": "Acme"}})).await;
+    let length = whole(&site, length, &[("account ", "Account acme@2")]).await;
+    site.patch("Account", "acme", json!({"spec": {"suspended": true}})).await;
+    let everybody = ["member by-role", "member by-group", "member by-both", "member by-catalog"];
+    let length = whole(&site, length, &everybody.map(|member| (member, "Account acme@3"))).await;
+    site.patch("Account", "acme", json!({"spec": {"suspended": false}})).await;
+    let length = whole(&site, length, &everybody.map(|member| (member, "Account acme@4"))).await;
+
+    // A Membership: suspended, limited in time, deleted.
+    site.patch("Membership", "by-group", json!({"spec": {"suspended": true}})).await;
+    let length = whole(&site, length, &[("member by-group", "Membership by-group@2")]).await;
+    site.patch("Membership", "by-group", json!({"spec": {"suspended": false, "expiresAt": "2099-01-01T00:00:00Z"}}))
+        .await;
+    let length = whole(&site, length, &[("member by-group", "Membership by-group@3")]).await;
+    site.delete("Membership", "by-group").await;
+    let length = whole(&site, length, &[("member by-group", "Membership by-group@3")]).await;
+
+    // A block, with its reason.
+    let blocked = json!({"spec": {"blocked": [{"email": "by-catalog@acme.example", "reason": "left"}]}});
+    site.patch("IdentityStore", site.name(), blocked).await;
+    let store = format!("IdentityStore {}@2: left", site.name());
+    let length = whole(&site, length, &[("member by-catalog", &store)]).await;
+
+    // A Role that goes: the role, the group that has it, and whoever had either.
+    site.delete("UserGroup", "clerks").await;
+    let group = "UserGroup clerks@1";
+    let enough = async || (causes(&site, length).await.len() >= 2).then_some(());
+    eventually(PATIENCE, "the records of the audit", enough).await;
+    assert_eq!(causes(&site, length).await, said(&[("group clerks", group), ("member by-both", group)]));
 }

@@ -45,13 +45,13 @@ async fn each_change_of_access_is_one_line_and_addresses_stand_in_none() {
     assert_eq!(change, "role: viewer, permissions.orders: View");
 
     site.member("dana", "admin").await;
-    let [_, change, origin] = changed(&mut roster, "dana", "changed", "spec").await;
+    let [_, change, origin] = changed(&mut roster, "dana", "raised", "spec").await;
     assert_eq!(origin, "Membership dana@2");
     assert_eq!(change, "role: viewer → admin, permissions.orders: View → Edit, permissions.users: Denied → Allowed");
 
     file.set_ranks(&acme, "eve", "21").await;
     site.check("acme").await;
-    let [_, change, _] = changed(&mut roster, "eve", "changed", "drift").await;
+    let [_, change, _] = changed(&mut roster, "eve", "lowered", "drift").await;
     assert_eq!(change, "permissions.orders: Edit → View, permissions.users: Allowed → Denied");
     let corrected = line(&mut roster, &["\"DriftCorrected\"", "\"name\":\"eve\""]).await;
     assert!(corrected["note"].as_str().is_some_and(|note| note.contains("<address>")), "{corrected}");

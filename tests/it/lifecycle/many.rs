@@ -68,7 +68,8 @@ async fn a_suspension_does_not_wait_for_a_change_of_half_of_them(site: &Site<'_>
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writer).await.expect("locked");
     site.patch("Role", "clerk", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
     site.patch("Membership", "m1", json!({"spec": {"suspended": true}})).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    // Less than the store waits for its lock, and enough for both to have been heard of among ten thousand statuses.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     sqlx::raw_sql("COMMIT").execute(&mut writer).await.expect("free");
     site.view("m1", super::NONE).await;
     site.view("m9998", "orders=Edit users=Denied").await;

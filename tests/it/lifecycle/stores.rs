@@ -162,8 +162,12 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     site.wait("Membership", "gail", "Synced", "False StoreReplaced").await;
     assert_eq!(file.content().await, Vec::<super::file::Line>::new(), "nothing is granted");
     site.delete("Membership", "gail").await;
+    // Another id than that of the store that answers changes nothing.
     approve(&first).await;
-    site.wait("Account", "acme", "Synced", "False StoreReplaced").await;
+    site.member("hal", "viewer").await;
+    site.wait("Membership", "hal", "Synced", "False StoreReplaced").await;
+    site.delete("Membership", "hal").await;
+    assert_eq!(file.content().await, Vec::<super::file::Line>::new(), "that was another one's id");
     approve(&second).await;
     healed("a new file holds everything").await;
     assert_eq!(known(&site).await, second);

@@ -86,7 +86,10 @@ fn duration(least: &str, most: &str, message: &str) -> Schema {
         "maxLength": 20,
         "pattern": DURATION,
         "x-kubernetes-validations": [{
-            "rule": format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"),
+            // What has no form of one is said by the pattern.
+            "rule": format!(
+                "!self.matches('{DURATION}') || duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+            ),
             "message": message,
         }],
     })

@@ -20,6 +20,8 @@ pub(super) struct Blocks {
     awaited: BTreeMap<Name, (i64, BTreeSet<AccountKey>)>,
     /// By store: the UID and generation of which it is said that blocks are in force; by us, or by whoever led before.
     said: BTreeMap<Name, (Name, i64)>,
+    /// The same of which it was told. It stays while the store cannot be asked.
+    told: BTreeMap<Name, (Name, i64)>,
 }
 
 impl Blocks {
@@ -70,7 +72,9 @@ impl Control {
         self.blocks.said.remove(store);
         let Some(record) = self.index.stores.get(store) else { return };
         if record.meta.status.is_in_force(record.facts.generation) {
-            self.blocks.said.insert(store.clone(), (record.meta.uid.clone(), record.facts.generation));
+            let said = (record.meta.uid.clone(), record.facts.generation);
+            self.blocks.said.insert(store.clone(), said.clone());
+            self.blocks.told.insert(store.clone(), said);
         }
     }
 
@@ -82,8 +86,10 @@ impl Control {
             return;
         };
         let said = (record.meta.uid.clone(), generation);
-        let before = self.blocks.said.insert(store.clone(), said.clone());
-        if before != Some(said) && !record.facts.spec.blocked.is_empty() {
+        self.blocks.said.insert(store.clone(), said.clone());
+        // A store that was away for a while tells nothing new.
+        let is_news = self.blocks.told.insert(store.clone(), said.clone()) != Some(said);
+        if is_news && generation == record.facts.generation && !record.facts.spec.blocked.is_empty() {
             self.outbox.push(Effect::Tell(report::blocks_in_force(&record, generation)));
         }
     }

@@ -45,6 +45,10 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
                 let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
                 return Deleted::Held(guarded, Box::new(report));
             }
+            Ok(Removal::Replaced) => {
+                let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+                return Deleted::Replaced(Box::new(report));
+            }
             Err((error, decided)) => return Deleted::Retry(error, decided),
         },
     };
@@ -60,6 +64,8 @@ enum Removal {
     Done(u64),
     /// The removal guard holds it back.
     Held(Guarded),
+    /// Another store answers: what is to be removed is in the one that was used so far.
+    Replaced,
 }
 
 /// Removes everything, unless the guard holds it back. Once some of it is removed, the rest follows without being asked
@@ -71,10 +77,7 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
     let prepared = world.step("resolve", || reconcile::prepared(&work.meanwhile));
     if prepared.is_replaced(&observed) {
-        // What is to be removed is in the store that was used so far.
-        let why = "another store answers than the one that was used so far; the deletion waits for that one, or until \
-                   somebody approves this one on the IdentityStore";
-        return Err(decided_before(StoreError::Unavailable(why.to_owned())));
+        return Ok(Removal::Replaced);
     }
     let plan = world.step("plan", || {
         let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), now) };
@@ -90,9 +93,11 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     let decided = |error| (error, plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect());
     let batch = Batch::of(&plan, &pass.mark, now);
     let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
-    let names = report::Names::new(&plan, &work.meanwhile.objects);
-    let changes = report::access_changes(&names, &plan, &observed, &plan.changes, &outcomes);
-    changes.for_each(|change| world.log(&change));
+    if world.logs() {
+        let names = report::Names::new(&plan, &work.meanwhile.objects);
+        let changes = report::access_changes(&names, &plan, &observed, &batch, &outcomes);
+        changes.for_each(|change| world.log(&change));
+    }
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;
     Ok(Removal::Done(made.len() as u64))
 }

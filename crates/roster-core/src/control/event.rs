@@ -52,7 +52,9 @@ pub enum Event {
         id: PassId,
         /// What was found.
         found: Result<StoreFound, StoreError>,
-        /// Why its finalizer could not be written.
+        /// Whether the id that was found was written into the IdentityStore.
+        remembered: bool,
+        /// Why its finalizer, or its id, could not be written.
         fault: Option<ApiFault>,
     },
     /// A look at a catalog or store panicked or was abandoned.

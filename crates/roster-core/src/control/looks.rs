@@ -27,10 +27,12 @@ pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
 pub(super) struct Looks {
     due: BTreeMap<ObjectRef, Mono>,
     running: BTreeMap<ObjectRef, Look>,
-    /// The `IdentityStore`s in the place of whose store another one was found.
-    replaced: BTreeSet<Name>,
-    /// Those of them of which it was told, with the id that was found.
+    /// The `IdentityStore`s in the place of whose store another one was found, with the accounts that were looked at since.
+    replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
+    /// UIDs of those of them of which it was told, with the id that was found.
     told: BTreeMap<Name, Option<Name>>,
+    /// Ids of stores of whose use it was told, by the UID of the `IdentityStore`.
+    told_used: BTreeMap<Name, Option<Name>>,
 }
 
 /// A look that runs.
@@ -106,7 +108,7 @@ impl Control {
             let (index, Looks { due, running, replaced, .. }) = (&self.index, &mut self.looks);
             let blocks = |object: &ObjectRef| {
                 let store = index.stores.get(&object.name).filter(|_| object.kind == KindName::IdentityStore);
-                store.is_some_and(|store| !store.facts.blocked.is_empty() || replaced.contains(&object.name))
+                store.is_some_and(|store| !store.facts.blocked.is_empty() || replaced.contains_key(&object.name))
             };
             due.retain(|object, _| running.contains_key(object) || blocks(object));
         }
@@ -153,6 +155,7 @@ impl Control {
         &mut self,
         id: PassId,
         found: &Result<StoreFound, StoreError>,
+        remembered: bool,
         fault: Option<&ApiFault>,
         now: Now,
     ) {
@@ -171,11 +174,14 @@ impl Control {
             return;
         }
         if let Ok(found) = found {
-            let used = report::store_used(&record, found).filter(|_| fault.is_none());
+            let used = report::store_used(&record, found).filter(|_| remembered);
+            let used = used.filter(|_| {
+                self.looks.told_used.insert(record.meta.uid.clone(), found.id.clone()) != Some(found.id.clone())
+            });
             let replaced = report::store_replaced(&record, found);
             let told = match &replaced {
-                Some(_) => self.looks.told.insert(object.name.clone(), found.id.clone()),
-                None => self.looks.told.remove(&object.name),
+                Some(_) => self.looks.told.insert(record.meta.uid.clone(), found.id.clone()),
+                None => self.looks.told.remove(&record.meta.uid),
             };
             let replaced = replaced.filter(|_| told.as_ref() != Some(&found.id));
             self.outbox.extend(used.into_iter().chain(replaced).map(Effect::Tell));
@@ -192,18 +198,24 @@ impl Control {
     /// are looked at, since what was done meanwhile was done in another store.
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
-            self.looks.replaced.insert(store.name.clone());
+            self.looks.replaced.entry(store.name.clone()).or_default();
             self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
-        } else if self.looks.replaced.remove(&store.name) {
+        } else if let Some(looked_at) = self.looks.replaced.remove(&store.name) {
+            // Somebody may have lost access since, in a store that nobody reads any more.
+            let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
+            for key in &ours {
+                self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, origin: None }, now.mono);
+            }
             self.announced(&store.name, None, now);
         }
     }
 
-    /// Notes that a pass found another store than the one that is known.
-    pub(super) fn note_replaced(&mut self, store: &Name, now: Now) {
-        if self.looks.replaced.insert(store.clone()) {
+    /// Notes that a pass over an account found another store than the one that is known.
+    pub(super) fn note_replaced(&mut self, store: &Name, account: Option<&AccountKey>, now: Now) {
+        if !self.looks.replaced.contains_key(store) {
             self.look(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
         }
+        self.looks.replaced.entry(store.clone()).or_default().extend(account.cloned());
     }
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.

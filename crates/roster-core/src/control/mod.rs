@@ -238,7 +238,9 @@ impl Control {
             Event::Ended { pass, end } => self.ended(pass, end, now),
             Event::StatusWritten { object, result } => self.status_written(&object, &result, now),
             Event::CatalogTended { id, seen, fault } => self.catalog_tended(id, seen, fault.as_ref(), now),
-            Event::StoreLooked { id, found, fault } => self.store_looked(id, &found, fault.as_ref(), now),
+            Event::StoreLooked { id, found, remembered, fault } => {
+                self.store_looked(id, &found, remembered, fault.as_ref(), now);
+            }
             Event::LookBrokeOff { id } => self.look_broke_off(id, now),
             Event::Stop => self.stopping = true,
         }

@@ -154,6 +154,8 @@ pub enum Deleted {
     Waits(Vec<AccountKey>, Box<PassReport>),
     /// The removal guard holds it back; with what was done meanwhile.
     Held(Guarded, Box<PassReport>),
+    /// Another store answers than the one that was used so far: it waits; with what was done meanwhile.
+    Replaced(Box<PassReport>),
     /// The store, or the API server, would not have it yet; with the people whose removal is decided.
     Retry(StoreError, BTreeSet<Email>),
 }

@@ -18,7 +18,7 @@ use super::{Handle, Pass, PassEnded, PassWork, Reconcile, Staying, World, causes
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{Context, Evaluation, Judged, Prepared, ends, ends_and_removals, evaluate, judge, judge_with, prepare},
-    model::Scope,
+    model::{Email, Scope},
     plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
     report::{self, AppliedPlan, OnlyEnds, PassReport},
 };
@@ -26,7 +26,7 @@ use crate::{
 /// Carries out a pass. Errors end up in what it returns: with the object they concern, or with the account.
 pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     match &pass.work {
-        PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(reconcile(pass, work, world).await)),
+        PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
         PassWork::Delete(work) => PassEnded::Deleted(deletion::delete(pass, work, world).await),
         PassWork::SetFinalizers(missing, work) => {
             let mut result = Ok(());
@@ -87,18 +87,26 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         }
         Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
     };
+    // Everything else hangs on the account's own row, but for ends by somebody's word: they are made in any case.
+    let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
+    let puts_account = plan.changes.iter().any(puts_account);
+    let mut observed = observed;
+    if !puts_account {
+        // A large account's is large, and is kept for as long as it takes to write.
+        let changed: BTreeSet<&Email> = plan.changes.iter().filter_map(|change| change.object.person()).collect();
+        observed.members.retain(|email, _| changed.contains(email));
+    }
     let mut applied = apply(pass, work, plan, why, &observed, world).await;
-    if refuses_account(&applied) {
-        // Everything else hangs on the account's own row, but for ends by somebody's word: they are made in any case.
+    if puts_account && refuses_account(&applied) {
         let ends = ends(&prepared, &judged, &observed, &context);
         if !ends.changes.is_empty() {
             let made = Box::pin(apply(pass, work, ends, None, &observed, world)).await;
             applied = with_ends(applied, made);
         }
     }
-    // A large account's is large, and so is what is reported of it.
     drop(observed);
     let applied = applied.map_err(|(error, _)| error);
+    let failed_read = fault.is_some();
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
             "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
@@ -108,7 +116,9 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
             Some(AppliedPlan { confirmed, interrupted, ..applied })
         }),
     };
-    report::report(&work.objects, &judged, &result)
+    let mut report = report::report(&work.objects, &judged, &result);
+    report.end.not_by_store(failed_read);
+    report
 }
 
 /// Plan, and what came of it; or why nothing did.
@@ -217,7 +227,10 @@ async fn apply<W: World>(
                 pass.handle.end_slice();
                 pass.handle.settle_removals();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
-                report::access_changes(&names, &plan, observed, &changes, &made).for_each(|change| world.log(&change));
+                if world.logs() {
+                    let made = report::access_changes(&names, &plan, observed, &batch, &made);
+                    made.for_each(|change| world.log(&change));
+                }
                 outcomes.extend(made);
             }
             Err(error) if outcomes.is_empty() => return Err((error, Box::new(plan))),

@@ -40,7 +40,8 @@ impl Control {
     pub(super) fn warn(&mut self, notice: Notice, now: Mono) {
         let account = self.index.account_of(&notice.about);
         let before = self.warnings.count(account.clone(), now);
-        if before < ONE_BY_ONE {
+        // Of no account are catalogs and stores, which are few, and of which nobody else tells.
+        if before < ONE_BY_ONE || account.is_none() {
             self.outbox.push(Effect::Tell(notice));
         } else if before == ONE_BY_ONE
             && let Some(entry) = account.and_then(|key| self.index.accounts.get(&key))

@@ -94,6 +94,11 @@ pub trait World: Sync {
         wanted: bool,
     ) -> impl Future<Output = Result<(), ApiFault>> + Send;
 
+    /// Returns whether anybody reads what is logged.
+    fn logs(&self) -> bool {
+        false
+    }
+
     /// Logs a change of somebody's access that was made.
     fn log(&self, change: &AccessChange) {
         let _ = change;

@@ -77,10 +77,36 @@ fn sections(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCa
     for before in &from.sections {
         let Some(after) = to.sections.iter().find(|section| section.name == before.name) else { continue };
         let field = format!("spec.sections[{}]", before.name);
-        if ladder(before) == ladder(after) {
-            limits.compare(&format!("{field}.levels"));
-        }
+        order(limits, &format!("{field}.levels"), &ladder(before), &ladder(after));
         requirements(limits, &field, (before, after), levels);
+    }
+}
+
+/// Compares the order of a section's levels: each includes those below it, so that whoever has one of them can do more, or
+/// less, where others change their places.
+fn order(limits: &mut Limits, field: &str, before: &[String], after: &[String]) {
+    let common = |levels: &[String], others: &[String]| -> Vec<String> {
+        levels.iter().filter(|level| others.contains(level)).cloned().collect()
+    };
+    let stay = common(after, before);
+    let is_new_below = || {
+        let last = after.iter().rposition(|level| before.contains(level));
+        after.iter().take(last.unwrap_or(0)).any(|level| !before.contains(level))
+    };
+    let values = (before.join(", "), after.join(", "));
+    let values = (values.0.as_str(), values.1.as_str());
+    if before.first() != after.first() {
+        let meaning = "the lowest level is another one, and everybody in the account has at least that";
+        limits.add(field, values, Direction::Loosened, meaning);
+    } else if common(before, after) != stay {
+        let meaning =
+            "levels change places, and each includes those before it: whoever has one of them can do more, or less";
+        limits.add(field, values, Direction::Loosened, meaning);
+    } else if is_new_below() {
+        let meaning = "a level is new below others: whoever has one of those can do what it allows, too";
+        limits.add(field, values, Direction::Loosened, meaning);
+    } else if before == after {
+        limits.compare(field);
     }
 }
 

@@ -57,6 +57,26 @@ fn account(from: &Value, to: &Value) -> Limits {
 }
 
 #[test]
+fn the_order_of_levels() {
+    let levels = |levels: &[&str]| json!({"sections": [{"name": "a", "levels": levels}]});
+    let before = levels(&["No", "View", "Edit"]);
+    for (after, loosened) in [
+        (&["No", "View", "Edit"][..], false),
+        (&["No", "View", "Edit", "Own"], false),
+        (&["No", "Edit"], false),
+        (&["No", "Edit", "View"], true),
+        (&["No", "Export", "View", "Edit"], true),
+        (&["View", "Edit"], true),
+        (&["None", "No", "View", "Edit"], true),
+    ] {
+        let limits = catalog(&before, &levels(after));
+        let expected = format!("spec.sections[a].levels: No, View, Edit → {}", after.join(", "));
+        let expected = loosened.then_some((Direction::Loosened, expected));
+        assert_eq!(said(&limits), expected.into_iter().collect::<Vec<_>>(), "{after:?}");
+    }
+}
+
+#[test]
 fn namespaces() {
     let asks = |labels: Value| json!({"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": labels}}});
     let (none, one, two) = (json!({}), asks(json!({"a": "1"})), asks(json!({"a": "1", "b": "2"})));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Pause, Phase, Policy, Seen,
+    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Phase, Policy, Seen,
     drift::{self, Differs},
     ends::{self, Gone},
     fingerprint::Fingerprinted,
@@ -172,13 +172,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
         Waiting::Yes(owner) => (true, owner.clone()),
     };
     let whole = desired.definitions.is_some() || waits;
-    let plan = Plan {
-        store: observed.store.clone(),
-        layout: layout.clone(),
-        replaced: policy.paused == Some(Pause::StoreReplaced),
-        owner_kept,
-        ..Plan::default()
-    };
+    let plan = Plan { store: observed.store.clone(), layout: layout.clone(), owner_kept, ..Plan::default() };
     let observed = observed.as_ref();
     let owner = stored.account.as_ref().map(|seen| ownership(seen.mark.as_ref(), &policy.mark));
     let account_is_ours = owner == Some(Ownership::Ours);

@@ -1,6 +1,6 @@
 //! What differs, field by field: worked out only where something does.
 
-use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated};
+use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated, members::is_within};
 use crate::{
     api::DriftEntry,
     model::{Email, Layout, Name, Ranks, counted},
@@ -70,6 +70,19 @@ impl Plan {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl Plan {
+    /// Returns whether a change to what is there of a member gives them more, and whether it gives them less.
+    pub(crate) fn direction(
+        &self,
+        content: &MemberContent,
+        before: &MemberContent,
+        observed: &Observed,
+    ) -> (bool, bool) {
+        let before = before.translated(&observed.layout, &self.layout);
+        (!is_within(content, &before), !is_within(&before, content))
     }
 }
 
@@ -147,13 +160,18 @@ impl Differences {
     fn groups(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
         if desired != observed {
             let (desired, observed) = (others_first(desired, observed), others_first(observed, desired));
-            self.0.push(("groups".to_owned(), listed(&desired), listed(&observed)));
+            let said = |groups: &[Name]| if groups.is_empty() { ABSENT.to_owned() } else { listed(groups) };
+            self.0.push(("groups".to_owned(), said(&desired), said(&observed)));
         }
         self
     }
 
     fn ranks(&mut self, desired: &Ranks, observed: &Ranks, layout: &Layout) -> &mut Self {
         for (place, ladder) in layout.ladders().iter().enumerate() {
+            let rank = |ranks: &Ranks| ranks.as_slice().get(place).copied();
+            if rank(desired) == rank(observed) {
+                continue;
+            }
             let level = |ranks: &Ranks| {
                 let rank = ranks.as_slice().get(place).map(|rank| usize::from(*rank));
                 rank.and_then(|rank| ladder.levels.get(rank))

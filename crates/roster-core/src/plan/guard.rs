@@ -23,6 +23,8 @@ pub struct Guarded {
     /// Whether they are too many, not only the last who hold a role: then they stay held until somebody approves them.
     /// Another holder of the role is enough otherwise.
     pub are_many: bool,
+    /// A hash that somebody approved, and that stands for other removals.
+    pub other_approval: Option<String>,
 }
 
 /// What the guard says to a set of removals.
@@ -75,8 +77,10 @@ pub(super) fn check(
         Holding::Yes => true,
     };
     let why = if too_many {
+        let holder = last.map_or_else(String::new, |role| format!("; the last holder of role {role} is among them"));
         format!(
-            "{count} of {} would be removed or left without access within 10 minutes; the guard allows {}% or fewer than {}",
+            "{count} of {} would be removed or left without access within 10 minutes; the guard allows {}% or fewer than \
+             {}{holder}",
             counted(total, "member"),
             policy.guard.maximum_percent,
             policy.guard.minimum_count
@@ -90,7 +94,14 @@ pub(super) fn check(
     } else {
         return GuardDecision::Pass;
     };
-    GuardDecision::Hold(Guarded { members: members.into_iter().cloned().collect(), hash, why, are_many })
+    let other_approval = policy.guard.approved.first().cloned();
+    GuardDecision::Hold(Guarded {
+        members: members.into_iter().cloned().collect(),
+        hash,
+        why,
+        are_many,
+        other_approval,
+    })
 }
 
 /// Returns the guarded roles that some of `members` hold in effect, as far as the store shows.

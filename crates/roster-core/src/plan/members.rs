@@ -46,7 +46,7 @@ fn allows_nothing(content: &MemberContent) -> bool {
 
 /// Whether `content` allows nothing that `limit` does not. What has ended allows nothing, whatever ranks somebody wrote
 /// there.
-fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
+pub(super) fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
     allows_nothing(content)
         || (limit.ended.is_none() && content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    contract::Outcome,
+    api::DriftEntry,
+    contract::{Batch, Outcome},
     model::{Email, Layout, Name},
-    plan::{Change, Content, ObjectKey, Observed, Plan},
+    plan::{Content, ObjectKey, Observed, Plan},
     resolve::MemberContent,
     state::ObjectsInScope,
 };
@@ -20,7 +21,8 @@ pub struct AccessChange {
     pub membership: Option<Name>,
     /// The address.
     pub email: Email,
-    /// In one word: `granted`, `changed`, `ended`, `restored` or `removed`.
+    /// In one word: `granted`, `added` (without access for now), `raised`, `lowered`, `changed`, `ended`, `restored` or
+    /// `removed`.
     pub action: &'static str,
     /// From what to what; at most eight fields, then their number.
     pub change: String,
@@ -46,24 +48,31 @@ pub(crate) fn access_changes<'a>(
     names: &'a Names<'_>,
     plan: &'a Plan,
     observed: &'a Observed,
-    changes: &'a [Change],
+    batch: &'a Batch<'a>,
     outcomes: &'a [Outcome],
 ) -> impl Iterator<Item = AccessChange> + 'a {
-    let made = std::iter::zip(changes, outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let made = std::iter::zip(batch.changes, outcomes).filter(|(_, outcome)| outcome.is_ok());
     made.filter_map(move |(change, _)| {
         let ObjectKey::Member(email) = &change.object else { return None };
         let before = observed.members.get(email).and_then(|seen| seen.content.as_ref());
         let (action, said) = match (&change.put, before) {
-            (Some((Content::Member(after), _)), None) => ("granted", content(after, &plan.layout)),
+            (Some((Content::Member(after), _)), None) => {
+                let has_access = after.is_in_force(batch.now) && !after.ranks.is_none();
+                let action = if has_access { "granted" } else { "added" };
+                (action, content(after, &plan.layout))
+            }
             (Some((Content::Member(after), _)), Some(before)) => {
                 let action = match (before.ended, after.ended) {
                     (None, Some(_)) => "ended",
                     (Some(_), None) => "restored",
-                    _ => "changed",
+                    _ => match plan.direction(after, before, observed) {
+                        (true, false) => "raised",
+                        (false, true) => "lowered",
+                        _ => "changed",
+                    },
                 };
                 let fields = plan.fields(change, observed).into_iter();
-                let fields = fields.map(|entry| format!("{}: {} → {}", entry.field, entry.observed, entry.desired));
-                (action, listed(fields.collect()))
+                (action, listed(fields.map(changed).collect()))
             }
             (None, Some(before)) => ("removed", content(before, &observed.layout)),
             _ => return None,
@@ -81,6 +90,15 @@ pub(crate) fn access_changes<'a>(
             origin,
         })
     })
+}
+
+/// Returns a field that changed, in words. What people are called stands in no log.
+fn changed(entry: DriftEntry) -> String {
+    let DriftEntry { field, observed, desired, .. } = entry;
+    match field.as_str() {
+        "displayName" | "externalId" => format!("{field} changed"),
+        _ => format!("{field}: {observed} → {desired}"),
+    }
 }
 
 fn named(names: &Names<'_>, email: &Email) -> Option<Name> {

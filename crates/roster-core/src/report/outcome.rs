@@ -100,6 +100,15 @@ pub enum PassEnd {
     Interrupted,
 }
 
+impl PassEnd {
+    /// Notes that what failed was no store, where that is so.
+    pub(crate) const fn not_by_store(&mut self, is_other: bool) {
+        if let Self::Retry { by_store, .. } = self {
+            *by_store = *by_store && !is_other;
+        }
+    }
+}
+
 impl PassReport {
     /// Queues a report unless the object's status already says it. It is checked here, in the pass, to keep the queue of
     /// statuses short.
@@ -272,6 +281,9 @@ impl<'a> Outcomes<'a> {
         if let Some(hold) = self.plan.holds.get(object) {
             return Synced::No(Box::new(self.hold(*hold, object)));
         }
+        if self.plan.replaced {
+            return Synced::No(Box::new(self.hold(Hold::StoreReplaced, object)));
+        }
         match self.made.get(object) {
             // What belongs to an account that is not ours is not ours either.
             None if self.plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) => {
@@ -386,8 +398,8 @@ impl<'a> Outcomes<'a> {
 
     /// What access a member has, where the store holds `content` of them once all is made.
     fn access(&self, view: &MemberView, object: &ObjectKey, content: Option<&MemberContent>) -> AccessReport {
-        // What a store did not take is not in force.
-        if self.made.get(object).is_some_and(|made| made.is_err()) {
+        // What a store did not take is not in force; and what another store holds, nobody may be asking for.
+        if self.plan.replaced || self.made.get(object).is_some_and(|made| made.is_err()) {
             return AccessReport::default();
         }
         let hold = |hold| self.plan.holds.get(object) == Some(&hold);
@@ -482,7 +494,10 @@ pub fn held_deletion(guarded: &Guarded) -> String {
 }
 
 fn how_to_approve(guarded: &Guarded) -> String {
-    format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account", guarded.hash)
+    let other = guarded.other_approval.as_ref().map_or_else(String::new, |hash| {
+        format!("; {hash}, which is approved, stands for other removals, or was used up")
+    });
+    format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account{other}", guarded.hash)
 }
 
 /// Returns the report on an Account of which the guard holds something back.
@@ -595,7 +610,7 @@ mod tests {
 
     fn guarded(count: usize) -> Guarded {
         let members = (0..count).map(|number| Email::as_stored(&format!("m{number}@x.example"))).collect();
-        Guarded { members, hash: "c0ffee".to_owned(), why: "too many".to_owned(), are_many: true }
+        Guarded { members, hash: "c0ffee".to_owned(), why: "too many".to_owned(), are_many: true, other_approval: None }
     }
 
     #[test]
@@ -603,6 +618,9 @@ mod tests {
         let approve =
             "too many. If this is wanted, set the annotation roster.dev/approve-removal=c0ffee on the Account";
         assert_eq!(held(&guarded(1)), format!("1 removal is held back (m0@x.example): {approve}"));
+        let other = Guarded { other_approval: Some("beef".to_owned()), ..guarded(1) };
+        let said = "; beef, which is approved, stands for other removals, or was used up";
+        assert_eq!(held(&other), format!("1 removal is held back (m0@x.example): {approve}{said}"));
         let two = format!("2 removals are held back (m0@x.example, m1@x.example): {approve}");
         assert_eq!(held(&guarded(2)), two);
         assert!(held(&guarded(5)).contains("m3@x.example, m4@x.example): "), "{}", held(&guarded(5)));

@@ -43,11 +43,13 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
             format!("which holds {} and {}", counted(accounts, "account"), counted(members, "member"))
         }
     };
+    let other = record.facts.known.approved.as_ref().filter(|id| *id != known);
+    let other = other.map_or_else(String::new, |id| format!(". Approved is {id}, which is neither of them"));
     match &found.id {
         Some(id) => format!(
             "store {known} was used so far, and now store {id} answers, {content}; nothing is granted, and only revocations \
              are made. Restore the former store or, if this one is right: kubectl annotate --overwrite identitystore {} \
-             {APPROVE_STORE_ANNOTATION}={id}",
+             {APPROVE_STORE_ANNOTATION}={id}{other}",
             record.name
         ),
         None => format!(
@@ -61,8 +63,10 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
 #[must_use]
 pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
     let blocked = record.facts.blocked.len();
-    let note =
-        format!("spec.blocked of generation {generation} is in force: {blocked} without access in every account");
+    let addresses = agree(&blocked, "address", "addresses");
+    let note = format!(
+        "spec.blocked of generation {generation} is in force: {blocked} {addresses} without access in every account"
+    );
     Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::BlocksInForce, note)
 }
 

@@ -189,21 +189,27 @@ impl Index {
         let name = record.name.clone();
         let before = self.stores.get(&name).cloned();
         let is_news = news(before.as_deref(), &record, reference, written, impacts);
-        let facts = record.facts.clone();
+        let (facts, meta) = (record.facts.clone(), record.meta.clone());
+        // Whether a pass may begin can hang on the finalizer.
+        let same_meta = |before: &Record<StoreFacts>| {
+            !meta.differs(&Meta { annotations: meta.annotations.clone(), ..before.meta.clone() })
+        };
         self.stores.insert(name.clone(), Arc::new(record));
         if !is_news {
             return;
         }
         impacts.push(Impact::Store(name.clone()));
-        // The store's id is written down at its first use, and changes nothing for anybody.
+        // The store's id is written down at its first use: nobody's definitions change by it.
         let only_known = before.as_ref().is_some_and(|before| {
-            let is_first = before.facts.known == KnownStore::default() && facts.known.approved.is_none();
-            is_first && StoreFacts { known: facts.known.clone(), ..(*before.facts).clone() } == *facts
+            let is_first = before.facts.known == KnownStore::default() && facts.known.id.is_some();
+            let same_facts = || StoreFacts { known: facts.known.clone(), ..(*before.facts).clone() } == *facts;
+            is_first && same_meta(before) && same_facts()
         });
         let only_blocked = before.as_ref().is_some_and(|before| {
             let blocked =
                 |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
-            blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
+            let same_store = before.facts.known == facts.known;
+            same_store && blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
         // One person is cut off, or let in again, everywhere at once: only their places are looked at.
         let before = before.map(|before| before.facts.clone()).unwrap_or_default();
@@ -216,7 +222,10 @@ impl Index {
         let is_in = |entry: &AccountEntry| {
             entry.object.as_ref().is_some_and(|object| object.facts.spec.store_ref.name == *name)
         };
-        if only_blocked || only_known {
+        if only_known {
+            return;
+        }
+        if only_blocked {
             let users = self.accounts.values_mut().filter(|entry| is_in(entry));
             users.for_each(|entry| entry.redefine(&mut self.revisions));
         } else {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use roster_core::{
-    api::{APPROVE_STORE_ANNOTATION, IdentityStoreSpec, STORE_ID_ANNOTATION, SyncReason},
+    api::{APPROVE_STORE_ANNOTATION, FINALIZER, IdentityStoreSpec, STORE_ID_ANNOTATION, SyncReason},
     model::{AccountKey, KindName, Name, Seed},
     report::{self, NoticeReason, StoreFound, Synced},
     state::{Impact, Index, KnownStore, Object, Record, StatusDigest, StoreFacts},
@@ -115,6 +115,15 @@ fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
     assert!(!wakes(store("2", &known)), "the first use");
     assert!(!wakes(store("3", &[known[0], ("example.com/else", "x")])));
     assert!(wakes(store("4", &[known[0], (APPROVE_STORE_ANNOTATION, "two")])));
+    // For its finalizer passes wait, whatever comes with it.
+    let with_finalizer = |version: &str, annotations: &[(&str, &str)]| {
+        let metadata = ObjectMeta { finalizers: Some(vec![FINALIZER.to_owned()]), ..metadata(version, annotations) };
+        Object::store(&metadata, IdentityStoreSpec::default(), StatusDigest::default())
+    };
+    for (version, annotations) in [("6", &[][..]), ("8", &known[..])] {
+        wakes(store(&(version.parse::<u8>().unwrap() - 1).to_string(), &[]));
+        assert!(wakes(with_finalizer(version, annotations)), "{annotations:?}");
+    }
 }
 
 fn record(annotations: &[(&str, &str)]) -> Record<StoreFacts> {

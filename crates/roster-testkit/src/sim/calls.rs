@@ -194,7 +194,7 @@ impl Sim {
             });
             fault = set.err();
         }
-        let wall = self.clock.wall();
+        let (wall, mut is_remembered) = (self.clock.wall(), false);
         let id = self.stores.get(&look.record.name).and_then(|store| store.id().ok()).filter(|_| look.speaks);
         if let Some(id) = look.record.facts.known.to_remember(id.as_ref()) {
             let object = look.record.reference(KindName::IdentityStore);
@@ -202,6 +202,7 @@ impl Sim {
                 sim.cluster.annotate(&object, STORE_ID_ANNOTATION, Some(id));
                 Ok(())
             });
+            is_remembered = remembered.is_ok();
             fault = fault.or(remembered.err());
         }
         let store = self.stores.get(&look.record.name);
@@ -226,7 +227,7 @@ impl Sim {
                 ..StoreFound::default()
             })
         });
-        Event::StoreLooked { id: look.id, found, fault }
+        Event::StoreLooked { id: look.id, found, remembered: is_remembered, fault }
     }
 
     /// Sets a finalizer for a pass.

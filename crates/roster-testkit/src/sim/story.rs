@@ -137,6 +137,7 @@ pub fn describe_end(end: &PassEnded) -> String {
         },
         PassEnded::Deleted(Deleted::Done(changes)) => format!("the deletion is done, {changes} changes"),
         PassEnded::Deleted(Deleted::Waits(children, _)) => format!("the deletion waits for {children:?}"),
+        PassEnded::Deleted(Deleted::Replaced(_)) => "the deletion waits for the store that was used so far".to_owned(),
         PassEnded::Deleted(Deleted::Held(guarded, _)) => format!("the deletion is held back: {}", guarded.why),
         PassEnded::Deleted(Deleted::Retry(error, _)) => format!("the deletion is tried again: {error}"),
         PassEnded::FinalizersSet(Ok(())) => "finalizers set".to_owned(),

@@ -62,6 +62,14 @@ impl Pair {
         if kind == Some(KindName::Namespace) {
             found.extend(compare_words("metadata.labels", &words(from, "labels"), &words(to, "labels")));
         }
+        // By either an object goes, or stays, without anybody deleting it.
+        for field in ["ownerReferences", "finalizers"] {
+            let value = |object: &Value| Some(object["metadata"][field].clone()).filter(|value| !value.is_null());
+            let (one, other) = (value(from), value(to));
+            if one != other {
+                found.push(Difference { path: format!("metadata.{field}"), from: one, to: other, is_order: false });
+            }
+        }
         let deleting = |object: &Value| object["metadata"]["deletionTimestamp"].as_str().map(Value::from);
         let (one, other) = (deleting(from), deleting(to));
         if one != other {
