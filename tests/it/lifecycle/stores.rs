@@ -90,6 +90,26 @@ spec: {catalogRef: {name: $it}, storeRef: {name: $it-free}}
     site.plane().kubectl_ok(&["delete", "--wait=false", "identitystore", &format!("{}-free", site.name())], None).await;
 }
 
+/// In files the Account stands before its store as often as not. It must not wait for its next check, which is five minutes
+/// away.
+#[tokio::test]
+async fn an_account_that_was_there_first_is_taken_up_with_its_store() {
+    let site = Site::shared("stores-later").await;
+    for number in 0..6 {
+        let (account, store) = (format!("acme-{number}"), format!("{}-{number}", site.name()));
+        site.apply(&format!(
+            "{{apiVersion: roster.dev/v1alpha1, kind: Account, metadata: {{name: {account}}}, \
+             spec: {{catalogRef: {{name: $it}}, storeRef: {{name: {store}}}}}}}"
+        ))
+        .await;
+        site.wait("Account", &account, "Ready", "False StoreNotFound").await;
+        site.store_as(&store, &format!("sqlite: {{file: {store}.db}}")).await;
+        site.ready("Account", &account).await;
+        site.delete("Account", &account).await;
+        site.plane().kubectl_ok(&["delete", "--wait=false", "identitystore", &store], None).await;
+    }
+}
+
 /// The id of the store that the IdentityStore knows.
 async fn known(site: &Site<'_>) -> String {
     let what = "the store's id stands in an annotation";
