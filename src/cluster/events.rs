@@ -1,7 +1,7 @@
 //! Kubernetes events: best effort, never in a pass's way.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     time::{Duration, Instant},
 };
 
@@ -76,12 +76,11 @@ impl Recorders {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        let fresh = || (note.to_owned(), Recorder::new(self.client.clone(), self.reporter.clone()));
-        let known = self.known.entry((uid.clone(), reason)).or_insert_with(fresh);
-        if known.0 != note {
-            *known = (note.to_owned(), Recorder::new(self.client.clone(), self.reporter.clone()));
-        }
-        &known.1
+        let known = match self.known.entry((uid.clone(), reason)) {
+            Entry::Occupied(known) if known.get().0 == note => known,
+            other => other.insert_entry((note.to_owned(), Recorder::new(self.client.clone(), self.reporter.clone()))),
+        };
+        &known.into_mut().1
     }
 }
 

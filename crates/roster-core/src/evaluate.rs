@@ -123,8 +123,9 @@ impl Prepared {
         self.known_store.judge(observed.store.as_ref()) == StoreAnswer::Replaced
     }
 
-    /// Notes on a plan whether another store was observed.
-    fn marked(&self, mut plan: Plan, observed: &Observed) -> Plan {
+    /// Makes a plan by the account's policy, and notes on it whether another store was observed.
+    fn plan(&self, observed: &Observed, context: &Context<'_>, plan: impl FnOnce(&Policy) -> Plan) -> Plan {
+        let mut plan = plan(&self.policy(observed, context));
         plan.replaced = self.is_replaced(observed);
         plan
     }
@@ -210,8 +211,8 @@ impl Judged {
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
-    let plan = plan::plan(&judged.desired, observed, &prepared.policy(observed, context));
-    Evaluation { judged, plan: prepared.marked(plan, observed) }
+    let plan = prepared.plan(observed, context, |policy| plan::plan(&judged.desired, observed, policy));
+    Evaluation { judged, plan }
 }
 
 /// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
@@ -219,16 +220,14 @@ pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed,
 /// judgement is that of [`judge_with`].
 #[must_use]
 pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    let plan = plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Kept);
-    prepared.marked(plan, observed)
+    prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Kept))
 }
 
 /// Works out the same for an Account whose deletion waits: besides, people whose Membership is gone are removed, as far as
 /// the guard allows.
 #[must_use]
 pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    let plan = plan::ends(&judged.desired, observed, &prepared.policy(observed, context), Gone::Removed);
-    prepared.marked(plan, observed)
+    prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Removed))
 }
 
 /// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where

@@ -167,11 +167,9 @@ impl Known<'_> {
         if let Some(own) = self.triggers.people.get(email) {
             return Some(own.clone());
         }
-        let place = self.objects.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
-        let records = place.and_then(|place| self.objects.members.get(place)).map(|(_, records)| records.as_slice());
-        self.nearest(|origin, concerned| match records {
-            Some([]) | None => matches!(concerned, Concerned::Everything),
-            Some(records) => records.iter().any(|record| concerned.concerns(origin, &record.facts)),
+        self.nearest(|origin, concerned| match self.objects.memberships_of(email) {
+            [] => matches!(concerned, Concerned::Everything),
+            records => records.iter().any(|record| concerned.concerns(origin, &record.facts)),
         })
     }
 

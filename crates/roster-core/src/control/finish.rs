@@ -87,7 +87,7 @@ impl Control {
             replaced,
         } = report;
         if replaced {
-            self.note_replaced(&running.store, Some(&running.key), now);
+            self.note_replaced(&running.store, &running.key, now);
         }
         let ended = match ended(&end) {
             // It is known by now.
@@ -180,7 +180,7 @@ impl Control {
                 (report::guard(report, &guarded, message), ended)
             }
             Deleted::Replaced(meanwhile) => {
-                self.note_replaced(&running.store, Some(key), now);
+                self.note_replaced(&running.store, key, now);
                 let ended = self.took_meanwhile(pass, key, *meanwhile, now);
                 let why = "another store answers than the one that was used so far; the deletion waits for that one, or \
                            until somebody approves this one on the IdentityStore";
@@ -222,7 +222,7 @@ impl Control {
     /// Takes in what came of a pass that is not all that is to be done with an account.
     fn took_ends(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
         if let Some(store) = self.store_of(key).filter(|_| ends.replaced) {
-            self.note_replaced(&store, Some(key), now);
+            self.note_replaced(&store, key, now);
         }
         self.outbox.extend(ends.notices.into_iter().map(Effect::Tell));
         let people = ends.wakes.iter().map(|(_, email)| email.clone()).collect();

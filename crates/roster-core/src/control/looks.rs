@@ -14,7 +14,7 @@ use super::{
 use crate::{
     contract::StoreError,
     model::{AccountKey, Email, KindName, Name, ObjectRef},
-    report::{self, Detail, StoreFound},
+    report::{self, Detail, NoticeReason, StoreFound},
     resolve::Origin,
     state::{Record, StoreAnswer, StoreFacts, WatchEvent},
 };
@@ -29,10 +29,8 @@ pub(super) struct Looks {
     running: BTreeMap<ObjectRef, Look>,
     /// The `IdentityStore`s in the place of whose store another one was found, with the accounts that were looked at since.
     replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
-    /// UIDs of those of them of which it was told, with the id that was found.
-    told: BTreeMap<Name, Option<Name>>,
-    /// Ids of stores of whose use it was told, by the UID of the `IdentityStore`.
-    told_used: BTreeMap<Name, Option<Name>>,
+    /// By the UID of the `IdentityStore`: what was last told of the store that answers, and its id.
+    told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
 }
 
 /// A look that runs.
@@ -174,17 +172,7 @@ impl Control {
             return;
         }
         if let Ok(found) = found {
-            let used = report::store_used(&record, found).filter(|_| remembered);
-            let used = used.filter(|_| {
-                self.looks.told_used.insert(record.meta.uid.clone(), found.id.clone()) != Some(found.id.clone())
-            });
-            let replaced = report::store_replaced(&record, found);
-            let told = match &replaced {
-                Some(_) => self.looks.told.insert(record.meta.uid.clone(), found.id.clone()),
-                None => self.looks.told.remove(&record.meta.uid),
-            };
-            let replaced = replaced.filter(|_| told.as_ref() != Some(&found.id));
-            self.outbox.extend(used.into_iter().chain(replaced).map(Effect::Tell));
+            self.tell_of_answer(&record, found, remembered);
         }
         let report = report::store(&record, users, settled, found.as_ref());
         self.note_reached(&object.name, &report);
@@ -210,12 +198,27 @@ impl Control {
         }
     }
 
+    /// Tells of a store that is used from now on, or that stands in the place of the known one; once, until that changes.
+    fn tell_of_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
+        let used = report::store_used(store, found).filter(|_| remembered);
+        let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
+            if matches!(self.looks.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
+                self.looks.told.remove(&store.meta.uid);
+            }
+            return;
+        };
+        let told = (notice.reason, found.id.clone());
+        if self.looks.told.insert(store.meta.uid.clone(), told.clone()) != Some(told) {
+            self.outbox.push(Effect::Tell(notice));
+        }
+    }
+
     /// Notes that a pass over an account found another store than the one that is known.
-    pub(super) fn note_replaced(&mut self, store: &Name, account: Option<&AccountKey>, now: Now) {
+    pub(super) fn note_replaced(&mut self, store: &Name, account: &AccountKey, now: Now) {
         if !self.looks.replaced.contains_key(store) {
             self.look(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
         }
-        self.looks.replaced.entry(store.clone()).or_default().extend(account.cloned());
+        self.looks.replaced.entry(store.clone()).or_default().insert(account.clone());
     }
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.

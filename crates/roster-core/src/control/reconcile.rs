@@ -200,7 +200,6 @@ async fn apply<W: World>(
     if !plan.removes() {
         pass.handle.settle_removals();
     }
-    let names = report::Names::new(&plan, objects);
     let slices = slices::cut(&mut plan.changes, world.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let (mut done, mut left_out, mut refused) = (0, BTreeSet::new(), None);
@@ -228,7 +227,7 @@ async fn apply<W: World>(
                 pass.handle.settle_removals();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
                 if world.logs() {
-                    let made = report::access_changes(&names, &plan, observed, &batch, &made);
+                    let made = report::access_changes(objects, &plan, observed, &batch, &made);
                     made.for_each(|change| world.log(&change));
                 }
                 outcomes.extend(made);

@@ -1,7 +1,5 @@
 //! What was changed of people's access, in words for a log: each change that was made, one line.
 
-use std::collections::{BTreeSet, HashMap};
-
 use crate::{
     api::DriftEntry,
     contract::{Batch, Outcome},
@@ -32,20 +30,9 @@ pub struct AccessChange {
     pub origin: Option<String>,
 }
 
-/// Names of the Memberships of those whom a plan changes.
-pub(crate) struct Names<'a>(HashMap<&'a Email, &'a Name>);
-
-impl<'a> Names<'a> {
-    pub(crate) fn new(plan: &Plan, pass: &'a ObjectsInScope) -> Self {
-        let changed: BTreeSet<&Email> = plan.changes.iter().filter_map(|change| change.object.person()).collect();
-        let named = pass.members.iter().filter(|(email, _)| changed.contains(email));
-        Self(named.filter_map(|(email, all)| Some((email, &all.first()?.name))).collect())
-    }
-}
-
 /// Returns the changes of access among those of a plan that were made.
 pub(crate) fn access_changes<'a>(
-    names: &'a Names<'_>,
+    pass: &'a ObjectsInScope,
     plan: &'a Plan,
     observed: &'a Observed,
     batch: &'a Batch<'a>,
@@ -77,10 +64,10 @@ pub(crate) fn access_changes<'a>(
             (None, Some(before)) => ("removed", content(before, &observed.layout)),
             _ => return None,
         };
-        // What only its mark or its fingerprint says anew changes nobody's access.
-        let membership = self::named(names, email);
+        let membership = pass.memberships_of(email).first().map(|record| record.name.clone());
         let origin = change.origin.as_ref().map(ToString::to_string);
         let cause = change.cause.as_str();
+        // What only its mark or its fingerprint says anew changes nobody's access.
         (!said.is_empty()).then(|| AccessChange {
             membership,
             email: email.clone(),
@@ -99,10 +86,6 @@ fn changed(entry: DriftEntry) -> String {
         "displayName" | "externalId" => format!("{field} changed"),
         _ => format!("{field}: {observed} → {desired}"),
     }
-}
-
-fn named(names: &Names<'_>, email: &Email) -> Option<Name> {
-    names.0.get(email).map(|name| (*name).clone())
 }
 
 /// Returns a member's access in words.

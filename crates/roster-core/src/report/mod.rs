@@ -21,7 +21,7 @@ pub use catalog::{catalog, rollout_message};
 pub use drift::drift_sentence;
 pub use ends::OnlyEnds;
 pub use made::AccessChange;
-pub(crate) use made::{Names, access_changes};
+pub(crate) use made::access_changes;
 pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};

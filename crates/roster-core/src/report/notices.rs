@@ -1,8 +1,6 @@
 //! What a pass has to tell as events: on the object concerned, so that `kubectl describe` of a person tells that person's
 //! story; and, where there would be very many, the rest summed up on the Account.
 
-use std::collections::HashMap;
-
 use super::{
     Notice, NoticeReason as Reason,
     bodies::role_key,
@@ -11,9 +9,9 @@ use super::{
 };
 use crate::{
     contract::StoreError,
-    model::{Email, KindName, ObjectRef, agree},
+    model::{KindName, ObjectRef, agree},
     plan::{Drift, ObjectKey},
-    state::{MemberFacts, Meta, ObjectsInScope, Record},
+    state::{Meta, ObjectsInScope, Record},
 };
 
 /// Objects that one pass tells of one by one, for each reason.
@@ -26,11 +24,7 @@ pub(super) type Turns = Vec<(ObjectKey, Reason, String)>;
 
 /// The events of a pass.
 pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) -> Vec<Notice> {
-    let mut notices = Notices { pass, members: HashMap::new(), told: Vec::new() };
-    let refuses = || outcomes.made.values().any(|made| made.is_err());
-    if !outcomes.plan.drift.is_empty() || !turns.is_empty() || refuses() {
-        notices.members = pass.members.iter().filter_map(|(email, all)| Some((email, all.first()?.as_ref()))).collect();
-    }
+    let mut notices = Notices { pass, told: Vec::new() };
     let made = outcomes.made.values().filter(|made| made.is_ok()).count();
     if made > 0 {
         notices.told.push(Notice { count: made, ..notices.of_account(Reason::Applied, String::new()) });
@@ -62,7 +56,6 @@ pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) 
 
 struct Notices<'a> {
     pass: &'a ObjectsInScope,
-    members: HashMap<&'a Email, &'a Record<MemberFacts>>,
     told: Vec<Notice>,
 }
 
@@ -99,7 +92,9 @@ impl<'a> Notices<'a> {
         let pass = self.pass;
         let found = match object {
             ObjectKey::Account => None,
-            ObjectKey::Member(email) => self.members.get(email).map(|record| seen(KindName::Membership, record)),
+            ObjectKey::Member(email) => {
+                pass.memberships_of(email).first().map(|record| seen(KindName::Membership, record))
+            }
             ObjectKey::Role(role) => {
                 let found = pass.roles.iter().find(|record| role_key(record) == *role);
                 found.map(|record| seen(KindName::Role, record))

@@ -189,22 +189,16 @@ impl Index {
         let name = record.name.clone();
         let before = self.stores.get(&name).cloned();
         let is_news = news(before.as_deref(), &record, reference, written, impacts);
-        let (facts, meta) = (record.facts.clone(), record.meta.clone());
-        // Whether a pass may begin can hang on the finalizer.
-        let same_meta = |before: &Record<StoreFacts>| {
-            !meta.differs(&Meta { annotations: meta.annotations.clone(), ..before.meta.clone() })
-        };
+        let only_id = before.as_ref().is_some_and(|before| only_learns_its_id(before, &record));
+        let facts = record.facts.clone();
         self.stores.insert(name.clone(), Arc::new(record));
         if !is_news {
             return;
         }
         impacts.push(Impact::Store(name.clone()));
-        // The store's id is written down at its first use: nobody's definitions change by it.
-        let only_known = before.as_ref().is_some_and(|before| {
-            let is_first = before.facts.known == KnownStore::default() && facts.known.id.is_some();
-            let same_facts = || StoreFacts { known: facts.known.clone(), ..(*before.facts).clone() } == *facts;
-            is_first && same_meta(before) && same_facts()
-        });
+        if only_id {
+            return;
+        }
         let only_blocked = before.as_ref().is_some_and(|before| {
             let blocked =
                 |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
@@ -222,9 +216,6 @@ impl Index {
         let is_in = |entry: &AccountEntry| {
             entry.object.as_ref().is_some_and(|object| object.facts.spec.store_ref.name == *name)
         };
-        if only_known {
-            return;
-        }
         if only_blocked {
             let users = self.accounts.values_mut().filter(|entry| is_in(entry));
             users.for_each(|entry| entry.redefine(&mut self.revisions));
@@ -432,6 +423,16 @@ fn touch(account: &AccountKey, email: Option<&Email>, impacts: &mut Vec<Impact>)
         Some(email) => Impact::Member(account.clone(), email.clone()),
         None => Impact::Account(account.clone()),
     });
+}
+
+/// Returns whether a store's id was written down at its first use, and nothing else changed: nobody's definitions change
+/// by it. Whether a pass may begin can hang on the finalizer, which is in the metadata.
+fn only_learns_its_id(before: &Record<StoreFacts>, now: &Record<StoreFacts>) -> bool {
+    let known = &now.facts.known;
+    before.facts.known == KnownStore::default()
+        && known.id.is_some()
+        && !now.meta.differs(&Meta { annotations: now.meta.annotations.clone(), ..before.meta.clone() })
+        && StoreFacts { known: known.clone(), ..(*before.facts).clone() } == *now.facts
 }
 
 /// Returns whether an object says something new about access. A status that somebody else wrote adds

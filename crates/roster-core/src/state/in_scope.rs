@@ -28,7 +28,7 @@ pub struct ObjectsInScope {
     pub snapshot: Snapshot,
     /// The Account object.
     pub account: Arc<Record<AccountFacts>>,
-    /// Memberships in scope, by address; an address that nobody has any more comes without any.
+    /// Memberships in scope, in the order of their addresses; an address that nobody has any more comes without any.
     pub members: Vec<(Email, Memberships)>,
     /// Memberships without a valid address; only where the scope is the account.
     pub unaddressed: Vec<Arc<Record<MemberFacts>>>,
@@ -130,11 +130,18 @@ impl Index {
     }
 }
 
-fn facts(records: &Memberships) -> SmallVec<[&MemberFacts; 1]> {
+fn facts(records: &[Arc<Record<MemberFacts>>]) -> SmallVec<[&MemberFacts; 1]> {
     records.iter().map(|record| record.facts.as_ref()).collect()
 }
 
 impl ObjectsInScope {
+    /// Returns the Memberships of an address; none where it is not in scope.
+    #[must_use]
+    pub fn memberships_of(&self, email: &Email) -> &[Arc<Record<MemberFacts>>] {
+        let place = self.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
+        place.and_then(|place| self.members.get(place)).map_or(&[], |(_, records)| records.as_slice())
+    }
+
     /// Returns the memberships, as they are judged.
     #[must_use]
     pub fn members(&self) -> Members<'_> {
@@ -150,9 +157,7 @@ impl ObjectsInScope {
     /// Returns the Memberships of an invited address.
     #[must_use]
     pub fn memberships(&self, invitation: &InvitationFacts) -> SmallVec<[&MemberFacts; 1]> {
-        let email = invitation.email.as_ref().ok();
-        let place = email.and_then(|email| self.members.binary_search_by(|(other, _)| other.cmp(email)).ok());
-        place.and_then(|place| self.members.get(place)).map(|(_, records)| facts(records)).unwrap_or_default()
+        invitation.email.as_ref().map(|email| facts(self.memberships_of(email))).unwrap_or_default()
     }
 
     /// Names every object in scope of whose status something is said.
