@@ -5,10 +5,12 @@ use std::{fs, path::PathBuf};
 use anyhow::Result;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client, Config,
-    api::{Patch, PatchParams},
+    Api, Client, Config, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
+
+use roster::api::{IdentityStore, STORE_ID_ANNOTATION};
 
 use crate::{
     say,
@@ -63,13 +65,19 @@ impl Stage {
         Ok(Self { client, kubeconfig, folder, _plane: plane })
     }
 
-    /// An empty folder for stores, and for the controller's log.
-    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+    /// An empty folder for stores, and for the controller's log. No controller runs: what stores were used so far is
+    /// forgotten.
+    pub async fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
+        let stores: Api<IdentityStore> = Api::all(self.client.clone());
+        let forget = serde_json::json!({"metadata": {"annotations": {STORE_ID_ANNOTATION: null}}});
+        for store in stores.list_metadata(&ListParams::default()).await? {
+            stores.patch_metadata(&store.name_any(), &PatchParams::default(), &Patch::Merge(&forget)).await?;
+        }
         Ok(folder)
     }
 }

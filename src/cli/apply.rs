@@ -16,8 +16,7 @@ use serde::Serialize;
 use super::{
     change::{self, Changes, Choices, Compares, Report, Revisions, Work},
     input::Input,
-    output::{self, BAD, GOOD, counted, paint},
-    plan::Format,
+    output::{self, BAD, Format, GOOD, counted, formats, paint},
     target::Target,
 };
 use crate::{
@@ -54,9 +53,9 @@ pub struct Args {
     #[arg(long)]
     all: bool,
 
-    /// How it is printed; JSON is what was done, after it was done
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
-    output: String,
+    /// How it is printed; wide has long lists whole; name, JSON and YAML say what was done, after it was done
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    output: Format,
 
     #[command(flatten)]
     input: Input,
@@ -64,6 +63,8 @@ pub struct Args {
     #[command(flatten)]
     target: Target,
 }
+
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
 /// Failures that are listed; JSON has all.
 const SHOWN: usize = 20;
@@ -109,9 +110,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
     check_approvals(&changes, &args.approve)?;
     let report = Report::new(&loaded, &changes, Compares::Store, Revisions::default(), now);
-    let is_text = args.output == "text";
+    let is_text = matches!(args.output, Format::Text | Format::Wide);
     if is_text {
-        Format::Text.print(&report, args.all)?;
+        output::print(&report.text(args.all || args.output == Format::Wide))?;
     }
     let work = changes.works.iter().any(|work| !work.plan.changes.is_empty());
     if work && !args.yes {
@@ -123,16 +124,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let (applied, failed) = apply(&loaded, &args.target, &changes, now).await?;
     // Whoever only looks at the code must not believe that somebody is cut off who is not.
     let code = if failed.is_empty() && !report.is_held_back() { super::OK } else { super::NO };
-    if is_text {
-        output::print(&summary(work, report.waits, applied, &failed))?;
-    } else {
-        output::print_json(&Applied {
-            api_version: output::API_VERSION,
-            kind: "Applied",
-            made: applied,
-            failed,
-            plan: report,
-        })?;
+    let (api_version, kind) = (output::API_VERSION, "Applied");
+    match args.output {
+        Format::Text | Format::Wide => output::print(&summary(work, report.waits, applied, &failed))?,
+        Format::Name => output::print_names(report.changed())?,
+        format => output::print_data(format, &Applied { api_version, kind, made: applied, failed, plan: report })?,
     }
     Ok(code)
 }

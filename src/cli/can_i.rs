@@ -7,8 +7,12 @@ use super::{
     ask::{Held, Lookup, Question, Subject, nobody_anywhere, reach, reach_all, subjects, why_not},
     input::Input,
     output::{print, wrap},
+    target::Leftover,
 };
-use crate::{manifests::LoadedObjects, model::Email};
+use crate::{
+    manifests::LoadedObjects,
+    model::{Email, Scope},
+};
 
 /// Ask whether somebody may do something
 ///
@@ -16,7 +20,8 @@ use crate::{manifests::LoadedObjects, model::Email};
 /// a higher one on the section's ladder is. What only the store knows, since the account does not resolve as a whole or
 /// something in the Membership does not, is answered no, unless --store or --sqlite-dir says where to look: then the answer is
 /// what that store gives, with what the objects say where it differs, and why. Without --account, all accounts that know the
-/// section are asked, of a cluster in all namespaces or that of -n, and yes is the answer where it is in any of them.
+/// section are asked, of a cluster in all namespaces or that of -n, those included that only a store at hand knows, and yes
+/// is the answer where it is in any of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \
@@ -91,6 +96,13 @@ fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timest
     Answer { account: subject.key.to_string(), allowed, why }
 }
 
+/// The answer in an account that only its store knows; nothing where that does not know the person.
+fn stored_answer(leftover: &Leftover, email: &Email, question: &Question, now: Timestamp) -> Option<Answer> {
+    let allowed = question.is_met(&leftover.member(email)?.ranks_at(now));
+    let why = if allowed { leftover.note() } else { format!("{email} has less there; {}", leftover.note()) };
+    Some(Answer { account: leftover.key.to_string(), allowed, why })
+}
+
 /// The answer for all accounts that know the section and the person: yes where it is yes in any of them.
 async fn anywhere(
     args: &Args,
@@ -107,6 +119,16 @@ async fn anywhere(
                 if subject.person(email).is_some() {
                     answers.push(answer(subject, email, &question, now));
                 }
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    for leftover in args.lookup.leftovers(loaded, &Scope::Members([email.clone()].into()), now).await? {
+        let whose = format!("account {}", leftover.key);
+        match Question::parse(&leftover.observed.layout, &whose, &args.level, &args.section) {
+            Ok(question) => {
+                asked = true;
+                answers.extend(stored_answer(&leftover, email, &question, now));
             }
             Err(error) => refused = refused.or(Some(error)),
         }

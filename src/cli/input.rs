@@ -115,6 +115,9 @@ impl Input {
             loaded = elsewhere.read().await?;
         }
         if let Source::Files(files) = &loaded.source {
+            if let Some(passed_over) = files.passed_over() {
+                complain(format!("note: {passed_over}"));
+            }
             let errors: Vec<&Diagnostic> = files.diagnostics.iter().filter(|one| one.is_error()).collect();
             for diagnostic in &errors {
                 complain(diagnostic);

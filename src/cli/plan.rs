@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use super::{
     change::{self, Choices, Report, Revisions, between},
     input::Input,
-    output,
+    output::{self, Format, formats},
     target::Target,
 };
 
@@ -51,8 +49,9 @@ pub struct Args {
     #[arg(long)]
     all: bool,
 
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// How it is printed; wide has long lists whole, name only the accounts in which something changes or waits (and, between
+    /// revisions, the objects that differ), and JSON and YAML have everything
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     #[command(flatten)]
@@ -62,30 +61,7 @@ pub struct Args {
     target: Target,
 }
 
-/// How changes are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a terminal.
-    Text,
-    /// A stable type, `cli.roster.dev/v1`; complete.
-    Json,
-    /// For a comment on a pull request.
-    Markdown,
-}
-
-impl Format {
-    /// Prints a report.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn print(self, report: &Report, all: bool) -> anyhow::Result<()> {
-        match self {
-            Self::Text => output::print(&report.text(all)),
-            Self::Json => output::print_json(report),
-            Self::Markdown => output::print(&report.markdown(all)),
-        }
-    }
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Markdown, Format::Json, Format::Yaml];
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let detailed = args.detailed_exitcode;
@@ -118,6 +94,11 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
         let (changes, revisions) = between(&mut from, &mut to, choices, now);
         Report::new(&to, &changes, change::Compares::Revisions, revisions, now)
     };
-    args.output.print(&report, args.all)?;
+    match args.output {
+        Format::Json | Format::Yaml => output::print_data(args.output, &report)?,
+        Format::Name => output::print_names(report.names())?,
+        Format::Markdown => output::print(&report.markdown(args.all))?,
+        format => output::print(&report.text(args.all || format == Format::Wide))?,
+    }
     Ok(report.changes || report.waits)
 }

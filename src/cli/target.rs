@@ -1,6 +1,6 @@
 //! Which store a command works on, and what would change there.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -9,8 +9,9 @@ use crate::{
     cluster::ClusterSecrets,
     evaluate::{Context, Evaluation, Judged, evaluate},
     manifests::{LoadedObjects, Source},
-    model::{AccountKey, Scope},
+    model::{AccountKey, Email, Scope},
     plan::{GUARD_WINDOW, Mark, Observed, Plan},
+    resolve::MemberContent,
     state::SnapshotSource as _,
     store::{NoSecrets, Place, Secrets, Store},
 };
@@ -42,6 +43,36 @@ pub fn absent(place: &Place) -> String {
         Some(file) if file.is_dir() => format!("{place} is a folder, and no store"),
         Some(file) if file.exists() => format!("{place} is an empty file, and no store"),
         _ => format!("there is no {place}"),
+    }
+}
+
+/// An account that a store holds and that no object describes: its Account is gone, or is kept elsewhere.
+pub struct Leftover {
+    /// The account.
+    pub key: AccountKey,
+    /// The store.
+    pub place: Place,
+    /// What the store holds of it.
+    pub observed: Observed,
+}
+
+impl Leftover {
+    /// Everybody in it.
+    pub fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
+        self.observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)))
+    }
+
+    /// What it holds of somebody, also in other letters than Roster writes.
+    #[must_use]
+    pub fn member(&self, email: &Email) -> Option<&MemberContent> {
+        let mut members = self.members();
+        members.find(|(held, _)| Email::parse(held.as_str()).as_ref() == Ok(email)).map(|(_, content)| content)
+    }
+
+    /// Why nothing is said of it but what its store holds.
+    #[must_use]
+    pub fn note(&self) -> String {
+        format!("no object here describes the account; {} holds this", self.place)
     }
 }
 
@@ -78,6 +109,67 @@ impl Target {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;
         Ok(Place::of(name, &store.spec, &self.sqlite_dir)?)
+    }
+
+    /// Every store at hand, each once: the one that was named, or else those of the `IdentityStore`s, of files those that an
+    /// Account there uses. One that names no place is passed over; whoever asks about its accounts is told.
+    ///
+    /// # Errors
+    /// When the one that was named is none.
+    fn places(&self, loaded: &LoadedObjects) -> anyhow::Result<BTreeSet<Place>> {
+        if let Some(file) = &self.store {
+            return Ok([Place::given(file)?].into());
+        }
+        let is_used = |name: &str| {
+            let mut accounts = loaded.objects.accounts.values().filter_map(|entry| entry.account.as_ref());
+            matches!(loaded.source, Source::Cluster(_)) || accounts.any(|one| one.spec.store_ref.name == name)
+        };
+        let named = loaded.objects.stores.iter().filter(|(name, store)| store.generation > 0 && is_used(name));
+        Ok(named.filter_map(|(name, store)| Place::of(name, &store.spec, &self.sqlite_dir).ok()).collect())
+    }
+
+    /// Looks into every store at hand for accounts that no object describes, in the namespaces that are asked about. A store
+    /// that is not there holds none; which others cannot be read, and why, comes with what was found.
+    ///
+    /// # Errors
+    /// When the store that was named is not there, or cannot be read.
+    pub async fn leftovers(
+        &self,
+        loaded: &LoadedObjects,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> anyhow::Result<(Vec<Leftover>, Vec<(Place, String)>)> {
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
+        for place in self.places(loaded)? {
+            match self.leftovers_in(loaded, &place, scope, now).await {
+                Ok(some) => found.extend(some),
+                Err(error) if self.store.is_some() => return Err(error),
+                Err(error) => unread.push((place, format!("{error:#}"))),
+            }
+        }
+        Ok((found, unread))
+    }
+
+    async fn leftovers_in(
+        &self,
+        loaded: &LoadedObjects,
+        place: &Place,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<Leftover>> {
+        let mut found = Vec::new();
+        let Some(store) = self.open_if_there(loaded, place).await? else {
+            anyhow::ensure!(self.store.is_none(), "{}: say where the store is", absent(place));
+            return Ok(found);
+        };
+        for key in store.keys().await? {
+            if loaded.is_asked_about(&key) && !loaded.describes(&key) {
+                let observed = store.observe(&key, scope, now - GUARD_WINDOW).await?;
+                found.push(Leftover { key, place: place.clone(), observed });
+            }
+        }
+        store.close().await;
+        Ok(found)
     }
 
     /// Opens a store, with secrets from the cluster that the objects come from.

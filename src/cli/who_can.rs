@@ -7,14 +7,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    ask::{Held, Lookup, Question, Subject, reach, through, time_note, why_not, withheld},
+    ask::{Held, Lookup, Question, STORED, Subject, reach, through, time_note, why_not, withheld},
     input::Input,
     output::{BOLD, DIM, Format, Table, WARN, counted, formats, paint, print, print_data, print_names, tame, wrap},
     people::Person,
+    target::Leftover,
 };
 use crate::{
     manifests::LoadedObjects,
-    model::{AccountKey, Ranks},
+    model::{AccountKey, Email, Ranks, Scope},
+    resolve::MemberContent,
 };
 
 /// List who may do something
@@ -22,7 +24,7 @@ use crate::{
 /// Everybody whose level in the section is at least the one asked for, with the roles and groups that give it: taking it
 /// away from somebody means taking all of them away. Exit code 0 when somebody may, 1 when nobody may. Accounts whose
 /// catalog does not know the section are passed over, unless --account asks for one. With a store at hand, it is who has
-/// it there.
+/// it there, also in accounts that only the store knows.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster who-can Edit settings -f examples/\n  \
                   roster who-can Allowed payments --account secondary-users/tidewater -f examples/ --all\n  \
@@ -146,18 +148,39 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
             Err(error) => refused = refused.or(Some(error)),
         }
     }
+    let leftovers = if one.is_none() { args.lookup.leftovers(loaded, &Scope::Account, now).await? } else { Vec::new() };
+    for leftover in leftovers {
+        let whose = format!("account {}", leftover.key);
+        match Question::parse(&leftover.observed.layout, &whose, &args.level, &args.section) {
+            Ok(question) => {
+                asked = true;
+                found.users.extend(stored_holders(&leftover, &question, now));
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
     match refused {
         Some(error) if !asked => Err(error),
         _ => Ok(found),
     }
 }
 
-fn add(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp, found: &mut WhoCan) {
-    let level = |ranks: &Ranks| {
-        let ladder = subject.layout.ladders().get(question.section);
-        let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
-        ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
+/// Those to whom a store gives it in an account that only the store knows.
+fn stored_holders(leftover: &Leftover, question: &Question, now: Timestamp) -> Vec<Holder> {
+    let holders = leftover.members().filter(|(_, content)| question.is_met(&content.ranks_at(now)));
+    let holder = |(email, content): (&Email, &MemberContent)| Holder {
+        account: leftover.key.to_string(),
+        user: email.to_string(),
+        display_name: content.display_name.as_deref().map(ToOwned::to_owned),
+        level: question.level(&leftover.observed.layout, &content.ranks),
+        through: STORED.to_owned(),
+        note: leftover.note(),
     };
+    holders.map(holder).collect()
+}
+
+fn add(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp, found: &mut WhoCan) {
+    let level = |ranks: &Ranks| question.level(&subject.layout, ranks);
     let content = person.content.as_ref();
     let user = |level: String, through: String, note: String| Holder {
         account: subject.key.to_string(),

@@ -14,6 +14,7 @@ use crate::{
     cluster::wire::Wire,
     control::Staying,
     model::{AccountKey, KindName},
+    state::Remade,
 };
 
 /// Accounts of one page of a list.
@@ -39,7 +40,16 @@ pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<S
         && definitions.iter().all(|crd| stays(crd.as_ref().map(|crd| &crd.metadata)));
     let account = account.filter(|account| account.metadata.uid.as_deref() == Some(uid));
     let is_deleting = account.as_ref().is_some_and(|account| account.metadata.deletion_timestamp.is_some());
-    Ok(Staying::of(account.is_some(), is_deleting, others_stay))
+    let definition = |kind: KindName| {
+        let place = names.iter().position(|name| api::crd_name(kind.as_str()) == Some(*name))?;
+        definitions.get(place)?.as_ref()
+    };
+    let made = |kind: KindName| Some(definition(kind)?.metadata.creation_timestamp.as_ref()?.0);
+    let remade = account.as_ref().and_then(|account| {
+        let said = account.metadata.annotations.as_ref().and_then(|all| all.get(api::APPROVE_DEFINITION_ANNOTATION));
+        Remade::find(made, account.metadata.creation_timestamp.as_ref()?.0, said.map(String::as_str))
+    });
+    Ok(Staying::of(account.is_some(), is_deleting, others_stay, remade))
 }
 
 /// Reads afresh. Whether the definition of a kind is not there.

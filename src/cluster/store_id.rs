@@ -10,17 +10,22 @@ use crate::{
     state::{Record, StoreFacts},
 };
 
-/// Remembers the id of the store that is used from now on. An object that is gone, or another one by now, is left alone.
+/// Remembers the id of the store that is used from now on. An approval of it is used up, and counts only if the object has
+/// not changed since it was read. An object that is gone, or another one by now, is left alone.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached.
+/// When the API server refuses or cannot be reached; a conflict where an approval is to be used up and the object changed.
 pub async fn remember(client: &Client, store: &Record<StoreFacts>, id: &str) -> Result<(), kube::Error> {
-    let patch = serde_json::json!({
+    let mut patch = serde_json::json!({
         "metadata": {
             "uid": &*store.meta.uid,
             "annotations": { api::STORE_ID_ANNOTATION: id },
         },
     });
+    if store.facts.known.approved.as_deref() == Some(id) {
+        patch["metadata"]["annotations"][api::APPROVE_STORE_ANNOTATION] = serde_json::Value::Null;
+        patch["metadata"]["resourceVersion"] = (*store.meta.resource_version).into();
+    }
     let params = PatchParams { field_manager: Some(api::MANAGER.to_owned()), ..PatchParams::default() };
     let api: Api<IdentityStore> = Api::all(client.clone());
     match api.patch_metadata(&store.name, &params, &Patch::Merge(patch)).await {

@@ -439,8 +439,8 @@ impl Shell {
                 None
             };
             let found = look::look(&look, &handle).await;
-            let id = found.as_ref().ok().filter(|_| look.speaks).and_then(|found| found.id.as_ref());
-            let written = match look.record.facts.known.to_remember(id) {
+            let id = found.as_ref().ok().and_then(|found| found.id.as_ref());
+            let written = match look.record.facts.known.to_remember(id).filter(|_| look.speaks) {
                 Some(id) => Some(store_id::remember(&client, &look.record, id).await),
                 None => None,
             };

@@ -71,6 +71,11 @@ impl Traces {
                 (span, "account")
             }
             PassWork::SetFinalizers(..) => (Span::none(), "account"),
+            PassWork::Leftover(_) => {
+                let span = tracing::info_span!(parent: None, "leftover", pass = %pass.id, account = %pass.key);
+                note(&span, "store", pass.store.as_ref());
+                (span, "members")
+            }
         };
         let running =
             Running { span: span.clone(), key: pass.key.clone(), store: pass.store.clone(), scope, began: now };
@@ -99,7 +104,15 @@ impl Traces {
             PassEnded::FinalizersSet(Err((fault, _))) => {
                 tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
-            PassEnded::FinalizersSet(Ok(())) | PassEnded::Deleted(_) | PassEnded::BrokeOff => {}
+            PassEnded::LeftoverEnded(Err(error)) => {
+                let said = error.to_string();
+                let error = &*log::shown(&said, self.with_addresses);
+                tracing::warn!(account = %running.key, error, "a block is not in force in an account without an Account");
+            }
+            PassEnded::FinalizersSet(Ok(()))
+            | PassEnded::Deleted(_)
+            | PassEnded::LeftoverEnded(Ok(_))
+            | PassEnded::BrokeOff => {}
         }
     }
 

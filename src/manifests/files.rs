@@ -26,6 +26,9 @@ use crate::{
     state::{Object, SnapshotSource as _, StoreFacts},
 };
 
+/// How a Helm template is read: this reads …
+pub(super) const TEMPLATES_ARE_READ: &str = "`helm template … | roster … -f -` reads";
+
 /// One file.
 struct Text {
     path: Arc<Path>,
@@ -55,7 +58,8 @@ pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::R
     let mut skipped = Vec::new();
     for Text { path, text } in &texts {
         if is_template(path, text) {
-            skipped.push((path.clone(), "a Helm template (`helm template … | roster … -f -` reads it)".to_owned()));
+            files.templates.push(path.clone());
+            skipped.push((path.clone(), format!("a Helm template ({TEMPLATES_ARE_READ} it)")));
             continue;
         }
         let is_json = path.extension().is_some_and(|end| end == "json") || text.trim_start().starts_with('{');

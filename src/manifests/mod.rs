@@ -15,6 +15,8 @@ pub mod position;
 mod producers_tests;
 pub mod schema;
 
+use std::{path::Path, sync::Arc};
+
 use jiff::Timestamp;
 use kube::Client;
 
@@ -27,7 +29,7 @@ pub use self::{
 };
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},
-    model::{AccountKey, Name, Scope},
+    model::{AccountKey, Name, Scope, counted},
     plan::{Mark, Observed},
     state::SnapshotSource as _,
 };
@@ -60,8 +62,20 @@ pub struct Files {
     pub diagnostics: Vec<Diagnostic>,
     /// Objects that say too little to count.
     pub broken: Vec<ObjectId>,
+    /// Templates of Helm charts, which were passed over.
+    pub templates: Vec<Arc<Path>>,
     /// How many files were read.
     pub count: usize,
+}
+
+impl Files {
+    /// Says that templates were passed over; nothing where none was.
+    #[must_use]
+    pub fn passed_over(&self) -> Option<String> {
+        let first = self.templates.first()?;
+        let templates = counted(self.templates.len(), "Helm template");
+        Some(format!("{templates} not read, first {}; {} them", first.display(), files::TEMPLATES_ARE_READ))
+    }
 }
 
 /// The cluster that was asked.
@@ -103,6 +117,25 @@ impl LoadedObjects {
         Context::new(self.mark(account), now)
     }
 
+    /// Whether an Account of this name is among the objects.
+    #[must_use]
+    pub fn describes(&self, account: &AccountKey) -> bool {
+        self.objects.accounts.get(account).is_some_and(|entry| entry.account.is_some())
+    }
+
+    /// Whether an account of this name would be among the objects if there were one: files are asked about the namespaces that
+    /// they have Accounts in, and of a cluster one namespace may have been read. Where there are no objects at all, everything
+    /// is asked about.
+    #[must_use]
+    pub fn is_asked_about(&self, account: &AccountKey) -> bool {
+        match &self.source {
+            Source::Files(_) => {
+                self.accounts.is_empty() || self.accounts.iter().any(|one| one.namespace == account.namespace)
+            }
+            Source::Cluster(cluster) => cluster.namespace.as_ref().is_none_or(|only| account.namespace == *only),
+        }
+    }
+
     /// Works out what the definitions of an account mean. Returns nothing where there is no Account.
     #[must_use]
     pub fn prepare(&self, account: &AccountKey) -> Option<Prepared> {
@@ -122,11 +155,7 @@ impl LoadedObjects {
     /// # Errors
     /// When there is none, or more than one; the error lists what there is.
     pub fn account(&self, text: &str) -> anyhow::Result<AccountKey> {
-        let there = |key: &&AccountKey| {
-            let entry = self.objects.accounts.get(*key);
-            let is_object = entry.is_some_and(|entry| entry.account.is_some());
-            is_object && (key.to_string() == text || key.name == text)
-        };
+        let there = |key: &&AccountKey| self.describes(key) && (key.to_string() == text || key.name == text);
         let found: Vec<&AccountKey> = self.accounts.iter().filter(there).collect();
         match found.as_slice() {
             [one] => Ok((*one).clone()),

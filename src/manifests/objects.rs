@@ -91,6 +91,13 @@ impl AccountObjects {
 }
 
 impl Objects {
+    /// Whether the Account is being deleted.
+    #[must_use]
+    pub fn is_deleting(&self, account: &AccountKey) -> bool {
+        let (namespace, name) = (account.namespace.clone(), account.name.clone());
+        self.deleting.contains(&ObjectRef { kind: KindName::Account, namespace, name })
+    }
+
     /// Adds an object; one of the same kind and name is replaced.
     pub fn add(&mut self, object: Object) {
         match object {

@@ -80,7 +80,8 @@ fn json_chunks(text: &str) -> Option<Vec<Chunk<'_>>> {
 /// Reads one document. Nothing in it may be there twice: of two values one would be lost in silence.
 pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
     let read = if chunk.is_json {
-        let read = serde_json::from_str(chunk.text);
+        let mut text = serde_json::Deserializer::from_str(chunk.text);
+        let read = Seed { merges: false }.deserialize(&mut text).and_then(|value| text.end().map(|()| Strict(value)));
         read.map_err(|error: serde_json::Error| (error.to_string(), Some((error.line(), error.column()))))
     } else {
         let read = serde_yaml_ng::from_str(chunk.text);
@@ -128,16 +129,21 @@ pub(super) fn load(path: &std::path::Path) -> anyhow::Result<String> {
 
 const TWICE: &str = "is there twice";
 
-/// A JSON value in which no key is there twice, merge keys (`<<`) applied as kubectl applies them.
+/// A JSON value in which no key is there twice, merge keys (`<<`) of YAML applied as kubectl applies them.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Seed.deserialize(deserializer).map(Self)
+        Seed { merges: true }.deserialize(deserializer).map(Self)
     }
 }
 
-struct Seed;
+/// Reads a value.
+#[derive(Clone, Copy)]
+struct Seed {
+    /// Whether `<<` means anything: JSON has no merge keys.
+    merges: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Seed {
     type Value = Value;
@@ -192,7 +198,7 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -201,9 +207,12 @@ impl<'de> Visitor<'de> for Seed {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key_seed(Key)? {
-            let value = entries.next_value_seed(Self)?;
+            let value = entries.next_value_seed(self)?;
             if map.contains_key(&key) {
                 return Err(de::Error::custom(format_args!("{key:?} {TWICE}")));
+            }
+            if key == "<<" && !self.merges {
+                return Err(de::Error::custom("<< is a merge key in YAML only: kubectl sends it as it stands"));
             }
             if key == "<<" && !map.is_empty() {
                 return Err(de::Error::custom(
@@ -328,6 +337,9 @@ mod tests {
 
     #[test]
     fn values_are_read_as_kubectl_reads_them() {
+        let json = r#"{"a": {"<<": {"b": 1}}}"#;
+        let broken = value(&Chunk { line: 1, text: json, is_json: true }).unwrap_err();
+        assert!(broken.message.contains("a merge key in YAML only"), "{}", broken.message);
         let value = read("base: &base {a: 1, b: 2}\nown: {<<: *base, b: 3}\n1: yes\ntrue: 2026-01-01\n").unwrap();
         let base = json!({"a": 1, "b": 2});
         let own = json!({"a": 1, "b": 3});

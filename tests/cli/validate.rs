@@ -47,6 +47,27 @@ fn what_the_engine_would_say_is_said() {
     insta::assert_snapshot!(said("base.yaml engine"));
 }
 
+/// What is no address is told once, in the words of the engine; what may have lost its end is advised on.
+#[test]
+fn an_address_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |email: &str| {
+        format!(
+            "{{apiVersion: roster.dev/v1alpha1, kind: Membership, metadata: {{name: ida, namespace: acme}}, spec: {{accountRef: {{name: acme}}, user: {{email: '{email}'}}}}}}"
+        )
+    };
+    let said = |email: &str| {
+        fs::write(folder.path().join("ida.yaml"), of(email)).unwrap();
+        let base = repository(&format!("{INPUT}/base.yaml"));
+        roster(&format!("validate -f {} -f ida.yaml", base.display())).within(folder.path()).said()
+    };
+    let broken = said("ida museum.example");
+    let lines = broken.lines().filter(|line| line.contains("spec.user.email"));
+    assert_eq!(lines.count(), 1, "{broken}");
+    let local = said("ida@museum");
+    assert!(local.contains("the domain \"museum\" has no dot"), "{local}");
+}
+
 #[test]
 fn what_is_not_in_the_files_is_said_so() {
     insta::assert_snapshot!(said("lists/list.yaml"));

@@ -63,7 +63,7 @@ async fn round(stage: &Stage, size: &Size, number: u32, at_once: &mut Option<(us
     cluster::found(client, "after", &names("after")).await?;
     let created = cluster::fill(client, "after", members("after", &names("after"), size)).await?;
     let eyes = Eyes::open(client).await?;
-    let folder = stage.folder("after")?;
+    let folder = stage.folder("after").await?;
     say(&format!("round {number}: converging"));
     let started = Instant::now();
     let mut controller = Controller::start(stage, &folder)?;
@@ -80,7 +80,7 @@ async fn round(stage: &Stage, size: &Size, number: u32, at_once: &mut Option<(us
     cluster::clear(client, "after").await?;
 
     cluster::found(client, "during", &names("during")).await?;
-    let folder = stage.folder("during")?;
+    let folder = stage.folder("during").await?;
     let mut controller = Controller::start(stage, &folder)?;
     controller.quiet().await?;
     say(&format!("round {number}: creating {} memberships under the controller", size.memberships));

@@ -58,7 +58,7 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     cluster::create(client, NAME, (0..count).map(|number| objects::group(NAME, NAME, number)).collect()).await?;
     cluster::fill(client, NAME, (0..count).map(|number| objects::member_in(NAME, NAME, number)).collect()).await?;
     let eyes = Eyes::open(client).await?;
-    let folder = stage.folder(NAME)?;
+    let folder = stage.folder(NAME).await?;
     say("converging");
     let started = Instant::now();
     let mut controller = Controller::start(stage, &folder)?;

@@ -27,7 +27,7 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let client = &stage.client;
     cluster::found(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
     say("an idle controller");
-    let folder = stage.folder("large-idle")?;
+    let folder = stage.folder("large-idle").await?;
     let mut controller = Controller::start(stage, &folder)?;
     controller.quiet().await?;
     let idle = controller.memory()?;
@@ -42,7 +42,7 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let eyes = Eyes::open(client).await?;
 
     say(&format!("converging {count} memberships"));
-    let folder = stage.folder("large")?;
+    let folder = stage.folder("large").await?;
     let started = Instant::now();
     let mut controller = Controller::start(stage, &folder)?;
     let converged = eyes.all_ready(count, Duration::from_secs(1_800)).await? - started;

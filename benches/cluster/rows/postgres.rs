@@ -66,7 +66,7 @@ async fn round(stage: &Stage, size: &Size, number: u32, server: &Server) -> Resu
         (0..share).flat_map(|n| accounts.iter().map(move |account| objects::member(NAME, account, n, share / 4)));
     cluster::fill(client, NAME, members.collect()).await?;
     let eyes = Eyes::open(client).await?;
-    let folder = stage.folder(NAME)?;
+    let folder = stage.folder(NAME).await?;
     say(&format!("round {number}: converging"));
     let started = Instant::now();
     let mut controller = Controller::start(stage, &folder)?;

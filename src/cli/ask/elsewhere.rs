@@ -1,4 +1,4 @@
-//! Accounts of a store that are not among the objects.
+//! Accounts of a store that no object describes.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -6,11 +6,9 @@ use serde::Serialize;
 
 use super::Lookup;
 use crate::{
-    cli::target::absent,
+    cli::{output::complain, target::Leftover},
     manifests::LoadedObjects,
-    model::{AccountKey, Email, Scope},
-    plan::{GUARD_WINDOW, Observed},
-    store::{NoSecrets, Place},
+    model::{Email, Scope},
 };
 
 /// What a store gives somebody in an account that no object describes.
@@ -21,6 +19,9 @@ pub struct StoredAccess {
     pub account: String,
     /// The store.
     pub store: String,
+    /// Why nothing else is said of it.
+    #[serde(skip)]
+    pub note: String,
     /// Whether there is access to anything now.
     pub access: bool,
     /// The role, as it stands there.
@@ -44,45 +45,45 @@ pub struct StoredLevel {
 }
 
 impl Lookup {
-    /// Looks for somebody in the accounts of the store that is at hand and that no object describes.
+    /// The accounts of the stores at hand that no object describes, with these of their members. A store that cannot be read
+    /// is told, unless it was named.
     ///
     /// # Errors
-    /// When the store is not there, or cannot be read.
-    pub async fn elsewhere(
+    /// When the store that was named is not there, or cannot be read.
+    pub async fn leftovers(
         &self,
         loaded: &LoadedObjects,
-        email: &Email,
+        scope: &Scope,
         now: Timestamp,
-    ) -> anyhow::Result<Vec<StoredAccess>> {
-        let Some(file) = &self.store else { return Ok(Vec::new()) };
-        let place = Place::given(file)?;
-        let Some(store) = place.open_if_there(&NoSecrets).await? else { anyhow::bail!(absent(&place)) };
-        let scope = Scope::Members([email.clone()].into());
-        let mut found = Vec::new();
-        for key in store.keys().await? {
-            if loaded.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
-                let observed = store.observe(&key, &scope, now - GUARD_WINDOW).await?;
-                found.extend(stored(&key, &place, &observed, email, now));
-            }
+    ) -> anyhow::Result<Vec<Leftover>> {
+        let Some(target) = self.target() else { return Ok(Vec::new()) };
+        let (found, unread) = target.leftovers(loaded, scope, now).await?;
+        for (place, why) in unread {
+            complain(format!("note: accounts that only a store knows were not looked for in {place}: {why}"));
         }
-        store.close().await;
         Ok(found)
     }
 }
 
-fn stored(key: &AccountKey, place: &Place, observed: &Observed, email: &Email, now: Timestamp) -> Option<StoredAccess> {
-    let content = observed.members.get(email)?.content.as_ref()?;
-    let in_force = content.is_in_force(now);
-    let levels = observed.layout.named(&content.ranks).filter(|_| in_force);
-    let levels = levels.map(|(section, level)| StoredLevel { section: section.to_owned(), level: level.to_owned() });
-    let levels: Vec<StoredLevel> = levels.collect();
-    Some(StoredAccess {
-        account: key.to_string(),
-        store: place.to_string(),
-        access: !levels.is_empty(),
-        role: content.role.as_ref().map(ToString::to_string),
-        groups: content.groups.iter().map(ToString::to_string).collect(),
-        sections: observed.layout.len(),
-        levels,
-    })
+impl StoredAccess {
+    /// What a store gives somebody at `now`; nothing where it does not know them.
+    pub fn new(leftover: &Leftover, email: &Email, now: Timestamp) -> Option<Self> {
+        let observed = &leftover.observed;
+        let content = leftover.member(email)?;
+        let in_force = content.is_in_force(now);
+        let levels = observed.layout.named(&content.ranks).filter(|_| in_force);
+        let levels =
+            levels.map(|(section, level)| StoredLevel { section: section.to_owned(), level: level.to_owned() });
+        let levels: Vec<StoredLevel> = levels.collect();
+        Some(Self {
+            account: leftover.key.to_string(),
+            store: leftover.place.to_string(),
+            note: leftover.note(),
+            access: !levels.is_empty(),
+            role: content.role.as_ref().map(ToString::to_string),
+            groups: content.groups.iter().map(ToString::to_string).collect(),
+            sections: observed.layout.len(),
+            levels,
+        })
+    }
 }

@@ -17,7 +17,7 @@ pub use self::{
     everywhere::{nobody_anywhere, reach_all, subjects},
     question::{Question, section_of},
     stored::Stored,
-    why::{Held, day, explanations, facts, nobody, through, time_note, why_not, withheld},
+    why::{Held, STORED, day, explanations, facts, nobody, through, time_note, why_not, withheld},
 };
 use super::{
     input::Input,
@@ -57,6 +57,15 @@ impl Lookup {
         self.store.is_some()
     }
 
+    /// Which stores are to be asked; nothing where none is.
+    fn target(&self) -> Option<Target> {
+        (self.store.is_some() || self.sqlite_dir.is_some()).then(|| Target {
+            store: self.store.clone(),
+            sqlite_dir: self.sqlite_dir.clone().unwrap_or_default(),
+            store_namespace: self.store_namespace.clone(),
+        })
+    }
+
     /// What the store of an account holds and what would change there, where one is to be asked.
     async fn planned(
         &self,
@@ -64,14 +73,7 @@ impl Lookup {
         key: &AccountKey,
         now: Timestamp,
     ) -> anyhow::Result<Option<Planned>> {
-        if self.store.is_none() && self.sqlite_dir.is_none() {
-            return Ok(None);
-        }
-        let target = Target {
-            store: self.store.clone(),
-            sqlite_dir: self.sqlite_dir.clone().unwrap_or_default(),
-            store_namespace: self.store_namespace.clone(),
-        };
+        let Some(target) = self.target() else { return Ok(None) };
         let place = target.place(loaded, key)?;
         let store = target.open_if_there(loaded, &place).await?;
         let store = store.with_context(|| format!("{}: say where the store is", absent(&place)))?;

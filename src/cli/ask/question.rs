@@ -38,6 +38,14 @@ impl Question {
         Ok(Self { section: place, rank: u8::try_from(rank)? })
     }
 
+    /// The level that `ranks` give in the section; empty where the layout has none.
+    #[must_use]
+    pub fn level(&self, layout: &Layout, ranks: &Ranks) -> String {
+        let rank = ranks.as_slice().get(self.section).copied().unwrap_or(0);
+        let ladder = layout.ladders().get(self.section);
+        ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
+    }
+
     /// Whether `ranks` are enough.
     #[must_use]
     pub fn is_met(&self, ranks: &Ranks) -> bool {

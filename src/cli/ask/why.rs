@@ -77,11 +77,14 @@ pub fn facts<'a>(subject: &Subject<'a>, person: &Person) -> Vec<&'a MemberFacts>
     person.memberships.iter().filter_map(|name| subject.objects.members.get(name)).collect()
 }
 
+/// What gives a level that the objects do not say.
+pub const STORED: &str = "what the store holds";
+
 /// What gives somebody the level that is asked for: roles, groups, being the owner or equal to one.
 #[must_use]
 pub fn through(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp) -> String {
     if subject.is_by_store(person, now) {
-        return "what the store holds".to_owned();
+        return STORED.to_owned();
     }
     let definitions = &subject.resolved.definitions;
     if person.is_owner {

@@ -14,10 +14,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Where, unknown};
+use super::{Where, meant, unknown};
 use crate::{
     api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
-    cli::output::{BAD, GOOD, counted, paint, print, wrap},
+    cli::output::{BAD, GOOD, WARN, counted, paint, print, wrap},
     manifests::list_all,
     model::{Email, suggest::closest_address},
 };
@@ -145,7 +145,7 @@ async fn told(
     let before = match (news, blocks) {
         (true, _) => "",
         (false, true) => " (was blocked already)",
-        (false, false) => " (was not blocked)",
+        (false, false) => " (was not blocked before)",
     };
     match outcome {
         Outcome::Holds => {
@@ -178,7 +178,14 @@ async fn told(
 /// Tells where somebody is named, and what comes of it.
 fn place(named: &Named, who: &Email, blocks: bool) -> String {
     match (named.accounts, blocks) {
-        (0, true) => format!("; no object names this address\n{}", unknown(who, named.near.as_deref()).trim_end()),
+        (0, true) if named.elsewhere.is_empty() => {
+            format!("; no object names this address\n{}", unknown(who, named.near.as_deref()).trim_end())
+        }
+        (0, true) => {
+            let (known, near) = (named.elsewhere.join(" or "), meant(named.near.as_deref()));
+            let text = format!("No object names {who}; only the store knows whether it is {known}.{near}");
+            format!("; no object names this address\n{}", wrap(&paint(WARN, "! "), 2, &text).trim_end())
+        }
         (0, false) => "; no object names this address, so it has no access".to_owned(),
         (count, true) => format!("; named in {}", counted(count, "account")),
         (count, false) => format!("; has what the objects say, in {}", counted(count, "account")),
@@ -191,6 +198,8 @@ struct Named {
     accounts: usize,
     /// An address that may have been meant, where no object names this one.
     near: Option<String>,
+    /// Where somebody may be whom no object names.
+    elsewhere: Vec<String>,
 }
 
 /// Looks for somebody in the objects; nothing where they cannot be read.
@@ -201,6 +210,12 @@ async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
         .iter()
         .filter(|account| account.spec.store_ref.name == store)
         .map(|account| (account.namespace(), account.name_any()))
+        .collect();
+    let held: Vec<String> = accounts
+        .iter()
+        .filter(|account| account.spec.store_ref.name == store)
+        .filter(|account| account.status.as_ref().is_some_and(|status| status.held_removals.is_some()))
+        .map(|account| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any()))
         .collect();
     let owners = accounts.iter().filter_map(|account| {
         let owner = account.spec.owner.as_ref()?;
@@ -213,7 +228,24 @@ async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
     let accounts = all.iter().filter(|(_, address)| is_who(address)).map(|(account, _)| account);
     let accounts = accounts.collect::<BTreeSet<_>>().len();
     let near = closest_address(who.as_str(), all.iter().map(|(_, address)| *address)).filter(|_| accounts == 0);
-    Some(Named { accounts, near: near.map(ToOwned::to_owned) })
+    let near = near.map(ToOwned::to_owned);
+    let store = Api::<IdentityStore>::all(client.clone()).get(store).await.ok()?;
+    Some(Named { accounts, near, elsewhere: elsewhere(&store, &held) })
+}
+
+/// Where a store may know people whom no object names: those whose removal is held back in an account, and those of accounts
+/// that are left in it.
+fn elsewhere(store: &IdentityStore, held: &[String]) -> Vec<String> {
+    let left = store.status.as_ref().map(|status| status.orphaned_accounts.as_slice()).unwrap_or_default();
+    let some = |names: &[String]| names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let mut found = Vec::new();
+    if !held.is_empty() {
+        found.push(format!("one of those whose removal is held back in {}", some(held)));
+    }
+    if !left.is_empty() {
+        found.push(format!("in an account that no object describes, as {}", some(left)));
+    }
+    found
 }
 
 /// What to do where kinds are missing.

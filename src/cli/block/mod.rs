@@ -16,8 +16,8 @@ use crate::{manifests::connect, model::Email, store::Place};
 ///
 /// Writes the address into `IdentityStore.spec.blocked` and waits until the store itself, asked after every account was
 /// gone over, holds no access for it: member, owner, or somebody whom nobody declared. Whoever is blocked already stays so;
-/// asking again only checks, and an address that is nobody's is said to be. If something else keeps the IdentityStore as it is in Git, write it there, too. With --store, a
-/// database kept from files is written at once, without any cluster. Exit code 1 when it does not hold in time.
+/// asking again only checks, and an address that is nobody's is said to be. If something else keeps the IdentityStore as it
+/// is in Git, write it there, too. With --store, a database kept from files is written at once, without any cluster. Exit code 1 when it does not hold in time.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster block dana@acme.example --reason \"laptop stolen\"\n  roster block dana@acme.example \
@@ -88,6 +88,11 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
 
 /// What to say of an address that is nobody's: it may be mistyped, and then somebody else still has access.
 fn unknown(who: &Email, near: Option<&str>) -> String {
-    let meant = near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to that address."));
-    wrap(&paint(WARN, "! "), 2, &format!("Nobody is known as {who}: look whether the address is right.{meant}"))
+    let near = meant(near);
+    wrap(&paint(WARN, "! "), 2, &format!("Nobody is known as {who}: look whether the address is right.{near}"))
+}
+
+/// Asks whether another address is meant, in a sentence behind others.
+fn meant(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to that address."))
 }

@@ -23,11 +23,12 @@ pub use self::{
 };
 use super::target::{self, Target};
 use crate::{
+    api::DeletionPolicy,
     evaluate::{self, Context, Judged},
-    manifests::{LoadedObjects, Objects, Source},
-    model::{AccountKey, Name},
+    manifests::{AccountObjects, LoadedObjects, Objects, Source},
+    model::{AccountKey, Name, Scope},
     plan::{Mark, Observed, Plan},
-    state::StoreFacts,
+    state::{SnapshotSource as _, StoreFacts},
     store::{Place, Store},
 };
 
@@ -156,10 +157,48 @@ fn work(
 ) -> Option<Work> {
     let mark = loaded.mark_beside(key, &observed);
     let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
+    // Of drift the deletion says nothing; and in files nothing is being deleted.
+    let is_leaving = matches!(loaded.source, Source::Cluster(_)) && loaded.objects.is_deleting(key);
+    if is_leaving && !choices.only_drift {
+        return leaving(loaded, key, place, observed, &context);
+    }
     let target::Planned { key, place, mark, judged, observed, plan } =
         target::plan_as(loaded, key, place, observed, &context)?;
     let place = Some(place);
     Some(Work { key, place, mark, unknown: None, judged: Some(judged), observed, plan, is_orphaned: false })
+}
+
+/// As [`work`], of an Account that is being deleted, as the controller would: where that waits for managed accounts or for the
+/// former store, or the removal guard holds it back, ends and single removals are made meanwhile.
+fn leaving(
+    loaded: &LoadedObjects,
+    key: &AccountKey,
+    place: &Place,
+    observed: Observed,
+    context: &Context<'_>,
+) -> Option<Work> {
+    let account = loaded.objects.accounts.get(key)?.account.as_ref()?;
+    let is_orphaned = account.spec.deletion_policy == DeletionPolicy::Orphan;
+    let (prepared, members) = (loaded.prepare(key)?, loaded.objects.members(key, &Scope::Account)?);
+    let judged = evaluate::judge(&prepared, &members, context);
+    let is_parent =
+        |entry: &AccountObjects| entry.account.as_ref().is_some_and(|account| account.parent().as_ref() == Some(key));
+    let waits = prepared.is_replaced(&observed) || loaded.objects.accounts.values().any(is_parent);
+    let meanwhile = || evaluate::ends_and_removals(&prepared, &judged, &observed, context);
+    let plan = if is_orphaned {
+        Plan::default()
+    } else if waits {
+        meanwhile()
+    } else {
+        let mut plan = evaluate::delete_guarded(&prepared, &judged, &observed, context, &BTreeSet::new());
+        if let Some(guarded) = plan.guarded.take() {
+            plan = meanwhile();
+            plan.guarded = Some(guarded);
+        }
+        plan
+    };
+    let (key, place, mark) = (key.clone(), Some(place.clone()), context.mark.clone());
+    Some(Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned })
 }
 
 /// Accounts of a store that are not in the files.

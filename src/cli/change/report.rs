@@ -42,6 +42,25 @@ pub struct Report {
     pub other_changes: Vec<OtherChange>,
 }
 
+impl Report {
+    /// The accounts in which something changes.
+    pub fn changed(&self) -> impl Iterator<Item = &str> {
+        let changes = |one: &&AccountChanges| !one.changes.is_empty();
+        self.accounts.iter().filter(changes).map(|one| one.account.as_str())
+    }
+
+    /// The accounts in which something changes, or waits to, and the objects of which something else is told.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let differs = |one: &&AccountChanges| {
+            !(one.changes.is_empty() && one.people.is_empty() && one.holds.is_empty()) || one.guarded.is_some()
+        };
+        let accounts = self.accounts.iter().filter(differs).map(|one| one.account.as_str());
+        let limits = self.limits.iter().map(|one| one.object.as_str());
+        let others = self.other_changes.iter().map(|one| one.object.as_str());
+        accounts.chain(limits).chain(others).chain(self.refused.iter().map(|one| one.object.as_str()))
+    }
+}
+
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Compares {

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use self::{overview::PersonAccess, report::report};
 use super::{
-    ask::{Lookup, Subject, nobody, nobody_anywhere, reach, reach_all, section_of, subjects},
+    ask::{Lookup, StoredAccess, Subject, nobody, nobody_anywhere, reach, reach_all, section_of, subjects},
     input::Input,
     output::{Format, formats, print, print_data, print_names},
 };
-use crate::model::Email;
+use crate::model::{Email, Scope};
 
 /// Say why somebody may do what they may
 ///
@@ -22,7 +22,7 @@ use crate::model::Email;
 /// withholds all of it, what is wrong with the Membership, and advice. Works for members, the owner, and people who are
 /// invited and have not accepted. Without --account, every account is looked at (of a cluster: in all namespaces, or that of
 /// -n) and each that knows the person has a line; where only one does, all of it is said. With a store at hand, the levels
-/// are those that it gives, with what the objects say where it differs, and accounts that only the store knows are listed.
+/// are those that it gives, with what the objects say where it differs, and accounts that only a store knows are listed.
 /// With --store and neither files nor a cluster, the store alone is asked. Exit code 1 when there is no such person.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -98,7 +98,8 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    let stored = args.lookup.elsewhere(&loaded, email, now).await?;
+    let leftovers = args.lookup.leftovers(&loaded, &Scope::Members([email.clone()].into()), now).await?;
+    let stored = leftovers.iter().filter_map(|one| StoredAccess::new(one, email, now)).collect();
     let person = PersonAccess::new(email, subjects.len(), accounts, stored);
     if let Some(error) = refused.filter(|_| person.is_empty()) {
         return Err(error);

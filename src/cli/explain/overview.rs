@@ -82,8 +82,8 @@ impl PersonAccess {
             let access = if one.access { "now" } else { "none" }.to_owned();
             let role = one.role.clone().unwrap_or_else(|| "–".to_owned());
             let sections = format!("{} of {}", one.levels.len(), one.sections);
-            let note = format!("the account is in {} only", one.store);
-            table.row([one.account.clone(), access, role, sections].into_iter().chain(more).chain([note]));
+            let cells = [one.account.clone(), access, role, sections];
+            table.row(cells.into_iter().chain(more).chain([one.note.clone()]));
         }
         table
     }

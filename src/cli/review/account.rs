@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, Counts, Ended, Expiring, Flag, Lifted, Override, PersonLine, Said, StoreState, Strong},
+    report::{AccountReview, Counts, Ended, Expiring, Flag, Lifted, Override, PersonLine, Said, Strong},
     stored::{self, Stores},
     strength::{Strength, at_top},
 };
@@ -34,7 +34,6 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
         account: key.to_string(),
         display_name: account.spec.display_name.clone().unwrap_or_else(|| account.name.to_string()),
         catalog: account.spec.catalog_ref.name.clone(),
-        store: StoreState { place: String::new(), unread: None, failed: false },
         counts: Counts {
             people: everybody.len(),
             with_access: everybody.iter().filter(|person| has_access(person, setting.now, sections)).count(),
@@ -42,18 +41,12 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
             groups: entry.groups.len(),
             invitations: entry.invitations.len(),
         },
-        strongest: Vec::new(),
         overrides: overrides(&resolved.definitions, entry),
         lifted: lifted(&resolved.definitions, entry),
         expiring: expiring(entry, setting),
         ended: ended(&everybody),
-        advice: Vec::new(),
-        invalid: Vec::new(),
-        undeclared: Vec::new(),
-        drift: Vec::new(),
-        pending: 0,
         changes: setting.earlier.map(|earlier| changes::between(earlier, loaded, key, setting.now)),
-        people: Vec::new(),
+        ..AccountReview::default()
     };
     findings(&resolved, entry, &everybody, &mut review);
     strongest(&resolved.definitions, &everybody, setting.now, &mut review);

@@ -8,7 +8,7 @@ mod show;
 mod stored;
 mod strength;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     manifests::{LoadedObjects, Source},
-    model::AccountKey,
+    model::{AccountKey, Scope},
+    store::Place,
 };
 
 /// Report what a periodic access review asks for
@@ -29,8 +30,9 @@ use crate::{
 /// By account: who holds the strongest roles, overrides of predefined roles, lifted restrictions, memberships that expire or
 /// have expired, who is suspended and since when, advice that is not followed, invalid objects, and, where the store can be
 /// read, members nobody declared and drift. What changed since a date comes from the store's audit; since another revision
-/// of the files, from --from. An account whose store could not be read is named, never passed over. Exit code 1 when a
-/// store that is there cannot be read, or changes were asked for and there is no store.
+/// of the files, from --from. Accounts that only a store knows come last. An account whose store could not be read is
+/// named, never passed over. Exit code 1 when a store that is there cannot be read, or changes were asked for and there is
+/// no store.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster review -f examples\n  roster review -f examples --account tidewater -o markdown\n  roster \
@@ -104,7 +106,18 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     for key in &keys {
         accounts.extend(account::review(&setting, &mut stores, key).await);
     }
-    let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).collect();
+    let mut unlooked = Vec::new();
+    if args.account.is_none() {
+        // A named store that cannot be read is told with each account.
+        let found = args.target.leftovers(&loaded, &Scope::Account, now).await;
+        let (found, unread) = found.unwrap_or_default();
+        accounts.extend(found.iter().map(|one| stored::leftover(one, now)));
+        let used: BTreeSet<Place> = keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
+        let unused = unread.into_iter().filter(|(place, _)| !used.contains(place));
+        let account = |place: Place| format!("accounts that only {place} knows");
+        unlooked.extend(unused.map(|(place, message)| Unread { account: account(place), message }));
+    }
+    let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).chain(unlooked).collect();
     // Without a database there is nothing to read, which is said; unless something was asked that only it knows.
     let failed = accounts.iter().any(|one| one.store.failed || (since.is_some() && one.store.unread.is_some()));
     let code = if failed { super::NO } else { super::OK };

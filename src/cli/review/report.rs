@@ -59,14 +59,14 @@ pub struct Unread {
 }
 
 /// One account.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountReview {
     /// `namespace/name`.
     pub account: String,
     /// Name for people.
     pub display_name: String,
-    /// Its catalog.
+    /// Its catalog; empty where only the store knows the account.
     pub catalog: String,
     /// Its store, and whether it could be read.
     pub store: StoreState,
@@ -100,7 +100,7 @@ pub struct AccountReview {
 }
 
 /// The store of an account.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
     /// Where it is; empty where that is not known.

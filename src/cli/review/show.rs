@@ -125,6 +125,9 @@ pub(super) fn about(account: &AccountReview) -> String {
         None => format!("Store: {}.", account.store.place),
         Some(why) => format!("Store not read: {why}."),
     };
+    if account.catalog.is_empty() {
+        return format!("No object here describes the account; only the store knows it. {store}");
+    }
     format!("Catalog: {}. {store}", account.catalog)
 }
 

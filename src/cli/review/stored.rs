@@ -9,13 +9,14 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, Flag, PersonLine, Undeclared},
+    report::{AccountReview, Counts, Flag, PersonLine, StoreState, Undeclared},
 };
 use crate::{
-    cli::target::{self, Planned},
+    cli::target::{self, Leftover, Planned},
     manifests::Source,
     model::{AccountKey, Email},
-    plan::{Cause, Mark, ObjectKey},
+    plan::{Cause, Mark, ObjectKey, Seen},
+    resolve::MemberContent,
     store::{AuditRecord, Place, Store},
 };
 
@@ -77,7 +78,7 @@ async fn read(
     let planned = target::plan(setting.loaded, key, &place, Some(&store), setting.now);
     let planned = planned.await.map_err(|error| failed(format!("{error:#}")))?;
     if let Some(planned) = planned {
-        compared(&planned, review);
+        compared(&planned, review, setting.now);
     }
     if !store.capabilities().audit {
         return if setting.since.is_some() { Err(failed(format!("{place} keeps no audit"))) } else { Ok(()) };
@@ -97,7 +98,7 @@ async fn read(
 }
 
 /// What differs between the objects and the store.
-fn compared(planned: &Planned, review: &mut AccountReview) {
+fn compared(planned: &Planned, review: &mut AccountReview, now: Timestamp) {
     let (plan, observed) = (&planned.plan, &planned.observed);
     let wanted = &planned.judged.desired.members;
     let undeclared: BTreeSet<&Email> = observed
@@ -110,23 +111,9 @@ fn compared(planned: &Planned, review: &mut AccountReview) {
         .map(|(email, _)| email)
         .collect();
     for email in &undeclared {
-        let Some(seen) = observed.members.get(*email) else { continue };
-        let content = seen.content.as_ref();
-        review.undeclared.push(Undeclared {
-            email: email.to_string(),
-            role: content.and_then(|content| content.role.as_ref()).map(ToString::to_string),
-            mark: seen.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
-            sections: content.map_or(0, |content| content.ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
-        });
-        review.people.push(PersonLine {
-            email: email.to_string(),
-            display_name: content.and_then(|content| content.display_name.as_deref()).unwrap_or_default().to_owned(),
-            role: content.and_then(|content| content.role.as_ref()).map_or_else(String::new, ToString::to_string),
-            groups: content.map(|one| one.groups.iter().map(ToString::to_string).collect()).unwrap_or_default(),
-            sections_with_access: content.map(|one| one.ranks.as_slice().iter().filter(|rank| **rank > 0).count()),
-            sections_at_top: None,
-            flags: vec![Flag::Undeclared],
-        });
+        if let Some(seen) = observed.members.get(*email) {
+            add_undeclared(email, seen, review, now);
+        }
     }
     let drift = plan.drift.iter().filter(|drift| match &drift.object {
         ObjectKey::Member(email) => !undeclared.contains(email),
@@ -135,6 +122,41 @@ fn compared(planned: &Planned, review: &mut AccountReview) {
     review.drift = drift.flat_map(|drift| drift.entries.clone()).collect();
     let pending = plan.changes.iter().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)).count();
     review.pending = pending + plan.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+}
+
+/// Adds somebody whom only the store knows; nothing where only a mark is left of them.
+fn add_undeclared(email: &Email, seen: &Seen<MemberContent>, review: &mut AccountReview, now: Timestamp) {
+    let Some(content) = &seen.content else { return };
+    let role = content.role.as_ref().map(ToString::to_string);
+    let sections = content.ranks_at(now).as_slice().iter().filter(|rank| **rank > 0).count();
+    review.undeclared.push(Undeclared {
+        email: email.to_string(),
+        role: role.clone(),
+        mark: seen.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
+        sections,
+    });
+    review.people.push(PersonLine {
+        email: email.to_string(),
+        display_name: content.display_name.as_deref().unwrap_or_default().to_owned(),
+        role: role.unwrap_or_default(),
+        groups: content.groups.iter().map(ToString::to_string).collect(),
+        sections_with_access: Some(sections),
+        sections_at_top: None,
+        flags: vec![Flag::Undeclared],
+    });
+}
+
+/// An account that only its store knows: everybody in it is declared by nobody.
+pub fn leftover(leftover: &Leftover, now: Timestamp) -> AccountReview {
+    let with_access = leftover.members().filter(|(_, content)| !content.ranks_at(now).is_none()).count();
+    let counts = Counts { people: leftover.members().count(), with_access, ..Counts::default() };
+    let store = StoreState { place: leftover.place.to_string(), ..StoreState::default() };
+    let (account, display_name) = (leftover.key.to_string(), leftover.key.name.to_string());
+    let mut review = AccountReview { account, display_name, store, counts, ..AccountReview::default() };
+    for (email, seen) in &leftover.observed.members {
+        add_undeclared(email, seen, &mut review, now);
+    }
+    review
 }
 
 fn marked(mark: &Mark) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Api, Client, Resource, ResourceExt};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -150,6 +150,14 @@ pub struct NotReady {
     pub stalled: bool,
 }
 
+impl NotReady {
+    /// `Kind namespace/name`.
+    pub fn object(&self) -> String {
+        let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
+        format!("{} {place}{}", self.kind, self.name)
+    }
+}
+
 /// Removals of one account that wait for somebody's word.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +169,11 @@ pub struct Guarded {
 }
 
 impl Status {
+    /// Whether there are no objects at all.
+    pub fn is_empty(&self) -> bool {
+        self.objects.iter().all(|kind| kind.total == 0)
+    }
+
     /// Whether everything is ready, and somebody leads.
     pub fn is_ready(&self) -> bool {
         !(self.controller.is_missing() || self.controller.asked && self.controller.is_unknown())
@@ -216,6 +229,9 @@ pub async fn status(
     }
     access.sort();
     take!(Invitation);
+    if let Some(namespace) = within.filter(|_| tally.is_empty()) {
+        ensure_is_there(client, namespace).await?;
+    }
     let guarded = accounts.iter().filter_map(guarded).collect();
     Ok(Status {
         api_version: API_VERSION,
@@ -279,6 +295,13 @@ fn guarded(account: &Account) -> Option<Guarded> {
     })
 }
 
+/// Fails where there is no such namespace; who may not ask is not told.
+async fn ensure_is_there(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let found = Api::<Namespace>::all(client.clone()).get_metadata_opt(namespace).await;
+    anyhow::ensure!(!matches!(found, Ok(None)), "there is no namespace {namespace:?}");
+    Ok(())
+}
+
 /// Numbers and what is not ready, gathered as objects come.
 #[derive(Default)]
 struct Tally {
@@ -288,6 +311,11 @@ struct Tally {
 }
 
 impl Tally {
+    /// Whether there are no objects at all.
+    fn is_empty(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.total == 0)
+    }
+
     fn begin(&mut self, kind: &str) -> Option<&mut KindLine> {
         let place = *self.places.entry(kind.to_owned()).or_insert_with(|| {
             self.kinds.push(KindLine { kind: kind.to_owned(), total: 0, ready: 0, not_ready: 0 });

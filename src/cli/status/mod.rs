@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    output::{print, print_json},
+    output::{Format, formats, print, print_data, print_names},
     period::duration,
 };
 use crate::manifests::connect;
@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS")]
     store_namespace: Option<String>,
 
-    /// How it is shown
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// How it is shown; wide has long lists whole, and name only what is not ready
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
     /// Show it again every so often, until Ctrl-C; 2s where nothing else is said
@@ -56,11 +56,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     if every.is_zero() { Err("needed is more than nothing".to_owned()) } else { Ok(every) }
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
@@ -75,7 +71,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
 fn show_status(args: &Args, status: &gather::Status, now: Timestamp) -> anyhow::Result<()> {
     match args.output {
-        Format::Json => print_json(status),
-        Format::Text => print(&show::text(status, now)),
+        Format::Json | Format::Yaml => print_data(args.output, status),
+        Format::Name => {
+            let names: Vec<String> = status.not_ready.iter().map(gather::NotReady::object).collect();
+            print_names(names.iter().map(String::as_str))
+        }
+        format => print(&show::text(status, now, format == Format::Wide)),
     }
 }

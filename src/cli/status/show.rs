@@ -9,54 +9,59 @@ use super::{
 };
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
-/// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o json` has all.
+/// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o wide` has all.
 const SHOWN: usize = 10;
 
 /// As text of at most 100 columns: the verdict, then what needs somebody, then the rest, of which what is ready is only
-/// counted.
-pub fn text(status: &Status, now: Timestamp) -> String {
+/// counted, unless all of it is asked for.
+pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
+    let shown = if all { usize::MAX } else { SHOWN };
     let mut text = format!("{}\n{}", verdict(status, now), controller(&status.controller, now));
     let total = status.not_ready.len();
     if total > 0 {
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
-        text = format!("{text}\n{title}\n{}", not_ready(status, now).text());
-        text += &more(total);
+        text = format!("{text}\n{title}\n{}", not_ready(status, now, shown).text());
+        text += &more(total, shown);
     }
     for guarded in &status.guarded {
         let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
     }
     text += &what_to_do(status);
-    text += &access(&status.access, now);
+    text += &access(&status.access, now, shown);
     text += &section("Stores", &stores(status));
     text += &section("Catalogs", &catalogs(status));
-    text += &accounts(status);
+    text += &accounts(status, shown);
     text + &objects(status)
 }
 
 /// Who has access, and whose ends or has ended by itself.
-fn access(access: &AccessSummary, now: Timestamp) -> String {
+fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
     let counts = access.members.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ");
     let counts = if counts.is_empty() { "no Memberships".to_owned() } else { counts };
     let mut text = format!("\n{}\n{counts}\n", paint(BOLD, "Access"));
     let mut table = Table::new(["membership", "user", "ends"]).whole(&[2]);
-    for end in access.ends_soon.iter().take(SHOWN) {
+    for end in access.ends_soon.iter().take(shown) {
         table.row([end.membership.clone(), end.user.clone(), format!("in {}", age(end.at.duration_since(now)))]);
     }
-    for end in access.expired.iter().take(SHOWN) {
+    for end in access.expired.iter().take(shown) {
         table.row([end.membership.clone(), end.user.clone(), format!("{} ago", age(now.duration_since(end.at)))]);
     }
     if !table.is_empty() {
         text += &table.text();
     }
-    let left = access.ends_soon.len().saturating_sub(SHOWN) + access.expired.len().saturating_sub(SHOWN);
-    if left > 0 { text + &format!("and {left} more; -o json has all\n") } else { text }
+    let left = access.ends_soon.len().saturating_sub(shown) + access.expired.len().saturating_sub(shown);
+    if left > 0 { text + &format!("and {left} more; -o wide has all\n") } else { text }
 }
 
 /// What is wrong, in a line, and for how long at most.
 fn verdict(status: &Status, now: Timestamp) -> String {
     if status.is_ready() {
-        return if status.controller.is_unknown() {
+        let place =
+            status.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+        return if status.is_empty() {
+            paint(WARN, format!("There are no objects of Roster's{place}."))
+        } else if status.controller.is_unknown() {
             paint(WARN, "Everything that can be seen is ready; who leads cannot be seen.")
         } else {
             paint(GOOD, "Everything is ready.")
@@ -87,8 +92,8 @@ fn section(title: &str, table: &Table) -> String {
     format!("\n{}\n{body}", paint(BOLD, title))
 }
 
-fn more(total: usize) -> String {
-    if total > SHOWN { format!("and {} more; -o json has all\n", total - SHOWN) } else { String::new() }
+fn more(total: usize, shown: usize) -> String {
+    if total > shown { format!("and {} more; -o wide has all\n", total - shown) } else { String::new() }
 }
 
 fn controller(controller: &Controller, now: Timestamp) -> String {
@@ -178,9 +183,9 @@ fn catalogs(status: &Status) -> Table {
 }
 
 /// Those that somebody should look at; the others are counted, unless there are only a few.
-fn accounts(status: &Status) -> String {
+fn accounts(status: &Status, most: usize) -> String {
     let (ready, mut shown): (Vec<_>, Vec<_>) = status.accounts.iter().partition(|account| account.ready == "True");
-    let folds = status.accounts.len() > SHOWN && !ready.is_empty();
+    let folds = status.accounts.len() > most && !ready.is_empty();
     let folded = if folds { format!("{} ready\n", counted(ready.len(), "account")) } else { String::new() };
     if !folds {
         shown.extend(ready);
@@ -189,10 +194,10 @@ fn accounts(status: &Status) -> String {
         return format!("\n{}\n{folded}", paint(BOLD, "Accounts"));
     }
     let mut table = Table::new(["account", "ready", "members", "drift"]).numbers(&[2, 3]);
-    for account in shown.iter().take(SHOWN) {
+    for account in shown.iter().take(most) {
         table.row([account.account.clone(), account.ready.clone(), number(account.members), account.drift.to_string()]);
     }
-    section("Accounts", &table) + &more(shown.len()) + &folded
+    section("Accounts", &table) + &more(shown.len(), most) + &folded
 }
 
 /// How many there are of each kind, in a line, and how many of them are not ready.
@@ -206,12 +211,11 @@ fn objects(status: &Status) -> String {
     format!("\n{}\n{body}", paint(BOLD, "Objects"))
 }
 
-fn not_ready(status: &Status, now: Timestamp) -> Table {
+fn not_ready(status: &Status, now: Timestamp, shown: usize) -> Table {
     let mut table = Table::new(["object", "reason", "since", "message"]).whole(&[2]);
-    for one in status.not_ready.iter().take(SHOWN) {
-        let place = one.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
+    for one in status.not_ready.iter().take(shown) {
         let since = one.since.map_or_else(|| "?".to_owned(), |since| age(now.duration_since(since)));
-        table.row([format!("{} {place}{}", one.kind, one.name), one.reason.to_string(), since, one.message.clone()]);
+        table.row([one.object(), one.reason.to_string(), since, one.message.clone()]);
     }
     table
 }

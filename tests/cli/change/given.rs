@@ -94,3 +94,29 @@ fn the_store_alone_says_where_somebody_has_access() {
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
     assert_eq!(data["inStoreOnly"][0]["account"], "shop/acme");
 }
+
+/// An account that the files do not have, in a namespace in which they have another one, stands in every answer about people;
+/// what is in other namespaces of the store is nobody's business here.
+#[test]
+fn accounts_that_only_the_store_knows_stand_in_every_answer() {
+    let desk = Desk::applied();
+    desk.revised("other", |text| text.replace("{name: acme", "{name: other"));
+    let can = desk.said("can-i View orders --as dana@acme.example -f other --store shop.db");
+    assert!(can.contains("yes") && can.contains("shop/acme") && can.contains("no object here describes"), "{can}");
+    let who = desk.said("who-can View orders -f other --store shop.db");
+    let line = who.lines().find(|line| line.starts_with("shop/acme") && line.contains("dana@")).unwrap_or_default();
+    assert!(line.contains("what the store holds"), "{who}");
+    let data = desk.run("review -f other --store shop.db -o json").output().stdout;
+    let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    let left = data["accounts"].as_array().unwrap().iter().find(|one| one["account"] == "shop/acme").unwrap();
+    assert_eq!(left["catalog"], "");
+    let people: Vec<&str> =
+        left["undeclared"].as_array().unwrap().iter().filter_map(|one| one["email"].as_str()).collect();
+    assert!(people.contains(&"dana@acme.example"), "{left:#}");
+
+    desk.revised("elsewhere", |text| text.replace("namespace: shop", "namespace: elsewhere"));
+    for question in ["can-i View orders --as dana@acme.example", "who-can View orders", "review"] {
+        let said = desk.said(&format!("{question} -f elsewhere --store shop.db"));
+        assert!(!said.contains("shop/acme"), "{question}: {said}");
+    }
+}

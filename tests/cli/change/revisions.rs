@@ -86,3 +86,31 @@ fn fields_that_must_not_change_and_an_owner_who_stays() {
     });
     assert_snapshot!(desk.said("plan --from one --to two"));
 }
+
+/// Whoever prunes deletes a namespace that the files no longer have, with the accounts that they still have in it.
+#[test]
+fn a_namespace_that_is_taken_out_goes_with_everything_in_it() {
+    let desk = Desk::new();
+    for revision in ["from", "to"] {
+        desk.revised(revision, |text| text);
+    }
+    std::fs::write(desk.path("from/a.yaml"), "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
+    let told = "a prune deletes it with everything in it: 1 account with 4 Memberships, which these files still have";
+    for format in ["text", "markdown"] {
+        let said = desk.said(&format!("plan --from from --to to -o {format}"));
+        assert!(said.replace("\n", " ").split_whitespace().collect::<Vec<_>>().join(" ").contains(told), "{said}");
+    }
+    assert_eq!(desk.run("plan --from from --to to -o name").output().stdout, b"Namespace shop\n");
+}
+
+/// Templates of a chart are no manifests yet: whoever plans with them is told that they were passed over.
+#[test]
+fn templates_that_are_passed_over_are_told() {
+    let desk = Desk::new();
+    desk.revised("portal", |text| text);
+    std::fs::create_dir_all(desk.path("portal/chart/templates")).unwrap();
+    std::fs::write(desk.path("portal/chart/Chart.yaml"), "name: chart\n").unwrap();
+    std::fs::write(desk.path("portal/chart/templates/account.yaml"), "kind: {{ .Values.kind }}\n").unwrap();
+    let said = desk.said("plan -f portal --store new.db");
+    assert!(said.contains("note: 1 Helm template not read, first portal/chart/templates/account.yaml;"), "{said}");
+}

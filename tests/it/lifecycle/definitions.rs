@@ -1,5 +1,7 @@
 //! The definitions of our kinds deleted, and with them every object there is: while the controller runs, and while not.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{
@@ -120,6 +122,45 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
     ready(&mut roster, "200 OK").await;
     assert!(roster.get("/healthz").await.starts_with("HTTP/1.1 200"));
     plane.kubectl_ok(&["delete", "identitystore/second"], None).await;
+}
+
+/// As `kubectl replace --force` does it: the definition goes with all its objects, and is back at once. Nobody is removed
+/// before somebody says that the objects are all there again; a block is made all the same.
+#[tokio::test]
+async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_all_is_there() {
+    let plane = ControlPlane::own("remade").await;
+    let folder = plane.data().join("stores");
+    let _roster = Controller::process(&plane, &folder).await;
+    let site = StaffedSite::new(&plane, &folder, "remade", "Delete").await;
+    site.ready().await;
+    let before = site.left().await;
+    // Definitions are made to the second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    plane.kubectl_ok(&["delete", "crd", "memberships.roster.dev"], None).await;
+    Controller::prepare(&plane).await;
+    let message = site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    assert!(message.contains("memberships.roster.dev was made anew after this Account"), "{message}");
+    let since = site.left().await.audit[before.audit.len()..].to_vec();
+    assert!(since.is_empty(), "{since:#?}");
+
+    // Back from Git, all is as it was. A block is made; who is taken out by hand waits for somebody's word.
+    site.apply_all().await;
+    site.ready().await;
+    let unguarded = "accountDefaults: {removalGuard: {maximumPercent: 100}}";
+    site.store(&format!("{unguarded}, blocked: [{{email: bob@acme.example}}]")).await;
+    site.view("bob", NONE).await;
+    site.delete("Membership", "ann").await;
+    site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    site.view("ann", VIEWER).await;
+    // To look again, or another time, approves nothing.
+    site.check("acme").await;
+    site.annotate("Account", "acme", "roster.dev/approve-definition", Some("2999-01-01T00:00:00Z")).await;
+    let message = site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    let (_, made) = message.split_once("roster.dev/approve-definition=").unwrap();
+    site.view("ann", VIEWER).await;
+    site.annotate("Account", "acme", "roster.dev/approve-definition", Some(made)).await;
+    site.view("ann", "").await;
+    site.wait("Account", "acme", "Ready", "True").await;
 }
 
 /// Somebody loosens a definition, and objects come that this release cannot read. They concern nobody else: who is

@@ -136,3 +136,35 @@ spec:
         .kubectl_ok(&["delete", "--wait=false", "permissioncatalog", &format!("{}-owned", site.name())], None)
         .await;
 }
+
+/// An Account goes and leaves everybody their access. Who is blocked afterwards loses it there, too, and the block is said to
+/// be in force; the others keep it.
+#[tokio::test]
+async fn a_block_reaches_an_account_that_was_left_in_the_store() {
+    let site = Site::shared("ends-left").await;
+    site.store("").await;
+    site.account("acme", "deletionPolicy: Orphan").await;
+    site.members(&["dana", "eve"], "viewer").await;
+    site.members_ready(&["dana", "eve"]).await;
+    site.delete("Account", "acme").await;
+    site.gone("Account", "acme").await;
+    eventually_or(PATIENCE, "the account to be listed as left".to_owned(), async || {
+        let status = site.status("IdentityStore", site.name()).await;
+        if status["orphanedAccounts"] == json!([site.key("acme")]) { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    site.view("dana", VIEWER).await;
+    let length = site.file().audit_length().await;
+    site.store("blocked: [{email: dana@acme.example}]").await;
+    site.view("dana", NONE).await;
+    site.view("eve", VIEWER).await;
+    let generation = site.get("IdentityStore", site.name()).await.metadata.generation;
+    eventually_or(PATIENCE, "the block to be in force".to_owned(), async || {
+        let status = site.status("IdentityStore", site.name()).await;
+        if status["blockedInForce"].as_i64() == generation { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    let audit = site.file().audit_since(length).await;
+    assert_eq!(audit.len(), 1, "{audit:#?}");
+    assert!(audit[0].name == "dana@acme.example" && audit[0].origin.starts_with("IdentityStore "), "{audit:#?}");
+}

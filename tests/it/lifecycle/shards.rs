@@ -189,13 +189,19 @@ async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_mo
     everywhere(&site, "admin").await;
     hold(&mut [&mut second], &[2]).await;
     is_everywhere(&site, ADMIN).await;
-    let dump = site.file().dump().await;
+    // Who claims what may be written anew where the machine is slow, and leases are lost.
+    let content = async || {
+        let mut dump = site.file().dump().await;
+        dump.retain(|line| !line.starts_with("fence: "));
+        dump
+    };
+    let before = content().await;
     first.signal("CONT");
     first.logged("no longer leading").await;
     // It comes back, and gets a share again.
     hold(&mut [&mut first, &mut second], &[1, 1]).await;
     is_everywhere(&site, ADMIN).await;
-    assert_eq!(site.file().dump().await, dump, "nothing was to be written");
+    assert_eq!(content().await, before, "nothing was to be written");
     everywhere(&site, "viewer").await;
     is_everywhere(&site, VIEWER).await;
 }

@@ -191,6 +191,11 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     approve(&second).await;
     healed("a new file holds everything").await;
     assert_eq!(known(&site).await, second);
+    // The approval is used up; and an id that somebody takes away is written again, whatever answers.
+    let annotations = site.get("IdentityStore", site.name()).await.metadata.annotations.unwrap_or_default();
+    assert!(!annotations.contains_key("roster.dev/approve-store"), "{annotations:?}");
+    site.annotate("IdentityStore", site.name(), "roster.dev/store-id", None).await;
+    assert_eq!(known(&site).await, second);
 
     // The first file comes back as it was some time ago, as from a backup of that time: whoever lost access since loses it
     // in that one, too, and nobody gets any.

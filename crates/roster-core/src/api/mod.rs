@@ -57,5 +57,8 @@ pub const CATALOG_ANNOTATION: &str = "roster.dev/catalog";
 pub const STORE_ID_ANNOTATION: &str = "roster.dev/store-id";
 /// Annotation on an IdentityStore: the id from the `StoreReplaced` message lets the store that answers be used from now on.
 pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
+/// Annotation on an Account: the time from the `DefinitionRemade` message, when the definition was made anew, says that the
+/// objects of that kind are all there again.
+pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";
 /// Annotation on an Account: any new value asks for a whole check now.
 pub const RECONCILE_AT_ANNOTATION: &str = "roster.dev/reconcile-at";

@@ -94,7 +94,8 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     let batch = Batch::of(&plan, &pass.mark, now);
     let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
     if world.logs() {
-        let changes = report::access_changes(&work.meanwhile.objects, &plan, &observed, &batch, &outcomes);
+        let name = |email: &Email| work.meanwhile.objects.first_membership(email);
+        let changes = report::access_changes(name, &plan, &observed, &batch, &outcomes);
         changes.for_each(|change| world.log(&change));
     }
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;

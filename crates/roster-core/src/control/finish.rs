@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::SyncReason,
     model::{AccountKey, KindName, Name, ObjectRef, Scope, counted},
-    report::{self, Notice, NoticeReason, PassEnd, PassReport, Report, Synced, Waits},
+    report::{self, Notice, NoticeReason, OnlyEnds, PassEnd, PassReport, Report, Synced, Waits},
     resolve::{self, Definitions},
     state::{AccountFacts, Record},
 };
@@ -25,6 +25,9 @@ const NAMED: usize = 5;
 impl Control {
     pub(super) fn ended(&mut self, pass: PassId, end: PassEnded, now: Now) {
         let Some(running) = self.passes.end(pass) else { return };
+        if running.is_leftover {
+            return self.leftover_ended(&running, &end, now);
+        }
         // Another pass looked at them, perhaps only as far as ends by somebody's word go.
         let taken_out = running.handle.taken_out();
         for email in &taken_out {
@@ -46,6 +49,7 @@ impl Control {
                     }
                 }
             }
+            PassEnded::LeftoverEnded(_) => Ended::Done,
             PassEnded::BrokeOff => {
                 // A defect of ours stays with the account it concerns; it is tried again, with backoff.
                 if running.reconciles {
@@ -82,6 +86,7 @@ impl Control {
             wakes,
             confirmed,
             only_ends,
+            remade,
             guarded: _,
             holds,
             replaced,
@@ -133,6 +138,14 @@ impl Control {
             Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono),
             _ => {}
         }
+        match (remade, self.is_remade(key)) {
+            _ if lane == StatusLane::Bulk => {}
+            // The Account is to say so, too.
+            (true, false) => self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono),
+            // With this object all may be there again. Very many may be applied one after the other.
+            (_, true) => self.queue.check_after(key, LOOK_DELAY, now.mono),
+            (false, false) => {}
+        }
         let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
         if let Some(store) = store {
             self.look(KindName::IdentityStore, store, LOOK_DELAY, now.mono);
@@ -141,6 +154,14 @@ impl Control {
             self.reconciled_by(running, now);
         }
         ended
+    }
+
+    /// Returns whether an account waits since the definition of a kind was made anew.
+    fn is_remade(&self, key: &AccountKey) -> bool {
+        let (namespace, name) = (key.namespace.clone(), key.name.clone());
+        let account = ObjectRef { kind: KindName::Account, namespace, name };
+        let said = self.accounts.get(key).and_then(|state| state.reports.get(&account));
+        said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == OnlyEnds::REMADE)
     }
 
     fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Ended {

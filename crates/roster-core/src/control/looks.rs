@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Access, ApiFault, CatalogTending, Control, Effect, Mono, Now, PassId, StoreLook,
+    leftovers::Leftovers,
     queue::{Lane, Trigger, WorkItem},
     statuses::StatusLane,
 };
@@ -31,6 +32,8 @@ pub(super) struct Looks {
     replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
     /// By the UID of the `IdentityStore`: what was last told of the store that answers, and its id.
     told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
+    /// What is known of accounts that no Account describes, by the `IdentityStore` that blocks people in them.
+    pub(super) leftovers: BTreeMap<Name, Leftovers>,
 }
 
 /// A look that runs.
@@ -163,6 +166,7 @@ impl Control {
         if let Ok(found) = found {
             self.note_answer(&record, found, now);
             self.end_blocked(&record, &found.blocked_with_access, now);
+            self.end_in_leftovers(&record, found, now);
         }
         if fault.is_some() || found.is_err() {
             // Also by whoever says nothing about the store: it may have to end somebody's access.

@@ -39,6 +39,7 @@ mod figures;
 mod finish;
 mod handle;
 pub mod leases;
+mod leftovers;
 mod looks;
 mod pass;
 mod queue;
@@ -176,6 +177,8 @@ struct AccountState {
     is_holding: Option<bool>,
     /// How far its deletion has come, and the UID of the Account that was being deleted.
     deletion: (Name, Deletion),
+    /// The shard in which a pass over it began last.
+    shard: Option<u16>,
     /// Counts what has vanished in it.
     vanished: u64,
     /// The count up to which a fresh read found that what is left stays; absent before the first one, since nobody knows
@@ -262,6 +265,7 @@ impl Control {
             self.hurry(now, effects);
             self.start_looks(now, effects);
             self.start_passes(now, effects);
+            self.make_room();
             self.tick(now, effects);
         }
         let index = &self.index;
@@ -322,16 +326,19 @@ impl Control {
                 let store = self.changed_store(&object);
                 // What a list names first of all need not have changed.
                 let origin = (!self.index.is_first_listed(&object)).then(|| self.origin(&object));
-                let deleting = object.is_deleting();
-                let takes_away = object.takes_away(now.wall) || self.withdraws_approval(&object);
+                let replaced = object.meta().is_some_and(|meta| self.is_replaced(&object.reference(), &meta.uid));
+                let takes_away =
+                    object.takes_away(now.wall) || self.withdraws_approval(&object) || self.is_shortened(&object);
+                let takes_away = takes_away || replaced && matches!(object, Object::Member(_) | Object::Invitation(_));
                 let lane = if takes_away { Lane::Revocations } else { Lane::Changes };
+                let vanished = replaced || object.is_deleting();
                 let statuses = &self.statuses;
                 let impacts = self.index.apply(object, |object| statuses.being_sent(object));
                 if let Some(store) = store {
                     self.believe(&store);
                     self.await_passes(&store, generation, &impacts);
                 }
-                if deleting {
+                if vanished {
                     self.vanished(&impacts);
                 }
                 self.touch(impacts, Trigger { lane, origin: origin.as_ref() }, now);
@@ -357,19 +364,31 @@ impl Control {
         before.is_some_and(|before| before.facts.withdraws_approval(&record.facts))
     }
 
+    /// Returns whether a Membership, as it comes now, begins later than it did or is over earlier.
+    fn is_shortened(&self, object: &Object) -> bool {
+        let Object::Member(record) = object else { return false };
+        let before = self.index.member(&record.namespace, &record.name);
+        before.is_some_and(|before| !before.facts.window().is_within(&record.facts.window()))
+    }
+
+    /// Returns whether another object stood under this name: it is gone, though nobody saw it go.
+    fn is_replaced(&self, object: &ObjectRef, by: &str) -> bool {
+        self.index.meta(object).is_some_and(|before| *before.uid != *by)
+    }
+
     /// Takes in an object that cannot be read: it counts as it did, and says so.
     fn could_not_read(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
         let generation = unreadable.meta.generation;
         let origin = Origin::new(object.kind.as_str(), object.name.clone(), generation);
-        let deleting = unreadable.meta.deleting;
+        let vanished = unreadable.meta.deleting || self.is_replaced(&object, &unreadable.meta.uid);
         let known = self.index.unreadable(&object).map(|before| (before.meta.uid.clone(), before.meta.generation));
         let is_news = known != Some((unreadable.meta.uid.clone(), generation));
         let impacts = self.index.note_unreadable(unreadable.clone());
-        if deleting {
+        if vanished {
             self.vanished(&impacts);
         }
-        let lane = if deleting { Lane::Revocations } else { Lane::Changes };
+        let lane = if vanished { Lane::Revocations } else { Lane::Changes };
         self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
         if is_news {
             self.say_unreadable(unreadable, now);

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::{ApiFault, Handle, Mono, Triggers};
 use crate::{
     contract::{Claim, StoreError},
+    evaluate::Revocation,
     model::{AccountKey, Email, Name, ObjectRef, Scope, Seed, SeededState},
     plan::{Guarded, Holding, Mark},
     report::{OnlyEnds, PassReport},
@@ -95,6 +96,8 @@ pub enum PassWork {
     Delete(Box<Delete>),
     /// Set the finalizers that are missing, in this order; where that fails, make ends by somebody's word, which need none.
     SetFinalizers(Vec<(ObjectRef, Name)>, Box<Reconcile>),
+    /// End the access of these people in an account that no Account describes any more.
+    Leftover(Vec<(Email, Revocation)>),
 }
 
 /// Input of a pass that deletes.
@@ -142,6 +145,8 @@ pub enum PassEnded {
     Deleted(Deleted),
     /// It set finalizers, or could not; with what was done instead.
     FinalizersSet(Result<(), (ApiFault, Option<Box<PassReport>>)>),
+    /// It ended access in an account that no Account describes, where there was any to end.
+    LeftoverEnded(Result<bool, StoreError>),
     /// It broke off: by a defect of ours, or because it was abandoned.
     BrokeOff,
 }
@@ -166,10 +171,15 @@ pub(super) struct Running {
     /// UID of the Account.
     pub(super) uid: Name,
     pub(super) store: Name,
+    /// The shard by whose right it writes. Of the account's own store may be known meanwhile that it is gone, and then the
+    /// account is in another one.
+    pub(super) shard: u16,
     pub(super) scope: Scope,
     pub(super) handle: Handle,
     /// Whether it runs beside another one over the same account.
     pub(super) is_beside: bool,
+    /// Whether it is over an account that no Account describes.
+    pub(super) is_leftover: bool,
     /// The Account, where it is being deleted.
     pub(super) deleting: Option<Arc<Record<AccountFacts>>>,
     /// Whether it reconciles.

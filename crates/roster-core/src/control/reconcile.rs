@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Handle, Pass, PassEnded, PassWork, Reconcile, Staying, World, causes, deletion, slices};
+use super::{Handle, Pass, PassEnded, PassWork, Reconcile, Staying, World, causes, deletion, leftovers, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{Context, Evaluation, Judged, Prepared, ends, ends_and_removals, evaluate, judge, judge_with, prepare},
@@ -28,6 +28,7 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     match &pass.work {
         PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
         PassWork::Delete(work) => PassEnded::Deleted(deletion::delete(pass, work, world).await),
+        PassWork::Leftover(revocations) => PassEnded::LeftoverEnded(leftovers::end(pass, revocations, world).await),
         PassWork::SetFinalizers(missing, work) => {
             let mut result = Ok(());
             for (object, uid) in missing {
@@ -77,9 +78,14 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let plan = if waits { only_ends(&judged) } else { plan };
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
     let confirmed = matches!(stays, Some(Ok(Staying::All)));
+    let mut waiting = BTreeSet::new();
     let (plan, why, fault) = match stays {
         None | Some(Ok(Staying::All)) => (plan, work.only_ends.clone(), None),
         Some(Ok(Staying::AllButAccount)) if deletion_waits => (plan, work.only_ends.clone(), None),
+        Some(Ok(Staying::Remade(remade))) => {
+            waiting = plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect();
+            (only_ends(&judged), Some(work.only_ends.clone().unwrap_or(OnlyEnds::Remade(remade))), None)
+        }
         // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
         Some(Ok(_)) => {
             let why = work.only_ends.clone().unwrap_or(OnlyEnds::Terminating);
@@ -113,7 +119,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         ))),
         (applied, _) => applied.map(|applied| {
             let interrupted = applied.interrupted || waits;
-            Some(AppliedPlan { confirmed, interrupted, ..applied })
+            Some(AppliedPlan { confirmed, interrupted, waiting, ..applied })
         }),
     };
     let mut report = report::report(&work.objects, &judged, &result);
@@ -227,7 +233,8 @@ async fn apply<W: World>(
                 pass.handle.settle_removals();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
                 if world.logs() {
-                    let made = report::access_changes(objects, &plan, observed, &batch, &made);
+                    let name = |email: &Email| objects.first_membership(email);
+                    let made = report::access_changes(name, &plan, observed, &batch, &made);
                     made.for_each(|change| world.log(&change));
                 }
                 outcomes.extend(made);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Control, Effect, Mono, Now, ShareEvent,
+    AccountState, Control, Effect, Mono, Now, ShareEvent,
     queue::{Trigger, WorkItem},
     shards::HANDOVER,
     watches::{ListState, Lists},
@@ -149,6 +149,12 @@ impl Control {
     }
 
     fn look_at_accounts(&mut self, shard: u16, now: Now) {
+        // Also in accounts that no Account describes any more.
+        let blocking = self.index.stores.iter().filter(|(_, store)| !store.facts.blocked.is_empty());
+        let blocking: Vec<Name> = blocking.map(|(name, _)| name.clone()).collect();
+        for name in blocking {
+            self.look(KindName::IdentityStore, name, Duration::ZERO, now.mono);
+        }
         let keys: Vec<AccountKey> =
             self.index.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
         for key in &keys {
@@ -200,12 +206,9 @@ impl Control {
     pub(super) fn hand_over(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for (shard, since) in self.shards.leaving() {
             let is_late = now.mono.since(since) > HANDOVER;
-            let runs: Vec<_> = self
-                .passes
-                .iter()
-                .filter(|(_, running)| self.shard_of(&running.key) == shard)
-                .map(|(id, _)| id)
-                .collect();
+            let runs = self.passes.iter().filter(|(_, running)| running.shard == shard);
+            // The rest is for whoever takes the shard.
+            let runs: Vec<_> = runs.inspect(|(_, running)| running.handle.end_early()).map(|(id, _)| id).collect();
             let looks: Vec<_> = self.looks.ids().filter(|_| shard == 0).collect();
             if is_late {
                 effects.extend(runs.iter().chain(&looks).map(|id| Effect::Abandon(*id)));
@@ -217,8 +220,9 @@ impl Control {
             if (sends || !runs.is_empty() || !looks.is_empty()) && !is_late {
                 continue;
             }
-            let gone: Vec<AccountKey> =
-                self.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
+            let is_of =
+                |(key, state): &(&AccountKey, &AccountState)| state.shard == Some(shard) || self.shard_of(key) == shard;
+            let gone: Vec<AccountKey> = self.accounts.iter().filter(is_of).map(|(key, _)| key.clone()).collect();
             for key in &gone {
                 self.accounts.remove(key);
                 self.blocks.forget(key);

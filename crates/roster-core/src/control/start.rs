@@ -145,6 +145,21 @@ impl Control {
         }
     }
 
+    /// Has a long pass end early where so many run in a store that single people of whom something is taken away wait for
+    /// room in it.
+    pub(super) fn make_room(&self) {
+        for store in self.queue.stores_kept_waiting() {
+            let long =
+                |running: &&Running| running.store == *store && running.reconciles && running.scope == Scope::Account;
+            let passes = || self.passes.iter().map(|(_, running)| running).filter(long);
+            if !passes().any(|running| running.handle.ends_early())
+                && let Some(first) = passes().next()
+            {
+                first.handle.end_early();
+            }
+        }
+    }
+
     /// Returns whether another pass may run beside this one.
     fn may_run_beside(&self, running: &Running, now: Now) -> bool {
         let account = self.index.accounts.get(&running.key).and_then(|entry| entry.object.as_ref());
@@ -186,18 +201,22 @@ impl Control {
             _ => Scope::Account,
         };
         let handle = Handle::default();
+        let state = self.accounts.entry(key.clone()).or_default();
+        state.shard = Some(permit.shard);
         let running = Running {
             key: key.clone(),
             store: store.clone(),
+            shard: permit.shard,
             scope,
             handle: handle.clone(),
             is_beside: beside.is_some(),
+            is_leftover: false,
             uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
             // From now on what vanishes is counted.
-            vanished: self.accounts.entry(key.clone()).or_default().vanished,
+            vanished: state.vanished,
             store_generation: match &work {
                 PassWork::Reconcile(_) => store_facts.as_ref().map(|store| store.generation),
                 _ => None,

@@ -10,6 +10,7 @@ use crate::{
     model::{AccountKey, KindName, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
+    state::Remade,
 };
 
 /// Result of a fresh read of an Account, its namespace and the definitions of our kinds.
@@ -19,19 +20,24 @@ pub enum Staying {
     All,
     /// The Account is being deleted, and the others stay: each Membership can be taken at its word.
     AllButAccount,
+    /// Definitions were made anew after the Account, so objects of their kinds may be missing: those that are there say nothing,
+    /// until somebody says that they are all.
+    Remade(Remade),
     /// The Account is gone or another one, or its namespace or a definition is being deleted or gone: the objects that are
     /// left say nothing.
     NotAll,
 }
 
 impl Staying {
-    /// Puts together what a fresh read found: the Account, and whether its namespace and the definitions stay.
+    /// Puts together what a fresh read found: the Account, whether its namespace and the definitions stay, and the definition
+    /// that was made anew after the Account.
     #[must_use]
-    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool) -> Self {
-        match (is_there && others_stay, is_deleting) {
-            (true, false) => Self::All,
-            (true, true) => Self::AllButAccount,
-            (false, _) => Self::NotAll,
+    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, remade: Option<Remade>) -> Self {
+        match (is_there && others_stay, remade, is_deleting) {
+            (false, ..) => Self::NotAll,
+            (true, Some(remade), _) => Self::Remade(remade),
+            (true, None, false) => Self::All,
+            (true, None, true) => Self::AllButAccount,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RestrictionChoice},
-    state::AccountAnnotations,
+    state::{AccountAnnotations, KnownStore},
 };
 
 fn read<T: DeserializeOwned>(value: &Value) -> T {
@@ -28,7 +28,15 @@ fn loosens(compare: impl Fn(&Value, &Value) -> Limits, from: &Value, to: &Value,
 }
 
 fn store(from: &Value, to: &Value) -> Limits {
-    of_store(&read::<IdentityStoreSpec>(from), &read::<IdentityStoreSpec>(to))
+    let known = |spec: &Value| KnownStore::read(|key| spec[key].as_str());
+    let (knows, knows_to) = (known(from), known(to));
+    let spec = |spec: &Value| {
+        let mut spec = spec.clone();
+        spec.as_object_mut().unwrap().retain(|key, _| !key.starts_with("roster.dev/"));
+        read::<IdentityStoreSpec>(&spec)
+    };
+    let (from, to) = (spec(from), spec(to));
+    of_store(StoreRevision { spec: &from, known: &knows }, StoreRevision { spec: &to, known: &knows_to })
 }
 
 fn catalog(from: &Value, to: &Value) -> Limits {
@@ -54,6 +62,16 @@ fn account(from: &Value, to: &Value) -> Limits {
     let annotations = AccountAnnotations::default();
     let revision = |spec| AccountRevision { spec, annotations: &annotations, store: &store };
     of_account(revision(&from), revision(&to), false)
+}
+
+#[test]
+fn which_store_may_stand_in_the_place_of_another_one() {
+    for key in ["roster.dev/approve-store", "roster.dev/store-id"] {
+        let (without, with) = (json!({}), json!({ key: "f00d" }));
+        let field = format!("metadata.annotations[{key}]");
+        assert_eq!(said(&store(&without, &with)), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
+        assert_eq!(said(&store(&with, &without)), [(Direction::Changed, format!("{field}: f00d → {ABSENT}"))]);
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use account::{AccountRevision, of_account};
 pub use catalog::{CatalogRevision, of_catalog};
-pub use store::of_store;
+pub use store::{StoreRevision, of_store};
 pub use user::{RestrictionsRevision, of_user};
 
 /// Direction in which a limit changes. Loosened ones come first in every order.

@@ -7,9 +7,13 @@ use super::{
     comparison::{Meaning, Reach, number, set, word},
 };
 use crate::{
-    api::{AccountDefaults, Adoption, AllowedNamespaces, DriftPolicy, Enforcement, IdentityStoreSpec, NamespacesFrom},
-    model::Email,
+    api::{
+        APPROVE_STORE_ANNOTATION, AccountDefaults, Adoption, AllowedNamespaces, DriftPolicy, Enforcement,
+        IdentityStoreSpec, NamespacesFrom, STORE_ID_ANNOTATION,
+    },
+    model::{Email, Name},
     resolve::{duration, leniency},
+    state::KnownStore,
 };
 
 pub(super) const DRIFT: Meaning = Meaning {
@@ -31,10 +35,24 @@ pub(super) const ENFORCEMENT: Meaning = Meaning {
     stricter: "changes by people without the authority are refused, or at least warned of",
 };
 
+/// One revision of an IdentityStore.
+#[derive(Clone, Copy)]
+pub struct StoreRevision<'a> {
+    /// The store.
+    pub spec: &'a IdentityStoreSpec,
+    /// What its annotations say of the store behind it.
+    pub known: &'a KnownStore,
+}
+
 /// Compares the limits that a store sets.
 #[must_use]
-pub fn of_store(from: &IdentityStoreSpec, to: &IdentityStoreSpec) -> Limits {
+pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
     let mut limits = Limits::default();
+    let (known, known_to) = (from.known, to.known);
+    let approves = "the store of this id is used, also in the place of the one that was used so far";
+    annotation(&mut limits, APPROVE_STORE_ANNOTATION, (&known.approved, &known_to.approved), approves);
+    annotation(&mut limits, STORE_ID_ANNOTATION, (&known.id, &known_to.id), approves);
+    let (from, to) = (from.spec, to.spec);
     let uses = Meaning {
         looser: "accounts of more namespaces may use the store",
         stricter: "accounts of fewer namespaces may use the store",
@@ -56,6 +74,20 @@ pub fn of_store(from: &IdentityStoreSpec, to: &IdentityStoreSpec) -> Limits {
     defaults(&mut limits, &from.account_defaults, &to.account_defaults);
     portal_clients(&mut limits, from, to);
     limits
+}
+
+/// Compares an annotation that lets a store be used.
+fn annotation(limits: &mut Limits, name: &str, (from, to): (&Option<Name>, &Option<Name>), meaning: &'static str) {
+    let field = format!("metadata.annotations[{name}]");
+    limits.compare(&field);
+    if from != to {
+        let said = |id: &Option<Name>| id.as_ref().map_or(ABSENT, Name::as_str).to_owned();
+        let (direction, meaning) = match to {
+            Some(_) => (Direction::Loosened, meaning),
+            None => (Direction::Changed, "what is known of the store is left to the controller"),
+        };
+        limits.add(&field, (said(from), said(to)), direction, meaning);
+    }
 }
 
 /// Compares which namespaces a store or catalog is for.

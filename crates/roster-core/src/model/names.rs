@@ -92,6 +92,12 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether its domain is a single word, as only networks of one's own know.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.0.split_once('@').is_some_and(|(_, domain)| !domain.contains('.'))
+    }
 }
 
 impl fmt::Debug for Email {

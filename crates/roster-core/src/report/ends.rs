@@ -8,10 +8,11 @@ use super::{
     outcome::Outcomes,
 };
 use crate::{
+    api::{self, APPROVE_DEFINITION_ANNOTATION},
     evaluate::Judged,
-    model::{KindName, Scope},
+    model::{KindName, Scope, agree},
     plan::ObjectKey,
-    state::ObjectsInScope,
+    state::{ObjectsInScope, Remade},
 };
 
 /// Why only ends by somebody's word are made in an account.
@@ -19,6 +20,8 @@ use crate::{
 pub enum OnlyEnds {
     /// The Account, its namespace or a definition is being deleted: the objects that are left say nothing.
     Terminating,
+    /// This definition was made anew after the Account, so objects of its kind may be missing.
+    Remade(Remade),
     /// The Account is being deleted, and waits for the accounts that it manages.
     ManagedAccounts,
     /// The Account is being deleted, and the removal guard holds that back.
@@ -34,11 +37,15 @@ pub enum OnlyEnds {
 }
 
 impl OnlyEnds {
+    /// Reason where the definition of a kind was made anew.
+    pub(crate) const REMADE: &'static str = "DefinitionRemade";
+
     /// Returns the reason of `Ready=False`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Terminating => "Terminating",
+            Self::Remade(_) => Self::REMADE,
             Self::ManagedAccounts => "ManagedAccountsExist",
             Self::DeletionHeld => "RemovalGuarded",
             Self::Unknown(_) | Self::Listing(_) => "DefinitionsMissing",
@@ -54,6 +61,16 @@ impl OnlyEnds {
             Self::Terminating => "the Account, its namespace or a definition is being deleted: only suspensions, \
                  expiries and blocks are made, and the deletion policy decides about the rest"
                 .to_owned(),
+            Self::Remade(Remade { kinds, at }) => {
+                let names: Vec<&str> = kinds.iter().flatten().filter_map(|kind| api::crd_name(kind.as_str())).collect();
+                format!(
+                    "{} {} made anew after this Account, and the objects went with what was there before: only suspensions, \
+                     expiries and blocks are made until they are applied again and somebody says so on the Account: \
+                     {APPROVE_DEFINITION_ANNOTATION}={at}",
+                    names.join(" and "),
+                    agree(&names.len(), "was", "were")
+                )
+            }
             Self::ManagedAccounts => "the deletion waits for managed accounts".to_owned(),
             Self::DeletionHeld => {
                 "the Account is being deleted, and the removal guard holds that back: only suspensions, expiries, blocks \
@@ -79,7 +96,11 @@ impl OnlyEnds {
     }
 
     fn waits(&self) -> Waits {
-        Waits { reason: self.reason(), message: self.message(), stalled: matches!(self, Self::Unreadable(_)) }
+        Waits {
+            reason: self.reason(),
+            message: self.message(),
+            stalled: matches!(self, Self::Unreadable(_) | Self::Remade(_)),
+        }
     }
 }
 
@@ -99,7 +120,9 @@ pub(super) fn report(
                 PassEnd::Retry { why: why.message(), revokes: false, members: None, by_store: false }
             }
             // When it is mended, that brings a pass about.
-            OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) => PassEnd::Done,
+            OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) | OnlyEnds::Remade(_) => {
+                PassEnd::Done
+            }
             OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) | OnlyEnds::Unprotected => PassEnd::Waits,
         };
     }
@@ -114,7 +137,7 @@ pub(super) fn report(
         for (record, view) in std::iter::zip(memberships, &member.views) {
             let report = if has_changed {
                 outcomes.member(record, view, member, &object, definitions, &mut turns)
-            } else if whole || is_brief {
+            } else if is_brief || whole && !done.waiting.contains(email) {
                 continue;
             } else {
                 Report {

@@ -6,7 +6,6 @@ use crate::{
     model::{Email, Layout, Name},
     plan::{Content, ObjectKey, Observed, Plan},
     resolve::MemberContent,
-    state::ObjectsInScope,
 };
 
 /// Fields and sections that one line names.
@@ -30,9 +29,10 @@ pub struct AccessChange {
     pub origin: Option<String>,
 }
 
-/// Returns the changes of access among those of a plan that were made.
+/// Returns the changes of access among those of a plan that were made. `membership` names that of an address, if there is
+/// one.
 pub(crate) fn access_changes<'a>(
-    pass: &'a ObjectsInScope,
+    membership: impl Fn(&Email) -> Option<Name> + 'a,
     plan: &'a Plan,
     observed: &'a Observed,
     batch: &'a Batch<'a>,
@@ -64,7 +64,7 @@ pub(crate) fn access_changes<'a>(
             (None, Some(before)) => ("removed", content(before, &observed.layout)),
             _ => return None,
         };
-        let membership = pass.memberships_of(email).first().map(|record| record.name.clone());
+        let membership = membership(email);
         let origin = change.origin.as_ref().map(ToString::to_string);
         let cause = change.cause.as_str();
         // What only its mark or its fingerprint says anew changes nobody's access.

@@ -42,6 +42,8 @@ pub struct AppliedPlan {
     pub confirmed: bool,
     /// Whether the rest is for another pass: the plan has only what was applied.
     pub interrupted: bool,
+    /// People whose changes wait, where only ends were made.
+    pub waiting: BTreeSet<Email>,
 }
 
 /// Outcome of a pass over one account.
@@ -66,6 +68,8 @@ pub struct PassReport {
     pub confirmed: bool,
     /// Whether only ends by somebody's word were made.
     pub only_ends: bool,
+    /// Whether that is since a definition was made anew.
+    pub remade: bool,
     /// Removals that the guard holds back, as far as the pass went.
     pub guarded: Option<Guarded>,
     /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
@@ -149,6 +153,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         wakes: judged.wakes.clone(),
         confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
         only_ends: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(_), .. }))),
+        remade: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(OnlyEnds::Remade(_)), .. }))),
         guarded: None,
         holds: None,
         replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),

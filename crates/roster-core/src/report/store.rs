@@ -73,7 +73,8 @@ pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
 /// Returns what to tell of a store that is used from now on.
 #[must_use]
 pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
-    let id = record.facts.known.to_remember(found.id.as_ref())?;
+    let answer = record.facts.known.judge(found.id.as_ref());
+    let id = found.id.as_ref().filter(|_| matches!(answer, StoreAnswer::First | StoreAnswer::Approved))?;
     let content = match (found.accounts, found.members) {
         (0, 0) => "it is empty".to_owned(),
         (accounts, members) => format!("it holds {} and {}", counted(accounts, "account"), counted(members, "member")),

@@ -50,22 +50,31 @@ fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&La
         ManagedFrom::All => true,
         ManagedFrom::Selector => picks(allowed.selector.as_ref(), labels),
     };
+    admits_namespace && admits_as_account(parent, child)
+}
+
+/// Whether a parent admits an account, whatever namespace it is in.
+fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
+    let Some(managed) = &parent.spec.managed_accounts else { return false };
     let catalog = &child.spec.catalog_ref.name;
     let admits_catalog = if managed.catalogs.is_empty() {
         *catalog == parent.spec.catalog_ref.name
     } else {
         managed.catalogs.contains(catalog)
     };
-    parent.spec.partner && parent.spec.parent_ref.is_none() && admits_namespace && admits_catalog
+    parent.spec.partner && parent.spec.parent_ref.is_none() && admits_catalog
 }
 
 /// Returns the accounts that name this one as their parent and are admitted by it: a stranger can keep nobody from going.
+/// One whose namespace is not known yet counts, since it may be.
 #[must_use]
 pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
     let Some(parent) = index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return Vec::new() };
     let children = index.children_of(key);
-    let admitted =
-        children.filter(|(_, child, labels)| labels.is_some() && parent_admits(&parent.facts, child, *labels));
+    let admitted = children.filter(|(_, child, labels)| match labels {
+        Some(_) => parent_admits(&parent.facts, child, *labels),
+        None => admits_as_account(&parent.facts, child),
+    });
     admitted.map(|(child, _, _)| child.clone()).collect()
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, Origin, RoleContent,
-    admission, role,
+    admission, member::local, role,
 };
 use crate::{
     api::{AccountType, ChangeFromDefault, MemberGroups, OwnerChange},
@@ -174,7 +174,10 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     let shared = (!findings.findings().is_valid()).then(|| Arc::new(findings.findings().clone()));
 
     let owner = account.spec.owner.as_ref().and_then(|owner| match Email::parse(&owner.email) {
-        Ok(email) => Some(email),
+        Ok(email) => {
+            findings.add_all("spec.owner.email", local(Some(&email)));
+            Some(email)
+        }
         Err(error) => {
             findings.add("spec.owner.email", FindingKind::AddressInvalid(Box::new(error)));
             None

@@ -1,6 +1,9 @@
 //! Findings of an Invitation; it becomes a Membership only once it is accepted.
 
-use super::{Definitions, Outlook, member::Choices};
+use super::{
+    Definitions, Outlook,
+    member::{Choices, local},
+};
 use crate::{
     model::{FindingKind, Findings, KindName, Name},
     state::{InvitationFacts, MemberFacts},
@@ -20,7 +23,7 @@ impl Definitions {
             Ok(email) if self.is_owner(email) => {
                 findings.add("spec.email", FindingKind::OwnerIsInvited(email.clone()));
             }
-            Ok(_) => {}
+            Ok(email) => findings.add_all("spec.email", local(Some(email))),
         }
         let Outlook::Whole(whole) = &self.outlook else { return findings.finish() };
         if let Some(feature) = &whole.facts.spec.invitations.requires_plan_feature

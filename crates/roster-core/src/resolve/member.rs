@@ -100,6 +100,11 @@ impl MemberFacts {
     }
 }
 
+/// Advises on an address that may have lost its end.
+pub(super) fn local(address: Option<&Email>) -> Option<FindingKind> {
+    address.filter(|email| email.is_local()).cloned().map(FindingKind::AddressLocal)
+}
+
 impl Definitions {
     /// Resolves all memberships of one address. `accepted` says whether an invitation lives and was accepted.
     pub(crate) fn member(
@@ -261,9 +266,7 @@ impl Definitions {
             ranks.clear();
             at_most = true;
         }
-        if let Some(kind) = duplicate {
-            findings.add(ADDRESS, kind);
-        }
+        findings.add_all(ADDRESS, duplicate.into_iter().chain(local(facts.email.as_ref().ok())));
         let mut view = MemberView { findings: findings.finish(), ..MemberView::default() };
         if parts.equal_to_owner.is_none() {
             view.restrictions = parts.restrictions.iter().map(|(name, _)| (*name).clone()).collect();

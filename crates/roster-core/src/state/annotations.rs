@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Annotations;
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION,
-        ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL,
+        APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION,
+        RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL,
     },
     model::KindName,
 };
@@ -16,7 +16,9 @@ use crate::{
 #[must_use]
 pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<Box<Annotations>> {
     let known: &[&str] = match kind {
-        KindName::Account => &[PAUSED_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, RECONCILE_AT_ANNOTATION],
+        KindName::Account => {
+            &[PAUSED_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_DEFINITION_ANNOTATION, RECONCILE_AT_ANNOTATION]
+        }
         KindName::PermissionCatalog => &[ROLLOUT_ANNOTATION],
         KindName::IdentityStore => &[STORE_ID_ANNOTATION, APPROVE_STORE_ANNOTATION],
         KindName::Namespace

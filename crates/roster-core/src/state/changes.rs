@@ -16,7 +16,7 @@ impl Index {
     /// status that we wrote ourselves (`written` is the digest last sent for it).
     pub fn apply(&mut self, object: Object, written: impl Fn(&ObjectRef) -> Option<u64>) -> Vec<Impact> {
         let mut impacts = Vec::new();
-        let reference = reference_of(&object);
+        let reference = object.reference();
         if self.is_stale(&reference, &object) {
             return impacts;
         }
@@ -117,7 +117,7 @@ impl Index {
     /// Returns whether a list is naming an object that was not known before.
     #[must_use]
     pub fn is_first_listed(&self, object: &Object) -> bool {
-        let reference = reference_of(object);
+        let reference = object.reference();
         self.listing.contains_key(&reference.kind) && self.meta(&reference).is_none()
     }
 
@@ -188,6 +188,7 @@ impl Index {
     ) {
         let name = record.name.clone();
         let before = self.stores.get(&name).cloned();
+        let record = keep_id(before.as_deref(), record);
         let is_news = news(before.as_deref(), &record, reference, written, impacts);
         let only_id = before.as_ref().is_some_and(|before| only_learns_its_id(before, &record));
         let facts = record.facts.clone();
@@ -202,7 +203,7 @@ impl Index {
         let only_blocked = before.as_ref().is_some_and(|before| {
             let blocked =
                 |facts: &StoreFacts| crate::api::IdentityStoreSpec { blocked: Vec::new(), ..facts.spec.clone() };
-            let same_store = before.facts.known == facts.known;
+            let same_store = before.facts.known.is_same(&facts.known);
             same_store && blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
         // One person is cut off, or let in again, everywhere at once: only their places are looked at.
@@ -425,12 +426,23 @@ fn touch(account: &AccountKey, email: Option<&Email>, impacts: &mut Vec<Impact>)
     });
 }
 
-/// Returns whether a store's id was written down at its first use, and nothing else changed: nobody's definitions change
-/// by it. Whether a pass may begin can hang on the finalizer, which is in the metadata.
+/// Returns the record of a store with the id that the object had before, where it has lost it.
+fn keep_id(before: Option<&Record<StoreFacts>>, now: Record<StoreFacts>) -> Record<StoreFacts> {
+    let Some(before) = before.filter(|before| before.meta.uid == now.meta.uid) else { return now };
+    let known = now.facts.known.keeping(&before.facts.known);
+    if known == now.facts.known {
+        return now;
+    }
+    let facts = Arc::new((*now.facts).clone().knowing(known));
+    Record { facts, ..now }
+}
+
+/// Returns whether a store's id was written down at its first use, or was lost or written again, and nothing else changed:
+/// nobody's definitions change by it. Whether a pass may begin can hang on the finalizer, which is in the metadata.
 fn only_learns_its_id(before: &Record<StoreFacts>, now: &Record<StoreFacts>) -> bool {
-    let known = &now.facts.known;
-    before.facts.known == KnownStore::default()
-        && known.id.is_some()
+    let (known, knew) = (&now.facts.known, &before.facts.known);
+    let learns = *knew == KnownStore::default() && known.id.is_some();
+    (learns || known.is_same(knew) && known.is_lost != knew.is_lost)
         && !now.meta.differs(&Meta { annotations: now.meta.annotations.clone(), ..before.meta.clone() })
         && StoreFacts { known: known.clone(), ..(*before.facts).clone() } == *now.facts
 }
@@ -453,20 +465,4 @@ fn news<F>(
         impacts.push(Impact::Status(reference.clone()));
     }
     false
-}
-
-fn reference_of(object: &Object) -> ObjectRef {
-    match object {
-        Object::Namespace(record) => {
-            ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: record.name.clone() }
-        }
-        Object::Catalog(record) => record.reference(KindName::PermissionCatalog),
-        Object::Store(record) => record.reference(KindName::IdentityStore),
-        Object::Account(record) => record.reference(KindName::Account),
-        Object::Role(record) => record.reference(KindName::Role),
-        Object::Group(record) => record.reference(KindName::UserGroup),
-        Object::Member(record) => record.reference(KindName::Membership),
-        Object::Invitation(record) => record.reference(KindName::Invitation),
-        Object::CatalogRecord(record) => record.reference(KindName::CatalogRecord),
-    }
 }

@@ -142,6 +142,12 @@ impl ObjectsInScope {
         place.and_then(|place| self.members.get(place)).map_or(&[], |(_, records)| records.as_slice())
     }
 
+    /// Returns the name of the first Membership of an address.
+    #[must_use]
+    pub fn first_membership(&self, email: &Email) -> Option<Name> {
+        self.memberships_of(email).first().map(|record| record.name.clone())
+    }
+
     /// Returns the memberships, as they are judged.
     #[must_use]
     pub fn members(&self) -> Members<'_> {

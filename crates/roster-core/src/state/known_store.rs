@@ -12,6 +12,9 @@ pub struct KnownStore {
     pub id: Option<Name>,
     /// Id of the store that somebody has approved in its place.
     pub approved: Option<Name>,
+    /// Whether the annotation with the id went from the same object: whoever replaces it whole forgets it easily, and does
+    /// not mean that another store is to be used.
+    pub is_lost: bool,
 }
 
 /// Judgement of the store that answers.
@@ -31,7 +34,22 @@ impl KnownStore {
     /// Reads it from the annotations of an IdentityStore, looked up by key.
     pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
         let id = |key: &str| annotation(key).filter(|id| !id.is_empty() && id.len() <= MAX_LABEL).map(Name::new);
-        Self { id: id(STORE_ID_ANNOTATION), approved: id(APPROVE_STORE_ANNOTATION) }
+        Self { id: id(STORE_ID_ANNOTATION), approved: id(APPROVE_STORE_ANNOTATION), is_lost: false }
+    }
+
+    /// Returns the same with the id that the object had `before`, where it has none any more.
+    #[must_use]
+    pub(super) fn keeping(&self, before: &Self) -> Self {
+        match (&self.id, &before.id) {
+            (None, Some(id)) => Self { id: Some(id.clone()), is_lost: true, ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
+    /// Returns whether both mean the same, wherever it is written.
+    #[must_use]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.approved == other.approved
     }
 
     /// Judges the store that answers by its id.
@@ -45,11 +63,13 @@ impl KnownStore {
         }
     }
 
-    /// Returns the id that is to be remembered from now on, where it is not the one that is known.
+    /// Returns the id that is to be remembered from now on, where the annotation does not say it.
     #[must_use]
-    pub fn to_remember<'a>(&self, answers: Option<&'a Name>) -> Option<&'a Name> {
-        let remembers = matches!(self.judge(answers), StoreAnswer::First | StoreAnswer::Approved);
-        answers.filter(|_| remembers)
+    pub fn to_remember<'a>(&'a self, answers: Option<&'a Name>) -> Option<&'a Name> {
+        match self.judge(answers) {
+            StoreAnswer::First | StoreAnswer::Approved => answers,
+            StoreAnswer::Known | StoreAnswer::Replaced => self.id.as_ref().filter(|_| self.is_lost),
+        }
     }
 }
 
@@ -72,11 +92,23 @@ mod tests {
             ("a", "", "", StoreAnswer::Replaced),
             ("a", "b", "", StoreAnswer::Replaced),
         ] {
-            let known = KnownStore { id: name(id), approved: name(approved) };
+            let known = KnownStore { id: name(id), approved: name(approved), is_lost: false };
             let answers = name(answers);
             assert_eq!(known.judge(answers.as_ref()), judged, "{known:?} {answers:?}");
             let remembered = matches!(judged, StoreAnswer::First | StoreAnswer::Approved);
             assert_eq!(known.to_remember(answers.as_ref()), answers.as_ref().filter(|_| remembered));
         }
+    }
+
+    #[test]
+    fn an_id_that_an_object_no_longer_has_is_kept_and_written_again() {
+        let before = KnownStore { id: Some("a".into()), ..KnownStore::default() };
+        let kept = KnownStore { approved: Some("c".into()), ..KnownStore::default() }.keeping(&before);
+        let (a, b, c) = (Name::new("a"), Name::new("b"), Name::new("c"));
+        assert_eq!((kept.judge(Some(&a)), kept.to_remember(Some(&a))), (StoreAnswer::Known, Some(&a)));
+        assert_eq!((kept.judge(Some(&b)), kept.to_remember(Some(&b))), (StoreAnswer::Replaced, Some(&a)));
+        assert_eq!((kept.judge(Some(&c)), kept.to_remember(Some(&c))), (StoreAnswer::Approved, Some(&c)));
+        assert_eq!(kept.keeping(&before), kept);
+        assert_eq!(before.keeping(&KnownStore::default()), before);
     }
 }

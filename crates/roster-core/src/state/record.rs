@@ -165,21 +165,39 @@ impl Object {
         })
     }
 
+    /// Its reference.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        match self {
+            Self::Namespace(record) => {
+                ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: record.name.clone() }
+            }
+            Self::Catalog(record) => record.reference(KindName::PermissionCatalog),
+            Self::Store(record) => record.reference(KindName::IdentityStore),
+            Self::Account(record) => record.reference(KindName::Account),
+            Self::Role(record) => record.reference(KindName::Role),
+            Self::Group(record) => record.reference(KindName::UserGroup),
+            Self::Member(record) => record.reference(KindName::Membership),
+            Self::Invitation(record) => record.reference(KindName::Invitation),
+            Self::CatalogRecord(record) => record.reference(KindName::CatalogRecord),
+        }
+    }
+
     /// Returns whether it is being deleted: then it counts as gone.
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.meta().is_some_and(|meta| meta.deleting)
     }
 
-    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes or
-    /// is over.
+    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes, is
+    /// over, or has not begun.
     #[must_use]
     pub fn takes_away(&self, now: Timestamp) -> bool {
         match self {
             Self::Account(record) => record.facts.spec.suspended,
             Self::Store(record) => !record.facts.blocked.is_empty(),
             Self::Member(record) => {
-                record.facts.suspended || record.meta.deleting || record.facts.window().is_over(now)
+                record.facts.suspended || record.meta.deleting || !record.facts.window().contains(now)
             }
             _ => false,
         }

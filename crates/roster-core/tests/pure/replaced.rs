@@ -26,7 +26,7 @@ fn dana(known: &str) -> Pass {
 fn know(pass: &mut Pass, id: &str, approved: &str) {
     let name = |text: &str| (!text.is_empty()).then(|| Name::new(text));
     for store in pass.world.stores.values_mut() {
-        Arc::make_mut(store).known = KnownStore { id: name(id), approved: name(approved) };
+        Arc::make_mut(store).known = KnownStore { id: name(id), approved: name(approved), is_lost: false };
     }
 }
 
@@ -124,6 +124,22 @@ fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
         wakes(store(&(version.parse::<u8>().unwrap() - 1).to_string(), &[]));
         assert!(wakes(with_finalizer(version, annotations)), "{annotations:?}");
     }
+}
+
+#[test]
+fn a_store_whose_object_has_lost_the_id_is_known_until_another_object_stands_there() {
+    let mut index = Index::new(Seed::default());
+    let mut knows = |version: &str, uid: &str, annotations: &[(&str, &str)]| {
+        let metadata = ObjectMeta { uid: Some(uid.to_owned()), ..metadata(version, annotations) };
+        index.apply(Object::store(&metadata, IdentityStoreSpec::default(), StatusDigest::default()), |_| None);
+        index.stores.get("default").and_then(|store| store.facts.known.id.clone())
+    };
+    let one = Some("one".into());
+    assert_eq!(knows("1", "uid", &[(STORE_ID_ANNOTATION, "one")]), one);
+    assert_eq!(knows("2", "uid", &[]), one);
+    assert_eq!(knows("3", "uid", &[("example.com/else", "x")]), one);
+    assert_eq!(knows("4", "uid", &[(STORE_ID_ANNOTATION, "two")]), Some("two".into()), "somebody says so");
+    assert_eq!(knows("5", "other", &[]), None);
 }
 
 fn record(annotations: &[(&str, &str)]) -> Record<StoreFacts> {

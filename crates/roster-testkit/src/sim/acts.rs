@@ -1,19 +1,26 @@
 //! Carries out actions.
 
+use std::collections::BTreeSet;
+
 use roster_core::{
     api,
     model::{KindName, Name, ObjectRef},
     plan::ObjectKey,
+    resolve::{MemberContent, Window},
 };
 
 use super::{
     action::{Act, Action, StoreFault},
+    clock::{SECOND, Time},
     cluster::Definition,
     objects::condition,
     random::Random,
     run::{Item, Sim},
 };
-use crate::memory::MemoryStore;
+use crate::memory::{Kind, MemoryStore};
+
+/// Time after which somebody has looked whether all objects are there again, once a definition was made anew.
+const CONFIRMED_AFTER: Time = 20 * SECOND;
 
 impl Sim {
     /// Carries out an action.
@@ -54,7 +61,12 @@ impl Sim {
             }
             Act::TamperRaise(store, key, email) => {
                 if let Some(store) = self.stores.get_mut(&store) {
-                    let raise = |_: &mut _, levels: &mut crate::memory::Levels| {
+                    let kind = store.kind();
+                    let raise = |content: &mut MemberContent, levels: &mut crate::memory::Levels| {
+                        if kind == Kind::Plain && levels.is_empty() {
+                            // Such a store knows of no end and of no time: who holds a level has access.
+                            (content.ended, content.window) = (None, Window::default());
+                        }
                         levels.insert(Name::const_new("users"), Name::const_new("Edit"));
                     };
                     store.tamper_with_member(&key, &email, raise);
@@ -139,10 +151,9 @@ impl Sim {
 
     /// Notes that another store stands where a store was, or will in a moment.
     fn replaced(&mut self, name: &Name) {
-        let stores = [self.stores.get(name), self.replaced.get(name)];
-        let accounts: Vec<_> =
-            stores.into_iter().flatten().flat_map(|store| store.keys().unwrap_or_default()).collect();
-        self.checker.replaced(name, &accounts, self.clock.time);
+        let others = self.stores.iter().filter(|(other, _)| *other != name);
+        let others: BTreeSet<_> = others.flat_map(|(_, store)| store.keys().unwrap_or_default()).collect();
+        self.checker.replaced(name, &others, self.clock.time);
         // A call that goes on is one to the former store.
         let passes = self.replicas.iter_mut().flat_map(|replica| replica.passes.values_mut());
         passes.filter(|running| running.pass.store == *name).for_each(|running| running.apply = None);
@@ -150,7 +161,9 @@ impl Sim {
 
     fn redefine(&mut self, id: u64, kind: KindName, definition: Definition) {
         let time = self.clock.time;
-        self.cluster.define(kind, definition);
+        if self.cluster.define(kind, definition) {
+            self.at(time + CONFIRMED_AFTER, Item::Confirm);
+        }
         match definition {
             Definition::Terminating => {
                 let of_kind = self.cluster.all().filter(|stored| stored.object.kind == kind);

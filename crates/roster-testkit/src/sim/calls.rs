@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roster_core::{
-    api::STORE_ID_ANNOTATION,
+    api::{APPROVE_STORE_ANNOTATION, STORE_ID_ANNOTATION},
     control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, Staying, StoreLook, leases::LeaseEvent},
     model::{Email, KindName},
     report::StoreFound,
@@ -57,6 +57,7 @@ impl Sim {
             Effect::Relist => self.relist(number),
             Effect::Release(shard) => {
                 if let Some(held) = self.replicas[number].held.remove(&shard) {
+                    self.checker.released(shard, held.epoch.0);
                     self.absorb_lease(number, LeaseEvent::Release(shard, held.epoch));
                     self.story.tell(time, None, || format!("replica {number} releases shard {shard}"));
                 }
@@ -195,11 +196,15 @@ impl Sim {
             fault = set.err();
         }
         let (wall, mut is_remembered) = (self.clock.wall(), false);
-        let id = self.stores.get(&look.record.name).and_then(|store| store.id().ok()).filter(|_| look.speaks);
-        if let Some(id) = look.record.facts.known.to_remember(id.as_ref()) {
+        let id = self.stores.get(&look.record.name).and_then(|store| store.id().ok());
+        let known = &look.record.facts.known;
+        if let Some(id) = known.to_remember(id.as_ref()).filter(|_| look.speaks) {
             let object = look.record.reference(KindName::IdentityStore);
             let remembered = self.troubled(|sim| {
                 sim.cluster.annotate(&object, STORE_ID_ANNOTATION, Some(id));
+                if known.approved.as_ref() == Some(id) {
+                    sim.cluster.annotate(&object, APPROVE_STORE_ANNOTATION, None);
+                }
                 Ok(())
             });
             is_remembered = remembered.is_ok();

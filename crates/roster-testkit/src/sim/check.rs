@@ -72,7 +72,9 @@ pub struct Checker {
     written: BTreeMap<(AccountKey, Email), Time>,
     /// When the pass began that last wrote somebody, and its epoch.
     writers: BTreeMap<(AccountKey, Email), (Time, i64)>,
-    lost: BTreeMap<AccountKey, Vec<Lost>>,
+    /// Shards that a replica gave back, and the epochs in which it had them.
+    released: BTreeSet<(u16, i64)>,
+    losses: BTreeMap<AccountKey, Vec<Lost>>,
     /// Approvals that were used, and when first.
     approvals: BTreeMap<(AccountKey, String), Time>,
     pub(super) tampered: BTreeSet<(AccountKey, Email)>,
@@ -83,6 +85,8 @@ pub struct Checker {
     pub(super) watched: BTreeMap<AccountKey, Watched>,
     /// When the passes over each account began, within the last second.
     begun: BTreeMap<AccountKey, VecDeque<Time>>,
+    /// How often somebody lost all access by a write.
+    pub lost: u64,
     /// Statuses written, without those that only say when an account was last checked.
     pub api_writes: u64,
 }
@@ -123,10 +127,12 @@ impl Checker {
     }
 
     /// Notes that another store stands where a store was: it knows nobody's claims, and people are in it as it holds them.
-    pub fn replaced(&mut self, store: &Name, accounts: &[AccountKey], now: Time) {
+    pub fn replaced(&mut self, store: &Name, others: &BTreeSet<AccountKey>, now: Time) {
         self.faulty(store, now);
-        // Who was removed stands in the store.
-        self.lost.retain(|account, _| !accounts.contains(account));
+        // Who was removed stands in the store, also of accounts that are gone.
+        self.losses.retain(|account, _| others.contains(account));
+        // So does how many approvals were used up: another store has used none.
+        self.approvals.retain(|(account, _), _| others.contains(account));
         self.claims.remove(store);
     }
 
@@ -163,11 +169,17 @@ impl Checker {
         }
     }
 
+    /// Notes that a replica gives a shard back that it had in this epoch.
+    pub fn released(&mut self, shard: u16, epoch: i64) {
+        self.released.insert((shard, epoch));
+    }
+
     /// Checks a write.
     pub fn wrote(&mut self, write: &Write<'_>) {
         self.now = write.time;
         self.touch(write.account);
         self.fence(write);
+        self.still_has(write);
         self.known(write);
         let pass = &write.running.pass;
         if let PassWork::Reconcile(_) | PassWork::Delete(_) = &pass.work {
@@ -188,7 +200,10 @@ impl Checker {
         }
         let everybody = write.before.keys().chain(write.after.keys());
         let changed = everybody.filter(|email| write.before.get(*email) != write.after.get(*email));
+        let has = |levels: &BTreeMap<Email, Levels>, email| levels.get(email).is_some_and(|levels| !levels.is_empty());
         let changed: Vec<_> = changed.map(|email| (write.account.clone(), email.clone())).collect();
+        let lost = changed.iter().filter(|(_, email)| has(write.before, email) && !has(write.after, email));
+        self.lost += lost.count() as u64;
         let writer = (write.running.began, write.claim.epoch.0);
         for key in changed {
             self.in_order(&key, writer);
@@ -215,6 +230,15 @@ impl Checker {
         if let Some(gained) = write.after.iter().filter(|_| write.is_unknown).find_map(gains) {
             let said = format!("{gained} in a store that is not the known one, and that nobody approved");
             self.fail("replaced", Some(write.account), said);
+        }
+    }
+
+    /// Whoever gives a shard back has ended its passes: not every store keeps out what comes later.
+    fn still_has(&mut self, write: &Write<'_>) {
+        let permit = write.running.pass.permit;
+        if self.released.contains(&(permit.shard, permit.claim.epoch.0)) {
+            let said = format!("a write by the right of shard {}, which was given back", permit.shard);
+            self.fail("released", Some(write.account), said);
         }
     }
 
@@ -284,7 +308,8 @@ impl Checker {
             .vanished
             .iter()
             .filter(|gone| {
-                gone.at >= since && !is_confirmed(gone) && !picture.known(gone.object.kind).contains(&gone.object)
+                let is_there = || !gone.replaced && picture.known(gone.object.kind).contains(&gone.object);
+                gone.at >= since && !is_confirmed(gone) && !is_there()
             })
             .collect();
         if gone.is_empty() {
@@ -344,7 +369,7 @@ impl Checker {
             let said = format!("{lost:?} lost all, and with them the last holder of role {role}");
             return self.fail("masses", Some(account), said);
         }
-        let all = self.lost.entry(account.clone()).or_default();
+        let all = self.losses.entry(account.clone()).or_default();
         let total = write.members + all.len() as u64;
         all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall, total }));
         // The store remembers when the pass was put together, somewhat before the write.

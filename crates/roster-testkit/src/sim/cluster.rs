@@ -1,14 +1,17 @@
 //! The API server: objects in versions, and a log of each kind that watches follow.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as K8sTime};
 use roster_core::{
-    api,
+    api::{self, APPROVE_DEFINITION_ANNOTATION},
     control::{ApiFault, RecordWrite, StatusWritten, Staying},
     model::{AccountKey, KindName, Name, ObjectRef},
-    state::{Meta, Object, StatusDigest},
+    state::{Meta, Object, Remade, StatusDigest},
 };
 use serde_json::Value;
 
@@ -57,6 +60,12 @@ pub enum Definition {
     Denied,
 }
 
+/// The cluster's own time: seconds by how many objects there have been, and after that so many milliseconds.
+fn instant(count: u64, after: i64) -> Timestamp {
+    let seconds = i64::try_from(count).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(seconds.saturating_mul(1_000).saturating_add(after)).unwrap_or_default()
+}
+
 /// Objects of a cluster, and the logs of their kinds.
 #[derive(Default)]
 pub struct Cluster {
@@ -65,6 +74,10 @@ pub struct Cluster {
     objects: BTreeMap<ObjectRef, Arc<Stored>>,
     logs: BTreeMap<KindName, Vec<Change>>,
     definitions: BTreeMap<KindName, Definition>,
+    /// UIDs of Accounts that went while there was no definition of IdentityStore: from no store could anything be removed.
+    pub without_store: BTreeSet<String>,
+    /// When a definition was made anew: after how many objects.
+    remade: BTreeMap<KindName, u64>,
     version: u64,
     given: u64,
     /// Kinds that got a new entry since somebody asked.
@@ -99,9 +112,30 @@ impl Cluster {
         self.definitions.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Changes the state of a kind's definition.
-    pub fn define(&mut self, kind: KindName, definition: Definition) {
-        self.definitions.insert(kind, definition);
+    /// Changes the state of a kind's definition; returns whether it was made anew.
+    pub fn define(&mut self, kind: KindName, definition: Definition) -> bool {
+        let before = self.definitions.insert(kind, definition).unwrap_or_default();
+        let was_gone = matches!(before, Definition::Terminating | Definition::Absent);
+        let is_remade = was_gone && definition == Definition::Served;
+        if is_remade {
+            self.remade.insert(kind, self.given);
+        }
+        is_remade
+    }
+
+    /// Says of every Account that its objects are all there, since definitions were made anew.
+    pub fn say_all_are_there(&mut self) {
+        let accounts: Vec<ObjectRef> =
+            self.objects.keys().filter(|object| object.kind == KindName::Account).cloned().collect();
+        let said = Remade::KINDS.into_iter().filter_map(|kind| self.made(kind)).max().map(|at| at.to_string());
+        for account in accounts {
+            self.annotate(&account, APPROVE_DEFINITION_ANNOTATION, said.as_deref());
+        }
+    }
+
+    /// Returns when a definition was made anew.
+    fn made(&self, kind: KindName) -> Option<Timestamp> {
+        self.remade.get(&kind).map(|count| instant(*count, 1))
     }
 
     /// Takes the kinds that got a new entry.
@@ -163,6 +197,7 @@ impl Cluster {
                     uid: Some(format!("uid-{}", self.given)),
                     generation: Some(1),
                     labels: spec.labels(),
+                    creation_timestamp: Some(K8sTime(instant(self.given, 0))),
                     ..ObjectMeta::default()
                 };
                 self.put(object, metadata, spec.clone(), Arc::new(Value::Null), StatusDigest::default());
@@ -219,6 +254,10 @@ impl Cluster {
 
     fn remove(&mut self, object: &ObjectRef) {
         self.version += 1;
+        if object.kind == KindName::Account && self.definition(KindName::IdentityStore) == Definition::Absent {
+            let uid = self.objects.get(object).and_then(|stored| stored.metadata.uid.clone());
+            self.without_store.extend(uid);
+        }
         if self.objects.remove(object).is_some() {
             self.append(object.kind, Change::Gone(object.clone()));
         }
@@ -232,7 +271,7 @@ impl Cluster {
             return self.remove(object);
         }
         if known.metadata.deletion_timestamp.is_none() {
-            let metadata = ObjectMeta { deletion_timestamp: Some(Time(at)), ..known.metadata.clone() };
+            let metadata = ObjectMeta { deletion_timestamp: Some(K8sTime(at)), ..known.metadata.clone() };
             self.touch(&known, metadata, known.status.clone(), known.digest.clone());
         }
     }
@@ -376,7 +415,12 @@ impl Cluster {
         let others_stay = there(KindName::Namespace, &Name::default(), &account.namespace)
             .is_some_and(|stored| !is_ending(stored))
             && kinds.all(|kind| matches!(self.definition(kind), Definition::Served | Definition::Denied));
-        Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay)
+        let remade = object.and_then(|object| {
+            let annotations = object.metadata.annotations.as_ref();
+            let said = annotations.and_then(|all| all.get(APPROVE_DEFINITION_ANNOTATION)).map(String::as_str);
+            Remade::find(|kind| self.made(kind), object.metadata.creation_timestamp.as_ref()?.0, said)
+        });
+        Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
     }
 
     /// Returns whether the definition of a kind is not there.

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub time: clock::Time,
     /// Passes that ran beside another one over the same account.
     pub beside: u64,
+    /// How often somebody lost all access by a write of ours.
+    pub lost: u64,
     /// Number that two runs share if and only if they did the same.
     pub trace: u64,
 }
@@ -75,7 +77,14 @@ pub fn simulate(seed: u64) -> Outcome {
 pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
     let mut sim = Sim::new(config, actions);
     let violation = sim.run();
-    Outcome { violation, steps: sim.steps, time: sim.clock.time, beside: sim.beside, trace: sim.trace() }
+    Outcome {
+        violation,
+        steps: sim.steps,
+        time: sim.clock.time,
+        beside: sim.beside,
+        lost: sim.checker.lost,
+        trace: sim.trace(),
+    }
 }
 
 /// Runs actions again, and returns the story of the account whose promise is broken.

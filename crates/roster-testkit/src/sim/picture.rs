@@ -235,6 +235,8 @@ pub struct Vanished {
     pub object: ObjectRef,
     /// Objects as they were with it.
     pub before: Arc<Picture>,
+    /// Whether another object stands under its name.
+    pub replaced: bool,
 }
 
 /// Follows what is delivered to one replica, in the way of the index.
@@ -267,12 +269,12 @@ impl View {
     /// Takes in an entry of a log.
     pub fn take(&mut self, change: &Change, at: u64) {
         match change {
-            Change::Put(stored) => self.put(stored),
+            Change::Put(stored) => self.put(stored, at),
             Change::Gone(object) => self.gone(object, at),
         }
     }
 
-    fn put(&mut self, stored: &Stored) {
+    fn put(&mut self, stored: &Stored, at: u64) {
         let listed = self.listing.get_mut(&stored.object.kind).map(|named| named.insert(stored.object.clone()));
         let uid = stored.metadata.uid.clone().unwrap_or_default();
         let version = stored.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -281,7 +283,12 @@ impl View {
         if listed.is_none() && known.is_some_and(|known| version < known) {
             return;
         }
-        self.versions.insert(stored.object.clone(), (uid, version));
+        let before = self.versions.insert(stored.object.clone(), (uid.clone(), version));
+        if before.is_some_and(|(before, _)| before != uid) {
+            // What stood under this name is gone, though nobody saw it go.
+            let (object, before) = (stored.object.clone(), self.picture.clone());
+            self.vanished.push(Vanished { at, object, before, replaced: true });
+        }
         if !same(&self.picture) {
             Arc::make_mut(&mut self.picture).put(stored);
         }
@@ -291,7 +298,7 @@ impl View {
         let before = self.picture.clone();
         self.versions.remove(object);
         if Arc::make_mut(&mut self.picture).remove(object) {
-            self.vanished.push(Vanished { at, object: object.clone(), before });
+            self.vanished.push(Vanished { at, object: object.clone(), before, replaced: false });
         }
     }
 }

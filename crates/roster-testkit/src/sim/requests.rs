@@ -125,6 +125,12 @@ impl Sim {
         }
     }
 
+    /// Returns whether the store behind this name is neither the known one nor one that somebody approved: then nothing is
+    /// granted in it.
+    pub(super) fn stands_unapproved(&self, name: &Name) -> bool {
+        self.stores.get(name).is_some_and(|store| self.is_unknown(name, store))
+    }
+
     /// Returns whether a store is neither the one that its IdentityStore knows nor one that somebody approved.
     fn is_unknown(&self, name: &Name, store: &MemoryStore) -> bool {
         let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };

@@ -16,7 +16,7 @@ use super::{
     objects::{Body, condition},
     picture::Picture,
     pulse::{is_ours, store_of},
-    run::Sim,
+    run::{CLUSTER, Sim},
 };
 use crate::memory::{Kind, Levels, MemoryStore};
 
@@ -46,6 +46,7 @@ impl Sim {
         }
         if all_served {
             self.statuses_rest(&picture);
+            self.leftovers_rest(&picture);
         }
         self.rollouts_rest(&picture);
         self.deletions_rest();
@@ -87,6 +88,9 @@ impl Sim {
         let access = store.account_access(account, wall);
         let observed = store.observe(account, &Scope::Account, wall).unwrap_or_default();
         if observed.account.is_some_and(|seen| !is_ours(picture, account, seen.mark.as_ref())) {
+            return;
+        }
+        if store_of(picture, account).is_some_and(|name| self.stands_unapproved(&name)) {
             return;
         }
         let foreign = observed.members.iter().filter(|(_, seen)| !is_ours(picture, account, seen.mark.as_ref()));
@@ -241,6 +245,31 @@ impl Sim {
         }
     }
 
+    /// Whoever a store blocks has no access in accounts that no Account describes any more either.
+    fn leftovers_rest(&mut self, picture: &Picture) {
+        let wall = self.clock.wall();
+        let accounts = self.cluster.all().filter(|stored| stored.object.kind == KindName::Account);
+        let described: BTreeSet<ObjectRef> = accounts.map(|stored| stored.object.clone()).collect();
+        let mut failed = None;
+        for (name, object) in &picture.world.stores {
+            let name = Name::new(name);
+            let Some(store) = self.stores.get(&name) else { continue };
+            let marks = store.marks().unwrap_or_default();
+            let left = |key: &AccountKey| {
+                let is_ours = marks.iter().any(|mark| mark.account == *key && mark.cluster == CLUSTER);
+                is_ours && !described.contains(&reference(key)) && self.keeper(key, Some(&name)).is_some()
+            };
+            let blocked = object.spec.blocked.iter().filter_map(|user| Email::parse(&user.email).ok());
+            let blocked: Vec<Email> = blocked.collect();
+            let with_access = store.with_access(&blocked, wall).unwrap_or_default();
+            failed = failed.or(with_access.into_iter().find(|(key, _)| left(key)));
+        }
+        if let Some((key, email)) = failed {
+            let said = format!("{} is blocked, and has access in an account without an Account", email.as_str());
+            self.checker.fail("leftover", Some(&key), said);
+        }
+    }
+
     /// What an Account with `deletionPolicy: Delete` had in a store went with it.
     fn deletions_rest(&mut self) {
         let mut policies: BTreeMap<String, bool> = BTreeMap::new();
@@ -256,7 +285,10 @@ impl Sim {
             policies.remove(stored.metadata.uid.as_deref().unwrap_or_default());
         }
         let marks = self.stores.values().flat_map(|store| store.marks().unwrap_or_default());
-        let left = marks.into_iter().find(|mark| policies.get(mark.uid.as_str()).copied().unwrap_or(false));
+        let left = marks.into_iter().find(|mark| {
+            policies.get(mark.uid.as_str()).copied().unwrap_or(false)
+                && !self.cluster.without_store.contains(mark.uid.as_str())
+        });
         if let Some(mark) = left {
             let said = "the Account is gone, and what it had in the store is still there".to_owned();
             self.checker.fail("deleted", Some(&mark.account), said);

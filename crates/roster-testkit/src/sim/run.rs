@@ -69,9 +69,14 @@ pub enum Item {
     LeaseReply(usize, u64, CallId, Box<LeaseReply>),
     /// An object of a namespace that is being deleted goes.
     Purge(ObjectRef),
+    /// Somebody says of every Account that its objects are all there, after a definition was made anew.
+    Confirm,
     /// The invariants that need time are looked at.
     Pulse,
 }
+
+/// Id of the cluster.
+pub const CLUSTER: &str = "here";
 
 /// A run.
 pub struct Sim {
@@ -269,6 +274,7 @@ impl Sim {
                 None => {}
             },
             Item::Purge(object) => self.purge(&object),
+            Item::Confirm => self.cluster.say_all_are_there(),
             Item::Pulse => {
                 self.pulse();
                 self.at(self.clock.time + SECOND, Item::Pulse);
@@ -306,7 +312,7 @@ impl Sim {
         let time = self.clock.time;
         let replica = &mut self.replicas[number];
         replica.control = Some(Control::new(Setup {
-            cluster: Name::const_new("here"),
+            cluster: Name::const_new(CLUSTER),
             shards,
             max_concurrent_accounts: most,
             seed: Seed([seed, mix(&[number as u64, replica.life])]),

@@ -121,6 +121,7 @@ pub fn describe(pass: &Pass) -> String {
             format!("the deletion of the account; {} managed accounts", work.children.len())
         }
         PassWork::SetFinalizers(objects, _) => format!("to set {} finalizers", objects.len()),
+        PassWork::Leftover(people) => format!("to end the access of {} people whom no object names", people.len()),
     }
 }
 
@@ -142,6 +143,8 @@ pub fn describe_end(end: &PassEnded) -> String {
         PassEnded::Deleted(Deleted::Retry(error, _)) => format!("the deletion is tried again: {error}"),
         PassEnded::FinalizersSet(Ok(())) => "finalizers set".to_owned(),
         PassEnded::FinalizersSet(Err((fault, _))) => format!("finalizers not set: {fault}"),
+        PassEnded::LeftoverEnded(Ok(changed)) => format!("their access has ended, {changed}"),
+        PassEnded::LeftoverEnded(Err(error)) => format!("their access has not ended: {error}"),
         PassEnded::BrokeOff => "the pass broke off".to_owned(),
     }
 }

@@ -131,6 +131,20 @@ fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
     assert!(beside > 20, "{beside} passes beside another");
 }
 
+/// A member's start is put off while a pass over the whole account runs: that takes access away, and does not wait.
+#[test]
+fn a_start_that_is_put_off_does_not_wait_behind_a_whole_pass() {
+    let mut script = Script::new(Kind::Plain);
+    script.config.store_latency = 200 * MILLI;
+    script.account("a", 60);
+    let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+    script.apply(2 * MINUTE, KindName::Role, "r", role);
+    let mut later = member("a", 40, "admin");
+    later["startsAt"] = json!("2190-01-01T00:00:00Z");
+    script.member(2 * MINUTE + SECOND, "a", 40, later);
+    script.holds();
+}
+
 /// Mended defect (g). The store refuses one member again and again, so that the account is held back for longer and longer.
 /// Another member is suspended, and waits.
 #[test]
@@ -156,6 +170,27 @@ fn a_block_does_not_find_somebody_without_a_membership() {
     script.holds();
 }
 
+/// An Account goes, and leaves everybody their access. One of its people is blocked in the store: they lose it there, too,
+/// whether the block comes before or after.
+#[test]
+fn a_block_reaches_accounts_that_no_account_describes_any_more() {
+    for kind in Kind::ALL {
+        for at in [BUSY - 10 * SECOND, BUSY + 10 * SECOND] {
+            let mut script = Script::new(kind);
+            (script.config.replicas, script.config.shards) = (2, 4);
+            for name in ["a", "b", "c"] {
+                script.account(name, 3);
+                let mut spec = account(name);
+                spec["deletionPolicy"] = json!("Orphan");
+                script.apply(3 * SECOND, KindName::Account, name, spec);
+                script.act(BUSY, Act::Delete(reference(KindName::Account, name)));
+            }
+            script.store_at(at, &json!({ "blocked": [{ "email": email(1).as_str() }] }));
+            script.holds();
+        }
+    }
+}
+
 /// Mended defect (i). A namespace is being deleted, and its override of a role goes first: the members get what it had
 /// lowered.
 #[test]
@@ -178,6 +213,67 @@ fn access_rises_when_the_lower_of_two_memberships_goes_with_its_namespace() {
     script.act(BUSY, Act::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
     script.act(BUSY + SECOND, Act::Delete(reference(KindName::Membership, "second")));
     script.holds();
+}
+
+/// The definition of a kind is deleted and made anew within seconds, as `kubectl replace --force` does. Nobody rises whom an
+/// override lowered, and nobody of a small account is removed, before somebody has said that all objects are there again.
+#[test]
+fn a_definition_that_is_made_anew_raises_and_removes_nobody() {
+    for kind in [KindName::Role, KindName::Membership] {
+        for lasts in [SECOND, 12 * SECOND, 40 * SECOND] {
+            let mut script = Script::new(Kind::Transactional);
+            script.account("a", 3);
+            let role =
+                json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+            script.apply(2 * SECOND, KindName::Role, "r", role.clone());
+            script.act(BUSY, Act::Define(kind, Definition::Terminating));
+            script.act(BUSY + 11 * SECOND + lasts, Act::Define(kind, Definition::Served));
+            // As GitOps does, in its own time.
+            let again = BUSY + 15 * SECOND + lasts;
+            script.apply(again, KindName::Role, "r", role);
+            for number in 0..3 {
+                script.member(again, "a", number, member("a", number, "admin"));
+            }
+            script.holds();
+            let kept = play(script.config.clone(), script.actions.clone());
+            assert_eq!(kept.lost, 0, "{kind:?} after {lasts}");
+        }
+    }
+}
+
+/// A Role is deleted, and made anew under its name for another account, between two lists: nobody saw it go. Nobody rises whom
+/// it lowered before a fresh read.
+#[test]
+fn access_does_not_rise_unseen_when_another_role_stands_under_the_name_of_one() {
+    let mut script = Script::new(Kind::Transactional);
+    script.account("a", 3);
+    script.account("b", 3);
+    let role = |account: &str| json!({ "accountRef": { "name": account }, "overrides": "admin", "permissions": { "users": "View" } });
+    script.apply(2 * SECOND, KindName::Role, "r", role("a"));
+    script.act(BUSY, Act::Lag(0, KindName::Role, 20 * SECOND, 20 * SECOND));
+    script.act(BUSY + SECOND, Act::Delete(reference(KindName::Role, "r")));
+    script.apply(BUSY + SECOND + 1, KindName::Role, "r", role("b"));
+    script.act(BUSY + 2 * SECOND, Act::Relist(0, KindName::Role, 0));
+    script.holds();
+}
+
+/// A replica gives the shard of a realm back while a pass runs, and the kind `IdentityStore` answers 404: of which shard the pass is, it
+/// is asked by the right that it has, not by what is known now.
+#[test]
+fn a_shard_is_not_given_back_while_a_pass_writes_by_its_right() {
+    for tenths in (0..60).step_by(15) {
+        let mut script = Script::new(Kind::Plain);
+        (script.config.replicas, script.config.shards) = (2, 2);
+        script.config.store_latency = SECOND;
+        script.act(0, Act::Crash(1, 4 * MINUTE));
+        script.account("a", 60);
+        let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+        script.apply(4 * MINUTE - 5 * SECOND, KindName::Role, "r", role);
+        let at = 4 * MINUTE + tenths * SECOND / 10;
+        script.act(at, Act::Define(KindName::IdentityStore, Definition::Denied));
+        script.act(at + 30 * SECOND, Act::Define(KindName::IdentityStore, Definition::Served));
+        script.holds();
+    }
 }
 
 /// Mended (j). The store admits namespaces that are not of the bronze tier. A new one is, but is heard of late: until then it

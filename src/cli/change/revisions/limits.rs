@@ -10,10 +10,12 @@ use crate::{
     api::{IdentityStoreSpec, RestrictionChoice},
     cli::change::report::LimitChange,
     limits::{
-        AccountRevision, CatalogRevision, Limits, RestrictionsRevision, of_account, of_catalog, of_store, of_user,
+        AccountRevision, CatalogRevision, Limits, RestrictionsRevision, StoreRevision, of_account, of_catalog,
+        of_store, of_user,
     },
     manifests::{AccountObjects, ObjectId, Objects},
     model::{AccountKey, KindName, Name},
+    state::KnownStore,
 };
 
 /// Returns the limits that change, loosened ones first, and what was compared, by object.
@@ -21,7 +23,14 @@ pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<Limit
     let mut compared = BTreeMap::new();
     for (name, before) in &from.stores {
         if let Some(after) = to.stores.get(name) {
-            compared.insert(cluster_scoped(KindName::IdentityStore, name), of_store(&before.spec, &after.spec));
+            let id = cluster_scoped(KindName::IdentityStore, name);
+            let pair = pairs.iter().find(|pair| pair.id == id);
+            let known = |object: Option<&Value>| object.map(known_store).unwrap_or_default();
+            let known_before = known(pair.and_then(|pair| pair.from.as_ref()));
+            let known_after = known(pair.and_then(|pair| pair.to.as_ref()));
+            let one = StoreRevision { spec: &before.spec, known: &known_before };
+            let other = StoreRevision { spec: &after.spec, known: &known_after };
+            compared.insert(id, of_store(one, other));
         }
     }
     for (name, before) in &from.catalogs {
@@ -42,6 +51,11 @@ pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<Limit
     let mut changed: Vec<LimitChange> = each.map(|(id, limit)| LimitChange::new(id, limit)).collect();
     changed.sort_by_key(|limit| limit.direction);
     (changed, compared)
+}
+
+/// What the annotations of an IdentityStore say of the store behind it.
+fn known_store(object: &Value) -> KnownStore {
+    KnownStore::read(|key| object["metadata"]["annotations"][key].as_str())
 }
 
 fn cluster_scoped(kind: KindName, name: &Name) -> ObjectId {

@@ -13,6 +13,7 @@ use crate::{
     },
     limits::Limits,
     manifests::{LoadedObjects, ObjectId, schema::Difference},
+    model::{AccountKey, KindName, counted},
 };
 
 /// An object with what is not told of it yet.
@@ -47,10 +48,15 @@ pub(in crate::cli::change) fn others(
     unsaid: Vec<Unsaid>,
 ) -> Vec<OtherChange> {
     let said = Said::new(to, accounts);
-    unsaid.into_iter().filter_map(|one| other(&said, refused, one)).collect()
+    unsaid.into_iter().filter_map(|one| other(to, &said, refused, one)).collect()
 }
 
-fn other(said: &Said<'_>, refused: &[Refused], Unsaid { pair, mut fields }: Unsaid) -> Option<OtherChange> {
+fn other(
+    to: &LoadedObjects,
+    said: &Said<'_>,
+    refused: &[Refused],
+    Unsaid { pair, mut fields }: Unsaid,
+) -> Option<OtherChange> {
     let object = pair.id.to_string();
     let action = match (&pair.from, &pair.to) {
         (None, _) => Action::Add,
@@ -58,7 +64,7 @@ fn other(said: &Said<'_>, refused: &[Refused], Unsaid { pair, mut fields }: Unsa
         (Some(_), Some(_)) => Action::Change,
     };
     if action != Action::Change {
-        let what = if action == Action::Add { invites(&pair) } else { String::new() };
+        let what = if action == Action::Add { invites(&pair) } else { goes_with(to, &pair.id) };
         let other = OtherChange { object, action, what, fields: Vec::new() };
         return (!said.of_object(&pair.id, pair.either())).then_some(other);
     }
@@ -82,6 +88,18 @@ fn field_change(field: &Difference) -> FieldChange {
         (said(&field.from), said(&field.to))
     };
     FieldChange { field: field.path.clone(), from, to }
+}
+
+/// What goes with a namespace where somebody prunes it, although the files still have it.
+fn goes_with(to: &LoadedObjects, id: &ObjectId) -> String {
+    let is_in = |key: &AccountKey| id.kind == KindName::Namespace.as_str() && key.namespace == id.name;
+    let accounts = to.objects.accounts.iter().filter(|(key, entry)| is_in(key) && entry.account.is_some());
+    let members: Vec<usize> = accounts.map(|(_, entry)| entry.members.len()).collect();
+    if members.is_empty() {
+        return String::new();
+    }
+    let (accounts, members) = (counted(members.len(), "account"), counted(members.iter().sum::<usize>(), "Membership"));
+    format!("a prune deletes it with everything in it: {accounts} with {members}, which these files still have")
 }
 
 /// Whom an Invitation invites, and as what.

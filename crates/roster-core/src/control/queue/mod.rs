@@ -28,6 +28,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Longest wait where something may be taken away: so long may a revocation wait once the store is back.
 const LONGEST_WAIT_OF_REVOCATIONS: Duration = Duration::from_secs(4);
 
+/// Turn of an account that waits for room: by lane, those first that are about single people of whom something is taken away,
+/// then in order.
+type Turn = (Lane, bool, u64);
+
 /// Where the work of an account stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Place {
@@ -37,7 +41,7 @@ enum Place {
     /// A pass runs, or one that ran beside it still does; what arrives meanwhile makes the next one.
     Running,
     /// Waits at this place for room in its store.
-    Full(Name, (Lane, u64)),
+    Full(Name, Turn),
     /// Waits until more is known.
     NotYet,
 }
@@ -45,6 +49,8 @@ enum Place {
 #[derive(Default)]
 struct Work {
     place: Place,
+    /// Since when it has been waiting for room, and in which lane.
+    turn: Option<(Lane, u64)>,
     pending: Option<Pending>,
     /// What failed, and is to be done again when it is due.
     failed: Option<Pending>,
@@ -68,8 +74,8 @@ enum Due {
 pub(super) struct Queue {
     work: BTreeMap<AccountKey, Work>,
     lanes: [VecDeque<AccountKey>; 3],
-    /// Accounts that wait for room in their store, by lane and turn.
-    full: BTreeMap<Name, BTreeMap<(Lane, u64), AccountKey>>,
+    /// Accounts that wait for room in their store, in the order in which they get it.
+    full: BTreeMap<Name, BTreeMap<Turn, AccountKey>>,
     turns: u64,
     later: BTreeMap<Mono, Vec<Due>>,
     jitter: SeededState,
@@ -123,6 +129,7 @@ impl Queue {
             match admit(&key, pending) {
                 Admission::Start => {
                     work.place = Place::Running;
+                    work.turn = None;
                     let mut pending = work.pending.take().unwrap_or_default();
                     // Who looks at all of it looks at what failed, too.
                     if let Some(failed) = work.failed.take_if(|_| pending.whole) {
@@ -132,8 +139,12 @@ impl Queue {
                     return Some((key, pending));
                 }
                 Admission::Full(store) => {
-                    self.turns += 1;
-                    let place = (pending.lane, self.turns);
+                    // Who waited already has not lost the turn.
+                    let turn = work.turn.filter(|(lane, _)| *lane == pending.lane).map(|(_, turn)| turn);
+                    let turn = turn.unwrap_or(self.turns + 1);
+                    self.turns = self.turns.max(turn);
+                    work.turn = Some((pending.lane, turn));
+                    let place = (pending.lane, pending.revoked.is_empty(), turn);
                     work.place = Place::Full(store.clone(), place);
                     self.full.entry(store).or_default().insert(place, key);
                 }
@@ -151,16 +162,25 @@ impl Queue {
         self.full.keys().cloned().collect()
     }
 
+    /// Returns the stores for which single people wait of whom something is taken away: they come first.
+    pub(super) fn stores_kept_waiting(&self) -> impl Iterator<Item = &Name> {
+        let keeps =
+            |waiting: &BTreeMap<Turn, AccountKey>| matches!(waiting.keys().next(), Some((Lane::Revocations, false, _)));
+        self.full.iter().filter(move |(_, waiting)| keeps(waiting)).map(|(store, _)| store)
+    }
+
     /// Notes how many passes more a store has room for: beyond `room`, `reserved` for revocations alone. As many accounts
     /// that waited for it have their turn.
     pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
         let waiting = self.full.get(store).into_iter().flatten();
-        let may = |(place, ((lane, _), _)): &(usize, (&(Lane, u64), &AccountKey))| {
+        let may = |(place, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
             *place < room || (*lane == Lane::Revocations && *place < room + reserved)
         };
         let turn: Vec<AccountKey> = waiting.enumerate().take_while(may).map(|(_, (_, key))| key.clone()).collect();
-        for key in &turn {
-            self.line_up(key);
+        // Ahead of what has come since.
+        for key in turn.iter().rev() {
+            self.leave_place(key);
+            self.requeue(key, VecDeque::push_front);
         }
     }
 
@@ -175,6 +195,12 @@ impl Queue {
 
     /// Puts an account at the end of its lane, wherever it waited.
     fn line_up(&mut self, key: &AccountKey) {
+        self.leave_place(key);
+        self.requeue(key, VecDeque::push_back);
+    }
+
+    /// Takes an account from wherever it waited.
+    fn leave_place(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
         if let Place::Full(store, place) = std::mem::take(&mut work.place)
             && let Some(waiting) = self.full.get_mut(&store)
@@ -184,7 +210,6 @@ impl Queue {
                 self.full.remove(&store);
             }
         }
-        self.requeue(key);
     }
 
     /// Notes that a pass has ended. What failed is done again when a while has passed.
@@ -280,7 +305,7 @@ impl Queue {
         let Some(work) = self.work.get_mut(key) else { return };
         if work.running.is_none() && work.beside.is_none() {
             work.place = Place::Ready;
-            self.requeue(key);
+            self.requeue(key, VecDeque::push_back);
         }
     }
 
@@ -375,11 +400,11 @@ impl Queue {
         self.work.values().filter_map(waiting).min()
     }
 
-    fn requeue(&mut self, key: &AccountKey) {
+    fn requeue(&mut self, key: &AccountKey, push: impl FnOnce(&mut VecDeque<AccountKey>, AccountKey)) {
         let Some(lane) = self.work.get(key).and_then(|work| work.pending.as_ref()).map(|it| it.lane) else { return };
         let place = Lane::ALL.iter().position(|one| *one == lane).unwrap_or_default();
         if let Some(queue) = self.lanes.get_mut(place) {
-            queue.push_back(key.clone());
+            push(queue, key.clone());
         }
     }
 }

@@ -225,6 +225,23 @@ fn beyond_the_room_there_is_some_for_revocations_alone() {
 }
 
 #[test]
+fn a_store_that_is_full_keeps_single_people_waiting_of_whom_something_is_taken_away() {
+    let mut queue = Queue::new(Seed::default());
+    let store = Name::new("store");
+    let keeps = |queue: &Queue| queue.stores_kept_waiting().count();
+    queue.want(&other("a"), WorkItem::Account, revocation(), NOW);
+    queue.want(&other("b"), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+    assert_eq!(keeps(&queue), 0, "neither a whole account nor another change has a long pass end early");
+    queue.want(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
+    assert_eq!(keeps(&queue), 0, "before it was asked for room");
+    assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
+    assert_eq!(keeps(&queue), 1);
+    queue.room_in(&store, 2, 0);
+    assert_eq!(keeps(&queue), 0);
+}
+
+#[test]
 fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     let mut queue = Queue::new(Seed::default());
     queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);

@@ -26,6 +26,13 @@ impl<'a> FindingsBuilder<'a> {
         self.findings.push(Finding { object, field: field.into(), kind });
     }
 
+    /// Adds several of one field.
+    pub fn add_all(&mut self, field: &'static str, kinds: impl IntoIterator<Item = FindingKind>) {
+        for kind in kinds {
+            self.add(field, kind);
+        }
+    }
+
     /// Adds a fault of the whole object, or advice on it.
     pub fn add_whole(&mut self, kind: FindingKind) {
         self.add(FieldPath::WHOLE, kind);

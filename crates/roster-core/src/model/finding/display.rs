@@ -176,6 +176,10 @@ impl fmt::Display for FindingKind {
                 )
             }
             Self::AddressInvalid(error) => write!(f, "{error}"),
+            Self::AddressLocal(email) => {
+                let domain = email.as_str().rsplit('@').next().unwrap_or_default();
+                write!(f, "the domain {} has no dot, so the address is one of a local network", Quoted(domain))
+            }
             Self::Unreadable(how) => write!(f, "it cannot be read, so nothing is changed for it: {how}"),
             Self::OwnerIsMember(owner) => {
                 let owner = Short(owner.as_str());

@@ -109,6 +109,7 @@ impl Names {
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
             Kind::HeldAtMost(Grantor::Group(object())),
             Kind::AddressInvalid(Box::new(domain)),
+            Kind::AddressLocal(email()),
             Kind::Unreadable("invalid type".into()),
             Kind::OwnerIsMember(email()),
             Kind::OwnerIsInvited(email()),

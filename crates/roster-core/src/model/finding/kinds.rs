@@ -195,6 +195,8 @@ pub enum FindingKind {
     HeldAtMost(Grantor),
     /// Account, Membership, Invitation: an address that is none.
     AddressInvalid(Box<InvalidEmail>),
+    /// Advice on an Account, Membership or Invitation: a domain of one word, which may have lost its end.
+    AddressLocal(Email),
     /// Any: its spec is of a form that this release cannot read; how.
     Unreadable(Box<str>),
     /// Membership: the address is the owner's.
@@ -276,6 +278,7 @@ impl FindingKind {
             | Self::Advisory { .. }
             | Self::RestrictionsWithoutEffect { .. }
             | Self::HeldAtMost(_)
+            | Self::AddressLocal(_)
             | Self::ExpiresSoon(_)
             | Self::HasExpired(_)
             | Self::InvitationWithoutEffect

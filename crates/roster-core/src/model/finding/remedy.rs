@@ -43,6 +43,7 @@ impl FindingKind {
             Self::DefaultRoleUnavailable(_) => "name a role that members of this type of account can hold",
             Self::InvitationMissing(_) => "invite the member again",
             Self::HeldAtMost(_) => "mend the account's Role that is invalid: its own status says what is wrong",
+            Self::AddressLocal(_) => "write the whole domain, unless this is all of it",
             Self::ExpiresSoon(_) => "set a later spec.expiresAt, if the access is to stay",
             Self::HasExpired(_) => "delete the Membership, or set a later spec.expiresAt",
             Self::InvitationWithoutEffect => "create a Membership, or wait for a release that sends invitations",

@@ -48,6 +48,7 @@ impl FindingKind {
             Self::Advisory { advisory, .. } => Some(&advisory.section),
             Self::RoleUnavailable(cause) | Self::DefaultRoleUnavailable(cause) => Some(cause.role()),
             Self::AddressInvalid(error) => Some(error.text()),
+            Self::AddressLocal(email) => Some(email.as_str()),
             Self::Account(_)
             | Self::ApprovalPending(_)
             | Self::OwnerStays(_)

@@ -1,0 +1,149 @@
+//! Accounts that a store still holds although no Account describes them any more (`deletionPolicy: Orphan`): whoever is
+//! blocked loses access in them, too. Nothing else is done there, and nobody gives it back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Control, Effect, Handle, Now, Pass, PassEnded, PassWork, World,
+    looks::LOOK_DELAY,
+    pass::Running,
+    queue::{Trigger, WorkItem},
+};
+use crate::{
+    api::Adoption,
+    contract::{Batch, StoreError},
+    evaluate::{Context, Revocation, revoke_only},
+    model::{AccountKey, Email, KindName, Scope},
+    plan::{GUARD_WINDOW, Mark},
+    report::{self, StoreFound},
+    resolve::{End, Origin},
+    state::{Record, StoreFacts},
+};
+
+/// Passes over such accounts that run at a time in a store: live accounts have most of its room.
+const AT_ONCE: usize = 4;
+
+/// What is known of such accounts in one store.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    /// Generation of the IdentityStore that the rest is about.
+    generation: i64,
+    /// Whether access was ended in any.
+    has_ended: bool,
+    /// Those in which there was nothing to end, whatever the store says.
+    without: BTreeSet<AccountKey>,
+}
+
+impl Control {
+    /// Ends the access of blocked people in those accounts of a store that were ours and that no Account describes any more,
+    /// as far as their shards are ours.
+    pub(super) fn end_in_leftovers(&mut self, store: &Arc<Record<StoreFacts>>, found: &StoreFound, now: Now) {
+        if self.stopping {
+            return;
+        }
+        let known = self.looks.leftovers.entry(store.name.clone()).or_default();
+        if known.generation != store.facts.generation {
+            *known = Leftovers { generation: store.facts.generation, ..Leftovers::default() };
+        }
+        let known = self.looks.leftovers.get(&store.name);
+        let orphaned: BTreeSet<&AccountKey> = found.orphaned.iter().collect();
+        let is_left = |key: &AccountKey| {
+            let is_described = self.store_of(key).as_ref() == Some(&store.name);
+            orphaned.contains(key) && !is_described && known.is_none_or(|known| !known.without.contains(key))
+        };
+        let mut people: BTreeMap<&AccountKey, BTreeSet<&Email>> = BTreeMap::new();
+        for (key, email) in found.blocked_with_access.iter().filter(|(key, _)| is_left(key)) {
+            people.entry(key).or_default().insert(email);
+        }
+        let runs: BTreeSet<AccountKey> = self.passes.iter().map(|(_, running)| running.key.clone()).collect();
+        let of_store = |running: &Running| running.is_leftover && running.store == store.name;
+        let room = AT_ONCE.saturating_sub(self.passes.iter().filter(|(_, running)| of_store(running)).count());
+        let permit = |key: &AccountKey| self.shards.permit(self.shards.shard(key, Some(&store.facts.spec)));
+        let ours = people.into_iter().filter_map(|(key, people)| Some((permit(key)?, key, people)));
+        let ours: Vec<_> = ours.collect();
+        if ours.len() > room || ours.iter().any(|(_, key, _)| runs.contains(*key)) {
+            self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
+        }
+        for (permit, key, people) in ours.into_iter().filter(|(_, key, _)| !runs.contains(*key)).take(room) {
+            // An Account of this name may use another IdentityStore over the same database: then it is no leftover.
+            let live = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
+            let uid = live.map(|account| account.meta.uid.clone()).unwrap_or_default();
+            let (id, handle) = (self.pass_ids.give(), Handle::default());
+            let origin = Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.facts.generation);
+            let revocation = |email: &Email| (email.clone(), Revocation { end: End::Blocked, origin: origin.clone() });
+            let work = PassWork::Leftover(people.iter().copied().map(revocation).collect());
+            let running = Running {
+                key: key.clone(),
+                uid: uid.clone(),
+                store: store.name.clone(),
+                shard: permit.shard,
+                scope: Scope::Members(people.into_iter().cloned().collect()),
+                handle: handle.clone(),
+                is_beside: false,
+                is_leftover: true,
+                deleting: None,
+                reconciles: false,
+                revision: 0,
+                vanished: 0,
+                store_generation: Some(store.facts.generation),
+            };
+            self.passes.begin(id, running);
+            let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid };
+            let (key, store, store_facts) = (key.clone(), store.name.clone(), Some(store.facts.clone()));
+            let pass = Pass { id, key, store, store_facts, mark, permit, now: now.wall, handle, beside: None, work };
+            self.outbox.push(Effect::Start(Box::new(pass)));
+        }
+    }
+
+    /// Looks at the store again once something was ended in an account that no Account describes, or could not be: at once
+    /// only the first time, so that a store in which nothing comes of it is not asked again and again.
+    pub(super) fn leftover_ended(&mut self, running: &Running, end: &PassEnded, now: Now) {
+        let known = self.looks.leftovers.entry(running.store.clone()).or_default();
+        let is_first = match end {
+            PassEnded::LeftoverEnded(Ok(false)) => {
+                if Some(known.generation) == running.store_generation {
+                    known.without.insert(running.key.clone());
+                }
+                return;
+            }
+            PassEnded::LeftoverEnded(Ok(true)) => !std::mem::replace(&mut known.has_ended, true),
+            _ => false,
+        };
+        let delay = if is_first { Duration::ZERO } else { LOOK_DELAY };
+        self.look(KindName::IdentityStore, running.store.clone(), delay, now.mono);
+        if self.store_of(&running.key).is_some() {
+            // It is described again, and what it says may be another thing.
+            self.queue.want(&running.key, WorkItem::Account, Trigger::CHECK, now.mono);
+        }
+    }
+}
+
+/// Ends the access of these people in an account that carries our cluster's mark; returns whether anything was to be done.
+pub(super) async fn end<W: World>(
+    pass: &Pass,
+    revocations: &[(Email, Revocation)],
+    world: &W,
+) -> Result<bool, StoreError> {
+    world.claim(&pass.mark.cluster, &pass.permit).await?;
+    let scope = Scope::Members(revocations.iter().map(|(email, _)| email.clone()).collect());
+    let observed = world.observe(&pass.key, &scope, pass.now - GUARD_WINDOW).await?;
+    let mark = observed.account.as_ref().and_then(|seen| seen.mark.clone());
+    let is_left = |mark: &Mark| mark.cluster == pass.mark.cluster && mark.uid != pass.mark.uid;
+    let Some(mark) = mark.filter(is_left) else { return Ok(false) };
+    // A block names the person: it means also whom no object ever declared.
+    let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), pass.now) };
+    let plan = revoke_only(&observed, revocations, &context);
+    if plan.changes.is_empty() {
+        return Ok(false);
+    }
+    let batch = Batch::of(&plan, &mark, pass.now);
+    let outcomes = world.apply(&batch, &pass.permit).await?;
+    if world.logs() {
+        report::access_changes(|_| None, &plan, &observed, &batch, &outcomes).for_each(|change| world.log(&change));
+    }
+    outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map(|_| true)
+}

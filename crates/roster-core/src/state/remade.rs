@@ -1,0 +1,56 @@
+//! Definitions of our kinds that were made anew: their objects went with the former ones.
+
+use jiff::Timestamp;
+
+use crate::model::KindName;
+
+/// Definitions that were made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remade {
+    /// Their kinds.
+    pub kinds: [Option<KindName>; 3],
+    /// When the last of them was made.
+    pub at: Timestamp,
+}
+
+impl Remade {
+    /// Kinds whose objects, once gone, would take something from somebody, or give it.
+    pub const KINDS: [KindName; 3] = [KindName::Role, KindName::UserGroup, KindName::Membership];
+
+    /// Finds those definitions that were made after an Account, by kind and time, unless somebody has named the time of the
+    /// last of them, and so said that the objects are all there again (`roster.dev/approve-definition`).
+    #[must_use]
+    pub fn find(made: impl Fn(KindName) -> Option<Timestamp>, account: Timestamp, said: Option<&str>) -> Option<Self> {
+        let made = Self::KINDS.map(|kind| Some(kind).zip(made(kind).filter(|at| *at > account)));
+        let at = made.iter().flatten().map(|(_, at)| *at).max()?;
+        let is_said = said.and_then(|text| text.parse::<Timestamp>().ok()) == Some(at);
+        (!is_said).then(|| Self { kinds: made.map(|one| one.map(|(kind, _)| kind)), at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_anew_where_it_is_younger_than_the_account_until_somebody_names_its_time() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let made = |kind| match kind {
+            KindName::Role => Some(at(20)),
+            KindName::Membership => Some(at(30)),
+            _ => None,
+        };
+        let find = |account, said: Option<&str>| Remade::find(made, at(account), said);
+        let of = |role: bool| {
+            Some(Remade { kinds: [role.then_some(KindName::Role), None, Some(KindName::Membership)], at: at(30) })
+        };
+        assert_eq!(find(30, None), None, "all of one installation");
+        assert_eq!(find(29, None), of(false));
+        assert_eq!(find(10, None), of(true));
+        assert_eq!(find(10, Some(&at(30).to_string())), None);
+        for other in ["", "soon", "30", &at(20).to_string(), &at(31).to_string(), "2999-01-01T00:00:00Z"] {
+            assert_eq!(find(10, Some(other)), of(true), "{other:?} names another time, or none");
+        }
+        assert_eq!(Remade::find(|_| None, at(0), None), None);
+    }
+}
