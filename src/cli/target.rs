@@ -1,6 +1,6 @@
 //! Which store a command works on, and what would change there.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fmt::Display, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use crate::{
     cluster::ClusterSecrets,
     evaluate::{Context, Evaluation, Judged, evaluate},
     manifests::{LoadedObjects, Source},
-    model::{AccountKey, Email, Scope},
+    model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark, Observed, Plan},
     resolve::MemberContent,
     state::SnapshotSource as _,
@@ -72,8 +72,13 @@ impl Leftover {
     /// Why nothing is said of it but what its store holds.
     #[must_use]
     pub fn note(&self) -> String {
-        format!("no object here describes the account; {} holds this", self.place)
+        only_in(&self.place)
     }
+}
+
+/// Why nothing is said of an account but what this store holds.
+pub fn only_in(store: impl Display) -> String {
+    format!("no object here describes the account; {store} holds this")
 }
 
 /// What would change in the store of one account.
@@ -120,10 +125,8 @@ impl Target {
         if let Some(file) = &self.store {
             return Ok([Place::given(file)?].into());
         }
-        let is_used = |name: &str| {
-            let mut accounts = loaded.objects.accounts.values().filter_map(|entry| entry.account.as_ref());
-            matches!(loaded.source, Source::Cluster(_)) || accounts.any(|one| one.spec.store_ref.name == name)
-        };
+        let used = matches!(loaded.source, Source::Files(_)).then(|| loaded.objects.stores_named());
+        let is_used = |name: &Name| used.as_ref().is_none_or(|used| used.contains(name));
         let named = loaded.objects.stores.iter().filter(|(name, store)| store.generation > 0 && is_used(name));
         Ok(named.filter_map(|(name, store)| Place::of(name, &store.spec, &self.sqlite_dir).ok()).collect())
     }

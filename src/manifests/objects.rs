@@ -94,8 +94,14 @@ impl Objects {
     /// Whether the Account is being deleted.
     #[must_use]
     pub fn is_deleting(&self, account: &AccountKey) -> bool {
-        let (namespace, name) = (account.namespace.clone(), account.name.clone());
-        self.deleting.contains(&ObjectRef { kind: KindName::Account, namespace, name })
+        self.deleting.contains(&account.object())
+    }
+
+    /// The stores that accounts name.
+    #[must_use]
+    pub fn stores_named(&self) -> BTreeSet<Name> {
+        let accounts = self.accounts.values().filter_map(|entry| entry.account.as_ref());
+        accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect()
     }
 
     /// Adds an object; one of the same kind and name is replaced.

@@ -19,9 +19,6 @@ pub struct StoredAccess {
     pub account: String,
     /// The store.
     pub store: String,
-    /// Why nothing else is said of it.
-    #[serde(skip)]
-    pub note: String,
     /// Whether there is access to anything now.
     pub access: bool,
     /// The role, as it stands there.
@@ -78,7 +75,6 @@ impl StoredAccess {
         Some(Self {
             account: leftover.key.to_string(),
             store: leftover.place.to_string(),
-            note: leftover.note(),
             access: !levels.is_empty(),
             role: content.role.as_ref().map(ToString::to_string),
             groups: content.groups.iter().map(ToString::to_string).collect(),

@@ -113,7 +113,7 @@ pub async fn gather(
     // A wrong or empty folder must not remove everything there is.
     ensure!(!choices.prune || !loaded.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
-        for name in stores_named(&loaded.objects) {
+        for name in loaded.objects.stores_named() {
             if !loaded.objects.stores.contains_key(&name) {
                 assume_store(&mut loaded.objects, name, &Place::given(file)?);
             }
@@ -231,12 +231,6 @@ async fn look_for_others(
         }
     }
     Ok(())
-}
-
-/// The stores that accounts name.
-fn stores_named(objects: &Objects) -> BTreeSet<Name> {
-    let accounts = objects.accounts.values().filter_map(|entry| entry.account.as_ref());
-    accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect()
 }
 
 /// Where it is clear what store is meant, files need not have an `IdentityStore`.

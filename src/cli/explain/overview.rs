@@ -10,6 +10,7 @@ use crate::{
     cli::{
         ask::{StoredAccess, day},
         output::{API_VERSION, BOLD, DIM, Table, counted, paint, tame},
+        target::only_in,
     },
     model::{Email, KindName},
 };
@@ -83,7 +84,7 @@ impl PersonAccess {
             let role = one.role.clone().unwrap_or_else(|| "–".to_owned());
             let sections = format!("{} of {}", one.levels.len(), one.sections);
             let cells = [one.account.clone(), access, role, sections];
-            table.row(cells.into_iter().chain(more).chain([one.note.clone()]));
+            table.row(cells.into_iter().chain(more).chain([only_in(&one.store)]));
         }
         table
     }

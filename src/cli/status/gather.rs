@@ -229,11 +229,8 @@ pub async fn status(
     }
     access.sort();
     take!(Invitation);
-    if let Some(namespace) = within.filter(|_| tally.is_empty()) {
-        ensure_is_there(client, namespace).await?;
-    }
     let guarded = accounts.iter().filter_map(guarded).collect();
-    Ok(Status {
+    let status = Status {
         api_version: API_VERSION,
         kind: "Status",
         namespace: within.map(ToOwned::to_owned),
@@ -245,7 +242,11 @@ pub async fn status(
         access,
         not_ready: tally.not_ready,
         guarded,
-    })
+    };
+    if let Some(namespace) = within.filter(|_| status.is_empty()) {
+        ensure_is_there(client, namespace).await?;
+    }
+    Ok(status)
 }
 
 fn store_line(store: &IdentityStore) -> Store {
@@ -311,11 +312,6 @@ struct Tally {
 }
 
 impl Tally {
-    /// Whether there are no objects at all.
-    fn is_empty(&self) -> bool {
-        self.kinds.iter().all(|kind| kind.total == 0)
-    }
-
     fn begin(&mut self, kind: &str) -> Option<&mut KindLine> {
         let place = *self.places.entry(kind.to_owned()).or_insert_with(|| {
             self.kinds.push(KindLine { kind: kind.to_owned(), total: 0, ready: 0, not_ready: 0 });

@@ -158,9 +158,7 @@ impl Control {
 
     /// Returns whether an account waits since the definition of a kind was made anew.
     fn is_remade(&self, key: &AccountKey) -> bool {
-        let (namespace, name) = (key.namespace.clone(), key.name.clone());
-        let account = ObjectRef { kind: KindName::Account, namespace, name };
-        let said = self.accounts.get(key).and_then(|state| state.reports.get(&account));
+        let said = self.accounts.get(key).and_then(|state| state.reports.get(&key.object()));
         said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == OnlyEnds::REMADE)
     }
 

@@ -169,16 +169,8 @@ fn approved(limits: &mut Limits, before: &ManagedAccounts, after: &ManagedAccoun
 }
 
 fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnotations) {
-    let field = |name: &str| format!("metadata.annotations[{name}]");
-    store::paused(limits, &field(PAUSED_ANNOTATION), from.paused, to.paused);
-    limits.compare(&field(APPROVE_REMOVAL_ANNOTATION));
-    if from.approved != to.approved {
-        let said = |hash: &Option<Box<str>>| hash.as_deref().unwrap_or(ABSENT).to_owned();
-        let (direction, meaning) = match &to.approved {
-            Some(_) => (Direction::Loosened, "removals of this hash pass the removal guard"),
-            None => (Direction::Tightened, "no removals are approved beforehand"),
-        };
-        let values = (said(&from.approved), said(&to.approved));
-        limits.add(&field(APPROVE_REMOVAL_ANNOTATION), values, direction, meaning);
-    }
+    store::paused(limits, &format!("metadata.annotations[{PAUSED_ANNOTATION}]"), from.paused, to.paused);
+    let none = (Direction::Tightened, "no removals are approved beforehand");
+    let approved = (from.approved.as_deref(), to.approved.as_deref());
+    limits.annotation(APPROVE_REMOVAL_ANNOTATION, approved, "removals of this hash pass the removal guard", none);
 }

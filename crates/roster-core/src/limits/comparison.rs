@@ -61,6 +61,23 @@ impl Limits {
         self.ordered(field, (is_loose(&from), word(&from)), (is_loose(&to), word(&to)), meaning);
     }
 
+    /// Compares an annotation that names something, and so lets it pass; with what it means that one is named, and that none
+    /// is.
+    pub(super) fn annotation(
+        &mut self,
+        name: &str,
+        (from, to): (Option<&str>, Option<&str>),
+        named: &'static str,
+        none: (Direction, &'static str),
+    ) {
+        let field = format!("metadata.annotations[{name}]");
+        self.compare(&field);
+        if from != to {
+            let (direction, meaning) = if to.is_some() { (Direction::Loosened, named) } else { none };
+            self.add(&field, (from.unwrap_or(ABSENT), to.unwrap_or(ABSENT)), direction, meaning);
+        }
+    }
+
     /// Compares sets of what is allowed: whatever is added loosens.
     pub(super) fn allowed(&mut self, field: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, meaning: Meaning) {
         self.sets(field, (from, to), !to.is_subset(from), meaning);

@@ -11,7 +11,7 @@ use crate::{
         APPROVE_STORE_ANNOTATION, AccountDefaults, Adoption, AllowedNamespaces, DriftPolicy, Enforcement,
         IdentityStoreSpec, NamespacesFrom, STORE_ID_ANNOTATION,
     },
-    model::{Email, Name},
+    model::Email,
     resolve::{duration, leniency},
     state::KnownStore,
 };
@@ -50,8 +50,10 @@ pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
     let mut limits = Limits::default();
     let (known, known_to) = (from.known, to.known);
     let approves = "the store of this id is used, also in the place of the one that was used so far";
-    annotation(&mut limits, APPROVE_STORE_ANNOTATION, (&known.approved, &known_to.approved), approves);
-    annotation(&mut limits, STORE_ID_ANNOTATION, (&known.id, &known_to.id), approves);
+    let none = (Direction::Changed, "what is known of the store is left to the controller");
+    let approved = (known.approved.as_deref(), known_to.approved.as_deref());
+    limits.annotation(APPROVE_STORE_ANNOTATION, approved, approves, none);
+    limits.annotation(STORE_ID_ANNOTATION, (known.id.as_deref(), known_to.id.as_deref()), approves, none);
     let (from, to) = (from.spec, to.spec);
     let uses = Meaning {
         looser: "accounts of more namespaces may use the store",
@@ -74,20 +76,6 @@ pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
     defaults(&mut limits, &from.account_defaults, &to.account_defaults);
     portal_clients(&mut limits, from, to);
     limits
-}
-
-/// Compares an annotation that lets a store be used.
-fn annotation(limits: &mut Limits, name: &str, (from, to): (&Option<Name>, &Option<Name>), meaning: &'static str) {
-    let field = format!("metadata.annotations[{name}]");
-    limits.compare(&field);
-    if from != to {
-        let said = |id: &Option<Name>| id.as_ref().map_or(ABSENT, Name::as_str).to_owned();
-        let (direction, meaning) = match to {
-            Some(_) => (Direction::Loosened, meaning),
-            None => (Direction::Changed, "what is known of the store is left to the controller"),
-        };
-        limits.add(&field, (said(from), said(to)), direction, meaning);
-    }
 }
 
 /// Compares which namespaces a store or catalog is for.

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt};
 use compact_str::CompactString;
 use serde::Serialize;
 
-use super::finding::Quoted;
+use super::{KindName, ObjectRef, finding::Quoted};
 
 /// Name of an object, section, role, restriction …: short names are kept inline.
 pub type Name = CompactString;
@@ -139,6 +139,12 @@ impl AccountKey {
     pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
         (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then(|| Self::new(namespace, name))
+    }
+
+    /// The Account.
+    #[must_use]
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef { kind: KindName::Account, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 

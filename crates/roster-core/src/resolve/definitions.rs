@@ -320,8 +320,7 @@ impl Definitions {
     }
 
     fn add_on_owner(&mut self, kind: FindingKind) {
-        let AccountKey { namespace, name } = self.account.clone();
-        let object = ObjectRef { kind: KindName::Account, namespace, name };
+        let object = self.account.object();
         self.findings.push(Finding { object, field: FieldPath::new("spec.owner"), kind });
     }
 

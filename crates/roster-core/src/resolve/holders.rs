@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use super::{Definitions, Outlook, settings};
 use crate::{
     api::RoleAdvice,
-    model::{
-        AccountKey, Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Name, ObjectRef,
-        RoleName,
-    },
+    model::{Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Name, RoleName},
     state::{AccountFacts, RoleRefs},
 };
 
@@ -112,8 +109,7 @@ impl Definitions {
     /// Returns the fault of an Account whose store keeps another owner than it names, since the catalog wants it so.
     #[must_use]
     pub fn owner_stays(&self, owner: &Email) -> Finding {
-        let AccountKey { namespace, name } = self.account.clone();
-        let object = ObjectRef { kind: KindName::Account, namespace, name };
+        let object = self.account.object();
         Finding { object, field: FieldPath::new("spec.owner.email"), kind: FindingKind::OwnerStays(owner.clone()) }
     }
 

@@ -42,7 +42,7 @@ impl Sim {
             }
             Act::Annotate(object, key, value) => self.cluster.annotate(&object, key, value.as_deref()),
             Act::Approve(key) => {
-                let object = ObjectRef { kind: KindName::Account, namespace: key.namespace, name: key.name };
+                let object = key.object();
                 let hash = self.cluster.get(&object).and_then(|stored| {
                     let (_, _, message) = condition(&stored.status, "Synced")?;
                     let (_, hash) = message.split_once(&format!("{}=", api::APPROVE_REMOVAL_ANNOTATION))?;

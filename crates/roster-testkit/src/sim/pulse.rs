@@ -152,7 +152,7 @@ impl Sim {
     /// Returns whether the status of an account says that removals are held back.
     #[must_use]
     pub fn is_guarded(&self, account: &AccountKey) -> bool {
-        let stored = self.cluster.get(&super::rest::reference(account));
+        let stored = self.cluster.get(&account.object());
         stored
             .and_then(|stored| condition(&stored.status, "Synced"))
             .is_some_and(|(_, reason, _)| reason == "RemovalGuarded")

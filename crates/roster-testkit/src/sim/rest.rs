@@ -20,12 +20,6 @@ use super::{
 };
 use crate::memory::{Kind, Levels, MemoryStore};
 
-/// Returns the reference of an Account.
-#[must_use]
-pub fn reference(account: &AccountKey) -> ObjectRef {
-    ObjectRef { kind: KindName::Account, namespace: account.namespace.clone(), name: account.name.clone() }
-}
-
 impl Sim {
     /// Checks everything that holds at rest.
     pub fn rests(&mut self) {
@@ -76,7 +70,7 @@ impl Sim {
     fn account_rests(&mut self, picture: &Picture, account: &AccountKey) {
         let wall = self.clock.wall();
         let Some(answer) = picture.answer(account, wall) else { return };
-        let uid = self.cluster.get(&reference(account)).and_then(|stored| stored.metadata.uid.clone());
+        let uid = self.cluster.get(&account.object()).and_then(|stored| stored.metadata.uid.clone());
         if picture.deleting.contains(account) {
             return self.deletion_rests(picture, account);
         }
@@ -100,7 +94,7 @@ impl Sim {
         let mut people: BTreeSet<String> = answer.members.keys().cloned().collect();
         people.extend(access.keys().map(|email| email.as_str().to_owned()));
         if let Some(owner) = answer.owner.as_ref().filter(|owner| foreign.contains(*owner)) {
-            let stored = self.cluster.get(&reference(account));
+            let stored = self.cluster.get(&account.object());
             if stored.and_then(|stored| condition(&stored.status, "Ready")).is_some_and(|(is, ..)| is) {
                 failures.push(format!("the Account is Ready, but its owner {owner} is somebody else's"));
             }
@@ -257,7 +251,7 @@ impl Sim {
             let marks = store.marks().unwrap_or_default();
             let left = |key: &AccountKey| {
                 let is_ours = marks.iter().any(|mark| mark.account == *key && mark.cluster == CLUSTER);
-                is_ours && !described.contains(&reference(key)) && self.keeper(key, Some(&name)).is_some()
+                is_ours && !described.contains(&key.object()) && self.keeper(key, Some(&name)).is_some()
             };
             let blocked = object.spec.blocked.iter().filter_map(|user| Email::parse(&user.email).ok());
             let blocked: Vec<Email> = blocked.collect();

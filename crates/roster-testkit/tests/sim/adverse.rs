@@ -16,7 +16,7 @@ use roster_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::script::{Script, account, catalog, email, key, member, reference, suspended};
+use crate::script::{Script, account, catalog, email, key, lowering, member, reference, suspended};
 
 const BUSY: u64 = 30 * SECOND;
 
@@ -150,7 +150,7 @@ fn whom_the_guard_holds_does_not_go_with_time() {
 /// An account that is looked at whole for long: its store is slow, and a role of everybody changes.
 fn busy_account(script: &mut Script, name: &str, members: usize) {
     script.account(name, members);
-    let role = json!({ "accountRef": { "name": name }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering(name);
     script.apply(2 * MINUTE, KindName::Role, &format!("r-{name}"), role);
 }
 
@@ -174,7 +174,7 @@ fn roles_that_go_in_many_accounts_leave_room_for_the_revocations_of_others() {
     (script.config.store_latency, script.config.most_passes) = (200 * MILLI, 1);
     for name in ["a", "b", "c"] {
         script.account(name, 60);
-        let role = json!({ "accountRef": { "name": name }, "overrides": "admin", "permissions": { "users": "View" } });
+        let role = lowering(name);
         script.apply(SECOND, KindName::Role, &format!("r{name}"), role);
     }
     script.account("d", 2);

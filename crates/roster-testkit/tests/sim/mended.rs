@@ -20,7 +20,7 @@ use roster_testkit::{
 };
 use serde_json::json;
 
-use crate::script::{Script, account, catalog, email, key, member, reference, suspended};
+use crate::script::{Script, account, catalog, email, key, lowering, member, reference, suspended};
 
 const BUSY: u64 = 30 * SECOND;
 
@@ -89,7 +89,7 @@ fn a_revocation_waits_behind_a_pass_of_another_account() {
     script.config.store_latency = 200 * MILLI;
     script.account("a", 60);
     script.account("b", 2);
-    let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering("a");
     script.apply(2 * MINUTE, KindName::Role, "r", role);
     script.member(2 * MINUTE + SECOND, "b", 1, suspended("b", 1, "admin"));
     script.holds();
@@ -101,7 +101,7 @@ fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     let mut script = Script::new(Kind::Plain);
     script.config.store_latency = 200 * MILLI;
     script.account("a", 60);
-    let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering("a");
     script.apply(2 * MINUTE, KindName::Role, "r", role);
     script.member(2 * MINUTE + SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
@@ -117,8 +117,7 @@ fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
             let mut script = Script::new(kind);
             script.config.store_latency = 200 * MILLI;
             script.account("a", 20);
-            let role =
-                json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+            let role = lowering("a");
             script.apply(2 * MINUTE, KindName::Role, "r", role);
             for number in 1..8 {
                 let at = 2 * MINUTE + number as u64 * delay * MILLI;
@@ -137,7 +136,7 @@ fn a_start_that_is_put_off_does_not_wait_behind_a_whole_pass() {
     let mut script = Script::new(Kind::Plain);
     script.config.store_latency = 200 * MILLI;
     script.account("a", 60);
-    let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering("a");
     script.apply(2 * MINUTE, KindName::Role, "r", role);
     let mut later = member("a", 40, "admin");
     later["startsAt"] = json!("2190-01-01T00:00:00Z");
@@ -197,7 +196,7 @@ fn a_block_reaches_accounts_that_no_account_describes_any_more() {
 fn access_rises_when_an_override_goes_with_its_namespace() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering("a");
     script.apply(2 * SECOND, KindName::Role, "r", role);
     script.act(BUSY, Act::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
     script.act(BUSY + SECOND, Act::Delete(reference(KindName::Role, "r")));
@@ -223,8 +222,7 @@ fn a_definition_that_is_made_anew_raises_and_removes_nobody() {
         for lasts in [SECOND, 12 * SECOND, 40 * SECOND] {
             let mut script = Script::new(Kind::Transactional);
             script.account("a", 3);
-            let role =
-                json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+            let role = lowering("a");
             script.apply(2 * SECOND, KindName::Role, "r", role.clone());
             script.act(BUSY, Act::Define(kind, Definition::Terminating));
             script.act(BUSY + 11 * SECOND + lasts, Act::Define(kind, Definition::Served));
@@ -248,7 +246,7 @@ fn access_does_not_rise_unseen_when_another_role_stands_under_the_name_of_one() 
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
     script.account("b", 3);
-    let role = |account: &str| json!({ "accountRef": { "name": account }, "overrides": "admin", "permissions": { "users": "View" } });
+    let role = lowering;
     script.apply(2 * SECOND, KindName::Role, "r", role("a"));
     script.act(BUSY, Act::Lag(0, KindName::Role, 20 * SECOND, 20 * SECOND));
     script.act(BUSY + SECOND, Act::Delete(reference(KindName::Role, "r")));
@@ -267,7 +265,7 @@ fn a_shard_is_not_given_back_while_a_pass_writes_by_its_right() {
         script.config.store_latency = SECOND;
         script.act(0, Act::Crash(1, 4 * MINUTE));
         script.account("a", 60);
-        let role = json!({ "accountRef": { "name": "a" }, "overrides": "admin", "permissions": { "users": "View" } });
+        let role = lowering("a");
         script.apply(4 * MINUTE - 5 * SECOND, KindName::Role, "r", role);
         let at = 4 * MINUTE + tenths * SECOND / 10;
         script.act(at, Act::Define(KindName::IdentityStore, Definition::Denied));

@@ -68,6 +68,11 @@ pub fn member(account: &str, number: usize, role: &str) -> Value {
     })
 }
 
+/// Returns a Role that lowers the administrators of an account.
+pub fn lowering(account: &str) -> Value {
+    json!({ "accountRef": { "name": account }, "overrides": "admin", "permissions": { "users": "View" } })
+}
+
 /// Returns a Membership that is suspended.
 pub fn suspended(account: &str, number: usize, role: &str) -> Value {
     let mut member = member(account, number, role);

@@ -17,7 +17,6 @@ use self::{
 use super::{
     Changes, Choices, Work, assume_store,
     report::{LimitChange, Refused},
-    stores_named,
 };
 use crate::{
     api::DeletionPolicy,
@@ -132,7 +131,7 @@ fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
 
 /// Stores that neither revision has are not what is compared.
 fn assume_stores(from: &mut Objects, to: &mut Objects) {
-    for name in stores_named(from).into_iter().chain(stores_named(to)) {
+    for name in from.stores_named().into_iter().chain(to.stores_named()) {
         if !from.stores.contains_key(&name) && !to.stores.contains_key(&name) {
             let place = Place::Sqlite(PathBuf::from("roster.db"));
             assume_store(from, name.clone(), &place);
