@@ -12,12 +12,13 @@ const HIDDEN: &str = "<address>";
 
 /// Logs a change of somebody's access that was made in a store.
 pub(super) fn access_changed(account: &AccountKey, change: &AccessChange, with_addresses: bool) {
-    let AccessChange { membership, email, action, change, cause, origin } = change;
+    let AccessChange { membership, email, action, change, cause, origin, approved } = change;
     let address = with_addresses.then(|| email.as_str());
     let origin = origin.as_deref().map(|origin| shown(origin, with_addresses));
     let (membership, change) = (membership.as_deref(), shown(change, with_addresses));
     let (change, origin) = (&*change, origin.as_deref());
-    tracing::info!(%account, membership, address, action, change, cause, origin, "access changed");
+    let approved = approved.then_some(true);
+    tracing::info!(%account, membership, address, action, change, cause, origin, approved, "access changed");
 }
 
 /// Logs an event. Changes that were made are told one by one, so that their sum is left out.

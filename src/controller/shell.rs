@@ -417,7 +417,12 @@ impl Shell {
                     Ok(written) => seen = written,
                     Err(error) => {
                         // After a conflict what is on its way asks again, sooner.
-                        tracing::warn!(catalog = %name, error = fault(&error).said, "record not written, trying again");
+                        let said = fault(&error);
+                        if said.is_conflict() {
+                            tracing::debug!(catalog = %name, error = said.said, "record not written, trying again");
+                        } else {
+                            tracing::warn!(catalog = %name, error = said.said, "record not written, trying again");
+                        }
                         failure = Some(error);
                     }
                 }

@@ -104,6 +104,12 @@ impl Traces {
             PassEnded::FinalizersSet(Err((fault, _))) => {
                 tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
+            PassEnded::Deleted(Deleted::Retry { error, by_store: true, .. }) => {
+                self.note_failure(&running, &error.to_string(), now);
+            }
+            PassEnded::LeftoverEnded(Err(error)) if error.is_of_store() => {
+                self.note_failure(&running, &error.to_string(), now);
+            }
             PassEnded::LeftoverEnded(Err(error)) => {
                 let said = error.to_string();
                 let error = &*log::shown(&said, self.with_addresses);
@@ -117,13 +123,10 @@ impl Traces {
     }
 
     /// Logs once that a store fails, however many accounts wait for it, and once that it works again.
-    fn note_store(&mut self, Running { key, store, began, .. }: &Running, report: &PassReport, now: Mono) {
+    fn note_store(&mut self, running: &Running, report: &PassReport, now: Mono) {
+        let Running { store, began, .. } = running;
         match &report.end {
-            PassEnd::Retry { by_store: true, why, .. } if !self.failing.contains_key(store) => {
-                self.failing.insert(store.clone(), now);
-                let why = &*log::shown(why, self.with_addresses);
-                tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait, and it is tried again");
-            }
+            PassEnd::Retry { by_store: true, why, .. } => self.note_failure(running, why, now),
             PassEnd::Done | PassEnd::Retry { by_store: false, .. }
                 if !report.replaced && self.failing.get(store).is_some_and(|failed| began > failed) =>
             {
@@ -131,6 +134,15 @@ impl Traces {
                 tracing::info!(%store, "the store works again");
             }
             _ => {}
+        }
+    }
+
+    /// Logs once that a store fails.
+    fn note_failure(&mut self, Running { key, store, .. }: &Running, why: &str, now: Mono) {
+        if !self.failing.contains_key(store) {
+            self.failing.insert(store.clone(), now);
+            let why = &*log::shown(why, self.with_addresses);
+            tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait, and it is tried again");
         }
     }
 
@@ -198,14 +210,9 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
             }
             tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
         }
-        Deleted::Waits(..) => {}
-        Deleted::Held(guarded, _) => {
-            tracing::warn!(%account, why = guarded.why, "account not deleted, the removal guard holds it back");
-        }
-        Deleted::Replaced(_) => {
-            tracing::warn!(%account, "account not deleted, another store answers than the one that was used so far");
-        }
-        Deleted::Retry(error, _) => {
+        // Of those an event tells once, of a store that fails a line of its own.
+        Deleted::Waits(..) | Deleted::Held(..) | Deleted::Replaced(_) | Deleted::Retry { by_store: true, .. } => {}
+        Deleted::Retry { error, .. } => {
             let error = error.to_string();
             let error = &*log::shown(&error, with_addresses);
             tracing::warn!(%account, error, "account not deleted yet, trying again");

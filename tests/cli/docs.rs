@@ -44,3 +44,28 @@ async fn a_first_portal_is_as_the_tutorial_says_and_its_query_answers() {
     let rows = crate::keep::rows(&folder.path().join("try.db"), query).await;
     assert_eq!(rows, ["invoices Pay", "orders View"]);
 }
+
+#[test]
+fn tables_of_kubectl_in_the_documents_have_the_columns_of_the_definitions() {
+    let columns = |singular: &str| {
+        let definitions = roster::api::crds();
+        let definition = definitions.into_iter().find(|it| it.spec.names.singular.as_deref() == Some(singular));
+        let printed = definition.expect(singular).spec.versions.remove(0).additional_printer_columns.unwrap();
+        let shown = printed.into_iter().filter(|column| column.priority.unwrap_or(0) == 0);
+        shown.map(|column| column.name.to_uppercase()).collect::<Vec<_>>().join(" ")
+    };
+    let mut tables = 0;
+    for name in ["README.md", "docs/tutorials/first-portal.md", "docs/tutorials/pull-requests.md"] {
+        let document = std::fs::read_to_string(crate::support::repository(name)).unwrap();
+        let lines: Vec<&str> = document.lines().collect();
+        for pair in lines.windows(2) {
+            let [header, row] = pair else { continue };
+            let kind = row.split_once(".roster.dev/").map(|(kind, _)| kind);
+            let (Some(kind), Some(header)) = (kind, header.strip_prefix("NAME ")) else { continue };
+            let header = header.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(header, columns(kind), "{name}: {row}");
+            tables += 1;
+        }
+    }
+    assert!(tables >= 3, "only {tables} tables found");
+}

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
     model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
-    plan::{self, Gone, Holding, Mark, Observed, Pause, Plan, Policy},
+    plan::{self, Gone, Guarded, Holding, Mark, Observed, Pause, Plan, Policy},
     resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
     state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, MemberFacts, Members, Snapshot, StoreAnswer},
 };
@@ -278,23 +278,40 @@ pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
     plan::deletion(observed, mark)
 }
 
-/// Works out the same where the removal guard has a say: where it holds the removal of everybody back, the plan changes
-/// nothing and says what to approve ([`Plan::guarded`]). `observed` must be of the whole account. People of `decided` are
-/// those whose removal was decided before, and has been begun.
+/// Outcome of judging the deletion of an Account whose content goes with it.
+#[derive(Debug)]
+pub enum Deletion {
+    /// Another store answered than the one in use so far, which holds what is to be removed. The deletion waits.
+    Replaced,
+    /// The removal guard holds the removal of everybody back. The deletion waits for an approval.
+    Held(Guarded),
+    /// The changes to make.
+    Removes(Plan),
+}
+
+/// Judges the deletion of an Account whose content goes with it: as [`delete`], unless another store answered or the removal
+/// guard holds the removal back. `observed` must be of the whole account. People of `decided` are those whose removal was
+/// decided before, and has been begun.
 #[must_use]
-pub fn delete_guarded(
+pub fn judge_deletion(
     prepared: &Prepared,
     judged: &Judged,
     observed: &Observed,
     context: &Context<'_>,
     decided: &BTreeSet<Email>,
-) -> Plan {
+) -> Deletion {
+    if prepared.is_replaced(observed) {
+        return Deletion::Replaced;
+    }
     let mut policy = prepared.policy(observed, context);
     // Also of an account that does not resolve.
     let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
     let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
     policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
-    plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided)
+    match plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided) {
+        Ok(plan) => Deletion::Removes(plan),
+        Err(guarded) => Deletion::Held(guarded),
+    }
 }
 
 /// Advises on Memberships whose time is over, or soon will be.

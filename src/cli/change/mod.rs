@@ -24,10 +24,11 @@ pub use self::{
 use super::target::{self, Target};
 use crate::{
     api::DeletionPolicy,
-    evaluate::{self, Context, Judged},
+    evaluate::{self, Context, Deletion, Judged},
     manifests::{AccountObjects, LoadedObjects, Objects, Source},
     model::{AccountKey, Name, Scope},
     plan::{Mark, Observed, Plan},
+    resolve,
     state::{SnapshotSource as _, StoreFacts},
     store::{Place, Store},
 };
@@ -178,24 +179,31 @@ fn leaving(
     context: &Context<'_>,
 ) -> Option<Work> {
     let account = loaded.objects.accounts.get(key)?.account.as_ref()?;
-    let is_orphaned = account.spec.deletion_policy == DeletionPolicy::Orphan;
     let (prepared, members) = (loaded.prepare(key)?, loaded.objects.members(key, &Scope::Account)?);
     let judged = evaluate::judge(&prepared, &members, context);
-    let is_parent =
-        |entry: &AccountObjects| entry.account.as_ref().is_some_and(|account| account.parent().as_ref() == Some(key));
-    let waits = prepared.is_replaced(&observed) || loaded.objects.accounts.values().any(is_parent);
+    let keeps_it = |(namespace, entry): (&Name, &AccountObjects)| {
+        let child = entry.account.as_ref().filter(|child| child.parent().as_ref() == Some(key));
+        let labels = loaded.objects.namespaces.get(namespace);
+        child.is_some_and(|child| resolve::keeps_parent(account, child, labels.map(|labels| &**labels)))
+    };
+    let mut accounts = loaded.objects.accounts.iter().map(|(key, entry)| (&key.namespace, entry));
+    let waits_for_accounts = accounts.any(keeps_it);
+    let is_orphaned = !waits_for_accounts && account.spec.deletion_policy == DeletionPolicy::Orphan;
     let meanwhile = || evaluate::ends_and_removals(&prepared, &judged, &observed, context);
     let plan = if is_orphaned {
         Plan::default()
-    } else if waits {
+    } else if waits_for_accounts {
         meanwhile()
     } else {
-        let mut plan = evaluate::delete_guarded(&prepared, &judged, &observed, context, &BTreeSet::new());
-        if let Some(guarded) = plan.guarded.take() {
-            plan = meanwhile();
-            plan.guarded = Some(guarded);
+        match evaluate::judge_deletion(&prepared, &judged, &observed, context, &BTreeSet::new()) {
+            Deletion::Replaced => meanwhile(),
+            Deletion::Held(guarded) => {
+                let mut plan = meanwhile();
+                plan.guarded = Some(guarded);
+                plan
+            }
+            Deletion::Removes(plan) => plan,
         }
-        plan
     };
     let (key, place, mark) = (key.clone(), Some(place.clone()), context.mark.clone());
     Some(Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned })

@@ -166,6 +166,8 @@ pub struct Guarded {
     pub account: String,
     /// What lets them pass.
     pub command: String,
+    /// Whether the Account is being deleted, and waits for this.
+    pub deletion: bool,
 }
 
 impl Status {
@@ -292,6 +294,7 @@ fn guarded(account: &Account) -> Option<Guarded> {
     let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
     Some(Guarded {
         account: format!("{namespace}/{name}"),
+        deletion: account.metadata.deletion_timestamp.is_some(),
         command: format!("kubectl annotate -n {namespace} acct {name} --overwrite {APPROVE_REMOVAL_ANNOTATION}={hash}"),
     })
 }

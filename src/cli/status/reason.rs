@@ -19,6 +19,14 @@ pub enum ReadyReason {
     FinalizerMissing,
     /// A catalog or store that waits to be deleted until no account uses it.
     InUse,
+    /// An account in which only ends are made, since something around it is being deleted.
+    Terminating,
+    /// The same, since the definition of a kind was made anew.
+    DefinitionRemade,
+    /// The same, since the API server does not list a kind.
+    DefinitionsMissing,
+    /// The same, since an object cannot be read.
+    Unreadable,
     /// Its spec does not resolve.
     Invalid(InvalidReason),
     /// The store does not hold what the spec says.
@@ -33,7 +41,17 @@ impl ReadyReason {
     /// Reads the reason of a condition.
     #[must_use]
     pub fn parse(word: &str) -> Self {
-        let ours = [Self::NotLookedAt, Self::ManagedAccountsExist, Self::NotLetIn, Self::FinalizerMissing, Self::InUse];
+        let ours = [
+            Self::NotLookedAt,
+            Self::ManagedAccountsExist,
+            Self::NotLetIn,
+            Self::FinalizerMissing,
+            Self::InUse,
+            Self::Terminating,
+            Self::DefinitionRemade,
+            Self::DefinitionsMissing,
+            Self::Unreadable,
+        ];
         if let Some(reason) = ours.into_iter().find(|reason| reason.word() == Some(word)) {
             return reason;
         }
@@ -50,6 +68,10 @@ impl ReadyReason {
             Self::NotLetIn => "NotLetIn",
             Self::FinalizerMissing => "FinalizerMissing",
             Self::InUse => "InUse",
+            Self::Terminating => "Terminating",
+            Self::DefinitionRemade => "DefinitionRemade",
+            Self::DefinitionsMissing => "DefinitionsMissing",
+            Self::Unreadable => "Unreadable",
             _ => return None,
         })
     }
@@ -65,6 +87,10 @@ impl ReadyReason {
                 Some("let the controller patch Accounts, catalogs and stores; its log has the answer")
             }
             Self::InUse => Some("delete the accounts that use it, or let it be"),
+            Self::Terminating => Some("let the deletion finish, or apply the objects again where it was not meant"),
+            Self::DefinitionRemade => Some("apply all objects again, then set the annotation that the message names"),
+            Self::DefinitionsMissing => Some("install the CRDs of this release, and let the controller list them"),
+            Self::Unreadable => Some("correct or delete the object that the message names"),
             Self::Invalid(reason) => Some(reason.remedy()),
             Self::Sync(reason) => reason.remedy(),
             Self::Rollout(reason) => Some(reason.remedy()),
@@ -103,6 +129,10 @@ mod tests {
             "NotLetIn",
             "FinalizerMissing",
             "InUse",
+            "Terminating",
+            "DefinitionRemade",
+            "DefinitionsMissing",
+            "Unreadable",
             "NameTaken",
             "Paused",
             "RollingOut",

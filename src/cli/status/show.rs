@@ -24,8 +24,16 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
         text += &more(total, shown);
     }
     for guarded in &status.guarded {
-        let title = paint(WARN, format!("{}: removals are held back. If they are wanted:", guarded.account));
+        let what = if guarded.deletion {
+            "its deletion is held back. If it is wanted"
+        } else {
+            "removals are held back. If they are wanted"
+        };
+        let title = paint(WARN, format!("{}: {what}:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
+        if guarded.deletion {
+            text += "  To let the Account go and leave everybody their access, set spec.deletionPolicy to Orphan.\n";
+        }
     }
     text += &what_to_do(status);
     text += &access(&status.access, now, shown);

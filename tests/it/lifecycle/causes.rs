@@ -182,3 +182,91 @@ async fn each_kind_of_edit_is_all_that_the_audit_names() {
     eventually(PATIENCE, "the records of the audit", enough).await;
     assert_eq!(causes(&site, length).await, said(&[("group clerks", group), ("member by-both", group)]));
 }
+
+#[tokio::test]
+async fn an_account_and_its_catalog_in_one_pass_are_told_apart() {
+    let site = acme("causes-catalog").await;
+    site.ready("Account", "acme").await;
+    let length = site.file().audit_length().await;
+    let mut writer = site.file().connect().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writer).await.unwrap();
+    site.patch("Account", "acme", json!({"spec": {"displayName": "Acme"}})).await;
+    let roles = json!([
+        {"name": "admin", "title": "Admin", "permissions": {"orders": "Edit", "users": "Allowed"}},
+        {"name": "viewer", "title": "Viewer", "permissions": {"orders": "Edit"}}
+    ]);
+    site.patch("PermissionCatalog", site.name(), json!({"spec": {"roles": roles}})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    let catalog = format!("PermissionCatalog {}@2", site.name());
+    let expected = [("account ", "Account acme@2"), ("role viewer", &*catalog), ("member by-catalog", &*catalog)];
+    whole(&site, length, &expected).await;
+}
+
+#[tokio::test]
+async fn an_override_is_named_for_the_roles_that_start_from_what_it_changes() {
+    let site = acme("causes-based").await;
+    let roles = json!([
+        {"name": "admin", "title": "Admin", "permissions": {"orders": "Edit", "users": "Allowed"}},
+        {"name": "viewer", "title": "Viewer", "overridable": true, "permissions": {"orders": "View"}}
+    ]);
+    site.patch("PermissionCatalog", site.name(), json!({"spec": {"roles": roles}})).await;
+    site.apply(
+        "
+apiVersion: roster.dev/v1alpha1
+kind: Role
+metadata: {name: here}
+spec: {accountRef: {name: acme}, overrides: viewer, permissions: {orders: View}}
+---
+apiVersion: roster.dev/v1alpha1
+kind: Role
+metadata: {name: late}
+spec: {accountRef: {name: acme}, basedOn: viewer, permissions: {users: Allowed}}
+",
+    )
+    .await;
+    site.member_of("acme", "based", "roleRef: {kind: Role, name: late}").await;
+    site.members_ready(&["based"]).await;
+    site.ready("Account", "acme").await;
+    let length = site.file().audit_length().await;
+    site.patch("Role", "here", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
+    let changed = ["role viewer", "role custom:late", "member by-catalog", "member based"];
+    whole(&site, length, &changed.map(|object| (object, "Role here@2"))).await;
+}
+
+#[tokio::test]
+async fn what_was_held_back_names_what_brought_it_about() {
+    let site = super::guard::eight("causes-held", "").await;
+    site.ready("Account", "acme").await;
+    site.delete("Role", "staff").await;
+    let hash = super::guard::hash(&site, "").await;
+    let length = site.file().audit_length().await;
+    super::guard::approve(&site, &hash).await;
+    site.view("ann", NONE).await;
+    let names = super::guard::EIGHT.map(|name| format!("member {name}"));
+    let mut expected: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "Role staff@1")).collect();
+    expected.push(("role custom:staff", "Role staff@1"));
+    let enough = async || (causes(&site, length).await.len() >= 8).then_some(());
+    eventually(PATIENCE, "the records of the audit", enough).await;
+    for (object, origin) in causes(&site, length).await {
+        assert!(expected.iter().any(|(name, _)| *name == object) && origin == "Role staff@1", "{object}: {origin}");
+    }
+}
+
+#[tokio::test]
+async fn the_deletion_of_an_account_names_it() {
+    let site = acme("causes-deleted").await;
+    site.ready("Account", "acme").await;
+    let length = site.file().audit_length().await;
+    site.delete("Account", "acme").await;
+    let enough = async || {
+        let causes = causes(&site, length).await;
+        if causes.contains_key("account ") { Ok(causes) } else { Err(format!("{causes:?}")) }
+    };
+    let causes = eventually_or(PATIENCE, "the records of the deletion".to_owned(), enough).await;
+    assert!(causes.len() >= 7, "{causes:?}");
+    for (object, origin) in causes {
+        // Its deletion counts as a generation.
+        assert_eq!(origin, "Account acme@2", "{object}");
+    }
+}

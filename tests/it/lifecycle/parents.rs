@@ -75,8 +75,13 @@ async fn approval_gives_access_and_its_withdrawal_takes_it() {
     child.member_is("Ready", "True").await;
     child.view(VIEWER).await;
     // Withdrawn on purpose: no guard holds it back, however strict.
+    let length = site.file().audit_length().await;
     site.patch("Account", "partner", approved(json!([]))).await;
     child.view(NONE).await;
+    // Whose word it was, the audit names with the namespace: it is another account's.
+    let audit = site.file().audit_since(length).await;
+    let origins: Vec<&str> = audit.iter().map(|record| record.origin.as_str()).collect();
+    assert_eq!(origins, [format!("Account {}/partner@3", site.name())]);
     child.is("Ready", "False ApprovalPending").await;
     site.patch("Account", "partner", approved(approve)).await;
     child.view(VIEWER).await;

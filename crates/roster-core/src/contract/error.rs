@@ -21,6 +21,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns whether the store fails as a whole, and not at one change.
+    #[must_use]
+    pub const fn is_of_store(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Denied(_))
+    }
+
     /// Returns the word used in metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -7,31 +7,92 @@ use std::{
 };
 
 use crate::{
-    model::{Email, Name, RoleName},
-    plan::{Cause, Change, Content, ObjectKey},
-    resolve::{End, Origin},
-    state::{GroupFacts, MemberFacts, ObjectsInScope, Snapshot},
+    model::{AccountKey, Email, Name, RoleName},
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
+    resolve::{End, MemberContent, Origin},
+    state::{AccountFacts, GroupFacts, MemberFacts, ObjectsInScope, RoleFacts, Snapshot},
 };
 
 /// Objects of an account, each told once; more than these are not told apart.
-const MOST: usize = 64;
+const MOST: usize = 512;
+
+/// People whose cause is kept while their change is held back; of more than these it is not.
+const MOST_WITHHELD: usize = 1_000;
+
+/// An object that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) struct ChangedObject {
+    pub(in crate::control) origin: Origin,
+    pub(in crate::control) reach: Reach,
+}
+
+/// What an object that changed may concern of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum Reach {
+    /// What objects of its kind concern.
+    Kind,
+    /// Of the account itself: its row in the store, and what people may do only where `access` says so. Of another account,
+    /// which manages this one: what people may do here.
+    Account { key: AccountKey, access: bool },
+    /// A Role that is gone, and the predefined role that it overrode, if it was an override.
+    GoneRole(Option<Name>),
+}
+
+impl ChangedObject {
+    pub(in crate::control) const fn new(origin: Origin) -> Self {
+        Self { origin, reach: Reach::Kind }
+    }
+
+    /// Returns an Account as it comes now, which may have been another one before.
+    pub(in crate::control) fn account(origin: Origin, before: Option<&AccountFacts>, now: &AccountFacts) -> Self {
+        let access = before.is_none_or(|before| changes_access(before, now));
+        Self { origin, reach: Reach::Account { key: now.key(), access } }
+    }
+
+    /// Returns a Role that is gone.
+    pub(in crate::control) fn gone_role(origin: Origin, role: &RoleFacts) -> Self {
+        Self { origin, reach: Reach::GoneRole(role.spec.overrides.as_deref().map(Name::new)) }
+    }
+
+    /// Returns the object as the audit of an account names it: an Account of another namespace with that.
+    fn named_for(&self, key: &AccountKey) -> Self {
+        let mut named = self.clone();
+        if let Reach::Account { key: account, access } = &mut named.reach
+            && account != key
+        {
+            *access = true;
+            if account.namespace != key.namespace {
+                named.origin.name = Name::from(account.to_string());
+            }
+        }
+        named
+    }
+}
+
+/// Whether an edit of an Account may change what people may do in it.
+fn changes_access(before: &AccountFacts, now: &AccountFacts) -> bool {
+    let (before, now) = (&before.spec, &now.spec);
+    (&before.catalog_ref, &before.store_ref, &before.parent_ref, &before.owner, &before.plan)
+        != (&now.catalog_ref, &now.store_ref, &now.parent_ref, &now.owner, &now.plan)
+        || (before.partner, before.suspended) != (now.partner, now.suspended)
+}
 
 /// The objects that brought a pass about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Triggers {
     /// Those that concern the whole account, in the order in which they arrived.
-    objects: Vec<Origin>,
+    objects: Vec<ChangedObject>,
     /// By address, the last one that concerns this person.
     people: BTreeMap<Email, Origin>,
 }
 
 impl Triggers {
-    /// Returns those that consist of one object, which concerns one person or the whole account.
-    pub(super) fn of(origin: Option<&Origin>, email: Option<&Email>) -> Self {
+    /// Returns those that consist of one object, which concerns one person of an account, or all of it.
+    pub(super) fn of(object: Option<&ChangedObject>, key: &AccountKey, email: Option<&Email>) -> Self {
         let mut triggers = Self::default();
-        match (origin, email) {
-            (Some(origin), Some(email)) => drop(triggers.people.insert(email.clone(), origin.clone())),
-            (Some(origin), None) => triggers.objects.push(origin.clone()),
+        match (object.map(|object| object.named_for(key)), email) {
+            (Some(object), Some(email)) => drop(triggers.people.insert(email.clone(), object.origin)),
+            (Some(object), None) => triggers.objects.push(object),
             (None, _) => {}
         }
         triggers
@@ -39,15 +100,24 @@ impl Triggers {
 
     /// Takes in others that arrived later.
     pub(super) fn merge(&mut self, later: Self) {
-        for origin in later.objects {
-            let mut known = self.objects.iter_mut();
-            if let Some(known) = known.find(|known| (known.kind, &known.name) == (origin.kind, &origin.name)) {
-                *known = origin;
+        for later in later.objects {
+            let is_same = |known: &&mut ChangedObject| {
+                (known.origin.kind, &known.origin.name) == (later.origin.kind, &later.origin.name)
+            };
+            if let Some(known) = self.objects.iter_mut().find(is_same) {
+                known.take_in(later);
             } else if self.objects.len() < MOST {
-                self.objects.push(origin);
+                self.objects.push(later);
             }
         }
         self.people.extend(later.people);
+    }
+
+    /// Returns these, and before them those by which people's changes were brought about that were held back.
+    pub(super) fn after(self, withheld: &BTreeMap<Email, Origin>) -> Self {
+        let mut all = Self { objects: Vec::new(), people: withheld.clone() };
+        all.merge(self);
+        all
     }
 
     /// Takes out those that concern just these people.
@@ -59,28 +129,44 @@ impl Triggers {
     /// Returns one of them, for whoever shows only one.
     #[must_use]
     pub fn first(&self) -> Option<&Origin> {
-        self.objects.first().or_else(|| self.people.values().next())
+        self.objects.first().map(|object| &object.origin).or_else(|| self.people.values().next())
+    }
+}
+
+impl ChangedObject {
+    /// Takes in that the same object changed again.
+    fn take_in(&mut self, later: Self) {
+        let changed_access = matches!(self.reach, Reach::Account { access: true, .. });
+        *self = later;
+        if let Reach::Account { access, .. } = &mut self.reach {
+            *access |= changed_access;
+        }
     }
 }
 
 /// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
 /// stays named.
-pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope) {
+pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope, observed: &Observed) {
     let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
     if changes.iter().any(is_new) {
         // With the account all of it is new: each entry is there because of the object that says how it should be.
         return;
     }
-    let known = Known {
-        triggers,
-        objects,
-        concerned: triggers.objects.iter().map(|origin| Concerned::new(origin, &objects.snapshot)).collect(),
-    };
+    let known = Known::new(triggers, objects);
+    let definitions = Definitions::of(changes, objects, observed);
     for change in changes.iter_mut().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)) {
-        if let Some(cause) = known.cause(change) {
+        if let Some(cause) = known.cause(change, &definitions, observed) {
             change.origin = Some(cause);
         }
     }
+}
+
+/// Returns the causes of what is held back of people, by address, so that they can still be named once it is let go.
+pub(super) fn withheld(plan: &Plan, triggers: &Triggers, objects: &ObjectsInScope) -> BTreeMap<Email, Origin> {
+    let known = Known::new(triggers, objects);
+    let held = plan.holds.iter().filter(|(_, hold)| **hold == Hold::Guarded || hold.is_pause());
+    let people = held.filter_map(|(object, _)| object.person());
+    people.filter_map(|email| Some((email.clone(), known.of_person(email)?))).take(MOST_WITHHELD).collect()
 }
 
 struct Known<'a> {
@@ -90,10 +176,51 @@ struct Known<'a> {
     concerned: Vec<Concerned>,
 }
 
+/// Roles, groups and layout that the same plan changes, with their causes.
+struct Definitions {
+    roles: BTreeMap<RoleName, Origin>,
+    groups: BTreeMap<Name, Origin>,
+    /// Where the layout changes.
+    catalog: Option<Origin>,
+}
+
+impl Definitions {
+    fn of(changes: &[Change], objects: &ObjectsInScope, observed: &Observed) -> Self {
+        let (mut roles, mut groups, mut is_other_layout) = (BTreeMap::new(), BTreeMap::new(), false);
+        for change in changes {
+            match (&change.object, &change.put, &change.origin) {
+                (ObjectKey::Role(role), _, Some(origin)) => drop(roles.insert(role.clone(), origin.clone())),
+                (ObjectKey::Group(group), _, Some(origin)) => drop(groups.insert(group.clone(), origin.clone())),
+                (ObjectKey::Account, Some((Content::Account(content), _)), _) => {
+                    is_other_layout = content.layout != observed.layout;
+                }
+                _ => {}
+            }
+        }
+        let catalog = objects.snapshot.catalog.as_ref().filter(|_| is_other_layout);
+        let catalog = catalog.map(|catalog| Origin::new("PermissionCatalog", catalog.name.clone(), catalog.generation));
+        Self { roles, groups, catalog }
+    }
+
+    /// Returns the cause of a change of somebody's levels whose own entry says the same as before otherwise.
+    fn of_levels(&self, content: &MemberContent, before: &MemberContent) -> Option<Origin> {
+        let is_same = (&content.role, &content.groups, content.window, content.ended)
+            == (&before.role, &before.groups, before.window, before.ended);
+        if !is_same {
+            return None;
+        }
+        let by_role = content.role.as_ref().and_then(|role| self.roles.get(role));
+        let by_group = || content.groups.iter().find_map(|group| self.groups.get(group));
+        by_role.or_else(by_group).or(self.catalog.as_ref()).cloned()
+    }
+}
+
 /// What an object concerns in an account.
 enum Concerned {
     /// All of it.
     Everything,
+    /// Its row in the store only.
+    Account,
     /// These roles and groups, and whoever has one of them.
     Some { roles: BTreeSet<RoleName>, default_role: bool, groups: BTreeSet<Name> },
     /// Whoever came by this invitation.
@@ -101,35 +228,45 @@ enum Concerned {
 }
 
 impl Concerned {
-    fn new(origin: &Origin, snapshot: &Snapshot) -> Self {
-        let (mut roles, mut default_role, mut groups) = (BTreeSet::new(), false, BTreeSet::new());
-        match origin.kind {
-            "Role" => {
-                roles.insert(RoleName::custom(&origin.name));
-                if let Some(role) = snapshot.roles.iter().find(|role| role.name == origin.name) {
-                    roles.extend(role.spec.overrides.as_deref().map(RoleName::predefined));
-                    default_role = role.spec.overrides.is_some();
-                } else {
-                    // It is gone, and may have overridden any.
-                    let predefined = snapshot.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
-                    roles.extend(predefined.map(|role| RoleName::predefined(&role.name)));
-                    default_role = true;
-                }
-                let has = |group: &&Arc<GroupFacts>| {
-                    group.spec.role_refs.iter().any(|role| roles.contains(&RoleName::from(role)))
-                };
-                groups.extend(snapshot.groups.iter().filter(has).map(|group| group.name.clone()));
-            }
-            "UserGroup" => drop(groups.insert(origin.name.clone())),
-            "Invitation" => return Self::Invited,
-            _ => return Self::Everything,
+    fn new(object: &ChangedObject, snapshot: &Snapshot) -> Self {
+        match (object.origin.kind, &object.reach) {
+            ("Role", reach) => Self::of_role(&object.origin.name, reach, snapshot),
+            ("UserGroup", _) => Self::Some {
+                roles: BTreeSet::new(),
+                default_role: false,
+                groups: BTreeSet::from([object.origin.name.clone()]),
+            },
+            ("Invitation", _) => Self::Invited,
+            (_, Reach::Account { access: false, .. }) => Self::Account,
+            _ => Self::Everything,
         }
-        Self::Some { roles, default_role, groups }
+    }
+
+    /// Returns what a Role concerns: itself, or the predefined role that it overrides, the roles that start from that, and
+    /// the groups that have any of them.
+    fn of_role(name: &Name, reach: &Reach, snapshot: &Snapshot) -> Self {
+        let role = snapshot.roles.iter().find(|role| role.name == *name);
+        let overridden = match (role, reach) {
+            (Some(role), _) => role.spec.overrides.as_deref(),
+            (None, Reach::GoneRole(overrode)) => overrode.as_deref(),
+            (None, _) => None,
+        };
+        let mut roles = BTreeSet::from([RoleName::custom(name)]);
+        if let Some(overridden) = overridden {
+            roles.insert(RoleName::predefined(overridden));
+            let based = snapshot.roles.iter().filter(|role| role.spec.based_on.as_deref() == Some(overridden));
+            roles.extend(based.map(|role| RoleName::custom(&role.name)));
+        }
+        let has =
+            |group: &&Arc<GroupFacts>| group.spec.role_refs.iter().any(|role| roles.contains(&RoleName::from(role)));
+        let groups = snapshot.groups.iter().filter(has).map(|group| group.name.clone()).collect();
+        Self::Some { roles, default_role: overridden.is_some(), groups }
     }
 
     fn concerns(&self, origin: &Origin, facts: &MemberFacts) -> bool {
         match self {
             Self::Everything => true,
+            Self::Account => false,
             Self::Invited => facts.invitation.as_ref() == Some(&origin.name),
             Self::Some { roles, default_role, groups } => {
                 facts.role.as_deref().map_or(*default_role, |role| roles.contains(&RoleName::from(role)))
@@ -139,10 +276,22 @@ impl Concerned {
     }
 }
 
-impl Known<'_> {
-    fn cause(&self, change: &Change) -> Option<Origin> {
+impl<'a> Known<'a> {
+    fn new(triggers: &'a Triggers, objects: &'a ObjectsInScope) -> Self {
+        let concerned = triggers.objects.iter().map(|object| Concerned::new(object, &objects.snapshot)).collect();
+        Self { triggers, objects, concerned }
+    }
+
+    fn cause(&self, change: &Change, definitions: &Definitions, observed: &Observed) -> Option<Origin> {
         match &change.object {
-            ObjectKey::Account => self.nearest(|_, concerned| matches!(concerned, Concerned::Everything)),
+            ObjectKey::Account => {
+                let of_layout = definitions.catalog.as_ref().filter(|catalog| {
+                    let is_known = self.triggers.objects.iter().any(|object| object.origin.kind == catalog.kind);
+                    is_known || self.triggers.objects.is_empty()
+                });
+                let any = |_: &_, concerned: &_| matches!(concerned, Concerned::Everything | Concerned::Account);
+                of_layout.cloned().or_else(|| self.nearest(any))
+            }
             ObjectKey::Role(role) => self.nearest(|_, concerned| match concerned {
                 Concerned::Some { roles, .. } => roles.contains(role),
                 other => matches!(other, Concerned::Everything),
@@ -151,19 +300,50 @@ impl Known<'_> {
                 Concerned::Some { groups, .. } => groups.contains(group),
                 other => matches!(other, Concerned::Everything),
             }),
-            ObjectKey::Member(email) => self.of_member(email, change),
+            ObjectKey::Member(email) => self.of_member(email, change, definitions, observed),
         }
     }
 
-    fn of_member(&self, email: &Email, change: &Change) -> Option<Origin> {
-        let ended = change.put.as_ref().and_then(|(content, _)| match content {
-            Content::Member(content) => content.ended,
+    fn of_member(
+        &self,
+        email: &Email,
+        change: &Change,
+        definitions: &Definitions,
+        observed: &Observed,
+    ) -> Option<Origin> {
+        let before = observed.members.get(email).and_then(|seen| seen.content.as_ref());
+        let content = change.put.as_ref().and_then(|(content, _)| match content {
+            Content::Member(content) => Some(content.as_ref()),
             _ => None,
         });
         // Whose word that was, and that somebody's time has come, the plan knows.
-        if matches!(ended, Some(End::Blocked | End::AccountSuspended | End::NotApproved)) || change.is_by_time() {
+        let ended = content.and_then(|content| content.ended);
+        let is_known = content.is_none() && change.origin.is_some();
+        if is_known
+            || matches!(ended, Some(End::Blocked | End::AccountSuspended | End::NotApproved))
+            || change.is_by_time()
+        {
             return None;
         }
+        let lifted = before.and_then(|before| before.ended).filter(|_| content.is_some() && ended.is_none());
+        self.that_lifted(lifted).or_else(|| self.of_person(email)).or_else(|| definitions.of_levels(content?, before?))
+    }
+
+    /// Returns the object that took an end back.
+    fn that_lifted(&self, end: Option<End>) -> Option<Origin> {
+        let kind = match end? {
+            End::Blocked => "IdentityStore",
+            End::AccountSuspended | End::NotApproved => "Account",
+            End::Suspended => return None,
+        };
+        let mut objects = std::iter::zip(&self.triggers.objects, &self.concerned);
+        let lifted = objects
+            .find(|(object, concerned)| object.origin.kind == kind && matches!(concerned, Concerned::Everything));
+        lifted.map(|(object, _)| object.origin.clone())
+    }
+
+    /// Returns the object that concerns a person most closely.
+    fn of_person(&self, email: &Email) -> Option<Origin> {
         if let Some(own) = self.triggers.people.get(email) {
             return Some(own.clone());
         }
@@ -183,7 +363,8 @@ impl Known<'_> {
             _ => 0,
         };
         let all = std::iter::zip(&self.triggers.objects, &self.concerned);
-        all.filter(|(origin, concerned)| concerns(origin, concerned))
+        all.map(|(object, concerned)| (&object.origin, concerned))
+            .filter(|(origin, concerned)| concerns(origin, concerned))
             .map(|(origin, _)| origin)
             .min_by_key(distance)
             .cloned()

@@ -6,10 +6,11 @@ use super::{Delete, Deleted, Pass, World, reconcile};
 use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
-    evaluate::{self, Context, judge},
+    evaluate::{self, Context, Deletion, judge},
     model::{Email, KindName, Scope},
     plan::{GUARD_WINDOW, Guarded},
     report,
+    resolve::Origin,
 };
 
 /// Does what the deletion policy says, then lets the object go. Deletion needs no reference to resolve: where the
@@ -17,7 +18,8 @@ use crate::{
 /// removals are made.
 pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
     let Delete { account, children, meanwhile, knows_stores, .. } = work;
-    let retry = |why| Deleted::Retry(StoreError::Unavailable(why), work.decided.clone());
+    let retry =
+        |why| Deleted::Retry { error: StoreError::Unavailable(why), decided: work.decided.clone(), by_store: false };
     if !children.is_empty() {
         let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
         return Deleted::Waits(children.clone(), Box::new(report));
@@ -49,7 +51,10 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
                 let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
                 return Deleted::Replaced(Box::new(report));
             }
-            Err((error, decided)) => return Deleted::Retry(error, decided),
+            Err((error, decided)) => {
+                let by_store = error.is_of_store();
+                return Deleted::Retry { error, decided, by_store };
+            }
         },
     };
     match world.set_finalizer(&account.reference(KindName::Account), &pass.mark.uid, false).await {
@@ -76,17 +81,18 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     world.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
     let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
     let prepared = world.step("resolve", || reconcile::prepared(&work.meanwhile));
-    if prepared.is_replaced(&observed) {
-        return Ok(Removal::Replaced);
-    }
-    let plan = world.step("plan", || {
+    let deletion = world.step("plan", || {
         let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), now) };
         let judged = judge(&prepared, &work.meanwhile.objects.members(), &context);
-        evaluate::delete_guarded(&prepared, &judged, &observed, &context, &work.decided)
+        evaluate::judge_deletion(&prepared, &judged, &observed, &context, &work.decided)
     });
-    if let Some(guarded) = plan.guarded {
-        return Ok(Removal::Held(guarded));
-    }
+    let mut plan = match deletion {
+        Deletion::Replaced => return Ok(Removal::Replaced),
+        Deletion::Held(guarded) => return Ok(Removal::Held(guarded)),
+        Deletion::Removes(plan) => plan,
+    };
+    let origin = Origin::new(KindName::Account.as_str(), key.name.clone(), work.account.facts.generation);
+    plan.changes.iter_mut().for_each(|change| change.origin = Some(origin.clone()));
     if plan.changes.is_empty() {
         return Ok(Removal::Done(0));
     }

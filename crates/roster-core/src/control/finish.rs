@@ -89,6 +89,7 @@ impl Control {
             remade,
             guarded: _,
             holds,
+            withheld,
             replaced,
         } = report;
         if replaced {
@@ -101,6 +102,7 @@ impl Control {
             }
             ended => ended,
         };
+        let notices = self.without_told(key, running, notices);
         self.outbox.extend(notices.into_iter().map(Effect::Tell));
         self.wakes.replace(key, &running.scope, wakes);
         // Of another Account of this name nothing was found out.
@@ -112,6 +114,12 @@ impl Control {
             state.confirmed = Some(running.vanished);
         }
         self.remember(running, definitions, &end, only_ends, holds, now);
+        if end == PassEnd::Done
+            && let Some(state) = self.accounts.get_mut(key)
+        {
+            state.withheld.retain(|email, _| !running.scope.contains(email));
+            state.withheld.extend(withheld);
+        }
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         // A report on what the object was is dropped: it must not stand in the place of another that waits.
         // So is one on whoever was taken out of the pass: another one says how they are.
@@ -143,7 +151,7 @@ impl Control {
             // The Account is to say so, too.
             (true, false) => self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono),
             // With this object all may be there again. Very many may be applied one after the other.
-            (_, true) => self.queue.check_after(key, LOOK_DELAY, now.mono),
+            (_, true) => self.queue.check_within(key, LOOK_DELAY, now.mono),
             (false, false) => {}
         }
         let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
@@ -154,6 +162,19 @@ impl Control {
             self.reconciled_by(running, now);
         }
         ended
+    }
+
+    /// Leaves out that the guard holds back what it held back before, which each check finds again.
+    fn without_told(&mut self, key: &AccountKey, running: &Running, mut notices: Vec<Notice>) -> Vec<Notice> {
+        let is_guard = |notice: &Notice| notice.reason == NoticeReason::RemovalGuarded;
+        let Some(state) = self.accounts.get_mut(key) else { return notices };
+        let guard = notices.iter().find(|notice| is_guard(notice)).map(|notice| notice.note.clone());
+        if guard.is_some() && guard == state.told_guard {
+            notices.retain(|notice| !is_guard(notice));
+        } else if guard.is_some() || running.scope == Scope::Account {
+            state.told_guard = guard;
+        }
+        notices
     }
 
     /// Returns whether an account waits since the definition of a kind was made anew.
@@ -205,7 +226,7 @@ impl Control {
                            until somebody approves this one on the IdentityStore";
                 (report.unsynced(SyncReason::StoreReplaced, why), ended)
             }
-            Deleted::Retry(error, decided) => {
+            Deleted::Retry { error, decided, .. } => {
                 if !decided.is_empty() {
                     self.accounts.entry(key.clone()).or_default().deletion =
                         (running.uid.clone(), Deletion::Decided(decided));

@@ -73,8 +73,9 @@ impl Control {
             let live = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
             let uid = live.map(|account| account.meta.uid.clone()).unwrap_or_default();
             let (id, handle) = (self.pass_ids.give(), Handle::default());
-            let origin = Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.facts.generation);
-            let revocation = |email: &Email| (email.clone(), Revocation { end: End::Blocked, origin: origin.clone() });
+            let revocation = |email: &Email| {
+                (email.clone(), Revocation { end: End::Blocked, origin: Origin::of_block(&store.facts, email) })
+            };
             let work = PassWork::Leftover(people.iter().copied().map(revocation).collect());
             let running = Running {
                 key: key.clone(),

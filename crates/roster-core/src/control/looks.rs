@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Access, ApiFault, CatalogTending, Control, Effect, Mono, Now, PassId, StoreLook,
+    Access, ApiFault, CatalogTending, ChangedObject, Control, Effect, Mono, Now, PassId, StoreLook,
     leftovers::Leftovers,
     queue::{Lane, Trigger, WorkItem},
     statuses::StatusLane,
@@ -196,7 +196,7 @@ impl Control {
             // Somebody may have lost access since, in a store that nobody reads any more.
             let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
-                self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, origin: None }, now.mono);
+                self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
             }
             self.announced(&store.name, None, now);
         }
@@ -227,11 +227,11 @@ impl Control {
 
     /// Ends the access of those whom a store blocks and still lets in, also where no object names them.
     fn end_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
-        let origin = Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.facts.generation);
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
         let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
         for (key, email) in ours {
-            let trigger = Trigger { lane: Lane::Revocations, origin: Some(&origin) };
+            let object = ChangedObject::new(Origin::of_block(&store.facts, email));
+            let trigger = Trigger { lane: Lane::Revocations, object: Some(&object) };
             self.queue.want(key, WorkItem::Member(email.clone()), trigger, now.mono);
         }
     }

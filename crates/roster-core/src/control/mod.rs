@@ -65,6 +65,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::causes::ChangedObject;
 use self::{
     blocks::Blocks,
     looks::Looks,
@@ -186,6 +187,10 @@ struct AccountState {
     confirmed: Option<u64>,
     /// Its definitions as last worked out, and the revision of the account that they are of.
     definitions: Option<(u64, Arc<Definitions>)>,
+    /// The event on removals that are held back, as it was told last; absent while none are.
+    told_guard: Option<String>,
+    /// Causes of what is held back of people: by removal guard, pause, or another store in the known one's place.
+    withheld: BTreeMap<Email, Origin>,
 }
 
 impl AccountState {
@@ -325,7 +330,7 @@ impl Control {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
                 // What a list names first of all need not have changed.
-                let origin = (!self.index.is_first_listed(&object)).then(|| self.origin(&object));
+                let changed = (!self.index.is_first_listed(&object)).then(|| self.changed(&object));
                 let replaced = object.meta().is_some_and(|meta| self.is_replaced(&object.reference(), &meta.uid));
                 let takes_away =
                     object.takes_away(now.wall) || self.withdraws_approval(&object) || self.is_shortened(&object);
@@ -341,18 +346,23 @@ impl Control {
                 if vanished {
                     self.vanished(&impacts);
                 }
-                self.touch(impacts, Trigger { lane, origin: origin.as_ref() }, now);
+                self.touch(impacts, Trigger { lane, object: changed.as_ref() }, now);
             }
             WatchEvent::Unreadable(unreadable) => self.could_not_read(&unreadable, now),
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin::new(object.kind.as_str(), object.name.clone(), generation);
+                let role = self.index.role(&object).map(|role| role.facts.clone());
+                let changed = match role {
+                    Some(role) => ChangedObject::gone_role(origin, &role),
+                    None => ChangedObject::new(origin),
+                };
                 // Only what is about one person goes ahead: a definition that is gone concerns a whole account.
                 let is_of_one = matches!(object.kind, KindName::Membership | KindName::Invitation);
                 let lane = if is_of_one { Lane::Revocations } else { Lane::Changes };
                 let impacts = self.index.remove(&object);
                 self.vanished(&impacts);
-                self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
+                self.touch(impacts, Trigger { lane, object: Some(&changed) }, now);
             }
         }
     }
@@ -389,7 +399,7 @@ impl Control {
             self.vanished(&impacts);
         }
         let lane = if vanished { Lane::Revocations } else { Lane::Changes };
-        self.touch(impacts, Trigger { lane, origin: Some(&origin) }, now);
+        self.touch(impacts, Trigger { lane, object: Some(&ChangedObject::new(origin)) }, now);
         if is_news {
             self.say_unreadable(unreadable, now);
         }
@@ -411,21 +421,25 @@ impl Control {
     }
 
     /// Returns the object that a change is put down to. A change of a catalog's record is the catalog's doing.
-    fn origin(&self, object: &Object) -> Origin {
+    fn changed(&self, object: &Object) -> ChangedObject {
         if let Object::CatalogRecord(record) = object
             && let Some(catalog) = &record.facts.catalog
         {
             let generation = self.index.catalogs.get(catalog).map_or(0, |catalog| catalog.meta.generation);
-            return Origin::new(KindName::PermissionCatalog.as_str(), catalog.clone(), generation);
+            let catalog = Origin::new(KindName::PermissionCatalog.as_str(), catalog.clone(), generation);
+            return ChangedObject::new(catalog);
         }
         let (kind, name, generation) = object.identity();
-        Origin::new(kind.as_str(), name, generation)
+        let origin = Origin::new(kind.as_str(), name, generation);
+        let Object::Account(record) = object else { return ChangedObject::new(origin) };
+        let before = self.index.accounts.get(&record.facts.key()).and_then(|entry| entry.object.as_ref());
+        ChangedObject::account(origin, before.map(|before| before.facts.as_ref()), &record.facts)
     }
 
     fn list_ended(&mut self, kind: KindName, state: ListState, now: Now) {
         let gone = self.index.end_list(kind);
         self.vanished(&gone);
-        self.touch(gone, Trigger { lane: Lane::Revocations, origin: None }, now);
+        self.touch(gone, Trigger { lane: Lane::Revocations, object: None }, now);
         self.relisted(kind, now);
         if self.lists.set(kind, state, now.mono) {
             self.queue.more_known();
@@ -458,7 +472,7 @@ impl Control {
 
     fn touch(&mut self, impacts: Vec<Impact>, trigger: Trigger<'_>, now: Now) {
         // A store that changes is looked at by all its accounts: whom it blocks goes ahead by name.
-        let of_store = trigger.origin.is_some_and(|origin| origin.kind == KindName::IdentityStore.as_str());
+        let of_store = trigger.object.is_some_and(|object| object.origin.kind == KindName::IdentityStore.as_str());
         let of_account = Trigger { lane: if of_store { Lane::Changes } else { trigger.lane }, ..trigger };
         for impact in impacts {
             match impact {

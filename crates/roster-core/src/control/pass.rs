@@ -161,8 +161,15 @@ pub enum Deleted {
     Held(Guarded, Box<PassReport>),
     /// Another store answers than the one that was used so far: it waits; with what was done meanwhile.
     Replaced(Box<PassReport>),
-    /// The store, or the API server, would not have it yet; with the people whose removal is decided.
-    Retry(StoreError, BTreeSet<Email>),
+    /// The store, or the API server, would not have it yet.
+    Retry {
+        /// Why.
+        error: StoreError,
+        /// The people whose removal is decided.
+        decided: BTreeSet<Email>,
+        /// Whether it is the store that fails, for all its accounts.
+        by_store: bool,
+    },
 }
 
 /// A pass that runs.

@@ -111,6 +111,10 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         }
     }
     drop(observed);
+    let withheld = match &applied {
+        Ok(applied) => causes::withheld(&applied.plan, &work.triggers, &work.objects),
+        Err(_) => BTreeMap::new(),
+    };
     let applied = applied.map_err(|(error, _)| error);
     let failed_read = fault.is_some();
     let result = match (applied, fault) {
@@ -124,7 +128,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     };
     let mut report = report::report(&work.objects, &judged, &result);
     report.end.not_by_store(failed_read);
-    report
+    PassReport { withheld, ..report }
 }
 
 /// Plan, and what came of it; or why nothing did.
@@ -202,7 +206,7 @@ async fn apply<W: World>(
     if plan.needs_account || plan.changes.is_empty() {
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
-    causes::name(&mut plan.changes, &work.triggers, objects);
+    causes::name(&mut plan.changes, &work.triggers, objects, observed);
     if !plan.removes() {
         pass.handle.settle_removals();
     }

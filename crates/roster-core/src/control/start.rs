@@ -282,7 +282,10 @@ impl Control {
         Some(Reconcile {
             objects,
             known: self.accounts.get(key).and_then(|state| state.known(revision)),
-            triggers: pending.triggers.clone(),
+            triggers: match self.accounts.get(key) {
+                Some(state) => pending.triggers.clone().after(&state.withheld),
+                None => pending.triggers.clone(),
+            },
             is_change: pending.lane.is_change(),
             since: pending.since,
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),

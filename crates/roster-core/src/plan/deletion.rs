@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Cause, Change, Mark, ObjectKey, Observed, Phase, Plan, Policy,
+    Cause, Change, Guarded, Mark, ObjectKey, Observed, Phase, Plan, Policy,
     guard::{self, GuardDecision},
     judge::{Ownership, ownership},
     members::loses_access,
 };
 use crate::{model::Email, resolve::Ends};
 
-/// What is to be done when an Account is deleted, unless the removal guard holds it back: then nothing is, and the plan
-/// says what to approve. The guard judges it as the removal of everybody at once, but for whom it was decided before.
-pub(crate) fn guarded_deletion(ends: &Ends, observed: &Observed, policy: &Policy, decided: &BTreeSet<Email>) -> Plan {
+/// Works out what [`deletion`] does, unless the removal guard holds it back. The guard judges it as the removal of everybody
+/// at once, but for whom it was decided before.
+///
+/// # Errors
+/// What the guard holds back, and what to approve.
+pub(crate) fn guarded_deletion(
+    ends: &Ends,
+    observed: &Observed,
+    policy: &Policy,
+    decided: &BTreeSet<Email>,
+) -> Result<Plan, Guarded> {
     let plan = deletion(observed, &policy.mark);
     let loses = |email: &&Email| {
         let seen = observed.members.get(*email);
@@ -23,10 +31,8 @@ pub(crate) fn guarded_deletion(ends: &Ends, observed: &Observed, policy: &Policy
     // Nobody is left who could hold any of them.
     let last = guard::held_roles(&people, observed, policy).into_iter().next();
     match guard::check(&people, last, observed, true, policy) {
-        GuardDecision::Pass | GuardDecision::Approved => plan,
-        GuardDecision::Hold(guarded) => {
-            Plan { store: plan.store, layout: plan.layout, guarded: Some(guarded), ..Plan::default() }
-        }
+        GuardDecision::Pass | GuardDecision::Approved => Ok(plan),
+        GuardDecision::Hold(guarded) => Err(guarded),
     }
 }
 

@@ -263,7 +263,7 @@ impl Planner<'_> {
         // Their time comes.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
-        let origin = self.origin(email, &written, origin);
+        let origin = self.origin(email, &written, before, origin);
         let had_access = had.is_some_and(|had| self.has_access(had));
         // Their time leaves nothing of what they have, whatever else changes: that, too, is somebody's word.
         let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
@@ -286,14 +286,26 @@ impl Planner<'_> {
 
     /// Returns the object that a member's change is put down to: whoever's word has ended the access, or whose time has come;
     /// otherwise `own`.
-    fn origin(&self, email: &Email, written: &MemberContent, own: Option<&Origin>) -> Option<Origin> {
+    fn origin(
+        &self,
+        email: &Email,
+        written: &MemberContent,
+        before: Option<&MemberContent>,
+        own: Option<&Origin>,
+    ) -> Option<Origin> {
         let ends = &self.desired.ends;
         if written.ended.is_some() && ends.of(email) == written.ended {
             return Some(ends.origin(&self.desired.account, email, written.ended));
         }
         let window = written.window;
+        // Until somebody's time begins, a store that does not see to that holds none of their levels.
+        let waited = before.is_some_and(|before| {
+            before.window == window && before.ended.is_none() && before.ranks.is_none() && !written.ranks.is_none()
+        });
         let why = match (window.starts_at, window.expires_at) {
-            _ if self.policy.holds_windows || written.ended.is_some() || window.contains(self.policy.now) => None,
+            _ if self.policy.holds_windows || written.ended.is_some() => None,
+            (Some(start), _) if window.contains(self.policy.now) => waited.then(|| format!("began at {start}")),
+            _ if window.contains(self.policy.now) => None,
             (_, Some(end)) if end <= self.policy.now => Some(format!("expired at {end}")),
             (start, _) => start.map(|start| format!("begins at {start}")),
         };
@@ -334,7 +346,9 @@ impl Planner<'_> {
         };
         let counted = loses_access(email, seen, &self.desired.ends, self.policy.now);
         let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
-        self.plan.changes.push(Change { counted, ..removal });
+        let desired = self.desired;
+        let origin = is_blocked.then(|| desired.ends.origin(&desired.account, email, Some(End::Blocked)));
+        self.plan.changes.push(Change { counted, origin, ..removal });
     }
 
     /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve

@@ -20,6 +20,11 @@ pub(super) struct Circumstances {
 }
 
 impl AccessReport {
+    /// Returns what was known before, where nobody can tell what is in force by now.
+    pub(super) fn as_before(was: Option<MemberAccess>) -> Self {
+        Self { access: was, ..Self::default() }
+    }
+
     /// Returns what `content` gives at present; without any, a Membership that is invalid grants nothing, and of another one
     /// nobody can tell.
     pub(super) fn new(content: Option<&MemberContent>, circumstances: Circumstances) -> Self {

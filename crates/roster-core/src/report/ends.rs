@@ -2,7 +2,7 @@
 //! objects say waits, and why.
 
 use super::{
-    AccessReport, AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
+    AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
     bodies::{account_report, member_report},
     notices::{self, Turns},
     outcome::Outcomes,
@@ -140,10 +140,13 @@ pub(super) fn report(
             } else if is_brief || whole && !done.waiting.contains(email) {
                 continue;
             } else {
-                Report {
-                    waits: Some(Box::new(why.waits())),
-                    ..member_report(record, view, None, AccessReport::default())
+                // Time goes on meanwhile, and the store may end somebody's access by itself.
+                let content = outcomes.plan.kept.get(email).and_then(Option::as_ref);
+                let access = outcomes.access(record, view, &object, content);
+                if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
+                    turns.push((object.clone(), reason, note));
                 }
+                Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None, access) }
             };
             outcome.say(pass, KindName::Membership, record, report);
         }

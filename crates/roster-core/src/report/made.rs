@@ -3,7 +3,7 @@
 use crate::{
     api::DriftEntry,
     contract::{Batch, Outcome},
-    model::{Email, Layout, Name},
+    model::{Email, KindName, Layout, Name},
     plan::{Content, ObjectKey, Observed, Plan},
     resolve::MemberContent,
 };
@@ -27,6 +27,8 @@ pub struct AccessChange {
     pub cause: &'static str,
     /// The object whose generation brought it about.
     pub origin: Option<String>,
+    /// Whether it was held back until somebody approved it.
+    pub approved: bool,
 }
 
 /// Returns the changes of access among those of a plan that were made. `membership` names that of an address, if there is
@@ -64,7 +66,9 @@ pub(crate) fn access_changes<'a>(
             (None, Some(before)) => ("removed", content(before, &observed.layout)),
             _ => return None,
         };
-        let membership = membership(email);
+        // Of who is gone the cause may still know the name.
+        let of_cause = || change.origin.as_ref().filter(|origin| origin.kind == KindName::Membership.as_str());
+        let membership = membership(email).or_else(|| of_cause().map(|origin| origin.name.clone()));
         let origin = change.origin.as_ref().map(ToString::to_string);
         let cause = change.cause.as_str();
         // What only its mark or its fingerprint says anew changes nobody's access.
@@ -75,6 +79,7 @@ pub(crate) fn access_changes<'a>(
             change: said,
             cause,
             origin,
+            approved: change.approved,
         })
     })
 }

@@ -17,12 +17,15 @@ use super::{
     render,
 };
 use crate::{
-    api::{APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, MemberAccess, SyncReason, limits::MAX_TEXT},
+    api::{
+        APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, MemberAccess, PAUSED_ANNOTATION, SyncReason,
+        limits::MAX_TEXT,
+    },
     contract::{Outcome, StoreError},
     evaluate::Judged,
-    model::{Email, FindingKind, KindName, ObjectRef, Scope, agree, counted},
+    model::{Email, FindingKind, KindName, Name, ObjectRef, Scope, agree, counted},
     plan::{Cause, Change, Guarded, Hold, ObjectKey, Phase, Plan},
-    resolve::{Access, Definitions, MemberContent, MemberView, Outlook, ResolvedMember},
+    resolve::{Access, Definitions, MemberContent, MemberView, Origin, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
 
@@ -75,6 +78,8 @@ pub struct PassReport {
     /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
     /// not judge the whole account.
     pub holds: Option<bool>,
+    /// Causes of what is held back of people, by address: at most a thousand of them.
+    pub withheld: BTreeMap<Email, Origin>,
     /// Whether another store answered than the one that has been used so far.
     pub replaced: bool,
 }
@@ -136,6 +141,8 @@ pub(super) struct Outcomes<'a> {
     /// In the order of the objects, so that of several failures each pass shows the same one.
     pub(super) made: BTreeMap<&'a ObjectKey, &'a Outcome>,
     drift: BTreeMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
+    /// The store, where it is paused.
+    paused_store: Option<Name>,
     now: Timestamp,
 }
 
@@ -156,6 +163,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         remade: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(OnlyEnds::Remade(_)), .. }))),
         guarded: None,
         holds: None,
+        withheld: BTreeMap::new(),
         replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),
     };
     if let Ok(Some(done)) = result {
@@ -189,7 +197,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {
-            let by_store = matches!(error, StoreError::Unavailable(_) | StoreError::Denied(_));
+            let by_store = error.is_of_store();
             outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None, by_store };
             report_failure(pass, judged, error, &mut outcome);
         }
@@ -208,6 +216,12 @@ impl<'a> Outcomes<'a> {
                 .iter()
                 .map(|drift| (&drift.object, (drift.entries.as_slice(), drift.corrected)))
                 .collect(),
+            paused_store: pass
+                .snapshot
+                .store
+                .as_ref()
+                .filter(|store| store.spec.paused)
+                .map(|store| store.name.clone()),
             now: pass.now,
         }
     }
@@ -309,7 +323,11 @@ impl<'a> Outcomes<'a> {
                 ),
             ),
             Hold::Paused => {
-                (SyncReason::Paused, "the store or the account is paused; only revocations are made".to_owned())
+                let who = match &self.paused_store {
+                    Some(store) => format!("IdentityStore {store} is paused (spec.paused)"),
+                    None => format!("the Account is paused (annotation {PAUSED_ANNOTATION})"),
+                };
+                (SyncReason::Paused, format!("{who}; only revocations are made"))
             }
             Hold::StoreReplaced => (
                 SyncReason::StoreReplaced,
@@ -386,14 +404,20 @@ impl<'a> Outcomes<'a> {
             Outlook::Unresolvable => self.plan.layout.clone(),
         };
         let permissions = content.map(|content| (layout, content.ranks_at(self.now)));
-        let access = self.access(view, object, content);
+        let is_there = member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object));
+        let is_kept_out = !is_there && desired.is_some() && held.is_some() && view.findings.is_valid();
+        let of_owner = object.person().filter(|_| member.desired.is_none()).and_then(|email| owner(definitions, email));
+        let mut access = self.access(record, view, object, content.or(of_owner.as_deref()));
+        if is_kept_out {
+            access.access = Some(MemberAccess::Invalid);
+        }
         if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
             turns.push((object.clone(), reason, note));
         }
         let mut report = member_report(record, view, permissions, access);
-        if member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object)) {
+        if is_there {
             self.put_sync(&mut report, object);
-        } else if desired.is_some() && held.is_some() && view.findings.is_valid() {
+        } else if is_kept_out {
             let message = "not in the store: something that lowers this access is invalid (see Advised), and nobody new is \
                            let in until it is mended";
             report.waits = Some(Box::new(Waits { reason: "NotLetIn", message: message.to_owned(), stalled: true }));
@@ -402,10 +426,20 @@ impl<'a> Outcomes<'a> {
     }
 
     /// What access a member has, where the store holds `content` of them once all is made.
-    fn access(&self, view: &MemberView, object: &ObjectKey, content: Option<&MemberContent>) -> AccessReport {
-        // What a store did not take is not in force; and what another store holds, nobody may be asking for.
-        if self.plan.replaced || self.made.get(object).is_some_and(|made| made.is_err()) {
+    pub(super) fn access(
+        &self,
+        record: &Record<MemberFacts>,
+        view: &MemberView,
+        object: &ObjectKey,
+        content: Option<&MemberContent>,
+    ) -> AccessReport {
+        // What another store holds, nobody may be asking for.
+        if self.plan.replaced {
             return AccessReport::default();
+        }
+        // What a store did not take is not in force.
+        if self.made.get(object).is_some_and(|made| made.is_err()) {
+            return AccessReport::as_before(record.meta.status.access);
         }
         let hold = |hold| self.plan.holds.get(object) == Some(&hold);
         let is_valid = view.findings.is_valid();
@@ -462,6 +496,15 @@ impl<'a> Outcomes<'a> {
             report.findings.get_or_insert_default().push(definitions.owner_stays(owner));
         }
         report
+    }
+}
+
+/// Returns what the owner has, if that is the address: also where a Membership of theirs counts for nothing.
+fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>> {
+    let (_, owner) = definitions.owner_member().filter(|(owner, _)| owner == email)?;
+    match owner.access {
+        Access::Exactly(content) | Access::AtMost(content) => Some(content),
+        Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
     }
 }
 
@@ -591,7 +634,9 @@ fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, ou
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
-                let report = member_report(record, view, None, AccessReport::default()).unsynced(reason, &message);
+                // They have what they had: that the store does not answer ends nobody's access.
+                let access = AccessReport::as_before(record.meta.status.access);
+                let report = member_report(record, view, None, access).unsynced(reason, &message);
                 outcome.say(pass, KindName::Membership, record, report);
             }
         }

@@ -283,6 +283,7 @@ impl Writer<'_> {
             (Some((reason, message)), _) if !reason.heals_by_waiting() => (reason.to_string(), message),
             (None, Synced::No(no)) => match no.0 {
                 SyncReason::StoreRejected
+                | SyncReason::StoreReplaced
                 | SyncReason::NotOwned
                 | SyncReason::RemovalGuarded
                 | SyncReason::NotSupportedByStore

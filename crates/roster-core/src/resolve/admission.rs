@@ -65,17 +65,22 @@ fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
     parent.spec.partner && parent.spec.parent_ref.is_none() && admits_catalog
 }
 
-/// Returns the accounts that name this one as their parent and are admitted by it: a stranger can keep nobody from going.
-/// One whose namespace is not known yet counts, since it may be.
+/// Returns whether the deletion of an account waits for another one that names it as its parent: only where it admits that
+/// one, so that a stranger can keep nobody from going. One whose namespace is not known yet counts, since it may be.
+#[must_use]
+pub fn keeps_parent(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> bool {
+    match labels {
+        Some(_) => parent_admits(parent, child, labels),
+        None => admits_as_account(parent, child),
+    }
+}
+
+/// Returns the accounts that name this one as their parent and for which its deletion waits.
 #[must_use]
 pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
     let Some(parent) = index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return Vec::new() };
-    let children = index.children_of(key);
-    let admitted = children.filter(|(_, child, labels)| match labels {
-        Some(_) => parent_admits(&parent.facts, child, *labels),
-        None => admits_as_account(&parent.facts, child),
-    });
-    admitted.map(|(child, _, _)| child.clone()).collect()
+    let children = index.children_of(key).filter(|(_, child, labels)| keeps_parent(&parent.facts, child, *labels));
+    children.map(|(child, _, _)| child.clone()).collect()
 }
 
 /// Whether the parent wants approval for this account and has not given it.

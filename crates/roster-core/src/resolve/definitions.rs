@@ -31,6 +31,8 @@ pub struct Definitions {
     pub account_type: AccountType,
     /// An explicit end of everybody's access.
     pub ended: Option<End>,
+    /// The Account that manages this one, where its approval is missing.
+    pub approver: Option<Origin>,
     /// The owner's address, whatever it grants; nobody else may have it.
     pub owner: Option<Email>,
     /// Whether the catalog has an owner role; absent where the catalog is missing, so that nobody can tell.
@@ -168,7 +170,11 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     // Approval that is withdrawn ends access even where, for another reason, nothing else changes.
     let awaits_approval = admission::awaits_approval(snapshot);
     // Of a parent that does not admit the account nothing is revealed.
+    let mut approver = None;
     if let Some(parent) = account.parent().filter(|_| awaits_approval && admitted) {
+        let is_near = parent.namespace == account.namespace;
+        let name = if is_near { parent.name.clone() } else { Name::from(parent.to_string()) };
+        approver = snapshot.parent.as_ref().map(|parent| Origin::new("Account", name, parent.generation));
         findings.add_whole(FindingKind::ApprovalPending(parent));
     }
     let shared = (!findings.findings().is_valid()).then(|| Arc::new(findings.findings().clone()));
@@ -200,6 +206,7 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
         outlook: Outlook::Unresolvable,
         account_type,
         ended,
+        approver,
         owner,
         has_owner_role: snapshot.catalog.as_ref().map(|facts| facts.spec.owner_role.is_some()),
         features: account.spec.plan.as_ref().map(|plan| plan.features.clone()).unwrap_or_default(),
@@ -388,6 +395,7 @@ impl Definitions {
     /// Ends that hold whatever the objects of the account say.
     #[must_use]
     pub fn ends(&self) -> Ends {
-        Ends { account: self.ended, generation: self.generation, store: self.store.clone() }
+        let (approver, store) = (self.approver.clone(), self.store.clone());
+        Ends { account: self.ended, generation: self.generation, approver, store }
     }
 }

@@ -29,6 +29,13 @@ impl Origin {
     pub const fn new(kind: &'static str, name: Name, generation: i64) -> Self {
         Self { kind, name, generation, why: None }
     }
+
+    /// Returns the store that blocks somebody, with the reason that it gives.
+    #[must_use]
+    pub fn of_block(store: &StoreFacts, email: &Email) -> Self {
+        let why = store.blocked.get(email).and_then(|reason| reason.as_deref().map(Name::new));
+        Self { why, ..Self::new("IdentityStore", store.name.clone(), store.generation) }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -63,6 +70,8 @@ pub struct Ends {
     pub account: Option<End>,
     /// Generation of the Account that says so.
     pub generation: i64,
+    /// The Account that manages this one, where its approval is missing.
+    pub approver: Option<Origin>,
     /// The store, which knows whom it blocks.
     pub store: Option<Arc<StoreFacts>>,
 }
@@ -74,14 +83,13 @@ impl Ends {
         End::of(email, self.account, self.store.as_deref())
     }
 
-    /// Returns the object that says so: of a block the store, with the reason that it gives; otherwise the Account.
+    /// Returns the object that says so: of a block the store, with the reason that it gives; of an approval that is missing
+    /// the Account that does not give it; otherwise the Account.
     #[must_use]
     pub fn origin(&self, account: &AccountKey, email: &Email, end: Option<End>) -> Origin {
-        match (end, &self.store) {
-            (Some(End::Blocked), Some(store)) => {
-                let why = store.blocked.get(email).and_then(|reason| reason.as_deref().map(Name::new));
-                Origin { why, ..Origin::new("IdentityStore", store.name.clone(), store.generation) }
-            }
+        match (end, &self.store, &self.approver) {
+            (Some(End::Blocked), Some(store), _) => Origin::of_block(store, email),
+            (Some(End::NotApproved), _, Some(approver)) => approver.clone(),
             _ => Origin::new("Account", account.name.clone(), self.generation),
         }
     }

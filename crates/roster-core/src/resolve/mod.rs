@@ -15,7 +15,7 @@ mod potential;
 mod role;
 mod settings;
 
-pub use admission::admitted_children;
+pub use admission::{admitted_children, keeps_parent};
 pub(crate) use definitions::definitions;
 pub use definitions::{Definitions, EffectiveCatalog, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole};
 pub use desired::{

@@ -186,6 +186,12 @@ impl Index {
         self.members.get(&(namespace.clone(), name.clone()))
     }
 
+    /// The Role that an object is.
+    pub(crate) fn role(&self, reference: &ObjectRef) -> Option<&Arc<Record<RoleFacts>>> {
+        let is_role = reference.kind == KindName::Role;
+        is_role.then(|| self.roles.get(&(reference.namespace.clone(), reference.name.clone()))).flatten()
+    }
+
     /// The person whose Membership an object is.
     pub(crate) fn person(&self, reference: &ObjectRef) -> Option<&Email> {
         let is_membership = reference.kind == KindName::Membership;

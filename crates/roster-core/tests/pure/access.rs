@@ -147,3 +147,40 @@ fn a_turn_is_told_and_the_first_word_is_none() {
     assert_eq!(told(Some(MemberAccess::Suspended)), [""; 0]);
     assert_eq!(told(None), [""; 0]);
 }
+
+#[test]
+fn where_the_store_makes_no_change_the_word_from_before_stays_and_its_end_is_told_later() {
+    let suspended = membership("dana", "roleRef: {name: editor}, suspended: true");
+    let dana = Pass::new("acme", World::of(&(PORTAL.to_owned() + &suspended)));
+    let refuse = Err(StoreError::Conflict("somebody else wrote".to_owned()));
+    let reports = pass_after(&dana, Some(MemberAccess::Active), &Observed::default(), &refuse);
+    assert_eq!(statuses(&reports)["dana"]["access"], "Active");
+    assert!(reports.notices.iter().all(|notice| notice.reason != NoticeReason::AccessEnded), "{:?}", reports.notices);
+
+    // Nor does an outage blank it.
+    let mut objects = dana.world.index().in_scope(&World::key("acme"), None, dana.policy.now).unwrap();
+    for record in objects.members.iter_mut().flat_map(|(_, records)| records) {
+        Arc::make_mut(record).meta.status.access = Some(MemberAccess::Active);
+        Arc::make_mut(record).meta.generation = 2;
+    }
+    let judged = roster_core::evaluate::judge(
+        &prepare(&objects.snapshot),
+        &objects.members(),
+        &Context::new(dana.policy.mark.clone(), dana.policy.now),
+    );
+    let reports = report(&objects, &judged, &Err(StoreError::Unavailable("away".to_owned())));
+    assert_eq!(statuses(&reports)["dana"]["access"], "Active");
+}
+
+#[test]
+fn a_membership_of_the_owner_says_what_the_owner_has() {
+    let said = access(&format!("{PORTAL}{}", membership("olga", "roleRef: {name: editor}")));
+    assert_eq!(said["olga"], "Active");
+}
+
+#[test]
+fn who_is_not_let_in_has_nothing() {
+    let lowers = "---\nkind: Role\nmetadata: {name: lower}\nspec: {accountRef: {name: acme}, overrides: editor, permissions: {dcos: View}}\n";
+    let said = access(&format!("{PORTAL}{}{lowers}", membership("dana", "roleRef: {name: editor}")));
+    assert_eq!(said["dana"], "Invalid");
+}

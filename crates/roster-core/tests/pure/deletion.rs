@@ -5,39 +5,40 @@ use std::collections::BTreeSet;
 use crate::support::{PLAIN, Pass, crowd, email, membership, table};
 use jiff::SignedDuration;
 use roster_core::{
-    evaluate::{Context, delete_guarded, ends_and_removals, judge, prepare},
+    evaluate::{Context, Deletion, Judged, Prepared, ends_and_removals, judge, judge_deletion, prepare},
     model::Scope,
-    plan::{Plan, Seen},
+    plan::{Guarded, Observed, Plan, Seen},
     resolve::MemberContent,
     state::SnapshotSource as _,
 };
 
-fn planned(
-    pass: &Pass,
-    plan: impl Fn(
-        &roster_core::evaluate::Prepared,
-        &roster_core::evaluate::Judged,
-        &roster_core::plan::Observed,
-        &Context<'_>,
-    ) -> Plan,
-) -> Plan {
+fn judged<T>(pass: &Pass, judge_it: impl Fn(&Prepared, &Judged, &Observed, &Context<'_>) -> T) -> T {
     let (key, index) = (crate::support::World::key(&pass.account), pass.world.index());
     let (snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &Scope::Account).unwrap());
     let approved = &pass.policy.guard.approved;
     let context = Context { approved, ..Context::new(pass.policy.mark.clone(), pass.policy.now) };
     let (prepared, observed) = (prepare(&snapshot), pass.memory.observe(&Scope::Account, pass.policy.now));
-    plan(&prepared, &judge(&prepared, &members, &context), &observed, &context)
+    judge_it(&prepared, &judge(&prepared, &members, &context), &observed, &context)
 }
 
-fn deleted(pass: &Pass) -> Plan {
-    planned(pass, |prepared, judged, observed, context| {
-        delete_guarded(prepared, judged, observed, context, &BTreeSet::new())
+fn deletion(pass: &Pass) -> Deletion {
+    judged(pass, |prepared, judged, observed, context| {
+        judge_deletion(prepared, judged, observed, context, &BTreeSet::new())
     })
+}
+
+/// The removals that the guard holds back.
+fn held(pass: &Pass) -> Option<Guarded> {
+    match deletion(pass) {
+        Deletion::Held(guarded) => Some(guarded),
+        Deletion::Removes(_) => None,
+        Deletion::Replaced => panic!("the store has no id here"),
+    }
 }
 
 /// The plan for as long as the deletion waits.
 fn meanwhile(pass: &Pass) -> Plan {
-    planned(pass, ends_and_removals)
+    judged(pass, ends_and_removals)
 }
 
 fn viewers(count: usize) -> Pass {
@@ -54,34 +55,31 @@ fn without(mut pass: Pass, count: usize) -> Pass {
 #[test]
 fn five_people_are_held_and_an_approval_lets_them_go() {
     let mut pass = viewers(5);
-    let plan = deleted(&pass);
-    assert_eq!(plan.changes, []);
-    let guarded = plan.guarded.unwrap();
+    let guarded = held(&pass).unwrap();
     assert_eq!(guarded.members.len(), 5);
     assert_eq!(
         guarded.why,
         "5 of 5 members would be removed or left without access within 10 minutes; the guard allows 25% or fewer than 5"
     );
     pass.policy.guard.approved = vec![guarded.hash];
-    let plan = deleted(&pass);
-    assert_eq!(plan.guarded, None);
+    let Deletion::Removes(plan) = deletion(&pass) else { panic!("it was approved") };
     assert_eq!(plan.changes.len(), 8, "{:?}", table(&plan));
     // Of another set of people nobody has approved anything.
     pass.world.add(&membership("new", "roleRef: {name: viewer}"));
     pass.run();
-    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 6);
+    assert_eq!(held(&pass).unwrap().members.len(), 6);
 }
 
 #[test]
 fn four_people_go_unless_others_went_before_them() {
     let pass = viewers(4);
-    assert_eq!(deleted(&pass).guarded, None);
+    assert_eq!(held(&pass), None);
     let mut pass = without(viewers(8), 4);
     pass.run();
     assert_eq!(pass.memory.members.len(), 4);
-    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 4);
+    assert_eq!(held(&pass).unwrap().members.len(), 4);
     pass.policy.now += SignedDuration::from_secs(601);
-    assert_eq!(deleted(&pass).guarded, None);
+    assert_eq!(held(&pass), None);
 }
 
 #[test]
@@ -91,7 +89,7 @@ fn the_last_holder_of_a_role_with_minimum_holders_is_held() {
         "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
     );
     let pass = Pass::synced("acme", &(catalog + &crowd(1, "viewer")));
-    assert_eq!(deleted(&pass).guarded.unwrap().why, "the last holder of role viewer would be removed");
+    assert_eq!(held(&pass).unwrap().why, "the last holder of role viewer would be removed");
 }
 
 #[test]
@@ -101,10 +99,10 @@ fn whose_access_somebodys_word_has_ended_is_not_held() {
     pass.run();
     pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: m1@acme.example}]}");
     // The one before it is in the store, the other one is not there yet.
-    assert_eq!(deleted(&pass).guarded, None);
+    assert_eq!(held(&pass), None);
     let mut pass = viewers(6);
     pass.world.add("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: plain}, suspended: true}");
-    assert_eq!(deleted(&pass).guarded, None);
+    assert_eq!(held(&pass), None);
 }
 
 #[test]
@@ -112,11 +110,11 @@ fn people_of_the_container_whom_nobody_declared_count() {
     let mut pass = viewers(4);
     let content = pass.memory.members[&email("m0@acme.example")].content.clone();
     pass.memory.members.insert(email("x@acme.example"), Seen { content, mark: None, fingerprint: None });
-    assert_eq!(deleted(&pass).guarded.unwrap().members.len(), 5);
+    assert_eq!(held(&pass).unwrap().members.len(), 5);
     let ended = MemberContent { ended: Some(roster_core::resolve::End::Suspended), ..MemberContent::default() };
     let seen = Seen { content: Some(ended), mark: None, fingerprint: None };
     pass.memory.members.insert(email("x@acme.example"), seen);
-    assert_eq!(deleted(&pass).guarded, None);
+    assert_eq!(held(&pass), None);
 }
 
 #[test]

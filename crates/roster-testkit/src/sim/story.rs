@@ -140,7 +140,7 @@ pub fn describe_end(end: &PassEnded) -> String {
         PassEnded::Deleted(Deleted::Waits(children, _)) => format!("the deletion waits for {children:?}"),
         PassEnded::Deleted(Deleted::Replaced(_)) => "the deletion waits for the store that was used so far".to_owned(),
         PassEnded::Deleted(Deleted::Held(guarded, _)) => format!("the deletion is held back: {}", guarded.why),
-        PassEnded::Deleted(Deleted::Retry(error, _)) => format!("the deletion is tried again: {error}"),
+        PassEnded::Deleted(Deleted::Retry { error, .. }) => format!("the deletion is tried again: {error}"),
         PassEnded::FinalizersSet(Ok(())) => "finalizers set".to_owned(),
         PassEnded::FinalizersSet(Err((fault, _))) => format!("finalizers not set: {fault}"),
         PassEnded::LeftoverEnded(Ok(changed)) => format!("their access has ended, {changed}"),

@@ -61,13 +61,13 @@ struct Work {
     failures: u32,
     /// When what failed is done again: once, however much of it there is.
     retry: Option<Mono>,
-    /// Counts the checks that were planned: only the latest counts.
-    check: u64,
+    /// When the whole account is looked at, if that is planned: an earlier plan no longer counts.
+    check: Option<Mono>,
 }
 
 enum Due {
     Retry(AccountKey),
-    Check(AccountKey, u64),
+    Check(AccountKey),
 }
 
 /// The queue.
@@ -95,10 +95,10 @@ impl Queue {
 
     /// Asks for something to be looked at.
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
-        let Trigger { lane, origin } = trigger;
+        let Trigger { lane, object } = trigger;
         let (whole, members, triggers): (bool, BTreeSet<Email>, _) = match item {
-            WorkItem::Account => (true, BTreeSet::new(), Triggers::of(origin, None)),
-            WorkItem::Member(email) => (false, [email.clone()].into(), Triggers::of(origin, Some(&email))),
+            WorkItem::Account => (true, BTreeSet::new(), Triggers::of(object, key, None)),
+            WorkItem::Member(email) => (false, [email.clone()].into(), Triggers::of(object, key, Some(&email))),
         };
         let changed = lane.is_change().then_some(now);
         let revokes = lane == Lane::Revocations;
@@ -309,13 +309,21 @@ impl Queue {
         }
     }
 
-    /// Looks at the whole account when `after` has passed, unless it is asked to do so anew before.
+    /// Plans to look at the whole account when `after` has passed, in place of what was planned before.
     pub(super) fn check_after(&mut self, key: &AccountKey, after: Duration, now: Mono) {
         let jitter = u32::try_from(self.jitter.hash_one(key) % 1_000).unwrap_or(0);
         let Some(work) = self.work.get_mut(key) else { return };
-        work.check += 1;
-        let after = after.mul_f64(0.9 + f64::from(jitter) / 10_000.0);
-        self.later.entry(now + after).or_default().push(Due::Check(key.clone(), work.check));
+        let at = now + after.mul_f64(0.9 + f64::from(jitter) / 10_000.0);
+        work.check = Some(at);
+        self.later.entry(at).or_default().push(Due::Check(key.clone()));
+    }
+
+    /// Plans to look at the whole account before `within` has passed, unless that is planned already.
+    pub(super) fn check_within(&mut self, key: &AccountKey, within: Duration, now: Mono) {
+        let planned = self.work.get(key).and_then(|work| work.check);
+        if planned.is_none_or(|at| at > now + within) {
+            self.check_after(key, within, now);
+        }
     }
 
     /// Takes up what has become due.
@@ -325,10 +333,12 @@ impl Queue {
             for due in all {
                 match due {
                     Due::Retry(key) => self.retry(&key, at),
-                    Due::Check(key, number) => {
-                        if self.work.get(&key).is_some_and(|work| work.check == number) {
-                            self.want(&key, WorkItem::Account, Trigger::CHECK, now);
-                        }
+                    Due::Check(key) => {
+                        let Some(work) = self.work.get_mut(&key).filter(|work| work.check == Some(at)) else {
+                            continue;
+                        };
+                        work.check = None;
+                        self.want(&key, WorkItem::Account, Trigger::CHECK, now);
                     }
                 }
             }

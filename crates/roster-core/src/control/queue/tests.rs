@@ -358,3 +358,20 @@ fn who_takes_the_whole_accounts_access_away_does_not_go_beside() {
     queue.want(&acme(), WorkItem::Account, revocation(), NOW);
     assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses));
 }
+
+#[test]
+fn a_check_within_some_time_is_not_put_off_by_asking_again_and_keeps_what_is_due_earlier() {
+    let (mut queue, second) = (Queue::new(Seed::default()), Duration::from_secs(1));
+    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    assert!(next(&mut queue).is_some());
+    queue.finished(&acme(), Ended::Done, NOW);
+    queue.check_after(&acme(), 100 * second, NOW);
+    for asked in 0..6 {
+        queue.check_within(&acme(), 5 * second, NOW + asked * second);
+        queue.wake(NOW + asked * second);
+    }
+    assert_eq!(next(&mut queue).map(|pending| pending.lane), Some(Lane::Checks), "5 s after it was first asked");
+    queue.finished(&acme(), Ended::Done, NOW + 5 * second);
+    queue.wake(NOW + 200 * second);
+    assert!(next(&mut queue).is_none(), "the later plan no longer counts");
+}

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    control::{Mono, Triggers},
+    control::{ChangedObject, Mono, Triggers},
     model::{Email, Name},
-    resolve::Origin,
 };
 
 /// Part of an account that is to be looked at.
@@ -43,15 +42,15 @@ impl Lane {
 pub(in crate::control) struct Trigger<'a> {
     /// Lane in which it waits.
     pub(in crate::control) lane: Lane,
-    /// The object, where one did.
-    pub(in crate::control) origin: Option<&'a Origin>,
+    /// The object that changed, where one did.
+    pub(in crate::control) object: Option<&'a ChangedObject>,
 }
 
 impl Trigger<'_> {
     /// A change that no object of the account has brought about.
-    pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, origin: None };
+    pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, object: None };
     /// A periodic check.
-    pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, origin: None };
+    pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, object: None };
 }
 
 /// All that is to be looked at in one account.
