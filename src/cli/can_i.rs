@@ -98,8 +98,13 @@ fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timest
 
 /// The answer in an account that only its store knows; nothing where that does not know the person.
 fn stored_answer(leftover: &Leftover, email: &Email, question: &Question, now: Timestamp) -> Option<Answer> {
-    let allowed = question.is_met(&leftover.member(email)?.ranks_at(now));
-    let why = if allowed { leftover.note() } else { format!("{email} has less there; {}", leftover.note()) };
+    let content = leftover.member(email)?;
+    let allowed = question.is_met(&content.ranks_at(now));
+    let why = match content.ended {
+        _ if allowed => leftover.note(),
+        Some(end) => format!("{email} has no access there: {}; {}", end.in_words(), leftover.note()),
+        None => format!("{email} has less there; {}", leftover.note()),
+    };
     Some(Answer { account: leftover.key.to_string(), allowed, why })
 }
 

@@ -19,6 +19,7 @@ use super::{
     path::{DocumentPath, Step},
     position::{Marked, Part, Position},
     schema::{self, KINDS},
+    unread::{Digest, UnreadId, unread},
 };
 use crate::{
     api::IdentityStoreSpec,
@@ -30,8 +31,10 @@ use crate::{
 pub(super) const TEMPLATES_ARE_READ: &str = "`helm template … | roster … -f -` reads";
 
 /// One file.
-struct Text {
+struct SourceFile {
     path: Arc<Path>,
+    /// The path from the folder that was given.
+    below: PathBuf,
     text: String,
 }
 
@@ -41,6 +44,7 @@ struct Read {
     documents: Vec<(Document, Option<Object>)>,
     diagnostics: Vec<Diagnostic>,
     skipped: Vec<(Arc<Path>, String)>,
+    unread: Vec<(UnreadId, Digest)>,
 }
 
 /// Reads all files; `namespace` is that of objects that name none. A folder without manifests is a mistake, unless it
@@ -51,25 +55,29 @@ struct Read {
 pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::Result<LoadedObjects> {
     let mut texts = Vec::new();
     for path in sources(paths, may_be_empty)? {
-        texts.push(Text { text: parse::load(&path)?, path: path.into() });
+        texts.push(SourceFile { text: parse::load(&path)?, below: below(paths, &path), path: path.into() });
     }
     let mut files = Files { count: texts.len(), ..Files::default() };
-    let mut chunks: Vec<(&Arc<Path>, Chunk<'_>)> = Vec::new();
+    let mut chunks: Vec<(&SourceFile, Chunk<'_>)> = Vec::new();
     let mut skipped = Vec::new();
-    for Text { path, text } in &texts {
+    for file in &texts {
+        let SourceFile { path, text, .. } = file;
         if is_template(path, text) {
             files.templates.push(path.clone());
             skipped.push((path.clone(), format!("a Helm template ({TEMPLATES_ARE_READ} it)")));
             continue;
         }
         let is_json = path.extension().is_some_and(|end| end == "json") || text.trim_start().starts_with('{');
-        chunks.extend(parse::chunks(text, is_json).into_iter().map(|chunk| (path, chunk)));
+        chunks.extend(parse::chunks(text, is_json).into_iter().map(|chunk| (file, chunk)));
     }
     let mut objects = Objects::default();
     let mut seen: HashMap<ObjectId, usize> = HashMap::new();
     for read in in_parallel(&chunks, namespace) {
         files.diagnostics.extend(read.diagnostics);
         skipped.extend(read.skipped);
+        for (id, digest) in read.unread {
+            files.unread.entry(id).or_default().push(digest);
+        }
         for (document, object) in read.documents {
             if let Some(first) = seen.get(&document.id) {
                 files.diagnostics.push(there_twice(&document, &files.documents[*first]));
@@ -88,6 +96,13 @@ pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::R
     objects.assume_namespaces();
     let accounts = objects.accounts().cloned().collect();
     Ok(LoadedObjects { objects, source: Source::Files(files), accounts })
+}
+
+/// The path of a file from the folder that was given; of a file that was given itself, its name.
+fn below(given: &[PathBuf], file: &Path) -> PathBuf {
+    let mut below = given.iter().filter_map(|folder| file.strip_prefix(folder).ok());
+    let below = below.find(|below| !below.as_os_str().is_empty());
+    below.map_or_else(|| file.file_name().unwrap_or_default().into(), Path::to_owned)
 }
 
 /// The files that are meant, folders with all below them, in order, each once.
@@ -137,10 +152,10 @@ fn is_template(path: &Path, text: &str) -> bool {
 /// Documents of which a thread of its own is worth starting.
 const WORTH_A_THREAD: usize = 64;
 
-fn in_parallel(chunks: &[(&Arc<Path>, Chunk<'_>)], namespace: &str) -> Vec<Read> {
+fn in_parallel(chunks: &[(&SourceFile, Chunk<'_>)], namespace: &str) -> Vec<Read> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = chunks.len().div_ceil(cores).max(WORTH_A_THREAD);
-    let one = |(path, chunk): &(&Arc<Path>, Chunk<'_>)| take(path, chunk, namespace);
+    let one = |(file, chunk): &(&SourceFile, Chunk<'_>)| take(file, chunk, namespace);
     if chunks.len() <= share {
         return chunks.iter().map(one).collect();
     }
@@ -158,7 +173,7 @@ fn in_parallel(chunks: &[(&Arc<Path>, Chunk<'_>)], namespace: &str) -> Vec<Read>
 }
 
 /// Reads and checks one document.
-fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
+fn take(file: &SourceFile, chunk: &Chunk<'_>, namespace: &str) -> Read {
     let mut read = Read::default();
     match parse::value(chunk) {
         Ok(Value::Null) => {}
@@ -166,15 +181,18 @@ fn take(file: &Arc<Path>, chunk: &Chunk<'_>, namespace: &str) -> Read {
         Err(broken) => {
             let place = place_in(chunk.text, chunk.line, broken.position);
             let message = broken.message;
-            read.diagnostics.push(Diagnostic::new(Severity::Error, file, place, broken.reason, message));
+            read.diagnostics.push(Diagnostic::new(Severity::Error, &file.path, place, broken.reason, message));
         }
     }
     read
 }
 
-fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: DocumentPath, namespace: &str, read: &mut Read) {
+fn object(file: &SourceFile, chunk: &Chunk<'_>, value: Value, inside: DocumentPath, namespace: &str, read: &mut Read) {
     match sort(&value) {
-        Sort::Other(what) => read.skipped.push((file.clone(), what)),
+        Sort::Other(what) => {
+            read.unread.extend(unread(&file.below, &value, namespace));
+            read.skipped.push((file.path.clone(), what));
+        }
         Sort::List => {
             let Value::Object(mut list) = value else { return };
             let Some(Value::Array(items)) = list.remove("items") else { return };
@@ -188,14 +206,14 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: DocumentPat
             let whole = DocumentPath(inside.0.iter().chain(&path.0).cloned().collect());
             let found = Marked::read(chunk.text).map(|marked| marked.find(&whole, Part::Value, None));
             let place = place_in(chunk.text, chunk.line, found);
-            let mut diagnostic = Diagnostic::new(Severity::Error, file, place, reason, message);
+            let mut diagnostic = Diagnostic::new(Severity::Error, &file.path, place, reason, message);
             diagnostic.field = path.to_string();
             read.diagnostics.push(diagnostic);
         }
         Sort::Ours => {
             let id = id_of(&value, namespace);
             let (line, text) = (chunk.line, chunk.text.into());
-            let document = Document { file: file.clone(), line, text, inside, id };
+            let document = Document { file: file.path.clone(), line, text, inside, id };
             check(&document, &value, &mut read.diagnostics);
             let found = decode::object(&document.id, &value);
             if let Err(error) = &found
@@ -203,7 +221,7 @@ fn object(file: &Arc<Path>, chunk: &Chunk<'_>, value: Value, inside: DocumentPat
             {
                 let place = document.place(&DocumentPath::default().field("spec"), Part::Value, None);
                 let diagnostic =
-                    Diagnostic::new(Severity::Error, file, place, DiagnosticReason::Schema, error.to_string());
+                    Diagnostic::new(Severity::Error, &file.path, place, DiagnosticReason::Schema, error.to_string());
                 read.diagnostics.push(diagnostic.about(&document.id, "spec"));
             }
             read.documents.push((document, found.ok()));

@@ -14,8 +14,9 @@ pub mod position;
 #[cfg(test)]
 mod producers_tests;
 pub mod schema;
+mod unread;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use kube::Client;
@@ -26,6 +27,7 @@ pub use self::{
     document::{Document, ObjectId, Reader, SourceSpan},
     files::read as read_files,
     objects::{AccountObjects, Addresses, Objects, of_invited},
+    unread::{UnreadId, UnreadKind},
 };
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},
@@ -64,6 +66,9 @@ pub struct Files {
     pub broken: Vec<ObjectId>,
     /// Templates of Helm charts, which were passed over.
     pub templates: Vec<Arc<Path>>,
+    /// Documents that are not objects of ours and decide all the same what a cluster gets, with what tells each from another
+    /// revision of it.
+    pub unread: BTreeMap<UnreadId, Vec<unread::Digest>>,
     /// How many files were read.
     pub count: usize,
 }

@@ -34,7 +34,8 @@ fn yaml_says_the_same_as_json() {
 
 #[test]
 fn tables_follow_the_terminal_and_break_no_word() {
-    for command in ["who-can Edit settings", "explain rob@northline.example --account northline", "review"] {
+    let plan = "plan --from tests/cli/input/change/before --to";
+    for command in ["who-can Edit settings", "explain rob@northline.example --account northline", "review", plan] {
         for columns in [60, 100, 160] {
             let said = ask(command).env("COLUMNS", &columns.to_string()).said();
             for line in said.lines() {
@@ -59,6 +60,13 @@ fn names_and_more_columns() {
     assert!(wide.contains("NAME"), "{wide}");
     let accounts = ask("explain sven@acme.example -o name").said();
     assert!(accounts.lines().skip(2).all(|line| line.contains('/') && !line.contains(' ')), "{accounts}");
+    let input = "tests/cli/input/validate";
+    let invalid = roster(&format!("validate {input}/base.yaml {input}/engine {input}/syntax -o name")).said();
+    assert!(invalid.starts_with("exit code 1") && invalid.contains("\nMembership "), "{invalid}");
+    assert!(invalid.contains(&format!("\n{input}/syntax/members.yaml\n")), "{invalid}");
+    let valid = "validate examples/store.yaml examples/secondary-users -o name";
+    assert_eq!(roster(valid).said(), "exit code 0\n");
+    assert!(roster(&format!("{valid} --strict")).said().contains("\nMembership "));
     // The former word for text.
     assert_eq!(ask("who-can Edit settings -o table").said(), ask("who-can Edit settings").said());
 }

@@ -9,6 +9,7 @@ use crate::{
     cli::{output::complain, target::Leftover},
     manifests::LoadedObjects,
     model::{Email, Scope},
+    resolve::End,
 };
 
 /// What a store gives somebody in an account that no object describes.
@@ -21,6 +22,10 @@ pub struct StoredAccess {
     pub store: String,
     /// Whether there is access to anything now.
     pub access: bool,
+    /// By whose word access has ended there: `Blocked`, `Suspended`, `AccountSuspended` or `NotApproved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ended: Option<End>,
     /// The role, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -76,6 +81,7 @@ impl StoredAccess {
             account: leftover.key.to_string(),
             store: leftover.place.to_string(),
             access: !levels.is_empty(),
+            ended: content.ended,
             role: content.role.as_ref().map(ToString::to_string),
             groups: content.groups.iter().map(ToString::to_string).collect(),
             sections: observed.layout.len(),

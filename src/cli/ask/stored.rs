@@ -1,6 +1,9 @@
 //! What the store of an account gives, where one is at hand, beside what the objects say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 
@@ -11,8 +14,8 @@ use crate::{
         target::Planned,
     },
     model::{Email, Layout, Ranks},
-    plan::{Cause, Hold, ObjectKey, Plan},
-    resolve::MemberContent,
+    plan::{Cause, Content, Hold, ObjectKey, Observed, Plan},
+    resolve::{End, MemberContent},
     store::Place,
 };
 
@@ -26,7 +29,25 @@ pub struct Stored {
     /// Everybody in it; their ranks are of the layout of the [`Subject`].
     members: BTreeMap<Email, MemberContent>,
     /// Why it holds somebody otherwise than the objects say.
-    reasons: BTreeMap<Email, &'static str>,
+    reasons: BTreeMap<Email, Reason>,
+}
+
+/// Why a store holds somebody otherwise than the objects say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// For this reason.
+    Since(&'static str),
+    /// By somebody's word, which stands in the store only.
+    Ended(End),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Since(why) => write!(f, ", since {why}"),
+            Self::Ended(end) => write!(f, ": {}; the next apply lifts it", end.in_words()),
+        }
+    }
 }
 
 impl Stored {
@@ -38,7 +59,7 @@ impl Stored {
             let ranks = layout.translate(&content.ranks, &observed.layout).fitted(layout.len());
             (email.clone(), MemberContent { ranks, ..content.clone() })
         });
-        Self { place: place.to_string(), members: members.collect(), reasons: reasons(&planned.plan) }
+        Self { place: place.to_string(), members: members.collect(), reasons: reasons(&planned.plan, observed) }
     }
 
     /// Everybody in it.
@@ -53,12 +74,15 @@ impl Stored {
     }
 }
 
-fn reasons(plan: &Plan) -> BTreeMap<Email, &'static str> {
+fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
     let mut reasons = BTreeMap::new();
+    let ended = |email: &Email| observed.members.get(email)?.content.as_ref()?.ended;
     for change in &plan.changes {
         let ObjectKey::Member(email) = &change.object else { continue };
-        let reason = match change.cause {
-            Cause::Drift => "somebody changed it there, and it is not corrected yet",
+        let is_wanted = matches!(&change.put, Some((Content::Member(content), _)) if content.ended.is_none());
+        let reason = match (change.cause, ended(email)) {
+            (Cause::Drift, _) => Reason::Since("somebody changed it there, and it is not corrected yet"),
+            (_, Some(end)) if is_wanted => Reason::Ended(end),
             _ => PENDING,
         };
         reasons.insert(email.clone(), reason);
@@ -66,11 +90,11 @@ fn reasons(plan: &Plan) -> BTreeMap<Email, &'static str> {
     for (object, hold) in &plan.holds {
         let ObjectKey::Member(email) = object else { continue };
         let reason = match hold {
-            Hold::NotOwned => "what is there is not Roster's, and is left alone",
-            Hold::Paused => "store or account are paused",
-            Hold::StoreReplaced => "another store answers than the one that was used so far",
+            Hold::NotOwned => Reason::Since("what is there is not Roster's, and is left alone"),
+            Hold::Paused => Reason::Since("store or account are paused"),
+            Hold::StoreReplaced => Reason::Since("another store answers than the one that was used so far"),
             Hold::Guarded => GUARDED,
-            Hold::DriftReported => "somebody changed it there, and such changes are only reported",
+            Hold::DriftReported => Reason::Since("somebody changed it there, and such changes are only reported"),
         };
         reasons.insert(email.clone(), reason);
     }
@@ -79,10 +103,10 @@ fn reasons(plan: &Plan) -> BTreeMap<Email, &'static str> {
     reasons
 }
 
-const PENDING: &str = "the objects are not applied yet";
-const GUARDED: &str = "the removal guard holds the removal back";
+const PENDING: Reason = Reason::Since("the objects are not applied yet");
+const GUARDED: Reason = Reason::Since("the removal guard holds the removal back");
 /// Of whom no object names, whatever else there is to say.
-const STRAY: &str = "nobody declared it, and such members are left alone";
+const STRAY: Reason = Reason::Since("nobody declared it, and such members are left alone");
 
 impl Subject<'_> {
     /// Where the store gives somebody something else than the objects say, in a sentence; of one section, or of all. Nothing
@@ -102,7 +126,7 @@ impl Subject<'_> {
         let known = stored.reasons.get(&person.email).copied();
         let known = known.filter(|why| person.is_declared() || [GUARDED, PENDING].contains(why));
         let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
-        let why = why.map_or_else(String::new, |why| format!(", since {why}"));
+        let why = why.map(|why| why.to_string()).unwrap_or_default();
         Some(format!("the objects say {}; {} gives {}{why}", said(&wanted), stored.place, said(&given)))
     }
 

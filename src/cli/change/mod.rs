@@ -1,6 +1,7 @@
 //! What would change in the stores of all accounts asked about: gathered here, told as a [`Report`], for every command that
 //! shows changes or makes them.
 
+mod alike;
 mod effect;
 mod markdown;
 mod report;

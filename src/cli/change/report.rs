@@ -1,5 +1,7 @@
 //! What commands tell of changes, as a stable type: JSON is this as it is, text and Markdown are drawn from it.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,6 +10,7 @@ use crate::{
     api::{DriftEntry, InvalidReason},
     limits::{Direction, Limit},
     manifests::ObjectId,
+    model::counted,
     plan::{Cause, Hold, Phase},
 };
 
@@ -120,6 +123,9 @@ pub struct AccountChanges {
     /// Whether store or account are paused in the later revision, so that what is not taken away waits.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// Why deleting the Account waits for an approval, where a later revision does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_waits: Option<String>,
     /// People who keep their access, where the account leaves Roster's care (`deletionPolicy: Orphan`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned: Option<usize>,
@@ -171,9 +177,21 @@ pub struct Step {
     /// What is added, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub what: String,
+    /// What a role or group that is added grants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Granted>,
     /// The fields that change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
+}
+
+/// One section that a role or group grants.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Granted {
+    /// The section.
+    pub section: String,
+    /// The level.
+    pub level: String,
 }
 
 /// One field that changes.
@@ -269,7 +287,7 @@ pub struct LimitChange {
     /// Whether it is loosened, changed or tightened.
     pub direction: Direction,
     /// What it means.
-    pub meaning: &'static str,
+    pub meaning: String,
 }
 
 impl LimitChange {
@@ -305,19 +323,21 @@ impl OtherChange {
 }
 
 impl Step {
-    /// Whether it changes what a role or group grants that was there before.
+    /// Whether a role or group grants something new by it, or grants something else than before.
     #[must_use]
     pub fn changes_what_is_granted(&self) -> bool {
         let mut fields = self.fields.iter();
-        self.action == Action::Change
-            && matches!(self.kind, "role" | "group")
-            && fields.any(|change| change.field.starts_with("permissions."))
+        let changes = self.action == Action::Change && matches!(self.kind, "role" | "group");
+        !self.grants.is_empty() || (changes && fields.any(|change| change.field.starts_with("permissions.")))
     }
 
-    /// What is to be said besides its fields.
+    /// What is to be said besides its fields; of what it grants, so many sections are named.
     #[must_use]
-    pub fn why(&self) -> &str {
-        match (self.action, self.cause) {
+    pub fn why(&self, sections: usize) -> Cow<'_, str> {
+        if !self.grants.is_empty() {
+            return self.grants_in_words(sections).into();
+        }
+        let why = match (self.action, self.cause) {
             (Action::Remove, Cause::Unmanaged) => "nobody declared it",
             (Action::Remove, Cause::AccountDeleted) => "the account goes",
             (Action::Remove, _) => "no longer declared",
@@ -327,6 +347,14 @@ impl Step {
             // Of other sections or levels, or after somebody's change that came to the same.
             (Action::Change, _) if self.fields.is_empty() => "means the same, written anew",
             _ => "",
-        }
+        };
+        why.into()
+    }
+
+    fn grants_in_words(&self, sections: usize) -> String {
+        let named = self.grants.iter().take(sections).map(|one| format!("{}: {}", one.section, one.level));
+        let more = self.grants.len().saturating_sub(sections);
+        let more = (more > 0).then(|| format!("and {}", counted(more, "more section")));
+        format!("grants {}", named.chain(more).collect::<Vec<_>>().join(", "))
     }
 }

@@ -88,10 +88,15 @@ impl<'a> Said<'a> {
             };
             return accounts.any(|account| step(&account, "role", role).is_some_and(|step| tells(step, rest)));
         }
-        let is_section = |rest: &str| rest.is_empty() || rest.ends_with(']') || rest.ends_with(".levels");
-        field.strip_prefix("spec.sections").is_some_and(is_section)
+        field.strip_prefix("spec.sections").is_some_and(is_of_layout)
             && accounts.any(|account| step(&account, "account", "").is_some_and(|step| tells(step, "sections")))
     }
+}
+
+/// Whether a part of `spec.sections` is told with an account's sections: their order, a whole section, or its levels.
+fn is_of_layout(part: &str) -> bool {
+    let after = part.strip_prefix('[').and_then(|part| part.split_once(']')).map(|(_, after)| after);
+    part.is_empty() || matches!(after, Some("" | ".levels"))
 }
 
 /// Whether a change tells of a field, or of any below it. Of what is added or removed, it tells all.
@@ -150,4 +155,20 @@ fn content_field<'a>(id: &ObjectId, field: &'a str) -> Option<&'a str> {
 
 fn canonical(email: &str) -> String {
     Email::parse(email).map_or_else(|_| email.to_owned(), |email| email.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_section_an_account_tells_its_levels_only() {
+        for told in ["", "[orders]", "[orders].levels"] {
+            assert!(is_of_layout(told), "{told}");
+        }
+        for other in ["[orders].title", "[orders].advisories[View]", "[orders].requires[Edit/billing]", "[a].levels[b]"]
+        {
+            assert!(!is_of_layout(other), "{other}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{
     Changes, Revisions, Work, effect,
     report::{
-        AccountChanges, Action, Compares, Drifted, FieldChange, Guarded, Held, Invalid, LeftInStore, LimitChange,
-        OtherChange, Report, Step, Summary,
+        AccountChanges, Action, Compares, Drifted, FieldChange, Granted, Guarded, Held, Invalid, LeftInStore,
+        LimitChange, OtherChange, Report, Step, Summary,
     },
     revisions::others,
 };
@@ -31,12 +31,14 @@ impl Report {
         revisions: Revisions,
         now: Timestamp,
     ) -> Self {
-        let Revisions { refused, limits, unsaid, paused } = revisions;
+        let Revisions { refused, limits, unsaid, unread, paused, mut deletions } = revisions;
         let mut accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(loaded, work, now)).collect();
         for (account, work) in std::iter::zip(&mut accounts, &changes.works) {
             account.paused = paused.contains(&work.key) && !account.changes.is_empty();
+            account.deletion_waits = deletions.remove(&work.key);
         }
-        let other_changes = others(loaded, &accounts, &refused, unsaid);
+        let mut other_changes = others(loaded, &accounts, &refused, unsaid);
+        other_changes.extend(unread);
         let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
         summary.count(&limits, &other_changes);
         for account in &accounts {
@@ -117,6 +119,7 @@ fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChange
         unresolved_before: work.unknown.clone(),
         unresolved,
         paused: false,
+        deletion_waits: None,
         orphaned: work.is_orphaned.then_some(work.observed.members.len()),
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
         people: effect::people(loaded, work, now),
@@ -142,15 +145,16 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
         Some(_) if change.cause == Cause::Adoption && fields.is_empty() => Action::Adopt,
         Some(_) => Action::Change,
     };
-    let what = change.put.as_ref().filter(|_| action == Action::Add);
-    let what = what.map(|(content, _)| describe(content, &plan.layout)).unwrap_or_default();
+    let added = change.put.as_ref().filter(|_| action == Action::Add).map(|(content, _)| content);
+    let what = added.map(|content| describe(content, &plan.layout)).unwrap_or_default();
+    let grants = added.map(|content| grants(content, &plan.layout)).unwrap_or_default();
     let name = match &change.object {
         ObjectKey::Account => String::new(),
         ObjectKey::Role(name) => name.to_string(),
         ObjectKey::Group(name) => name.to_string(),
         ObjectKey::Member(email) => email.to_string(),
     };
-    Step { phase: change.phase, action, kind: change.object.kind(), name, cause: change.cause, what, fields }
+    Step { phase: change.phase, action, kind: change.object.kind(), name, cause: change.cause, what, grants, fields }
 }
 
 /// The sections that only one of both has, or has with other levels.
@@ -203,6 +207,17 @@ fn describe(content: &Content, layout: &Layout) -> String {
             if words.is_empty() { "no role, no group".to_owned() } else { words.join(", ") }
         }
     }
+}
+
+/// What a role or group grants.
+fn grants(content: &Content, layout: &Layout) -> Vec<Granted> {
+    let ranks = match content {
+        Content::Role(content) => &content.ranks,
+        Content::Group(content) => &content.ranks,
+        Content::Account(_) | Content::Member(_) => return Vec::new(),
+    };
+    let named = layout.named(ranks);
+    named.map(|(section, level)| Granted { section: section.to_owned(), level: level.to_owned() }).collect()
 }
 
 fn sections(count: usize) -> String {

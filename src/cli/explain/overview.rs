@@ -80,7 +80,10 @@ impl PersonAccess {
         }
         for one in &self.in_store_only {
             let more = wide.then(|| [one.groups.join(", "), String::new()]).into_iter().flatten();
-            let access = if one.access { "now" } else { "none" }.to_owned();
+            let access = match one.ended {
+                Some(end) => format!("none: {}", end.in_words()),
+                None => if one.access { "now" } else { "none" }.to_owned(),
+            };
             let role = one.role.clone().unwrap_or_else(|| "–".to_owned());
             let sections = format!("{} of {}", one.levels.len(), one.sections);
             let cells = [one.account.clone(), access, role, sections];

@@ -113,10 +113,11 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
         (_, Some(content)) => content.ended,
         _ => None,
     };
-    let found = everybody
-        .iter()
-        .filter_map(|person| Some(Ended { email: person.email.to_string(), reason: end(person)?, since: None }));
-    found.collect()
+    let ended = |person: &Person| {
+        let (email, reason) = (person.email.to_string(), end(person)?);
+        Some(Ended { email, reason, in_store_only: false, since: None })
+    };
+    everybody.iter().filter_map(ended).collect()
 }
 
 /// Advice that is not followed, and what is not valid.

@@ -200,6 +200,9 @@ pub struct Ended {
     /// `Suspended`, `AccountSuspended`, `NotApproved` or `Blocked`.
     #[schemars(with = "String")]
     pub reason: End,
+    /// Whether it stands in the store only: the next apply lifts it, unless the objects say so, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_store_only: bool,
     /// Since when, by the store's audit; absent where that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

@@ -265,7 +265,8 @@ fn ended(account: &AccountReview) -> Section {
     let mut table = Table::new(["who", "reason", "since"]);
     for one in &account.ended {
         let since = one.since.map_or_else(|| "unknown".to_owned(), at);
-        table.row([one.email.as_str(), one.reason.as_str(), &since]);
+        let place = if one.in_store_only { " (in the store only)" } else { "" };
+        table.row([one.email.as_str(), &format!("{}{place}", one.reason.as_str()), &since]);
     }
     Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
 }

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes,
-    report::{AccountReview, Counts, Flag, PersonLine, StoreState, Undeclared},
+    report::{AccountReview, Counts, Ended, Flag, PersonLine, StoreState, Undeclared},
 };
 use crate::{
     cli::target::{self, Leftover, Planned},
     manifests::Source,
     model::{AccountKey, Email},
-    plan::{Cause, Mark, ObjectKey, Seen},
-    resolve::MemberContent,
+    plan::{Cause, Mark, ObjectKey, Observed, Seen},
+    resolve::{End, MemberContent},
     store::{AuditRecord, Place, Store},
 };
 
@@ -115,6 +115,7 @@ fn compared(planned: &Planned, review: &mut AccountReview, now: Timestamp) {
             add_undeclared(email, seen, review, now);
         }
     }
+    add_ended(observed, review);
     let drift = plan.drift.iter().filter(|drift| match &drift.object {
         ObjectKey::Member(email) => !undeclared.contains(email),
         _ => true,
@@ -122,6 +123,28 @@ fn compared(planned: &Planned, review: &mut AccountReview, now: Timestamp) {
     review.drift = drift.flat_map(|drift| drift.entries.clone()).collect();
     let pending = plan.changes.iter().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)).count();
     review.pending = pending + plan.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+}
+
+/// Adds the ends of access that stand in the store, and that the objects do not say: these people have no access now.
+fn add_ended(observed: &Observed, review: &mut AccountReview) {
+    let known: BTreeSet<&str> = review.ended.iter().map(|one| one.email.as_str()).collect();
+    let end = |(email, seen): (&Email, &Seen<MemberContent>)| Some((email.to_string(), seen.content.as_ref()?.ended?));
+    let ends = observed.members.iter().filter_map(end).filter(|(email, _)| !known.contains(email.as_str()));
+    let ends: BTreeMap<String, End> = ends.collect();
+    for person in &mut review.people {
+        let Some(end) = ends.get(&person.email) else { continue };
+        person.flags.push(Flag::Ended(*end));
+        let had_access = person.sections_with_access.replace(0).is_some_and(|sections| sections > 0);
+        review.counts.with_access -= usize::from(had_access);
+        person.sections_at_top = person.sections_at_top.map(|_| 0);
+    }
+    for strong in &mut review.strongest {
+        let Some(end) = ends.get(&strong.email) else { continue };
+        strong.withheld.get_or_insert_with(|| end.as_str().to_owned());
+        strong.sections_at_top = 0;
+    }
+    let ended = ends.into_iter().map(|(email, reason)| Ended { email, reason, in_store_only: true, since: None });
+    review.ended.extend(ended);
 }
 
 /// Adds somebody whom only the store knows; nothing where only a mark is left of them.
@@ -156,6 +179,7 @@ pub fn leftover(leftover: &Leftover, now: Timestamp) -> AccountReview {
     for (email, seen) in &leftover.observed.members {
         add_undeclared(email, seen, &mut review, now);
     }
+    add_ended(&leftover.observed, &mut review);
     review
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    api::{AdministrationAction, HeldBy},
+    api::{AdministrationAction, HeldBy, NOT_ENFORCED},
     cli::people::Person,
     model::{Catalog, Ranks, RoleName},
     resolve::{Definitions, EffectiveCatalog, Outlook},
@@ -68,7 +68,7 @@ impl<'a> Strength<'a> {
         }
         let administers = self.administers(role, ranks);
         if !administers.is_empty() {
-            why.push(format!("may {}", shortened(&administers).join(", ")));
+            why.push(format!("by the catalog may {} ({NOT_ENFORCED})", shortened(&administers).join(", ")));
         }
         why
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     input::Input,
-    output::{API_VERSION, Format, formats, print, print_data},
+    output::{API_VERSION, Format, formats, print, print_data, print_names},
 };
 use crate::api::InvalidReason;
 use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source};
@@ -26,7 +26,7 @@ use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source}
                         roster validate -f examples --strict -o github\n  \
                         roster validate -n support --context kind-dev")]
 pub struct Args {
-    /// How it is printed
+    /// How it is printed; name only the objects that are not valid
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -38,7 +38,7 @@ pub struct Args {
     input: Input,
 }
 
-const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Yaml, Format::Github];
+const FORMATS: &[Format] = &[Format::Text, Format::Name, Format::Json, Format::Yaml, Format::Github];
 
 /// What `roster validate -o json` prints.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -117,12 +117,21 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
             let said = Validation { api_version, kind, valid, objects, files, errors, advice, notes, findings };
             print_data(args.output, &said)?;
         }
+        Format::Name => print_names(names(&said, args.strict).iter().map(String::as_str))?,
         Format::Github => print(&print::github(&said, &sum))?,
         _ => print(&print::text(&said, &sum))?,
     }
     // Nothing is looked at again; taking very many objects apart would only take time.
     std::mem::forget(loaded);
     Ok(if valid { super::OK } else { super::NO })
+}
+
+/// The objects that are not valid; of a document that is no object, its file.
+fn names(said: &[Diagnostic], strict: bool) -> Vec<String> {
+    let is_wrong = |one: &&Diagnostic| one.is_error() || (strict && one.severity == Severity::Advice);
+    let name =
+        |one: &Diagnostic| one.object.as_ref().map_or_else(|| one.file.display().to_string(), ToString::to_string);
+    said.iter().filter(is_wrong).map(name).collect()
 }
 
 /// Leaves out what a schema says of an address that is none: the engine says more.

@@ -228,3 +228,189 @@ fn what_kubectl_reads_and_what_deletes_without_anybody_is_no_secret() {
     let said = desk.said("plan --from one --to two --detailed-exitcode");
     assert!(said.contains("metadata.ownerReferences"), "{said}");
 }
+
+/// An object of the `shop` portal, as a document.
+fn object(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "\n---\napiVersion: roster.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\nspec: {spec}\n"
+    )
+}
+
+/// What stands outside of every fold of a comment.
+fn open(said: &str) -> String {
+    said.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect()
+}
+
+/// Two revisions with sixty accounts more, whose plan has a feature more in the later one, and a loosened removal guard.
+fn crowd(feature: impl Fn(usize) -> String) -> Desk {
+    let desk = revisions(&[STORE], &[("maximumPercent: 10", "maximumPercent: 25")]);
+    let accounts = |plan: &dyn Fn(usize) -> String| -> String {
+        let spec =
+            |number| format!("{{catalogRef: {{name: shop}}, owner: {{email: olga@acme.example}}{}}}", plan(number));
+        (10..70).map(|number| object("Account", &format!("a{number}"), &spec(number))).collect()
+    };
+    std::fs::write(desk.path("one/crowd.yaml"), accounts(&|_| String::new())).unwrap();
+    let bought = |number| format!(", plan: {{features: [{}]}}", feature(number));
+    std::fs::write(desk.path("two/crowd.yaml"), accounts(&bought)).unwrap();
+    desk
+}
+
+#[test]
+fn a_loosened_limit_is_not_hidden_by_many_harmless_ones() {
+    let desk = crowd(|_| "sso".to_owned());
+    for format in ["text", "markdown"] {
+        let said = desk.said(&format!("plan --from one --to two -o {format}"));
+        let said = open(&said).split_whitespace().collect::<Vec<_>>().join(" ");
+        let (guard, many) = (said.find("maximumPercent").unwrap(), said.find("60 Accounts (shop/a10, ").unwrap());
+        assert!(guard < many && said.contains("shop/a14 and 55 more)"), "{said}");
+        assert!(!said.contains("shop/a15") && !said.contains("loosened limits are shown here"), "{said}");
+    }
+    let all = desk.said("plan --from one --to two -o markdown --all");
+    assert!(all.contains("shop/a68, shop/a69)"), "{all}");
+}
+
+#[test]
+fn limits_that_do_not_fit_are_told_at_the_top() {
+    let desk = crowd(|number| format!("f{number}"));
+    for (format, shown) in [("text", 20), ("markdown", 50)] {
+        let said = desk.said(&format!("plan --from one --to two -o {format}"));
+        let (top, rest) = said.split_once("limits are shown here; --all shows all of them").expect(&said);
+        assert!(top.contains(&format!("only {shown} of 61 loosened ")) && !top.contains("###"), "{said}");
+        assert!(rest.contains("maximumPercent"), "{said}");
+        assert!(!desk.said(&format!("plan --from one --to two -o {format} --all")).contains("are shown here"));
+    }
+}
+
+#[test]
+fn a_new_object_is_compared_with_its_defaults() {
+    let desk = revisions(&[], &[]);
+    let loose = "{catalogRef: {name: shop}, owner: {email: olga@acme.example}, deletionPolicy: Orphan, partner: true, \
+                 managedAccounts: {allowedNamespaces: {from: All}}}";
+    let new = [
+        object("Account", "loose", loose),
+        object("Account", "plain", "{catalogRef: {name: shop}, owner: {email: olga@acme.example}}"),
+        object(
+            "IdentityStore",
+            "loose",
+            "{sqlite: {file: loose.db}, adoption: Always, accountDefaults: {drift: {policy: Report}}}",
+        )
+        .replace(", namespace: shop", ""),
+        object("PermissionCatalog", "loose", "{sections: [{name: a}], ownerChange: ByPlatform}")
+            .replace(", namespace: shop", ""),
+        object("UserGroup", "tellers", "{accountRef: {name: acme}, permissions: {billing: Allowed}}"),
+        object("Role", "clerk", "{accountRef: {name: acme}, permissions: {orders: Edit, settings: View}}"),
+        object("Role", "idle", "{accountRef: {name: acme}, permissions: {}}"),
+        object(
+            "Membership",
+            "lea",
+            "{accountRef: {name: acme}, user: {email: lea@acme.example}, restrictions: {lift: [no-billing]}}",
+        ),
+    ];
+    std::fs::write(desk.path("two/new.yaml"), new.concat()).unwrap();
+    assert_snapshot!(desk.said("plan --from one --to two"));
+    let said = desk.said("plan --from one --to two -o markdown");
+    let shown = open(&said);
+    for told in ["group tellers", "billing: Allowed", "role custom:clerk", "orders: Edit, settings: View"] {
+        assert!(shown.contains(told), "{told}: {said}");
+    }
+    assert!(!shown.contains("custom:idle"), "{said}");
+    assert_snapshot!(said);
+}
+
+const UNREAD: [(&str, &str); 3] = [
+    (
+        "secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: pg, namespace: roster-system, annotations: {roster.dev/store: pg}}\n\
+         stringData: {uri: 'postgres://roster:hunter2@one/portal'}\n",
+    ),
+    ("prod/kustomization.yaml", "resources: [../acme.yaml]\n"),
+    ("prod/patch.yaml", "- {op: replace, path: /spec/suspended, value: true}\n"),
+];
+
+/// The controller, and whoever applies, act on these.
+#[test]
+fn what_is_not_read_and_differs_is_a_change() {
+    let desk = revisions(&[], &[]);
+    for revision in ["one", "two"] {
+        std::fs::create_dir(desk.path(revision).join("prod")).unwrap();
+        for (file, text) in UNREAD {
+            std::fs::write(desk.path(revision).join(file), text).unwrap();
+        }
+    }
+    let plan = "plan --from one --to two --detailed-exitcode";
+    assert!(desk.said(plan).contains("No changes: both revisions mean the same"));
+    for (number, (file, from, to)) in [
+        ("secret.yaml", "@one/", "@two/"),
+        ("prod/kustomization.yaml", "]\n", "]\npatches: [{path: patch.yaml}]\n"),
+        ("prod/patch.yaml", "true", "false"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = desk.path("two").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let said = desk.said(plan);
+        assert!(said.starts_with("exit code 2") && said.contains(&format!("{} other change", number + 1)), "{said}");
+    }
+    let (text, markdown) = (desk.said(plan), desk.said(&format!("{plan} -o markdown")));
+    let data = desk.said(&format!("{plan} -o json"));
+    assert!([&text, &markdown, &data].iter().all(|said| !said.contains("hunter2")), "{text}{markdown}{data}");
+    assert_snapshot!(text);
+    assert_snapshot!(markdown);
+    std::fs::remove_file(desk.path("two/secret.yaml")).unwrap();
+    let said = desk.said(plan);
+    assert!(said.contains("- Secret roster-system/pg"), "{said}");
+}
+
+#[test]
+fn a_block_for_another_reason_is_a_change() {
+    let desk = revisions(
+        &[STORE],
+        &[("{email: mallory@acme.example, reason: fraud}", "{email: Mallory@acme.example, reason: none}")],
+    );
+    let said = desk.said("plan --from one --to two --detailed-exitcode");
+    assert!(said.starts_with("exit code 2") && said.contains("[Mallory@acme.example].reason: fraud → none"), "{said}");
+    assert!(!said.contains("Limits loosened") && !said.contains("Other changes"), "{said}");
+}
+
+/// Advice is not among what an account tells of its sections.
+#[test]
+fn what_is_advised_on_is_told_beside_a_section_that_changes() {
+    let advisories = ", advisories: [{above: Denied, message: Money.}]";
+    let desk = revisions(
+        &[("- {name: billing}", &format!("- {{name: billing{advisories}}}"))],
+        &[
+            (advisories, ""),
+            ("{name: orders, levels: [Hide, View, Edit]}", "{name: orders, levels: [Hide, View, Edit, Own]}"),
+        ],
+    );
+    let said = desk.said("plan --from one --to two");
+    assert!(said.contains("sections  orders") && said.contains("spec.sections[billing].advisories"), "{said}");
+}
+
+#[test]
+fn the_approval_of_a_definition_is_a_limit() {
+    let approved = "annotations: {roster.dev/approve-definition: \"2026-05-01T00:00:00Z\"}}";
+    let desk = revisions(
+        &[],
+        &[("metadata: {name: acme, namespace: shop}", &format!("metadata: {{name: acme, namespace: shop, {approved}"))],
+    );
+    let said = desk.said("plan --from one --to two");
+    assert!(said.contains("Limits loosened") && said.contains("1 limit loosened."), "{said}");
+}
+
+/// A controller asks first; who reads the plan should know.
+#[test]
+fn the_deletion_of_an_account_with_many_people_waits_for_an_approval() {
+    let desk = Desk::new();
+    desk.revised("one", |text| text);
+    desk.revised("two", |text| if text.contains("kind: Account\n") { String::new() } else { text });
+    let told = "only after an approval (roster.dev/approve-removal): 5 of 5 members would be";
+    for format in ["text", "markdown"] {
+        let said = desk.said(&format!("plan --from one --to two -o {format}"));
+        assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(told), "{said}");
+    }
+    let few = desk.said("plan --from BEFORE --to AFTER");
+    assert!(few.contains("the account goes") && !few.contains("approve-removal"), "{few}");
+}

@@ -120,3 +120,44 @@ fn accounts_that_only_the_store_knows_stand_in_every_answer() {
         assert!(!said.contains("shop/acme"), "{question}: {said}");
     }
 }
+
+/// A block that was written into the store, and stands in no object.
+#[test]
+fn a_block_that_only_the_store_has_is_told_everywhere() {
+    let desk = Desk::applied();
+    let blocked = desk.said("block dana@acme.example --reason stolen --store shop.db");
+    assert!(blocked.starts_with("exit code 0"), "{blocked}");
+    assert_snapshot!(each(
+        &desk,
+        &[
+            "can-i View orders --as dana@acme.example --account shop/acme",
+            "who-can View orders --account shop/acme",
+            "explain dana@acme.example --account shop/acme",
+        ]
+    ));
+    let alone = desk.said("explain dana@acme.example --store shop.db");
+    assert!(alone.contains("none: blocked in the store"), "{alone}");
+    desk.revised("other", |text| text.replace("{name: acme", "{name: other"));
+    let elsewhere = desk.said("can-i View orders --as dana@acme.example -f other --store shop.db");
+    let elsewhere = elsewhere.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(elsewhere.contains("has no access there: blocked in the store;"), "{elsewhere}");
+
+    let data = desk.run("review -f BEFORE --store shop.db -o json").output().stdout;
+    let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    let ended = &data["accounts"][0]["ended"][0];
+    assert_eq!((&ended["email"], &ended["reason"]), (&"dana@acme.example".into(), &"Blocked".into()), "{data:#}");
+    assert!(ended["inStoreOnly"] == true && ended["since"].is_string(), "{ended}");
+    let people = data["accounts"][0]["people"].as_array().unwrap();
+    let dana = people.iter().find(|person| person["email"] == "dana@acme.example").unwrap();
+    assert!(dana["flags"].as_array().unwrap().contains(&"Blocked".into()), "{dana}");
+    assert_eq!((&dana["sectionsWithAccess"], &data["accounts"][0]["counts"]["withAccess"]), (&0.into(), &4.into()));
+    let text = desk.said("review -f BEFORE --store shop.db --account shop/acme");
+    assert!(text.contains("Blocked (in the store only)") && !text.contains("people suspended or blocked"), "{text}");
+
+    // Whom the objects block, too, stays blocked.
+    desk.revised("agreed", |text| {
+        text.replace("{sqlite: {file: shop.db}}", "{sqlite: {file: shop.db}, blocked: [{email: dana@acme.example}]}")
+    });
+    let agreed = desk.said("explain dana@acme.example --account shop/acme -f agreed --store shop.db");
+    assert!(agreed.contains("blocked by IdentityStore default") && !agreed.contains("lifts it"), "{agreed}");
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::api::immutable_fields;
+use crate::api::{NOT_ENFORCED, immutable_fields};
 
 /// Calls `visit` with the path of every schema of every kind.
 fn each_schema(mut visit: impl FnMut(&str, &JSONSchemaProps)) {
@@ -95,6 +95,19 @@ fn inherited_fields_and_status_have_no_defaults() {
         schema.default.is_some() && (path.contains(".status.") || inherited.iter().any(|field| path.starts_with(field)))
     });
     assert!(with_default.is_empty(), "must not have a default: {with_default:#?}");
+}
+
+#[test]
+fn what_has_no_effect_yet_says_so() {
+    let mut seen = Vec::new();
+    each_schema(|path, schema| {
+        if path.ends_with(".enforcement") || path.ends_with(".administration") {
+            let said = schema.description.as_deref().unwrap_or_default();
+            assert!(said.contains(NOT_ENFORCED), "{path}: {said}");
+            seen.push(path.to_owned());
+        }
+    });
+    assert_eq!(seen.len(), 3, "{seen:?}");
 }
 
 #[test]

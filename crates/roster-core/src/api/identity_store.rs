@@ -183,7 +183,7 @@ pub struct AccountDefaults {
     /// When removals are held back.
     #[serde(default)]
     pub removal_guard: RemovalGuardDefaults,
-    /// Whether changes need a person's authority.
+    /// Whether changes need a person's authority; nothing enforces this yet.
     #[serde(default)]
     pub enforcement: Enforcement,
 }
@@ -264,7 +264,10 @@ const fn minimum_count() -> u32 {
     5
 }
 
-/// Whether changes need a person's authority.
+/// Says of a field that it has no effect so far, wherever people read of it.
+pub const NOT_ENFORCED: &str = "nothing enforces this yet";
+
+/// Whether changes need a person's authority; nothing enforces this yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Enforcement {
     /// No. Not `Off` on the wire: YAML 1.1, so kubectl, reads an unquoted `Off` as a boolean.

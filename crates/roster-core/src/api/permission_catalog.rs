@@ -8,7 +8,7 @@ use super::limits::{MAX_ACTIONS, MAX_ROLES, MAX_SECTIONS};
 use super::{AllowedNamespaces, Conditions, PredefinedRole, Restriction, Section, schema};
 
 /// What a portal can grant: sections with their ladders, rules between them, restrictions and predefined roles.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     crates(kube_core = "::kube_core"),
@@ -63,7 +63,7 @@ pub struct PermissionCatalogSpec {
     /// Rules for roles that accounts add.
     #[serde(default)]
     pub custom_roles: CustomRoleRules,
-    /// What an actor must hold; an action without a rule is for administrators only.
+    /// What an actor must hold; an action without a rule is for administrators only; nothing enforces this yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ACTIONS),

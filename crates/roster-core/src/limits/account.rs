@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     api::{
-        APPROVE_REMOVAL_ANNOTATION, AccountSpec, DeletionPolicy, DriftPolicy, Enforcement, IdentityStoreSpec,
-        ManagedAccounts, ManagedFrom, PAUSED_ANNOTATION,
+        APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, AccountSpec, DeletionPolicy, DriftPolicy,
+        Enforcement, IdentityStoreSpec, ManagedAccounts, ManagedFrom, PAUSED_ANNOTATION,
     },
     resolve::{Settings, check_every, leniency},
     state::AccountAnnotations,
@@ -110,18 +110,18 @@ fn in_words(duration: std::time::Duration) -> String {
 }
 
 fn managed_accounts(limits: &mut Limits, from: &AccountSpec, to: &AccountSpec) {
-    let (before, after) = match (&from.managed_accounts, &to.managed_accounts) {
-        (Some(before), Some(after)) => (before, after),
+    let (field, defaults) = ("spec.managedAccounts", ManagedAccounts::default());
+    let (from, before, after) = match (&from.managed_accounts, &to.managed_accounts) {
+        (Some(before), Some(after)) => (from, before, after),
         (None, None) => return,
-        (before, _) => {
-            let field = "spec.managedAccounts";
-            return if before.is_none() {
-                let meaning = "accounts may name this one as their parent";
-                limits.add(field, (ABSENT, "present"), Direction::Loosened, meaning);
-            } else {
-                let meaning = "no account may name this one as its parent";
-                limits.add(field, ("present", ABSENT), Direction::Tightened, meaning);
-            };
+        (Some(_), None) => {
+            let meaning = "no account may name this one as its parent";
+            return limits.add(field, ("present", ABSENT), Direction::Tightened, meaning);
+        }
+        (None, Some(after)) => {
+            let meaning = "accounts may name this one as their parent";
+            limits.add(field, (ABSENT, "present"), Direction::Loosened, meaning);
+            (to, &defaults, after)
         }
     };
     let field = |name: &str| format!("spec.managedAccounts.{name}");
@@ -173,4 +173,8 @@ fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnot
     let none = (Direction::Tightened, "no removals are approved beforehand");
     let approved = (from.approved.as_deref(), to.approved.as_deref());
     limits.annotation(APPROVE_REMOVAL_ANNOTATION, approved, "removals of this hash pass the removal guard", none);
+    let none = (Direction::Tightened, "what waits since a definition was made anew goes on waiting");
+    let definition = (from.definition.as_deref(), to.definition.as_deref());
+    let there = "the objects of the definition that was made anew then count as all there: what waits for them is made";
+    limits.annotation(APPROVE_DEFINITION_ANNOTATION, definition, there, none);
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{
-        AdministrationRule, MemberDirect, MemberGroups, MemberRole, OwnerChange, PermissionCatalogSpec,
+        AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec,
         ROLLOUT_ANNOTATION, Restriction, Section,
     },
     resolve::duration,
@@ -207,6 +207,7 @@ fn administration(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permis
             Direction::Tightened => "fewer people may do this",
         };
         limits.add(&field, (holders(one), holders(other)), direction, meaning);
+        limits.remark(&field, NOT_ENFORCED);
     }
 }
 

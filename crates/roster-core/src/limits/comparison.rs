@@ -34,10 +34,18 @@ impl Limits {
         field: &str,
         (from, to): (impl Into<String>, impl Into<String>),
         direction: Direction,
-        meaning: &'static str,
+        meaning: &str,
     ) {
         self.compare(field);
-        self.changed.push(Limit { field: field.to_owned(), from: from.into(), to: to.into(), direction, meaning });
+        let (field, meaning) = (field.to_owned(), meaning.to_owned());
+        self.changed.push(Limit { field, from: from.into(), to: to.into(), direction, meaning });
+    }
+
+    /// Adds words to the consequence of a field's change, where it changes.
+    pub(super) fn remark(&mut self, field: &str, words: &str) {
+        for limit in self.changed.iter_mut().filter(|limit| limit.field == field) {
+            limit.meaning = format!("{}; {words}", limit.meaning);
+        }
     }
 
     /// Compares values that have an order: the greater one is looser.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RestrictionChoice},
+    api::{AccountSpec, IdentityStoreSpec, NOT_ENFORCED, PermissionCatalogSpec, RestrictionChoice},
     state::{AccountAnnotations, KnownStore},
 };
 
@@ -116,6 +116,62 @@ fn blocks_go_by_the_canonical_address() {
 }
 
 #[test]
+fn the_reason_of_a_block_counts_however_the_address_is_written() {
+    let blocked = |email: &str, reason: &str| json!({"blocked": [{"email": email, "reason": reason}]});
+    for written in ["eve@acme.example", "Eve@acme.example"] {
+        let limits = store(&blocked(written, "fraud"), &blocked("eve@acme.example", "none"));
+        let expected = "spec.blocked[eve@acme.example].reason: fraud → none".to_owned();
+        assert_eq!(said(&limits), [(Direction::Changed, expected)]);
+        assert!(limits.covers(&format!("spec.blocked[{written}].reason")));
+    }
+}
+
+#[test]
+fn what_lets_something_pass_that_waits() {
+    for key in ["roster.dev/approve-removal", "roster.dev/approve-definition"] {
+        let approved = AccountAnnotations::read(|one| (one == key).then_some("f00d"));
+        let (spec, store, none) = (AccountSpec::default(), IdentityStoreSpec::default(), AccountAnnotations::default());
+        let revision = |annotations| AccountRevision { spec: &spec, annotations, store: &store };
+        let field = format!("metadata.annotations[{key}]");
+        let there = of_account(revision(&none), revision(&approved), false);
+        assert_eq!(said(&there), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
+        let back = of_account(revision(&approved), revision(&none), false);
+        assert_eq!(said(&back), [(Direction::Tightened, format!("{field}: f00d → {ABSENT}"))]);
+    }
+}
+
+/// Nobody must believe that somebody checks.
+#[test]
+fn what_nothing_enforces_yet_is_told_so() {
+    let enforces = |word: &str| json!({"accountDefaults": {"enforcement": word}});
+    let rule = json!({"administration": [{"action": "Invite", "roles": ["x"]}]});
+    for (limits, not_ready) in [
+        (store(&enforces("Disabled"), &enforces("Enforce")), true),
+        (store(&enforces("Enforce"), &enforces("Disabled")), false),
+        (account(&json!({}), &json!({"enforcement": "Warn"})), true),
+        (catalog(&json!({}), &rule), false),
+        (catalog(&rule, &json!({})), false),
+    ] {
+        let [limit] = limits.changed.as_slice() else { panic!("{limits:?}") };
+        assert!(limit.meaning.contains(NOT_ENFORCED), "{limit:?}");
+        assert_eq!(limit.meaning.contains("NotEnforced"), not_ready, "{limit:?}");
+    }
+}
+
+/// What a new object is compared with.
+#[test]
+fn an_object_with_a_default_spec_sets_no_limit_loosely() {
+    assert_eq!(said(&store(&json!({}), &json!({}))), []);
+    let loose = json!({"adoption": "Always", "blocked": [{"email": "eve@acme.example"}],
+        "accountDefaults": {"removalGuard": {"maximumPercent": 90}}, "keycloak": {"url": "https://k", "realm": "r",
+        "clientId": "c", "clientSecretRef": {"name": "s", "key": "k"}, "portalClients": ["portal"]}});
+    let fields: Vec<String> =
+        store(&json!({}), &loose).only_loosened().changed.into_iter().map(|limit| limit.field).collect();
+    let guard = "spec.accountDefaults.removalGuard.maximumPercent";
+    assert_eq!(fields, ["spec.adoption", guard, "spec.keycloak.portalClients"]);
+}
+
+#[test]
 fn what_an_account_inherits_counts() {
     let guard = |percent: u8| json!({"removalGuard": {"maximumPercent": percent}});
     loosens(account, &guard(10), &json!({}), "spec.removalGuard.maximumPercent: 10 → 20");
@@ -129,6 +185,8 @@ fn managed_accounts() {
     let managed = |part: Value| json!({"managedAccounts": part});
     let field = "spec.managedAccounts";
     loosens(account, &json!({}), &managed(json!({})), &format!("{field}: (absent) → present"));
+    let wide = said(&account(&json!({}), &managed(json!({"allowedNamespaces": {"from": "All"}}))));
+    assert_eq!(wide[1], (Direction::Loosened, format!("{field}.allowedNamespaces: Same → All")), "{wide:?}");
     let (own, more) = (managed(json!({"catalogs": ["shop"]})), managed(json!({"catalogs": ["shop", "spare"]})));
     assert_eq!(said(&account(&managed(json!({})), &own)), []);
     loosens(account, &own, &more, &format!("{field}.catalogs: shop → shop, spare"));

@@ -47,7 +47,7 @@ pub struct Limit {
     /// Whether it is loosened or tightened.
     pub direction: Direction,
     /// Consequence, as the rest of a sentence.
-    pub meaning: &'static str,
+    pub meaning: String,
 }
 
 /// Limits of one object, compared.
@@ -60,6 +60,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Returns those that are loosened: of an object that is new, compared with one that has only defaults.
+    #[must_use]
+    pub fn only_loosened(mut self) -> Self {
+        self.changed.retain(|limit| limit.direction == Direction::Loosened);
+        self
+    }
+
     /// Returns whether a field, or one above it, was compared.
     #[must_use]
     pub fn covers(&self, field: &str) -> bool {

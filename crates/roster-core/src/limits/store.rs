@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     api::{
-        APPROVE_STORE_ANNOTATION, AccountDefaults, Adoption, AllowedNamespaces, DriftPolicy, Enforcement,
-        IdentityStoreSpec, NamespacesFrom, STORE_ID_ANNOTATION,
+        APPROVE_STORE_ANNOTATION, AccountDefaults, Adoption, AllowedNamespaces, BlockedUser, DriftPolicy, Enforcement,
+        IdentityStoreSpec, NOT_ENFORCED, NamespacesFrom, STORE_ID_ANNOTATION, SyncReason,
     },
     model::Email,
     resolve::{duration, leniency},
@@ -106,29 +106,29 @@ pub(super) fn paused(limits: &mut Limits, field: &str, from: bool, to: bool) {
 }
 
 fn blocked(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec) {
-    let people = |spec: &IdentityStoreSpec| -> BTreeMap<String, String> {
+    fn people(spec: &IdentityStoreSpec) -> BTreeMap<String, &BlockedUser> {
         let canonical = |email: &str| Email::parse(email).map_or_else(|_| email.to_owned(), |email| email.to_string());
-        spec.blocked.iter().map(|user| (canonical(&user.email), user.email.clone())).collect()
-    };
+        spec.blocked.iter().map(|user| (canonical(&user.email), user)).collect()
+    }
+    let field = |user: &BlockedUser| format!("spec.blocked[{}]", user.email);
     let (before, after) = (people(from), people(to));
-    for (email, written) in &before {
-        let field = format!("spec.blocked[{written}]");
-        match after.get(email) {
-            None => limits.add(
-                &field,
-                ("blocked", ABSENT),
-                Direction::Loosened,
-                "no longer blocked: has whatever access is declared",
-            ),
-            Some(other) if other != written => {
-                limits.compare(&field);
-                limits.compare(&format!("spec.blocked[{other}]"));
-            }
-            Some(_) => {}
+    for (email, user) in &before {
+        let Some(other) = after.get(email) else {
+            let meaning = "no longer blocked: has whatever access is declared";
+            limits.add(&field(user), ("blocked", ABSENT), Direction::Loosened, meaning);
+            continue;
+        };
+        // The address may be written in other letters.
+        limits.compare(&field(user));
+        limits.compare(&field(other));
+        if user.reason != other.reason {
+            let reasons = (word(&user.reason), word(&other.reason));
+            let meaning = "blocked as before, for another reason";
+            limits.add(&format!("{}.reason", field(other)), reasons, Direction::Changed, meaning);
         }
     }
-    for (_, written) in after.iter().filter(|(email, _)| !before.contains_key(*email)) {
-        let field = format!("spec.blocked[{written}]");
+    for (_, user) in after.iter().filter(|(email, _)| !before.contains_key(*email)) {
+        let field = field(user);
         let meaning = "blocked: has no access anywhere in this store";
         limits.add(&field, (ABSENT, "blocked"), Direction::Tightened, meaning);
     }
@@ -156,13 +156,16 @@ fn defaults(limits: &mut Limits, from: &AccountDefaults, to: &AccountDefaults) {
 pub(super) fn enforcement(limits: &mut Limits, field: &str, from: Enforcement, to: Enforcement) {
     let said = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
     limits.ordered(field, said(from), said(to), ENFORCEMENT);
+    let asks = format!("{NOT_ENFORCED}, and accounts that ask for it say {}", SyncReason::NotEnforced);
+    limits.remark(field, if to == Enforcement::Off { NOT_ENFORCED } else { &asks });
 }
 
 fn portal_clients(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec) {
-    let (Some(from), Some(to)) = (&from.keycloak, &to.keycloak) else { return };
+    let Some(to) = &to.keycloak else { return };
+    let from = from.keycloak.as_ref().map(|keycloak| keycloak.portal_clients.as_slice()).unwrap_or_default();
     let meaning = Meaning {
         looser: "more portals may ask for tokens with an account's scope",
         stricter: "fewer portals may ask for tokens with an account's scope",
     };
-    limits.allowed("spec.keycloak.portalClients", &set(&from.portal_clients), &set(&to.portal_clients), meaning);
+    limits.allowed("spec.keycloak.portalClients", &set(from), &set(&to.portal_clients), meaning);
 }

@@ -348,7 +348,7 @@ impl Planner<'_> {
         let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
         let desired = self.desired;
         let origin = is_blocked.then(|| desired.ends.origin(&desired.account, email, Some(End::Blocked)));
-        self.plan.changes.push(Change { counted, origin, ..removal });
+        self.plan.changes.push(Change { origin, counted, ..removal });
     }
 
     /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve

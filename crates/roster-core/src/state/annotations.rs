@@ -40,13 +40,19 @@ pub struct AccountAnnotations {
     pub paused: bool,
     /// The hash of removals that may pass.
     pub approved: Option<Box<str>>,
+    /// The time of a definition that was made anew, whose objects are said to be all there again.
+    pub definition: Option<Box<str>>,
 }
 
 impl AccountAnnotations {
     /// Reads them from annotations, looked up by key.
     pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let paused = annotation(PAUSED_ANNOTATION) == Some("true");
-        Self { paused, approved: annotation(APPROVE_REMOVAL_ANNOTATION).map(Box::from) }
+        let text = |key: &str| annotation(key).map(Box::from);
+        Self {
+            paused: annotation(PAUSED_ANNOTATION) == Some("true"),
+            approved: text(APPROVE_REMOVAL_ANNOTATION),
+            definition: text(APPROVE_DEFINITION_ANNOTATION),
+        }
     }
 }
 

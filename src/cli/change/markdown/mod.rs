@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{
     effect::Person,
     report::{AccountChanges, Action, Compares, Report, Step},
-    text::{ORPHANED, PAUSED, by_reason, counted_people, had, level, orphaned, thousands, time},
+    text::{DELETION_WAITS, ORPHANED, PAUSED, by_reason, counted_people, had, level, orphaned, thousands, time},
 };
 use crate::{
     cli::output::{Table, counted, escape_markdown},
@@ -17,6 +17,8 @@ use crate::{
 
 /// Rows of one table, unless all are asked for: a comment has its limits, too.
 const ROWS: usize = 50;
+/// Objects that one row names, unless all are asked for.
+const NAMES: usize = 5;
 /// Rows from which on a table is folded.
 const FOLDED: usize = 15;
 
@@ -30,6 +32,9 @@ impl Report {
             Compares::Revisions => "What this change means for people",
         };
         let mut out = format!("## {title}\n\n**{}**\n\n", plain(&self.in_short()));
+        if let Some(hidden) = self.hidden_limits(rows) {
+            let _ = write!(out, "> ⚠️ {hidden}\n\n");
+        }
         out += &self.markdown_of_refused();
         out += &self.markdown_of_loosened(rows);
         for account in self.accounts.iter().filter(|account| account.says_something()) {
@@ -77,6 +82,9 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     }
     if let Some(kept) = account.orphaned {
         let _ = write!(out, "> ⚠️ {ORPHANED}{}\n\n", orphaned(kept));
+    }
+    if let Some(why) = &account.deletion_waits {
+        let _ = write!(out, "> ⚠️ {DELETION_WAITS}: {}\n\n", escape_markdown(why));
     }
     if account.paused {
         let _ = write!(out, "> ⚠️ {PAUSED}\n\n");
@@ -138,7 +146,8 @@ fn people_table(people: &[&Person], rows: usize) -> Table {
     table
 }
 
-/// The changes one by one. Those of what roles and groups grant are not folded away: it may be that nobody has them yet.
+/// The changes one by one. What roles and groups grant is not folded away where it is new or changes: it may be that nobody
+/// has them yet.
 fn steps(account: &AccountChanges, rows: usize) -> String {
     let steps = account.changes.iter().filter(|step| step.action != Action::Adopt);
     let (open, folded): (Vec<&Step>, Vec<&Step>) = steps.partition(|step| step.changes_what_is_granted());
@@ -165,7 +174,7 @@ fn steps_table(steps: &[&Step], rows: usize) -> Table {
         };
         let fields: Vec<String> =
             step.fields.iter().map(|field| format!("{}: {} → {}", field.field, field.from, field.to)).collect();
-        let what = if fields.is_empty() { step.why().to_owned() } else { fields.join(", ") };
+        let what = if fields.is_empty() { step.why(usize::MAX).into_owned() } else { fields.join(", ") };
         table.row([mark.to_owned(), format!("{} {}", step.kind, step.name).trim().to_owned(), what]);
     }
     table

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{more, section};
+use super::{NAMES, ROWS, more, section};
 use crate::{
     cli::{
-        change::report::{Action, LimitChange, Report},
+        change::{
+            alike::Alike,
+            report::{Action, Report},
+        },
         output::Table,
     },
     limits::Direction,
@@ -53,25 +56,24 @@ impl Report {
         for one in self.other_changes.iter().take(rows) {
             let fields = one.fields.iter().map(|field| format!("{}: {} → {}", field.field, field.from, field.to));
             let fields: Vec<String> = fields.collect();
-            let (mark, what) = match one.action {
-                Action::Add => ("+", one.what.clone()),
-                Action::Remove => ("−", one.what.clone()),
-                Action::Change | Action::Adopt => ("~", fields.join(", ")),
+            let mark = match one.action {
+                Action::Add => "+",
+                Action::Remove => "−",
+                Action::Change | Action::Adopt => "~",
             };
+            let what = if fields.is_empty() { one.what.clone() } else { fields.join(", ") };
             table.row([mark.to_owned(), one.object.clone(), what]);
         }
         format!("### Other changes\n\n{}{}\n", table.markdown(), more(rows, self.other_changes.len()))
     }
-
-    fn limits_of(&self, direction: Direction) -> Vec<&LimitChange> {
-        self.limits.iter().filter(|limit| limit.direction == direction).collect()
-    }
 }
 
-fn limits_table(limits: &[&LimitChange], rows: usize) -> Table {
+fn limits_table(limits: &[Alike<'_>], rows: usize) -> Table {
+    let names = if rows > ROWS { rows } else { NAMES };
     let mut table = Table::new(["object", "field", "from", "to", "what it means"]);
-    for limit in limits.iter().take(rows) {
-        table.row([&limit.object, &limit.field, &limit.from, &limit.to, limit.meaning]);
+    for alike in limits.iter().take(rows) {
+        let (limit, objects) = (alike.limit, alike.objects(names));
+        table.row([&objects, &limit.field, &limit.from, &limit.to, &limit.meaning]);
     }
     table
 }

@@ -7,50 +7,57 @@ use serde_json::Value;
 
 use super::Pair;
 use crate::{
-    api::{IdentityStoreSpec, RestrictionChoice},
+    api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RestrictionChoice},
     cli::change::report::LimitChange,
     limits::{
-        AccountRevision, CatalogRevision, Limits, RestrictionsRevision, StoreRevision, of_account, of_catalog,
+        AccountRevision, CatalogRevision, Limit, Limits, RestrictionsRevision, StoreRevision, of_account, of_catalog,
         of_store, of_user,
     },
-    manifests::{AccountObjects, ObjectId, Objects},
+    manifests::{ObjectId, Objects},
     model::{AccountKey, KindName, Name},
-    state::KnownStore,
+    state::{AccountAnnotations, KnownStore},
 };
 
-/// Returns the limits that change, loosened ones first, and what was compared, by object.
+/// Returns the limits that change, loosened ones first and of those the ones that hold for many accounts, and what was
+/// compared, by object. An object that is new is compared with one that has only defaults.
 pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<LimitChange>, BTreeMap<ObjectId, Limits>) {
     let mut compared = BTreeMap::new();
-    for (name, before) in &from.stores {
-        if let Some(after) = to.stores.get(name) {
-            let id = cluster_scoped(KindName::IdentityStore, name);
-            let pair = pairs.iter().find(|pair| pair.id == id);
-            let known = |object: Option<&Value>| object.map(known_store).unwrap_or_default();
-            let known_before = known(pair.and_then(|pair| pair.from.as_ref()));
-            let known_after = known(pair.and_then(|pair| pair.to.as_ref()));
-            let one = StoreRevision { spec: &before.spec, known: &known_before };
-            let other = StoreRevision { spec: &after.spec, known: &known_after };
-            compared.insert(id, of_store(one, other));
-        }
+    let (any_store, any_catalog) = (IdentityStoreSpec::default(), PermissionCatalogSpec::default());
+    for (name, after) in &to.stores {
+        let before = from.stores.get(name);
+        let id = cluster_scoped(KindName::IdentityStore, name);
+        let pair = pairs.iter().find(|pair| pair.id == id);
+        let known = |object: Option<&Value>| object.map(known_store).unwrap_or_default();
+        let known_before = known(pair.and_then(|pair| pair.from.as_ref()));
+        let known_after = known(pair.and_then(|pair| pair.to.as_ref()));
+        let spec = before.map_or(&any_store, |store| &store.spec);
+        let one = StoreRevision { spec, known: &known_before };
+        let other = StoreRevision { spec: &after.spec, known: &known_after };
+        compared.insert(id, if_new(before.is_none(), of_store(one, other)));
     }
-    for (name, before) in &from.catalogs {
-        if let Some(after) = to.catalogs.get(name) {
-            let one = CatalogRevision { spec: &before.facts.spec, all_at_once: before.all_at_once };
-            let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once };
-            compared.insert(cluster_scoped(KindName::PermissionCatalog, name), of_catalog(one, other));
-        }
+    for (name, after) in &to.catalogs {
+        let before = from.catalogs.get(name);
+        let spec = before.map_or(&any_catalog, |catalog| &catalog.facts.spec);
+        let one = CatalogRevision { spec, all_at_once: before.is_some_and(|catalog| catalog.all_at_once) };
+        let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once };
+        let limits = if_new(before.is_none(), of_catalog(one, other));
+        compared.insert(cluster_scoped(KindName::PermissionCatalog, name), limits);
     }
-    for (key, before) in &from.accounts {
-        let limits = to.accounts.get(key).and_then(|after| account((from, before), (to, after)));
-        compared.extend(limits.map(|limits| (account_id(key), limits)));
+    for key in to.accounts.keys() {
+        compared.extend(account(from, to, key).map(|limits| (account_id(key), limits)));
     }
     for pair in pairs {
         compared.extend(user(pair).map(|limits| (pair.id.clone(), limits)));
     }
     let each = compared.iter().flat_map(|(id, limits)| limits.changed.iter().map(move |limit| (id, limit)));
-    let mut changed: Vec<LimitChange> = each.map(|(id, limit)| LimitChange::new(id, limit)).collect();
-    changed.sort_by_key(|limit| limit.direction);
-    (changed, compared)
+    let mut each: Vec<(&ObjectId, &Limit)> = each.collect();
+    each.sort_by_key(|(id, limit)| (limit.direction, !id.namespace.is_empty()));
+    (each.into_iter().map(|(id, limit)| LimitChange::new(id, limit)).collect(), compared)
+}
+
+/// What is told of an object that is new: what is looser than by default.
+fn if_new(is_new: bool, limits: Limits) -> Limits {
+    if is_new { limits.only_loosened() } else { limits }
 }
 
 /// What the annotations of an IdentityStore say of the store behind it.
@@ -67,26 +74,39 @@ fn account_id(key: &AccountKey) -> ObjectId {
     ObjectId { kind, namespace: key.namespace.clone(), name: key.name.clone() }
 }
 
-fn account((from, before): (&Objects, &AccountObjects), (to, after): (&Objects, &AccountObjects)) -> Option<Limits> {
-    let (one, other) = (before.account.as_ref()?, after.account.as_ref()?);
-    let defaults = IdentityStoreSpec::default();
-    let (name, name_to) = (&one.spec.store_ref.name, &other.spec.store_ref.name);
-    let (store_before, store_after) = (from.stores.get(name.as_str()), to.stores.get(name_to.as_str()));
-    let store_before = store_before.map_or(&defaults, |store| &store.spec);
-    let store_after = store_after.map_or(&defaults, |store| &store.spec);
-    let one = AccountRevision { spec: &one.spec, annotations: &before.annotations, store: store_before };
-    let other = AccountRevision { spec: &other.spec, annotations: &after.annotations, store: store_after };
-    Some(of_account(one, other, name != name_to))
+fn account(from: &Objects, to: &Objects, key: &AccountKey) -> Option<Limits> {
+    let any_store = IdentityStoreSpec::default();
+    let other = revision(to, key, &any_store)?;
+    let before = revision(from, key, &any_store);
+    let spec = AccountSpec { catalog_ref: other.spec.catalog_ref.clone(), ..AccountSpec::default() };
+    let annotations = AccountAnnotations::default();
+    let one = before.unwrap_or(AccountRevision { spec: &spec, annotations: &annotations, store: other.store });
+    let is_moved = before.is_some() && one.spec.store_ref.name != other.spec.store_ref.name;
+    Some(if_new(before.is_none(), of_account(one, other, is_moved)))
+}
+
+/// An Account as a revision has it, with its store, or else `any_store`.
+fn revision<'a>(
+    objects: &'a Objects,
+    key: &AccountKey,
+    any_store: &'a IdentityStoreSpec,
+) -> Option<AccountRevision<'a>> {
+    let entry = objects.accounts.get(key)?;
+    let spec = &entry.account.as_ref()?.spec;
+    let store = objects.stores.get(spec.store_ref.name.as_str()).map_or(any_store, |store| &store.spec);
+    Some(AccountRevision { spec, annotations: &entry.annotations, store })
 }
 
 fn user(pair: &Pair) -> Option<Limits> {
-    let (from, to) = (pair.from.as_ref()?, pair.to.as_ref()?);
+    let (from, to) = (pair.from.as_ref(), pair.to.as_ref()?);
     if ![KindName::Membership, KindName::Invitation].iter().any(|kind| pair.id.kind == kind.as_str()) {
         return None;
     }
     let choice = |object: &Value| RestrictionChoice::deserialize(&object["spec"]["restrictions"]).ok();
     let confirmed = |object: &Value| Vec::deserialize(&object["spec"]["acknowledge"]).unwrap_or_default();
-    let (one, other) = ((choice(from), confirmed(from)), (choice(to), confirmed(to)));
+    let (one, other) =
+        (from.map(|from| (choice(from), confirmed(from))).unwrap_or_default(), (choice(to), confirmed(to)));
     let revision = |(choice, acknowledge)| RestrictionsRevision { choice, acknowledge };
-    Some(of_user(revision((one.0.as_ref(), &one.1)), revision((other.0.as_ref(), &other.1))))
+    let limits = of_user(revision((one.0.as_ref(), &one.1)), revision((other.0.as_ref(), &other.1)));
+    Some(if_new(from.is_none(), limits))
 }

@@ -4,8 +4,13 @@ mod limits;
 mod others;
 mod pair;
 mod refused;
+mod unread;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -16,11 +21,11 @@ use self::{
 };
 use super::{
     Changes, Choices, Work, assume_store,
-    report::{LimitChange, Refused},
+    report::{LimitChange, OtherChange, Refused},
 };
 use crate::{
     api::DeletionPolicy,
-    evaluate,
+    evaluate::{self, Deletion},
     manifests::{LoadedObjects, Objects, Source},
     model::AccountKey,
     plan::{Mark, Observed, Plan},
@@ -36,8 +41,12 @@ pub struct Revisions {
     pub(super) limits: Vec<LimitChange>,
     /// All others, as long as nobody knows whether a change in an account says the same.
     pub(super) unsaid: Vec<Unsaid>,
+    /// Documents that are not read as objects and differ all the same.
+    pub(super) unread: Vec<OtherChange>,
     /// Accounts that are paused in the later revision.
     pub(super) paused: BTreeSet<AccountKey>,
+    /// Why the removal guard would hold the deletion of an Account that is gone from the later revision.
+    pub(super) deletions: BTreeMap<AccountKey, String>,
 }
 
 /// What changes from one revision to the other.
@@ -55,6 +64,7 @@ pub fn between(
         let (limits, compared) = limits::limits(&from.objects, &to.objects, &pairs);
         revisions.limits = limits;
         revisions.unsaid = others::unsaid(pairs, &compared);
+        revisions.unread = unread::differences(from_files, to_files);
     }
     // Somebody ends a pause without looking again at what waits for it.
     revisions.paused = end_pauses(&mut to.objects);
@@ -66,6 +76,8 @@ pub fn between(
     }
     for work in &changes.works {
         revisions.refused.extend(owner_stays(to, work));
+        let waits = deletion_waits(from, work, now);
+        revisions.deletions.extend(waits.map(|why| (work.key.clone(), why)));
     }
     (changes, revisions)
 }
@@ -97,6 +109,18 @@ fn removed(from: &Objects, key: AccountKey, mark: Mark, unknown: Option<String>,
     let is_orphaned = account.is_some_and(|account| account.spec.deletion_policy == DeletionPolicy::Orphan);
     let plan = if is_orphaned { Plan::default() } else { evaluate::delete(&observed, &mark) };
     Work { key, place: None, mark, unknown, judged: None, observed, plan, is_orphaned }
+}
+
+/// Why the removal guard would hold the deletion of an Account that the later revision does not have, as a controller judges
+/// it. Nothing where it would not.
+fn deletion_waits(from: &LoadedObjects, work: &Work, now: Timestamp) -> Option<String> {
+    let key = (work.judged.is_none() && !work.is_orphaned).then_some(&work.key)?;
+    let (prepared, judged) = (from.prepare(key)?, from.judge(key, now)?);
+    let context = from.context(key, now);
+    match evaluate::judge_deletion(&prepared, &judged, &work.observed, &context, &BTreeSet::new()) {
+        Deletion::Held(guarded) => Some(guarded.why),
+        Deletion::Replaced | Deletion::Removes(_) => None,
+    }
 }
 
 fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {

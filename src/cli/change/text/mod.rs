@@ -10,7 +10,7 @@ mod revisions;
 pub(super) use self::people::{by_reason, had, level, time};
 use super::report::{AccountChanges, Action, Compares, Report, Step, Summary};
 use crate::{
-    cli::output::{self, BAD, BOLD, DIM, GOOD, WARN, WIDTH, counted, paint},
+    cli::output::{self, BAD, BOLD, DIM, GOOD, WARN, counted, paint, prose_width},
     plan::{Hold, Phase},
     report::drift_sentence,
 };
@@ -20,6 +20,9 @@ const ROWS: usize = 20;
 const PARTS: usize = 5;
 /// Said of an account that goes and is left in the store.
 pub(super) const ORPHANED: &str = "leaves Roster's care: ";
+/// Said of an account that the later revision does not have, where the removal guard would hold its deletion.
+pub(super) const DELETION_WAITS: &str =
+    "a controller deletes the account only after an approval (roster.dev/approve-removal)";
 /// Said of an account that is paused in the later revision.
 pub(super) const PAUSED: &str = "paused: what takes access away is made, and everything else waits";
 /// Stands for a space at which no line ends.
@@ -34,6 +37,9 @@ impl Report {
             rows: if all { usize::MAX } else { ROWS },
             parts: if all { usize::MAX } else { PARTS },
         };
+        if let Some(hidden) = self.hidden_limits(text.rows) {
+            text.remark(WARN, &hidden);
+        }
         for account in self.accounts.iter().filter(|account| account.says_something()) {
             text.account(account);
         }
@@ -135,7 +141,7 @@ impl Text {
 
     /// Words, wrapped; the first `mark` is in a style, and lines after the first are indented by two more.
     fn wrapped(&mut self, indent: usize, style: Style, mark: &str, words: &str) {
-        let mut lines = wrap(&format!("{mark}{words}"), usize::from(WIDTH) - indent, 4).into_iter();
+        let mut lines = wrap(&format!("{mark}{words}"), usize::from(prose_width()) - indent, 4).into_iter();
         let first = lines.next().unwrap_or_default();
         let rest = first
             .strip_prefix(mark)
@@ -169,6 +175,9 @@ impl Text {
         }
         if let Some(kept) = account.orphaned {
             self.wrapped(2, WARN, ORPHANED, &orphaned(kept));
+        }
+        if let Some(why) = &account.deletion_waits {
+            self.wrapped(2, WARN, DELETION_WAITS, &format!(": {why}"));
         }
         if account.paused {
             self.wrapped(2, WARN, PAUSED, "");
@@ -204,7 +213,7 @@ impl Text {
             Action::Remove => ("- ", BAD),
             Action::Change | Action::Adopt => ("~ ", WARN),
         };
-        let why = step.why();
+        let why = step.why(self.parts);
         let words = format!("{:<7} {:<wide$}  {why}", step.kind, step.name);
         self.wrapped(4, style, mark, words.trim_end());
         let field_wide =

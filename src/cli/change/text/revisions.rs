@@ -35,14 +35,14 @@ impl Text {
             (Direction::Changed, "Limits changed", WARN),
             (Direction::Tightened, "Limits tightened", GOOD),
         ] {
-            let limits: Vec<_> = report.limits.iter().filter(|limit| limit.direction == direction).collect();
+            let limits = report.limits_of(direction);
             if limits.is_empty() {
                 continue;
             }
             self.line(&paint(BOLD, title));
-            for limit in limits.iter().take(self.rows) {
-                let words =
-                    format!("{} {}: {} → {}; {}", limit.object, limit.field, limit.from, limit.to, limit.meaning);
+            for alike in limits.iter().take(self.rows) {
+                let (limit, objects) = (alike.limit, alike.objects(self.parts));
+                let words = format!("{objects} {}: {} → {}; {}", limit.field, limit.from, limit.to, limit.meaning);
                 self.wrapped(2, style, "~ ", &words);
             }
             self.more(2, self.rows, limits.len());
