@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate build image audit mutants sim properties clean
+.PHONY: help demo check test bench lint doc generate build image audit mutants sim properties clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,14 +9,20 @@ help: ## List the targets
 demo: ## Tell the story of one portal on a real control plane (PORTAL=field-operations; see demo/demo.sh --help)
 	@demo/demo.sh $(PORTAL)
 
-test: ## Lint, then test everything on a real control plane; does its own set-up
-	@scripts/test.sh
+check: ## Check in minutes what needs nothing but Rust: format, lints, core, command line, some simulated clusters
+	@scripts/check.sh
 
-bench: ## Measure against the targets of the design and print the table (SIZE=small for a quick run)
+test: ## Lint, then test everything on a real control plane; does its own set-up (IMAGE=1 builds and runs the image, too)
+	@scripts/test.sh $(if $(IMAGE),--image)
+
+bench: ## Measure against the speed targets (docs/architecture.md) and print the table (SIZE=small for a quick run)
 	@scripts/bench.sh $(SIZE)
 
 lint: ## Check format, lints, generated files and scripts
 	@scripts/lint.sh
+
+doc: ## Build the documentation of the code, without warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --all-features --document-private-items
 
 generate: ## Write crds/, the chart's and docs/reference/ from the Rust types, and docs/cli.md from the commands
 	@cargo run --quiet --locked -- crds --output crds

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures against the targets of the design; the table is printed, and written as JSON to bench-results/.
+# Measures against the targets of docs/architecture.md "Speed"; the table is printed, and written as JSON to bench-results/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh

@@ -14,12 +14,17 @@ cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # Not among the targets that cargo takes by itself; see Cargo.toml.
 cargo clippy --locked --all-features --test image -- -D warnings
 
+step "documentation of the code"
+make --no-print-directory doc
+
 step "generated files"
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
-cargo run --quiet --locked -- crds --output "$generated/crds"
-cargo run --quiet --locked -- crds --markdown --output "$generated/reference"
-cargo run --quiet --locked -- man --markdown >"$generated/cli.md"
+# ROSTER_BINARY: one that is built already.
+roster() { if [[ -n ${ROSTER_BINARY:-} ]]; then "$ROSTER_BINARY" "$@"; else cargo run --quiet --locked -- "$@"; fi; }
+roster crds --output "$generated/crds"
+roster crds --markdown --output "$generated/reference"
+roster man --markdown >"$generated/cli.md"
 if ! diff -r -u crds "$generated/crds" || ! diff -r -u charts/roster/files/crds "$generated/crds" ||
   ! diff -r -u docs/reference "$generated/reference" || ! diff -u docs/cli.md "$generated/cli.md"; then
   echo "crds/, charts/roster/files/crds/, docs/reference/ or docs/cli.md is not what the code says: run 'make generate' and commit the result" >&2

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Everything CI checks, from a fresh clone: its own set-up, the lints, the tests on one shared control plane.
 # Nothing but the package registries of Rust, Go and Maven is asked for, by cargo, go and mvn.
+#   scripts/test.sh [--image]   with --image also the image is built, in the release profile, and run
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
+image=""
+[[ ${1:-} == --image ]] && image=1
 need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
@@ -14,9 +17,12 @@ need java "Java 17 or newer; Keycloak runs on it"
 need mvn "Maven; it fetches Keycloak, once"
 need node "Node 20 or newer; it runs what the tutorials give to portals"
 need curl "curl; the tutorials' commands use it"
-need npm "npm; it fetches the schema that the image's bill of materials is checked against"
-need_image
-need_package runc runc "runc; it runs the image"
+need_package jq jq "jq; it reads what cargo built"
+if [[ -n $image ]]; then
+  need npm "npm; it fetches the schema that the image's bill of materials is checked against"
+  need_image
+  need_package runc runc "runc; it runs the image"
+fi
 stop_if_missing
 
 # A fixed folder: what a killed run left behind is found and stopped.
@@ -41,16 +47,16 @@ set -m
     tests/keycloak/build.sh >target/keycloak-path &&
     tests/helm/build.sh >target/helm-path &&
     tests/gitops/build.sh >target/gitops-path &&
-    image/tools.sh >/dev/null &&
-    tests/image/build.sh >/dev/null
+    { [[ -z $image ]] || { image/tools.sh >/dev/null && tests/image/build.sh >/dev/null; }; }
 } </dev/null &
 builder=$!
 set +m
 
-scripts/lint.sh
-
 step "build of the tests"
-cargo test --locked --workspace --all-features --no-run
+cargo test --locked --workspace --all-features --no-run --message-format=json-render-diagnostics |
+  jq -r 'select(.profile.test? and .executable) | [.target.name, .executable, .manifest_path] | @tsv' >target/test-binaries
+# The same binary that the tests run: nothing is built twice.
+ROSTER_BINARY=$PWD/${CARGO_TARGET_DIR:-target}/debug/roster scripts/lint.sh
 
 step "control plane, Keycloak, helm, Flux, tools of the image"
 wait "$builder"
@@ -65,15 +71,16 @@ export ROSTER_HELM ROSTER_GITOPS
 [[ -e $data ]] && "$binary" down --data "$data" --purge
 "$binary" up --data "$data"
 
-# What is shipped is what is tested: the release build, for the image's target.
 untested=""
-if ! have_image_target; then
-  untested="the image was neither built nor tested: Rust's target $(image_target) is not installed, and rustup cannot fetch it here"
-elif ((EUID != 0)); then
-  untested="the image was not tested: that takes root, to run it as the user that it names"
-else
-  step "image"
-  scripts/image.sh
+if [[ -n $image ]]; then
+  if ! have_image_target; then
+    untested="the image was neither built nor tested: Rust's target $(image_target) is not installed, and rustup cannot fetch it here"
+  elif ((EUID != 0)); then
+    untested="the image was not tested: that takes root, to run it as the user that it names"
+  else
+    step "image"
+    scripts/image.sh
+  fi
 fi
 
 step "tests"
@@ -82,17 +89,33 @@ export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
 output=$PWD/target/test-output
 : >"$output"
-# kept COMMAND...: runs it; what it prints is kept, too, so that the end can say what failed.
-kept() { "$@" 2>&1 | tee -a "$output" || failed=1; }
-# Most tests wait, for servers, leases and each other's commits: twice as many as there are cores.
-threads=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
-RUST_TEST_THREADS=$threads kept cargo test --locked --workspace --all-features --no-fail-fast
-# So many seeds as take about a minute, and the same ones everywhere: `make sim` runs others.
-step "simulator"
-kept "${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80
-if [[ -z $untested ]]; then
-  ROSTER_IMAGE=$PWD/target/image kept cargo test --locked --all-features --test image --no-fail-fast
+# Those that need only Rust, and those that have control planes of their own, beside those that share one. What they print
+# comes when they are done.
+beside=$PWD/target/test-output-beside
+: >"$beside"
+set -m
+mapfile -t others < <(cut -f1 target/test-binaries | grep -vxE 'it|rules' | sort -u)
+(
+  scripts/run-tests.sh "$beside" "${others[@]}" || failed=1
+  echo "== simulator"
+  # The same seeds everywhere; `make sim` runs others.
+  "${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 2>&1 | tee -a "$beside" || failed=1
+  exit "$failed"
+) >target/test-shown-beside 2>&1 </dev/null &
+builder=$!
+set +m
+scripts/run-tests.sh "$output" it rules || failed=1
+wait "$builder" || failed=1
+builder=""
+cat target/test-shown-beside
+cat "$beside" >>"$output"
+if [[ -n $image && -z $untested ]]; then
+  step "the image"
+  ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast 2>&1 | tee -a "$output" || failed=1
 fi
+echo
+echo "== the slowest ten"
+sed -n 's/^test \(.*\) \.\.\. .*<\([0-9.]*\)s>$/\2 s\t\1/p' "$output" | sort -rn | head -n 10
 if ((failed)); then
   scripts/failures.sh "$output"
   exit 1

@@ -1,4 +1,4 @@
-//! Rules of api.md about whole accounts: what resolves, what ends everybody's access, catalogs.
+//! Rules of docs/concepts.md about whole accounts: what resolves, what ends everybody's access, catalogs.
 
 #![allow(
     clippy::unwrap_used,

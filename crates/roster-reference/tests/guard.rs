@@ -1,4 +1,4 @@
-//! The removal guard and the last holder of a role, as api.md has them.
+//! The removal guard and the last holder of a role, as docs/concepts.md has them.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Rules of api.md about predefined roles, overrides, custom roles and groups.
+//! Rules of docs/concepts.md about predefined roles, overrides, custom roles and groups.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! The matrix of each portal is the one of design/portals.md, read as people read it: `✓` is the highest level, `–` the
-//! first one, `n/a` is not applicable.
+//! The matrix of each portal is the one of its README in `examples/`, read as people read it: `✓` is the highest level,
+//! `–` the first one, `n/a` is not applicable.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ fn field_operations_with_what_is_not_applicable() {
     is_as_in(FIELD_OPERATIONS, "--catalog field-operations");
 }
 
-/// Each member of each portal has in the matrix what `expected.csv` says, which the tables of the document lead to.
+/// Each member of each portal has in the matrix what `expected.csv` says, which the tables of the READMEs lead to.
 #[test]
 fn people_of_all_portals_have_what_is_expected_of_them() {
     for portal in ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"]

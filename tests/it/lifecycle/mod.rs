@@ -1,5 +1,5 @@
 //! What happens to accounts over time: tampering, adoption, guard, pause, ends, outages, deletion, and whatever else a
-//! cluster goes through (issue 3, items 4 to 6).
+//! cluster goes through.
 
 mod adoption;
 mod catalog;

@@ -33,7 +33,8 @@ pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<
     (!found.is_empty()).then(|| Box::new(found))
 }
 
-/// Instructions in the annotations of an Account (docs/runbook.md, last line).
+/// Instructions in the annotations of an Account (docs/runbook.md "Stop everything but revocations" and "Let guarded
+/// removals pass").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountAnnotations {
     /// Whether the account is paused.

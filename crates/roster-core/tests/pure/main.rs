@@ -17,6 +17,7 @@ mod access;
 mod accounts;
 mod catalogs;
 mod deletion;
+mod docs_refs;
 mod drift;
 mod front_door;
 mod guard;

@@ -1,4 +1,4 @@
-//! The five portals of `examples/`, against the tables of design/portals.md as they stand there.
+//! The five portals of `examples/`, against the tables in their READMEs, which stand here once more.
 //!
 //! Each portal has a file of its own under `portals/`; what they share is here: a person on probation, whose Membership
 //! is written for one question, and tables that are read as people read them. `✓` is the highest level of a section, `–`
@@ -155,7 +155,7 @@ fn level(catalog: &Catalog, section: &str, cell: &str) -> String {
     level.to_owned()
 }
 
-/// A table as design/portals.md writes it.
+/// A table as the READMEs of `examples/` write it.
 struct Table {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,

@@ -1,5 +1,5 @@
-//! Where the engine does not do what api.md says: each test has the engine's answer of today and the model's, which is
-//! right. A mended defect makes its test fail; the random comparison then loses its exception, too.
+//! Where the engine does not do what the model does: each test has the engine's answer of today and the model's, which
+//! is right. A mended defect makes its test fail; the random comparison then loses its exception, too.
 
 use roster_core::{model::Email, plan::Observed, resolve::Access};
 use roster_reference::{End, Kind, Statement, World};
@@ -54,7 +54,7 @@ fn engines_reasons(world: &World, kind: Kind, name: &str) -> String {
     engine::reasons(&finding).into_iter().collect::<Vec<_>>().join(" ")
 }
 
-// Mended (j): api.md "A namespace whose labels are not known yet is not admitted".
+// Mended (j): docs/concepts.md says that no selector picks a namespace whose labels are not known yet.
 #[test]
 fn a_namespace_whose_labels_are_not_known_is_not_admitted() {
     let selector = "{from: Selector, selector: {matchExpressions: [{key: tier, operator: NotIn, values: [iron]}]}}";
@@ -68,8 +68,8 @@ fn a_namespace_whose_labels_are_not_known_is_not_admitted() {
     assert_eq!(engines_reasons(&world, Kind::Membership, "dana"), "NamespaceNotAllowed");
 }
 
-// Mended (k): api.md "with an unknown restriction, or a role whose override is invalid (as a whole or in a part),
-// each member it concerns keeps at most what the store holds, and a new one is not created".
+// Mended (k): docs/concepts.md says that with an unknown restriction, or a role whose override is invalid as a whole or
+// in a part, a member keeps at most what the store holds, and a new one is not created.
 #[test]
 fn an_override_that_is_invalid_in_a_part_does_not_raise() {
     let cells = object("Role", "cells", "overrides: reader, permissions: {usesr: Hide}");
@@ -87,7 +87,7 @@ fn an_override_of_a_role_that_is_no_longer_overridable_does_not_raise() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Mended (k), by way of groups and custom roles: "each member it concerns".
+// Mended (k), by way of groups and custom roles: each member whom the override concerns.
 #[test]
 fn an_invalid_override_concerns_who_holds_the_role_by_a_group_or_a_custom_role() {
     let definitions = [
@@ -102,7 +102,8 @@ fn an_invalid_override_concerns_who_holds_the_role_by_a_group_or_a_custom_role()
     }
 }
 
-// Mended (k), of a custom role that lowers what it starts from: api.md "Nothing invalid ever widens access".
+// Mended (k), of a custom role that lowers what it starts from: docs/concepts.md says that nothing invalid widens
+// access.
 #[test]
 fn a_custom_role_with_a_misspelt_section_does_not_raise_what_it_is_based_on() {
     let night = object("Role", "night", "basedOn: reader, permissions: {usesr: Hide}");
@@ -111,7 +112,8 @@ fn a_custom_role_with_a_misspelt_section_does_not_raise_what_it_is_based_on() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Mended (u): api.md "keeps what is there, while deletion, suspension, expiry and blocking still take effect".
+// Mended (u): docs/concepts.md says that such an account keeps what is there, and that deletion, suspension, expiry and
+// blocking still take effect.
 #[test]
 fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() {
     let without = BASE.replace("  ownerRole: owner\n", "").replace("grantsOwnerAccess: true, ", "");
@@ -141,7 +143,7 @@ fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() 
     assert_eq!(statement(&deleted, olga), Statement::Kept);
 }
 
-// Mended (v): api.md "`NameTaken`: a Role named like a predefined role".
+// Mended (v): docs/runbook.md "NameTaken" is said of a Role named like a predefined role.
 #[test]
 fn an_override_named_like_a_predefined_role_is_taken() {
     let reader = object("Role", "reader", "overrides: reader, permissions: {users: Hide}");
@@ -152,8 +154,8 @@ fn an_override_named_like_a_predefined_role_is_taken() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Difference 1: api.md, step 5, "or its invitation is gone"; invitations.md "A withdrawn invitation ends its access even
-// while the account does not resolve".
+// Difference 1: docs/concepts.md "Invitations": a withdrawn Invitation is to end its access even while the account
+// does not resolve.
 #[test]
 fn a_withdrawn_invitation_ends_nothing_while_the_account_does_not_resolve() {
     let mut world = base(&membership("dana", "roleRef: {name: clerk}, invitationRef: {name: gone}"));
@@ -162,7 +164,8 @@ fn a_withdrawn_invitation_ends_nothing_while_the_account_does_not_resolve() {
     assert_eq!(statement(&world, DANA), Statement::Ended(End::InvitationGone));
 }
 
-// Difference 2: api.md "the first that applies; the message names all".
+// Difference 2: docs/concepts.md "Status": the engine looks for no more faults of an object that counts for nothing as
+// a whole; the model names all.
 #[test]
 fn of_an_object_that_is_invalid_as_a_whole_one_reason_is_named() {
     let world = plain(&object("Role", "clerk", "basedOn: nobody, permissions: {usesr: Hide}"));
@@ -182,8 +185,8 @@ fn of_an_object_that_is_invalid_as_a_whole_one_reason_is_named() {
     assert_eq!(reasons(&world, Kind::Membership, "one"), "DuplicateMembership StoreNotFound");
 }
 
-// Difference 3: api.md gives an Invitation the field `acknowledge`, "as in Membership"; the type has none, and the engine
-// takes every lifting in an Invitation as confirmed.
+// Difference 3: docs/concepts.md "Invitations": an Invitation is to have the field `acknowledge`, as a Membership has;
+// the type has none yet, and the engine takes every lifting in an Invitation as confirmed.
 #[test]
 fn an_invitation_that_lifts_is_taken_as_confirmed() {
     let world = base(&object("Invitation", "i", "email: dana@acme.example, restrictions: {lift: [no-users]}"));
@@ -191,8 +194,8 @@ fn an_invitation_that_lifts_is_taken_as_confirmed() {
     assert_eq!(reasons(&world, Kind::Invitation, "i"), "ConfirmationMissing");
 }
 
-// Mended (m): api.md "the last one who holds a role with `minimumHolders` *in effect* (not suspended, expired, blocked, not
-// started, duplicate, being deleted)".
+// Mended (m): docs/concepts.md "Marks, drift, removal": only somebody who is not suspended, expired, blocked, not
+// started, duplicate or being deleted holds a role in effect.
 #[test]
 fn a_suspended_member_is_no_holder_of_a_guarded_role() {
     let eve = membership("eve", "roleRef: {name: admin}, suspended: true");
@@ -217,7 +220,7 @@ fn invited(email: &str, rest: &str) -> World {
     world
 }
 
-// Mended: invitations.md "a Membership that names somebody else's invitation grants nothing".
+// Mended: docs/concepts.md "Invitations": a Membership that names somebody else's Invitation grants nothing.
 #[test]
 fn somebody_elses_invitation_is_good_for_nothing() {
     let world = invited("eve@acme.example", CLERK);
@@ -225,7 +228,8 @@ fn somebody_elses_invitation_is_good_for_nothing() {
     assert_eq!(statement(&world, DANA), Statement::Ended(End::InvitationGone));
 }
 
-// Difference 6: invitations.md "role, groups and restrictions of such a Membership come from the Invitation".
+// Difference 6: docs/concepts.md "Invitations": role, groups and restrictions of such a Membership are to come from the
+// Invitation.
 #[test]
 fn an_invited_member_has_the_role_of_the_membership_instead_of_the_invitations() {
     let world = invited(DANA, "roleRef: {name: reader}");

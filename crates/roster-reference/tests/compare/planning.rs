@@ -221,7 +221,7 @@ impl Step<'_> {
         let levels = in_force(&layout, row, self.holds_windows, self.now);
         match model.statement {
             Statement::Exactly => {
-                // api.md does not say whether who may not come in directly has a row without levels.
+                // docs/concepts.md does not say whether who may not come in directly has a row without levels.
                 prop_assert!(row.is_some() || self.comes_uninvited(model), "{}: is missing", address);
                 prop_assert_eq!(&levels, &model.levels, "{}", address);
             }
@@ -336,8 +336,8 @@ fn answers(world: &World, memory: &Memory, now: Timestamp) -> Option<(AccountAns
     (!changes_owner && !stays).then_some((model, engine))
 }
 
-// Difference 7: architecture.md "An explicit revocation (suspended, expired, blocked, …) is in force … whatever else goes
-// on". Who is suspended does not get access back by a write to the store, under any policy; who has expired does, where the
+// Difference 7: docs/architecture.md "Three promises": an explicit revocation is in force whatever else goes on. Who is
+// suspended does not get access back by a write to the store, under any policy; who has expired does, where the
 // store does not evaluate windows and drift is reported only.
 #[test]
 fn who_has_expired_gets_access_back_by_a_write_to_a_store_without_windows() {

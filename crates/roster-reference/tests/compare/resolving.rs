@@ -21,7 +21,7 @@ use roster_reference::{AccountAnswer, End, Kind, MemberAnswer, ObjectId, Stateme
 
 type Checked = Result<(), TestCaseError>;
 
-/// Order in which the first reason that applies is shown; api.md "Status".
+/// Order in which the first reason that applies is shown (docs/concepts.md "Status").
 const ORDER: [&str; 24] = [
     "AccountNotFound",
     "RoleNotFound",

@@ -143,8 +143,8 @@ impl Picture {
         }
     }
 
-    /// Returns the revision of its catalog that an account follows where it is not the present one, as api.md "Changing a
-    /// catalog" says.
+    /// Returns the revision of its catalog that an account follows where it is not the present one, as docs/concepts.md
+    /// "Changing a catalog" says.
     fn followed(&self, account: &AccountKey) -> Option<(&str, &LastRevision)> {
         let key = (account.namespace.to_string(), account.name.to_string());
         let name = &self.world.accounts.get(&key)?.spec.catalog_ref.name;

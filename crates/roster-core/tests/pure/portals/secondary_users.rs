@@ -1,5 +1,4 @@
-//! `secondary-users`: one primary user, the others cut down one by one. The document has no table here, only sentences;
-//! this is what they come to.
+//! `secondary-users`: one primary user, the others cut down one by one.
 
 use roster_core::api::InvalidReason;
 

@@ -3,7 +3,7 @@
 use super::{Levels, Portal, Table};
 use crate::support::advice;
 
-/// The column `rule` of the document is [`PREREQUISITES`] and [`ADVISORY`].
+/// The column `rule` of the portal's README is [`PREREQUISITES`] and [`ADVISORY`].
 const LADDERS: &str = "
 | section                         | levels                       |
 |---------------------------------|------------------------------|
