@@ -22,7 +22,7 @@ lint: ## Check format, lints, generated files and scripts
 	@scripts/lint.sh
 
 doc: ## Build the documentation of the code, without warnings
-	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --all-features --document-private-items
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --locked --workspace --no-deps --all-features --document-private-items
 
 generate: ## Write crds/, the chart's and docs/reference/ from the Rust types, and docs/cli.md from the commands
 	@cargo run --quiet --locked -- crds --output crds

@@ -52,14 +52,22 @@ pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<S
     Ok(Staying::of(account.is_some(), is_deleting, others_stay, remade))
 }
 
-/// Reads afresh. Whether the definition of a kind is not there.
+/// Reads afresh whether there is no IdentityStore of this name.
 ///
 /// # Errors
 /// When the API server cannot say.
-pub async fn lacks_definition(client: &Client, kind: KindName) -> Result<bool, kube::Error> {
-    let Some(name) = api::crd_name(kind.as_str()) else { return Ok(false) };
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    Ok(definitions.get_metadata_opt(name).await?.is_none())
+pub async fn lacks_store(client: &Client, name: &str) -> Result<bool, kube::Error> {
+    let stores: Api<api::IdentityStore> = Api::all(client.clone());
+    // A list tells apart what a single read does not: a store that is gone, and a server that denies that it knows the kind.
+    match stores.list_metadata(&ListParams::default().limit(1)).await {
+        Ok(_) => Ok(stores.get_metadata_opt(name).await?.is_none()),
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+            let definition = api::crd_name(KindName::IdentityStore.as_str()).unwrap_or_default();
+            Ok(definitions.get_metadata_opt(definition).await?.is_none())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads afresh. Whether no Account names this catalog or store: asked before their finalizer goes, since an API server

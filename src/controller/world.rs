@@ -7,7 +7,7 @@ use super::{log, stores::StoreHandle};
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, leases::Term},
     control::{ApiFault, Permit, Staying, World},
-    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
     store::{Batch, Outcome, StoreError},
@@ -56,8 +56,8 @@ impl World for PassWorld {
         fresh::stays(&self.client, account, uid).await.map_err(|error| fault(&error))
     }
 
-    async fn lacks_definition(&self, kind: KindName) -> Result<bool, ApiFault> {
-        fresh::lacks_definition(&self.client, kind).await.map_err(|error| fault(&error))
+    async fn lacks_store(&self, name: &Name) -> Result<bool, ApiFault> {
+        fresh::lacks_store(&self.client, name).await.map_err(|error| fault(&error))
     }
 
     async fn set_finalizer(&self, object: &ObjectRef, uid: &Name, wanted: bool) -> Result<(), ApiFault> {

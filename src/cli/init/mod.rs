@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(short, long, value_name = "NS", value_parser = label)]
     namespace: Option<String>,
 
-    /// Address of the account's owner [default: `owner@NAME.example`]
+    /// Address of the account's owner; without it, `owner@NAME.example`
     #[arg(long, value_name = "EMAIL", value_parser = owner)]
     owner: Option<Email>,
 }

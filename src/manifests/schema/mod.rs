@@ -1,5 +1,5 @@
 //! What the API server would say of one object, without one: the structural schemas and CEL rules of
-//! [`api::crds`](crate::api::crds), and the rules of names and labels.
+//! [`api::crds`], and the rules of names and labels.
 //!
 //! A walker of our own, and not the crate `jsonschema`: a structural schema needs defaults, nulls that count as absent,
 //! `x-kubernetes-list-type` and CEL on every level, all of which have to be walked anyway; and a message has to name what

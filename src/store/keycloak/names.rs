@@ -2,7 +2,7 @@
 
 use crate::model::{AccountKey, Layout, Name, Ranks, RoleName};
 
-/// Attribute of a user: one [`super::entry::Entry`] for each account they are a member of.
+/// Attribute of a user: one [`super::note::Entry`] for each account they are a member of.
 pub(super) const ENTRIES: &str = "roster";
 /// Attribute of a user: the client ids of those accounts, to search by.
 pub(super) const ACCOUNTS: &str = "roster-account";

@@ -484,7 +484,7 @@ impl Realm {
     }
 
     /// Ends somebody's sessions: no refresh token brings back what was taken. Access tokens that are out go on until they
-    /// end ([`super::KeycloakStore::revocation_delay`]).
+    /// end ([`crate::contract::Store::revocation_delay`]).
     pub(super) async fn log_out(&self, user: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         self.remove("logging out", || admin.realm_users_with_user_id_logout_post(realm, user)).await

@@ -17,7 +17,7 @@ use crate::{
 /// IdentityStore is gone, nothing can be removed from it. For as long as it waits, ends by somebody's word and single
 /// removals are made.
 pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
-    let Delete { account, children, meanwhile, knows_stores, .. } = work;
+    let Delete { account, children, meanwhile, .. } = work;
     let retry =
         |why| Deleted::Retry { error: StoreError::Unavailable(why), decided: work.decided.clone(), by_store: false };
     if !children.is_empty() {
@@ -26,21 +26,18 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
     }
     let removed = match (&account.facts.spec.deletion_policy, &pass.store_facts) {
         (DeletionPolicy::Orphan, _) => 0,
-        // An API server that has just started may for a moment deny that it knows our kinds.
-        (DeletionPolicy::Delete, None) if !knows_stores => {
-            match world.lacks_definition(KindName::IdentityStore).await {
-                Ok(true) => 0,
-                Ok(false) => {
-                    return retry(
-                        "the API server does not list identitystores, though it has their definition".to_owned(),
-                    );
-                }
-                Err(fault) => {
-                    return retry(format!("the API server does not say whether the IdentityStore is gone: {fault}"));
-                }
+        (DeletionPolicy::Delete, None) => match world.lacks_store(&pass.store).await {
+            Ok(true) => 0,
+            Ok(false) => {
+                return retry(format!(
+                    "IdentityStore {} is there, though the list of them did not name it",
+                    pass.store
+                ));
             }
-        }
-        (DeletionPolicy::Delete, None) => 0,
+            Err(fault) => {
+                return retry(format!("the API server does not say whether the IdentityStore is gone: {fault}"));
+            }
+        },
         (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, world).await {
             Ok(Removal::Done(removed)) => removed,
             Ok(Removal::Held(guarded)) => {

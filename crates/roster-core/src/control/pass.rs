@@ -112,8 +112,6 @@ pub struct Delete {
     pub holding: Holding,
     /// People whose removal was decided before, and has been begun.
     pub decided: BTreeSet<Email>,
-    /// Whether the server lists stores: then one that is not among them is gone.
-    pub knows_stores: bool,
 }
 
 /// Input of a pass that reconciles.

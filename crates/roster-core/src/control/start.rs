@@ -251,16 +251,8 @@ impl Control {
             holding,
             decided,
             meanwhile: self.reconcile(key, pending, Some(why), now)?,
-            knows_stores: self.lists.know_stores() && !self.cannot_read_store(account),
             children,
         })
-    }
-
-    /// Whether the store of an account is there, and cannot be read.
-    fn cannot_read_store(&self, account: &Record<AccountFacts>) -> bool {
-        let name = Name::new(&account.facts.spec.store_ref.name);
-        let store = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name };
-        self.index.unreadable(&store).is_some() && self.index.meta(&store).is_none()
     }
 
     /// Takes everything that a pass works on out of the index.

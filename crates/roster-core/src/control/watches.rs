@@ -124,11 +124,6 @@ impl Lists {
             && (self.state(KindName::PermissionCatalog) != ListState::Pending || self.has_waited)
     }
 
-    /// Returns whether it is known which stores there are.
-    pub(super) fn know_stores(&self) -> bool {
-        self.state(KindName::IdentityStore) == ListState::Listed
-    }
-
     /// Returns whether it is known which accounts there are; none where their definition is gone.
     pub(super) fn know_accounts(&self) -> bool {
         self.state(KindName::Account) != ListState::Pending

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{ApiFault, Permit};
 use crate::{
     contract::{Batch, Outcome, StoreError},
-    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
     state::Remade,
@@ -83,11 +83,12 @@ pub trait World: Sync {
     /// When the API server cannot say.
     fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<Staying, ApiFault>> + Send;
 
-    /// Reads afresh whether the definition of a kind is not there.
+    /// Reads afresh whether there is no IdentityStore of this name: a list may be an old one, and an API server that has just
+    /// started may for a moment deny that it knows the kind.
     ///
     /// # Errors
     /// When the API server cannot say.
-    fn lacks_definition(&self, kind: KindName) -> impl Future<Output = Result<bool, ApiFault>> + Send;
+    fn lacks_store(&self, name: &Name) -> impl Future<Output = Result<bool, ApiFault>> + Send;
 
     /// Makes our finalizer be there, or not. An object that is gone, or another one by now, is left alone.
     ///

@@ -37,7 +37,7 @@ pub struct MemberInputs<'a> {
     pub restrictions: &'a [(&'a Name, &'a Caps)],
 }
 
-/// Is told each step that decides a section. [`NoTrace`] costs nothing; [`super::explain`] keeps what it hears, so that
+/// Is told each step that decides a section. [`NoTrace`] costs nothing; [`super::explain()`] keeps what it hears, so that
 /// the explanation can never differ from the result.
 pub trait Trace {
     /// A source raises a section to `rank`.

@@ -1,6 +1,6 @@
 //! Desired × Observed → changes, drift, removals; and the guard. No I/O.
 //!
-//! The rules are docs/concepts.md "Marks, drift, removal", and the way in is [`crate::evaluate`]. `plan` compares, [`guard`](Guard) holds back what would take
+//! The rules are docs/concepts.md "Marks, drift, removal", and the way in is [`crate::evaluate`]. `plan` compares, `guard` holds back what would take
 //! too many people's access away, and what is left comes out in the order in which a store should do it: narrowing, then
 //! definitions and grants, structural deletion last.
 

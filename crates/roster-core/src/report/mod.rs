@@ -1,7 +1,7 @@
 //! Findings and outcomes → conditions, status, events: as data. No I/O.
 //!
 //! [`report`] says of each object in a pass what its status should say ([`Report`]) and what is to be told as events
-//! ([`Notice`]). [`render`] writes a report down as the status of its kind.
+//! ([`Notice`]). [`render()`] writes a report down as the status of its kind.
 
 mod access;
 mod bodies;

@@ -83,7 +83,7 @@ pub async fn applies(module: &str, backend: &dyn Backend) -> bool {
     needs(backend.open().await.capabilities())
 }
 
-/// Makes one test for each promise; `$fresh` is an expression that makes a [`Backend`](crate::contract::Backend) with an
+/// Makes one test for each promise; `$fresh` is an expression that makes a [`Backend`] with an
 /// empty store. The tests run on the tokio of the crate that uses the macro.
 #[macro_export]
 macro_rules! contract_suite {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roster_core::{
     api::{APPROVE_STORE_ANNOTATION, STORE_ID_ANNOTATION},
     control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, Staying, StoreLook, leases::LeaseEvent},
-    model::{Email, KindName},
+    model::{Email, KindName, Name},
     report::StoreFound,
     state::WatchEvent,
 };
@@ -249,11 +249,11 @@ impl Sim {
         })
     }
 
-    /// Looks for a definition for a pass.
-    pub(super) fn looks_for_definition(&mut self, kind: KindName) -> Result<bool, ApiFault> {
+    /// Looks for an IdentityStore for a pass.
+    pub(super) fn looks_for_store(&mut self, name: &Name) -> Result<bool, ApiFault> {
         match self.trouble() {
             Some(_) => Err(lost()),
-            None => Ok(self.cluster.lacks_definition(kind)),
+            None => Ok(self.cluster.lacks_store(name)),
         }
     }
 

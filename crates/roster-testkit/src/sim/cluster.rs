@@ -423,10 +423,15 @@ impl Cluster {
         Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
     }
 
-    /// Returns whether the definition of a kind is not there.
+    /// Returns whether there is no IdentityStore of this name. A server that denies that it knows the kind cannot say so.
     #[must_use]
-    pub fn lacks_definition(&self, kind: KindName) -> bool {
-        self.definition(kind) == Definition::Absent
+    pub fn lacks_store(&self, name: &Name) -> bool {
+        let store = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };
+        match self.definition(KindName::IdentityStore) {
+            Definition::Absent => true,
+            Definition::Denied => false,
+            _ => !self.objects.contains_key(&store),
+        }
     }
 
     /// Returns whether no Account names this catalog or store.

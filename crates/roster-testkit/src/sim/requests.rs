@@ -111,9 +111,9 @@ impl Sim {
                 });
                 Served::Answer(Answer::Stays(result))
             }
-            Request::LacksDefinition(kind) => {
-                let result = self.looks_for_definition(*kind);
-                Served::Answer(Answer::LacksDefinition(result))
+            Request::LacksStore(name) => {
+                let result = self.looks_for_store(name);
+                Served::Answer(Answer::LacksStore(result))
             }
             Request::Finalizer(object, uid, wanted) => {
                 let result = self.finalize(object, uid, *wanted);

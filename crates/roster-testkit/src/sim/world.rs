@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Outcome, StoreError},
     control::{ApiFault, Permit, Staying, World},
-    model::{AccountKey, KindName, Name, ObjectRef, Scope},
+    model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
 };
 
@@ -27,7 +27,7 @@ pub enum Request {
     Observe(AccountKey, Scope, Timestamp),
     Apply(Box<OwnedBatch>, Permit),
     Stays(AccountKey, Name),
-    LacksDefinition(KindName),
+    LacksStore(Name),
     Finalizer(ObjectRef, Name, bool),
 }
 
@@ -39,7 +39,7 @@ pub enum Answer {
     Observed(Box<Result<Observed, StoreError>>),
     Applied(Result<Vec<Outcome>, StoreError>),
     Stays(Result<Staying, ApiFault>),
-    LacksDefinition(Result<bool, ApiFault>),
+    LacksStore(Result<bool, ApiFault>),
     FinalizerSet(Result<(), ApiFault>),
 }
 
@@ -115,9 +115,9 @@ impl World for SimWorld {
         }
     }
 
-    async fn lacks_definition(&self, kind: KindName) -> Result<bool, ApiFault> {
-        match self.ask(Request::LacksDefinition(kind)).await {
-            Answer::LacksDefinition(result) => result,
+    async fn lacks_store(&self, name: &Name) -> Result<bool, ApiFault> {
+        match self.ask(Request::LacksStore(name.clone())).await {
+            Answer::LacksStore(result) => result,
             _ => mixed_up(),
         }
     }
