@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What can be checked in minutes, and with nothing but Rust: format, lints, documentation, the core, the command line, and some
-# seconds of the simulator.
+# What can be checked in minutes, and with nothing but Rust: format, lints, the core, the command line, and some seconds of
+# the simulator.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh

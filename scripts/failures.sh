@@ -13,4 +13,4 @@ awk '
   name != "" && lines > 0 { print "  " substr($0, 1, 400); lines-- }
 ' "$1"
 echo
-grep -aE '^test .* FAILED$|^error: test failed|^error: [0-9]+ targets? failed|^seed [0-9]+: |could not compile' "$1" || tail -n 20 "$1"
+grep -aE '^test .* FAILED( <.*>)?$|^error: test failed|^error: [0-9]+ targets? failed|^seed [0-9]+: |could not compile' "$1" || tail -n 20 "$1"

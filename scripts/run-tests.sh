@@ -18,7 +18,7 @@ for name in "$@"; do
     began=$SECONDS
     # The harness tells the time of a test only to whom it takes for a nightly toolchain.
     (cd "$(dirname "$manifest")" && CARGO_MANIFEST_DIR=$PWD RUSTC_BOOTSTRAP=1 \
-      "$executable" -Zunstable-options --report-time --test-threads "$threads") 2>&1 | tee -a "$output" || failed=1
+      "$executable" -Zunstable-options --report-time --test-threads "$threads" </dev/null) 2>&1 | tee -a "$output" || failed=1
     echo "== $name: $((SECONDS - began)) s"
   done <target/test-binaries
   if ((!found)); then

@@ -6,7 +6,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 image=""
-[[ ${1:-} == --image ]] && image=1
+case ${1:-} in
+  "") ;;
+  --image) image=1 ;;
+  *) echo "usage: scripts/test.sh [--image]" >&2 && exit 2 ;;
+esac
 need_rust
 need go "Go; it builds the control plane the tests run on"
 need make "make"
@@ -56,7 +60,10 @@ step "build of the tests"
 cargo test --locked --workspace --all-features --no-run --message-format=json-render-diagnostics |
   jq -r 'select(.profile.test? and .executable) | [.target.name, .executable, .manifest_path] | @tsv' >target/test-binaries
 # The same binary that the tests run: nothing is built twice.
-ROSTER_BINARY=$PWD/${CARGO_TARGET_DIR:-target}/debug/roster scripts/lint.sh
+ROSTER_BINARY=$(realpath "${CARGO_TARGET_DIR:-target}/debug/roster")
+export ROSTER_BINARY
+scripts/lint.sh
+unset ROSTER_BINARY
 
 step "control plane, Keycloak, helm, Flux, tools of the image"
 wait "$builder"
@@ -89,33 +96,19 @@ export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
 output=$PWD/target/test-output
 : >"$output"
-# Those that need only Rust, and those that have control planes of their own, beside those that share one. What they print
-# comes when they are done.
-beside=$PWD/target/test-output-beside
-: >"$beside"
-set -m
-mapfile -t others < <(cut -f1 target/test-binaries | grep -vxE 'it|rules' | sort -u)
-(
-  scripts/run-tests.sh "$beside" "${others[@]}" || failed=1
-  echo "== simulator"
-  # The same seeds everywhere; `make sim` runs others.
-  "${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 2>&1 | tee -a "$beside" || failed=1
-  exit "$failed"
-) >target/test-shown-beside 2>&1 </dev/null &
-builder=$!
-set +m
-scripts/run-tests.sh "$output" it rules || failed=1
-wait "$builder" || failed=1
-builder=""
-cat target/test-shown-beside
-cat "$beside" >>"$output"
+# One after the other: what tells a store's patience must not depend on what else runs.
+mapfile -t names < <(cut -f1 target/test-binaries | sort -u)
+scripts/run-tests.sh "$output" "${names[@]}" || failed=1
+step "simulator"
+# The same seeds everywhere; `make sim` runs others.
+"${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 2>&1 | tee -a "$output" || failed=1
 if [[ -n $image && -z $untested ]]; then
   step "the image"
   ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast 2>&1 | tee -a "$output" || failed=1
 fi
 echo
 echo "== the slowest ten"
-sed -n 's/^test \(.*\) \.\.\. .*<\([0-9.]*\)s>$/\2 s\t\1/p' "$output" | sort -rn | head -n 10
+sed -n 's/^test \(.*\) \.\.\. .*<\([0-9.]*\)s>$/\2 s\t\1/p' "$output" | sort -rn | sed -n 1,10p
 if ((failed)); then
   scripts/failures.sh "$output"
   exit 1

@@ -1,6 +1,9 @@
 //! What the shell shows of passes: log lines, traces and metrics.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tracing::Span;
 
@@ -24,6 +27,8 @@ pub(super) struct Traces {
     ended: BTreeMap<PassId, Span>,
     /// Stores that fail, with the time at which that was noticed.
     failing: BTreeMap<Name, Mono>,
+    /// Accounts without an Account in which a block is not in force, since the last attempt failed.
+    blocked: BTreeSet<AccountKey>,
     /// Whether addresses stand in log and traces.
     with_addresses: bool,
 }
@@ -107,17 +112,16 @@ impl Traces {
             PassEnded::Deleted(Deleted::Retry { error, by_store: true, .. }) => {
                 self.note_failure(&running, &error.to_string(), now);
             }
-            PassEnded::LeftoverEnded(Err(error)) if error.is_of_store() => {
-                self.note_failure(&running, &error.to_string(), now);
-            }
-            PassEnded::LeftoverEnded(Err(error)) => {
+            // It is tried again every few seconds, and told once.
+            PassEnded::LeftoverEnded(Err(error)) if self.blocked.insert(running.key.clone()) => {
                 let said = error.to_string();
                 let error = &*log::shown(&said, self.with_addresses);
                 tracing::warn!(account = %running.key, error, "a block is not in force in an account without an Account");
             }
+            PassEnded::LeftoverEnded(Ok(_)) => drop(self.blocked.remove(&running.key)),
             PassEnded::FinalizersSet(Ok(()))
             | PassEnded::Deleted(_)
-            | PassEnded::LeftoverEnded(Ok(_))
+            | PassEnded::LeftoverEnded(Err(_))
             | PassEnded::BrokeOff => {}
         }
     }

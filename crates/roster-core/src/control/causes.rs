@@ -6,9 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use super::Reconcile;
 use crate::{
     model::{AccountKey, Email, Name, RoleName},
-    plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
+    plan::{Cause, Change, Content, Hold, ObjectKey, Observed},
+    report::AppliedPlan,
     resolve::{End, MemberContent, Origin},
     state::{AccountFacts, GroupFacts, MemberFacts, ObjectsInScope, RoleFacts, Snapshot},
 };
@@ -16,8 +18,8 @@ use crate::{
 /// Objects of an account, each told once; more than these are not told apart.
 const MOST: usize = 512;
 
-/// People whose cause is kept while their change is held back; of more than these it is not.
-const MOST_WITHHELD: usize = 1_000;
+/// People of an account whose cause is kept while their change is held back or refused; of more than these it is not.
+pub(super) const MOST_WITHHELD: usize = 1_000;
 
 /// An object that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +71,12 @@ impl ChangedObject {
     }
 }
 
-/// Whether an edit of an Account may change what people may do in it.
+/// Whether an edit of an Account may change what its Memberships give. That it is suspended, and by whom it is owned, is told
+/// apart elsewhere.
 fn changes_access(before: &AccountFacts, now: &AccountFacts) -> bool {
     let (before, now) = (&before.spec, &now.spec);
-    (&before.catalog_ref, &before.store_ref, &before.parent_ref, &before.owner, &before.plan)
-        != (&now.catalog_ref, &now.store_ref, &now.parent_ref, &now.owner, &now.plan)
-        || (before.partner, before.suspended) != (now.partner, now.suspended)
+    (&before.catalog_ref, &before.store_ref, &before.parent_ref, &before.plan, before.partner)
+        != (&now.catalog_ref, &now.store_ref, &now.parent_ref, &now.plan, now.partner)
 }
 
 /// The objects that brought a pass about.
@@ -113,13 +115,6 @@ impl Triggers {
         self.people.extend(later.people);
     }
 
-    /// Returns these, and before them those by which people's changes were brought about that were held back.
-    pub(super) fn after(self, withheld: &BTreeMap<Email, Origin>) -> Self {
-        let mut all = Self { objects: Vec::new(), people: withheld.clone() };
-        all.merge(self);
-        all
-    }
-
     /// Takes out those that concern just these people.
     pub(super) fn take(&mut self, people: &BTreeSet<Email>) -> Self {
         let taken = people.iter().filter_map(|email| self.people.remove_entry(email)).collect();
@@ -146,31 +141,41 @@ impl ChangedObject {
 
 /// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
 /// stays named.
-pub(super) fn name(changes: &mut [Change], triggers: &Triggers, objects: &ObjectsInScope, observed: &Observed) {
+pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed) {
     let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
     if changes.iter().any(is_new) {
         // With the account all of it is new: each entry is there because of the object that says how it should be.
         return;
     }
-    let known = Known::new(triggers, objects);
-    let definitions = Definitions::of(changes, objects, observed);
-    for change in changes.iter_mut().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)) {
+    let known = Known::new(work);
+    let definitions = Definitions::of(changes, &work.objects, observed);
+    let by_spec = |change: &&mut Change| matches!(change.cause, Cause::Spec | Cause::Unwanted);
+    for change in changes.iter_mut().filter(by_spec) {
         if let Some(cause) = known.cause(change, &definitions, observed) {
             change.origin = Some(cause);
+        }
+        if let Some(origin) = change.origin.as_mut().filter(|_| change.approved) {
+            let why = origin.why.as_deref().map_or_else(|| "approved".to_owned(), |why| format!("{why}; approved"));
+            origin.why = Some(Name::from(why));
         }
     }
 }
 
-/// Returns the causes of what is held back of people, by address, so that they can still be named once it is let go.
-pub(super) fn withheld(plan: &Plan, triggers: &Triggers, objects: &ObjectsInScope) -> BTreeMap<Email, Origin> {
-    let known = Known::new(triggers, objects);
-    let held = plan.holds.iter().filter(|(_, hold)| **hold == Hold::Guarded || hold.is_pause());
-    let people = held.filter_map(|(object, _)| object.person());
-    people.filter_map(|email| Some((email.clone(), known.of_person(email)?))).take(MOST_WITHHELD).collect()
+/// Returns the causes of what is held back of people, and of what the store refused, so that they can still be named once it
+/// is made.
+pub(super) fn withheld(applied: &AppliedPlan, work: &Reconcile) -> BTreeMap<Email, Origin> {
+    let known = Known::new(work);
+    let held = applied.plan.holds.iter().filter(|(_, hold)| **hold == Hold::Guarded || hold.is_pause());
+    let held = held.filter_map(|(object, _)| object.person());
+    let held = held.filter_map(|email| Some((email.clone(), known.of_person(email)?)));
+    let refused = std::iter::zip(&applied.plan.changes, &applied.outcomes).filter(|(_, outcome)| outcome.is_err());
+    let refused = refused.filter_map(|(change, _)| Some((change.object.person()?.clone(), change.origin.clone()?)));
+    held.chain(refused).take(MOST_WITHHELD).collect()
 }
 
 struct Known<'a> {
     triggers: &'a Triggers,
+    withheld: &'a BTreeMap<Email, Origin>,
     objects: &'a ObjectsInScope,
     /// What each of the objects that concern the whole account concerns.
     concerned: Vec<Concerned>,
@@ -188,9 +193,24 @@ impl Definitions {
     fn of(changes: &[Change], objects: &ObjectsInScope, observed: &Observed) -> Self {
         let (mut roles, mut groups, mut is_other_layout) = (BTreeMap::new(), BTreeMap::new(), false);
         for change in changes {
+            let ranks = match &change.put {
+                Some((Content::Role(content), _)) => Some(&content.ranks),
+                Some((Content::Group(content), _)) => Some(&content.ranks),
+                _ => None,
+            };
             match (&change.object, &change.put, &change.origin) {
-                (ObjectKey::Role(role), _, Some(origin)) => drop(roles.insert(role.clone(), origin.clone())),
-                (ObjectKey::Group(group), _, Some(origin)) => drop(groups.insert(group.clone(), origin.clone())),
+                (ObjectKey::Role(role), _, Some(origin)) => {
+                    let before = observed.roles.get(role).and_then(|seen| seen.content.as_ref());
+                    if before.map(|before| &before.ranks) != ranks {
+                        roles.insert(role.clone(), origin.clone());
+                    }
+                }
+                (ObjectKey::Group(group), _, Some(origin)) => {
+                    let before = observed.groups.get(group).and_then(|seen| seen.content.as_ref());
+                    if before.map(|before| &before.ranks) != ranks {
+                        groups.insert(group.clone(), origin.clone());
+                    }
+                }
                 (ObjectKey::Account, Some((Content::Account(content), _)), _) => {
                     is_other_layout = content.layout != observed.layout;
                 }
@@ -219,8 +239,10 @@ impl Definitions {
 enum Concerned {
     /// All of it.
     Everything,
-    /// Its row in the store only.
+    /// Its row in the store, and whom no Membership names.
     Account,
+    /// Whom it blocked.
+    Store,
     /// These roles and groups, and whoever has one of them.
     Some { roles: BTreeSet<RoleName>, default_role: bool, groups: BTreeSet<Name> },
     /// Whoever came by this invitation.
@@ -237,6 +259,7 @@ impl Concerned {
                 groups: BTreeSet::from([object.origin.name.clone()]),
             },
             ("Invitation", _) => Self::Invited,
+            ("IdentityStore", _) => Self::Store,
             (_, Reach::Account { access: false, .. }) => Self::Account,
             _ => Self::Everything,
         }
@@ -260,13 +283,14 @@ impl Concerned {
         let has =
             |group: &&Arc<GroupFacts>| group.spec.role_refs.iter().any(|role| roles.contains(&RoleName::from(role)));
         let groups = snapshot.groups.iter().filter(has).map(|group| group.name.clone()).collect();
-        Self::Some { roles, default_role: overridden.is_some(), groups }
+        let default = snapshot.catalog.as_ref().and_then(|catalog| catalog.spec.default_role.as_deref());
+        Self::Some { roles, default_role: overridden.is_some() && overridden == default, groups }
     }
 
     fn concerns(&self, origin: &Origin, facts: &MemberFacts) -> bool {
         match self {
             Self::Everything => true,
-            Self::Account => false,
+            Self::Account | Self::Store => false,
             Self::Invited => facts.invitation.as_ref() == Some(&origin.name),
             Self::Some { roles, default_role, groups } => {
                 facts.role.as_deref().map_or(*default_role, |role| roles.contains(&RoleName::from(role)))
@@ -277,9 +301,10 @@ impl Concerned {
 }
 
 impl<'a> Known<'a> {
-    fn new(triggers: &'a Triggers, objects: &'a ObjectsInScope) -> Self {
+    fn new(work: &'a Reconcile) -> Self {
+        let Reconcile { triggers, objects, withheld, .. } = work;
         let concerned = triggers.objects.iter().map(|object| Concerned::new(object, &objects.snapshot)).collect();
-        Self { triggers, objects, concerned }
+        Self { triggers, withheld, objects, concerned }
     }
 
     fn cause(&self, change: &Change, definitions: &Definitions, observed: &Observed) -> Option<Origin> {
@@ -292,6 +317,11 @@ impl<'a> Known<'a> {
                 let any = |_: &_, concerned: &_| matches!(concerned, Concerned::Everything | Concerned::Account);
                 of_layout.cloned().or_else(|| self.nearest(any))
             }
+            // What is new is there because of the object that says how it should be.
+            _ if change.seen.is_none() && change.put.is_some() => match &change.object {
+                ObjectKey::Member(email) => self.triggers.people.get(email).cloned(),
+                _ => None,
+            },
             ObjectKey::Role(role) => self.nearest(|_, concerned| match concerned {
                 Concerned::Some { roles, .. } => roles.contains(role),
                 other => matches!(other, Concerned::Everything),
@@ -316,17 +346,19 @@ impl<'a> Known<'a> {
             Content::Member(content) => Some(content.as_ref()),
             _ => None,
         });
-        // Whose word that was, and that somebody's time has come, the plan knows.
+        // Whose word that was, and that somebody's time has come, the plan knows. That it had begun before, it cannot rule out.
         let ended = content.and_then(|content| content.ended);
         let is_known = content.is_none() && change.origin.is_some();
+        let is_out = |content: &MemberContent| !content.window.contains(self.objects.now);
         if is_known
             || matches!(ended, Some(End::Blocked | End::AccountSuspended | End::NotApproved))
-            || change.is_by_time()
+            || change.is_by_time() && content.is_some_and(is_out)
         {
             return None;
         }
         let lifted = before.and_then(|before| before.ended).filter(|_| content.is_some() && ended.is_none());
-        self.that_lifted(lifted).or_else(|| self.of_person(email)).or_else(|| definitions.of_levels(content?, before?))
+        let of_levels = || definitions.of_levels(content?, before?).filter(|_| !change.is_by_time());
+        self.that_lifted(lifted).or_else(|| self.of_person(email)).or_else(of_levels)
     }
 
     /// Returns the object that took an end back.
@@ -336,10 +368,8 @@ impl<'a> Known<'a> {
             End::AccountSuspended | End::NotApproved => "Account",
             End::Suspended => return None,
         };
-        let mut objects = std::iter::zip(&self.triggers.objects, &self.concerned);
-        let lifted = objects
-            .find(|(object, concerned)| object.origin.kind == kind && matches!(concerned, Concerned::Everything));
-        lifted.map(|(object, _)| object.origin.clone())
+        let lifted = self.triggers.objects.iter().find(|object| object.origin.kind == kind);
+        lifted.map(|object| object.origin.clone())
     }
 
     /// Returns the object that concerns a person most closely.
@@ -347,10 +377,11 @@ impl<'a> Known<'a> {
         if let Some(own) = self.triggers.people.get(email) {
             return Some(own.clone());
         }
-        self.nearest(|origin, concerned| match self.objects.memberships_of(email) {
-            [] => matches!(concerned, Concerned::Everything),
+        let nearest = self.nearest(|origin, concerned| match self.objects.memberships_of(email) {
+            [] => matches!(concerned, Concerned::Everything | Concerned::Account),
             records => records.iter().any(|record| concerned.concerns(origin, &record.facts)),
-        })
+        });
+        nearest.or_else(|| self.withheld.get(email).cloned())
     }
 
     /// The nearest of the objects that concern an entry.
@@ -358,8 +389,7 @@ impl<'a> Known<'a> {
         let distance = |origin: &&Origin| match origin.kind {
             "Account" => 1,
             "PermissionCatalog" => 2,
-            "IdentityStore" => 3,
-            "Namespace" => 4,
+            "Namespace" => 3,
             _ => 0,
         };
         let all = std::iter::zip(&self.triggers.objects, &self.concerned);

@@ -7,7 +7,7 @@ use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
     evaluate::{self, Context, Deletion, judge},
-    model::{Email, KindName, Scope},
+    model::{Email, KindName, Name, Scope},
     plan::{GUARD_WINDOW, Guarded},
     report,
     resolve::Origin,
@@ -48,10 +48,7 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
                 let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
                 return Deleted::Replaced(Box::new(report));
             }
-            Err((error, decided)) => {
-                let by_store = error.is_of_store();
-                return Deleted::Retry { error, decided, by_store };
-            }
+            Err(Failed { error, decided, by_store }) => return Deleted::Retry { error, decided, by_store },
         },
     };
     match world.set_finalizer(&account.reference(KindName::Account), &pass.mark.uid, false).await {
@@ -70,11 +67,21 @@ enum Removal {
     Replaced,
 }
 
+/// A removal that was not made, or not whole.
+struct Failed {
+    error: StoreError,
+    /// The people whose removal is decided.
+    decided: BTreeSet<Email>,
+    /// Whether it is the store that fails, and not one change.
+    by_store: bool,
+}
+
 /// Removes everything, unless the guard holds it back. Once some of it is removed, the rest follows without being asked
 /// for again: an error comes with the people whose removal is decided.
-async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<Removal, (StoreError, BTreeSet<Email>)> {
+async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<Removal, Failed> {
     let (key, now) = (&pass.mark.account, pass.now);
-    let decided_before = |error| (error, work.decided.clone());
+    let decided_before =
+        |error: StoreError| Failed { by_store: error.is_of_store(), error, decided: work.decided.clone() };
     world.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
     let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
     let prepared = world.step("resolve", || reconcile::prepared(&work.meanwhile));
@@ -89,18 +96,24 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
         Deletion::Removes(plan) => plan,
     };
     let origin = Origin::new(KindName::Account.as_str(), key.name.clone(), work.account.facts.generation);
+    let origin = Origin { why: Some(Name::new("deleted")), ..origin };
     plan.changes.iter_mut().for_each(|change| change.origin = Some(origin.clone()));
     if plan.changes.is_empty() {
         return Ok(Removal::Done(0));
     }
-    let decided = |error| (error, plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect());
+    let decided = |error, by_store| {
+        let people = plan.changes.iter().filter_map(|change| change.object.person());
+        Failed { error, decided: people.cloned().collect(), by_store }
+    };
     let batch = Batch::of(&plan, &pass.mark, now);
-    let outcomes = world.apply(&batch, &pass.permit).await.map_err(decided)?;
+    let outcomes =
+        world.apply(&batch, &pass.permit).await.map_err(|error| decided(error.clone(), error.is_of_store()))?;
     if world.logs() {
         let name = |email: &Email| work.meanwhile.objects.first_membership(email);
         let changes = report::access_changes(name, &plan, &observed, &batch, &outcomes);
         changes.for_each(|change| world.log(&change));
     }
-    let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map_err(decided)?;
+    let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>();
+    let made = made.map_err(|error| decided(error, false))?;
     Ok(Removal::Done(made.len() as u64))
 }

@@ -19,6 +19,8 @@ use crate::{
 
 /// Numbers alone are not urgent.
 const COUNTS_DELAY: Duration = Duration::from_secs(3);
+/// After so long it is told again what the removal guard holds back: events are kept for an hour.
+const TELL_AGAIN: Duration = Duration::from_hours(1);
 /// Managed accounts named in one message.
 const NAMED: usize = 5;
 
@@ -102,8 +104,7 @@ impl Control {
             }
             ended => ended,
         };
-        let notices = self.without_told(key, running, notices);
-        self.outbox.extend(notices.into_iter().map(Effect::Tell));
+        self.tell_all(key, notices, holds, now);
         self.wakes.replace(key, &running.scope, wakes);
         // Of another Account of this name nothing was found out.
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
@@ -114,11 +115,8 @@ impl Control {
             state.confirmed = Some(running.vanished);
         }
         self.remember(running, definitions, &end, only_ends, holds, now);
-        if end == PassEnd::Done
-            && let Some(state) = self.accounts.get_mut(key)
-        {
-            state.withheld.retain(|email, _| !running.scope.contains(email));
-            state.withheld.extend(withheld);
+        if let (Some(withheld), Some(state)) = (withheld, self.accounts.get_mut(key)) {
+            state.note_withheld(&running.scope, withheld);
         }
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         // A report on what the object was is dropped: it must not stand in the place of another that waits.
@@ -164,17 +162,33 @@ impl Control {
         ended
     }
 
-    /// Leaves out that the guard holds back what it held back before, which each check finds again.
-    fn without_told(&mut self, key: &AccountKey, running: &Running, mut notices: Vec<Notice>) -> Vec<Notice> {
-        let is_guard = |notice: &Notice| notice.reason == NoticeReason::RemovalGuarded;
-        let Some(state) = self.accounts.get_mut(key) else { return notices };
-        let guard = notices.iter().find(|notice| is_guard(notice)).map(|notice| notice.note.clone());
-        if guard.is_some() && guard == state.told_guard {
-            notices.retain(|notice| !is_guard(notice));
-        } else if guard.is_some() || running.scope == Scope::Account {
-            state.told_guard = guard;
+    /// Tells the events of a pass, but for what was told before: each check finds again what the guard holds back, and a pass
+    /// that begins before the status is written finds again that somebody's access ended. `holds` is [`PassReport::holds`].
+    fn tell_all(&mut self, key: &AccountKey, notices: Vec<Notice>, holds: Option<bool>, now: Now) {
+        let state = self.accounts.entry(key.clone()).or_default();
+        if holds == Some(false) {
+            state.told_guard = None;
         }
-        notices
+        for notice in notices {
+            let is_told = match notice.reason {
+                NoticeReason::RemovalGuarded => {
+                    let told = state.told_guard.as_ref();
+                    let is_told =
+                        told.is_some_and(|(note, at)| *note == notice.note && now.mono.since(*at) < TELL_AGAIN);
+                    if !is_told {
+                        state.told_guard = Some((notice.note.clone(), now.mono));
+                    }
+                    is_told
+                }
+                NoticeReason::AccessEnded | NoticeReason::AccessBegan => {
+                    self.statuses.says_access(&notice.about) == Some(notice.reason == NoticeReason::AccessBegan)
+                }
+                _ => false,
+            };
+            if !is_told {
+                self.outbox.push(Effect::Tell(notice));
+            }
+        }
     }
 
     /// Returns whether an account waits since the definition of a kind was made anew.
@@ -264,7 +278,7 @@ impl Control {
         if let Some(store) = self.store_of(key).filter(|_| ends.replaced) {
             self.note_replaced(&store, key, now);
         }
-        self.outbox.extend(ends.notices.into_iter().map(Effect::Tell));
+        self.tell_all(key, ends.notices, ends.holds, now);
         let people = ends.wakes.iter().map(|(_, email)| email.clone()).collect();
         self.wakes.replace(key, &Scope::Members(people), ends.wakes);
         for (object, report) in ends.reports {

@@ -65,7 +65,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::causes::ChangedObject;
+use self::causes::{ChangedObject, MOST_WITHHELD};
 use self::{
     blocks::Blocks,
     looks::Looks,
@@ -93,7 +93,7 @@ pub use self::{
 };
 use crate::{
     contract::Epoch,
-    model::{AccountKey, Email, KindName, Name, ObjectRef, Seed},
+    model::{AccountKey, Email, KindName, Name, ObjectRef, Scope, Seed},
     report::{self, Notice, NoticeReason, Report},
     resolve::{Definitions, Origin},
     state::{Impact, Index, Object, Unreadable, WatchEvent},
@@ -187,13 +187,32 @@ struct AccountState {
     confirmed: Option<u64>,
     /// Its definitions as last worked out, and the revision of the account that they are of.
     definitions: Option<(u64, Arc<Definitions>)>,
-    /// The event on removals that are held back, as it was told last; absent while none are.
-    told_guard: Option<String>,
-    /// Causes of what is held back of people: by removal guard, pause, or another store in the known one's place.
+    /// The event on removals that are held back, as it was told last, and when; absent while none are.
+    told_guard: Option<(String, Mono)>,
+    /// Causes of what was held back of people (by removal guard, pause, or another store in the known one's place), or refused
+    /// by the store.
     withheld: BTreeMap<Email, Origin>,
 }
 
 impl AccountState {
+    /// Returns the causes of what is held back or refused of these people, or of all.
+    fn withheld_of(&self, people: Option<&BTreeSet<Email>>) -> BTreeMap<Email, Origin> {
+        match people {
+            None => self.withheld.clone(),
+            Some(people) => {
+                let known = people.iter().filter_map(|email| self.withheld.get_key_value(email));
+                known.map(|(email, origin)| (email.clone(), origin.clone())).collect()
+            }
+        }
+    }
+
+    /// Takes in what a pass held back or was refused; nobody else within its scope is waited for any longer.
+    fn note_withheld(&mut self, scope: &Scope, withheld: BTreeMap<Email, Origin>) {
+        self.withheld.retain(|email, _| !scope.contains(email));
+        let room = MOST_WITHHELD.saturating_sub(self.withheld.len());
+        self.withheld.extend(withheld.into_iter().take(room));
+    }
+
     /// Returns the definitions, where they are those of this revision of the account.
     fn known(&self, revision: u64) -> Option<Arc<Definitions>> {
         self.definitions.as_ref().filter(|(of, _)| *of == revision).map(|(_, definitions)| definitions.clone())
@@ -352,6 +371,7 @@ impl Control {
             WatchEvent::Gone(object) => {
                 let generation = self.index.meta(&object).map_or(0, |meta| meta.generation);
                 let origin = Origin::new(object.kind.as_str(), object.name.clone(), generation);
+                let origin = Origin { why: Some(Name::new("deleted")), ..origin };
                 let role = self.index.role(&object).map(|role| role.facts.clone());
                 let changed = match role {
                     Some(role) => ChangedObject::gone_role(origin, &role),

@@ -16,7 +16,7 @@ use crate::{
     model::{AccountKey, Email, Name, ObjectRef, Scope, Seed, SeededState},
     plan::{Guarded, Holding, Mark},
     report::{OnlyEnds, PassReport},
-    resolve::Definitions,
+    resolve::{Definitions, Origin},
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
 };
 
@@ -122,6 +122,8 @@ pub struct Reconcile {
     pub known: Option<Arc<Definitions>>,
     /// The objects whose changes brought the pass about; none for a check.
     pub triggers: Triggers,
+    /// Causes of what was held back or refused before, of people within the scope.
+    pub withheld: BTreeMap<Email, Origin>,
     /// Whether something changed, or a pass failed; otherwise it is a periodic check.
     pub is_change: bool,
     /// Since when it was waited for.

@@ -111,10 +111,10 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         }
     }
     drop(observed);
-    let withheld = match &applied {
-        Ok(applied) => causes::withheld(&applied.plan, &work.triggers, &work.objects),
-        Err(_) => BTreeMap::new(),
+    let is_whole = |applied: &&AppliedPlan| {
+        !waits && !applied.interrupted && applied.only_ends.is_none() && !applied.plan.needs_account
     };
+    let withheld = applied.as_ref().ok().filter(is_whole).map(|applied| causes::withheld(applied, work));
     let applied = applied.map_err(|(error, _)| error);
     let failed_read = fault.is_some();
     let result = match (applied, fault) {
@@ -206,7 +206,7 @@ async fn apply<W: World>(
     if plan.needs_account || plan.changes.is_empty() {
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
     }
-    causes::name(&mut plan.changes, &work.triggers, objects, observed);
+    causes::name(&mut plan.changes, work, observed);
     if !plan.removes() {
         pass.handle.settle_removals();
     }

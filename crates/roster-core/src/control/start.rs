@@ -274,10 +274,8 @@ impl Control {
         Some(Reconcile {
             objects,
             known: self.accounts.get(key).and_then(|state| state.known(revision)),
-            triggers: match self.accounts.get(key) {
-                Some(state) => pending.triggers.clone().after(&state.withheld),
-                None => pending.triggers.clone(),
-            },
+            triggers: pending.triggers.clone(),
+            withheld: self.accounts.get(key).map(|state| state.withheld_of(members)).unwrap_or_default(),
             is_change: pending.lane.is_change(),
             since: pending.since,
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),

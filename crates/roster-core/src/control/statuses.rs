@@ -11,8 +11,9 @@ use std::{
 
 use super::{ApiFault, Effect, Mono, Now, PassId, turns::Turns};
 use crate::{
+    api::MemberAccess,
     model::{AccountKey, Name, ObjectRef, Seed, SeededState},
-    report::{Notice, Rendered, Report, render},
+    report::{Detail, Notice, Rendered, Report, render},
     state::{Meta, StatusDigest},
 };
 
@@ -194,6 +195,17 @@ impl Statuses {
     /// Returns whether something is to be said of an object, or is being said.
     pub(super) fn concerns(&self, object: &ObjectRef) -> bool {
         self.waiting.contains_key(object) || self.in_flight.contains_key(object)
+    }
+
+    /// Returns whether the status that waits, or is being written, says that a Membership gives access; nothing where none
+    /// does, or it does not tell.
+    pub(super) fn says_access(&self, object: &ObjectRef) -> Option<bool> {
+        let waiting = self.waiting.get(object);
+        let waiting = waiting.or_else(|| self.in_flight.get(object).map(|in_flight| &in_flight.waiting))?;
+        match &waiting.saying.report.detail {
+            Detail::Member { access, .. } => access.access.map(MemberAccess::is_in_force),
+            _ => None,
+        }
     }
 
     /// Returns the number of statuses that wait or are in flight.

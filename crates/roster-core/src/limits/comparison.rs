@@ -126,7 +126,8 @@ impl Limits {
             (Reach::Selector, Reach::Selector) if asks.is_superset(&asked) => Direction::Tightened,
             (Reach::Selector, Reach::Selector) if asks.is_subset(&asked) => Direction::Loosened,
             (one, other) if one == other && one != Reach::Selector => return,
-            (_, Reach::All) => Direction::Loosened,
+            // Whichever it picks, they are others than its own.
+            (_, Reach::All) | (Reach::Same, Reach::Selector) => Direction::Loosened,
             (Reach::All, _) => Direction::Tightened,
             _ => Direction::Changed,
         };

@@ -6,6 +6,7 @@ use super::{AccessReport, NoticeReason};
 use crate::{
     api::MemberAccess,
     resolve::{End, MemberContent},
+    state::{Seconds, StatusDigest},
 };
 
 /// What is known of a member besides what the store holds.
@@ -20,9 +21,9 @@ pub(super) struct Circumstances {
 }
 
 impl AccessReport {
-    /// Returns what was known before, where nobody can tell what is in force by now.
-    pub(super) fn as_before(was: Option<MemberAccess>) -> Self {
-        Self { access: was, ..Self::default() }
+    /// Returns what the status said before, where the store made no change.
+    pub(super) fn as_before(was: &StatusDigest) -> Self {
+        Self { access: was.access, until: was.access_until.map(Seconds::timestamp), role: None }
     }
 
     /// Returns what `content` gives at present; without any, a Membership that is invalid grants nothing, and of another one

@@ -78,8 +78,9 @@ pub struct PassReport {
     /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
     /// not judge the whole account.
     pub holds: Option<bool>,
-    /// Causes of what is held back of people, by address: at most a thousand of them.
-    pub withheld: BTreeMap<Email, Origin>,
+    /// Causes of what was not made of people's changes, by address, since it is held back or the store refused it; absent
+    /// where not all was planned.
+    pub withheld: Option<BTreeMap<Email, Origin>>,
     /// Whether another store answered than the one that has been used so far.
     pub replaced: bool,
 }
@@ -163,7 +164,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         remade: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(OnlyEnds::Remade(_)), .. }))),
         guarded: None,
         holds: None,
-        withheld: BTreeMap::new(),
+        withheld: None,
         replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),
     };
     if let Ok(Some(done)) = result {
@@ -403,10 +404,13 @@ impl<'a> Outcomes<'a> {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
             Outlook::Unresolvable => self.plan.layout.clone(),
         };
-        let permissions = content.map(|content| (layout, content.ranks_at(self.now)));
+        // Of what the store did not take nobody can tell.
+        let is_made = self.made.get(object).is_none_or(|made| made.is_ok());
+        let permissions = content.filter(|_| is_made).map(|content| (layout, content.ranks_at(self.now)));
         let is_there = member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object));
         let is_kept_out = !is_there && desired.is_some() && held.is_some() && view.findings.is_valid();
         let of_owner = object.person().filter(|_| member.desired.is_none()).and_then(|email| owner(definitions, email));
+        let of_owner = of_owner.filter(|_| held.is_none());
         let mut access = self.access(record, view, object, content.or(of_owner.as_deref()));
         if is_kept_out {
             access.access = Some(MemberAccess::Invalid);
@@ -439,7 +443,7 @@ impl<'a> Outcomes<'a> {
         }
         // What a store did not take is not in force.
         if self.made.get(object).is_some_and(|made| made.is_err()) {
-            return AccessReport::as_before(record.meta.status.access);
+            return AccessReport::as_before(&record.meta.status);
         }
         let hold = |hold| self.plan.holds.get(object) == Some(&hold);
         let is_valid = view.findings.is_valid();
@@ -635,7 +639,7 @@ fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, ou
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
                 // They have what they had: that the store does not answer ends nobody's access.
-                let access = AccessReport::as_before(record.meta.status.access);
+                let access = AccessReport::as_before(&record.meta.status);
                 let report = member_report(record, view, None, access).unsynced(reason, &message);
                 outcome.say(pass, KindName::Membership, record, report);
             }

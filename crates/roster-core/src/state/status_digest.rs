@@ -35,6 +35,8 @@ pub struct StatusDigest {
     pub held: Option<Held>,
     /// Access that a Membership shows.
     pub access: Option<MemberAccess>,
+    /// When a Membership says that access ends.
+    pub access_until: Option<Seconds>,
 }
 
 /// Reason why an account is not in sync, if that holds up the rollout of a catalog.
@@ -125,6 +127,10 @@ pub trait Digestible: Serialize {
     fn managed_accounts(&self) -> Option<i64> {
         None
     }
+    /// When a member's access ends.
+    fn access_until(&self) -> Option<Seconds> {
+        None
+    }
     /// A member's access.
     fn access(&self) -> Option<MemberAccess> {
         None
@@ -186,6 +192,9 @@ digestible! {
         fn access(&self) -> Option<MemberAccess> {
             self.access
         }
+        fn access_until(&self) -> Option<Seconds> {
+            self.access_until.as_ref().map(|until| Seconds::of(until.0))
+        }
     }
 }
 with_drift! { RoleStatus UserGroupStatus }
@@ -220,6 +229,7 @@ pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
         managed_accounts: status.managed_accounts().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         held: synced.filter(|condition| condition.status == "False").and_then(held),
         access: status.access(),
+        access_until: status.access_until(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 /// Rows of one table, unless all are asked for: a comment has its limits, too.
 const ROWS: usize = 50;
 /// Objects that one row names, unless all are asked for.
-const NAMES: usize = 5;
+const NAMES: usize = 20;
 /// Rows from which on a table is folded.
 const FOLDED: usize = 15;
 

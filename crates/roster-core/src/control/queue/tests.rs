@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Email;
+use crate::{control::ChangedObject, model::Email, resolve::Origin};
 
 const NOW: Mono = Mono(Duration::ZERO);
 
@@ -374,4 +374,19 @@ fn a_check_within_some_time_is_not_put_off_by_asking_again_and_keeps_what_is_due
     queue.finished(&acme(), Ended::Done, NOW + 5 * second);
     queue.wake(NOW + 200 * second);
     assert!(next(&mut queue).is_none(), "the later plan no longer counts");
+}
+
+#[test]
+fn what_failed_of_one_person_does_not_come_with_what_else_brought_the_pass_about() {
+    let mut queue = Queue::new(Seed::default());
+    let role = ChangedObject::new(Origin::new("Role", Name::new("clerk"), 2));
+    let of_eve = ChangedObject::new(Origin::new("Membership", Name::new("eve"), 3));
+    queue.want(&acme(), WorkItem::Account, Trigger { object: Some(&role), ..Trigger::CHANGE }, NOW);
+    queue.want(&acme(), WorkItem::Member(eve()), Trigger { object: Some(&of_eve), ..Trigger::CHANGE }, NOW);
+    let first = |pending: &Pending| pending.triggers.first().map(ToString::to_string);
+    assert_eq!(next(&mut queue).as_ref().and_then(first).as_deref(), Some("Role clerk@2"));
+    let failed = Ended::Failed { revokes: false, members: Some(BTreeSet::from([eve()])) };
+    queue.finished(&acme(), failed, NOW);
+    wake(&mut queue);
+    assert_eq!(next(&mut queue).as_ref().and_then(first).as_deref(), Some("Membership eve@3"));
 }

@@ -90,6 +90,10 @@ impl Pending {
         self.presses = self.whole && self.lane == Lane::Revocations;
         self.members = members.unwrap_or_default();
         self.revoked.retain(|email| self.members.contains(email));
+        if !self.whole {
+            // What else brought it about is done, and must not be named for what comes later.
+            self.triggers = self.triggers.take(&self.members);
+        }
         self
     }
 
