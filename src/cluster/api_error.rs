@@ -1,18 +1,19 @@
-//! Answers of the API server that are no success: what they mean, in words and for what is to be done.
+//! Errors of the API server: their message, and the remedy if it is known. Called by the other modules of `cluster`,
+//! the controller and the command line.
 
 use kube::{Error, core::Status};
 
 use crate::control::ApiFault;
 
-/// What to do about credentials that are not accepted.
+/// Remedy for rejected credentials.
 const CREDENTIALS: &str = "renew its token or kubeconfig";
-/// What to do about a right that is missing.
+/// Remedy for a missing right.
 const RIGHTS: &str = "give the controller's account its rights: the chart's ClusterRole and Role, bound to it";
 
-/// What is said when there is none.
+/// Message used when the API server does not respond.
 pub use crate::control::NO_ANSWER as NONE;
 
-/// What the API server said; `Display` adds a dump of the whole answer.
+/// Returns the API server's message. `Display` would add a dump of the whole response.
 #[must_use]
 pub fn said(error: &Error) -> String {
     match error {
@@ -21,7 +22,7 @@ pub fn said(error: &Error) -> String {
     }
 }
 
-/// What it said, and what to do where that is plain.
+/// Returns the message, with the remedy if it is known.
 #[must_use]
 pub fn advised(error: &Error) -> String {
     match error {
@@ -37,7 +38,7 @@ pub fn advised(error: &Error) -> String {
     }
 }
 
-/// An error with all its causes, each said once: some of the outer ones say little, and some repeat the inner ones.
+/// Joins an error and its causes, each text once: some outer errors say little, and some repeat the inner ones.
 #[must_use]
 pub fn causes(chain: impl Iterator<Item = String>) -> String {
     chain.fold(String::new(), |said, cause| match cause {
@@ -47,8 +48,8 @@ pub fn causes(chain: impl Iterator<Item = String>) -> String {
     })
 }
 
-/// What is said to one who lacks a right, or credentials; nothing for other answers. Those who decide about single objects
-/// refuse, too, but with rights that has nothing to do.
+/// Returns the message if the API server denied access (401, or 403 by missing rights); `None` otherwise. Admission can
+/// refuse an object with 403, too, but that has nothing to do with rights.
 #[must_use]
 pub fn refusal(error: &Error) -> Option<String> {
     match error {
@@ -57,18 +58,19 @@ pub fn refusal(error: &Error) -> Option<String> {
     }
 }
 
-/// Returns a failure as data.
+/// Converts an error for the controller's loop.
 #[must_use]
 pub fn fault(error: &Error) -> ApiFault {
     ApiFault { code: code(error), said: said(error), lacks_right: refusal(error) }
 }
 
-/// As the API server says it, whoever decides about rights: `… is forbidden: User "…" cannot list resource "…" in …`.
+/// Returns whether a right is missing. All authorizers give the same message: `… is forbidden: User "…" cannot list
+/// resource "…" in …`.
 fn lacks_right(status: &Status) -> bool {
     status.code == 403 && status.message.contains("is forbidden: User ")
 }
 
-/// The code of an answer; nothing where there was none.
+/// Returns the HTTP status code; `None` if there was no response.
 #[must_use]
 pub fn code(error: &Error) -> Option<u16> {
     match error {
@@ -77,7 +79,7 @@ pub fn code(error: &Error) -> Option<u16> {
     }
 }
 
-/// It is not there, or not any more.
+/// Returns whether the object does not exist (404).
 #[must_use]
 pub fn is_gone(error: &Error) -> bool {
     code(error) == Some(404)

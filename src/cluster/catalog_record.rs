@@ -1,5 +1,6 @@
-//! The record of the last revision of a catalog that reached all of its accounts: a ConfigMap in the controller's own
-//! namespace, written by whoever holds shard 0, and read by all replicas (docs/decisions/0020-fleet-brake.md).
+//! Records of the last catalog revision that reached all of its accounts: ConfigMaps in the controller's own namespace
+//! (docs/decisions/0020-fleet-brake.md). The holder of shard 0 writes them through `controller::shell`; all replicas
+//! read them through `watch`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,19 +19,19 @@ use crate::{
     state::{CatalogFacts, CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, WatchEvent},
 };
 
-/// What our ConfigMaps are found by.
+/// Label selector of Roster's ConfigMaps.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=roster";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Longest name that the API server takes.
+/// Longest name that the API server accepts.
 const LONGEST_NAME: usize = 253;
 
-/// The name of a catalog's record.
+/// Returns the name of a catalog's record.
 fn name(catalog: &str) -> String {
     let name = format!("roster-catalog-{catalog}");
     if name.len() <= LONGEST_NAME { name } else { format!("roster-catalog-{:x}", Sha256::digest(catalog)) }
 }
 
-/// A ConfigMap as it is watched.
+/// Converts a watched ConfigMap.
 pub fn object(config_map: ConfigMap) -> Object {
     let ConfigMap { data, metadata, .. } = config_map;
     let named = metadata.annotations.as_ref().and_then(|annotations| annotations.get(CATALOG_ANNOTATION));
@@ -51,7 +52,7 @@ pub fn object(config_map: ConfigMap) -> Object {
     })
 }
 
-/// What a record says, if that can be read: a revision that is valid, and, where there is one, a key.
+/// Parses a record; `None` unless it contains a valid catalog, and a valid account key if there is one.
 fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision> {
     let spec: PermissionCatalogSpec = serde_json::from_str(data.get("spec")?).ok()?;
     let facts = CatalogFacts::new(catalog.clone(), data.get("generation")?.parse().ok()?, spec);
@@ -65,10 +66,11 @@ fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision>
     Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to, held_before })
 }
 
-/// Writes a record, against the version that is known of it and only while `term` lasts; what it then is.
+/// Writes a record, with the known version as precondition and only while `term` lasts. Returns the written record, or
+/// `None` if nothing was written or it was deleted.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached; a conflict is one who was there before.
+/// When the API server refuses or cannot be reached; a conflict if somebody wrote first.
 pub async fn write(
     client: &Client,
     namespace: &Name,
@@ -93,7 +95,7 @@ pub async fn write(
         }
         RecordWrite::Delete { uid, resource_version: version } => {
             let only = Preconditions { uid: Some(uid.to_string()), resource_version: Some(version.to_string()) };
-            // Its watch says so, in the order of what becomes of the name.
+            // The watch reports the deletion, in order with later events of this name.
             return match api.delete(&name, &DeleteParams::default().preconditions(only)).await {
                 Ok(_) => Ok(None),
                 Err(error) if is_gone(&error) => Ok(None),

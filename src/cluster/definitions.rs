@@ -1,5 +1,6 @@
-//! Are the definitions of our kinds those of this release? An earlier one does not know every field that we write, and an
-//! API server drops what it does not know: statuses would never read as they were written, and be written for ever.
+//! Checks that the installed CRDs are of this release, or later. Called by `controller::run`; with earlier ones the
+//! controller is not ready. An earlier CRD lacks fields that we write, and the API server drops unknown fields:
+//! statuses would never read as written, and would be written again and again.
 
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use crate::{
     telemetry::Health,
 };
 
-/// Time between two looks while this process leads: somebody may install an earlier release over this one.
+/// Interval between checks while this process leads: somebody may install an earlier release.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Waits until every definition was read, and none is of an earlier release; one that is missing is said by the watches.
+/// Waits until every definition could be read and none is of an earlier release. A missing definition does not block;
+/// the watches report it.
 pub async fn await_current(client: &Client, health: &Health) {
     loop {
         let why = match outdated(client).await {
@@ -32,9 +34,10 @@ pub async fn await_current(client: &Client, health: &Health) {
     }
 }
 
-/// Waits until one is of an earlier release, and says which. What cannot be read now is read the next time.
+/// Waits until a definition is of an earlier release, and returns the message. A definition that cannot be read now is
+/// checked the next time.
 pub async fn until_outdated(client: &Client) -> String {
-    // Also at once: whoever has stood by for long may find others than it began with.
+    // Checks immediately, too: the definitions may have changed while this process was on standby.
     loop {
         if let Ok(Some(why)) = outdated(client).await {
             return why;
@@ -43,15 +46,15 @@ pub async fn until_outdated(client: &Client) -> String {
     }
 }
 
-/// What is wrong with a definition, if anything is.
+/// Returns the fault of a definition, if any.
 ///
 /// # Errors
-/// Why one cannot be read, where nothing is known to be wrong with the others.
+/// When a definition cannot be read, and no fault of the others is known.
 async fn outdated(client: &Client) -> Result<Option<String>, String> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let read = api::crd_names().map(|name| timeout(ANSWER, definitions.get_metadata_opt(name)));
     let mut unread = None;
-    // At the same time: an API server that is slow should not be waited for seven times.
+    // Concurrently, so that a slow API server is waited for once and not seven times.
     for (name, read) in std::iter::zip(api::crd_names(), join_all(read).await) {
         match read {
             Ok(Ok(None)) => {}
@@ -68,7 +71,8 @@ async fn outdated(client: &Client) -> Result<Option<String>, String> {
     unread.map_or(Ok(None), Err)
 }
 
-/// Why the definition of a release will not do. Those of a later one know all that this one writes (docs/api-versioning.md).
+/// Returns why a definition of this release is not sufficient. Definitions of later releases know all fields that this
+/// one writes (docs/api-versioning.md).
 fn is_outdated(name: &str, release: Option<&str>) -> Option<String> {
     let ours = env!("CARGO_PKG_VERSION");
     let parse = |version: &str| Version::parse(version).ok();

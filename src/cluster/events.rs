@@ -1,4 +1,5 @@
-//! Kubernetes events: best effort, never in a pass's way.
+//! Kubernetes events. Written by a task of their own, so that a pass never waits for them; the controller's loop sends
+//! the notices. Best effort: failures are only logged.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -19,9 +20,9 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Events that may wait; more are dropped, as events are allowed to be.
+/// Largest number of waiting events; more are dropped.
 const WAITING: usize = 1_024;
-/// `Applied` events of one account are summed up over this time.
+/// Time over which `Applied` events of one account are combined.
 const SUM_UP: Duration = Duration::from_secs(5);
 
 /// Returns the reference that events carry.
@@ -37,12 +38,12 @@ fn about(notice: &Notice) -> ObjectReference {
     }
 }
 
-/// Where notices go. Never waits.
+/// Sender of notices; never blocks.
 #[derive(Clone)]
 pub struct Events(mpsc::Sender<Notice>);
 
 impl Events {
-    /// Tells, unless too much waits to be told.
+    /// Sends a notice; drops it if too many are waiting.
     pub fn tell(&self, notice: Notice) {
         if self.0.try_send(notice).is_err() {
             tracing::debug!("event dropped: too many wait");
@@ -50,7 +51,7 @@ impl Events {
     }
 }
 
-/// Starts the task that writes events, which ends with the last sender.
+/// Starts the task that writes events. It ends with the last sender.
 #[must_use]
 pub fn start(client: Client, identity: String, metrics: Metrics) -> (Events, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -59,11 +60,11 @@ pub fn start(client: Client, identity: String, metrics: Metrics) -> (Events, tok
     (Events(sender), task)
 }
 
-/// Objects of which the last note is remembered.
+/// Largest number of objects and reasons with a remembered note; at the limit all are forgotten.
 const REMEMBERED: usize = 4_096;
 
-/// Recorders, which sum up what is told again. Each is for one note: a recorder goes by object and reason, and would go on
-/// to show the first note, whatever is told later.
+/// Recorders, which aggregate repeated events. Each is for one note: a recorder aggregates by object and reason only,
+/// and would continue to show the first note.
 struct Recorders {
     client: Client,
     reporter: Reporter,
@@ -123,7 +124,7 @@ async fn publish(recorders: &mut Recorders, notice: Notice, metrics: &Metrics) {
         Reason::Applied => format!("{} made in the store", counted(notice.count, "change")),
         _ => notice.note,
     };
-    // The API server takes a kilobyte.
+    // The API server accepts at most one kilobyte.
     if note.len() > 1_000 {
         let cut = (0..=997).rev().find(|at| note.is_char_boundary(*at)).unwrap_or(0);
         note.truncate(cut);
@@ -140,7 +141,7 @@ async fn publish(recorders: &mut Recorders, notice: Notice, metrics: &Metrics) {
     match recorder.publish(&event, &about).await {
         Ok(()) => metrics.api_write("event", "ok"),
         Err(error) => {
-            // A namespace that is going away takes no new events.
+            // A namespace that is being deleted accepts no new events.
             metrics.api_write("event", "failed");
             tracing::debug!(%error, "event not written");
         }

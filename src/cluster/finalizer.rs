@@ -1,4 +1,5 @@
-//! Our one finalizer, on Accounts, and on an IdentityStore or PermissionCatalog while it is in use.
+//! Sets Roster's finalizer on Accounts, and on an IdentityStore or PermissionCatalog while it is in use. Called by
+//! `controller::look` and by passes through `controller::world`.
 
 use kube::{
     Api, Client, Resource,
@@ -11,11 +12,11 @@ use crate::{
     model::{KindName, ObjectRef},
 };
 
-/// Makes the finalizer be there, or not. What is gone, or somebody changed meanwhile, is looked at again when its event
-/// arrives.
+/// Adds or removes the finalizer. Does nothing if the object is gone or is another one: its next event triggers another
+/// attempt.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached.
+/// When the API server refuses or cannot be reached; a conflict if the object changed meanwhile.
 pub async fn set(client: &Client, reference: &ObjectRef, uid: &str, wanted: bool) -> Result<(), kube::Error> {
     let resource = match reference.kind {
         KindName::Account => erased::<api::Account>(),

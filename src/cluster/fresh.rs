@@ -1,8 +1,9 @@
-//! Before anybody is removed: are the Account, its namespace and the definitions of our kinds really there to stay?
+//! Reads Account, namespace and CRDs directly from the API server before members are removed. Called by passes through
+//! `controller::world` (`PassWorld::stays`) and by `controller::look`.
 //!
-//! A namespace, or a definition, that is being deleted takes its objects away in no particular order. What is left then
-//! says nothing about who may do what: the Account's `deletionPolicy` decides, not a set of half-deleted objects
-//! (docs/concepts.md "Marks, drift, removal").
+//! When a namespace or a CRD is deleted, its objects are deleted in no particular order. The remaining ones do not
+//! express desired access: the Account's `deletionPolicy` decides, not a set of half-deleted objects (docs/concepts.md
+//! "Marks, drift, removal").
 
 use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -17,13 +18,14 @@ use crate::{
     state::Remade,
 };
 
-/// Accounts of one page of a list.
+/// Accounts per page of a list.
 const PAGE: u32 = 500;
 
-/// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay.
+/// Reads whether the Account with this UID, its namespace and the CRDs of Roster's kinds exist and are not being
+/// deleted.
 ///
 /// # Errors
-/// When the API server cannot say; then nobody is removed either.
+/// When the API server does not respond; then nobody is removed.
 pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<Staying, kube::Error> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -52,13 +54,13 @@ pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<S
     Ok(Staying::of(account.is_some(), is_deleting, others_stay, remade))
 }
 
-/// Reads afresh whether there is no IdentityStore of this name.
+/// Reads whether there is no IdentityStore with this name.
 ///
 /// # Errors
-/// When the API server cannot say.
+/// When the API server does not respond.
 pub async fn lacks_store(client: &Client, name: &str) -> Result<bool, kube::Error> {
     let stores: Api<api::IdentityStore> = Api::all(client.clone());
-    // A list tells apart what a single read does not: a store that is gone, and a server that denies that it knows the kind.
+    // A list distinguishes two cases of 404: a deleted store, and a server that does not know the kind.
     match stores.list_metadata(&ListParams::default().limit(1)).await {
         Ok(_) => Ok(stores.get_metadata_opt(name).await?.is_none()),
         Err(kube::Error::Api(status)) if status.code == 404 => {
@@ -70,11 +72,11 @@ pub async fn lacks_store(client: &Client, name: &str) -> Result<bool, kube::Erro
     }
 }
 
-/// Reads afresh. Whether no Account names this catalog or store: asked before their finalizer goes, since an API server
-/// that has just started may for a moment deny that it knows our kinds.
+/// Reads whether no Account names this catalog or store. Called before their finalizer is removed. A server that does
+/// not know the kind counts only if the CRD is missing, too: just after its start it may not know our kinds yet.
 ///
 /// # Errors
-/// When the API server cannot say.
+/// When the API server does not respond.
 pub async fn is_unused(client: &Client, kind: KindName, name: &str) -> Result<bool, kube::Error> {
     let accounts: Api<Wire<api::Account>> = Api::all(client.clone());
     let mut page = ListParams::default().limit(PAGE);
@@ -90,7 +92,7 @@ pub async fn is_unused(client: &Client, kind: KindName, name: &str) -> Result<bo
         let uses = |account: &Wire<api::Account>| match (&account.spec, kind) {
             (Ok(spec), KindName::PermissionCatalog) => spec.catalog_ref.name == name,
             (Ok(spec), _) => spec.store_ref.name == name,
-            // Nobody knows what one uses that cannot be read.
+            // An Account that cannot be read may use it.
             (Err(_), _) => true,
         };
         if found.items.iter().any(uses) {

@@ -1,6 +1,7 @@
-//! The Kubernetes API server: client, watches and decoding, calls about leases, secrets, fresh reads, finalizers, events.
+//! I/O with the Kubernetes API server: client, watches and decoding, leases, secrets, fresh reads, finalizers, events.
+//! Called by the controller and the command line.
 //!
-//! Nothing here decides: it does what the controller's loop asks for, and says what the server answered.
+//! Nothing here decides: it sends the requests of the controller's loop, and returns the responses.
 
 pub(crate) mod api_error;
 pub(crate) mod catalog_record;
@@ -19,7 +20,7 @@ pub use secrets::ClusterSecrets;
 
 use std::time::Duration;
 
-/// Longest time to wait for an answer of the API server.
+/// Longest wait for a response of the API server.
 pub const ANSWER: Duration = Duration::from_secs(10);
-/// Time between two attempts to reach the API server.
+/// Pause between attempts to reach the API server.
 pub const AGAIN: Duration = Duration::from_secs(2);

@@ -1,4 +1,5 @@
-//! Secrets of stores in the controller's own namespace, and in no other (docs/concepts.md "Seven kinds").
+//! Reads secrets of stores from the controller's own namespace only (docs/concepts.md "Seven kinds"). Used by the
+//! controller and the command line to open stores.
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
@@ -10,7 +11,7 @@ use crate::{
     store::{SecretRef, Secrets, StoreError},
 };
 
-/// The Secrets of one namespace.
+/// Secrets of one namespace.
 #[derive(Clone)]
 pub struct ClusterSecrets {
     namespace: String,
@@ -18,7 +19,7 @@ pub struct ClusterSecrets {
 }
 
 impl ClusterSecrets {
-    /// Those of this namespace.
+    /// Returns the source for the Secrets of a namespace.
     #[must_use]
     pub fn new(client: Client, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), secrets: Api::namespaced(client, namespace) }
@@ -54,7 +55,7 @@ enum Refusal {
     NoText,
 }
 
-/// The value, if the Secret is this store's. What else is in it is nobody's business before that.
+/// Returns the value if the Secret is for this store. Nothing else in the Secret is revealed before that check.
 fn value(found: &Secret, secret: &SecretRef) -> Result<SecretString, Refusal> {
     if found.annotations().get(STORE_ANNOTATION).map(String::as_str) != Some(secret.store.as_str()) {
         return Err(Refusal::NotForStore);

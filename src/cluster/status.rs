@@ -1,4 +1,4 @@
-//! Writing statuses.
+//! Writes statuses. Called by `controller::shell`.
 
 use kube::{
     Client,
@@ -14,7 +14,7 @@ use crate::{
     model::{KindName, ObjectRef},
 };
 
-/// The answer needs no more than the new version.
+/// Media type that reduces the response to metadata: only the new version is needed.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +29,7 @@ struct AnswerMetadata {
     resource_version: String,
 }
 
-/// Writes a status: by server-side apply, or whole where somebody else wrote into it.
+/// Writes a status: by server-side apply, or as a whole (`replace`) if somebody else wrote into it.
 ///
 /// # Errors
 /// When the API server refuses or cannot be reached.
@@ -38,7 +38,7 @@ pub async fn write(client: &Client, write: &StatusWrite) -> Result<StatusWritten
     let body = serde_json::json!({
         "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
         "kind": object.kind.as_str(),
-        // With a version, a former leader's patch is refused.
+        // The version makes the server refuse a patch of a former leader.
         "metadata": { "name": object.name, "resourceVersion": write.resource_version },
         "status": write.status,
     });
@@ -78,7 +78,7 @@ fn url(object: &ObjectRef) -> String {
         KindName::UserGroup => "usergroups",
         KindName::Membership => "memberships",
         KindName::Invitation => "invitations",
-        // Nothing is said of it.
+        // Records have no status.
         KindName::CatalogRecord => "configmaps",
     };
     let base = format!("/apis/{}/{}", api::GROUP, api::VERSION);

@@ -1,4 +1,4 @@
-//! The id of the store behind an IdentityStore, as the controller remembers it: an annotation.
+//! Stores the id of the store behind an IdentityStore, in an annotation. Called by `controller::shell`.
 
 use kube::{
     Api, Client,
@@ -10,11 +10,12 @@ use crate::{
     state::{Record, StoreFacts},
 };
 
-/// Remembers the id of the store that is used from now on. An approval of it is used up, and counts only if the object has
-/// not changed since it was read. An object that is gone, or another one by now, is left alone.
+/// Stores the id of the store that is used from now on. Removes an approval of this id, which then requires that the
+/// object has not changed since it was read. Does nothing if the object is gone.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached; a conflict where an approval is to be used up and the object changed.
+/// When the API server refuses or cannot be reached; a conflict if an approval is to be removed and the object changed,
+/// or if the object is another one now.
 pub async fn remember(client: &Client, store: &Record<StoreFacts>, id: &str) -> Result<(), kube::Error> {
     let mut patch = serde_json::json!({
         "metadata": {

@@ -1,4 +1,4 @@
-//! Watches: one stream for each kind, read into slim records on the way.
+//! Watches: one stream for each kind, decoded into small records. Opened by `controller::shell`.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -25,16 +25,16 @@ use crate::{
     state::{NamespaceRecord, Object, WatchEvent},
 };
 
-/// Objects of one page of a list.
+/// Objects per page of a list.
 const PAGE: u32 = 1_000;
-/// Time between two looks for a kind that the server does not know.
+/// Pause before a kind that the server does not know is tried again.
 const ABSENT: Duration = Duration::from_secs(2);
 
-/// What watches may say ahead of the loop.
+/// Largest number of events waiting for the loop.
 const AHEAD: usize = 4_096;
 
-/// Starts all watches, that of our own records in the namespace `own`, each with a list; what they say arrives in order
-/// for each kind. They end with the tasks.
+/// Starts all watches, each with a list; records of catalogs are watched in the namespace `own`. Events are in order
+/// for each kind. The watches end with the tasks.
 #[must_use]
 pub fn open(client: &Client, own: &str) -> (mpsc::Receiver<WatchEvent>, JoinSet<()>) {
     let (into, seen) = mpsc::channel(AHEAD);
@@ -75,8 +75,8 @@ fn kind<K: FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<WatchE
     tasks.spawn(forward(api, config(), kind, K::seen, into.clone()));
 }
 
-/// Forwards what a watch says. A kind that the server does not know is listed afresh once it does: what was watched
-/// before its definition went says nothing about what is there afterwards.
+/// Forwards the events of a watch. A kind that the server does not know is listed again when it is known: objects seen
+/// before its CRD was deleted prove nothing about later ones.
 async fn forward<K>(
     api: Api<K>,
     config: Config,
@@ -96,7 +96,7 @@ async fn forward<K>(
 }
 
 enum Ended {
-    /// Nobody listens any more.
+    /// The receiver is gone.
     Closed,
     /// The server does not know the kind.
     Absent,
@@ -140,7 +140,7 @@ where
     }
 }
 
-/// Whether the server does not know the kind: its definition is gone, or not there yet.
+/// Returns whether the server does not know the kind: its CRD is missing.
 fn is_absent(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return false;
@@ -148,7 +148,7 @@ fn is_absent(error: &watcher::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-/// What the server says to one who may not list or watch a kind.
+/// Returns the server's message if listing or watching a kind is denied.
 fn refusal(error: &watcher::Error) -> Option<String> {
     match error {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => api_error::refusal(error),

@@ -1,5 +1,6 @@
-//! What is read of an object on the wire: only what the controller needs, so that very many fit (docs/architecture.md
-//! "Speed"). Managed fields, labels and foreign annotations are passed over while parsing.
+//! Decodes watched objects, limited to the parts that the controller needs, so that many fit in memory
+//! (docs/architecture.md "Speed"). Used by `watch`, `fresh` and `manifests::cluster`; managed fields, labels and
+//! foreign annotations are skipped while parsing.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Debug, marker::PhantomData};
 
@@ -14,11 +15,11 @@ use crate::{
     state::{Meta, Object, StatusDigest, Unreadable, WatchEvent, digest},
 };
 
-/// A kind with the types of its spec and status.
+/// Kind with the types of its spec and status.
 pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
-    /// Its spec.
+    /// Type of the spec.
     type Spec: DeserializeOwned + Clone + Debug + Send + 'static;
-    /// Its status.
+    /// Type of the status.
     type Status: DeserializeOwned + Clone + Debug + Send + 'static;
 }
 
@@ -41,36 +42,36 @@ kinds! {
     Invitation: InvitationSpec, InvitationStatus;
 }
 
-/// An object of kind `K` as it is watched.
+/// Watched object of kind `K`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(bound = "")]
 pub struct Wire<K: Kind> {
-    /// Name, version, generation, finalizers and our own annotations.
+    /// Name, version, generation, finalizers and Roster's own annotations.
     #[serde(deserialize_with = "slim_metadata")]
     pub metadata: ObjectMeta,
     /// Spec, or why it cannot be read: one object that this release does not understand must not stop all others of its
     /// kind.
     #[serde(default = "no_spec::<K>", deserialize_with = "read_spec::<_, K>")]
     pub spec: Result<K::Spec, Box<UnreadableSpec>>,
-    /// Status; none where it cannot be read, so that it is written anew.
+    /// Status; `None` if it cannot be read, so that it is written again.
     #[serde(default, deserialize_with = "read_status")]
     pub status: Option<K::Status>,
     #[serde(skip)]
     kind: PhantomData<K>,
 }
 
-/// A spec that cannot be read.
+/// Spec that cannot be read.
 #[derive(Clone, Debug)]
 pub struct UnreadableSpec {
-    /// The account that it names, if that much can be read.
+    /// Account that it names, if that can be read.
     account: Option<Name>,
-    /// The field that cannot be read.
+    /// Field that cannot be read.
     field: FieldPath,
-    /// Why.
+    /// Message of the parser.
     how: Box<str>,
 }
 
-/// Longest reason that is kept, in characters.
+/// Longest message that is kept, in characters.
 const LONGEST: usize = 200;
 
 fn read_spec<'de, D: Deserializer<'de>, K: Kind>(
@@ -123,7 +124,7 @@ impl<K: Kind> Resource for Wire<K> {
     }
 }
 
-/// What is kept of the metadata.
+/// Metadata that are kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SlimMetadata {
@@ -162,18 +163,18 @@ fn our_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(annotations.filter(|annotations| !annotations.is_empty()))
 }
 
-/// Kinds that are read from the wire.
+/// Kind that is read from the wire.
 pub trait FromWire: Kind {
-    /// The kind's name.
+    /// Name of the kind.
     const KIND: KindName;
 
     /// Returns the record of an object.
     fn record(metadata: &ObjectMeta, spec: Self::Spec, status: StatusDigest) -> Object;
 
-    /// Returns what a status says.
+    /// Returns the digest of a status.
     fn digest(status: &Self::Status) -> StatusDigest;
 
-    /// Returns what a watch says of an object.
+    /// Returns the watch event of an object.
     fn seen(wire: Wire<Self>) -> WatchEvent {
         let status = wire.status.as_ref().map(Self::digest).unwrap_or_default();
         let metadata = wire.metadata;

@@ -1,4 +1,4 @@
-//! What the log tells whoever watches over access: each change of somebody's access, and each event.
+//! Writes changes of access and events to the log, for monitoring. Called by `shell`, `trace` and `world`.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use crate::{
     report::{AccessChange, Notice, NoticeReason},
 };
 
-/// Stands for an address that must not stand in the log.
+/// Replaces an address that must not be in the log.
 const HIDDEN: &str = "<address>";
 
-/// Logs a change of somebody's access that was made in a store.
+/// Logs a change of a member's access that was made in a store.
 pub(super) fn access_changed(account: &AccountKey, change: &AccessChange, with_addresses: bool) {
     let AccessChange { membership, email, action, change, cause, origin, approved } = change;
     let address = with_addresses.then(|| email.as_str());
@@ -21,7 +21,7 @@ pub(super) fn access_changed(account: &AccountKey, change: &AccessChange, with_a
     tracing::info!(%account, membership, address, action, change, cause, origin, approved, "access changed");
 }
 
-/// Logs an event. Changes that were made are told one by one, so that their sum is left out.
+/// Logs an event. The sum of applied changes is left out, since each change has its own line.
 pub(super) fn told(notice: &Notice, with_addresses: bool) {
     let note = shown(&notice.note, with_addresses);
     let (kind, namespace, name) = (notice.about.kind.as_str(), &*notice.about.namespace, &*notice.about.name);
@@ -33,12 +33,12 @@ pub(super) fn told(notice: &Notice, with_addresses: bool) {
     }
 }
 
-/// Returns whether anybody reads changes of access in the log.
+/// Returns whether the log level includes changes of access.
 pub(super) fn reads_changes() -> bool {
     tracing::enabled!(tracing::Level::INFO)
 }
 
-/// Returns a text as it may stand in the log.
+/// Returns a text for the log. Without `with_addresses`, replaces each address by [`HIDDEN`].
 pub(super) fn shown(text: &str, with_addresses: bool) -> Cow<'_, str> {
     if with_addresses || !(text.contains('@') || text.contains("%40")) {
         return Cow::Borrowed(text);
@@ -46,7 +46,7 @@ pub(super) fn shown(text: &str, with_addresses: bool) -> Cow<'_, str> {
     let is_between = |c: char| c.is_whitespace() || "()[]<>,;:\"".contains(c);
     let words = text.split_inclusive(is_between).map(|word| {
         let end = word.trim_end_matches(is_between);
-        // `Membership dana@3` is an object at a generation.
+        // `Membership dana@3` is an object and its generation, not an address.
         let is_address =
             end.rsplit_once('@').is_some_and(|(_, domain)| domain.parse::<i64>().is_err()) || end.contains("%40");
         if is_address { Cow::Owned(format!("{HIDDEN}{}", &word[end.len()..])) } else { Cow::Borrowed(word) }

@@ -1,4 +1,5 @@
-//! Looks at stores, and keeps finalizers on catalogs and stores while they are in use.
+//! Refreshes the status of a store, and keeps finalizers on catalogs and stores while they are in use. Called by
+//! `shell`.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Looks at a store: whether it can be reached, how much is in it, and what outlived its Account.
+/// Reads a store: whether it can be reached, its totals, its orphaned accounts, and blocked people who have access.
 ///
 /// # Errors
 /// When it cannot be opened or read.
@@ -44,7 +45,7 @@ pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, 
     })
 }
 
-/// Keeps the finalizer while somebody uses the object, and not longer.
+/// Sets the finalizer while the object is in use, and removes it afterwards.
 ///
 /// # Errors
 /// When the API server refuses or cannot be reached.
@@ -58,11 +59,11 @@ pub async fn keep_finalizer<F>(
         return Ok(());
     }
     if !used && !fresh::is_unused(client, kind, &record.name).await? {
-        // What is watched has fallen behind; what is on its way asks again.
+        // The watches are behind; their next event triggers another attempt.
         return Ok(());
     }
     let set = finalizer::set(client, &record.reference(kind), &record.meta.uid, used).await;
-    // After a conflict, what is on its way asks again.
+    // After a conflict, the event of the other write triggers another attempt.
     if let Err(error) = &set
         && !fault(error).is_conflict()
     {

@@ -1,14 +1,15 @@
-//! The controller: the shell around the loop of [`crate::control`].
+//! Runs the controller: takes part in leader election, opens the stores, and drives the loop of [`crate::control`].
+//! Called by `roster controller`.
 //!
 //! ```text
-//!  watches ──► Control (one loop, no lock) ──► passes ──► store
-//!     ▲             ▲        │                   │
-//!     │             └────────┼───── ended ◄──────┘
-//!     └──── API server ◄─────┴── statuses, finalizers, records, leases
+//! watches ──► Control (one loop, no lock) ──► passes ──► store
+//!    ▲             ▲        │                   │
+//!    │             └────────┼───── ended ◄──────┘
+//!    └──── API server ◄─────┴── statuses, finalizers, records, leases
 //! ```
 //!
-//! [`shell`] feeds events to the loop and carries out its effects. Start reading at [`crate::control`]: what decides is
-//! there.
+//! [`shell`] feeds events to the loop and carries out its effects. Start reading at [`crate::control`], which makes all
+//! decisions.
 
 mod log;
 mod look;
@@ -43,47 +44,47 @@ use crate::{
     telemetry::{Health, Metrics},
 };
 
-/// Time for the last events on a graceful stop.
+/// Time for writing the last events on a graceful stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How the controller runs.
+/// Settings of the controller.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Folder of the embedded stores' files.
     pub sqlite_dir: PathBuf,
     /// Id of this cluster in every mark; by default the UID of the namespace `kube-system`.
     pub cluster_id: Option<String>,
-    /// Namespace of the lease, of stores' secrets, and of the records of catalogs' revisions.
+    /// Namespace of the leases, of the stores' Secrets, and of the records of catalogs' revisions.
     pub store_namespace: String,
-    /// Accounts worked on at once in each store.
+    /// Largest number of accounts reconciled at once in each store.
     pub max_concurrent_accounts: usize,
-    /// Name of this process; of no other, now or ever.
+    /// Name of this process, unique for all time.
     pub identity: String,
-    /// Over how many shards accounts are shared out, 1 to
-    /// [`MAX_SHARDS`](crate::control::leases::MAX_SHARDS); the same in all replicas, or those that
-    /// come later wait for the others to end.
+    /// Number of shards over which accounts are distributed, 1 to [`MAX_SHARDS`](crate::control::leases::MAX_SHARDS).
+    /// It must be equal in all replicas; a replica with another number waits for the others to end.
     pub shards: u16,
-    /// Whether addresses of people stand in the log; Memberships are named in any case.
+    /// Whether addresses of people are written to the log; Memberships are named in any case.
     pub log_addresses: bool,
 }
 
-/// Why a term ended.
+/// Cause for the end of a term.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else may lead by now, so nothing more is written.
+    /// The lease is lost. Another replica may lead now, so nothing more is written.
     #[error("the leader lease is lost; another replica may lead by now")]
     LeaseLost,
-    /// Nothing is watched any more.
+    /// All watches have ended.
     #[error("all watches have ended")]
     WatchesEnded,
 }
 
-/// Keeps the stores as the objects say, whenever this process leads, until `stop`. Whoever loses the lease stops writing
-/// at once, forgets everything, and waits to lead again. What keeps it from leading is said by `health` and tried again.
+/// Keeps the stores in the desired state whenever this process leads, until `stop`. After losing the lease, the process
+/// stops writing at once, discards its state, and waits to lead again. Obstacles are reported by `health` and tried
+/// again.
 pub async fn run(client: Client, config: Config, metrics: Metrics, health: Health, stop: CancellationToken) {
     metrics.shards(0, config.shards);
     if let Err(error) = tokio::fs::create_dir_all(&config.sqlite_dir).await {
-        // Whoever needs a file there says so in status.
+        // Objects whose store needs a file there report it in their status.
         tracing::warn!(folder = %config.sqlite_dir.display(), %error, "the folder of the embedded stores cannot be made");
     }
     let cluster = tokio::select! {
@@ -111,7 +112,7 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             tracing::info!(%cluster, "leading");
             Some(leadership)
         } else {
-            // Whoever takes part knows all accounts before it takes any.
+            // A replica knows all accounts before it takes a shard.
             tracing::info!(%cluster, shards = config.shards, "taking part");
             None
         };
@@ -120,7 +121,7 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
         health.rest();
         match ended {
             Ok(held) => {
-                // Together: each waits for the API server.
+                // Concurrently: each release waits for the API server.
                 futures::future::join_all(held.into_iter().map(Leadership::release)).await;
                 share.leave().await;
                 if stop.is_cancelled() {
@@ -130,13 +131,13 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             Err(error) => {
                 metrics.lease_lost();
                 tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
-                // Whatever was found out so far may be out of date by then.
+                // The state is discarded, since it may be out of date when this process leads again.
             }
         }
     }
 }
 
-/// Waits until all accounts are ours; returns nothing when this process is to stop.
+/// Waits until this process holds the only shard. Returns `None` on `stop`.
 async fn lead_all(share: &mut Share, health: &Health, stop: &CancellationToken) -> Option<Leadership> {
     loop {
         let event = tokio::select! {
@@ -145,19 +146,19 @@ async fn lead_all(share: &mut Share, health: &Health, stop: &CancellationToken) 
         };
         match event {
             Event::Taken(leadership) => return Some(leadership),
-            // What may heal by itself is tried again: rights may be given, a namespace be made.
+            // Tried again, since the cause may be fixed: rights are given, or a namespace is created.
             Event::Share(ShareEvent::Unable(why)) => {
                 tracing::warn!(why, "not leading; trying again");
                 health.set_ready(Err(why));
             }
-            // One that stands by is ready to.
+            // A standby replica is ready.
             Event::Share(ShareEvent::Waiting) => health.set_ready(Ok(())),
             Event::Share(_) => {}
         }
     }
 }
 
-/// Keeps the stores as the objects say, for one term; what is still held at its end.
+/// Keeps the stores in the desired state for one term. Returns the shards that are still held at its end.
 #[allow(clippy::too_many_arguments, reason = "everything a term needs, once")]
 async fn lead(
     client: &Client,
@@ -193,7 +194,7 @@ async fn lead(
         shell.begin_with(leadership);
         metrics.shards(1, config.shards);
     }
-    // Under definitions of an earlier release it ends as it does when it is asked to: what is held is given back.
+    // If definitions of an earlier release are installed, the term ends as on `stop`, and shards are given back.
     let ending = stop.child_token();
     let watched = async {
         let why = definitions::until_outdated(client).await;
@@ -205,7 +206,7 @@ async fn lead(
         held = shell.run(from_stores, share, ending.clone()) => held?,
         never = watched => match never {},
     };
-    // What is left to tell is told, but nobody waits long for it.
+    // The last events are written within a time limit.
     let _ = timeout(LAST_WORDS, events_task).await;
     Ok(held)
 }
@@ -216,8 +217,7 @@ fn random_seed() -> Seed {
     Seed([random.hash_one(0_u8), random.hash_one(1_u8)])
 }
 
-/// The id of this cluster. What keeps it from being read may heal by itself, or by somebody's hand; until then readiness
-/// says what it is.
+/// Returns the id of this cluster. Retries until it can be read, and reports the obstacle as not ready.
 async fn cluster_id(client: &Client, given: Option<&str>, health: &Health) -> Name {
     if let Some(id) = given {
         return Name::new(id);

@@ -1,5 +1,5 @@
-//! The shell around the loop: feeds events to [`Control`], and carries out the effects that it asks for. All state that
-//! decides is there, and nothing is locked; whatever takes time runs beside it.
+//! Shell around the loop: feeds events to [`Control`], and carries out its effects. Run by `controller::run`. All state
+//! for decisions is in `Control`, without locks; slow work runs in tasks.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,33 +37,33 @@ use crate::{
     telemetry::{Health, Metrics},
 };
 
-/// Events of the watches that are taken in at a time.
+/// Largest number of watch events received at once.
 const INTAKE: usize = 256;
-/// Longest sleep of the loop: heartbeat and gauges.
+/// Longest sleep of the loop, for heartbeat and gauges.
 const TICK: Duration = Duration::from_secs(1);
-/// Time that passes and patches get to end on a graceful stop.
+/// Time for passes and patches to finish on a graceful stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Means of the shell that do not change in a term.
+/// Parts of the shell that do not change in a term.
 pub(super) struct Means {
     pub client: Client,
-    /// The controller's own namespace.
+    /// Namespace of the controller.
     pub namespace: Name,
     pub metrics: Metrics,
     pub health: Health,
     pub events: Events,
-    /// Whether addresses of people stand in the log.
+    /// Whether addresses of people are written to the log.
     pub log_addresses: bool,
 }
 
-/// The shell for one term.
+/// Shell of one term.
 pub(super) struct Shell {
     means: Means,
     shards: u16,
     control: Control,
     stores: Stores,
     leases: BTreeMap<u16, Leadership>,
-    /// What runs beside the loop, and the event each comes to if it breaks off.
+    /// Tasks that run in parallel to the loop.
     tasks: JoinSet<Done>,
     owners: HashMap<Id, Owner>,
     aborts: HashMap<PassId, AbortHandle>,
@@ -73,17 +73,17 @@ pub(super) struct Shell {
     relist: bool,
 }
 
-/// What a task comes to.
+/// Result of a task.
 enum Done {
-    /// A pass ended; how long it took.
+    /// A pass ended; with its duration.
     Pass(PassId, PassEnded, Duration),
-    /// Something else the loop wants to know.
+    /// Any other event for the loop.
     Event(Box<Event>),
     /// A shard was given back.
     Released(u16),
 }
 
-/// Whose task it is, for one that panics or is abandoned.
+/// Owner of a task, for one that panics or is aborted.
 enum Owner {
     Pass(PassId),
     Look(PassId, ObjectRef),
@@ -109,14 +109,14 @@ impl Shell {
         }
     }
 
-    /// Takes a shard before anything is known of the cluster.
+    /// Takes a shard before anything of the cluster is known.
     pub(super) fn begin_with(&mut self, leadership: Leadership) {
         self.control.begin_with(leadership.shard, leadership.epoch, leadership.clean);
         self.leases.insert(leadership.shard, leadership);
     }
 
-    /// Runs until `stop`, or until a lease is lost. What is still held after `stop` is returned, if nothing of it is under
-    /// way any more.
+    /// Runs until `stop`, or until a lease is lost. After `stop`, returns the shards that are still held, if none of
+    /// their work is in flight.
     pub(super) async fn run(
         mut self,
         mut announced: mpsc::UnboundedReceiver<Announced>,
@@ -158,7 +158,7 @@ impl Shell {
                 }
                 () = tokio::time::sleep(sleep) => {}
             }
-            // Whatever else has ended meanwhile is decided about together.
+            // Results that arrived meanwhile are processed together before the next decision.
             while let Some(done) = self.tasks.try_join_next_with_id() {
                 self.joined(done);
             }
@@ -167,7 +167,7 @@ impl Shell {
         self.wind_down(&share.ended).await
     }
 
-    /// Lets passes that run end, and writes what they have to say; nothing new begins.
+    /// Lets running passes end, and writes their statuses; starts nothing new.
     async fn wind_down(mut self, lost: &CancellationToken) -> Result<Vec<Leadership>, Error> {
         let deadline = Instant::now() + GRACE;
         self.absorb(Event::Stop);
@@ -179,7 +179,7 @@ impl Shell {
                 return Ok(self.leases.into_values().collect());
             }
             if Instant::now() >= deadline {
-                // What is still under way may write after this: nothing is given back, and others wait as for one that died.
+                // Tasks in flight may still write: no shard is given back, and successors wait until the leases expire.
                 return Ok(Vec::new());
             }
             tokio::select! {
@@ -249,7 +249,7 @@ impl Shell {
         self.absorb(event);
     }
 
-    /// Returns what it means to the loop that a task panicked or was abandoned.
+    /// Returns the event for a task that panicked or was aborted.
     fn broke_off(&mut self, error: &JoinError) -> Option<Event> {
         let owner = self.owners.remove(&error.id())?;
         Some(match owner {
@@ -278,7 +278,7 @@ impl Shell {
         })
     }
 
-    /// Writes log, metrics and traces of something that ended.
+    /// Writes logs and metrics of an event.
     fn note(&mut self, event: &Event) {
         let metrics = &self.means.metrics;
         if let Event::StatusWritten { object, result } = event {
@@ -292,7 +292,7 @@ impl Shell {
         }
     }
 
-    /// Writes log, metrics and traces of a pass that ended.
+    /// Writes logs, metrics and traces of a pass that ended.
     fn pass_ended(&mut self, pass: PassId, end: &PassEnded, took: Duration) {
         if let PassEnded::FinalizersSet(result) = end {
             self.means.metrics.api_write("finalizer", word(result.is_ok()));
@@ -416,7 +416,7 @@ impl Shell {
                 match written {
                     Ok(written) => seen = written,
                     Err(error) => {
-                        // After a conflict what is on its way asks again, sooner.
+                        // After a conflict, the event of the other write triggers another attempt, and sooner.
                         let said = fault(&error);
                         if said.is_conflict() {
                             tracing::debug!(catalog = %name, error = said.said, "record not written, trying again");
@@ -455,7 +455,7 @@ impl Shell {
         });
     }
 
-    /// Shows the numbers of the loop, once in a while.
+    /// Exports the figures of the loop as gauges, at most every [`TICK`].
     fn show(&mut self) {
         if self.gauges.elapsed() < TICK {
             return;

@@ -1,4 +1,4 @@
-//! The identity stores in use: opened when first needed, opened again after they failed.
+//! Opens identity stores when they are first needed, and again after failures. Used by `shell`, `look` and `world`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,26 +25,26 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A store that does not answer within this time is away.
+/// Longest wait for a call of a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same for a store that does not answer in one piece: a large account is thousands of requests, each of which the
-/// store bounds by itself.
+/// Longest wait for a store without transactions: a large account takes thousands of requests, and each has its own
+/// timeout.
 const PATIENCE_WITH_MANY: Duration = Duration::from_mins(10);
 
-/// Time between two attempts to listen to a store.
+/// Pause between attempts to listen to a store.
 const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 
-/// Changes that somebody else made in a store.
+/// Change by others in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
     /// Name of the IdentityStore.
     pub store: Name,
-    /// The account; none where some may have been missed, so that all are to be looked at.
+    /// Changed account; `None` if changes may have been missed, so that all accounts must be reconciled.
     pub account: Option<AccountKey>,
 }
 
-/// All stores in use, by where they are: two objects that name one file share it.
+/// All stores in use, by location: two objects that name one file share it.
 pub struct Stores {
     directory: PathBuf,
     secrets: Arc<dyn Secrets>,
@@ -53,26 +53,26 @@ pub struct Stores {
     open: HashMap<Place, Arc<Slot>>,
 }
 
-/// The place of one store.
+/// State of one location.
 struct Slot {
     place: Place,
     store: Mutex<Option<Open>>,
-    /// What it has been told of our claims.
+    /// Claims that the store has received.
     claimed: Mutex<BTreeSet<Claim>>,
 }
 
-/// An open store, and who listens to it.
+/// Open store and its listener.
 struct Open {
     store: Arc<dyn Store>,
     listening: Option<Listening>,
-    /// It is to be opened afresh; until then its listener goes on.
+    /// Whether the store is opened again at the next call. Until then its listener continues.
     stale: bool,
 }
 
-/// A task that listens to a store for as long as this is there.
+/// Task that listens to a store; dropping this aborts it.
 struct Listening {
     task: JoinHandle<()>,
-    /// Whether something may have been said while it did not listen.
+    /// Whether a change may have been missed while it did not listen.
     missed: Arc<AtomicBool>,
 }
 
@@ -82,7 +82,7 @@ impl Drop for Listening {
     }
 }
 
-/// A store as one pass uses it: named, timed, and bounded in time.
+/// Store as used by one pass: with metrics and time limits.
 #[derive(Clone)]
 pub struct StoreHandle {
     /// Name of the IdentityStore.
@@ -94,7 +94,8 @@ pub struct StoreHandle {
 }
 
 impl Stores {
-    /// Stores whose files are below `directory`, and whose secrets are these; what they announce is sent.
+    /// Returns an empty set of stores. Embedded stores have their files in `directory`; changes by others are sent to
+    /// `announced`.
     #[must_use]
     pub fn new(
         directory: &Path,
@@ -105,7 +106,7 @@ impl Stores {
         Self { directory: directory.to_owned(), secrets, metrics, announced, open: HashMap::new() }
     }
 
-    /// The store that an IdentityStore describes.
+    /// Returns the store of an IdentityStore.
     pub fn handle(&mut self, name: &Name, spec: &IdentityStoreSpec) -> StoreHandle {
         let slot = Place::of(name, spec, &self.directory).map(|place| {
             let slot = self.open.entry(place.clone());
@@ -122,13 +123,13 @@ impl Stores {
 }
 
 impl StoreHandle {
-    /// Returns how many changes a pass has it make at a time.
+    /// Returns the largest number of changes that a pass makes at a time.
     #[must_use]
     pub fn slice(&self) -> usize {
         self.slot.as_ref().map_or(1, |slot| slot.place.slice())
     }
 
-    /// The store, opened if need be.
+    /// Returns the store, and opens it if necessary.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -142,22 +143,22 @@ impl StoreHandle {
         let opened = tokio::time::timeout(PATIENCE, slot.place.open(&*self.secrets)).await;
         let store = self.noted(opened.unwrap_or_else(|_| Err(no_answer(PATIENCE))))?;
         self.metrics.store_call(&self.name, "open", started.elapsed());
-        // From before the first look, so that nothing is missed between the two.
+        // Listening starts before the first read, so that no change in between is missed.
         let listening = self.listen(&store).await;
         let former = open.replace(Open { store: store.clone(), listening, stale: false });
         let former = former.and_then(|former| former.listening.as_ref().map(|one| one.missed.load(Ordering::Relaxed)));
         if former == Some(true) {
-            // Nobody is there to hear it when the controller ends.
+            // The receiver is gone when the controller ends.
             let _ = self.announced.send(Announced { store: self.name.clone(), account: None });
         }
         Ok(store)
     }
 
-    /// Does something with the store, within bounded time. After `Unavailable` or `Denied` the store is opened
-    /// afresh next time, with its secrets read afresh.
+    /// Calls the store within a time limit. After `Unavailable` or `Denied` the store is opened again at the next call,
+    /// and its secrets are read again.
     ///
     /// # Errors
-    /// What opening or doing it says, or that the store does not answer.
+    /// Those of opening and of the call, and `Unavailable` if the store does not respond in time.
     pub async fn call<T, F>(&self, what: &'static str, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -165,7 +166,7 @@ impl StoreHandle {
         let store = self.get().await?;
         let patience = if store.capabilities().transactions { PATIENCE } else { PATIENCE_WITH_MANY };
         let started = Instant::now();
-        // In a trace it is named for what it does.
+        // The span has the name of the call.
         let span = tracing::debug_span!("store", otel.name = what, store = %self.name);
         let result = match tokio::time::timeout(patience, call(store)).instrument(span).await {
             Ok(result) => result,
@@ -176,10 +177,10 @@ impl StoreHandle {
         self.noted(result)
     }
 
-    /// Before anything is read: keeps out whoever had these accounts before, should that one be about to write.
+    /// Fences out a former holder of these accounts that could still write. Called before anything is read.
     ///
     /// # Errors
-    /// When the store cannot be told.
+    /// When the store cannot record the claim.
     pub async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
         if permit.clean {
             return Ok(());
@@ -195,10 +196,10 @@ impl StoreHandle {
         Ok(())
     }
 
-    /// Makes the changes of a pass, within bounded time; one outcome for each.
+    /// Makes the changes of a pass within a time limit. Returns one outcome for each change.
     ///
     /// # Errors
-    /// When the store cannot be opened or does not answer.
+    /// When the store cannot be opened or does not respond.
     pub async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
         let claim = permit.claim;
         let outcomes = self.call("apply", |store| async move { Ok(store.apply(batch, claim).await) }).await?;
@@ -212,8 +213,8 @@ impl StoreHandle {
         Ok(outcomes)
     }
 
-    /// Listens to a store that announces changes. One that cannot be listened to now is used all the same: what others
-    /// change is then found by the next check.
+    /// Listens to a store that announces changes. If listening fails, the store is used all the same: the next check
+    /// finds changes by others.
     async fn listen(&self, store: &Arc<dyn Store>) -> Option<Listening> {
         let first = match tokio::time::timeout(PATIENCE, store.watch()).await {
             Ok(Ok(None)) => return None,
@@ -242,7 +243,7 @@ impl StoreHandle {
         }
     }
 
-    /// Counts an error.
+    /// Counts the error of a result in the metrics.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.metrics.store_error(&self.name, error.kind());
@@ -251,7 +252,7 @@ impl StoreHandle {
     }
 }
 
-/// Passes on what a store announces, for as long as it is open.
+/// Forwards a store's announcements while it is open.
 async fn announce(
     name: Name,
     store: Arc<dyn Store>,

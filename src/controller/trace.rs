@@ -1,4 +1,4 @@
-//! What the shell shows of passes: log lines, traces and metrics.
+//! Writes log lines, traces and metrics of passes. Called by `shell`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,16 +20,16 @@ use crate::{
     },
 };
 
-/// The spans of passes that run, or of whose statuses some are still to be written.
+/// Spans of passes that run, or of which some statuses are not written yet.
 #[derive(Default)]
 pub(super) struct Traces {
     running: BTreeMap<PassId, Running>,
     ended: BTreeMap<PassId, Span>,
-    /// Stores that fail, with the time at which that was noticed.
+    /// Failing stores, with the time when the failure was noticed.
     failing: BTreeMap<Name, Mono>,
-    /// Accounts without an Account in which a block is not in force, since the last attempt failed.
+    /// Orphaned accounts in which a block is not in force, since the last attempt failed.
     blocked: BTreeSet<AccountKey>,
-    /// Whether addresses stand in log and traces.
+    /// Whether addresses are written to log and traces.
     with_addresses: bool,
 }
 
@@ -42,12 +42,12 @@ struct Running {
 }
 
 impl Traces {
-    /// Returns traces of nothing yet.
+    /// Returns an empty state.
     pub(super) fn new(with_addresses: bool) -> Self {
         Self { with_addresses, ..Self::default() }
     }
 
-    /// Begins the span of a pass.
+    /// Starts the span of a pass.
     pub(super) fn begin(&mut self, pass: &Pass, now: Mono) -> Span {
         let (span, scope) = match &pass.work {
             PassWork::Reconcile(work) => {
@@ -56,7 +56,7 @@ impl Traces {
                     Scope::Members(emails) => ("members", Some(emails.len())),
                 };
                 let span = tracing::info_span!(parent: None, "pass", pass = %pass.id, account = %pass.key, scope);
-                // Lines of the log name the first three; the rest is for the trace.
+                // Log lines show only the fields of the span itself; these further fields are for the trace.
                 note(&span, "store", pass.store.as_ref());
                 note(&span, "cause", if work.is_change { "change" } else { "check" });
                 if let Some(Origin { kind, name, generation, .. }) = work.triggers.first() {
@@ -93,7 +93,7 @@ impl Traces {
         self.ended.get(&pass).or_else(|| self.running.get(&pass).map(|running| &running.span))
     }
 
-    /// Shows the end of a pass.
+    /// Records the end of a pass.
     pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, took: Duration, now: Mono, metrics: &Metrics) {
         let Some(running) = self.running.remove(&pass) else { return };
         match end {
@@ -102,7 +102,7 @@ impl Traces {
                 self.note_store(&running, report, now);
                 self.ended.insert(pass, running.span);
             }
-            // Somebody wrote the object at the same time.
+            // Somebody else wrote the object at the same time.
             PassEnded::FinalizersSet(Err((fault, _))) if fault.is_conflict() => {
                 tracing::debug!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
@@ -112,7 +112,7 @@ impl Traces {
             PassEnded::Deleted(Deleted::Retry { error, by_store: true, .. }) => {
                 self.note_failure(&running, &error.to_string(), now);
             }
-            // It is tried again every few seconds, and told once.
+            // Retried every few seconds, but logged once.
             PassEnded::LeftoverEnded(Err(error)) if self.blocked.insert(running.key.clone()) => {
                 let said = error.to_string();
                 let error = &*log::shown(&said, self.with_addresses);
@@ -150,12 +150,12 @@ impl Traces {
         }
     }
 
-    /// Returns the account of a pass that runs.
+    /// Returns the account of a running pass.
     pub(super) fn account(&self, pass: PassId) -> Option<&AccountKey> {
         self.running.get(&pass).map(|running| &running.key)
     }
 
-    /// Forgets the spans of ended passes that `gone` picks.
+    /// Forgets the spans of ended passes for which `gone` returns true.
     pub(super) fn forget(&mut self, gone: impl Fn(PassId) -> bool) {
         self.ended.retain(|pass, _| !gone(*pass));
     }
@@ -214,7 +214,7 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
             }
             tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
         }
-        // Of those an event tells once, of a store that fails a line of its own.
+        // An event reports these once, and a failing store has its own log line.
         Deleted::Waits(..) | Deleted::Held(..) | Deleted::Replaced(_) | Deleted::Retry { by_store: true, .. } => {}
         Deleted::Retry { error, .. } => {
             let error = error.to_string();
@@ -224,7 +224,7 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
     }
 }
 
-/// Shows the numbers of the loop as gauges.
+/// Exports the figures of the loop as gauges.
 pub(super) fn gauges(metrics: &Metrics, figures: &Figures) {
     let depth = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     metrics.queue("changes", depth(figures.changes));
@@ -243,7 +243,5 @@ pub(super) fn gauges(metrics: &Metrics, figures: &Figures) {
     }
     metrics.guarded(tally.guarded);
     metrics.stopped_rollouts(figures.stopped_rollouts);
-    for (store, age) in &figures.oldest_checks {
-        metrics.oldest_check(store, *age);
-    }
+    metrics.oldest_checks(figures.oldest_checks.iter().map(|(store, age)| (store.as_str(), *age)));
 }

@@ -1,4 +1,5 @@
-//! The world as one pass sees it, in production: its store, and the API server.
+//! The world of one pass in production: its store and the API server. Created by `shell`; called by the passes in
+//! [`crate::control`].
 
 use jiff::Timestamp;
 use kube::Client;
@@ -13,16 +14,16 @@ use crate::{
     store::{Batch, Outcome, StoreError},
 };
 
-/// The world of one pass.
+/// World of one pass.
 pub(super) struct PassWorld {
     pub(super) client: Client,
-    /// The store; absent where the IdentityStore is.
+    /// Store; `None` if the IdentityStore does not exist.
     pub(super) store: Option<StoreHandle>,
-    /// Whether addresses stand in the log.
+    /// Whether addresses are written to the log.
     pub(super) log_addresses: bool,
-    /// The account.
+    /// Account of the pass.
     pub(super) account: AccountKey,
-    /// Whether the right to write still lasts; absent where the shard was lost meanwhile.
+    /// Check that the shard is still held; `None` if it was lost before the pass started.
     pub(super) term: Option<Term>,
 }
 
@@ -73,7 +74,7 @@ impl World for PassWorld {
     }
 
     fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
-        // In a trace it is named for what it does.
+        // The span has the name of the step.
         tracing::debug_span!("step", otel.name = name).in_scope(work)
     }
 }

@@ -1,4 +1,5 @@
-//! Reading a live cluster, as who the kubeconfig says.
+//! Reads the objects of a live cluster with the credentials of a kubeconfig or a pod. Called by the commands that take
+//! no files, and by `roster block` and `roster status`.
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -25,20 +26,20 @@ use crate::{
     state::{NamespaceRecord, Object, SnapshotSource, WatchEvent},
 };
 
-/// Objects of one page of a list.
+/// Objects per page of a list.
 const PAGE: u32 = 1_000;
 
-/// Returns whether anything names a cluster: a kubeconfig, or the environment of a pod.
+/// Returns whether a cluster is configured: by a kubeconfig with a current context, or by the environment of a pod.
 #[must_use]
 pub fn is_cluster_there() -> bool {
     let is_named = |kubeconfig: Kubeconfig| kubeconfig.current_context.is_some();
     Kubeconfig::read().is_ok_and(is_named) || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-/// Connects as the kubeconfig says; also the namespace of its context.
+/// Connects to the cluster of a kubeconfig or of this pod. Returns the client, and the namespace of the context.
 ///
 /// # Errors
-/// When there is none, or it cannot be used.
+/// When there is no configuration, or it cannot be used.
 pub async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> {
     let config = if context.is_some() || Kubeconfig::read().is_ok() {
         let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
@@ -53,11 +54,11 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> 
     Ok((Client::try_from(config).context("cannot use what the kubeconfig says")?, namespace))
 }
 
-/// Reads what the commands ask about, and whatever that refers to. The controller keeps the last revisions of catalogs in
-/// `controller_namespace`.
+/// Reads the objects of a namespace, or of all, with everything that they refer to. `controller_namespace` is where the
+/// controller keeps the last revisions of catalogs.
 ///
 /// # Errors
-/// When the kubeconfig says nothing of use, or the cluster does not answer.
+/// When the configuration cannot be used, or the cluster does not respond.
 pub async fn read(
     context: Option<&str>,
     namespace: Option<&str>,
@@ -79,7 +80,7 @@ pub async fn read(
     add_all::<api::Account>(&client, within, &mut objects).await?;
     let accounts = SnapshotSource::accounts(&objects).cloned().collect();
     for key in parents_elsewhere(&objects) {
-        // Who may not look there is told what everybody else is: that nothing admits the account.
+        // A caller without rights there gets the same result as for a parent that admits nobody.
         let api: Api<Wire<api::Account>> = Api::namespaced(client.clone(), &key.namespace);
         if let Ok(Some(parent)) = api.get_opt(&key.name).await {
             add_foreign(&mut objects, parent);
@@ -94,31 +95,33 @@ pub async fn read(
     Ok(LoadedObjects { objects, source: Source::Cluster(Cluster { client, id, namespace }), accounts })
 }
 
-/// Returns the namespaces in which there are Accounts; none where that may not be listed.
+/// Returns the namespaces that contain Accounts; none if the caller may not list them.
 pub async fn namespaces_with_accounts(client: &Client) -> BTreeSet<String> {
     let accounts: Api<api::Account> = Api::all(client.clone());
     let found = accounts.list_metadata(&ListParams::default()).await;
     found.map(|found| found.items.into_iter().filter_map(|one| one.metadata.namespace).collect()).unwrap_or_default()
 }
 
-/// Reads which accounts do not follow the present revision of their catalog yet.
+/// Reads which accounts still follow an earlier revision of their catalog.
 async fn last_revisions(client: &Client, namespace: &str, objects: &mut Objects) -> anyhow::Result<()> {
     let records: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     match records.list(&ListParams::default().labels(catalog_record::SELECTOR)).await {
         Ok(records) => records.into_iter().for_each(|record| objects.add(catalog_record::object(record))),
-        // Who may not look there is shown what comes of the present revisions, once all follow them.
+        // A caller without rights there gets the result of the present revisions, as it will be when all accounts
+        // follow them.
         Err(kube::Error::Api(status)) if status.code == 403 => {}
         Err(error) => return Err(error).with_context(|| format!("cannot list configmaps in {namespace}")),
     }
     Ok(())
 }
 
-/// What marks this cluster's objects in a store.
+/// Returns the id that marks this cluster's objects in a store: the UID of `kube-system`. It is empty if the caller may
+/// not read that namespace.
 async fn cluster_id(client: &Client) -> anyhow::Result<Name> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     match namespaces.get_metadata("kube-system").await {
         Ok(namespace) => Ok(Name::from(namespace.metadata.uid.unwrap_or_default())),
-        // Most commands look into no store, and then it is not needed.
+        // Most commands read no store and do not need the id.
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(Name::default()),
         Err(error) => Err(error).context("cannot read the namespace kube-system"),
     }
@@ -129,7 +132,7 @@ async fn namespaces(client: &Client, within: Option<&str>, objects: &mut Objects
     let found = match within {
         Some(name) => match api.get_metadata_opt(name).await {
             Ok(found) => found.into_iter().collect(),
-            // Its labels matter only to who admits by label; without them nobody is admitted who should not be.
+            // The labels matter only for parents that admit by label. Without them nobody is admitted wrongly.
             Err(kube::Error::Api(status)) if status.code == 403 => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read the namespace {name}")),
         },
@@ -141,7 +144,7 @@ async fn namespaces(client: &Client, within: Option<&str>, objects: &mut Objects
     Ok(())
 }
 
-/// Lists a kind, and adds what is found.
+/// Lists a kind and adds the objects.
 async fn add_all<K>(client: &Client, within: Option<&str>, objects: &mut Objects) -> anyhow::Result<()>
 where
     K: Kind<Scope = NamespaceResourceScope> + FromWire,
@@ -152,8 +155,8 @@ where
     Ok(())
 }
 
-/// Adds an object of all tenants, or of another one. One that cannot be read is left out, and said: whoever refers to it is
-/// told that it is not there.
+/// Adds a cluster-scoped object, or one of another tenant. An object that cannot be read is left out with a warning;
+/// objects that refer to it get a finding that it does not exist.
 fn add_foreign<K: FromWire>(objects: &mut Objects, found: Wire<K>) {
     match K::seen(found) {
         WatchEvent::Object(object) => objects.add(object),
@@ -162,7 +165,10 @@ fn add_foreign<K: FromWire>(objects: &mut Objects, found: Wire<K>) {
     }
 }
 
-/// Adds an object. An answer that leaves one out would be wrong, so one that cannot be read is an error.
+/// Adds an object.
+///
+/// # Errors
+/// When it cannot be read: a result without it would be wrong.
 fn add<K: FromWire>(objects: &mut Objects, found: Wire<K>) -> anyhow::Result<()> {
     match K::seen(found) {
         WatchEvent::Unreadable(unreadable) => bail!("{unreadable}"),
@@ -172,10 +178,10 @@ fn add<K: FromWire>(objects: &mut Objects, found: Wire<K>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Lists a kind, page by page.
+/// Lists a kind page by page.
 ///
 /// # Errors
-/// When the API server refuses or does not answer.
+/// When the API server refuses or does not respond.
 pub async fn list<K>(client: &Client, within: Option<&str>) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
@@ -187,7 +193,7 @@ where
     .await
 }
 
-/// As [`list`], of an API at hand.
+/// Like [`list`], for a given API.
 ///
 /// # Errors
 /// As [`list`].
@@ -207,7 +213,7 @@ where
     }
 }
 
-/// Parents that are named and were not listed.
+/// Returns the parents that accounts name and that were not listed.
 fn parents_elsewhere(objects: &Objects) -> Vec<AccountKey> {
     let accounts = objects.accounts.values().filter_map(|entry| entry.account.as_ref());
     let mut parents: Vec<AccountKey> = accounts.filter_map(|account| account.parent()).collect();

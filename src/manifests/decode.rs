@@ -1,4 +1,4 @@
-//! Documents as what the engine knows of objects.
+//! Converts documents into the objects of the engine. Called by `files`.
 
 use std::sync::Arc;
 
@@ -16,10 +16,13 @@ use crate::{
     },
 };
 
-/// Generation of every object of files, which have none.
+/// Generation of every object from files, which have none.
 const GENERATION: i64 = 1;
 
-/// Returns what an object says, if it says enough.
+/// Converts a document.
+///
+/// # Errors
+/// When its spec cannot be read as that of its kind.
 pub(super) fn object(id: &ObjectId, value: &Value) -> Result<Object, serde_json::Error> {
     let ObjectId { kind, namespace, name } = id.clone();
     let spec = &value["spec"];
@@ -54,7 +57,7 @@ pub(super) fn object(id: &ObjectId, value: &Value) -> Result<Object, serde_json:
         }
         "Invitation" => {
             let spec = api::InvitationSpec::deserialize(spec)?;
-            // Only a cluster mails invitations, so nobody can have accepted one.
+            // Only a cluster sends invitations, so none from a file is accepted.
             let facts = InvitationFacts::new(name, GENERATION, &spec, false);
             Object::Invitation(record(id, value, &spec.account_ref.name, facts))
         }

@@ -1,4 +1,5 @@
-//! What is to be said of one place in a file: which object, which field, what is wrong, what would be right.
+//! Messages about one position in a file: object, field, fault and remedy. Created by `files` and the `roster`
+//! commands, and printed by `roster validate` and others.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -7,20 +8,20 @@ use serde::{Serialize, Serializer};
 use super::{ObjectId, document::SourceSpan};
 use crate::api::InvalidReason;
 
-/// How bad it is.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The API server would refuse the object, or Roster would not do as it says.
+    /// The API server would refuse the object, or Roster would not apply it as written.
     Error,
-    /// Advice; Roster does as it says all the same.
+    /// Advice: Roster applies the object as written all the same.
     Advice,
-    /// Nothing is wrong: something was passed over.
+    /// Note: nothing is wrong, but something was skipped or assumed.
     Note,
 }
 
 impl Severity {
-    /// Its name.
+    /// Returns the word for output.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -34,31 +35,31 @@ impl Severity {
 /// Reason of a diagnostic; one word in every output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiagnosticReason {
-    /// Roster would say `Valid=False`, for this reason.
+    /// Roster would set `Valid=False` with this reason.
     Invalid(InvalidReason),
     /// Advice.
     Advice,
-    /// The API server would refuse it by its schema.
+    /// The API server would refuse the object by its schema.
     Schema,
-    /// The API server would refuse it by one of its rules.
+    /// The API server would refuse the object by a CEL rule.
     Rule,
-    /// The API server would refuse its metadata.
+    /// The API server would refuse the metadata.
     Metadata,
-    /// A field that its kind does not have.
+    /// The kind has no such field.
     UnknownField,
-    /// A kind that the group does not have.
+    /// The API group has no such kind.
     UnknownKind,
-    /// A version, or a group, that this release does not know.
+    /// This release does not know the API version or group.
     UnknownVersion,
-    /// No YAML or JSON.
+    /// The text is neither YAML nor JSON.
     Syntax,
-    /// A key that is twice in a mapping.
+    /// A mapping contains a key twice.
     DuplicateKey,
-    /// An object that is twice in the input.
+    /// The input contains an object twice.
     DuplicateObject,
-    /// Note: documents of other kinds were passed over.
+    /// Note: documents of other kinds were skipped.
     Skipped,
-    /// Note: no IdentityStore was given, so one without limits is assumed.
+    /// Note: the input has no IdentityStore, so one with all defaults is assumed.
     StoreAssumed,
 }
 
@@ -77,33 +78,33 @@ impl Serialize for DiagnosticReason {
     }
 }
 
-/// Something to be said of one place.
+/// Message about one position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// The file; `-` for standard input.
+    /// File; `-` for standard input.
     pub file: Arc<Path>,
-    /// Line, from 1; 0 where the whole file is meant.
+    /// Line, from 1; 0 for the whole file.
     pub line: usize,
-    /// Column, from 1; 0 where the whole line is meant.
+    /// Column, from 1; 0 for the whole line.
     pub column: usize,
-    /// What stands on that line; empty where no line is meant.
+    /// Text of that line; empty if no line is given.
     pub excerpt: String,
-    /// How many characters of it are meant.
+    /// Number of characters from that column.
     pub width: usize,
-    /// The object, where it got as far as being one.
+    /// Object; `None` if the document is not one.
     pub object: Option<ObjectId>,
-    /// The field, as `spec.user.email`; empty where the whole object is meant.
+    /// Field, as `spec.user.email`; empty for the whole object.
     pub field: String,
     /// Reason.
     pub reason: DiagnosticReason,
-    /// What is wrong and what would be right.
+    /// Fault and remedy.
     pub message: String,
 }
 
 impl Diagnostic {
-    /// Something to be said of a place in a file.
+    /// Returns a diagnostic about a position in a file, without object and field.
     #[must_use]
     pub fn new(
         severity: Severity,
@@ -127,14 +128,14 @@ impl Diagnostic {
         }
     }
 
-    /// The same about a field of an object.
+    /// Sets the object and its field.
     #[must_use]
     pub fn about(mut self, object: &ObjectId, field: impl Into<String>) -> Self {
         (self.object, self.field) = (Some(object.clone()), field.into());
         self
     }
 
-    /// Whether it makes the input invalid.
+    /// Returns whether the input is invalid because of it.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

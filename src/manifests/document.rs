@@ -1,4 +1,5 @@
-//! One YAML document, and the object it is.
+//! A YAML document and the identity of its object. Created by `files`; used by the commands that report positions in
+//! files.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -11,16 +12,16 @@ use super::{
 };
 use crate::model::{Name, ObjectRef};
 
-/// Which object something is about.
+/// Identity of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub struct ObjectId {
-    /// Kind.
+    /// Kind of the object.
     #[schemars(with = "String")]
     pub kind: Name,
-    /// Namespace; empty for a cluster-scoped one.
+    /// Namespace; empty for a cluster-scoped object.
     #[schemars(with = "String")]
     pub namespace: Name,
-    /// Name.
+    /// Name of the object.
     #[schemars(with = "String")]
     pub name: Name,
 }
@@ -42,32 +43,33 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// One document of ours.
+/// Document that contains an object of Roster's.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// The file; `-` for standard input.
+    /// File; `-` for standard input.
     pub file: Arc<Path>,
-    /// The line on which it begins, from 1.
+    /// First line of the document, from 1.
     pub line: usize,
-    /// Its text, for finding the line of a field; of an object in a List, the whole List's.
+    /// Text, for finding the line of a field. For an object in a List, the text of the whole List.
     pub text: Arc<str>,
-    /// Where in its text the object is: nowhere in particular, or among the items of a List.
+    /// Path of the object in its text: empty, or an item of a List.
     pub inside: DocumentPath,
-    /// The object it is. What it says is not kept: very many documents would be very large.
+    /// Identity of the object. Its content is not kept, since many documents would need much memory.
     pub id: ObjectId,
 }
 
-/// Where a field of a document is, in its file.
+/// Position of a field in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceSpan {
     /// Line and column in the file.
     pub position: Position,
-    /// What stands on that line.
+    /// Text of that line.
     pub text: String,
 }
 
 impl Document {
-    /// Where a field is; see [`Marked::find`]. The beginning of the document where nothing is found.
+    /// Returns the position of a field, as found by [`Marked::find`]; the beginning of the document if the text cannot
+    /// be read.
     #[must_use]
     pub fn place(&self, path: &DocumentPath, part: Part, word: Option<&str>) -> SourceSpan {
         let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
@@ -75,13 +77,13 @@ impl Document {
         place_in(&self.text, self.line, found)
     }
 
-    /// What it says, read again; nothing where it is not to be read, which was said when it was read first.
+    /// Parses the object again; `None` if the text cannot be read, which was reported when it was read first.
     #[must_use]
     pub fn value(&self) -> Option<Value> {
         Reader::default().value(self)
     }
 
-    /// Whether a field's name or value is written without quotes, as YAML only can.
+    /// Returns whether a field's name or value is written without quotes, as is possible only in YAML.
     #[must_use]
     pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
         let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
@@ -89,7 +91,7 @@ impl Document {
     }
 }
 
-/// Reads what documents say once more: the text of a List once for all of its objects.
+/// Parses objects again; the text of a List only once for all of its objects.
 #[derive(Default)]
 pub struct Reader {
     text: Option<Arc<str>>,
@@ -97,7 +99,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Returns what a document says; see [`Document::value`].
+    /// Returns the object of a document; see [`Document::value`].
     pub fn value(&mut self, document: &Document) -> Option<Value> {
         if self.text.as_ref() != Some(&document.text) {
             self.whole = serde_yaml_ng::from_str(&document.text).ok()?;
@@ -112,7 +114,8 @@ impl Reader {
     }
 }
 
-/// A position in a text that begins on line `first` of its file; without one, the first line that says something.
+/// Converts a position in a text that begins on line `first` of its file. Without a position, returns the first line
+/// that is neither empty nor a comment.
 #[must_use]
 pub(super) fn place_in(text: &str, first: usize, position: Option<Position>) -> SourceSpan {
     let position = position.unwrap_or_else(|| {

@@ -1,4 +1,5 @@
-//! Reading manifests: files, folders with all below them, standard input. Documents are read and checked on all cores.
+//! Reads manifests: files, folders with all below them, standard input. Called by the commands that take `-f`;
+//! documents are read and checked on all cores.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,18 +28,18 @@ use crate::{
     state::{Object, SnapshotSource as _, StoreFacts},
 };
 
-/// How a Helm template is read: this reads …
+/// Part of messages about Helm templates: how they can be read.
 pub(super) const TEMPLATES_ARE_READ: &str = "`helm template … | roster … -f -` reads";
 
-/// One file.
+/// File with its text.
 struct SourceFile {
     path: Arc<Path>,
-    /// The path from the folder that was given.
+    /// Path relative to the given folder.
     below: PathBuf,
     text: String,
 }
 
-/// What came of one document; a List is several.
+/// Result of reading one document; a List gives several documents.
 #[derive(Default)]
 struct Read {
     documents: Vec<(Document, Option<Object>)>,
@@ -47,8 +48,8 @@ struct Read {
     unread: Vec<(UnreadId, Digest)>,
 }
 
-/// Reads all files; `namespace` is that of objects that name none. A folder without manifests is a mistake, unless it
-/// `may_be_empty`. What is wrong with single objects is among the diagnostics.
+/// Reads all files. `namespace` is the namespace of objects that name none. A folder without manifests is an error
+/// unless it `may_be_empty`. Faults of single objects are in the diagnostics.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -98,21 +99,21 @@ pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::R
     Ok(LoadedObjects { objects, source: Source::Files(files), accounts })
 }
 
-/// The path of a file from the folder that was given; of a file that was given itself, its name.
+/// Returns the path of a file relative to the given folder; for a file that was given itself, its name.
 fn below(given: &[PathBuf], file: &Path) -> PathBuf {
     let mut below = given.iter().filter_map(|folder| file.strip_prefix(folder).ok());
     let below = below.find(|below| !below.as_os_str().is_empty());
     below.map_or_else(|| file.file_name().unwrap_or_default().into(), Path::to_owned)
 }
 
-/// The files that are meant, folders with all below them, in order, each once.
+/// Returns the files to read, each once: folders with all below them, in order.
 fn sources(paths: &[PathBuf], may_be_empty: bool) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             let before = found.len();
             gather(path, &mut found)?;
-            // Nobody must take the wrong folder for one in which nothing is wrong.
+            // An empty folder is probably the wrong one, and must not pass as valid.
             let empty = found.len() == before && !may_be_empty;
             anyhow::ensure!(!empty, "{}: there is no .yaml, .yml or .json file in it", path.display());
         } else if !found.contains(path) {
@@ -127,7 +128,8 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
-        // As kubectl, which reads a hidden file by its ending; of a hidden folder, such as `.git`, nobody means the files.
+        // Like kubectl, which reads a hidden file by its extension. Files in hidden folders, such as `.git`, are not
+        // meant.
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         if path.is_dir() && !path.is_symlink() && !hidden {
@@ -139,7 +141,7 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether this is a template of a Helm chart, which is no YAML yet.
+/// Returns whether the file is a template of a Helm chart, which is not YAML yet.
 fn is_template(path: &Path, text: &str) -> bool {
     let mut folders = path.ancestors().skip(1);
     let chart = folders
@@ -149,7 +151,7 @@ fn is_template(path: &Path, text: &str) -> bool {
     chart && text.contains("{{")
 }
 
-/// Documents of which a thread of its own is worth starting.
+/// Smallest number of documents for which another thread is started.
 const WORTH_A_THREAD: usize = 64;
 
 fn in_parallel(chunks: &[(&SourceFile, Chunk<'_>)], namespace: &str) -> Vec<Read> {
@@ -164,7 +166,7 @@ fn in_parallel(chunks: &[(&SourceFile, Chunk<'_>)], namespace: &str) -> Vec<Read
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().map(|one| take(one.0, &one.1, namespace)).collect::<Vec<_>>()))
             .collect();
-        // A thread that panicked makes this one panic, too.
+        // Continues the panic of a thread here.
         parts
             .into_iter()
             .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -265,7 +267,7 @@ fn there_twice(document: &Document, first: &Document) -> Diagnostic {
         .about(&document.id, path.to_string())
 }
 
-/// One note for each file with documents that are not ours.
+/// Returns one note for each file with documents of other kinds.
 fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
     let mut kinds: BTreeMap<Arc<Path>, BTreeMap<String, usize>> = BTreeMap::new();
     for (file, what) in skipped {
@@ -279,7 +281,8 @@ fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
     kinds.into_iter().map(note).collect()
 }
 
-/// Stores are the platform team's, and often not in the same files: where none is, one with all defaults stands in.
+/// Assumes stores with all defaults if the files contain no IdentityStore. Stores belong to the platform team, and are
+/// often in other files.
 fn assume_stores(objects: &mut Objects, files: &mut Files) {
     if files.documents.iter().any(|document| document.id.kind == "IdentityStore") {
         return;

@@ -1,4 +1,4 @@
-//! Which documents are ours, and what those that are not are.
+//! Sorts documents: Roster's own, lists, mistakes and others. Called by `files`.
 
 use serde_json::Value;
 
@@ -10,20 +10,20 @@ use super::{
 use crate::api;
 use crate::model::suggest::closest;
 
-/// What a document is.
+/// Sort of a document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// An object of ours, or a Namespace, whose labels decide about admission.
+    /// Object of Roster's, or a Namespace, whose labels decide about admission.
     Ours,
     /// Several objects.
     List,
-    /// Not ours: passed over, in these words.
+    /// Document of another kind, with its description: skipped.
     Other(String),
-    /// Meant to be ours: which field is wrong, the reason, and a sentence.
+    /// Document with a mistake in `apiVersion` or `kind`: field, reason and message.
     Mistaken(DocumentPath, DiagnosticReason, String),
 }
 
-/// What a document is.
+/// Returns the sort of a document.
 pub(super) fn sort(value: &Value) -> Sort {
     let Some(fields) = value.as_object() else {
         return Sort::Other("a document that is no mapping".to_owned());
@@ -32,7 +32,7 @@ pub(super) fn sort(value: &Value) -> Sort {
     let (version, kind) = (word("apiVersion"), word("kind"));
     let field = |name: &str| DocumentPath(vec![Step::Field(name.to_owned())]);
     let right = format!("{}/{}", api::GROUP, api::VERSION);
-    // As kubectl takes it, whatever it is called.
+    // Like kubectl, which accepts any kind with `items` as a list.
     if fields.get("items").is_some_and(Value::is_array) {
         return Sort::List;
     }
@@ -62,7 +62,7 @@ pub(super) fn sort(value: &Value) -> Sort {
         let message = format!("{version:?} is not known; this release of roster knows {right}");
         return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
-    // Others have kinds of our names; but nobody else's group is nearly ours.
+    // Other groups have kinds with our names, but no other group has a name similar to ours.
     if version.is_empty() && KINDS.get(kind).is_some() {
         return Sort::Mistaken(
             field("apiVersion"),

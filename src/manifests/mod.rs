@@ -1,5 +1,5 @@
-//! Objects from files, with the place of each field, or from the live cluster. Both end up as the same [`Objects`], so that
-//! every command asks the same engine and gets the same answer.
+//! Reads objects from files, with the position of each field, or from a live cluster. Called by the commands: both
+//! sources give the same [`Objects`], so that every command gets the same result from the same engine.
 
 mod cluster;
 mod decode;
@@ -36,18 +36,18 @@ use crate::{
     state::SnapshotSource as _,
 };
 
-/// All objects there are, and where they were read.
+/// Objects and their source.
 pub struct LoadedObjects {
-    /// The objects.
+    /// Objects that were read.
     pub objects: Objects,
-    /// Where they come from.
+    /// Source of the objects.
     pub source: Source,
-    /// Accounts asked about: all of the files, or those of the namespaces asked for. Parents elsewhere are in `objects`
-    /// only.
+    /// Accounts that the command is about: all in the files, or those in the requested namespaces. Parents in other
+    /// namespaces are only in `objects`.
     pub accounts: Vec<AccountKey>,
 }
 
-/// Where objects come from.
+/// Source of objects.
 pub enum Source {
     /// Files.
     Files(Files),
@@ -55,26 +55,25 @@ pub enum Source {
     Cluster(Cluster),
 }
 
-/// What was read from files.
+/// Result of reading files.
 #[derive(Default)]
 pub struct Files {
-    /// Every document of ours, in the order read.
+    /// Documents of Roster's kinds, in the order read.
     pub documents: Vec<Document>,
-    /// What is to be said of them.
+    /// Messages about the documents.
     pub diagnostics: Vec<Diagnostic>,
-    /// Objects that say too little to count.
+    /// Objects that could not be decoded.
     pub broken: Vec<ObjectId>,
-    /// Templates of Helm charts, which were passed over.
+    /// Templates of Helm charts, which were skipped.
     pub templates: Vec<Arc<Path>>,
-    /// Documents that are not objects of ours and decide all the same what a cluster gets, with what tells each from another
-    /// revision of it.
+    /// Documents that are no objects of Roster's but still affect access, each with digests to compare revisions.
     pub unread: BTreeMap<UnreadId, Vec<unread::Digest>>,
-    /// How many files were read.
+    /// Number of files read.
     pub count: usize,
 }
 
 impl Files {
-    /// Says that templates were passed over; nothing where none was.
+    /// Returns a message about skipped templates; `None` if there were none.
     #[must_use]
     pub fn passed_over(&self) -> Option<String> {
         let first = self.templates.first()?;
@@ -83,18 +82,18 @@ impl Files {
     }
 }
 
-/// The cluster that was asked.
+/// Cluster that was read.
 pub struct Cluster {
-    /// Its client.
+    /// Client of the cluster.
     pub client: Client,
-    /// What marks its objects in a store: the UID of `kube-system`.
+    /// Id that marks its objects in a store: the UID of `kube-system`.
     pub id: Name,
-    /// The namespace that was read; absent for all of them.
+    /// Namespace that was read; `None` for all.
     pub namespace: Option<String>,
 }
 
 impl LoadedObjects {
-    /// The mark that what these objects bring about carries in a store.
+    /// Returns the mark in a store of an account that these objects describe.
     #[must_use]
     pub fn mark(&self, account: &AccountKey) -> Mark {
         match &self.source {
@@ -107,8 +106,8 @@ impl LoadedObjects {
         }
     }
 
-    /// The mark by which what a store holds of an account is compared: where a cluster keeps it, as its controller would, since
-    /// nobody else may.
+    /// Returns the mark for comparing an account with a store. If a cluster manages the account there, returns that
+    /// cluster's mark, as its controller would use: no other source may write the account.
     #[must_use]
     pub fn mark_beside(&self, account: &AccountKey, observed: &Observed) -> Mark {
         let ours = self.mark(account);
@@ -116,21 +115,21 @@ impl LoadedObjects {
         theirs.filter(|theirs| theirs.is_clusters() && !ours.is_clusters()).cloned().unwrap_or(ours)
     }
 
-    /// Returns the context in which an account is judged as it stands.
+    /// Returns the context for resolving and planning an account as it stands.
     #[must_use]
     pub fn context(&self, account: &AccountKey, now: Timestamp) -> Context<'static> {
         Context::new(self.mark(account), now)
     }
 
-    /// Whether an Account of this name is among the objects.
+    /// Returns whether the objects include an Account with this name.
     #[must_use]
     pub fn describes(&self, account: &AccountKey) -> bool {
         self.objects.accounts.get(account).is_some_and(|entry| entry.account.is_some())
     }
 
-    /// Whether an account of this name would be among the objects if there were one: files are asked about the namespaces that
-    /// they have Accounts in, and of a cluster one namespace may have been read. Where there are no objects at all, everything
-    /// is asked about.
+    /// Returns whether the objects would include this account if it existed. Files cover the namespaces of their
+    /// Accounts; a cluster may have been read for one namespace only. Without any Account in files, everything is
+    /// covered.
     #[must_use]
     pub fn is_asked_about(&self, account: &AccountKey) -> bool {
         match &self.source {
@@ -141,13 +140,13 @@ impl LoadedObjects {
         }
     }
 
-    /// Works out what the definitions of an account mean. Returns nothing where there is no Account.
+    /// Compiles the definitions of an account. Returns `None` if there is no Account.
     #[must_use]
     pub fn prepare(&self, account: &AccountKey) -> Option<Prepared> {
         Some(prepare(&self.objects.snapshot(account)?))
     }
 
-    /// Judges a whole account; its members are in the order of [`AccountObjects::addresses`]. Returns nothing where there
+    /// Resolves a whole account. Its members are in the order of [`AccountObjects::addresses`]. Returns `None` if there
     /// is no Account.
     #[must_use]
     pub fn judge(&self, account: &AccountKey, now: Timestamp) -> Option<Judged> {
@@ -155,10 +154,10 @@ impl LoadedObjects {
         Some(judge(&self.prepare(account)?, &members, &self.context(account, now)))
     }
 
-    /// The account that `text` means: `namespace/name`, or a name that only one account asked about has.
+    /// Returns the account for a text: `namespace/name`, or a name that only one covered account has.
     ///
     /// # Errors
-    /// When there is none, or more than one; the error lists what there is.
+    /// When there is none, or more than one; the error lists the accounts.
     pub fn account(&self, text: &str) -> anyhow::Result<AccountKey> {
         let there = |key: &&AccountKey| self.describes(key) && (key.to_string() == text || key.name == text);
         let found: Vec<&AccountKey> = self.accounts.iter().filter(there).collect();

@@ -1,5 +1,6 @@
-//! Objects read at one moment, from files or by listing a cluster. The controller keeps an index of its own instead, which
-//! follows changes; both take the same snapshots ([`SnapshotSource`]).
+//! Objects read at one moment, from files or by listing a cluster. Filled by `files` and `cluster`, and read by the
+//! commands. The controller has an index of its own instead, which follows changes; both produce the same snapshots
+//! ([`SnapshotSource`]).
 
 use std::{
     borrow::Cow,
@@ -21,24 +22,24 @@ use crate::{
 /// All objects that were read.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    /// Labels of the namespaces that are known.
+    /// Labels of the known namespaces.
     pub namespaces: BTreeMap<Name, Arc<Labels>>,
     /// Catalogs by name.
     pub catalogs: BTreeMap<Name, PresentRevision>,
-    /// Last revisions that reached all accounts, by catalog, where they are known.
+    /// Last revisions that reached all accounts, by catalog, if known.
     pub last_revisions: BTreeMap<Name, LastRevision>,
     /// Stores by name.
     pub stores: BTreeMap<Name, Arc<StoreFacts>>,
-    /// Accounts, and what names an account that is not there.
+    /// Accounts. Includes accounts that do not exist but are named by other objects.
     pub accounts: BTreeMap<AccountKey, AccountObjects>,
-    /// Objects that are being deleted. Those that belong to an account are nowhere else.
+    /// Objects that are being deleted. Those that belong to an account are in no other collection.
     pub deleting: BTreeSet<ObjectRef>,
 }
 
-/// What belongs to one account.
+/// Objects of one account.
 #[derive(Clone, Debug, Default)]
 pub struct AccountObjects {
-    /// The Account; absent where something names one that is not there.
+    /// Account; `None` if other objects name it and it does not exist.
     pub account: Option<Arc<AccountFacts>>,
     /// Instructions in the annotations of the Account.
     pub annotations: AccountAnnotations,
@@ -52,14 +53,14 @@ pub struct AccountObjects {
     pub invitations: BTreeMap<Name, InvitationFacts>,
     /// Roles and groups that are being deleted.
     deleting: BTreeSet<ObjectRef>,
-    /// Memberships that are being deleted, by the role they name.
+    /// Number of memberships that are being deleted, by the role they name.
     deleting_refs: RoleRefs,
 }
 
 /// Memberships by address.
 pub type Addresses<'a> = BTreeMap<&'a Email, SmallVec<[&'a MemberFacts; 1]>>;
 
-/// Returns those of an invited address.
+/// Returns the memberships of an invited address.
 #[must_use]
 pub fn of_invited<'a, 'o>(addresses: &'a Addresses<'o>, invitation: &InvitationFacts) -> &'a [&'o MemberFacts] {
     let found = invitation.email.as_ref().ok().and_then(|email| addresses.get(email));
@@ -67,7 +68,7 @@ pub fn of_invited<'a, 'o>(addresses: &'a Addresses<'o>, invitation: &InvitationF
 }
 
 impl AccountObjects {
-    /// Counts the memberships by the role they name, those that are being deleted included.
+    /// Counts the memberships by the role they name, including those that are being deleted.
     #[must_use]
     pub fn role_refs(&self) -> RoleRefs {
         let mut refs = self.deleting_refs.clone();
@@ -77,7 +78,7 @@ impl AccountObjects {
         refs
     }
 
-    /// Returns the memberships by address; those whose address is none are left out.
+    /// Returns the memberships by address, without those whose address is not valid.
     #[must_use]
     pub fn addresses(&self) -> Addresses<'_> {
         let mut addresses = Addresses::new();
@@ -91,20 +92,20 @@ impl AccountObjects {
 }
 
 impl Objects {
-    /// Whether the Account is being deleted.
+    /// Returns whether the Account is being deleted.
     #[must_use]
     pub fn is_deleting(&self, account: &AccountKey) -> bool {
         self.deleting.contains(&account.object())
     }
 
-    /// The stores that accounts name.
+    /// Returns the stores that accounts name.
     #[must_use]
     pub fn stores_named(&self) -> BTreeSet<Name> {
         let accounts = self.accounts.values().filter_map(|entry| entry.account.as_ref());
         accounts.map(|account| Name::new(&account.spec.store_ref.name)).collect()
     }
 
-    /// Adds an object; one of the same kind and name is replaced.
+    /// Adds an object; replaces one with the same kind and name.
     pub fn add(&mut self, object: Object) {
         match object {
             Object::Namespace(record) => drop(self.namespaces.insert(record.name, record.labels)),
@@ -160,14 +161,14 @@ impl Objects {
         }
     }
 
-    /// Notes an object that is being deleted.
+    /// Records an object if it is being deleted, and returns its reference then.
     fn note<F>(&mut self, kind: KindName, record: &Record<F>) -> Option<ObjectRef> {
         let reference = record.meta.deleting.then(|| record.reference(kind))?;
         self.deleting.insert(reference.clone());
         Some(reference)
     }
 
-    /// Takes it that the namespace of each Account is there: with no labels but those that every namespace has.
+    /// Adds the namespace of each Account if it is missing, with only the labels that every namespace has.
     pub fn assume_namespaces(&mut self) {
         for key in self.accounts.keys() {
             let labels = || Arc::new(namespace_labels(&key.namespace, Labels::new()));
@@ -183,12 +184,12 @@ impl Objects {
         Some(rollout.instead(account).unwrap_or(&present.facts))
     }
 
-    /// Returns the entry of an account, made if it is not there.
+    /// Returns the entry of an account, and creates it if missing.
     fn entry(&mut self, key: AccountKey) -> &mut AccountObjects {
         self.accounts.entry(key).or_default()
     }
 
-    /// Returns the Account of this name.
+    /// Returns the Account with this name.
     fn account(&self, key: &AccountKey) -> Option<&Arc<AccountFacts>> {
         self.accounts.get(key)?.account.as_ref()
     }

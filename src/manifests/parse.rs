@@ -1,4 +1,5 @@
-//! Text to values: one document at a time, so that a broken one does not take the others with it.
+//! Splits text into documents and parses each of them, so that a broken one does not affect the others. Called by
+//! `files`.
 
 use std::fmt;
 
@@ -17,15 +18,15 @@ use super::{
 /// One document of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk<'a> {
-    /// The line on which it begins, from 1.
+    /// First line of the document, from 1.
     pub line: usize,
-    /// Its text.
+    /// Text of the document.
     pub text: &'a str,
-    /// Whether it is JSON.
+    /// Whether the text is JSON.
     pub is_json: bool,
 }
 
-/// Why a document cannot be read.
+/// Cause why a document cannot be read.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub reason: DiagnosticReason,
@@ -33,7 +34,7 @@ pub(super) struct Broken {
     pub position: Option<Position>,
 }
 
-/// The documents of a text.
+/// Splits a text into documents.
 pub(super) fn chunks(text: &str, is_json: bool) -> Vec<Chunk<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if is_json && let Some(chunks) = json_chunks(text) {
@@ -42,7 +43,7 @@ pub(super) fn chunks(text: &str, is_json: bool) -> Vec<Chunk<'_>> {
     yaml_chunks(text)
 }
 
-/// `---` at the beginning of a line always ends a document, and so does `...`.
+/// Splits YAML. A `---` or `...` at the beginning of a line always ends a document.
 fn yaml_chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut found = Vec::new();
     let (mut start, mut first, mut at) = (0, 1, 0);
@@ -50,7 +51,7 @@ fn yaml_chunks(text: &str) -> Vec<Chunk<'_>> {
         let rest = line.strip_prefix("---").or_else(|| line.strip_prefix("..."));
         if let Some(rest) = rest.filter(|rest| rest.chars().next().is_none_or(char::is_whitespace)) {
             found.push(Chunk { line: first, text: &text[start..at], is_json: false });
-            // What stands behind the marker on its line belongs to the document, unless it is a comment.
+            // Text after the marker on its line belongs to the document, unless it is a comment.
             let inline = !rest.trim().is_empty() && !rest.trim_start().starts_with('#');
             (start, first) = if inline { (at + 3, number + 1) } else { (at + line.len(), number + 2) };
         }
@@ -61,7 +62,7 @@ fn yaml_chunks(text: &str) -> Vec<Chunk<'_>> {
     found
 }
 
-/// JSON documents one after the other; nothing where the text is none.
+/// Splits a sequence of JSON documents; `None` if the text is not JSON.
 fn json_chunks(text: &str) -> Option<Vec<Chunk<'_>>> {
     let mut found = Vec::new();
     let mut documents = serde_json::Deserializer::from_str(text).into_iter::<de::IgnoredAny>();
@@ -77,7 +78,10 @@ fn json_chunks(text: &str) -> Option<Vec<Chunk<'_>>> {
     Some(found)
 }
 
-/// Reads one document. Nothing in it may be there twice: of two values one would be lost in silence.
+/// Parses one document.
+///
+/// # Errors
+/// When the syntax is wrong, or a mapping contains a key twice: one of two values would be lost silently.
 pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
     let read = if chunk.is_json {
         let mut text = serde_json::Deserializer::from_str(chunk.text);
@@ -106,7 +110,7 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
             });
         }
     }
-    // The place is given by itself.
+    // The position is reported separately.
     let message = message.split(" at line ").next().unwrap_or_default().to_owned();
     let position = at.map(|(line, column)| Position { line: line.max(1), column: column.max(1), width: 1 });
     let line = position.and_then(|position| chunk.text.lines().nth(position.line - 1)).unwrap_or_default();
@@ -129,7 +133,7 @@ pub(super) fn load(path: &std::path::Path) -> anyhow::Result<String> {
 
 const TWICE: &str = "is there twice";
 
-/// A JSON value in which no key is there twice, merge keys (`<<`) of YAML applied as kubectl applies them.
+/// JSON value without duplicate keys. Merge keys (`<<`) of YAML are applied as kubectl applies them.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -138,10 +142,10 @@ impl<'de> Deserialize<'de> for Strict {
     }
 }
 
-/// Reads a value.
+/// Reader of one value.
 #[derive(Clone, Copy)]
 struct Seed {
-    /// Whether `<<` means anything: JSON has no merge keys.
+    /// Whether `<<` is a merge key; JSON has none.
     merges: bool,
 }
 
@@ -241,7 +245,7 @@ fn as_map(value: Value) -> Option<Map<String, Value>> {
     }
 }
 
-/// A key: as in JSON it is text, whatever YAML takes it for.
+/// Reader of a key: always text, as in JSON, whatever type YAML would give it.
 struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -308,7 +312,7 @@ mod tests {
     #[test]
     fn json_documents_follow_each_other() {
         assert_eq!(found("{\"a\": 1}\n\n{\"b\":\n2}\n", true), [(1, "{\"a\": 1}"), (3, "{\"b\":\n2}")]);
-        // What is no JSON is YAML.
+        // A text that is not JSON is read as YAML.
         assert_eq!(found("a: 1\n", true), [(1, "a: 1\n")]);
     }
 
@@ -330,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_merge_key_behind_another_key_is_refused() {
-        // kubectl lets it override what is before it, and gives way to what comes after.
+        // kubectl lets such a merge key override the keys before it, and the keys after it override the merge key.
         let broken = read("base: &base {a: 1}\nown: {a: 2, <<: *base}\n").unwrap_err();
         assert!(broken.message.contains("a merge key (<<) must stand first"), "{}", broken.message);
     }

@@ -1,24 +1,25 @@
-//! Paths of fields, as documents are searched by them.
+//! Paths of fields, for searching documents. Used by the other modules of `manifests`, and by the commands that report
+//! positions.
 
 use std::fmt;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A field, or a key of a map.
+    /// Field, or key of a map.
     Field(String),
-    /// A place in a list, from 0.
+    /// Index in a list, from 0.
     Item(usize),
-    /// The item of a list whose `name` or `action` is this.
+    /// Item of a list with this `name` or `action`.
     Named(String),
 }
 
-/// Path of a field in a document, step by step: `spec.sections[0].name`.
+/// Path of a field in a document: `spec.sections[0].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DocumentPath(pub Vec<Step>);
 
 impl DocumentPath {
-    /// Reads a path as the engine writes it: `spec.sections[billing].requires`.
+    /// Parses a path in the engine's notation: `spec.sections[billing].requires`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut steps = Vec::new();
@@ -34,7 +35,7 @@ impl DocumentPath {
         Self(steps)
     }
 
-    /// The same with one more field.
+    /// Returns the path with one more field.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>) -> Self {
         self.0.push(Step::Field(name.into()));

@@ -1,22 +1,22 @@
-//! Where a field of a document is: the document is read again by a parser that keeps positions, only when something is
-//! to be said of it. Reading all documents that way would cost more than all rules together.
+//! Finds the position of a field: parses the document again with a parser that keeps positions. Called by `document`,
+//! `files` and `parse` only for messages, since parsing all documents that way would cost more than all rules together.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
 use super::path::{DocumentPath, Step};
 
-/// A place in a text.
+/// Position in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// Characters on that line, at least 1.
+    /// Number of characters on that line, at least 1.
     pub width: usize,
 }
 
-/// A document with positions.
+/// Document with positions.
 #[derive(Debug)]
 pub struct Marked {
     span: Span,
@@ -31,19 +31,19 @@ enum Shape {
     Alias,
 }
 
-/// What of a field is meant.
+/// Part of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Its name.
+    /// Name of the field.
     Key,
-    /// Its value.
+    /// Value of the field.
     Value,
-    /// Its name, where it is there for the second time.
+    /// Second occurrence of the field's name.
     SecondKey,
 }
 
 impl Marked {
-    /// Reads one document; nothing where it is not one.
+    /// Parses one document; `None` if it is not valid.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let mut parser = Parser::new_from_str(text);
@@ -55,15 +55,15 @@ impl Marked {
         }
     }
 
-    /// Where a field is, or the last step of the way to it that is there. `word` is looked for below it: the key or
-    /// value that a message quotes.
+    /// Returns the position of a field, or of the last existing step towards it. Below it, searches for `word`: the key
+    /// or value that a message quotes.
     #[must_use]
     pub fn find(&self, path: &DocumentPath, part: Part, word: Option<&str>) -> Position {
         let (mut at, mut key) = (self, None);
         for (place, step) in path.0.iter().enumerate() {
             let last = place + 1 == path.0.len();
             let Some((name, value)) = at.step(step, last && part == Part::SecondKey) else {
-                // What is missing is missed in its parent.
+                // A missing field is reported at its parent.
                 return key.unwrap_or(at).position();
             };
             (at, key) = (value, name);
@@ -77,7 +77,7 @@ impl Marked {
         }
     }
 
-    /// Whether a field's name or value is a scalar without quotes.
+    /// Returns whether a field's name or value is a scalar without quotes.
     #[must_use]
     pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
         let start = Some((None, self));
@@ -86,7 +86,7 @@ impl Marked {
         found.is_some_and(|found| matches!(found.shape, Shape::Scalar { plain: true, .. }))
     }
 
-    /// A key that is twice in a mapping somewhere below, with the path of the mapping.
+    /// Returns the path of a key that a mapping contains twice, at any depth.
     #[must_use]
     pub fn repeated(&self) -> Option<DocumentPath> {
         match &self.shape {
@@ -155,7 +155,7 @@ fn before(step: Step, mut path: DocumentPath) -> DocumentPath {
     path
 }
 
-/// Deeper than any document of ours; what is nested further is not looked at.
+/// Depth limit, greater than that of any valid document. A deeper document counts as not valid.
 const DEPTH: usize = 64;
 
 fn node(parser: &mut Parser<'_, StrInput<'_>>, event: Event<'_>, start: Span, depth: usize) -> Option<Marked> {
@@ -233,7 +233,7 @@ spec:
     fn what_is_missing_is_missed_in_its_parent() {
         assert_eq!(find("spec.user.externalId", Part::Value, None), (4, 3, 4));
         assert_eq!(find("metadata.name", Part::Value, None), (2, 1, 1));
-        // Behind an alias nothing can be pointed at but the alias.
+        // Fields inside an alias have the alias's position.
         assert_eq!(find("spec.c.x", Part::Value, None), (9, 3, 1));
     }
 

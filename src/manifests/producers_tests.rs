@@ -1,4 +1,4 @@
-//! Both producers of snapshots say the same of the same objects: the objects of files, and the index of a cluster.
+//! Tests that both sources of snapshots, the objects of files and the index of a cluster, agree on the same objects.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Accounts, and what each producer says of them.
+/// Asserts that both sources give equal snapshots and members for all accounts; returns the snapshots.
 #[track_caller]
 fn assert_same(files: &Objects, cluster: &Index) -> Vec<Snapshot> {
     let accounts: Vec<&AccountKey> = files.accounts().collect();
@@ -40,7 +40,7 @@ fn assert_same(files: &Objects, cluster: &Index) -> Vec<Snapshot> {
     snapshots
 }
 
-/// The object as a cluster's watch brings it.
+/// Decodes the object as a cluster's watch delivers it.
 fn watched(document: &Value) -> Object {
     fn object<K: FromWire>(document: &Value) -> Object {
         match K::seen(serde_json::from_value::<Wire<K>>(document.clone()).unwrap()) {
@@ -72,8 +72,8 @@ fn index(objects: impl IntoIterator<Item = Object>) -> Index {
     index
 }
 
-/// A cluster in which these files were applied: with the UID and generation that stand for those of files, and with every
-/// namespace that an object is in.
+/// Returns the index of a cluster in which these files were applied: with the UID and generation that files have, and
+/// with every namespace that an object is in.
 fn applied(loaded: &[Value]) -> Index {
     let mut documents = loaded.to_vec();
     let named = |kind: &str, field: &str| -> BTreeSet<String> {
@@ -86,7 +86,7 @@ fn applied(loaded: &[Value]) -> Index {
     for document in &mut documents {
         (document["metadata"]["uid"], document["metadata"]["generation"]) = (json!(FILES), json!(1));
     }
-    // In another order than they are read.
+    // In another order than the files.
     index(documents.iter().rev().map(watched))
 }
 
@@ -114,7 +114,7 @@ fn of_the_example_portals_both_say_the_same() {
     assert!(accounts > 8, "{accounts} accounts");
 }
 
-/// Decisions out of a row of bytes, so that a failing case shrinks to few and plain objects.
+/// Choices made by a sequence of bytes, so that a failing case shrinks to few and simple objects.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
@@ -131,7 +131,7 @@ impl Choices<'_> {
     }
 }
 
-/// Any objects of two namespaces, each with any references.
+/// Returns random objects in two namespaces with random references.
 fn documents(bytes: &[u8]) -> Vec<Value> {
     let mut choose = Choices(bytes.iter());
     let choose = &mut choose;
@@ -168,7 +168,7 @@ fn documents(bytes: &[u8]) -> Vec<Value> {
             ));
         }
     }
-    // One is always there: where files have none, one is assumed.
+    // Always present: files without one assume one.
     documents.push(object(choose, "IdentityStore", "", "default", json!({"sqlite": {"file": "roster.db"}})));
     for namespace in ["east", "west"] {
         if choose.is_rare() {
@@ -216,8 +216,8 @@ fn documents(bytes: &[u8]) -> Vec<Value> {
     documents
 }
 
-/// What only a cluster knows: accepted invitations, which revision of a catalog an account follows, versions of objects;
-/// and namespaces that are not known.
+/// Adds data that only a cluster has: accepted invitations, the revision of a catalog that an account follows, versions
+/// of objects, and unknown namespaces.
 fn clusters_own(documents: &[Value], bytes: &[u8]) -> Vec<Object> {
     let choose = &mut Choices(bytes.iter());
     let mut objects = Vec::new();
@@ -270,7 +270,7 @@ fn read(documents: &[Value]) -> LoadedObjects {
 }
 
 proptest! {
-    // The same cases everywhere.
+    // A fixed seed gives the same cases everywhere.
     #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(150) })]
 
     #[test]
@@ -290,12 +290,12 @@ proptest! {
     }
 }
 
-/// What is compared above is there to be compared.
+/// Tests that the generated objects include each case that the tests above compare.
 #[test]
 fn deletion_annotations_revisions_and_unknown_namespaces_occur() {
     let mut seen = BTreeSet::new();
     for seed in 0..60_u64 {
-        // A row of bytes that looks random and is the same each time.
+        // A pseudo-random sequence that is the same on each run.
         let mut state = seed + 1;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,5 @@
-//! Documents that are not read as objects, and that decide all the same what a cluster gets. Kept of them is only what tells one
-//! revision from another.
+//! Documents that are no objects of Roster's but still affect access. `files` keeps only a digest of each;
+//! `cli::change::revisions` compares the digests of two revisions.
 
 use std::{fmt, path::Path};
 
@@ -8,26 +8,26 @@ use sha2::{Digest as _, Sha256};
 
 use crate::api::STORE_ANNOTATION;
 
-/// What tells a document from another revision of it. Nobody can read a secret from it.
+/// Digest that distinguishes revisions of a document. It does not reveal a secret.
 pub type Digest = [u8; 32];
 
-/// A document that is not read as an object.
+/// Document that is not read as an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnreadId {
-    /// What it is.
+    /// Kind of document.
     pub kind: UnreadKind,
-    /// Namespace and name; of a document without a name, its file, from the folder that was given.
+    /// Namespace and name; for a document without a name, its file relative to the given folder.
     pub name: String,
 }
 
-/// What a document is that is not read as an object.
+/// Kind of a document that is not read as an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnreadKind {
-    /// A Secret that a store may be opened with.
+    /// Secret with which a store may be opened.
     Secret,
-    /// A Kustomization, by which manifests are changed before they are applied.
+    /// Kustomization, which changes manifests before they are applied.
     Kustomization,
-    /// A JSON patch, which a Kustomization may name.
+    /// JSON patch, which a Kustomization may use.
     Patch,
 }
 
@@ -37,8 +37,8 @@ impl fmt::Display for UnreadId {
     }
 }
 
-/// Returns what is to be kept of a document; nothing of one that changes nothing for anybody's access. `file` is from the
-/// folder that was given, and `namespace` that of objects that name none.
+/// Returns the digest of a document; `None` if it does not affect access. `file` is relative to the given folder, and
+/// `namespace` is that of objects that name none.
 pub(super) fn unread(file: &Path, value: &Value, namespace: &str) -> Option<(UnreadId, Digest)> {
     let kind = kind(file, value)?;
     let metadata = &value["metadata"];
@@ -57,7 +57,7 @@ pub(super) fn unread(file: &Path, value: &Value, namespace: &str) -> Option<(Unr
 
 fn kind(file: &Path, value: &Value) -> Option<UnreadKind> {
     let is_patch = |step: &Value| step["op"].is_string() && step["path"].is_string();
-    // kustomize needs neither apiVersion nor kind in a file of this name.
+    // kustomize requires neither apiVersion nor kind in a file with this name.
     let is_named_so = || file.file_stem().is_some_and(|name| name == "kustomization");
     match value["kind"].as_str() {
         Some("Secret") if value["metadata"]["annotations"][STORE_ANNOTATION].is_string() => Some(UnreadKind::Secret),

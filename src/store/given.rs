@@ -1,4 +1,4 @@
-//! Stores as somebody names them on the command line.
+//! Reads the location of a store from a command-line argument. Called by the commands that take `--store`.
 
 use std::path::Path;
 
@@ -8,20 +8,22 @@ use url::Url;
 use super::{Connection, Given, KeycloakPlace, Place, PostgresPlace};
 use crate::api::postgres_schema;
 
-/// Holds the secret of the client by which `keycloak+https://…` logs in: a command line can be read by everybody.
+/// Environment variable with the client secret for `keycloak+https://…`. A command line cannot hold it, since every
+/// user of the machine can read that.
 pub const KEYCLOAK_SECRET: &str = "ROSTER_KEYCLOAK_CLIENT_SECRET";
 
-/// What is given names no store.
+/// Error for an argument that names no store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--store: {0}")]
 pub struct NoPlace(String);
 
 impl Place {
-    /// What somebody wrote on the command line: `postgres://…`, with `#schema` where it is another,
-    /// `keycloak+https://client@host/realms/realm`, or an SQLite file.
+    /// Parses a command-line argument: `postgres://…` (with `#schema` unless the schema is the default one),
+    /// `keycloak+https://client@host/realms/realm`, or the path of an SQLite file.
     ///
     /// # Errors
-    /// When it begins as a Keycloak's and is none, or the secret is not in [`KEYCLOAK_SECRET`].
+    /// When the text begins like a Keycloak URL and is not a valid one, when its scheme is unknown, or when the secret
+    /// is not in [`KEYCLOAK_SECRET`].
     pub fn given(text: &Path) -> Result<Self, NoPlace> {
         given(text, |name| std::env::var(name).ok())
     }
@@ -34,7 +36,7 @@ fn given(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Place
     }
     match url.strip_prefix("keycloak+") {
         Some(url) if url.contains("://") => keycloak(url, variable).map(Place::Keycloak).map_err(NoPlace),
-        // A file of that name would be nobody's wish.
+        // Nobody wants an SQLite file with such a name: treat it as a mistyped URL.
         _ if url.contains("://") => {
             let scheme = url.split("://").next().unwrap_or_default();
             Err(NoPlace(format!(
@@ -53,11 +55,11 @@ fn postgres(url: &str) -> PostgresPlace {
     PostgresPlace { connection: Connection::Given(Given::new(url)), schema, ca: None }
 }
 
-/// `https://client@host/realms/realm?portalClients=portal,desk&clientIdPrefix=prod.`
+/// Parses `https://client@host/realms/realm?portalClients=portal,desk&clientIdPrefix=prod.`
 fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<KeycloakPlace, String> {
     const FORM: &str = "it is keycloak+https://CLIENT@HOST/realms/REALM";
     let mut url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
-    // Never repeated in an error: it may hold a password.
+    // Errors never repeat the URL: it may hold a password.
     if url.password().is_some() {
         return Err(format!("no secret here, where everybody can read it; it is in {KEYCLOAK_SECRET}"));
     }

@@ -1,5 +1,6 @@
-//! Identity stores: a folder for each backend, and what backends share. The trait and its contract are
-//! [`crate::contract`], re-exported here; one suite runs against every backend: `tests/it/contract`.
+//! Identity stores: a folder for each backend, and the parts that backends share. Used by the controller and the
+//! command line. The trait and its contract are [`crate::contract`], re-exported here; one suite runs against every
+//! backend: `tests/it/contract`.
 
 mod given;
 #[cfg(feature = "keycloak")]

@@ -1,4 +1,4 @@
-//! Where a store is, and how it is opened.
+//! Locations of stores, and opening them. Used by the controller and by all commands that read or write a store.
 
 use std::{
     fmt,
@@ -9,20 +9,20 @@ use std::{
 use super::{Given, SecretRef, Secrets, Store, StoreError};
 use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SecretKeyRef, SqliteBackend};
 
-/// Where a store is.
+/// Location of a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
-    /// An SQLite file.
+    /// Path of an SQLite file.
     Sqlite(PathBuf),
-    /// A schema of a PostgreSQL database.
+    /// Schema of a PostgreSQL database.
     Postgres(PostgresPlace),
-    /// A realm of a Keycloak.
+    /// Realm of a Keycloak.
     Keycloak(KeycloakPlace),
 }
 
 impl Place {
-    /// Returns how many changes are made there in a fraction of a second: a database takes them as one transaction, Keycloak
-    /// as several requests for each.
+    /// Returns the number of changes that the store makes in a fraction of a second: a database in one transaction,
+    /// Keycloak with several requests for each change.
     #[must_use]
     pub const fn slice(&self) -> usize {
         match self {
@@ -32,51 +32,51 @@ impl Place {
     }
 }
 
-/// A schema of a PostgreSQL database.
+/// Location of a PostgreSQL store: a schema of a database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostgresPlace {
-    /// The connection string.
+    /// Connection string.
     pub connection: Connection,
-    /// The schema.
+    /// Name of the schema.
     pub schema: String,
-    /// Certificates of which one must have signed the server's.
+    /// CA certificates, one of which must have signed the server's.
     pub ca: Option<SecretRef>,
 }
 
-/// Where a connection string or a password is.
+/// Source of a connection string or a password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Connection {
-    /// In a Secret.
+    /// Value in a Secret.
     Secret(SecretRef),
-    /// On the command line, or in the environment of a command.
+    /// Value from the command line or the environment of a command.
     Given(Given),
 }
 
-/// A realm of a Keycloak.
+/// Location of a Keycloak store: a realm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeycloakPlace {
-    /// Where Keycloak is.
+    /// Base URL of Keycloak.
     pub url: String,
-    /// The realm.
+    /// Name of the realm.
     pub realm: String,
-    /// The client by which Roster logs in.
+    /// Client id with which Roster logs in.
     pub client_id: String,
-    /// Its secret.
+    /// Secret of that client.
     pub client_secret: Connection,
-    /// Certificates of which one must have signed the server's.
+    /// CA certificates, one of which must have signed the server's.
     pub ca: Option<SecretRef>,
-    /// Clients of portals, by client id.
+    /// Client ids of the portals.
     pub portals: Vec<String>,
-    /// What client ids, organizations and groups of accounts begin with.
+    /// Prefix of the accounts' client ids, organizations and groups.
     pub prefix: String,
 }
 
 impl Place {
-    /// What an `IdentityStore` says; embedded stores' files are below `sqlite_dir`.
+    /// Returns the location in an `IdentityStore` spec. Files of embedded stores are in `sqlite_dir`.
     ///
     /// # Errors
-    /// `Invalid` when it names no backend or several, or a file that is not just a name: a path that leads elsewhere must
-    /// never be opened, whatever let it past the schema.
+    /// `Invalid` when the spec names no backend or several, or when the file is not just a name: a path to another
+    /// folder must never be opened, even if the schema let it pass.
     pub fn of(name: &str, spec: &IdentityStoreSpec, sqlite_dir: &Path) -> Result<Self, StoreError> {
         match (&spec.sqlite, &spec.postgres, &spec.keycloak) {
             (None, None, None) => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
@@ -87,7 +87,7 @@ impl Place {
         }
     }
 
-    /// The file of an embedded store.
+    /// Returns the file of an embedded store; `None` for other stores.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -103,10 +103,10 @@ impl Place {
         Ok(Self::Sqlite(directory.join(&sqlite.file)))
     }
 
-    /// Opens it, with its secrets as they are now; an embedded store is made if it is not there.
+    /// Opens the store and reads its secrets. Creates an embedded store that does not exist.
     ///
     /// # Errors
-    /// As the backend's, and those of reading its secrets.
+    /// Those of the backend, and those of reading its secrets.
     pub async fn open(&self, secrets: &dyn Secrets) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -132,10 +132,10 @@ impl Place {
 }
 
 impl Place {
-    /// Opens it to look: nothing is made or changed. `None` where nothing is there.
+    /// Opens the store read-only: nothing is created or changed. Returns `None` if there is no store.
     ///
     /// # Errors
-    /// As the backend's, and those of reading its secrets.
+    /// Those of the backend, and those of reading its secrets.
     pub async fn open_if_there(&self, secrets: &dyn Secrets) -> Result<Option<Arc<dyn Store>>, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -155,13 +155,14 @@ impl Place {
                 let store = super::keycloak::KeycloakStore::open_to_read(place, secrets).await?;
                 Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
             }
-            // Says what this build does not have.
+            // `open` reports the missing feature of this build.
             #[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "keycloak")))]
             _ => self.open(secrets).await.map(Some),
         }
     }
 
-    /// What an `IdentityStore` at this place says of it; a connection string stays out of it, and only its Secret is named.
+    /// Returns the `IdentityStore` spec of this location. It names the Secret of a connection string, and never
+    /// contains the string.
     #[must_use]
     pub fn spec(&self) -> IdentityStoreSpec {
         let key = |secret: &SecretRef| SecretKeyRef { name: secret.name.to_string(), key: secret.key.to_string() };
@@ -200,10 +201,10 @@ impl Place {
         spec
     }
 
-    /// Checks the audit of an SQL store, from its first record to its last; also while the controller runs.
+    /// Checks the audit of an SQL store, from its first record to its last. Can run while the controller writes.
     ///
     /// # Errors
-    /// When it cannot be read, or has no audit of its own. What is wrong with the audit itself is in the report.
+    /// When it cannot be read, or the store has no audit. Faults of the audit itself are in the report.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub async fn verify_audit(&self, secrets: &dyn Secrets) -> Result<super::AuditReport, StoreError> {
         match self {
@@ -230,7 +231,7 @@ impl PostgresPlace {
 }
 
 impl Connection {
-    /// What it is now.
+    /// Reads the current value.
     ///
     /// # Errors
     /// Those of reading a Secret.
@@ -243,7 +244,7 @@ impl Connection {
 }
 
 impl SecretRef {
-    /// What it is now.
+    /// Reads the current value.
     ///
     /// # Errors
     /// As [`Secrets::read`].
@@ -253,7 +254,7 @@ impl SecretRef {
 }
 
 impl KeycloakPlace {
-    /// What it is called in errors.
+    /// Returns the name of the store in errors.
     #[must_use]
     pub fn said(&self) -> String {
         format!("Keycloak {}, realm {}", self.url, self.realm)
@@ -306,7 +307,7 @@ mod tests {
         }
     }
 
-    /// Two stores that name one Secret are two places: it carries the name of only one of them.
+    /// Two stores that name one Secret have different locations: the Secret carries the name of only one of them.
     #[test]
     fn a_secret_is_one_stores() {
         let spec = IdentityStoreSpec {

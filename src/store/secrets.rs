@@ -1,5 +1,5 @@
-//! Secrets that stores are opened with: read by name when a store is opened, and afresh whenever it is opened afresh, so
-//! that one that was exchanged is noticed (docs/architecture.md "Security").
+//! Secrets for opening stores (docs/architecture.md "Security"). A store reads them by name each time it is opened, so
+//! that a rotated secret takes effect. Implemented for clusters in `cluster::secrets`.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -9,19 +9,19 @@ use secrecy::{ExposeSecret, SecretString};
 use super::StoreError;
 use crate::{api::SecretKeyRef, model::Name};
 
-/// A value in a Secret, for one store only.
+/// Reference to a value in a Secret, for one store only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef {
-    /// The `IdentityStore` that asks for it.
+    /// Name of the `IdentityStore` that needs the value.
     pub store: Name,
     /// Name of the Secret.
     pub name: Name,
-    /// Key of the value in it.
+    /// Key of the value in the Secret.
     pub key: Name,
 }
 
 impl SecretRef {
-    /// What a store's spec names.
+    /// Returns the reference in a store's spec.
     #[must_use]
     pub fn new(store: &str, named: &SecretKeyRef) -> Self {
         Self { store: Name::new(store), name: Name::new(&named.name), key: Name::new(&named.key) }
@@ -34,18 +34,18 @@ impl fmt::Display for SecretRef {
     }
 }
 
-/// Where secrets are read.
+/// Source of secrets.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The value as it is now.
+    /// Reads the current value.
     ///
     /// # Errors
-    /// `Denied` when the Secret is not this store's to read, `Unavailable` when it is not there or cannot be asked for,
-    /// `Invalid` when it has no such value; each names the Secret.
+    /// `Denied` when the store may not read the Secret, `Unavailable` when the Secret does not exist or cannot be read,
+    /// `Invalid` when it has no such value. Each message names the Secret.
     async fn read(&self, secret: &SecretRef) -> Result<SecretString, StoreError>;
 }
 
-/// No secrets at all: for objects from files.
+/// Source without any secrets, for objects from files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSecrets;
 
@@ -59,18 +59,18 @@ impl Secrets for NoSecrets {
     }
 }
 
-/// A secret that somebody gave on the command line; never shown.
+/// Secret from the command line; `Debug` does not show it.
 #[derive(Clone)]
 pub struct Given(SecretString);
 
 impl Given {
-    /// Takes it.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(SecretString::from(text))
     }
 
-    /// The secret.
+    /// Returns the secret.
     #[must_use]
     pub const fn secret(&self) -> &SecretString {
         &self.0

@@ -1,4 +1,4 @@
-//! Whether this process lives and can do its work.
+//! Health of the process, for `/healthz` and `/readyz`. Updated by the controller; read by `http`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Longest silence of the main loop before the process counts as stuck.
 const MAX_SILENCE: Duration = Duration::from_mins(1);
 
-/// The health of the process; clones share it.
+/// Health of the process; clones share it.
 #[derive(Clone, Debug)]
 pub struct Health {
     state: Arc<Mutex<State>>,
@@ -14,7 +14,7 @@ pub struct Health {
 
 #[derive(Debug)]
 struct State {
-    /// The last beat of the main loop; none before the first.
+    /// Time of the main loop's last iteration; `None` while it does not run.
     beat: Option<Instant>,
     ready: Result<(), String>,
 }
@@ -26,28 +26,28 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Alive and not ready yet.
+    /// Returns a state that is alive and not ready yet.
     #[must_use]
     pub fn new() -> Self {
         Self { state: Arc::new(Mutex::new(State { beat: None, ready: Err("starting".to_owned()) })) }
     }
 
-    /// Says whether the process can do its work, and if not, why.
+    /// Sets whether the process can do its work, and if not, why.
     pub fn set_ready(&self, ready: Result<(), String>) {
         self.with(|state| state.ready = ready);
     }
 
-    /// The main loop goes round. From the first call on, it must be called at least once a minute.
+    /// Records an iteration of the main loop. From the first call on, it must be called at least once a minute.
     pub fn beat(&self) {
         self.with(|state| state.beat = Some(Instant::now()));
     }
 
-    /// The main loop has ended, and may begin again: from now on silence is no illness.
+    /// Records that the main loop has ended, and may start again. Silence is no fault until the next [`Self::beat`].
     pub fn rest(&self) {
         self.with(|state| state.beat = None);
     }
 
-    /// What `/readyz` answers.
+    /// Returns the response of `/readyz`.
     ///
     /// # Errors
     /// Why the process is not ready.
@@ -55,10 +55,10 @@ impl Health {
         self.with(|state| state.ready.clone())
     }
 
-    /// What `/healthz` answers at a time. A process that waits for its turn to lead is healthy.
+    /// Returns the response of `/healthz` at a time. A process that waits to lead is healthy.
     ///
     /// # Errors
-    /// When the main loop is stuck, for how long.
+    /// When the main loop is stuck, with the time since its last iteration.
     pub fn alive(&self, now: Instant) -> Result<(), String> {
         let silence = self.with(|state| state.beat).map(|beat| now.saturating_duration_since(beat));
         match silence {
@@ -69,7 +69,7 @@ impl Health {
         }
     }
 
-    /// A panic elsewhere cannot leave the two values half written.
+    /// Accesses the state. A panic elsewhere cannot leave it half written, so a poisoned lock is ignored.
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics` over HTTP.
+//! Serves `/healthz`, `/readyz` and `/metrics` over HTTP. Called by `roster controller`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,24 +14,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Health, Metrics};
 
-/// How long open connections may hold up a stop.
+/// Longest time that open connections delay a stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The media type of `/metrics`.
+/// Media type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Health and metrics cannot be served.
+/// Error of the server for health and metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The address cannot be listened on.
+    /// Listening on the address failed.
     #[error("cannot listen on {address} for health and metrics: {source}")]
     Listen {
-        /// The address asked for.
+        /// Requested address.
         address: SocketAddr,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// The server ended on its own.
+    /// The server failed.
     #[error("the server of health and metrics failed: {0}")]
     Serve(#[from] io::Error),
 }
@@ -39,7 +39,7 @@ pub enum HttpError {
 /// Serves health and metrics on an address until `shutdown`; port 0 takes a free one. The address is logged.
 ///
 /// # Errors
-/// When the address cannot be listened on, or the server fails.
+/// When listening on the address fails, or the server fails.
 pub async fn serve_http(
     address: SocketAddr,
     metrics: Metrics,
@@ -50,7 +50,7 @@ pub async fn serve_http(
     serve(listener, metrics, health, shutdown).await
 }
 
-/// As [`serve_http`], on a listener that is there already.
+/// Like [`serve_http`], on an existing listener.
 ///
 /// # Errors
 /// When the server fails.
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// One request as an old client sends it: status code, head and body.
+    /// Sends an HTTP/1.0 request. Returns status code, head and body.
     fn request(address: SocketAddr, path: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(address).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\nHost: roster\r\n\r\n").unwrap();

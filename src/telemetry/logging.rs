@@ -1,5 +1,5 @@
-//! Logs: for people on a terminal, JSON lines otherwise; always on standard error, which leaves standard output to
-//! what a command answers.
+//! Sets up logging: text on a terminal, JSON lines otherwise. Called by `cli::main` for all commands; logs go to
+//! standard error, so that standard output contains only the result of a command.
 
 use std::io::IsTerminal as _;
 
@@ -8,38 +8,38 @@ use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util:
 
 use super::Traces;
 
-/// What is logged when nobody says otherwise.
+/// Filter if none is given.
 const DEFAULT_FILTER: &str = "info";
 
-/// The filter cannot be read.
+/// Error in a log filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilterError {
-    /// It is not written as filters are.
+    /// The syntax is wrong.
     #[error("cannot read the log filter {filter:?}: {source}")]
     Syntax {
-        /// The filter.
+        /// Filter.
         filter: String,
-        /// What is wrong with it.
+        /// Cause.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// A word alone that is no level would be taken for a target: everything else would be silent.
+    /// A single word is not a level. It would be taken for a target, and everything else would not be logged.
     #[error(
         "cannot read the log filter {filter:?}: {word:?} is none of off, error, warn, info, debug and trace; \
          for a target, write {word}=debug"
     )]
     NoLevel {
-        /// The filter.
+        /// Filter.
         filter: String,
-        /// The word.
+        /// Word that is not a level.
         word: String,
     },
 }
 
-/// Starts logging, and tracing where there is somewhere to send traces to. `filter` is written as in `RUST_LOG`, for
-/// example `info,roster=debug`, and is about the log alone. Later calls change nothing.
+/// Starts logging, and tracing if `traces` is given. `filter` has the syntax of `RUST_LOG`, for example
+/// `info,roster=debug`, and applies only to the log. Later calls have no effect.
 ///
 /// # Errors
-/// When the filter cannot be read.
+/// When the filter cannot be parsed.
 pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(), LogFilterError> {
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
     let env_filter =
@@ -52,18 +52,18 @@ pub fn init_logging(filter: Option<&str>, traces: Option<&Traces>) -> Result<(),
         layer.json().flatten_event(true).with_span_list(false).boxed()
     };
     let log = tracing_subscriber::registry().with(log.with_filter(env_filter));
-    // An error means that somebody else (a test) logs already.
+    // An error means that logging is already set up, by a test for example.
     let _ = log.with(traces.map(Traces::layer)).try_init();
     Ok(())
 }
 
-/// Whether a filter says what is logged: for one that runs for long, it must not be silence by mistake. Whoever runs a command
-/// may have a filter in the environment that is about other programs.
+/// Checks that single words in a filter are levels. For long-running commands only, where a mistake would silence the
+/// log; other commands may see a filter in the environment that is meant for other programs.
 ///
 /// # Errors
-/// When a word alone is no level.
+/// When a single word is not a level.
 pub fn check_levels(filter: &str) -> Result<(), LogFilterError> {
-    // A filter of a span's fields may hold commas and words of its own.
+    // A filter with span fields may contain commas and other words.
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty() && !filter.contains('['));
     match words.filter(|word| !word.contains('=')).find(|word| word.parse::<LevelFilter>().is_err()) {
         Some(word) => Err(LogFilterError::NoLevel { filter: filter.to_owned(), word: word.to_owned() }),

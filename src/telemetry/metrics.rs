@@ -1,5 +1,6 @@
-//! Metrics. Every label has few values: names of ours, and names of identity stores, which the platform team gives.
-//! Never a label for an account, a member or a namespace.
+//! Metrics of the process. Updated by the controller; read by `http`. Every label has few values: Roster's own words,
+//! and names of identity stores, which the platform team chooses. No label contains an account, a member or a
+//! namespace.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-/// A gauge in seconds.
+/// Gauge in seconds.
 type Seconds = Gauge<f64, AtomicU64>;
 /// Histograms by label.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// The metrics of one process; clones share them.
+/// Metrics of one process; clones share them.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
@@ -102,7 +103,8 @@ struct ApiWrite {
     outcome: &'static str,
 }
 
-/// From half a millisecond (one member in an embedded store) to a minute (an account of 50,000 in a remote one).
+/// Returns a histogram in seconds: from 0.5 ms (one member in an embedded store) to a minute (an account of 50,000 in a
+/// remote one).
 fn durations() -> Histogram {
     Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
@@ -120,7 +122,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// All metrics, none of which has counted anything.
+    /// Returns all metrics at zero.
     #[must_use]
     pub fn new() -> Self {
         let mut inner = Inner {
@@ -149,99 +151,99 @@ impl Metrics {
         Self(Arc::new(inner))
     }
 
-    /// The metrics as OpenMetrics text.
+    /// Returns the metrics as OpenMetrics text.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = text::encode(&mut text, &self.0.registry);
         text
     }
 
-    /// A pass over an account ended. Scope: `account`, `members` or `deletion`; outcome: `ok`, `partial` or `failed`.
+    /// Counts a pass over an account. Scope: `account` or `members`; outcome: `ok`, `partial`, `waits`, `interrupted`
+    /// or `failed`.
     pub fn pass(&self, scope: &'static str, outcome: &'static str, took: Duration) {
         self.0.passes.get_or_create(&Pass { scope, outcome }).inc();
         self.0.pass_duration.get_or_create(&Scope { scope }).observe(took.as_secs_f64());
     }
 
-    /// A store made changes to a kind of object for a cause, for example `member` because of `drift`.
+    /// Counts changes of a kind of object in a store by cause, for example `member` because of `drift`.
     pub fn changes(&self, object: &'static str, cause: &'static str, count: u64) {
         if count > 0 {
             self.0.changes.get_or_create(&Change { object, cause }).inc_by(count);
         }
     }
 
-    /// Fields that differed from what was last applied, and those of them that were set right.
+    /// Counts fields that differed from what was last applied, and the corrected ones among them.
     pub fn drift(&self, found: u64, corrected: u64) {
         self.0.drift_found.inc_by(found);
         self.0.drift_corrected.inc_by(corrected);
     }
 
-    /// A call of a store ended, well or not. Call: `open`, `observe`, `apply`, …
+    /// Records the duration of a call of a store, successful or not. Call: `open`, `observe`, `apply`, …
     pub fn store_call(&self, store: &str, call: &'static str, took: Duration) {
         self.0.store_calls.get_or_create(&StoreCall { store: store.to_owned(), call }).observe(took.as_secs_f64());
     }
 
-    /// A store failed. Kind: `unavailable`, `conflict`, `denied` or `invalid`.
+    /// Counts a failure of a store by [`StoreError::kind`](crate::store::StoreError::kind).
     pub fn store_error(&self, store: &str, kind: &'static str) {
         self.0.store_errors.get_or_create(&StoreError { store: store.to_owned(), kind }).inc();
     }
 
-    /// How many objects of a kind are ready (`True`, `False`, `Unknown`).
+    /// Sets the number of objects of a kind by their `Ready` status (`True`, `False`, `Unknown`).
     pub fn objects(&self, kind: &'static str, ready: &'static str, count: i64) {
         self.0.objects.get_or_create(&Objects { kind, ready }).set(count);
     }
 
-    /// How much waits in a lane: `changes`, `checks` or `status`.
+    /// Sets the number of waiting items in a lane: `changes`, `checks` or `status`.
     pub fn queue(&self, lane: &'static str, depth: i64) {
         self.0.queue.get_or_create(&Lane { lane }).set(depth);
     }
 
-    /// For how long the oldest change, which may take access away, has been waiting to be carried out; zero when none waits.
+    /// Sets the age of the oldest waiting change, which may revoke access; zero if none waits.
     pub fn oldest_pending_revocation(&self, age: Duration) {
         self.0.oldest_pending_revocation.set(age.as_secs_f64());
     }
 
-    /// How long ago the account of a store that was not checked for longest was checked whole.
-    pub fn oldest_check(&self, store: &str, age: Duration) {
-        self.0.oldest_check.get_or_create(&StoreName { store: store.to_owned() }).set(age.as_secs_f64());
+    /// Sets, for each store, the time since the last complete check of its least recently checked account. A store that is not
+    /// named is gone: an age that is never updated would raise a false alarm.
+    pub fn oldest_checks<'a>(&self, ages: impl Iterator<Item = (&'a str, Duration)>) {
+        self.0.oldest_check.clear();
+        for (store, age) in ages {
+            self.0.oldest_check.get_or_create(&StoreName { store: store.to_owned() }).set(age.as_secs_f64());
+        }
     }
 
-    /// A write to the API server ended. What: `status`, `finalizer`, `record`, `event`.
+    /// Counts a write to the API server. What: `status`, `finalizer`, `record`, `event`.
     pub fn api_write(&self, what: &'static str, outcome: &'static str) {
         self.0.api_writes.get_or_create(&ApiWrite { what, outcome }).inc();
     }
 
-    /// How many of the shards this process holds; it leads while it holds any.
+    /// Sets the number of shards that this process holds, and of all shards; it leads while it holds any.
     pub fn shards(&self, held: usize, of: u16) {
         self.0.leader.set((held > 0).into());
         self.0.shards_held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.0.shards.set(of.into());
     }
 
-    /// This process led and does no longer, without having given the lease back.
+    /// Counts that this process lost the lease without giving it back.
     pub fn lease_lost(&self) {
         self.0.lease_losses.inc();
     }
 
-    /// How many objects of a kind report that the store differs.
+    /// Sets the number of objects of a kind that report drift.
     pub fn drifted(&self, kind: &'static str, count: i64) {
         self.0.drifted.get_or_create(&Kind { kind }).set(count);
     }
 
-    /// In how many accounts removals wait for somebody to approve them.
+    /// Sets the number of accounts in which removals wait for approval.
     pub fn guarded(&self, count: i64) {
         self.0.guarded.set(count);
     }
 
-    /// At how many catalogs the rollout of a change stands still.
+    /// Sets the number of catalogs whose rollout has stopped.
     pub fn stopped_rollouts(&self, count: usize) {
         self.0.stopped_rollouts.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// A store is gone: an age that nobody renews any more would be an alarm about nothing.
-    pub fn forget_store(&self, store: &str) {
-        self.0.oldest_check.remove(&StoreName { store: store.to_owned() });
     }
 }
 
@@ -320,7 +322,7 @@ mod tests {
         metrics.objects("Membership", "True", 12);
         metrics.queue("checks", 7);
         metrics.oldest_pending_revocation(1500 * MS);
-        metrics.oldest_check("default", 250 * MS);
+        metrics.oldest_checks([("default", 250 * MS)].into_iter());
         metrics.api_write("status", "ok");
         metrics.shards(1, 1);
         metrics.lease_lost();
@@ -373,8 +375,9 @@ mod tests {
     #[test]
     fn a_store_that_is_gone_has_no_age() {
         let metrics = Metrics::new();
-        metrics.oldest_check("old", MS);
-        metrics.forget_store("old");
-        assert!(!metrics.encode().contains("store=\"old\""));
+        metrics.oldest_checks([("old", MS), ("kept", MS)].into_iter());
+        metrics.oldest_checks([("kept", MS)].into_iter());
+        let said = metrics.encode();
+        assert!(!said.contains("store=\"old\"") && said.contains("store=\"kept\""), "{said}");
     }
 }

@@ -1,4 +1,4 @@
-//! What Roster says about itself: logs, traces, metrics, health.
+//! Logs, traces, metrics and health of the process. Used by the command line and the controller.
 
 mod health;
 mod http;

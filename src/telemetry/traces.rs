@@ -1,7 +1,8 @@
-//! Traces: what a pass did and how long each part took, sent by OTLP over HTTP where somebody asks for it.
+//! Sends traces by OTLP over HTTP, on request: the parts of a pass and their durations. Set up by `cli::main`; spans
+//! are annotated by `controller::trace`.
 //!
-//! Spans are those of `tracing`, so that a log line and a trace name a pass alike. Nothing here makes a pass wait: spans
-//! go into a bounded buffer, a thread of its own sends them, and what finds no room is dropped.
+//! Spans are those of `tracing`, so that log lines and traces name a pass alike. Passes never wait for traces: spans go
+//! into a bounded buffer, a separate thread sends them, and spans that do not fit are dropped.
 
 use tracing::Span;
 
@@ -10,39 +11,39 @@ pub use self::otel::Traces;
 #[cfg(not(feature = "otel"))]
 pub use self::without::Traces;
 
-/// The traces cannot be sent.
+/// Error of setting up traces.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The address is none.
+    /// The endpoint is not a valid URL.
     #[error(
         "--otlp-endpoint {endpoint:?}: {why}; the base address of an OTLP/HTTP receiver is needed, such as \
          http://collector:4318 (/v1/traces is added)"
     )]
     Endpoint {
-        /// What was given.
+        /// Given endpoint.
         endpoint: String,
-        /// What is wrong with it.
+        /// Fault of the endpoint.
         why: String,
     },
-    /// The sender cannot be made.
+    /// The sender cannot be created.
     #[error("traces cannot be sent to {endpoint}: {why}")]
     Sender {
-        /// Where to.
+        /// URL of the receiver.
         endpoint: String,
-        /// Why not.
+        /// Cause.
         why: String,
     },
-    /// This build cannot send any.
+    /// This build cannot send traces.
     #[error("this build of roster sends no traces: it was made without the feature `otel`")]
     NotBuilt,
 }
 
-/// A value that only a trace shows.
+/// Value in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number.
+    /// Number.
     Number(i64),
 }
 
@@ -70,7 +71,7 @@ impl From<u64> for Value {
     }
 }
 
-/// Adds to what the trace says of a span; log lines stay short. Does nothing where no traces are sent.
+/// Adds an attribute to a span in the trace only, which keeps log lines short. Does nothing if no traces are sent.
 pub fn note(span: &Span, key: &'static str, value: impl Into<Value>) {
     #[cfg(feature = "otel")]
     otel::note(span, key, value.into());
@@ -78,7 +79,7 @@ pub fn note(span: &Span, key: &'static str, value: impl Into<Value>) {
     let _ = (span, key, value.into());
 }
 
-/// The trace shows a span as failed.
+/// Marks a span as failed in the trace.
 pub fn failed(span: &Span, why: &str) {
     #[cfg(feature = "otel")]
     otel::failed(span, why);
@@ -104,12 +105,12 @@ mod otel {
 
     use super::{TracesError, Value};
 
-    /// How long a receiver may take for one request.
+    /// Timeout of a request to the receiver.
     const TIMEOUT: Duration = Duration::from_secs(5);
-    /// How long the last spans may hold up the end of the process.
+    /// Longest time that the last spans delay the end of the process.
     const LAST_WORDS: Duration = Duration::from_secs(3);
 
-    /// Where traces go. Made before any runtime starts, and ended after it.
+    /// Sender of traces. Must be created before any runtime starts, and ended after it.
     #[derive(Debug)]
     pub struct Traces {
         provider: SdkTracerProvider,
@@ -117,11 +118,11 @@ mod otel {
     }
 
     impl Traces {
-        /// Traces to the OTLP/HTTP receiver at `endpoint`, as this instance of the service `roster`. Nobody asks whether
-        /// it is there: one that is away is told of in the log, and again once it is back.
+        /// Returns a sender to the OTLP/HTTP receiver at `endpoint`, as this instance of the service `roster`. The
+        /// receiver need not be reachable; the log reports failures to send.
         ///
         /// # Errors
-        /// When the endpoint is no address, or no sender can be made.
+        /// When the endpoint is not a valid URL, or no sender can be created.
         pub fn to(endpoint: &str) -> Result<Self, TracesError> {
             let place = place(endpoint)?;
             let fails = |why: String| TracesError::Sender { endpoint: place.to_string(), why };
@@ -133,7 +134,7 @@ mod otel {
                 .with_http_client(client().map_err(fails)?)
                 .build()
                 .map_err(|error| fails(error.to_string()))?;
-            // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say otherwise, where they are set.
+            // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override these attributes.
             let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
             let resource = Resource::builder()
                 .with_attributes([opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))]);
@@ -144,12 +145,12 @@ mod otel {
             Ok(Self { provider, tracer })
         }
 
-        /// What takes the spans of this crate out of `tracing`.
+        /// Returns the layer that receives this crate's spans from `tracing`.
         pub(in crate::telemetry) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
         where
             S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
         {
-            // What `--log` says is about the log: a trace is whole or it is of no use.
+            // Not limited by `--log`, which applies to the log: an incomplete trace is useless.
             let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::DEBUG);
             OpenTelemetryLayer::new(self.tracer.clone())
                 .with_location(false)
@@ -159,7 +160,7 @@ mod otel {
                 .with_filter(ours)
         }
 
-        /// Sends what has not been sent, within bounded time.
+        /// Sends the remaining spans within a time limit.
         pub fn end(self) {
             if let Err(error) = self.provider.shutdown_with_timeout(LAST_WORDS) {
                 tracing::warn!(%error, "the last traces could not be sent");
@@ -178,7 +179,7 @@ mod otel {
         Ok(url)
     }
 
-    /// Verifies by what the system trusts, as the stores do.
+    /// Builds an HTTP client that verifies certificates by the system's authorities, like the stores.
     fn client() -> Result<reqwest::blocking::Client, String> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -225,12 +226,12 @@ mod otel {
 mod without {
     use super::TracesError;
 
-    /// There are none in this build.
+    /// Sender that cannot exist in this build.
     #[derive(Debug)]
     pub struct Traces(std::convert::Infallible);
 
     impl Traces {
-        /// Says so.
+        /// Returns an error: this build sends no traces.
         ///
         /// # Errors
         /// Always.

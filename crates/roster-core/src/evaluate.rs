@@ -1,16 +1,15 @@
-//! The front door: everybody who asks what objects mean, or what a store should do about it, asks here. The controller,
-//! every command, and the tests get the same answer to the same objects, since nobody else puts a policy or a plan
-//! together.
+//! Entry point of the core for the meaning of objects and for plans. The controller, every command and the tests call
+//! it and get the same result for the same objects, since no other code combines policies and plans.
 //!
 //! ```text
 //!  SnapshotSource ──snapshot──► Snapshot ──prepare──► Prepared ─┐       cached until one of its objects changes
 //!        └────────members────► Members ────────────────────────┼─judge────► Judged { findings, desired }
 //!                                         Context ─────────────┤
-//!                                                    store ──observe──► Observed ─┴─evaluate─► Evaluation { judged, plan }
+//!                                                    store ──observe──► Observed ─┴─evaluate─► Evaluation
 //! ```
 //!
-//! All of it is pure. Whatever is of the whole account is shared, so that one member of an account of 50,000 is judged at
-//! the cost of one in an account of five, as long as what was prepared is reused.
+//! All functions are pure. Data of the whole account is shared, so that one member of an account of 50,000 costs as
+//! much to judge as one in an account of five, if the prepared definitions are reused.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,11 +26,11 @@ use crate::{
     state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, MemberFacts, Members, Snapshot, StoreAnswer},
 };
 
-/// Definitions of an account, worked out once for all its members. They hold until an object of its [`Snapshot`] changes.
-/// Cheap to clone.
+/// Definitions of an account, resolved once for all its members. They are valid until an object of its [`Snapshot`]
+/// changes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Catalog, roles and groups as they are in force in this account.
+    /// Effective catalog, roles and groups of this account.
     pub definitions: Arc<Definitions>,
     account: Arc<AccountFacts>,
     annotations: AccountAnnotations,
@@ -39,37 +38,38 @@ pub struct Prepared {
     catalog: Option<Arc<CatalogFacts>>,
 }
 
-/// Circumstances that decide besides objects and store, and adjustments by the caller.
+/// Inputs of a decision besides objects and store, and adjustments by the caller.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// The mark that whatever is written carries: cluster and UID of the Account.
+    /// Mark that all written content carries: cluster and UID of the Account.
     pub mark: Mark,
-    /// The time at which it is judged.
+    /// Time of the judgement.
     pub now: Timestamp,
-    /// Whether every difference is told and none corrected, whatever store and account say: for who only wants to know.
+    /// Whether all differences are reported and none corrected, under any policy of store and account: for commands
+    /// that only report.
     pub only_reporting: bool,
-    /// Hashes of removals that may pass, besides the one in the annotation of the Account.
+    /// Hashes of approved removals, in addition to the one in the annotation of the Account.
     pub approved: &'a [String],
-    /// Treatment of objects that are there and carry no mark; absent to follow the store's own setting.
+    /// Treatment of existing objects without a mark; absent to follow the store's own setting.
     pub adoption: Option<Adoption>,
-    /// Whether the removal guard holds removals of this account back already.
+    /// Whether the removal guard already holds removals of this account.
     pub holding: Holding,
 }
 
-/// Findings and desired content of an account, as far as a scope goes.
+/// Findings and desired content of an account, within a scope.
 #[derive(Debug)]
 pub struct Judged {
-    /// Catalog, roles and groups as they are in force, with the findings on them and on the Account.
+    /// Effective catalog, roles and groups, with the findings on them and on the Account.
     pub definitions: Arc<Definitions>,
     /// Desired content of the store.
     pub desired: Desired,
-    /// Each address's desired content, potential permissions and findings, in the order in which the addresses were given.
+    /// Desired content, potential permissions and findings of each address, in the order of the given addresses.
     pub members: Vec<ResolvedMember>,
-    /// Instants after now at which somebody's time begins or ends.
+    /// Future instants at which a member's access begins or ends, or its end must be advised of.
     pub wakes: Vec<(Timestamp, Email)>,
-    /// The owner whom the Account names, within the scope, and what the store should hold of them.
+    /// Owner named by the Account, if within the scope, with the desired content.
     owner: Option<(Email, DesiredMember)>,
-    /// The time at which it was judged.
+    /// Time of the judgement.
     now: Timestamp,
 }
 
@@ -78,27 +78,27 @@ pub struct Judged {
 pub struct Evaluation {
     /// Findings and desired content.
     pub judged: Judged,
-    /// Changes to make, drift, and removals that are held back.
+    /// Changes to make, drift, and removals that are held.
     pub plan: Plan,
 }
 
-/// The end of one person's access by somebody's word about the person, not about an object.
+/// Revocation of one person's access because of the person, not because of an object of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// The end.
+    /// Reason of the revocation.
     pub end: End,
-    /// Its cause; for the audit.
+    /// Object that requested it, for the audit.
     pub origin: Origin,
 }
 
 impl Context<'_> {
-    /// Returns a context that adjusts nothing.
+    /// Returns a context without adjustments.
     #[must_use]
     pub const fn new(mark: Mark, now: Timestamp) -> Self {
         Self { mark, now, only_reporting: false, approved: &[], adoption: None, holding: Holding::No }
     }
 
-    /// Puts together the policy of an account, and what is adjusted of it.
+    /// Applies the adjustments to the policy of an account.
     fn policy(&self, mut policy: Policy) -> Policy {
         policy.guard.approved.extend_from_slice(self.approved);
         policy.guard.holding = self.holding;
@@ -108,8 +108,7 @@ impl Context<'_> {
 }
 
 impl Prepared {
-    /// Returns what was worked out of an earlier snapshot together with this one. The definitions must be those of the same
-    /// objects.
+    /// Combines definitions resolved from an earlier snapshot with this one. They must be those of the same objects.
     #[must_use]
     pub fn with_definitions(snapshot: &Snapshot, definitions: Arc<Definitions>) -> Self {
         let (account, annotations) = (snapshot.account.clone(), snapshot.annotations.clone());
@@ -117,13 +116,13 @@ impl Prepared {
         Self { definitions, account, annotations, known_store, catalog: snapshot.catalog.clone() }
     }
 
-    /// Returns whether another store was observed than the one that has been used so far.
+    /// Returns whether the observed store is not the one in use so far.
     #[must_use]
     pub fn is_replaced(&self, observed: &Observed) -> bool {
         self.known_store.judge(observed.store.as_ref()) == StoreAnswer::Replaced
     }
 
-    /// Makes a plan by the account's policy, and notes on it whether another store was observed.
+    /// Makes a plan with the account's policy, and records on it whether another store was observed.
     fn plan(&self, observed: &Observed, context: &Context<'_>, plan: impl FnOnce(&Policy) -> Plan) -> Plan {
         let mut plan = plan(&self.policy(observed, context));
         plan.replaced = self.is_replaced(observed);
@@ -143,18 +142,18 @@ impl Prepared {
     }
 }
 
-/// How long before somebody's access ends it is advised of.
+/// Time before the end of a member's access at which it is advised of.
 pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Works out what an account's definitions mean. What it costs depends on the roles, groups and sections of the account,
-/// not on its members.
+/// Resolves an account's definitions. The cost depends on the roles, groups and sections of the account, not on its
+/// members.
 #[must_use]
 pub fn prepare(snapshot: &Snapshot) -> Prepared {
     Prepared::with_definitions(snapshot, Arc::new(resolve::definitions(snapshot)))
 }
 
-/// Works out what the objects of an account say within the scope of `members`: findings, what the store should hold,
-/// potential permissions. Needs no store.
+/// Judges the objects of an account within the scope of `members`: findings, desired content of the store, potential
+/// permissions. Needs no store.
 #[must_use]
 pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) -> Judged {
     let definitions = prepared.definitions.clone();
@@ -178,8 +177,8 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
     Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner, now: context.now }
 }
 
-/// Works out what [`judge`] does, knowing what the store holds: whether the owner whom the Account names is the one in force.
-/// The catalog may not let the owner change, and an account that does not resolve keeps the one that it has.
+/// Judges like [`judge`], with the observed store: determines whether the owner named by the Account is in force. The
+/// catalog may forbid a change of owner, and an account that does not resolve keeps its former owner.
 #[must_use]
 pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Judged {
     let mut judged = judge(prepared, members, context);
@@ -193,7 +192,7 @@ pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observe
 }
 
 impl Judged {
-    /// Takes somebody's Memberships as those of anybody else, though the Account names them as its owner.
+    /// Resolves the named owner's Memberships like a normal member's.
     fn take_for_member(&mut self, email: &Email, members: &Members<'_>) {
         self.desired.members.remove(email);
         let mut addresses = std::iter::zip(&members.addresses, &mut self.members);
@@ -205,9 +204,9 @@ impl Judged {
     }
 }
 
-/// Judges the objects of an account, and works out what is to be done so that the store holds what they say, as far as
-/// marks, adoption, policy and guard allow. `observed` must be of the same account, and reach at least as far as the scope
-/// of `members`.
+/// Judges the objects of an account, and plans the changes that make the store match them, within the limits of
+/// marks, adoption, policy and guard. `observed` must be of the same account, and cover at least the scope of
+/// `members`.
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
@@ -215,23 +214,22 @@ pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed,
     Evaluation { judged, plan }
 }
 
-/// Works out what is done of a judgement where its objects cannot be taken at their word, because something around them is
-/// being deleted or is not known: access that somebody's word has ended ends, and everything else stays as it is. The
-/// judgement is that of [`judge_with`].
+/// Plans only explicit revocations, for accounts whose objects cannot be trusted (deletion in progress, kinds
+/// missing). Keeps everything else. `judged` comes from [`judge_with`].
 #[must_use]
 pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
     prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Kept))
 }
 
-/// Works out the same for an Account whose deletion waits: besides, people whose Membership is gone are removed, as far as
-/// the guard allows.
+/// Plans explicit revocations for an Account whose deletion waits. Also removes people whose Membership is gone,
+/// within the limits of the guard.
 #[must_use]
 pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
     prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Removed))
 }
 
-/// Works out how to end the access of single people in one account of a store, whatever its objects say, and also where
-/// there are none. Nothing else is touched: neither whom the store does not hold, nor an account that another mark holds
+/// Plans the revocation of single people's access in one account of a store, regardless of its objects, and also if
+/// none exist. Nothing else is changed: neither people whom the store does not hold, nor an account with another mark
 /// than that of `context`.
 #[must_use]
 pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], context: &Context<'_>) -> Plan {
@@ -248,12 +246,12 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
         account: context.mark.account.clone(),
         scope: Scope::Members(members.keys().cloned().collect()),
         layout: observed.layout.clone(),
-        // Nothing else is said, so everything else stays.
+        // Without definitions everything else stays.
         definitions: None,
         members,
         ends: Ends::default(),
     };
-    // Somebody else who was observed is not meant.
+    // Other observed members must not be removed.
     let held = observed.members.iter().filter(|(email, _)| desired.members.contains_key(*email));
     let members = held.map(|(email, seen)| (email.clone(), seen.clone())).collect();
     let meant = Observed {
@@ -271,27 +269,27 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     plan::plan(&desired, &meant, &Policy { is_declared: false, ..context.policy(policy) })
 }
 
-/// Works out what is to be removed when an Account is deleted: everything that carries its mark, and with it the unmarked
-/// members of its own container. What another cluster has marked stays, and keeps the container. No guard is asked.
+/// Plans the removals for a deleted Account: everything that carries its mark, and with it the unmarked members of
+/// its own container. Content with another cluster's mark stays, and keeps the container. Asks no guard.
 #[must_use]
 pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
     plan::deletion(observed, mark)
 }
 
-/// Outcome of judging the deletion of an Account whose content goes with it.
+/// Decision about the deletion of an Account whose content is removed with it.
 #[derive(Debug)]
 pub enum Deletion {
-    /// Another store answered than the one in use so far, which holds what is to be removed. The deletion waits.
+    /// Another store answered than the one in use so far, which holds the content. The deletion waits.
     Replaced,
-    /// The removal guard holds the removal of everybody back. The deletion waits for an approval.
+    /// The removal guard holds the removal of all members. The deletion waits for an approval.
     Held(Guarded),
     /// The changes to make.
     Removes(Plan),
 }
 
-/// Judges the deletion of an Account whose content goes with it: as [`delete`], unless another store answered or the removal
-/// guard holds the removal back. `observed` must be of the whole account. People of `decided` are those whose removal was
-/// decided before, and has been begun.
+/// Judges the deletion of an Account whose content is removed with it: plans like [`delete`], unless another store
+/// answered or the removal guard holds the removal. `observed` must be of the whole account. `decided` are the people
+/// whose removal was decided before, and has begun.
 #[must_use]
 pub fn judge_deletion(
     prepared: &Prepared,
@@ -304,7 +302,7 @@ pub fn judge_deletion(
         return Deletion::Replaced;
     }
     let mut policy = prepared.policy(observed, context);
-    // Also of an account that does not resolve.
+    // The roles also count in an account that does not resolve.
     let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
     let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
     policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
@@ -314,12 +312,12 @@ pub fn judge_deletion(
     }
 }
 
-/// Advises on Memberships whose time is over, or soon will be.
+/// Advises on Memberships whose window has ended, or soon will.
 fn advise_on_time(member: &mut ResolvedMember, namespace: &Name, facts: &[&MemberFacts], now: Timestamp) {
     for (view, facts) in std::iter::zip(&mut member.views, facts) {
         let Some(end) = facts.window().expires_at else { continue };
         let kind = match end {
-            // It could not be read, and the schema says so.
+            // An unreadable time reads as the minimum; the schema reports it.
             end if end == Timestamp::MIN => continue,
             _ if facts.suspended => continue,
             end if end <= now => FindingKind::HasExpired(end),
@@ -332,7 +330,7 @@ fn advise_on_time(member: &mut ResolvedMember, namespace: &Name, facts: &[&Membe
     }
 }
 
-/// Since when it is advised of an end; nothing where that is since the beginning of time.
+/// Returns the time from which an end is advised of; `None` if that would be before the earliest timestamp.
 fn advised_from(end: Timestamp) -> Option<Timestamp> {
     end.checked_sub(EXPIRES_SOON).ok()
 }

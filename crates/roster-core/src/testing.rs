@@ -1,12 +1,12 @@
-//! Entrance for tests of identity stores, which begin with contents that no objects stand for. Only with the feature
-//! `testing`; everybody else enters by [`crate::evaluate`].
+//! Entry point for tests of identity stores, which begin with content that no objects declare. Only with the feature
+//! `testing`; other code uses [`crate::evaluate`].
 
 use crate::{
     plan::{self, Observed, Plan, Policy},
     resolve::Desired,
 };
 
-/// Works out what is to be done so that a store holds what is desired, under this very policy.
+/// Plans the changes that make a store hold the desired content, under the given policy.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     plan::plan(desired, observed, policy)

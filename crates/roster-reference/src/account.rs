@@ -1,4 +1,4 @@
-//! One account and all its members.
+//! Answers questions about one account and all its members. Called by the comparison tests and the simulator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +19,21 @@ use crate::{
     world::in_namespace,
 };
 
-/// Returns the reasons for which a catalog is invalid; none where it keeps its own rules.
+/// Returns the reasons why a catalog is invalid; an empty set if it keeps its own rules.
 #[must_use]
 pub fn status_of_catalog(spec: &PermissionCatalogSpec) -> BTreeSet<&'static str> {
     if keeps_its_rules(spec) { Reasons::new() } else { Reasons::from([reason::CATALOG_INVALID]) }
 }
 
 impl World {
-    /// Returns the model's answer about an account and everything in it; `None` where there is no such Account.
+    /// Returns the model's answer about an account and everything in it; `None` if there is no such Account.
     #[must_use]
     pub fn account(&self, namespace: &str, name: &str, now: Timestamp) -> Option<AccountAnswer> {
         let ((namespace, name), account) = self.accounts.get_key_value(&(namespace.to_owned(), name.to_owned()))?;
         Some(Scope::new(self, namespace, name, account, now).answer())
     }
 
-    /// Returns the reasons for which an object is invalid, an empty set where it is valid, `None` where it is not there.
+    /// Returns the reasons why an object is invalid; an empty set if it is valid, `None` if it does not exist.
     #[must_use]
     pub fn reasons(&self, id: &ObjectId, now: Timestamp) -> Option<BTreeSet<&'static str>> {
         let key = (id.namespace.clone(), id.name.clone());
@@ -73,7 +73,7 @@ impl<'a> Scope<'a> {
         answer
     }
 
-    /// Memberships of this account by canonical address. One whose address is none counts for nothing.
+    /// Returns the account's Memberships by canonical address, without those whose address is not valid.
     fn places(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<Place<'a>>> {
         let mut places: BTreeMap<String, Vec<Place<'a>>> = BTreeMap::new();
         for (name, membership) in in_namespace(&self.world.memberships, self.namespace) {
@@ -106,13 +106,14 @@ impl<'a> Scope<'a> {
         places
     }
 
-    /// An account that does not resolve: nothing new, nothing lost but by an end.
+    /// Answers for an account that does not resolve: nobody gains access, and only revocations remove it.
     fn kept(&self, places: &BTreeMap<String, Vec<Place>>, answer: &mut AccountAnswer) {
         let owner = self.owner();
         let none = Vec::new();
         let mut people: BTreeMap<&str, &Vec<Place>> = places.iter().map(|(a, places)| (a.as_str(), places)).collect();
         if let Some(owner) = &owner {
-            // With a catalog the owner's Memberships are invalid and end nothing; without one, they may well be a member's.
+            // With a catalog the owner's Memberships are invalid and revoke nothing. Without one, the person may be a
+            // normal member.
             let places = places.get(owner).filter(|_| self.catalog.is_none()).unwrap_or(&none);
             people.insert(owner, places);
         }
@@ -208,7 +209,8 @@ impl<'a> Scope<'a> {
         judged
     }
 
-    /// A member with one Membership or more; of several, the lower level of each section counts.
+    /// Returns the answer about a member with one or more Memberships; of several, the lower level of each section
+    /// counts.
     fn member(&self, definitions: &Definitions, address: &str, places: &[Place], judged: &[Judged]) -> MemberAnswer {
         let catalog = definitions.catalog;
         let lowest = |levels: fn(&Judged) -> &Levels| {
@@ -221,7 +223,7 @@ impl<'a> Scope<'a> {
         self.in_force(address, places, granted, potential, at_most_held)
     }
 
-    /// Step 5.
+    /// Applies step 5.
     fn in_force(
         &self,
         address: &str,
@@ -249,7 +251,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Reasons of an Invitation; without definitions, those that need no catalog.
+    /// Returns the reasons of an Invitation; without definitions, those that need no catalog.
     fn invitation_reasons(&self, definitions: Option<&Definitions>, name: &str) -> Reasons {
         let mut reasons = self.shared_reasons();
         let key = (self.namespace.to_owned(), name.to_owned());
@@ -274,7 +276,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Notes a member who holds a role with `minimumHolders` in effect.
+/// Adds a member who holds a role with `minimumHolders` in effect.
 fn note_holder(
     definitions: &Definitions,
     address: &str,

@@ -1,11 +1,12 @@
-//! One canonical form of an e-mail address.
+//! Canonical form of e-mail addresses. Used by the other modules and by the comparison tests.
 
 use roster_core::api::limits::{MAX_EMAIL, MAX_LABEL};
 
 /// Returns the form in which addresses are compared: ASCII local part, domain as IDNA A-label, all in ASCII lower case.
 ///
-/// `None` where the text is no address: not one `@`, a local part that is empty or has other characters than ASCII letters,
-/// digits and ``.!#$%&'*+/=?^_`{|}~-``, a domain that is no international domain name, or a result longer than 254 bytes.
+/// Returns `None` if the text is not an address: not exactly one `@`, a local part that is empty or has other
+/// characters than ASCII letters, digits and ``.!#$%&'*+/=?^_`{|}~-``, a domain that is no international domain name,
+/// or a result longer than 254 bytes.
 #[must_use]
 pub fn canonical(address: &str) -> Option<String> {
     let (local, domain) = address.split_once('@')?;
@@ -17,7 +18,7 @@ pub fn canonical(address: &str) -> Option<String> {
     (address.len() <= MAX_EMAIL).then_some(address)
 }
 
-/// A domain of plain labels stands as it is; where a label is a U-label or an A-label, IDNA decides.
+/// Returns the canonical domain. Plain labels stay unchanged; a U-label or an A-label is checked by IDNA.
 fn canonical_domain(domain: &str) -> Option<String> {
     let is_plain = |label: &str| {
         let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

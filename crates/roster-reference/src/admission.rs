@@ -1,4 +1,4 @@
-//! Which namespaces an object admits.
+//! Decides which namespaces an object admits. Called by `scope`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::World;
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl World {
-    /// Whether a store or catalog admits this namespace.
+    /// Returns whether a store or catalog admits this namespace.
     pub(crate) fn admits(&self, allowed: &AllowedNamespaces, namespace: &str) -> bool {
         match allowed.from {
             NamespacesFrom::All => true,
@@ -19,7 +19,7 @@ impl World {
         }
     }
 
-    /// Whether a partner account in namespace `parent` admits managed accounts in this namespace.
+    /// Returns whether a partner account in namespace `parent` admits managed accounts in this namespace.
     pub(crate) fn admits_managed(&self, allowed: &ManagedNamespaces, parent: &str, namespace: &str) -> bool {
         match allowed.from {
             ManagedFrom::Same => parent == namespace,
@@ -28,7 +28,8 @@ impl World {
         }
     }
 
-    /// Whether a selector picks a namespace. One whose labels are not known is never picked, not even by an empty selector.
+    /// Returns whether a selector matches a namespace. A namespace with unknown labels never matches, not even an empty
+    /// selector.
     fn selects(&self, selector: Option<&LabelSelector>, namespace: &str) -> bool {
         let (Some(selector), Some(labels)) = (selector, self.namespaces.get(namespace)) else { return false };
         let mut labels = labels.clone();

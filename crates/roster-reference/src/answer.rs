@@ -1,4 +1,4 @@
-//! Answers of the model.
+//! Answers of the model. Built by `account`, and compared with the engine by the tests and the simulator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use jiff::Timestamp;
 
 use crate::ObjectId;
 
-/// Section name → level name; sections at their first level are left out.
+/// Level names by section name, without sections at their first level.
 pub type NamedLevels = BTreeMap<String, String>;
 
 /// Strength of the statement about one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
-    /// The member holds just `levels`.
+    /// The member holds exactly `levels`.
     Exactly,
-    /// Something that lowers is invalid: the member holds, per section, at most the lower of `levels` and the level in the
-    /// store. A member that the store does not have is not created.
+    /// An object that lowers access is invalid: the member holds, per section, at most the lower of `levels` and the
+    /// level in the store. A member that the store does not have is not created.
     AtMostHeld,
-    /// The account does not resolve: the member keeps what the store holds within the window, and gets nothing new.
+    /// The account does not resolve: the member keeps the store's content within the time window, and gains nothing.
     Kept,
     /// The member has no access now.
     Ended(End),
 }
 
-/// Reason for which a member has no access now; step 5 of "Effective permissions".
+/// Reason why a member has no access now; step 5 of "Effective permissions".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
     /// The store blocks this person.
@@ -34,36 +34,36 @@ pub enum End {
     NotApproved,
     /// The Membership is suspended.
     Suspended,
-    /// `expiresAt` has come.
+    /// `expiresAt` has passed.
     Expired,
-    /// `startsAt` has not come yet.
+    /// `startsAt` is in the future.
     NotStarted,
-    /// The Membership names an Invitation that is not there, not accepted, or somebody else's.
+    /// The Membership names an Invitation that does not exist, is not accepted, or is for another account or address.
     InvitationGone,
 }
 
 impl End {
-    /// Returns whether the removal guard never counts this end: somebody wrote it down.
+    /// Returns whether the removal guard never counts this reason, because it is an explicit revocation.
     ///
-    /// An invitation that vanished is not among them: objects vanish by accident, too.
+    /// A missing Invitation is not explicit: objects can be deleted by accident.
     #[must_use]
     pub const fn is_explicit(self) -> bool {
         !matches!(self, Self::InvitationGone)
     }
 }
 
-/// The model's answer about one member.
+/// Answer about one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberAnswer {
     /// Strength of the statement.
     pub statement: Statement,
-    /// Levels in force now. Empty under `Kept` and `Ended`; an upper bound under `AtMostHeld`.
+    /// Levels in force now. Empty for `Kept` and `Ended`; an upper bound for `AtMostHeld`.
     pub levels: NamedLevels,
-    /// Levels after steps 1 to 4, whatever step 5 says. Empty where the account does not resolve.
+    /// Levels after steps 1 to 4, without step 5. Empty if the account does not resolve.
     pub potential: NamedLevels,
-    /// Levels after steps 1 and 2. Empty where the account does not resolve.
+    /// Levels after steps 1 and 2. Empty if the account does not resolve.
     pub granted: NamedLevels,
-    /// Whether something that lowers is invalid; said also of members whose access has ended.
+    /// Whether an object that lowers access is invalid; set also for members without access.
     pub at_most_held: bool,
     /// Start of access: the latest of all Memberships of this person.
     pub starts_at: Option<Timestamp>,
@@ -71,27 +71,27 @@ pub struct MemberAnswer {
     pub expires_at: Option<Timestamp>,
     /// Whether this is the account's owner.
     pub owner: bool,
-    /// Names of the Memberships that speak of this person and count; empty for the owner.
+    /// Names of the Memberships of this person that count; empty for the owner.
     pub memberships: BTreeSet<String>,
 }
 
-/// The model's answer about one account.
+/// Answer about one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountAnswer {
-    /// Whether catalog, store and parent are there, valid, and admit the account.
+    /// Whether catalog, store and parent exist, are valid, and admit the account.
     pub resolves: bool,
-    /// Reason for which nobody has access: suspended or not approved.
+    /// Reason why nobody has access: suspended or not approved.
     pub ended: Option<End>,
-    /// Canonical addresses that the Account's store blocks, whether they are members or not.
+    /// Canonical addresses that the Account's store blocks, members or not.
     pub blocked: BTreeSet<String>,
-    /// Canonical address of the owner, where the catalog has an owner role and the Account names an owner. While the catalog
+    /// Canonical address of the owner if the catalog has an owner role and the Account names an owner. If the catalog
     /// is missing, the address that the Account names.
     pub owner: Option<String>,
-    /// Members by canonical address, the owner included.
+    /// Members by canonical address, including the owner.
     pub members: BTreeMap<String, MemberAnswer>,
-    /// For each predefined role with `minimumHolders`, the addresses of those who hold it in effect: by their own role,
-    /// neither ended nor duplicate nor being deleted.
+    /// Addresses of the members who hold each predefined role with `minimumHolders` in effect: by their own role, with
+    /// access not revoked, with one Membership that is not being deleted.
     pub holders: BTreeMap<String, BTreeSet<String>>,
-    /// Reasons of `Valid=False` of the Account and of each object that belongs to it; an empty set where an object is valid.
+    /// Reasons of `Valid=False` of the Account and of each of its objects; an empty set if an object is valid.
     pub reasons: BTreeMap<ObjectId, BTreeSet<&'static str>>,
 }

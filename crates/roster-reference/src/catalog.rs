@@ -1,4 +1,4 @@
-//! Rules that a catalog must keep.
+//! Checks the rules of a catalog itself. Called by `account` and `scope`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use roster_core::api::{HeldBy, PermissionCatalogSpec, Permissions};
 
 use crate::levels::{ladder, place, section};
 
-/// Returns whether a catalog keeps its own rules; an account whose catalog does not is not resolved.
+/// Returns whether a catalog keeps its own rules. An account does not resolve if its catalog breaks them.
 pub(crate) fn keeps_its_rules(catalog: &PermissionCatalogSpec) -> bool {
     sections_are_sound(catalog)
         && prerequisites_lead_somewhere(catalog)
@@ -34,7 +34,7 @@ fn sections_are_sound(catalog: &PermissionCatalogSpec) -> bool {
         })
 }
 
-/// `from` is above the first level, the other section is another one, and it has the level.
+/// Checks that `from` is above the first level, and that the rule names an existing level of another section.
 fn prerequisites_lead_somewhere(catalog: &PermissionCatalogSpec) -> bool {
     catalog.sections.iter().all(|section| {
         section.requires.iter().all(|rule| {
@@ -45,7 +45,8 @@ fn prerequisites_lead_somewhere(catalog: &PermissionCatalogSpec) -> bool {
     })
 }
 
-/// Whether some level needs, by way of others, itself. A level also needs what the levels below it need.
+/// Returns whether a level requires itself, directly or indirectly. A level also requires what the levels below it
+/// require.
 fn prerequisites_run_in_a_circle(catalog: &PermissionCatalogSpec) -> bool {
     let needed_by = |name: &str, level: usize| {
         let rules = section(catalog, name).map(|section| section.requires.as_slice()).unwrap_or_default();
@@ -63,7 +64,7 @@ fn prerequisites_run_in_a_circle(catalog: &PermissionCatalogSpec) -> bool {
                     open.extend(needed_by(&next.0, next.1));
                 }
             }
-            // Needing a higher level of oneself is a circle, too: that level includes this one.
+            // Requiring a higher level of the same section is a cycle, too: that level includes this one.
             reached.iter().any(|(name, needed)| *name == start.name && *needed >= level)
         })
     })
@@ -81,7 +82,7 @@ fn restrictions_are_sound(catalog: &PermissionCatalogSpec) -> bool {
     differ(catalog.restrictions.iter().map(|restriction| &restriction.name))
         && catalog.restrictions.iter().all(|restriction| {
             cells_are_known(catalog, &restriction.caps)
-                // Equal to an owner who has no role would be equal to nobody.
+                // Without an owner role there is no access to be equal to.
                 && (!restriction.lifting.grants_owner_access || catalog.owner_role.is_some())
         })
 }
@@ -93,7 +94,7 @@ fn roles_are_sound(catalog: &PermissionCatalogSpec) -> bool {
                 && sections_are_known(catalog, &role.not_applicable)
                 && (!role.all_permissions || role.permissions.is_empty())
                 && role.not_applicable.iter().all(|name| {
-                    // Only no access may be said of it.
+                    // Permissions may only name "no access" for it.
                     role.permissions.get(name).is_none_or(|level| place(catalog, name, level) == Some(0))
                 })
                 && role.advice.as_ref().is_none_or(|advice| {
@@ -104,7 +105,7 @@ fn roles_are_sound(catalog: &PermissionCatalogSpec) -> bool {
         && sections_are_known(catalog, &catalog.custom_roles.not_applicable)
 }
 
-/// The owner role exists and is not overridable; the default role exists and members can hold it.
+/// Checks that the owner role exists and is not overridable, and that the default role exists and members can hold it.
 fn role_names_lead_somewhere(catalog: &PermissionCatalogSpec) -> bool {
     let role = |name: &String| catalog.roles.iter().find(|role| role.name == *name);
     let owner = catalog.owner_role.as_ref().is_none_or(|name| role(name).is_some_and(|role| !role.overridable));

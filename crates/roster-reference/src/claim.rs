@@ -1,4 +1,4 @@
-//! One Membership or Invitation, in the steps of "Effective permissions".
+//! Evaluates one Membership or Invitation by steps 1 to 4 of "Effective permissions". Called by `account`.
 
 use roster_core::api::{
     InvitationSpec, MemberGroups, MemberRole, MembershipSpec, NameRef, Restriction, RestrictionChoice, RoleRef,
@@ -11,7 +11,7 @@ use crate::{
     roles::{Definitions, Grant, Lookup, Reasons},
 };
 
-/// Role, groups and restrictions that somebody is to have.
+/// Role, groups and restrictions of a Membership or Invitation.
 pub(crate) struct Claim<'a> {
     role_ref: Option<&'a RoleRef>,
     group_refs: &'a [NameRef],
@@ -19,20 +19,20 @@ pub(crate) struct Claim<'a> {
     acknowledge: &'a [String],
 }
 
-/// Access that a claim comes to, before step 5.
+/// Result of a claim before step 5.
 pub(crate) struct Judged {
-    /// After steps 1 and 2.
+    /// Levels after steps 1 and 2.
     pub(crate) granted: Levels,
-    /// After steps 1 to 4.
+    /// Levels after steps 1 to 4.
     pub(crate) potential: Levels,
     pub(crate) at_most_held: bool,
     pub(crate) reasons: Reasons,
-    /// The predefined role that the claim itself names, or the default role.
+    /// Predefined role that the claim itself names, or the default role.
     pub(crate) held_role: Option<String>,
 }
 
 impl<'a> Claim<'a> {
-    /// Reads a Membership. With an Invitation, role, groups and restrictions are the Invitation's.
+    /// Reads a Membership. With an Invitation, uses the role, groups and restrictions of the Invitation.
     pub(crate) fn of_membership(spec: &'a MembershipSpec, invitation: Option<&'a InvitationSpec>) -> Self {
         let acknowledge = &spec.acknowledge;
         match invitation {
@@ -56,13 +56,13 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Goes through steps 1 to 4.
+    /// Applies steps 1 to 4.
     pub(crate) fn judge(&self, definitions: &Definitions) -> Judged {
         let mut reasons = Reasons::new();
         let (grant, held_role) = self.granted(definitions, &mut reasons);
         self.restriction_reasons(definitions, &mut reasons);
         let catalog = definitions.catalog;
-        // An unknown restriction could have lowered.
+        // An unknown restriction could have lowered access.
         let unknown = reasons.contains(reason::RESTRICTION_NOT_FOUND);
         if let Some(owner) = definitions.owner_levels().filter(|_| self.is_equal_to_owner(definitions)) {
             let potential = reduced(catalog, owner);
@@ -73,7 +73,7 @@ impl<'a> Claim<'a> {
         Judged { granted: grant.levels, potential, at_most_held, reasons, held_role }
     }
 
-    /// Step 1: the highest level of each section from the role, the groups and the groups' roles.
+    /// Applies step 1: the highest level of each section from the role, the groups and the groups' roles.
     fn granted(&self, definitions: &Definitions, reasons: &mut Reasons) -> (Grant, Option<String>) {
         let catalog = definitions.catalog;
         let mut grant = Grant { levels: nothing(catalog), at_most_held: false };
@@ -129,7 +129,8 @@ impl<'a> Claim<'a> {
         !restriction.lifting.needs_confirmation || self.acknowledge.contains(&restriction.name)
     }
 
-    /// Whether a restriction is lifted and, where that is needed, confirmed. One that is applied as well is not lifted.
+    /// Returns whether a restriction is lifted and, if required, confirmed. A restriction that is also applied is not
+    /// lifted.
     fn lifts(&self, restriction: &Restriction) -> bool {
         self.lifted().contains(&restriction.name)
             && !self.applied().contains(&restriction.name)
@@ -147,13 +148,13 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Step 2.
+    /// Applies step 2: returns whether the claim has the owner's access.
     fn is_equal_to_owner(&self, definitions: &Definitions) -> bool {
         let restrictions = &definitions.catalog.restrictions;
         restrictions.iter().any(|restriction| restriction.lifting.grants_owner_access && self.lifts(restriction))
     }
 
-    /// Step 3: the restrictions in force are those applied by default and not lifted, and those applied.
+    /// Applies step 3: the caps of all restrictions that are applied, or applied by default and not lifted.
     fn capped(&self, definitions: &Definitions, levels: &Levels) -> Levels {
         let mut levels = levels.clone();
         for restriction in &definitions.catalog.restrictions {

@@ -1,8 +1,8 @@
-//! The removal guard and the last holder of a role.
+//! The removal guard and the last holder of a role. Called by the comparison tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Members before and after a change, and the settings that judge the difference.
+/// Members before and after a change, and the settings of the guard.
 ///
 /// Members are named by canonical address. The state before is read from the store, the state after from the model.
 #[derive(Clone, Debug, Default)]
@@ -11,16 +11,16 @@ pub struct GuardQuestion {
     pub before: BTreeMap<String, bool>,
     /// Members that would be in the store afterwards, and whether they would have access.
     pub after: BTreeMap<String, bool>,
-    /// Members whose access somebody ended in writing: suspended, expired, blocked, approval withdrawn.
+    /// Members with an explicit revocation: suspended, expired, blocked, approval withdrawn.
     pub explicit: BTreeSet<String>,
-    /// Members that the account had when the ten minutes began, with and without access.
+    /// Number of members at the beginning of the ten minutes, with and without access.
     pub members: usize,
-    /// Counted removals of the last ten minutes, other than those in question.
+    /// Number of counted removals in the last ten minutes, without those in question.
     pub recent: usize,
-    /// For each role that has `minimumHolders` now, those who hold it in effect, before; see
+    /// Members who hold each role with `minimumHolders` in effect before the change; see
     /// [`crate::AccountAnswer::holders`].
     pub holders_before: BTreeMap<String, BTreeSet<String>>,
-    /// For each role with `minimumHolders`, those who would hold it in effect afterwards.
+    /// Members who would hold each role with `minimumHolders` in effect afterwards.
     pub holders_after: BTreeMap<String, BTreeSet<String>>,
     /// `maximumPercent` in force, 0 to 100.
     pub maximum_percent: u8,
@@ -29,7 +29,8 @@ pub struct GuardQuestion {
 }
 
 impl GuardQuestion {
-    /// Returns the members whose loss counts: they would be removed or left without access, and nobody wrote that down.
+    /// Returns the members whose loss counts: they would be removed or left without access, without an explicit
+    /// revocation.
     #[must_use]
     pub fn lost(&self) -> BTreeSet<String> {
         let lost = self.before.iter().filter(|(member, had_access)| match self.after.get(*member) {
@@ -40,10 +41,10 @@ impl GuardQuestion {
     }
 }
 
-/// Returns whether the removal guard holds the counted losses back.
+/// Returns whether the removal guard holds the counted losses.
 ///
-/// It fires where something is lost and either the losses of ten minutes reach `minimumCount` and exceed `maximumPercent` of
-/// the members that there were when the ten minutes began, or with a loss goes the last one who holds a role in effect.
+/// It fires in two cases. First, the losses of ten minutes reach `minimumCount` and exceed `maximumPercent` of the
+/// members at the beginning of the ten minutes. Second, a loss removes the last member who holds a role in effect.
 #[must_use]
 pub fn guard_fires(question: &GuardQuestion) -> bool {
     let lost = question.lost();

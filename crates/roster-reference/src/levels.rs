@@ -1,4 +1,4 @@
-//! Places on the ladders of a catalog.
+//! Positions on the ladders of a catalog. Used by the other modules.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use roster_core::api::{PermissionCatalogSpec, Section};
 
 use crate::answer::NamedLevels;
 
-/// Section name → place on its ladder; 0 is "no access". Every section of the catalog is there.
+/// Position on the ladder by section name, for every section of the catalog; 0 is "no access".
 pub(crate) type Levels = BTreeMap<String, usize>;
 
-/// The ladder of a section.
+/// Returns the ladder of a section.
 pub(crate) fn ladder(section: &Section) -> Vec<&str> {
     match &section.levels {
         Some(levels) => levels.iter().map(String::as_str).collect(),
@@ -17,37 +17,38 @@ pub(crate) fn ladder(section: &Section) -> Vec<&str> {
     }
 }
 
-/// The section of that name.
+/// Returns the section with this name.
 pub(crate) fn section<'a>(catalog: &'a PermissionCatalogSpec, name: &str) -> Option<&'a Section> {
     catalog.sections.iter().find(|section| section.name == name)
 }
 
-/// The place of a level on the ladder of a section, if both are known.
+/// Returns the position of a level on the ladder of a section, if both are known.
 pub(crate) fn place(catalog: &PermissionCatalogSpec, name: &str, level: &str) -> Option<usize> {
     ladder(section(catalog, name)?).iter().position(|known| *known == level)
 }
 
-/// No access anywhere.
+/// Returns no access in every section.
 pub(crate) fn nothing(catalog: &PermissionCatalogSpec) -> Levels {
     catalog.sections.iter().map(|section| (section.name.clone(), 0)).collect()
 }
 
-/// Every section at its highest level.
+/// Returns the highest level of every section.
 pub(crate) fn everything(catalog: &PermissionCatalogSpec) -> Levels {
     catalog.sections.iter().map(|section| (section.name.clone(), ladder(section).len() - 1)).collect()
 }
 
-/// Per section the higher of two.
+/// Returns the higher level per section.
 pub(crate) fn higher(one: &Levels, other: &Levels) -> Levels {
     one.iter().map(|(section, level)| (section.clone(), (*level).max(other[section]))).collect()
 }
 
-/// Per section the lower of two.
+/// Returns the lower level per section.
 pub(crate) fn lower(one: &Levels, other: &Levels) -> Levels {
     one.iter().map(|(section, level)| (section.clone(), (*level).min(other[section]))).collect()
 }
 
-/// Step 4: every level whose prerequisite is not met drops to the highest one whose prerequisites are, until nothing changes.
+/// Applies step 4: lowers each level with an unmet prerequisite to the highest level whose prerequisites are met, until
+/// nothing changes.
 pub(crate) fn reduced(catalog: &PermissionCatalogSpec, levels: &Levels) -> Levels {
     let mut levels = levels.clone();
     loop {
@@ -65,7 +66,7 @@ pub(crate) fn reduced(catalog: &PermissionCatalogSpec, levels: &Levels) -> Level
     }
 }
 
-/// Whether all that a level of a section requires is there.
+/// Returns whether all prerequisites of a level are met.
 fn prerequisites_hold(catalog: &PermissionCatalogSpec, section: &Section, level: usize, levels: &Levels) -> bool {
     section.requires.iter().all(|rule| {
         let from = place(catalog, &section.name, &rule.from);
@@ -75,7 +76,7 @@ fn prerequisites_hold(catalog: &PermissionCatalogSpec, section: &Section, level:
     })
 }
 
-/// Names of the levels above the first.
+/// Returns the names of all levels above the first.
 pub(crate) fn named(catalog: &PermissionCatalogSpec, levels: &Levels) -> NamedLevels {
     let above = catalog.sections.iter().filter(|section| levels[&section.name] > 0);
     above.map(|section| (section.name.clone(), ladder(section)[levels[&section.name]].to_owned())).collect()

@@ -1,4 +1,4 @@
-//! One person's Memberships, and the ends that they or the account put to access.
+//! Memberships of one person, and the revocations in them or in the account. Called by `account`.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use roster_core::api::{InvitationSpec, Membership, MembershipSpec};
 
 use crate::{End, address::canonical, scope::Scope};
 
-/// One Membership, in step 5.
+/// Membership in step 5.
 pub(crate) struct Place<'a> {
     pub(crate) name: &'a str,
     pub(crate) spec: &'a MembershipSpec,
@@ -35,7 +35,7 @@ impl<'a> Scope<'a> {
         Place { name, spec, invitation, being_deleted: membership.metadata.deletion_timestamp.is_some(), end }
     }
 
-    /// The Invitation of that name if it is there to stay, for this account and address, and accepted.
+    /// Returns the Invitation with this name if it is for this account and address, accepted, and not being deleted.
     pub(crate) fn accepted_invitation(&self, name: &str, address: &str) -> Option<&'a InvitationSpec> {
         let key = (self.namespace.to_owned(), name.to_owned());
         let invitation = self.world.invitations.get(&key)?;
@@ -45,7 +45,8 @@ impl<'a> Scope<'a> {
         (same && self.world.accepted.contains(&key)).then_some(&invitation.spec)
     }
 
-    /// First reason for which a person has no access now. Of several Memberships the lowest counts, so one that ended is enough.
+    /// Returns the first reason why a person has no access now. Of several Memberships the lowest counts, so one
+    /// without access is enough.
     pub(crate) fn end_of(&self, address: &str, places: &[Place]) -> Option<End> {
         let blocked = self.is_blocked(address).then_some(End::Blocked);
         blocked.or(self.ended()).or(places.iter().filter_map(|place| place.end).min())

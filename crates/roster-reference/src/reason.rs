@@ -1,4 +1,4 @@
-//! Reasons of `Valid=False`, spelled as in status.
+//! Reasons of `Valid=False`, spelled as in status. Compared with the engine's by the tests.
 
 /// `accountRef` names no Account of the namespace.
 pub const ACCOUNT_NOT_FOUND: &str = "AccountNotFound";
@@ -16,7 +16,7 @@ pub const RESTRICTION_NOT_FOUND: &str = "RestrictionNotFound";
 pub const NAMESPACE_NOT_ALLOWED: &str = "NamespaceNotAllowed";
 /// The parent is missing, no partner, itself managed, or does not admit the account.
 pub const PARENT_NOT_ALLOWED: &str = "ParentNotAllowed";
-/// The parent has to approve the account first.
+/// The parent has not approved the account yet.
 pub const APPROVAL_PENDING: &str = "ApprovalPending";
 /// The catalog breaks its own rules.
 pub const CATALOG_INVALID: &str = "CatalogInvalid";
@@ -28,11 +28,11 @@ pub const UNKNOWN_LEVEL: &str = "UnknownLevel";
 pub const NOT_APPLICABLE: &str = "NotApplicable";
 /// Members of this account cannot hold the role.
 pub const ROLE_NOT_AVAILABLE: &str = "RoleNotAvailable";
-/// The catalog wants every member to have a role.
+/// The catalog requires a role for every member.
 pub const ROLE_REQUIRED: &str = "RoleRequired";
 /// The catalog forbids groups.
 pub const GROUPS_FORBIDDEN: &str = "GroupsForbidden";
-/// Members come in by invitation only, or the invitation is gone.
+/// Members need an invitation, or the named invitation is gone.
 pub const INVITATION_REQUIRED: &str = "InvitationRequired";
 /// A Role has the name of a predefined role, or is one of two overrides of a role.
 pub const NAME_TAKEN: &str = "NameTaken";
@@ -46,5 +46,5 @@ pub const DUPLICATE_MEMBERSHIP: &str = "DuplicateMembership";
 pub const CONFIRMATION_MISSING: &str = "ConfirmationMissing";
 /// The account's plan lacks a feature.
 pub const PLAN_NOT_ELIGIBLE: &str = "PlanNotEligible";
-/// An address that no mail system could have.
+/// An address that is not valid.
 pub const ADDRESS_INVALID: &str = "AddressInvalid";

@@ -1,4 +1,4 @@
-//! Meaning of roles and groups in one account.
+//! Evaluates the roles and groups of one account. Called by `account`; read by `claim`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use crate::{
     reason,
 };
 
-/// Reasons for which an object is invalid.
+/// Reasons why an object is invalid.
 pub(crate) type Reasons = BTreeSet<&'static str>;
 
-/// Levels that a role or a group gives.
+/// Levels that a role or a group grants.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) levels: Levels,
-    /// Whether something that lowers these levels is invalid.
+    /// Whether an object that lowers these levels is invalid.
     pub(crate) at_most_held: bool,
 }
 
@@ -30,11 +30,11 @@ pub(crate) enum Lookup<'a> {
     Found(&'a Grant),
 }
 
-/// Roles and groups of one account whose catalog is sound.
+/// Roles and groups of an account whose catalog is valid.
 pub(crate) struct Definitions<'a> {
     pub(crate) catalog: &'a PermissionCatalogSpec,
     account_type: AccountType,
-    /// Predefined roles as they are in force in this account.
+    /// Predefined roles with the overrides of this account.
     predefined: BTreeMap<&'a str, Grant>,
     /// Custom roles; `None` for those that are invalid as a whole, which nobody gets.
     custom: BTreeMap<&'a str, Option<Grant>>,
@@ -87,17 +87,18 @@ impl<'a> Definitions<'a> {
         this
     }
 
-    /// The predefined role of that name, as the catalog writes it.
+    /// Returns the predefined role with this name, without overrides.
     pub(crate) fn written(&self, name: &str) -> Option<&'a PredefinedRole> {
         self.catalog.roles.iter().find(|role| role.name == name)
     }
 
-    /// Levels of the owner role. Nobody overrides it.
+    /// Returns the levels of the owner role, which cannot be overridden.
     pub(crate) fn owner_levels(&self) -> Option<&Levels> {
         Some(&self.predefined.get(self.catalog.owner_role.as_deref()?)?.levels)
     }
 
-    /// Looks up a role for members and groups. Neither kind falls through to the other.
+    /// Looks up a role for members and groups. A missing custom role is never replaced by a predefined one, nor the
+    /// other way around.
     pub(crate) fn role(&self, reference: &RoleRef) -> Lookup<'_> {
         match reference.kind {
             RoleRefKind::PredefinedRole => match self.written(&reference.name) {
@@ -123,7 +124,7 @@ impl<'a> Definitions<'a> {
         role.held_by == HeldBy::Members && available
     }
 
-    /// A predefined role as its overrides leave it: of two, the lower level of each section counts.
+    /// Returns a predefined role after overrides; of two overrides, the lower level of each section counts.
     fn in_force(&self, role: &PredefinedRole, roles: &BTreeMap<&str, &RoleSpec>) -> Grant {
         let default = self.default_levels(role);
         let mut grant: Option<Levels> = None;
@@ -152,7 +153,8 @@ impl<'a> Definitions<'a> {
         role.overridable && self.catalog.owner_role.as_ref() != Some(&role.name)
     }
 
-    /// Reasons for which an override is invalid by itself, as a whole or in a part; that there are two of them is not one.
+    /// Returns the reasons why an override is invalid by itself, as a whole or partly. Two overrides of one role are
+    /// not among them.
     fn override_reasons(&self, name: &str, overridden: &str, spec: &RoleSpec) -> Reasons {
         let role = self.written(overridden);
         let not_applicable = role.map(|role| role.not_applicable.as_slice()).unwrap_or_default();
@@ -197,7 +199,7 @@ impl<'a> Definitions<'a> {
             },
         };
         let whole = !reasons.contains(reason::NAME_TAKEN) && self.catalog.custom_roles.allowed;
-        // A cell that lowers what the role starts from, and is ignored, must not raise.
+        // A cell that is ignored could have lowered the base role, so it must not raise access.
         let lowers = spec.based_on.is_some() && cells.contains(reason::UNKNOWN_SECTION);
         reasons.extend(cells);
         if !whole {
@@ -251,7 +253,7 @@ impl<'a> Definitions<'a> {
         reasons
     }
 
-    /// Writes cells over levels. Unknown and not applicable sections are ignored, an unknown level is the first one.
+    /// Writes cells over levels. Ignores unknown and not applicable sections; an unknown level counts as the first one.
     fn write_cells(&self, cells: &Permissions, not_applicable: &[String], levels: &mut Levels) {
         for (name, level) in cells {
             if section(self.catalog, name).is_some() && !not_applicable.contains(name) {

@@ -1,4 +1,5 @@
-//! One account and the objects that it names: whether they resolve, and whether everybody's access has ended.
+//! An account with the objects that it names: whether they resolve, and whether all access is revoked. Created by
+//! `account`.
 
 use std::sync::Arc;
 
@@ -10,17 +11,17 @@ use crate::{
     world::in_namespace,
 };
 
-/// An account with the objects that it names.
+/// Account with the objects that it names.
 pub(crate) struct Scope<'a> {
     pub(crate) world: &'a World,
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) account: &'a Account,
     pub(crate) now: Timestamp,
-    /// The catalog, sound or not.
+    /// Catalog, valid or not.
     pub(crate) catalog: Option<&'a PermissionCatalogSpec>,
     pub(crate) store: Option<&'a IdentityStore>,
-    /// Reasons for which the account as a whole does not resolve.
+    /// Reasons why the account as a whole does not resolve.
     pub(crate) unresolved: Reasons,
     pub(crate) approved: bool,
 }
@@ -64,7 +65,7 @@ impl<'a> Scope<'a> {
             if admitting_parent(world, namespace, account).is_none() {
                 unresolved.insert(reason::PARENT_NOT_ALLOWED);
             }
-            // Approval that is withdrawn ends access whether or not the parent admits the account.
+            // Withdrawn approval revokes access even if the parent does not admit the account.
             approved = parent_of(world, namespace, account).is_none_or(|parent| is_approved(parent, namespace, name));
         }
         Self { world, namespace, name, account, now, catalog, store, unresolved, approved }
@@ -74,7 +75,7 @@ impl<'a> Scope<'a> {
         ObjectId::new(kind, self.namespace, name)
     }
 
-    /// Reason for which nobody in the account has access.
+    /// Returns the reason why nobody in the account has access.
     pub(crate) fn ended(&self) -> Option<End> {
         if self.account.spec.suspended {
             Some(End::AccountSuspended)
@@ -85,7 +86,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Canonical addresses that the store blocks.
+    /// Returns the canonical addresses that the store blocks.
     pub(crate) fn blocked(&self) -> impl Iterator<Item = String> {
         let blocked = self.store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
         blocked.iter().filter_map(|entry| canonical(&entry.email))
@@ -95,21 +96,22 @@ impl<'a> Scope<'a> {
         self.blocked().any(|blocked| blocked == address)
     }
 
-    /// Canonical address that the Account names as its owner.
+    /// Returns the canonical address that the Account names as its owner.
     pub(crate) fn named_owner(&self) -> Option<String> {
         canonical(&self.account.spec.owner.as_ref()?.email)
     }
 
-    /// The owner, as far as the catalog has one. Where the catalog is missing nobody can tell.
+    /// Returns the owner if the catalog has an owner role. If the catalog is missing, that is unknown, and the named
+    /// owner counts.
     pub(crate) fn owner(&self) -> Option<String> {
         let has_owner = self.catalog.is_none_or(|catalog| catalog.owner_role.is_some());
         self.named_owner().filter(|_| has_owner)
     }
 
-    /// Reasons of the account as a whole, which everything in it shares.
+    /// Returns the reasons of the account as a whole, which all of its objects share.
     pub(crate) fn shared_reasons(&self) -> Reasons {
         let mut reasons = self.unresolved.clone();
-        // Of a parent that does not admit the account nothing is revealed.
+        // Nothing is revealed about a parent that does not admit the account.
         if !self.approved && !reasons.contains(reason::PARENT_NOT_ALLOWED) {
             reasons.insert(reason::APPROVAL_PENDING);
         }
@@ -149,13 +151,13 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The parent of a managed account, if it is a partner, not itself managed, and admits the account.
+/// Returns the parent of a managed account if it is a partner, is not itself managed, and admits the account.
 pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &Account) -> Option<&'a Account> {
     let parent_namespace = account.spec.parent_ref.as_ref()?.namespace.as_deref().unwrap_or(namespace);
     let parent = parent_of(world, namespace, account)?;
     let managed = parent.spec.managed_accounts.as_ref()?;
     let catalog = &account.spec.catalog_ref.name;
-    // No list of catalogs means the parent's own (docs/decisions).
+    // An empty list of catalogs means the parent's own catalog (docs/decisions).
     let catalog_admitted = if managed.catalogs.is_empty() {
         parent.spec.catalog_ref.name == *catalog
     } else {
@@ -168,7 +170,7 @@ pub(crate) fn admitting_parent<'a>(world: &'a World, namespace: &str, account: &
     admits.then_some(parent)
 }
 
-/// The account that a managed account names as its parent, if it exists.
+/// Returns the account that a managed account names as its parent, if it exists.
 fn parent_of<'a>(world: &'a World, namespace: &str, account: &Account) -> Option<&'a Account> {
     let reference = account.spec.parent_ref.as_ref()?;
     let parent_namespace = reference.namespace.as_deref().unwrap_or(namespace);

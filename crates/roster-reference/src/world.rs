@@ -1,4 +1,4 @@
-//! The objects that decide.
+//! Objects that decide about access. Built by the comparison tests and the simulator; read by the other modules.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,11 +12,11 @@ pub type Key = (String, String);
 
 /// All objects that decide about access, at one moment.
 ///
-/// Objects are shared, so that a clone of a world costs little: to ask for the access that an object would give if it were
-/// still there, clone the world, put the object back and ask.
+/// Objects are shared, so that a clone of a world costs little. To find the access that a deleted object would give,
+/// clone the world, put the object back and ask.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// Labels of the namespaces that are known. The labels of a namespace that is not here are not known.
+    /// Labels of the known namespaces. The labels of other namespaces are unknown.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Permission catalogs by name.
     pub catalogs: BTreeMap<String, Arc<PermissionCatalog>>,
@@ -32,8 +32,8 @@ pub struct World {
     pub memberships: BTreeMap<Key, Arc<Membership>>,
     /// Invitations.
     pub invitations: BTreeMap<Key, Arc<Invitation>>,
-    /// Namespace and name of the Invitations that were accepted by the person they invite. Take an Invitation out of here
-    /// where it is created anew.
+    /// Namespace and name of the Invitations that the invited person accepted. An Invitation that is recreated must be
+    /// removed from here.
     pub accepted: BTreeSet<Key>,
 }
 
@@ -56,19 +56,19 @@ pub enum Kind {
     Invitation,
 }
 
-/// Kind, namespace and name of an object; the namespace is empty for cluster-scoped kinds.
+/// Kind, namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectId {
-    /// Kind.
+    /// Kind of the object.
     pub kind: Kind,
-    /// Namespace.
+    /// Namespace; empty for cluster-scoped kinds.
     pub namespace: String,
-    /// Name.
+    /// Name of the object.
     pub name: String,
 }
 
 impl ObjectId {
-    /// Names an object.
+    /// Returns the id of an object.
     #[must_use]
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
         Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
@@ -76,7 +76,7 @@ impl ObjectId {
 }
 
 impl World {
-    /// Copies one object, or its absence, from another world: a world with an object put back is
+    /// Copies one object, or its absence, from another world. A world with an object put back is
     /// `now.clone().with_object_of(&before, &id)`.
     #[must_use]
     pub fn with_object_of(mut self, other: &Self, id: &ObjectId) -> Self {
@@ -106,7 +106,7 @@ fn copy<K: Ord + Clone, V: Clone>(into: &mut BTreeMap<K, V>, from: &BTreeMap<K, 
     };
 }
 
-/// The objects of one namespace, with their names.
+/// Returns the objects of one namespace, with their names.
 pub(crate) fn in_namespace<'a, T>(
     objects: &'a BTreeMap<Key, Arc<T>>,
     namespace: &str,

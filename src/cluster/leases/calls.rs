@@ -1,4 +1,4 @@
-//! Requests about Leases, carried out with the client.
+//! Sends requests about Leases. Called by `driver`.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Carries out a request.
+/// Sends a request.
 ///
 /// # Errors
 /// When the API server refuses or cannot be reached.
@@ -44,7 +44,7 @@ async fn send(api: &Api<Lease>, request: LeaseRequest) -> Result<LeaseAnswer, Er
     })
 }
 
-/// Returns a failure as data; one without an answer with all its causes.
+/// Converts an error; if there was no response, with all its causes.
 fn fault(error: &Error) -> ApiFault {
     let fault = api_error::fault(error);
     match fault.code {

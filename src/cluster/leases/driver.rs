@@ -1,4 +1,5 @@
-//! The task that drives the machine. It waits for nothing but events and time, so that no renewal waits for anybody.
+//! Task that drives [`ShardCoordinator`]. Started by `Share::join`; it waits only for events and time, so that no
+//! renewal is delayed.
 
 use std::{
     collections::BTreeMap,
@@ -25,25 +26,25 @@ use crate::{
     store::Epoch,
 };
 
-/// Something that is asked of the task. It ends when nobody is left who could ask.
+/// Command to the task. The task ends when no sender is left.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// An event for the machine.
+    /// Event for the coordinator.
     Event(LeaseEvent),
-    /// Take nothing more; tell when that is so.
+    /// Take no more shards, and confirm.
     Stop(oneshot::Sender<()>),
-    /// Give a shard back; tell when that has ended.
+    /// Give a shard back, and confirm when that has ended.
     Release(u16, Epoch, oneshot::Sender<()>),
 }
 
-/// What is published of a shard that is held.
+/// State of a held shard that is shared with its holder.
 struct Published {
     until: Until,
     lost: CancellationToken,
     released: Option<oneshot::Sender<()>>,
 }
 
-/// The task's state.
+/// State of the task.
 pub(super) struct Driver {
     api: Api<Lease>,
     identity: String,
@@ -51,10 +52,10 @@ pub(super) struct Driver {
     out: mpsc::UnboundedSender<Event>,
     commands: mpsc::WeakUnboundedSender<Command>,
     ended: CancellationToken,
-    /// Calls under way; one that took too long comes to nothing.
+    /// Requests in flight; one that exceeds its time limit gives no event.
     calls: FuturesUnordered<BoxFuture<'static, Option<LeaseEvent>>>,
     published: BTreeMap<(u16, Epoch), Published>,
-    /// Whoever waits until nothing more is taken.
+    /// Callers that wait until no more shards are taken.
     stopped: Vec<oneshot::Sender<()>>,
     is_stopped: bool,
     started: Instant,
@@ -86,7 +87,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Command>) {
         let mut effects = Vec::new();
         loop {
-            // An answer that is there counts, also when this process stood still meanwhile.
+            // Responses that have arrived come first, also after this process was suspended.
             while let Some(Some(answer)) = self.calls.next().now_or_never() {
                 self.answered(answer);
             }
@@ -164,7 +165,7 @@ impl Driver {
     fn tell(&mut self, event: ShareEvent) {
         let event = match event {
             ShareEvent::Taken { shard, epoch, clean } => {
-                // Nobody is there who could hold it.
+                // No holder is left.
                 let Some(commands) = self.commands.upgrade() else { return };
                 let lost = CancellationToken::new();
                 let until = Arc::new(Mutex::new(self.until(shard, epoch).unwrap_or(self.started)));
@@ -174,7 +175,7 @@ impl Driver {
             }
             event => Event::Share(event),
         };
-        // Nobody is there to hear it when the controller ends.
+        // The receiver is gone when the controller ends.
         let _ = self.out.send(event);
     }
 
@@ -182,7 +183,7 @@ impl Driver {
         self.machine.until(shard, epoch).map(|at| self.started + at.0)
     }
 
-    /// Publishes until when each shard may be written.
+    /// Publishes the time until which each shard may be written.
     fn publish(&mut self) {
         let machine = &self.machine;
         let started = self.started;
@@ -196,7 +197,7 @@ impl Driver {
     }
 }
 
-/// Writes a line of the log.
+/// Writes a line to the log.
 fn log(line: LeaseLog, identity: &str) {
     match line {
         LeaseLog::Took { lease, epoch } => tracing::info!(lease, identity, epoch = epoch.0, "took the lease"),

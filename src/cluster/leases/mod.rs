@@ -1,8 +1,9 @@
-//! The I/O of leases: a task that carries out the calls of [`ShardCoordinator`](crate::control::leases::ShardCoordinator),
-//! where everything is decided, and publishes until when each shard may be written.
+//! Executes the requests of [`ShardCoordinator`](crate::control::leases::ShardCoordinator), which makes all decisions,
+//! and publishes the time until which each shard may be written. Called by the controller, whose writers check a
+//! [`Term`].
 //!
 //! ```text
-//!  Share, Leadership ──► driver (one task) ◄──► ShardCoordinator
+//! Share, Leadership ──► driver (one task) ◄──► ShardCoordinator
 //!       ▲                    │    └──► calls ──► API server
 //!       └── Event, Term ◄────┘
 //! ```
@@ -28,16 +29,16 @@ use crate::{
     store::Epoch,
 };
 
-/// Something that happened to this replica's shards.
+/// Change of this replica's shards.
 #[derive(Debug)]
 pub enum Event {
-    /// A shard is ours.
+    /// This replica has taken a shard.
     Taken(Leadership),
-    /// Anything else.
+    /// Any other event.
     Share(ShareEvent),
 }
 
-/// A replica that takes part. Dropping it takes nothing more, and leaves alone what was taken.
+/// Participation of this replica. Dropping it takes no more shards, and does not touch those already taken.
 #[derive(Debug)]
 pub struct Share {
     /// Events, in order.
@@ -49,7 +50,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Takes part from now on.
+    /// Starts participating.
     #[must_use]
     pub fn join(client: Client, config: ShardConfig) -> Self {
         let ended = CancellationToken::new();
@@ -59,21 +60,22 @@ impl Share {
         Self { events, ended, serves: false, commands }
     }
 
-    /// Takes shards from now on, since accounts can be looked after. A single shard is taken from the start.
+    /// Allows taking shards, since accounts can be reconciled now. A single shard is taken from the start.
     pub fn serve(&mut self) {
         if !std::mem::replace(&mut self.serves, true) {
             let _ = self.commands.send(Command::Event(LeaseEvent::Serve));
         }
     }
 
-    /// Takes nothing any more. What is being taken just now still comes.
+    /// Stops taking shards. A shard that is being taken at this moment still arrives as an event.
     pub async fn rest(&mut self) {
         let (told, stopped) = oneshot::channel();
         let _ = self.commands.send(Command::Stop(told));
         let _ = stopped.await;
     }
 
-    /// Takes no part any more, and says so; what was taken and not yet heard of is given back.
+    /// Ends the participation, and announces that. Gives back shards that were taken and whose event was not received
+    /// yet.
     pub async fn leave(mut self) {
         self.rest().await;
         while let Ok(event) = self.events.try_recv() {
@@ -90,34 +92,34 @@ impl Drop for Share {
     }
 }
 
-/// This process holds a shard, until [`Leadership::lost`]. Dropping it ends that without telling a successor.
+/// Leadership of a shard, until [`Leadership::lost`]. Dropping it ends the leadership without informing a successor.
 #[derive(Debug)]
 pub struct Leadership {
-    /// The shard.
+    /// Number of the shard.
     pub shard: u16,
-    /// Higher than that of every earlier holder.
+    /// Epoch, higher than that of every earlier holder.
     pub epoch: Epoch,
-    /// Whether whoever held it before has ended its writes: it gave the lease back, and said so.
+    /// Whether the former holder has ended its writes and given the lease back.
     pub clean: bool,
-    /// Cancelled when holding has ended; nothing may be written any more.
+    /// Cancelled when the leadership has ended; nothing may be written any more.
     pub lost: CancellationToken,
     until: Until,
     commands: mpsc::UnboundedSender<Command>,
 }
 
-/// Whether a shard is still held, to be asked right before a write: a process that was stopped and goes on may run a writer
-/// before anything that could cancel it.
+/// Check that a shard is still held, for use right before a write. A cancellation alone is not enough: a process that
+/// was suspended may run a writer before anything that could cancel it.
 #[derive(Clone, Debug)]
 pub struct Term {
     lost: CancellationToken,
     until: Until,
 }
 
-/// When holding ends unless the lease is renewed.
+/// Time at which the leadership ends unless the lease is renewed.
 type Until = Arc<Mutex<Instant>>;
 
 impl Term {
-    /// Returns whether it lasts.
+    /// Returns whether the shard is still held.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < *self.until.lock().unwrap_or_else(PoisonError::into_inner)
@@ -125,23 +127,23 @@ impl Term {
 }
 
 impl Leadership {
-    /// Returns what writers ask.
+    /// Returns the check for writers.
     #[must_use]
     pub fn term(&self) -> Term {
         Term { lost: self.lost.clone(), until: Arc::clone(&self.until) }
     }
 
-    /// Notes that every store knows of this epoch.
+    /// Reports that every store has this epoch.
     pub fn every_store_knows(&self) {
         self.send(LeaseEvent::EveryStoreKnows(self.shard, self.epoch));
     }
 
-    /// Says something to the holders of the other Leases; they read it when this one was renewed the next time.
+    /// Publishes a note to the holders of the other Leases, with the next renewal of this one.
     pub fn say(&self, note: &str) {
         self.send(LeaseEvent::Say(self.shard, self.epoch, note.to_owned()));
     }
 
-    /// Ends holding and lets a successor take over at once. To be called when the last write has ended.
+    /// Ends the leadership and lets a successor take over at once. Must be called after the last write has ended.
     pub async fn release(self) {
         let (told, released) = oneshot::channel();
         let _ = self.commands.send(Command::Release(self.shard, self.epoch, told));

@@ -1,4 +1,4 @@
-//! CEL rules, judged as the API server judges them: on typed values with their defaults.
+//! Evaluates CEL rules as the API server does: on typed values with their defaults. Called by `walk`.
 
 use std::{
     cell::RefCell,
@@ -21,9 +21,9 @@ use crate::manifests::path::DocumentPath;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    // Fails only where there is one already, which is as well.
+    // Fails only if the function exists already, which is as good.
     let _ = ::cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    // Of Kubernetes' own functions, those that our rules need; an address stays a text.
+    // Only those of Kubernetes' own functions that our rules need. A URL stays a text.
     let _ = ::cel::add_member_overload!(env, fn lower_ascii: (CelString) -> CelString);
     let _ = ::cel::add_overload!(env, fn is_url: (CelString) -> CelBool, name = "isURL");
     let _ = ::cel::add_overload!(env, fn url: (CelString) -> CelString);
@@ -36,7 +36,7 @@ thread_local! {
     static PATTERNS: RefCell<HashMap<String, Option<Regex>>> = RefCell::new(HashMap::new());
 }
 
-/// `matches`, as a rule asks it for every key of a map: each pattern is compiled once.
+/// Implements `matches`. Rules call it for every key of a map, so each pattern is compiled once.
 fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, ExecutionError> {
     PATTERNS.with_borrow_mut(|patterns| {
         if !patterns.contains_key(pattern.inner()) {
@@ -70,13 +70,13 @@ fn get_hostname(url: &CelString<'_>) -> CelString<'static> {
     CelString::from(url.and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default())
 }
 
-/// One rule, compiled when it is first needed: antlr is slow.
+/// CEL rule, compiled when it is first needed: the parser is slow.
 #[derive(Debug)]
 pub(super) struct Rule {
     text: String,
-    /// What is wrong, as the rule says it.
+    /// Message of the rule.
     pub(super) message: String,
-    /// The field below the one the rule is written on that is at fault.
+    /// Field at fault, relative to the rule's field.
     pub(super) field: Option<DocumentPath>,
     compiled: OnceLock<Result<Program, String>>,
 }
@@ -92,7 +92,7 @@ impl Rule {
         self.compiled.get_or_init(|| ENVIRONMENT.compile(&self.text).map_err(|error| format!("{}: {error}", self.text)))
     }
 
-    /// What is wrong with a value by this rule.
+    /// Returns the message if a value breaks this rule.
     pub(super) fn broken_by(&self, node: &Node, value: &Value) -> Option<String> {
         let program = match self.compiled() {
             Ok(program) => program,
@@ -108,8 +108,8 @@ impl Rule {
     }
 }
 
-/// A value as a rule sees it. Of an object, only the fields that the rule names are there: rules of the API name them as
-/// `self.field`, and converting all others is what judging would mostly cost.
+/// Converts a value for a rule. Objects contain only the fields that the rule names: rules of the API name them as
+/// `self.field`, and converting all others would be most of the cost.
 fn convert(node: &Node, value: &Value, rule: Option<&str>) -> Cel {
     match value {
         Value::Null => Cel::Null,
@@ -124,7 +124,7 @@ fn convert(node: &Node, value: &Value, rule: Option<&str>) -> Cel {
             }),
         },
         Value::String(text) if node.is_time => {
-            // To the server's rules, unlike to its schema, lower-case letters make it no time.
+            // Unlike the server's schema, its rules do not accept lower-case letters in a time.
             let time = chrono::DateTime::parse_from_rfc3339(text).ok().filter(|_| !text.contains(['t', 'z']));
             time.map_or_else(|| word(text), Cel::Timestamp)
         }

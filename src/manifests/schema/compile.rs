@@ -1,4 +1,5 @@
-//! Schemas as they are in the CRDs, compiled for walking: a pattern or rule is compiled when it is first needed.
+//! Compiles the schemas of the CRDs for walking. Used by `walk`, `cel` and `differences`; patterns and rules are
+//! compiled when they are first needed.
 
 use std::{
     collections::BTreeMap,
@@ -14,16 +15,16 @@ use serde_json::Value;
 use super::cel::Rule;
 use crate::api::{pattern_of, pattern_of_rule};
 
-/// All kinds, and what people call them by mistake.
+/// All kinds, with other names that users may write.
 #[derive(Debug)]
 pub struct Kinds {
     kinds: BTreeMap<String, Kind>,
 }
 
-/// One kind.
+/// Kind with its schema.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its name.
+    /// Name of the kind.
     pub name: String,
     /// Whether its objects are in namespaces.
     pub is_namespaced: bool,
@@ -54,18 +55,18 @@ impl Kinds {
         Self { kinds: kinds.collect() }
     }
 
-    /// The kind of this name.
+    /// Returns the kind with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Kind> {
         self.kinds.get(name)
     }
 
-    /// Their names.
+    /// Returns the names of all kinds.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.kinds.keys().map(String::as_str)
     }
 
-    /// The kind that is probably meant by a name that none has: its plural, its short name, or a misspelling.
+    /// Returns the kind that an unknown name probably means: by plural, short name or spelling.
     #[must_use]
     pub fn meant(&self, name: &str) -> Option<&str> {
         let lower = name.to_lowercase();
@@ -81,7 +82,7 @@ impl Kinds {
     }
 }
 
-/// A schema.
+/// Schema of a value.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) kind: Type,
@@ -99,7 +100,7 @@ pub(super) struct Node {
     pub(super) rules: Vec<Rule>,
 }
 
-/// Least and most: characters, items or properties.
+/// Minimum and maximum number of characters, items or properties.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bounds {
     pub(super) least: Option<usize>,
@@ -118,7 +119,7 @@ pub(super) enum Type {
     Any,
 }
 
-/// What tells the items of a list apart.
+/// Identity of the items of a list.
 #[derive(Debug)]
 pub(super) enum List {
     Atomic,
@@ -126,7 +127,7 @@ pub(super) enum List {
     Map(Vec<String>),
 }
 
-/// A pattern, compiled when it is first needed.
+/// Pattern, compiled when it is first needed.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) text: String,
@@ -134,7 +135,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Whether it matches; a pattern that is none matches everything, and a test finds it.
+    /// Returns whether the pattern matches. A pattern that is not valid matches everything; a test finds it.
     pub(super) fn matches(&self, text: &str) -> bool {
         self.compiled().is_none_or(|regex| regex.is_match(text))
     }
@@ -192,7 +193,7 @@ impl Node {
                 Some("map") => List::Map(schema.x_kubernetes_list_map_keys.clone().unwrap_or_default()),
                 _ => List::Atomic,
             },
-            // Nobody can judge a change from one state.
+            // A rule about a transition cannot be evaluated with one state.
             rules: rules
                 .filter(|rule| !rule.rule.contains("oldSelf") && pattern_of_rule(rule).is_none())
                 .map(Rule::new)
@@ -200,7 +201,7 @@ impl Node {
         }
     }
 
-    /// A field as the server sees it: a null counts as absent, and an absent one has its default.
+    /// Returns a field as the server sees it: null counts as absent, and an absent field has its default.
     pub(super) fn field<'a>(&'a self, object: &'a Value, name: &str) -> Option<(&'a Node, &'a Value)> {
         let node = self.properties.get(name)?;
         let value = object.get(name).filter(|value| !value.is_null()).or(node.default.as_ref())?;

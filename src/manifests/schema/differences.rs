@@ -1,5 +1,6 @@
-//! Two revisions of an object, field by field along its schema: values as the API server would store them, so that a default
-//! that is written out is no difference, nor are a null, an empty list, or the order of a set.
+//! Compares two revisions of an object, field by field along its schema. Called by `cli::change::revisions` for plans
+//! between two revisions. Values are compared as the API server would store them, so an explicit default, a null, an
+//! empty list or the order of a set make no difference.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +12,20 @@ use super::{
     compile::{List, Node, Type},
 };
 
-/// A field that differs.
+/// Field that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// Its path: `spec.sections[billing].levels`.
+    /// Path: `spec.sections[billing].levels`.
     pub path: String,
-    /// The value before; absent where there was none.
+    /// Value before; `None` if absent.
     pub from: Option<Value>,
-    /// The value after; absent where there is none.
+    /// Value after; `None` if absent.
     pub to: Option<Value>,
-    /// Whether the same items stand in another order.
+    /// Whether only the order of the items differs.
     pub is_order: bool,
 }
 
-/// Returns the fields of `spec` in which two objects of a kind differ; none of a kind that is not known.
+/// Returns the fields of `spec` in which two objects of a kind differ; none if the kind is unknown.
 #[must_use]
 pub fn differences(kind: &str, from: &Value, to: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -50,7 +51,7 @@ fn compare(node: &Node, path: &str, from: Option<&Value>, to: Option<&Value>, fo
     }
 }
 
-/// Compares objects and maps; one that is absent is as one with nothing but defaults.
+/// Compares objects and maps. An absent one equals one with nothing but defaults.
 fn fields(node: &Node, path: &str, from: Option<&Value>, to: Option<&Value>, found: &mut Vec<Difference>) {
     for (name, child) in &node.properties {
         let field = |object: Option<&Value>| -> Option<Value> {
@@ -70,7 +71,7 @@ fn fields(node: &Node, path: &str, from: Option<&Value>, to: Option<&Value>, fou
     }
 }
 
-/// Compares lists whose items have keys: an item that only one of them has is one difference.
+/// Compares lists whose items have keys. An item that only one list has is one difference.
 fn items(
     node: &Node,
     keys: &[String],
@@ -101,7 +102,7 @@ fn items(
     }
 }
 
-/// The items of a list with what tells them apart.
+/// Returns the items of a list with their keys.
 fn keyed(item: &Node, keys: &[String], list: Option<&Value>) -> Vec<(String, Value)> {
     let items = list.and_then(Value::as_array).into_iter().flatten();
     let key = |value: &Value| {
@@ -135,7 +136,7 @@ fn set(list: Option<&Value>) -> BTreeSet<String> {
     list.and_then(Value::as_array).into_iter().flatten().map(ToString::to_string).collect()
 }
 
-/// A value, unless it is as good as absent.
+/// Returns the value unless it counts as absent: null or an empty list.
 fn present(value: &Value) -> Option<&Value> {
     let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     (!is_empty).then_some(value)

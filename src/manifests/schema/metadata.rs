@@ -1,4 +1,4 @@
-//! Names, namespaces, labels and annotations, as `k8s.io/apimachinery/pkg/api/validation` judges them.
+//! Checks names, namespaces, labels and annotations like `k8s.io/apimachinery/pkg/api/validation`. Called by `schema`.
 
 use std::sync::LazyLock;
 
@@ -28,7 +28,7 @@ const FIELDS: [&str; 15] = [
     "managedFields",
 ];
 
-/// All annotations together, in bytes.
+/// Limit for all annotations together, in bytes.
 const ANNOTATIONS: usize = 256 * 1024;
 
 static LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$").ok());
@@ -41,7 +41,7 @@ fn fits(shape: &LazyLock<Option<Regex>>, text: &str, most: usize) -> bool {
     text.len() <= most && shape.as_ref().is_none_or(|shape| shape.is_match(text))
 }
 
-/// Of an object of ours.
+/// Checks the metadata of an object of Roster's.
 pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name_is = "a DNS subdomain of at most 253 lower-case letters, digits, hyphens and dots";
@@ -56,7 +56,7 @@ pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
     problems
 }
 
-/// Of a Namespace.
+/// Checks the metadata of a Namespace.
 pub(super) fn check_namespace(metadata: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name_is = "a DNS label of at most 63 lower-case letters, digits and hyphens";
@@ -119,7 +119,7 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
                 problems.push(Problem { is_key: true, ..problem(path(), message) });
             }
             match value {
-                // As the server: a null is an empty value.
+                // Like the server: null is an empty value.
                 Value::Null => {}
                 Value::String(text) => {
                     total += if field == "annotations" { key.len() + text.len() } else { 0 };

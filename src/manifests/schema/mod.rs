@@ -1,10 +1,10 @@
-//! What the API server would say of one object, without one: the structural schemas and CEL rules of
-//! [`api::crds`], and the rules of names and labels.
+//! Checks an object as the API server would, without a server: by the structural schemas and CEL rules of
+//! [`api::crds`], and by the rules of names and labels. Called by `manifests::files`, and by `roster init`.
 //!
-//! A walker of our own, and not the crate `jsonschema`: a structural schema needs defaults, nulls that count as absent,
-//! `x-kubernetes-list-type` and CEL on every level, all of which have to be walked anyway; and a message has to name what
-//! would be right, where a general validator can only quote the schema. tests/cli/offline.rs holds it against what the
-//! real API server answers.
+//! This is not the crate `jsonschema`: a structural schema needs defaults, nulls that count as absent,
+//! `x-kubernetes-list-type` and CEL on every level, which have to be walked anyway. Messages also have to name the
+//! remedy, where a general validator can only quote the schema. tests/cli/offline.rs compares it with the responses of
+//! the real API server.
 
 mod cel;
 mod compile;
@@ -24,27 +24,26 @@ use super::DiagnosticReason;
 use super::path::DocumentPath;
 use crate::api;
 
-/// The kinds of this release, compiled once.
+/// Kinds of this release, compiled once.
 pub static KINDS: LazyLock<Kinds> = LazyLock::new(|| Kinds::new(&api::crds()));
 
-/// Something the API server would refuse.
+/// Fault that the API server would refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The field.
+    /// Path of the field.
     pub path: DocumentPath,
-    /// `Schema`, `Rule`, `UnknownField` or `Metadata`.
+    /// Reason: `Schema`, `Rule`, `UnknownField` or `Metadata`.
     pub reason: DiagnosticReason,
-    /// What is wrong, and what would be right.
+    /// Fault and remedy.
     pub message: String,
-    /// Whether the field's name is meant, and not its value.
+    /// Whether the fault is in the field's name rather than its value.
     pub is_key: bool,
-    /// Whether it is wrong only where it is written without quotes: YAML 1.1, which kubectl reads, takes some words for
-    /// booleans.
+    /// Whether it is a fault only without quotes: YAML 1.1, which kubectl reads, takes some words for booleans.
     pub if_plain: bool,
 }
 
-/// Everything the API server would refuse in an object of ours. Unknown fields are among it, which the server itself
-/// refuses only where it is asked to, as kubectl does.
+/// Returns all faults of an object of Roster's. Unknown fields are included; the server itself refuses them only on
+/// request, as kubectl does.
 #[must_use]
 pub fn check(object: &Value) -> Vec<Problem> {
     let kind = object["kind"].as_str().unwrap_or_default();
@@ -54,7 +53,7 @@ pub fn check(object: &Value) -> Vec<Problem> {
     problems
 }
 
-/// What the API server would refuse in a Namespace, as far as Roster reads it.
+/// Returns the faults of a Namespace, limited to the parts that Roster reads.
 #[must_use]
 pub fn check_namespace(object: &Value) -> Vec<Problem> {
     metadata::check_namespace(&object["metadata"])

@@ -1,4 +1,4 @@
-//! An object, walked along its schema.
+//! Walks an object along its schema and collects faults. Called by `schema::check`.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,8 @@ use crate::{
     manifests::path::{DocumentPath, Step},
 };
 
-/// The shape of a date-time, without leap seconds; what is none in spite of it, chrono finds, as the rules need it.
+/// Form of a date-time, without leap seconds. chrono finds the values that have this form and are still not valid, as
+/// the rules need it.
 static TIME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)^\d{4}-\d\d-\d\dt\d\d:\d\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$").ok());
 
@@ -40,7 +41,7 @@ pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
     problems.extend(plain);
 }
 
-/// One step, borrowed: a path is written out only where something is wrong.
+/// One borrowed step: a path is built only for a fault.
 #[derive(Clone, Copy)]
 enum Way<'a> {
     Field(&'a str),
@@ -50,7 +51,7 @@ enum Way<'a> {
 struct Walker<'a, 'p> {
     path: Vec<Way<'a>>,
     problems: &'p mut Vec<Problem>,
-    /// What is a problem only without quotes, and hides no other.
+    /// Faults that exist only without quotes, and must not hide others.
     plain: Vec<Problem>,
 }
 
@@ -105,7 +106,7 @@ impl<'a> Walker<'a, '_> {
             let hint = value.as_str().map(|word| suggestion(word, choices.iter().copied())).unwrap_or_default();
             self.say(DiagnosticReason::Schema, format!("{} is none of {}{hint}", shown(value), choices.join(", ")));
         }
-        // As the server: rules are for values of the right shape.
+        // Like the server: rules apply only to values that fit the schema.
         if self.problems.len() > before {
             return;
         }
@@ -122,7 +123,7 @@ impl<'a> Walker<'a, '_> {
         let Value::Object(fields) = value else { return };
         self.size(node, fields.len(), "entry", "entries");
         for (name, value) in fields {
-            // A null is as absent.
+            // Null counts as absent.
             if value.is_null() && (node.properties.contains_key(name) || node.values.is_some()) {
                 continue;
             }
@@ -241,7 +242,7 @@ impl<'a> Walker<'a, '_> {
             (Type::Boolean, Value::String(text)) => {
                 meant_boolean(text).map_or_else(String::new, |meant| format!("; write {meant}"))
             }
-            // A reference of one field, or a user of which only the address is needed.
+            // A reference with one field, or a user of whom only the address is required.
             (Type::Object, Value::String(_)) => match node.required.as_slice() {
                 [field] => format!("; write {{{field}: {}}}", shown(value).trim_matches('"')),
                 _ => String::new(),
@@ -261,7 +262,7 @@ fn is_time(text: &str) -> bool {
     TIME.as_ref().is_none_or(|shape| shape.is_match(text)) && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Words that YAML 1.1 takes for booleans and YAML 1.2 does not.
+/// Returns whether YAML 1.1 takes a word for a boolean and YAML 1.2 does not.
 fn is_boolean_to_kubectl(text: &str) -> bool {
     matches!(
         text,
@@ -269,7 +270,7 @@ fn is_boolean_to_kubectl(text: &str) -> bool {
     )
 }
 
-/// What somebody means who writes a word for a boolean.
+/// Returns the boolean that a word means.
 fn meant_boolean(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "y" | "on" => Some(true),
@@ -287,7 +288,7 @@ fn described(value: &Value) -> String {
     }
 }
 
-/// A value as a message repeats it: on one line, control characters escaped, not too long.
+/// Formats a value for a message: on one line, with control characters escaped, at most [`QUOTED`] characters.
 fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => format!("{text:?}"),

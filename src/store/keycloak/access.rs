@@ -1,8 +1,8 @@
-//! Who has access: asked by person, over all accounts.
+//! Finds the accounts in which given people have access. Called by `KeycloakStore` for `Store::with_access`.
 //!
-//! Which client roles reach somebody is worked out from what they hold, what their groups hand on and what roles contain,
-//! as Keycloak does it. So no account is asked that has nothing to do with them, and none is passed over because nothing
-//! names it any more.
+//! The client roles that reach a user are computed from the user's roles, from the roles of the user's groups, and from
+//! the roles that those roles contain, as Keycloak does it. So accounts without any relation to these people cost no
+//! request, and an account is found even if no attribute of the user names it any more.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -22,13 +22,13 @@ use crate::{
     store::StoreError,
 };
 
-/// A role, as far as it leads to others.
+/// Role, with what is needed to find the roles that it contains.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Role {
     id: String,
-    /// Id of its client; none where it is the realm's.
+    /// Id of its client; `None` for a realm role.
     client: Option<String>,
-    /// It contains others.
+    /// Whether the role contains other roles.
     composite: bool,
 }
 
@@ -36,13 +36,14 @@ struct Role {
 #[derive(Debug, Default)]
 struct Held {
     roles: Vec<Role>,
-    /// Ids of the groups that they are in, or of the one above.
+    /// Ids of the groups that a user is in, or of the parent of a group.
     groups: Vec<String>,
 }
 
 impl Realm {
-    /// Returns the accounts in which somebody with one of these addresses holds a client role, by whatever way. No end and
-    /// no time that we once noted counts, and of several users with one address each does.
+    /// Returns the accounts in which a user with one of these addresses holds a client role, direct or inherited.
+    /// Revocations and time windows in Roster's attributes do not count. If several users have one address, each of
+    /// them counts.
     pub(super) async fn with_access(&self, who: &[Email]) -> Result<Vec<(AccountKey, Email)>, StoreError> {
         let who: BTreeSet<Email> = who.iter().cloned().collect();
         let users = self.users_of_all(&who).await?;
@@ -59,7 +60,7 @@ impl Realm {
         Ok(found.into_iter().collect())
     }
 
-    /// Users who may go by one of these addresses, or went by it in some account when they were last found.
+    /// Returns the users who may have one of these addresses, or had it in some account when they were last found.
     async fn users_of_all(&self, who: &BTreeSet<Email>) -> Result<Users, StoreError> {
         let users = stream::iter(who.clone()).map(|address| async move { self.users_of(&address).await });
         let users: Vec<Users> = users.buffer_unordered(CONCURRENCY).try_collect().await?;
@@ -72,7 +73,8 @@ impl Realm {
         Ok(users)
     }
 
-    /// Addresses of those users whom roles of a client reach, with its account; none where it is no account's.
+    /// Returns the addresses of those users whom roles of a client reach, with the account of the client. The result is
+    /// empty if the client belongs to no account.
     async fn with_access_by(
         &self,
         client: String,
@@ -86,13 +88,13 @@ impl Realm {
         let people = stream::iter(users).map(|user| self.person(&within, user)).buffer_unordered(CONCURRENCY);
         let people: Vec<Person> = people.try_collect().await?;
         let with = people.iter().filter(|person| !person.effective.is_empty());
-        // Whoever is pinned to an address is that person everywhere.
+        // A user who is pinned to an address is that person in every account.
         let addresses = with.flat_map(|person| self.pinned_to(&person.user).chain([person.address()]));
         Ok(addresses.filter(|address| who.contains(address)).map(|address| (account.clone(), address)).collect())
     }
 
-    /// The account of a client. It is known by what Roster writes there, or else by its organization: somebody else's
-    /// client may be called as accounts are.
+    /// Returns the account of a client. Roster's attributes on the client or on its organization decide: a client of
+    /// somebody else may have a name like an account's.
     async fn account_of(&self, client: &str) -> Result<Option<AccountKey>, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let read = || admin.realm_clients_with_client_uuid_get(realm, client);
@@ -108,7 +110,7 @@ impl Realm {
         Ok(attributes.contains_key(KIND.0).then_some(account))
     }
 
-    /// Ids of the clients of which a role reaches these users, by the user's id.
+    /// Returns, for each user id, the ids of the clients of which a role reaches the user.
     async fn reached(&self, users: Vec<String>) -> Result<HashMap<String, HashSet<String>>, StoreError> {
         let users = explored(users, |user| self.held(user), |_| Vec::new()).await?;
         let groups = users.values().flat_map(|held| held.groups.clone()).collect();
@@ -137,7 +139,7 @@ impl Realm {
         Ok(reached.collect())
     }
 
-    /// Roles and groups of a user; the realm's default role is among them, where it is theirs.
+    /// Reads the direct roles and groups of a user, including the realm's default role if the user has it.
     async fn held(&self, user: String) -> Result<(String, Held), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let read = || admin.realm_users_with_user_id_role_mappings_get(realm, &user);
@@ -147,7 +149,8 @@ impl Realm {
         Ok((user, held))
     }
 
-    /// Roles that a group hands on to whoever is in it, and the group above, whose roles it hands on, too.
+    /// Reads the roles that a group gives to its members, and its parent group, whose roles its members inherit as
+    /// well.
     async fn handed_down(&self, group: String) -> Result<(String, Held), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let mappings = || admin.realm_groups_with_group_id_role_mappings_get(realm, &group);
@@ -159,7 +162,7 @@ impl Realm {
         Ok((group, held))
     }
 
-    /// Roles that a role contains.
+    /// Reads the roles that a role contains.
     async fn contained(&self, role: String) -> Result<(String, Vec<Role>), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
         let read = || admin.realm_roles_by_id_with_role_id_composites_get(realm, &role, None, None, None);
@@ -168,7 +171,7 @@ impl Realm {
     }
 }
 
-/// Reads what is asked for and all that it leads to, each of it once.
+/// Reads the given items and all items that they lead to, each of them once.
 async fn explored<T, F>(
     first: Vec<String>,
     read: impl Fn(String) -> F,
@@ -189,7 +192,7 @@ where
     Ok(found)
 }
 
-/// Ids of the roles that contain others.
+/// Returns the ids of the roles that contain others.
 fn composite(roles: &[Role]) -> Vec<String> {
     roles.iter().filter(|role| role.composite).map(|role| role.id.clone()).collect()
 }
@@ -201,7 +204,8 @@ fn roles_of(mappings: MappingsRepresentation) -> Vec<Role> {
     all.filter_map(role_of).collect()
 }
 
-/// Where Keycloak does not say what a role contains, or whose it is, that is asked.
+/// Converts a role. If Keycloak omits whether the role contains others or belongs to a client, the answer is assumed to
+/// be yes, so that a further request finds out.
 fn role_of(role: RoleRepresentation) -> Option<Role> {
     let client = role.container_id.filter(|_| role.client_role != Some(false));
     Some(Role { id: role.id?, client, composite: role.composite != Some(false) })

@@ -1,5 +1,6 @@
-//! The account itself: an organization, a client with its roles, a client scope that lets them into tokens, and a group
-//! above those of its roles and groups.
+//! Creates, updates and removes the parts of an account: an organization, a client with its roles, a client scope that
+//! lets these roles into tokens, and a group above the groups of its roles and groups. Called by `apply` for the change
+//! of an account.
 
 use std::collections::HashMap;
 
@@ -20,11 +21,11 @@ use crate::{
     store::{Outcome, StoreError},
 };
 
-/// Client roles in one request: what Keycloak does in far less than the time of one.
+/// Number of client roles in one request. Keycloak handles that many in far less time than as many requests.
 const AT_ONCE: usize = 100;
 
 impl Work<'_> {
-    /// Makes the account as it should be, or what of it is missing.
+    /// Brings all parts of the account to the desired state and creates those that are missing.
     pub(super) async fn put_account(
         &mut self,
         content: &AccountContent,
@@ -35,8 +36,8 @@ impl Work<'_> {
         let parts = self.put_parts(content, &stamp, cause).await?;
         let note = Note::new(stamp, content, parts.clone(), self.realm.portals.clone());
         let former = self.look.note.as_ref().map(|note| note.former(&content.layout)).unwrap_or_default();
-        // The fingerprint comes last: what is half done is not what somebody else has changed. So long it also says what
-        // there may be client roles of.
+        // The fingerprint comes last, so that an unfinished write is not taken for a change by somebody else. Until
+        // then the note also names the layouts of which client roles may exist.
         let uuid = self.put_client(content, &note.clone().unfinished(&former)).await?;
         self.look.parts = parts;
         self.look.client = Some(ClientRepresentation {
@@ -50,7 +51,7 @@ impl Work<'_> {
         self.write_attribute(NOTE, &note).await
     }
 
-    /// Organization, client scope and group.
+    /// Creates or updates organization, client scope and group.
     async fn put_parts(&self, content: &AccountContent, stamp: &Stamp, cause: Cause) -> Result<Parts, StoreError> {
         let mut parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -71,7 +72,7 @@ impl Work<'_> {
         if parts.organization.is_empty() {
             parts.organization = self.make_organization(organization, cause).await?;
         } else {
-            // With what somebody else has added: domains, say. An alias never changes.
+            // Attributes that somebody else added (domains, for example) stay. The alias never changes.
             let id = parts.organization.as_str();
             let read = || admin.realm_organizations_with_org_id_get(realm, id);
             let mut there = self.realm.wire.call("reading an organization", read).await?;
@@ -152,7 +153,8 @@ impl Work<'_> {
         })
     }
 
-    /// The client scope of our name, where it is ours: its id is lost with the client.
+    /// Returns the id of the client scope with the account's name if it carries our mark, or an empty string. The id is
+    /// lost together with the client.
     async fn own_scope_by_name(&self) -> Result<String, StoreError> {
         let there = self.scope_by_name().await?;
         let ours = there.filter(|there| {
@@ -168,8 +170,11 @@ impl Work<'_> {
         Ok(scopes.into_iter().find(|scope| scope.name.as_deref() == Some(&self.client_id)))
     }
 
-    /// The id of something of our name that is there already, where it may become part of the account: we began to make
-    /// it, or it is adopted.
+    /// Returns the id of an existing part with the account's name if it may become part of the account: either an
+    /// earlier attempt of ours created it, or the account is adopted.
+    ///
+    /// # Errors
+    /// `Conflict` for any other existing part.
     fn taken_over<T>(
         &self,
         what: &str,
@@ -188,7 +193,7 @@ impl Work<'_> {
         StoreError::Conflict(format!("{what} {:?} is there, and not ours", self.client_id))
     }
 
-    /// The client: it holds the roles, and nobody logs in by it.
+    /// Creates or updates the client and returns its id. The client holds the roles; nobody can log in by it.
     async fn put_client(&self, content: &AccountContent, note: &Note) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let note = serde_json::to_string(note).map_err(|error| StoreError::Invalid(error.to_string()))?;
@@ -218,7 +223,7 @@ impl Work<'_> {
         made.map(|made| made_id(&made)).ok_or_else(|| self.taken("client"))
     }
 
-    /// Lets the client's roles into tokens that are asked for with the account's scope, by the clients of portals.
+    /// Lets the client's roles into tokens that the portals' clients request with the account's scope.
     async fn put_scope(&self, uuid: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let scope = self.look.parts.scope.as_str();
@@ -251,8 +256,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes the account, if nobody is left in it. Its organization comes last: by it what is left is found again. Where
-    /// identity providers keep users in it, it stays without anything of Roster's: Keycloak would delete them with it.
+    /// Removes the account unless it still has members. The organization comes last, since an unfinished removal is
+    /// found by it. If identity providers manage users in the organization, it stays, without Roster's attributes:
+    /// Keycloak would delete those users with it.
     pub(super) async fn remove_account(&mut self) -> Outcome {
         let parts = self.look.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -281,7 +287,7 @@ impl Work<'_> {
             let gone = || admin.realm_clients_with_client_uuid_delete(realm, uuid);
             self.realm.remove("removing a client", gone).await?;
         }
-        // As it is by now: they come by logging in.
+        // Read again, since such users join by logging in.
         let managed = self.realm.organization_members(&parts.organization).await?.len();
         if managed > 0 {
             self.let_organization_go(&parts.organization, managed).await?;
@@ -293,7 +299,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes everything of Roster's from an organization.
+    /// Removes all of Roster's attributes from an organization.
     async fn let_organization_go(&self, id: &str, users: usize) -> Result<(), StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let read = || admin.realm_organizations_with_org_id_get(realm, id);
@@ -313,9 +319,10 @@ impl Work<'_> {
     }
 }
 
-/// An organization's alias stands in paths and claims, and may have no slash: `namespace.name`. Accounts of one store have
-/// different ones, since a namespace has no dot; but `prod/shop.acme` has that of `shop/acme` in a store with the prefix
-/// `prod.`. Whoever comes second has two dots in place of the slash.
+/// Returns two candidates for an organization's alias: `namespace.name`, and then with two dots. An alias stands in
+/// paths and claims, and may have no slash. Accounts of one store have different aliases, since a namespace has no dot.
+/// But `prod/shop.acme` has the alias of `shop/acme` in a store with the prefix `prod.`; the account that comes second
+/// uses two dots.
 fn aliases(client_id: &str) -> [String; 2] {
     [".", ".."].map(|dots| client_id.replacen('/', dots, 1))
 }

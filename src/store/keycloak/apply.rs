@@ -1,7 +1,8 @@
-//! Applying: one request after the other, in the order of the plan; people side by side.
+//! Applies a batch: one request after the other in the order of the plan, and members in parallel. Called by
+//! `KeycloakStore` for `Store::apply`.
 //!
-//! Keycloak has no transactions: each change is a row of requests that leaves things no wider than they were or than they
-//! shall be, wherever it ends, and that may be repeated. What is granted is marked first, what is taken is taken first.
+//! Keycloak has no transactions. Each change is a series of requests that can be repeated. Wherever it stops, nobody
+//! has more access than before or than desired: marks are written before grants, and revocations come first.
 
 use std::collections::HashMap;
 
@@ -24,17 +25,17 @@ use crate::{
     plan::{Change, Content, GUARD_WINDOW, ObjectKey, Phase},
 };
 
-/// A batch being written.
+/// Batch that is being written.
 pub(super) struct Work<'a> {
     pub(super) realm: &'a Realm,
     pub(super) batch: &'a Batch<'a>,
     pub(super) client_id: String,
     pub(super) look: Look,
-    /// The client's roles by name, once they are needed.
+    /// Client roles of the account by name; empty until they are needed.
     pub(super) roles: HashMap<String, RoleRepresentation>,
 }
 
-/// Makes the changes of a batch; one outcome for each.
+/// Makes the changes of a batch. Returns one outcome for each change.
 pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let account = &batch.mark.account;
     let wanted = Wanted::batch(batch.changes.iter().map(|change| &change.object));
@@ -57,13 +58,13 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let client_id = realm.prefix.client_id(account);
     let mut writing = Work { realm, batch, client_id, look, roles: HashMap::new() };
     for (place, change) in untouched {
-        // Nobody was found who could be removed; that must not be for want of finding them.
+        // No member was found to remove. Make sure that this is not just a failure to find them.
         if let (ObjectKey::Member(email), None, Some(slot)) = (&change.object, &change.put, outcomes.get_mut(place)) {
             *slot = writing.gone(email).await;
         }
     }
     if let Err(error) = writing.remember_removals(&work).await {
-        // What the guard counts waits until it can be counted; all else goes on.
+        // Removals that the guard counts wait until they can be recorded. All other changes continue.
         work.retain(|(place, change)| {
             let Some(slot) = outcomes.get_mut(*place).filter(|_| change.counted || change.approved) else {
                 return true;
@@ -76,14 +77,15 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let mut without_account = None;
     for run in work.chunk_by(|(_, a), (_, b)| part(a) == part(b)) {
         let done = match &without_account {
-            // What would be put into an account that is not there fails by the same cause.
+            // Without an account client every put fails; report the cause of that failure.
             Some(error) if run.iter().all(|(_, change)| change.put.is_some()) => {
                 run.iter().map(|(place, _)| (*place, Err(StoreError::clone(error)))).collect()
             }
             _ => writing.run(run).await,
         };
         let is_account = run.iter().any(|(_, change)| change.object == ObjectKey::Account);
-        // What they lose they have lost; what they gain at the same time may be a permission that the account gets now.
+        // These members have lost what they had to lose. What they gain may be a permission that the account got only
+        // now, so they are tried again.
         let again = if is_account { writing.run(&std::mem::take(&mut early)).await } else { Vec::new() };
         if is_account && writing.look.client.is_none() {
             without_account = done.iter().find_map(|(_, outcome)| outcome.as_ref().err().cloned());
@@ -101,7 +103,7 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// What is done side by side.
+/// Returns the part of the batch that a change belongs to. Changes of one part run in parallel.
 fn part(change: &Change) -> (Phase, u8) {
     let kind = match change.object {
         ObjectKey::Account => 0,
@@ -129,8 +131,8 @@ impl Work<'_> {
         }
     }
 
-    /// Written before anybody is removed: a crash in between counts one removal too many, never too few, and asks for
-    /// another approval rather than use one twice.
+    /// Records counted removals and used approvals before anybody is removed. A crash in between then counts one
+    /// removal too many, never too few, and asks for another approval rather than use one twice.
     async fn remember_removals(&mut self, work: &[(usize, &Change)]) -> Result<(), StoreError> {
         let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| change.object.person());
         let counted: Vec<&Email> = counted.collect();
@@ -164,7 +166,10 @@ impl Work<'_> {
         written.await.map(drop)
     }
 
-    /// The id of the account's client.
+    /// Returns the id of the account's client.
+    ///
+    /// # Errors
+    /// `Conflict` if the account has no client.
     pub(super) fn client(&self) -> Result<&str, StoreError> {
         self.look
             .client_uuid()
@@ -183,7 +188,7 @@ impl Work<'_> {
         let this = &*self;
         let (mut waiting, mut under_way, mut done) = (run.iter(), FuturesUnordered::new(), Vec::new());
         loop {
-            // No more of them than are under way: each holds what its requests need.
+            // No more futures than may run at once: each of them holds the data of its requests.
             while under_way.len() < CONCURRENCY
                 && let Some((place, change)) = waiting.next()
             {
@@ -230,7 +235,7 @@ impl Work<'_> {
                 }),
             ));
         }
-        // The account goes with this, or is gone.
+        // Without a client there is no attribute to write: the account is removed, too.
         if changed
             && self.look.client.is_some()
             && let Err(error) = self.write_attribute(DEFINITIONS, &self.look.definitions).await
@@ -248,7 +253,7 @@ impl Work<'_> {
         (place, change, self.definition(change).await)
     }
 
-    /// Makes or removes the group of a role or group.
+    /// Creates, updates or removes the group of a role or group. Returns `None` if it was removed.
     async fn definition(&self, change: &Change) -> Result<Option<Defined>, StoreError> {
         let Some(definition) = definition_key(&change.object) else { return Ok(None) };
         let there = self.look.groups.get(&definition).and_then(|group| group.id.clone());
@@ -288,7 +293,7 @@ impl Work<'_> {
             return Err(StoreError::Conflict(format!("group {:?} is there by now", definition.group_name())));
         };
         let id = made_id(&made);
-        // Somebody removed it, and with it who was in it.
+        // Somebody removed the group, and its members with it: add them again.
         if let Definition::Group(name) = definition
             && self.look.definitions.contains_key(&definition.group_name())
         {

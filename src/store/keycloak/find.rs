@@ -1,8 +1,9 @@
-//! Finding people: one way for all who ask, so that whoever is observed is also found when something is taken from them.
+//! Finds the users who have something of an account. Called by `look`, and for single users by `access` and `identity`,
+//! so that every user who is observed is also found when access is removed.
 //!
-//! A person goes by the address of their entry, or else by their own. Several users may go by one address: their addresses
-//! change, and attributes can be copied. Then the one with our seal is the member, and each other one is told apart by
-//! their user name and id.
+//! A person is identified by the address in their entry, or else by their own address. Several users may have one
+//! address, since addresses change and attributes can be copied. Then the user with our seal is the member, and every
+//! other user is identified by user name and id.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -23,21 +24,21 @@ use crate::{
     store::StoreError,
 };
 
-/// Above this many members the whole list is read, and not each of them.
+/// Largest number of members that are read one by one; above it the whole list is read.
 const MANY: usize = 24;
 
-/// The account in which people are looked for.
+/// Account in which people are searched.
 #[derive(Clone, Copy)]
 pub(super) struct Within<'a> {
     pub(super) client_id: &'a str,
-    /// Id of its client; empty where it has none.
+    /// Id of its client; empty if it has none.
     pub(super) client: &'a str,
-    /// Id of its organization; empty where it has none.
+    /// Id of its organization; empty if it has none.
     pub(super) organization: &'a str,
     pub(super) layout: &'a Layout,
-    /// Layouts before it, of which there may still be client roles.
+    /// Former layouts of which client roles may still exist.
     pub(super) former: &'a [Layout],
-    /// The mark of the account, where it has one.
+    /// Mark of the account; empty if it has none.
     pub(super) stamp: &'a Stamp,
     pub(super) definitions: &'a Definitions,
 }
@@ -45,14 +46,14 @@ pub(super) struct Within<'a> {
 /// People who were found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Those who were asked for, by the name that they go by.
+    /// People who were asked for, by their name in the account.
     pub(super) people: BTreeMap<Email, Person>,
-    /// Others whose address was asked for, while it stands for somebody else.
+    /// Users with an address that was asked for, while the address stands for another user.
     pub(super) beside: Vec<Person>,
 }
 
 impl Realm {
-    /// Finds people who have to do with an account, as far as is wanted.
+    /// Finds the people who have something of an account, limited to `wanted`.
     pub(super) async fn find(&self, within: &Within<'_>, wanted: &Wanted) -> Result<Found, StoreError> {
         let named = wanted.members();
         let people = match named {
@@ -71,9 +72,9 @@ impl Realm {
         Ok(self.recalled(within, vec![person]).await.remove(0))
     }
 
-    /// Gives an entry to those of whom nothing says any more who they are, and who still have something of the account: they
-    /// are who they were when they were last found, if Roster had let them in. By it they keep and lose what is theirs; to
-    /// get more, they must be certain to be the member, like anybody whose entry carries no seal.
+    /// Restores the cached identity of users who lost Roster's attributes but still have something of the account, if
+    /// Roster had made them members. They keep and lose access like members. They gain more only when they are certain
+    /// to be the member, like any user whose entry has no seal.
     async fn recalled(&self, within: &Within<'_>, mut people: Vec<Person>) -> Vec<Person> {
         let is_lost = |person: &Person| person.entry.is_none() && person.has_anything();
         let lost: HashSet<String> = people.iter().filter(|one| is_lost(one)).map(|one| one.id().to_owned()).collect();
@@ -90,7 +91,7 @@ impl Realm {
         people
     }
 
-    /// Returns one user as Keycloak shows them.
+    /// Reads what one user has of an account, by the user's attributes alone.
     async fn by_attributes(&self, within: &Within<'_>, user: UserRepresentation) -> Result<Person, StoreError> {
         let mut person = self.person_of(user, within.client_id);
         person.membership = self.membership(within.organization, person.id()).await?;
@@ -101,7 +102,8 @@ impl Realm {
         Ok(person)
     }
 
-    /// Everybody who has anything of an account; where names are given, only those who may go by one of them.
+    /// Returns all users who have something of an account. With `named`, returns only those who may go by one of these
+    /// names.
     async fn everybody(&self, within: &Within<'_>, named: Option<&BTreeSet<Email>>) -> Result<Vec<Person>, StoreError> {
         let federated = self.is_federated().await?;
         let mut memberships = HashMap::new();
@@ -140,7 +142,7 @@ impl Realm {
         self.with_groups(within, people, federated).await
     }
 
-    /// Adds the groups that people are in: asks each of them, or each group of the account, whichever are fewer.
+    /// Adds the groups of each person. Asks for each person or for each group of the account, whichever are fewer.
     async fn with_groups(
         &self,
         within: &Within<'_>,
@@ -162,7 +164,7 @@ impl Realm {
         Ok(people)
     }
 
-    /// Everybody who may go by one of a few names.
+    /// Returns the users who may go by one of a few names.
     async fn named(&self, within: &Within<'_>, named: &BTreeSet<Email>) -> Result<Vec<Person>, StoreError> {
         let mut addresses = BTreeSet::new();
         for name in named {
@@ -182,7 +184,8 @@ impl Realm {
         people.buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    /// Users who may go by an address: pinned to it, with it as their own, or who went by it when last looked for.
+    /// Returns the users who may go by an address: pinned to it, with it as their own, or with it when they were last
+    /// found.
     async fn users_called(&self, within: &Within<'_>, address: Email) -> Result<Users, StoreError> {
         let mut users = self.users_of(&address).await?;
         let known = self.known.find(within.client_id, &address).await.map(|went| went.id);
@@ -198,13 +201,14 @@ impl Realm {
         Ok(users)
     }
 
-    /// Adds the client roles that reach somebody, by which alone an entry without our seal can be believed.
+    /// Adds the client roles that reach a person. They alone can confirm an entry without our seal.
     async fn with_roles(&self, client: &str, mut person: Person) -> Result<Person, StoreError> {
         if !client.is_empty() {
             person.effective = self.effective(person.id(), client).await?;
             let names: BTreeSet<&str> = person.effective.iter().filter_map(|role| role.name.as_deref()).collect();
             let as_granted = |entry: &Entry| entry.granted(names.iter().copied());
-            // Just what was granted: no need to ask whether all of it is direct, since none of it is more.
+            // The user holds exactly what was granted, so there is no inherited role to tell from direct ones: one
+            // request less.
             let is_direct = names.is_empty() || (person.sealed && person.entry.as_ref().is_some_and(as_granted));
             person.direct = if is_direct { person.effective.clone() } else { self.direct(person.id(), client).await? };
         }
@@ -213,7 +217,7 @@ impl Realm {
     }
 }
 
-/// Ids of the groups that stand for an account's groups.
+/// Returns the ids of the realm groups that stand for the account's groups.
 fn groups_of(definitions: &Definitions) -> Vec<String> {
     let groups = definitions.iter().filter(|(name, defined)| {
         matches!(Definition::parse(name), Some(Definition::Group(_))) && !defined.id.is_empty()
@@ -221,15 +225,15 @@ fn groups_of(definitions: &Definitions) -> Vec<String> {
     groups.map(|(_, defined)| defined.id.clone()).collect()
 }
 
-/// The addresses that people with these names may have.
+/// Returns the addresses that people with these names may have.
 fn addresses(people: &[Person], named: &BTreeSet<Email>) -> BTreeSet<Email> {
     let ids: BTreeSet<&str> = named.iter().filter_map(Person::told_apart_id).collect();
     let told_apart = people.iter().filter(|person| ids.contains(person.id()));
     told_apart.flat_map(Person::possible_addresses).chain(named.iter().cloned()).collect()
 }
 
-/// Gives everybody who has anything of the account a name, the same one whoever else was looked at besides those of one
-/// address.
+/// Gives a name to each person who has something of the account. The name does not depend on which other people were
+/// read, apart from those with the same address.
 fn arranged(people: Vec<Person>, named: Option<&BTreeSet<Email>>) -> Found {
     let mut by_address: BTreeMap<Email, Vec<Person>> = BTreeMap::new();
     for person in people.into_iter().filter(Person::has_anything) {
@@ -259,7 +263,7 @@ mod tests {
 
     const ANN: &str = "ann@shop.example";
 
-    /// A user whose own address is Ann's, and who is in the organization.
+    /// Returns a user with Ann's address who is in the organization.
     fn person(id: &str) -> Person {
         let user = UserRepresentation {
             id: Some(id.to_owned()),
@@ -289,7 +293,7 @@ mod tests {
             people.rotate_left(turn);
             let found = arranged(people.clone(), None);
             assert_eq!(names(&found), [(ANN, "c"), (apart[0], "a"), (apart[1], "b")]);
-            // And each of them alone, by the same name.
+            // Each of them alone gets the same name.
             for (name, id) in [(ANN, "c"), (apart[0], "a"), (apart[1], "b")] {
                 let found = arranged(people.clone(), Some(&BTreeSet::from([Email::as_stored(name)])));
                 assert_eq!(names(&found), [(name, id)]);

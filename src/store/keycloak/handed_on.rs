@@ -1,4 +1,5 @@
-//! Ways by which a client role reaches people without being theirs: groups, and realm roles that contain it.
+//! Finds and removes indirect holders of client roles: through groups, and through realm roles that contain the client
+//! role. Called by `look`, `levels`, `people` and `realm`.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use super::{realm::Realm, wire::CONCURRENCY};
 use crate::store::StoreError;
 
 impl Realm {
-    /// Groups that hand a client role on.
+    /// Returns the groups that have a client role.
     pub(super) async fn groups_with(&self, client: &str, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
@@ -24,7 +25,7 @@ impl Realm {
         self.wire.pages_if_there("listing groups with a client role", page).await
     }
 
-    /// Members of a group and of all groups below it, who inherit what it has.
+    /// Returns the members of a group and of all groups below it, who inherit its roles.
     pub(super) async fn members_below(&self, group: String) -> Result<Vec<UserRepresentation>, StoreError> {
         let (mut waiting, mut users) = (vec![group], Vec::new());
         while let Some(id) = waiting.pop() {
@@ -35,7 +36,7 @@ impl Realm {
         Ok(users)
     }
 
-    /// Realm roles that hand a client's roles on to whoever has them, the default role among them; and what.
+    /// Returns each realm role that contains roles of a client (the default role among them), with each contained role.
     pub(super) async fn handed_on(&self, client: &str) -> Result<Vec<(String, RoleRepresentation)>, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let page = |first, max| self.wire.lists.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
@@ -50,8 +51,8 @@ impl Realm {
         Ok(found)
     }
 
-    /// Takes client roles out of groups and of composites of realm roles, and logs out whoever had them by these. Of the
-    /// default role that is everybody: they stay logged in.
+    /// Removes client roles from groups and from realm roles that contain them, and logs out the users who had them
+    /// that way. Users of the default role, that is all users, stay logged in.
     pub(super) async fn cut_off(&self, client: &str, roles: &[RoleRepresentation]) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let (mut groups, mut parents) = (Vec::new(), Vec::new());

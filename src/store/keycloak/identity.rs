@@ -1,7 +1,9 @@
-//! Whose address it is: whom an address means who was not found in the account, and who may be a member by it.
+//! Decides which user an address stands for if no user was found in the account, and whether that user may become a
+//! member. Called by `people`, `person`, `seal` and `users`.
 //!
-//! A user is pinned once: by an address that the realm has verified, or because Roster made them. From then on the user's
-//! id counts (`sub` in tokens of this issuer), whatever becomes of addresses. What says so is sealed ([`super::seal`]).
+//! A user is pinned once: by an address that the realm has verified, or because Roster created the user. From then on
+//! the user's id counts (`sub` in tokens of this issuer), whatever happens to addresses. The attribute that says so is
+//! sealed ([`super::seal`]).
 
 use std::collections::HashMap;
 
@@ -23,7 +25,11 @@ use crate::{
 };
 
 impl Work<'_> {
-    /// Finds the user of an address, or makes one.
+    /// Finds the user of an address, or creates one.
+    ///
+    /// # Errors
+    /// `Unsupported` if Keycloak cannot hold the address; `Conflict` if the user already has something of the account,
+    /// or vanished meanwhile; errors of Keycloak.
     pub(super) async fn new_person(
         &self,
         email: &Email,
@@ -58,7 +64,7 @@ impl Work<'_> {
                 "Keycloak takes no address with more than 64 characters before the @, and {email} has"
             )));
         }
-        // Keycloak would not see that they have this address, spelled otherwise.
+        // Keycloak would not notice that an existing user has this address in another spelling.
         if spellings(email).len() > 1
             && let Some(user) = self.realm.user_called(email).await?
         {
@@ -69,7 +75,7 @@ impl Work<'_> {
             let user = UserRepresentation { id: Some(made_id(&made)), ..user };
             return Ok(Person { made: true, ..self.realm.person_of(user, &self.client_id) });
         }
-        // Made by us after all, where the answer to a first try was lost.
+        // The answer to a first attempt may have been lost: then the user is ours.
         if let Some(user) = self.pinned(email).await? {
             return self.known(user).await;
         }
@@ -81,7 +87,11 @@ impl Work<'_> {
         self.known(user).await
     }
 
-    /// The one user whom Roster has pinned to an address. Others may say so of themselves.
+    /// Returns the one user whom Roster has pinned to an address. Users without a valid seal are ignored: they may have
+    /// written the attribute themselves.
+    ///
+    /// # Errors
+    /// `Invalid` if two users are pinned to the address.
     async fn pinned(&self, email: &Email) -> Result<Option<UserRepresentation>, StoreError> {
         let found = self.realm.users_by(ADDRESS, email.as_str()).await?;
         let mut pinned = found.into_iter().filter(|user| self.realm.is_pinned(user, email.as_str()));
@@ -99,7 +109,8 @@ impl Work<'_> {
         }
     }
 
-    /// A user who was there. What they hold in this account was nobody's word, unless it was adopted.
+    /// Accepts an existing user. Refuses one who has something of this account that Roster did not grant, unless it was
+    /// adopted.
     async fn known(&self, user: UserRepresentation) -> Result<Person, StoreError> {
         let person = self.realm.person(&self.look.within(&self.client_id), user).await?;
         if (person.entry.is_none() || person.recalled) && person.has_anything() {
@@ -109,8 +120,12 @@ impl Work<'_> {
         Ok(person)
     }
 
-    /// Whether this user is who the address means, and may be a member. Whom Roster has pinned to the address already, in
-    /// whichever account, is.
+    /// Checks that the address means this user, and that the user may be a member. A user whom Roster has pinned to the
+    /// address, in any account, passes the first check.
+    ///
+    /// # Errors
+    /// `Invalid` if the user is pinned to another address, has not verified this one, is a service account, or
+    /// administers the realm.
     pub(super) async fn may_be_member(&self, email: &Email, user: &UserRepresentation) -> Outcome {
         let name = user.username.as_deref().unwrap_or_default();
         let refuse = |why: String| Err(StoreError::Invalid(why));
@@ -140,12 +155,13 @@ impl Work<'_> {
     }
 }
 
-/// Whether an address as somebody else wrote it is this one.
+/// Returns whether an address in somebody else's spelling equals `address`.
 pub(super) fn is_called(own: Option<&str>, address: &str) -> bool {
     own.and_then(|own| Email::parse(own).ok()).is_some_and(|own| own.as_str() == address)
 }
 
-/// The name by which a new user logs in: their address, or a digest of it where realms have no such names.
+/// Returns the login name of a new user: the address, or a digest of it if it has characters that realms do not accept
+/// in user names.
 pub(super) fn username(email: &Email) -> String {
     let fine = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
     if email.as_str().chars().all(fine) {
@@ -154,8 +170,8 @@ pub(super) fn username(email: &Email) -> String {
     format!("user-{}", hex(&Sha256::digest(email.as_str())[..16]))
 }
 
-/// A name for people, taken apart as realms want it; without what they do not take. The user can write it better; what was
-/// declared stands in the entry all the same.
+/// Splits a display name into first and last name, and omits parts that realms do not accept. The user can correct
+/// them; the entry keeps the declared name.
 fn names_of(display: &str) -> (Option<String>, Option<String>) {
     let fine = |text: &str| text.len() < 255 && text.chars().all(|c| c.is_alphanumeric() || " .,-'".contains(c));
     let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty() && fine(text));

@@ -1,5 +1,5 @@
-//! People as they were last found, for as long as the store is open: attributes and addresses can change at any time, and
-//! the id tells who it was.
+//! Remembers users as they were last found, while the store is open. Used by the other modules of this store:
+//! attributes and addresses can change at any time, and the id still identifies the user.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -8,20 +8,21 @@ use tokio::sync::Mutex;
 use super::{note::Stamp, person::Person};
 use crate::{model::Email, plan::Fingerprint};
 
-/// Memory of people.
+/// Memory of users.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Users for whom names stood when they were last looked for, by client id.
+    /// User behind each name when last found, by client id.
     names: Mutex<HashMap<String, HashMap<Email, Went>>>,
-    /// Who was logged out for a change that is not done yet, and for which; none is a removal. By client id and user.
+    /// Users who were logged out for a change that is not finished, by client id and user id. The value is the
+    /// fingerprint of the change; `None` stands for a removal.
     logged_out: Mutex<HashMap<(String, String), Option<Fingerprint>>>,
 }
 
-/// A user who went by a name.
+/// User who had a name in an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Went {
     pub(super) id: String,
-    /// Their entry carried the mark of the account: Roster had let them in.
+    /// Whether the user's entry carried the mark of the account: Roster had made them a member.
     pub(super) ours: bool,
 }
 
@@ -30,21 +31,21 @@ impl Known {
         self.names.lock().await.get(client_id)?.get(name).cloned()
     }
 
-    /// Ids of those who went by one of these names in an account.
+    /// Returns the ids of the users who had one of these names in an account.
     pub(super) async fn ids(&self, client_id: &str, names: &BTreeSet<Email>) -> HashSet<String> {
         let known = self.names.lock().await;
         let Some(all) = known.get(client_id) else { return HashSet::new() };
         names.iter().filter_map(|name| all.get(name)).map(|went| went.id.clone()).collect()
     }
 
-    /// Ids of those who went by one of these names in any account.
+    /// Returns the ids of the users who had one of these names in any account.
     pub(super) async fn ids_anywhere(&self, names: &BTreeSet<Email>) -> HashSet<String> {
         let known = self.names.lock().await;
         let went = known.values().flat_map(|all| names.iter().filter_map(|name| all.get(name)));
         went.map(|went| went.id.clone()).collect()
     }
 
-    /// The names of those whom Roster had let in, by id.
+    /// Returns the names of those users whom Roster had made members, by id.
     pub(super) async fn names(&self, client_id: &str, ids: &HashSet<String>) -> HashMap<String, Email> {
         let known = self.names.lock().await;
         let all = known.get(client_id).into_iter().flatten();
@@ -74,12 +75,12 @@ impl Known {
         self.logged_out.lock().await.get(&(client_id.to_owned(), user.to_owned())) == Some(&change)
     }
 
-    /// Forgets that somebody was logged out: their change is done.
+    /// Forgets the logout of a user whose change is finished.
     pub(super) async fn done(&self, client_id: &str, user: &str) {
         self.logged_out.lock().await.remove(&(client_id.to_owned(), user.to_owned()));
     }
 
-    /// Notes who was found; where everybody was looked for, nobody else is left.
+    /// Records the users who were found. With `everybody`, replaces all earlier entries of the account.
     pub(super) async fn note_all(
         &self,
         client_id: &str,

@@ -1,4 +1,5 @@
-//! The client roles of an account's levels, and what becomes of those whose levels go.
+//! Keeps the client roles of an account's levels, and moves users off the roles of removed levels. Called by `account`
+//! when an account is written.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ use crate::{
 };
 
 impl Work<'_> {
-    /// Makes the client roles of the layout, and removes all others. Whoever held a level that goes holds the highest one
-    /// below it from then on, as everywhere ([`Layout::translate`]).
+    /// Creates the client roles of the layout, and removes all others. A user with a removed level gets the highest
+    /// remaining level below it, as in every store ([`Layout::translate`]).
     pub(super) async fn put_client_roles(&mut self, layout: &Layout, former: &[Layout]) -> Result<(), StoreError> {
         let uuid = self.client()?.to_owned();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
@@ -59,8 +60,8 @@ impl Work<'_> {
         self.realm.wire.create("making a client role", post).await.map(drop)
     }
 
-    /// Brings everybody who holds a client role that goes to what it becomes, several at a time. Whoever is done holds it
-    /// no more, so that a repeat goes on where this one ends.
+    /// Moves all holders of an obsolete client role to its successor, several users at a time. A finished user no
+    /// longer holds the role, so a repeat continues where this attempt stopped.
     async fn translate_holders(
         &self,
         uuid: &str,
@@ -99,7 +100,8 @@ impl Work<'_> {
                 )
             };
             self.realm.remove("translating a permission", grant).await?;
-            // Whoever lost it since the list was read, by a pass over them alone, must not keep what it became.
+            // A parallel pass may have revoked the role since the list was read. Then its successor must be revoked,
+            // too.
             let held = self.realm.direct(&user, uuid).await?;
             if held.iter().all(|held| held.id != going.id) {
                 return self.realm.remove("taking a permission back", || revoke(becomes.clone())).await;

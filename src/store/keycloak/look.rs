@@ -1,4 +1,5 @@
-//! Observing: what a realm holds of an account, however it came there.
+//! Observes everything that a realm holds of an account, including what others changed there. Called by `KeycloakStore`
+//! for `Store::observe`, and by `apply` and `access`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,28 +18,28 @@ use crate::{
     store::StoreError,
 };
 
-/// What is wrong with an account besides what it says.
+/// Faults of an account's parts, apart from its content.
 #[derive(Debug, Default)]
 pub(super) struct Wrong {
-    /// All of it, in words.
+    /// Descriptions of all faults.
     said: Vec<Name>,
-    /// Its client scope lets more into tokens than the account's roles.
+    /// Whether the client scope lets other things into tokens than the account's roles.
     pub(super) foreign_scope: bool,
-    /// Its client roles that realm roles hand on.
+    /// Client roles of the account that realm roles contain.
     pub(super) handed_on: Vec<RoleRepresentation>,
 }
 
-/// What to look at besides the account itself.
+/// Extent of a read, apart from the account itself.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
-    /// Everything there is of it, and who has access by whatever way.
+    /// Everything of the account, and everybody who has access, direct or inherited.
     Whole,
-    /// These members.
+    /// Only these members.
     Members(BTreeSet<Email>),
-    /// What a batch names: these members, all roles and groups, and what the account consists of.
+    /// Objects named by a batch: these members, all roles and groups, and the parts of the account.
     Batch {
         members: BTreeSet<Email>,
-        /// Whether the account itself is named.
+        /// Whether the batch names the account itself.
         account: bool,
     },
 }
@@ -63,7 +64,7 @@ impl Wanted {
         if others || account { Self::Batch { members, account } } else { Self::Members(members) }
     }
 
-    /// Whether all of the account itself is looked at.
+    /// Returns whether all parts of the account itself are read.
     const fn account(&self) -> bool {
         matches!(self, Self::Whole | Self::Batch { account: true, .. })
     }
@@ -72,7 +73,7 @@ impl Wanted {
         matches!(self, Self::Whole | Self::Batch { .. })
     }
 
-    /// The members that are looked at; none where it is all of them.
+    /// Returns the members that are read; `None` if all of them are.
     pub(super) const fn members(&self) -> Option<&BTreeSet<Email>> {
         match self {
             Self::Whole => None,
@@ -81,24 +82,24 @@ impl Wanted {
     }
 }
 
-/// Everything that was looked at.
+/// Result of a read.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) observed: Observed,
-    /// The account's client, as it is.
+    /// Client of the account as it is in the realm.
     pub(super) client: Option<ClientRepresentation>,
     pub(super) note: Option<Note>,
-    /// Whose the account is.
+    /// Owner and fingerprint of the account.
     pub(super) stamp: Stamp,
-    /// Layouts before the account's, of which there may still be client roles.
+    /// Former layouts of which client roles may still exist.
     pub(super) former: Vec<Layout>,
-    /// Where all of the account was looked at.
+    /// Faults; empty unless all parts of the account were read.
     pub(super) wrong: Wrong,
-    /// Of what there is: an organization is also known without its client.
+    /// Parts that exist. The organization is known even if the client is missing.
     pub(super) parts: Parts,
     pub(super) definitions: Definitions,
     pub(super) removals: Removals,
-    /// Groups of roles and groups, where they were looked at.
+    /// Realm groups of roles and groups, if they were read.
     pub(super) groups: BTreeMap<Definition, GroupRepresentation>,
     pub(super) found: Found,
 }
@@ -108,7 +109,7 @@ impl Look {
         self.client.as_ref()?.id.as_deref()
     }
 
-    /// The account as people are looked for in it.
+    /// Returns the account in the form that searches for people take.
     pub(super) fn within<'a>(&'a self, client_id: &'a str) -> Within<'a> {
         Within {
             client_id,
@@ -123,7 +124,7 @@ impl Look {
 }
 
 impl Realm {
-    /// Looks at an account.
+    /// Reads an account.
     pub(super) async fn look(&self, account: &AccountKey, wanted: &Wanted) -> Result<Look, StoreError> {
         self.still_the_same().await?;
         let client_id = self.prefix.client_id(account);
@@ -152,7 +153,8 @@ impl Realm {
         look.observed.account = Some(Seen {
             content: Some(content),
             mark: note.stamp.mark(account),
-            // Other portals than it was made for: that is the store's spec, and nobody's doing.
+            // The portals differ from those that the account was written for: the store's spec changed, nobody
+            // tampered.
             fingerprint: note.stamp.fingerprint().filter(|_| !wanted.account() || note.portals == self.portals),
         });
         if wanted.definitions() {
@@ -164,7 +166,7 @@ impl Realm {
         Ok(look)
     }
 
-    /// An account whose client somebody removed is still known by its organization.
+    /// Reads an account whose client was removed by somebody else; its organization still identifies it.
     async fn without_client(
         &self,
         account: &AccountKey,
@@ -217,7 +219,7 @@ impl Realm {
         Ok(())
     }
 
-    /// What of an account's parts is there, and what is wrong with them.
+    /// Checks which parts of an account exist, and what is wrong with them.
     async fn wrong(&self, client: &ClientRepresentation, note: &Note, parts: &mut Parts) -> Result<Wrong, StoreError> {
         self.existing(parts).await?;
         let mut anomalies = Vec::new();
@@ -259,7 +261,7 @@ impl Realm {
             let mapped: BTreeSet<String> = self.scope_roles(&parts.scope, uuid).await?;
             let missing = wanted.intersection(&there).filter(|role| !mapped.contains(*role));
             anomalies.extend(missing.map(|role| Name::from(format!("client role {role} is not in the client scope"))));
-            // One that never had it is no difference that somebody made.
+            // A portal that never had the scope is no change by somebody else.
             for portal in self.portals.iter().filter(|portal| note.portals.contains(portal)) {
                 if !self.may_ask(portal, &parts.scope).await? {
                     anomalies.push("a portal lacks its client scope".into());
@@ -271,7 +273,7 @@ impl Realm {
     }
 }
 
-/// Adds roles and groups to what is observed: those that are there, and marks of those that somebody removed.
+/// Adds roles and groups to the observed state: the existing ones, and the marks of those that somebody removed.
 fn see_definitions(look: &mut Look, account: &AccountKey, layout: &Layout) {
     let gone = look.definitions.iter().filter_map(|(name, defined)| {
         let definition = Definition::parse(name).filter(|definition| !look.groups.contains_key(definition))?;
@@ -298,20 +300,20 @@ fn see_definitions(look: &mut Look, account: &AccountKey, layout: &Layout) {
     }
 }
 
-/// Title and ranks as a group's attributes show them.
+/// Returns title and ranks from a group's attributes.
 fn definition_of(attributes: &HashMap<String, Vec<String>>, layout: &Layout) -> (Name, crate::model::Ranks) {
     let title = attributes.get(TITLE).and_then(|titles| titles.first()).map(|title| title.as_str().into());
     let permissions = attributes.get(PERMISSIONS).cloned().unwrap_or_default();
     (title.unwrap_or_default(), names::ranks(layout, permissions).0)
 }
 
-/// What a group of the realm stands for.
+/// Returns the role or group that a realm group stands for.
 pub(super) fn definition_named(group: &GroupRepresentation) -> Option<Definition> {
     let exact = group.attributes.as_ref().and_then(|attributes| attributes.get(NAME)).and_then(|names| names.first());
     Definition::parse(exact.or(group.name.as_ref())?)
 }
 
-/// The mark on an organization.
+/// Returns the mark on an organization.
 pub(super) fn mark_of(attributes: Option<&HashMap<String, Vec<String>>>, account: &AccountKey) -> Option<Mark> {
     Stamp::of(attributes?).mark(account)
 }

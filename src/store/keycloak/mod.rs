@@ -1,9 +1,11 @@
-//! Keycloak 26 (docs/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
+//! Keycloak 26 as a store (docs/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
+//! Opened by `store::Place`; used by the controller and the command line through the trait `Store`.
 //!
-//! An account is an organization and a client; what a member may do are that client's roles, assigned directly, so that a
-//! token asked for with the account's scope says in `resource_access.<account>.roles` just what the engine says. Marks
-//! and what Keycloak has no place for are kept in attributes. They never stand for access: what is in force is what the
-//! roles say. Who somebody is stands there under a seal ([`seal`]).
+//! An account is an organization and a client. Members' permissions are that client's roles, assigned directly, so that
+//! a token requested with the account's scope contains exactly the engine's result in
+//! `resource_access.<account>.roles`. Marks, and content that Keycloak has no field for, are kept in attributes.
+//! Attributes never grant access: only the roles do. The identity of a user is kept in an attribute under a seal
+//! ([`seal`]).
 
 mod access;
 mod account;
@@ -42,36 +44,37 @@ use crate::{
     plan::{Mark, Observed},
 };
 
-/// A store in a realm of a Keycloak.
+/// Store in a realm of a Keycloak.
 pub struct KeycloakStore {
     realm: std::sync::Arc<Realm>,
     facts: Facts,
     advice: Vec<(FieldPath, FindingKind)>,
-    /// Opened to look: nothing is applied.
+    /// Whether the store was opened read-only: applying is refused.
     read_only: bool,
 }
 
-/// What the realm says of itself.
+/// Properties of the realm.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
-    /// Changes by administrators are recorded, and we may read them.
+    /// Whether the realm records changes by administrators, and Roster may read them.
     events: bool,
-    /// How long an access token lasts.
+    /// Lifetime of access tokens.
     token_lifetime: Duration,
 }
 
 impl KeycloakStore {
-    /// Opens the store, with its secrets as they are now; declares Roster's attributes in the realm's user profile.
+    /// Opens the store, reads its secrets, and declares Roster's attributes in the realm's user profile.
     ///
     /// # Errors
-    /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or what
-    /// the service account would have to do, `Invalid` when the place is none, there is no such realm, or it has no
-    /// organizations. Each says what was tried where.
+    /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or
+    /// what the service account would have to do, `Invalid` when the location is not valid, there is no such realm, or
+    /// it has no organizations. Each message contains the attempted action and the address.
     pub async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
         open::open(place, secrets).await
     }
 
-    /// Opens the store only to look: nothing is declared, and applying is refused. `None` where Roster never was.
+    /// Opens the store read-only: nothing is declared, and applying is refused. Returns `None` if Roster never used the
+    /// realm.
     ///
     /// # Errors
     /// As [`Self::open`].

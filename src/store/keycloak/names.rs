@@ -1,46 +1,46 @@
-//! What accounts, permissions and everything else of ours are called in a realm.
+//! Names of Roster's attributes, clients, client roles and groups in a realm. Used by all other modules of this store.
 
 use crate::model::{AccountKey, Layout, Name, Ranks, RoleName};
 
-/// Attribute of a user: one [`super::note::Entry`] for each account they are a member of.
+/// User attribute: one [`super::note::Entry`] for each account of which the user is a member.
 pub(super) const ENTRIES: &str = "roster";
-/// Attribute of a user: the client ids of those accounts, to search by.
+/// User attribute: client ids of those accounts, for searching.
 pub(super) const ACCOUNTS: &str = "roster-account";
-/// Attribute of a user: the address they are pinned to, whatever their address in the realm becomes.
+/// User attribute: address to which the user is pinned, even if the address in the realm changes.
 pub(super) const ADDRESS: &str = "roster-address";
-/// Attribute of a user: the cluster whose Roster made them; absent where somebody else did.
+/// User attribute: cluster whose Roster created the user; absent for users created by somebody else.
 pub(super) const MADE_BY: &str = "roster-made-by";
-/// All of them: declared in the realm's user profile, for administrators only.
+/// All user attributes. The realm's user profile declares them for administrators only.
 pub(super) const USER_ATTRIBUTES: [&str; 4] = [ENTRIES, ACCOUNTS, ADDRESS, MADE_BY];
 
-/// Attribute of a client, as JSON: a [`super::note::Note`].
+/// Client attribute: a [`super::note::Note`] as JSON.
 pub(super) const NOTE: &str = "roster.account";
-/// Attribute of a client, as JSON: [`super::note::Definitions`].
+/// Client attribute: [`super::note::Definitions`] as JSON.
 pub(super) const DEFINITIONS: &str = "roster.definitions";
-/// Attribute of a client, as JSON: [`super::note::Removals`].
+/// Client attribute: [`super::note::Removals`] as JSON.
 pub(super) const REMOVALS: &str = "roster.removals";
-/// Attribute of an account's client: how many approvals of removals were used up.
+/// Client attribute: number of used approvals of removals.
 pub(super) const APPROVALS: &str = "roster.approvals";
-/// Attributes by which the client of an account is known.
+/// Attributes that identify the client of an account.
 pub(super) const NOTES: [&str; 4] = [NOTE, DEFINITIONS, REMOVALS, APPROVALS];
 
-/// Attribute of an organization: whose it is, so that it is found and known also without its client.
+/// Organization attribute that identifies Roster's organizations, also if the client is missing.
 pub(super) const KIND: (&str, &str) = ("roster", "account");
-/// Attributes of organizations and groups: the mark.
+/// Attribute of organizations and groups: cluster of the mark.
 pub(super) const CLUSTER: &str = "roster.cluster";
-/// See [`CLUSTER`].
+/// Attribute of organizations and groups: UID of the Account of the mark.
 pub(super) const UID: &str = "roster.uid";
-/// Attribute of organizations and groups: of what was last applied.
+/// Attribute of organizations and groups: fingerprint of the content that was last applied.
 pub(super) const FINGERPRINT: &str = "roster.fingerprint";
-/// Attribute of a group: the role's or group's exact name.
+/// Group attribute: exact name of the role or group.
 pub(super) const NAME: &str = "roster.name";
-/// Attribute of a group: its title.
+/// Group attribute: title.
 pub(super) const TITLE: &str = "title";
-/// Attribute of a group: what it stands for, as names of client roles.
+/// Group attribute: permissions of the role or group, as names of client roles.
 pub(super) const PERMISSIONS: &str = "permissions";
 
-/// The account of a client id, organization, client scope or top-level group, and back: `<prefix><namespace>/<name>`. A
-/// namespace has no slash, so no two accounts share one.
+/// Prefix of names in the realm. Converts between accounts and the name of their client, organization, client scope and
+/// top-level group: `<prefix><namespace>/<name>`. A namespace has no slash, so no two accounts share a name.
 #[derive(Clone, Debug)]
 pub(super) struct Prefix(pub(super) String);
 
@@ -51,30 +51,31 @@ impl Prefix {
 
     pub(super) fn account(&self, client_id: &str) -> Option<AccountKey> {
         let account = AccountKey::parse(client_id.strip_prefix(self.0.as_str())?)?;
-        // A prefix ends with one of these, and no namespace has any: so it is the account of another Roster.
+        // A prefix ends with one of these characters, and no namespace has any: the account is of another Roster.
         (!account.namespace.contains(['.', ':'])).then_some(account)
     }
 }
 
-/// The client role of a permission. A section's name has no colon.
+/// Returns the client role of a permission. A section's name has no colon.
 pub(super) fn client_role(section: &str, level: &str) -> String {
     format!("{section}:{level}")
 }
 
-/// All client roles of a layout.
+/// Returns all client roles of a layout.
 pub(super) fn client_roles(layout: &Layout) -> impl Iterator<Item = String> + '_ {
     let ladders = layout.ladders().iter();
     ladders.flat_map(|ladder| ladder.levels.iter().skip(1).map(|level| client_role(&ladder.section, level)))
 }
 
-/// The client roles of `ranks`.
+/// Returns the client roles of `ranks`, sorted.
 pub(super) fn granted(layout: &Layout, ranks: &Ranks) -> Vec<String> {
     let mut granted: Vec<String> = layout.named(ranks).map(|(section, level)| client_role(section, level)).collect();
     granted.sort_unstable();
     granted
 }
 
-/// The highest rank of each section among client roles, and the client roles that say nothing beside them.
+/// Returns the highest rank of each section among client roles, and the client roles that add nothing: lower ones and
+/// unknown ones.
 pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<str>>) -> (Ranks, Vec<String>) {
     let mut ranks = Ranks::none(layout.len());
     let mut beside = Vec::new();
@@ -101,15 +102,15 @@ pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<
     (ranks, beside)
 }
 
-/// Returns the ranks that a client role becomes whose level goes, by the last of the former layouts that knows it; `None` where the
-/// layout has this role, or no former one had.
+/// Returns the ranks that replace the client role of a removed level, by the last of the former layouts that has it;
+/// `None` if the current layout has this role, or no former one had it.
 pub(super) fn becomes(layout: &Layout, former: &[Layout], role: &str) -> Option<Ranks> {
     let has = |layout: &Layout| client_roles(layout).any(|one| one == role);
     let from = former.iter().rfind(|from| has(from)).filter(|_| !has(layout))?;
     Some(layout.translate(&ranks(from, [role]).0, from))
 }
 
-/// Like [`ranks`], but client roles may still be those of former layouts: each is taken for what it becomes.
+/// Like [`ranks`], but accepts client roles of former layouts and replaces each by its successor.
 pub(super) fn ranks_becoming<'r>(
     layout: &Layout,
     former: &[Layout],
@@ -128,14 +129,14 @@ pub(super) fn ranks_becoming<'r>(
     (ranks, beside)
 }
 
-/// Whether a client role gives more than `ranks`, or something that the layout does not know.
+/// Returns whether a client role grants more than `ranks`, or is unknown in the layout.
 pub(super) fn exceeds(layout: &Layout, role: &str, ranks: &Ranks) -> bool {
     let (alone, beside) = self::ranks(layout, [role]);
     let of = |section: usize| ranks.as_slice().get(section).copied().unwrap_or(0);
     !beside.is_empty() || alone.as_slice().iter().enumerate().any(|(section, rank)| *rank > of(section))
 }
 
-/// What a group of an account stands for.
+/// Role or group of an account that a realm group stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Definition {
     Role(RoleName),
@@ -143,7 +144,7 @@ pub(super) enum Definition {
 }
 
 impl Definition {
-    /// The name of its group in the realm.
+    /// Returns the name of its group in the realm.
     pub(super) fn group_name(&self) -> String {
         match self {
             Self::Role(name) => format!("role:{name}"),
@@ -151,7 +152,7 @@ impl Definition {
         }
     }
 
-    /// What a group with this name stands for.
+    /// Parses the name of a realm group; `None` if it is neither a role's nor a group's.
     pub(super) fn parse(name: &str) -> Option<Self> {
         match name.split_once(':')? {
             ("role", name) => Some(Self::Role(RoleName::parse(name))),
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(ranks(&layout, [] as [&str; 0]), (Ranks::none(2), vec![]));
     }
 
-    /// Grants are unions in Keycloak: the highest counts, and what else is there is told.
+    /// Keycloak grants the union of roles: the highest one counts, and the others are reported.
     #[test]
     fn several_roles_of_one_section_are_the_highest_and_told() {
         for roles in [["orders:View", "orders:Edit", "x:y"], ["orders:Edit", "orders:View", "x:y"]] {

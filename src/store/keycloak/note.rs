@@ -1,7 +1,8 @@
-//! What Roster keeps in attributes: whose something is, what was last applied, and what Keycloak itself has no place for.
+//! Types of Roster's attributes in Keycloak: owner, fingerprint, and content that Keycloak has no field for. Read and
+//! written by the other modules of this store.
 //!
-//! Reading never fails: what somebody wrote by hand and nobody can understand is no mark, and differs from everything
-//! desired.
+//! Reading never fails: an attribute that cannot be parsed counts as no mark, and as content that differs from
+//! everything desired.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +18,7 @@ use crate::{
     resolve::{AccountContent, End, MemberContent, Window},
 };
 
-/// Whose something is, and what was last applied to it.
+/// Owner of an object, and fingerprint of the content last applied to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Stamp {
@@ -35,30 +36,30 @@ impl Stamp {
         }
     }
 
-    /// Whether both are of one owner.
+    /// Returns whether both have the same owner.
     pub(super) fn is_of(&self, other: &Self) -> bool {
         (&self.cluster, &self.uid) == (&other.cluster, &other.uid)
     }
 
-    /// Of attributes of an organization or a group.
+    /// Reads a stamp from the attributes of an organization or a group.
     pub(super) fn of(attributes: &HashMap<String, Vec<String>>) -> Self {
         let one = |key: &str| attributes.get(key).and_then(|values| values.first()).cloned();
         Self { cluster: one(CLUSTER), uid: one(UID), fingerprint: one(FINGERPRINT) }
     }
 
-    /// As attributes of an organization or a group.
+    /// Returns the stamp as attributes of an organization or a group.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (String, Vec<String>)> {
         let pairs = [(CLUSTER, &self.cluster), (UID, &self.uid), (FINGERPRINT, &self.fingerprint)];
         pairs.map(|(key, value)| (key.to_owned(), value.iter().cloned().collect())).into_iter()
     }
 
-    /// The mark.
+    /// Returns the mark; `None` unless cluster and UID are present.
     pub(super) fn mark(&self, account: &AccountKey) -> Option<Mark> {
         let (cluster, uid) = (self.cluster.as_deref()?, self.uid.as_deref()?);
         Some(Mark { cluster: Name::new(cluster), account: account.clone(), uid: Name::new(uid) })
     }
 
-    /// The fingerprint.
+    /// Returns the fingerprint; `None` unless it is 32 hexadecimal digits.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
         let text = self.fingerprint.as_deref()?;
         let mut bytes = [0; 16];
@@ -72,7 +73,7 @@ impl Stamp {
     }
 }
 
-/// What the client of an account says of it, besides its name.
+/// Content of an account in its client's attribute; the name is the client's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Note {
@@ -82,7 +83,7 @@ pub(super) struct Note {
     owner: Option<String>,
     parent: Option<String>,
     layout: Vec<Ladder>,
-    /// Layouts before, of which there may still be client roles, while it is not all of the last one yet; the oldest first.
+    /// Former layouts, oldest first, of which client roles may still exist while an account write is unfinished.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     former: Vec<Vec<Ladder>>,
     #[serde(flatten)]
@@ -91,7 +92,7 @@ pub(super) struct Note {
     pub(super) portals: Vec<String>,
 }
 
-/// Ids of what an account consists of besides its client.
+/// Ids of an account's parts, apart from its client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Parts {
@@ -114,14 +115,15 @@ impl Note {
         }
     }
 
-    /// The same while what it says is not all there yet, and client roles may be those of these layouts.
+    /// Returns the note for a write in progress: without fingerprint, and with the layouts whose client roles may
+    /// exist.
     pub(super) fn unfinished(mut self, former: &[Layout]) -> Self {
         self.stamp.fingerprint = None;
         self.former = former.iter().map(|layout| layout.ladders().to_vec()).collect();
         self
     }
 
-    /// Returns the other layouts of which there may be client roles while the account gets this one: the oldest first.
+    /// Returns the other layouts whose client roles may exist while the account gets `layout`; the oldest first.
     pub(super) fn former(&self, layout: &Layout) -> Vec<Layout> {
         let mut former: Vec<Layout> = Vec::new();
         for ladders in self.former.iter().chain([&self.layout]) {
@@ -146,11 +148,11 @@ impl Note {
     }
 }
 
-/// Roles and groups of an account by the names of their groups in the realm: they tell one that somebody removed from one
-/// that never was.
+/// Roles and groups of an account, by the names of their realm groups. They distinguish a group that somebody removed
+/// from one that never existed.
 pub(super) type Definitions = BTreeMap<String, Defined>;
 
-/// A role or group as it was last written.
+/// Role or group as it was last written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Defined {
@@ -165,13 +167,13 @@ pub(super) struct Defined {
 pub(super) struct Removals(Vec<(String, Timestamp)>);
 
 impl Removals {
-    /// Those not older than `since`.
+    /// Returns the removals not older than `since`.
     pub(super) fn recent(&self, since: Timestamp) -> Vec<RecentRemoval> {
         let recent = self.0.iter().filter(|(_, at)| *at >= since);
         recent.map(|(email, at)| RecentRemoval { email: Email::as_stored(email), at: *at }).collect()
     }
 
-    /// The same and these, without what is older than `since`.
+    /// Returns the removals together with new ones at `now`, without those older than `since`.
     pub(super) fn with<'a>(
         &self,
         emails: impl IntoIterator<Item = &'a Email>,
@@ -184,7 +186,7 @@ impl Removals {
     }
 }
 
-/// What an attribute of a client says.
+/// Reads a JSON attribute of a client; `None` if it is missing or cannot be parsed.
 pub(super) fn read<T: serde::de::DeserializeOwned + Default>(
     attributes: Option<&HashMap<String, String>>,
     key: &str,
@@ -192,15 +194,15 @@ pub(super) fn read<T: serde::de::DeserializeOwned + Default>(
     serde_json::from_str(attributes?.get(key)?).ok()
 }
 
-/// One account of a user: what Keycloak has no place for, and whose it is.
+/// Entry of a user for one account: owner, fingerprint, and content that Keycloak has no field for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Entry {
-    /// The client id of the account.
+    /// Client id of the account.
     pub(super) account: String,
     #[serde(flatten)]
     pub(super) stamp: Stamp,
-    /// The address they are declared by, and pinned to.
+    /// Address by which the member is declared, and to which the user is pinned.
     pub(super) address: String,
     display_name: Option<String>,
     external_id: Option<String>,
@@ -209,9 +211,10 @@ pub(super) struct Entry {
     starts_at: Option<i64>,
     expires_at: Option<i64>,
     ended: Option<String>,
-    /// Digests of the client roles that were granted, by comma. A former version kept one of all of them.
+    /// Digests of the client roles that were granted, separated by commas. An earlier version kept one digest of all
+    /// roles.
     granted: String,
-    /// Shows that Roster wrote it for this user ([`super::seal`]); empty where that is not certain.
+    /// Proof that Roster wrote the entry for this user ([`super::seal`]); empty if that is not certain.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) seal: String,
 }
@@ -235,36 +238,37 @@ impl Entry {
         }
     }
 
-    /// The entry of somebody who once had one of this account, as far as it is still known.
+    /// Returns the entry of a former member, with what is still known of it.
     pub(super) fn recalled(account: &str, stamp: &Stamp, address: &Email) -> Self {
         let stamp = Stamp { fingerprint: None, ..stamp.clone() };
         Self { account: account.to_owned(), stamp, address: address.to_string(), ..Self::default() }
     }
 
-    /// Whether no client role was granted: access had ended, or was not due.
+    /// Returns whether no client role was granted: access was revoked, or outside its time window.
     pub(super) fn granted_nothing(&self) -> bool {
         self.granted(std::iter::empty())
     }
 
-    /// Whether just these client roles were granted; in order.
+    /// Returns whether exactly these client roles were granted; they must be sorted.
     pub(super) fn granted<'a>(&self, roles: impl Iterator<Item = &'a str> + Clone) -> bool {
         self.granted == digests(roles.clone()) || self.granted == former_digest(roles)
     }
 
-    /// Whether a client role was granted that is none of these. Not known where a former version granted.
+    /// Returns whether a client role was granted that is not among `kept`. Returns `false` for entries of an earlier
+    /// version, which do not tell.
     pub(super) fn granted_beyond(&self, kept: impl Iterator<Item = String>) -> bool {
         let kept: HashSet<String> = kept.map(|role| digest(&role)).collect();
         let granted = self.granted.split(',').filter(|one| one.len() == DIGEST);
         granted.into_iter().any(|one| !kept.contains(one))
     }
 
-    /// The same while what it says is not all there yet.
+    /// Returns the entry for a write in progress: without fingerprint.
     pub(super) fn unfinished(mut self) -> Self {
         self.stamp.fingerprint = None;
         self
     }
 
-    /// The entry among a user's values that is of this account.
+    /// Returns the entry of this account among a user's values.
     pub(super) fn find(values: &[String], account: &str) -> Option<Self> {
         values.iter().filter_map(|value| Self::parse(value)).find(|entry| entry.account == account)
     }
@@ -273,7 +277,7 @@ impl Entry {
         serde_json::from_str(value).ok()
     }
 
-    /// What it says, without permissions.
+    /// Returns the member's content without permissions.
     pub(super) fn content(&self) -> MemberContent {
         let instant =
             |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
@@ -290,7 +294,7 @@ impl Entry {
     }
 }
 
-/// Length of the digest of one client role: long enough to tell those of an account apart.
+/// Length of the digest of one client role in hexadecimal digits; enough to distinguish the roles of one account.
 const DIGEST: usize = 8;
 
 fn digests<'a>(roles: impl Iterator<Item = &'a str>) -> String {

@@ -1,4 +1,5 @@
-//! Opening: how Keycloak is reached and how safely, and whether the realm is one that Roster can work in.
+//! Opens the store: connects securely, logs in, and checks that Roster can work in the realm. Called by
+//! `KeycloakStore::open` and `open_to_read`.
 
 use std::{
     collections::HashMap,
@@ -34,11 +35,11 @@ use crate::{
 /// Advice on the `IdentityStore`, by field.
 type Advice = Vec<(FieldPath, FindingKind)>;
 
-/// Longest wait for a connection.
+/// Timeout for connecting.
 const CONNECT: Duration = Duration::from_secs(3);
-/// What the service account must hold of `realm-management`. Organizations can be managed by `manage-realm` only.
+/// Roles of `realm-management` that the service account must have. Only `manage-realm` allows managing organizations.
 const NEEDED: [&str; 3] = ["manage-clients", "manage-realm", "manage-users"];
-/// What lets it see changes by others at once.
+/// Role of `realm-management` for reading admin events, by which changes of others are seen at once.
 const EVENTS: &str = "view-events";
 
 pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
@@ -100,7 +101,7 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
         events: representation.admin_events_enabled == Some(true) && held.iter().any(|role| role == EVENTS),
         token_lifetime: Duration::from_secs(seconds(representation.access_token_lifespan)),
     };
-    // A portal that is not as it should be must not keep anybody's access from being taken.
+    // A misconfigured portal must not delay revocations: it is advice, not an error.
     let mut advice = Vec::new();
     for name in &place.portals {
         let Some(portal) = realm.client(name).await? else {
@@ -120,7 +121,8 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
     Ok((realm, facts, advice))
 }
 
-/// https, but for this machine; no host that no Keycloak has.
+/// Parses the URL of a Keycloak. Requires https except on this machine, and refuses link-local addresses, where no
+/// Keycloak is.
 fn valid_url(text: &str) -> Result<Url, StoreError> {
     let invalid = |why: &str| StoreError::Invalid(format!("Keycloak's url {text:?} {why}"));
     let url = Url::parse(text).map_err(|error| invalid(&format!("is none: {error}")))?;
@@ -143,7 +145,7 @@ fn valid_url(text: &str) -> Result<Url, StoreError> {
     Ok(url)
 }
 
-/// The client for all requests, and the one for lists.
+/// Builds two HTTP clients: one for all requests, and one with a longer timeout for lists.
 async fn clients(
     place: &KeycloakPlace,
     url: &Url,
@@ -171,7 +173,7 @@ async fn clients(
     Ok([client(TIMEOUT)?, client(LISTING)?])
 }
 
-/// TLS that verifies: by these authorities, or else by those that the system trusts.
+/// Builds a TLS configuration that verifies certificates: by the given authorities, or else by the system's.
 fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca {
@@ -196,7 +198,7 @@ fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError>
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Looks hosts up, and finds none at a link-local address: there are only services that hand out secrets.
+/// Resolver that drops link-local addresses: services there hand out secrets (cloud metadata).
 struct NotLinkLocal;
 
 impl Resolve for NotLinkLocal {
@@ -219,7 +221,10 @@ fn is_link_local(ip: IpAddr) -> bool {
     }
 }
 
-/// Logs the service account in; what it holds of `realm-management`.
+/// Logs the service account in. Returns its roles of `realm-management`.
+///
+/// # Errors
+/// `Invalid` if the realm does not exist, `Denied` if a needed role is missing, or the error of the login.
 async fn log_in(wire: &Wire, place: &KeycloakPlace) -> Result<Vec<String>, StoreError> {
     let token = match wire.attempt(|| wire.tokens().get(wire.url())).await {
         Ok(token) => token,
@@ -249,7 +254,7 @@ async fn log_in(wire: &Wire, place: &KeycloakPlace) -> Result<Vec<String>, Store
     )))
 }
 
-/// The roles of `realm-management` that a token of the realm says.
+/// Returns the roles of `realm-management` in an access token of the realm.
 fn management_roles(token: &str) -> Vec<String> {
     let claims = wire::claims(token);
     let roles = claims.pointer("/resource_access/realm-management/roles").and_then(Value::as_array);
@@ -266,8 +271,11 @@ fn has_organizations(wire: &Wire, realm: &RealmRepresentation) -> Result<(), Sto
     )))
 }
 
-/// The realm's user profile with Roster's attributes; `None` where it has them as they must be: for administrators only,
-/// since whoever could write them could make themselves somebody else.
+/// Returns the realm's user profile with Roster's attributes added, or `None` if they are already declared as they must
+/// be: for administrators only, since a user who could write them could impersonate another member.
+///
+/// # Errors
+/// `Invalid` if users may write undeclared attributes and Roster's are not declared yet.
 async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
     let admin = &realm.wire.admin;
     let mut profile = realm
@@ -314,7 +322,7 @@ fn declared(name: &str) -> UPAttribute {
         display_name: Some(format!("Roster: {name}")),
         multivalued: Some(true),
         permissions: Some(UPAttributePermissions { edit: administrators(), view: administrators() }),
-        // Otherwise it is 2,048, which an account with many groups can exceed.
+        // The default is 2,048 characters, which the entry of an account with many groups can exceed.
         validations: Some(HashMap::from([(
             "length".to_owned(),
             HashMap::from([("max".to_owned(), Value::from("100000"))]),

@@ -1,7 +1,7 @@
-//! Members: what they hold, and what is taken from them.
+//! Writes members: grants and revokes their client roles. Called by `apply` for the change of a member.
 //!
-//! Of users whom somebody else made or who are in several accounts only Roster's own attributes change: never a name, an
-//! address or whether they are enabled.
+//! For users whom somebody else created, or who are in several accounts, only Roster's own attributes change: never a
+//! name, an address, or whether they are enabled.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
@@ -26,9 +26,9 @@ use crate::{
     resolve::MemberContent,
 };
 
-/// One user's attributes are read and written back as a whole: by one pass at a time, also where a person is in several
-/// accounts, and where a store was opened afresh while passes of the former one still go on. So they are this process's,
-/// and not a store's.
+/// Locks by address. A user's attributes are read and written back as a whole, so only one pass may do that at a time.
+/// The locks belong to the process, not to a store: a person may be in several accounts, and passes of a closed store
+/// may still run when it is opened again.
 static LOCKS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
 
 fn lock_of(realm: &Realm, email: &Email) -> &'static Mutex<()> {
@@ -39,9 +39,9 @@ fn lock_of(realm: &Realm, email: &Email) -> &'static Mutex<()> {
 }
 
 impl Work<'_> {
-    /// Makes somebody a member with just these permissions: first what they lose is taken, then they are marked, then
-    /// they are given what is missing, and what it takes the place of goes. At last comes the fingerprint, so that nothing
-    /// half done is ever taken for what somebody else has changed. Who loses nothing stays logged in.
+    /// Makes a user a member with exactly these permissions. Revokes first, then writes the mark, then grants what is
+    /// missing and removes what this replaces. The fingerprint comes last, so that an unfinished write is never taken
+    /// for a change by somebody else. A member who loses nothing stays logged in.
     pub(super) async fn put_member(&self, email: &Email, content: &MemberContent, fingerprint: Fingerprint) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
         let layout = self.batch.layout;
@@ -59,12 +59,12 @@ impl Work<'_> {
         let held = person.holds();
         let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
         let former = self.look.note.as_ref().map(|note| note.former(layout)).unwrap_or_default();
-        // A level that goes is what it becomes: that they have by the time it is taken.
+        // A removed level counts as its successor: the member has that one by the time the level is removed.
         let is_lost = |role: &str| match names::becomes(layout, &former, role) {
             Some(becomes) => !becomes.is_at_most(&content.ranks),
             None => names::exceeds(layout, role, &content.ranks),
         };
-        // What they lose waits for nothing, and least of all for who they are.
+        // Revocations come before the check of identity, which may fail.
         self.end_access(&person, Some(fingerprint), is_lost).await?;
         let is_member = found.is_some() && person.entry.is_some();
         if !person.made && (!is_member || !missing.is_empty()) {
@@ -90,8 +90,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends somebody's membership: they keep nothing of this account, which is taken from them before anything else may
-    /// fail. Who has no other account and was made by this cluster's Roster goes, unless an identity provider keeps them.
+    /// Removes a member. First revokes everything of this account, before anything else can fail. A user without
+    /// another account whom this cluster's Roster created is deleted, unless an identity provider manages them.
     pub(super) async fn remove_member(&self, email: &Email) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
         let Some(person) = self.look.found.people.get(email) else { return self.gone(email).await };
@@ -101,12 +101,12 @@ impl Work<'_> {
         }
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let organization = self.look.parts.organization.as_str();
-        // As it is by now: Keycloak deletes a user whom an identity provider keeps in an organization, when they are
-        // taken out of it.
+        // Read again: Keycloak deletes a user whom an identity provider manages in an organization when the user is
+        // removed from it.
         let membership = self.realm.membership(organization, person.id()).await?;
         let is_managed = membership == Some(MembershipType::Managed);
         if !is_managed && self.is_ours_alone(person).await? {
-            // So goes also what could not be taken from them.
+            // Deleting the user also removes roles that could not be revoked.
             let gone = || admin.realm_users_with_user_id_delete(realm, person.id());
             self.realm.remove("removing a user", gone).await?;
             return self.left(email, person).await;
@@ -132,8 +132,8 @@ impl Work<'_> {
         self.left(email, person).await
     }
 
-    /// Whether this user is here only by this account: Roster made them, and they have no other account. Who has become an
-    /// administrator meanwhile is more.
+    /// Returns whether the user exists only for this account: Roster created the user, there is no other account, and
+    /// the user has not become an administrator meanwhile.
     async fn is_ours_alone(&self, person: &Person) -> Result<bool, StoreError> {
         if person.entry.is_none() || !person.may_be_made() {
             return Ok(false);
@@ -153,8 +153,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A removal that finds nobody is done only where whoever went by this name has nothing of the account any more. They
-    /// may go by another name by now.
+    /// Confirms a removal that found no user: the user who last had this name must have nothing of the account any
+    /// more. They may have another name by now.
+    ///
+    /// # Errors
+    /// `Conflict` if that user still has access.
     pub(super) async fn gone(&self, email: &Email) -> Outcome {
         let Some(went) = self.realm.known.find(&self.client_id, email).await else { return Ok(()) };
         self.has_nothing(email, &went.id).await?;
@@ -162,8 +165,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Refuses to make somebody in the place of a user whom Roster let in by this name, and who still has something: what
-    /// ends would end for nobody.
+    /// Refuses to create a user while an earlier user of this address, whom Roster had made a member, still has access:
+    /// a later revocation would not reach the earlier user.
     pub(super) async fn is_nobody(&self, email: &Email) -> Outcome {
         match self.realm.known.find(&self.client_id, email).await {
             Some(went) if went.ours => self.has_nothing(email, &went.id).await,
@@ -182,7 +185,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Somebody with the client roles that are still there: their ids change when one is made anew.
+    /// Returns the person with only those client roles that still exist: a role that is recreated has another id.
     fn kept(&self, person: &Person) -> Person {
         let is_there = |role: &RoleRepresentation| {
             let there = role.name.as_ref().and_then(|name| self.roles.get(name));
@@ -194,9 +197,9 @@ impl Work<'_> {
         kept
     }
 
-    /// Writes the entry of this account, or takes it out; the rest of the user stays as it is at this moment.
+    /// Writes the entry of this account, or removes it. All other data of the user stay as they are at this moment.
     async fn write_entry(&self, person: &Person, entry: Option<&Entry>, email: &Email) -> Outcome {
-        // Nobody else knows yet whom we have just made.
+        // A user whom we have just created cannot have changed.
         let found = if person.made { Some(person.user.clone()) } else { self.realm.user(person.id()).await? };
         let Some(mut user) = found else {
             return match entry {
@@ -204,7 +207,7 @@ impl Work<'_> {
                 None => Ok(()),
             };
         };
-        // Left out, they stay as they are by then.
+        // Fields that are left out keep their value at the time of the write.
         (user.enabled, user.email_verified, user.totp, user.required_actions) = (None, None, None, None);
         let mut attributes = user.attributes.take().unwrap_or_default();
         let values =
@@ -233,7 +236,7 @@ impl Work<'_> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let organization = self.look.parts.organization.as_str();
         let post = || admin.realm_organizations_with_org_id_members_post(realm, organization, user.to_owned());
-        // There already is as good.
+        // An existing membership is a success, too.
         self.realm.wire.create("adding a member", post).await.map(drop)
     }
 
@@ -255,7 +258,7 @@ impl Work<'_> {
         self.realm.wire.call("granting client roles", post).await.map(drop)
     }
 
-    /// Takes direct client roles; whether there were any.
+    /// Revokes direct client roles. Returns whether there were any.
     async fn revoke(&self, person: &Person, which: impl Fn(&str) -> bool) -> Result<bool, StoreError> {
         let surplus: Vec<RoleRepresentation> =
             person.direct.iter().filter(|role| role.name.as_deref().is_some_and(&which)).cloned().collect();
@@ -275,8 +278,8 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Takes client roles from somebody for a change, and logs them out if they lose any: also where an earlier try took
-    /// them and came no further, or where not all of them can be taken. A change that fails again and again does it once.
+    /// Revokes client roles for a change, and logs the user out if they lose any. Also logs out if an earlier attempt
+    /// revoked roles and then failed, or if not all roles can be revoked. A change that fails repeatedly logs out once.
     async fn end_access(
         &self,
         person: &Person,
@@ -299,9 +302,9 @@ impl Work<'_> {
         outcome
     }
 
-    /// Takes client roles of the account from somebody, whatever way they come; whether there were any, and whether they are
-    /// gone. With `hidden`, all ways end by which any role reaches them that is not theirs directly, also one that they are
-    /// meant to have: by then they have it.
+    /// Revokes the account's client roles, direct and inherited. Returns whether any was held, and the outcome. With
+    /// `hidden`, also cuts off inherited copies of roles that the member is meant to keep; these are granted directly
+    /// by then.
     async fn take(&self, person: &Person, hidden: bool, which: impl Fn(&str) -> bool + Copy) -> (bool, Outcome) {
         match self.revoke(person, which).await {
             Ok(revoked) => match self.take_inherited(person, hidden, which, revoked).await {
@@ -324,14 +327,14 @@ impl Work<'_> {
             person.inherited().filter(|role| hidden || is_meant(role)).cloned().collect();
         let client = self.look.client_uuid().unwrap_or_default();
         if revoked {
-            // It may still reach them by another way.
+            // A role that was revoked may still be inherited.
             let left = self.realm.effective(person.id(), client).await?;
             rest.extend(left.into_iter().filter(is_meant));
         }
         if rest.is_empty() {
             return Ok(false);
         }
-        // Groups and composites belong to others, but what they hand on is ours.
+        // Groups and composite roles belong to others, but the client roles in them are ours.
         self.realm.cut_off(client, &rest).await?;
         let left = self.realm.effective(person.id(), client).await?;
         match left.iter().find(|role| is_meant(role)).and_then(|role| role.name.as_deref()) {
@@ -343,14 +346,14 @@ impl Work<'_> {
         }
     }
 
-    /// Groups of the account that a member should be in, by id.
+    /// Returns the ids of the account's groups that a member should be in.
     fn group_ids(&self, groups: &[Name]) -> HashSet<String> {
         let key = |name: &Name| Definition::Group(name.clone()).group_name();
         let named = groups.iter().filter_map(|name| self.look.definitions.get(&key(name)));
         named.map(|defined| defined.id.clone()).filter(|id| !id.is_empty()).collect()
     }
 
-    /// Puts somebody into just these groups of the account.
+    /// Makes a person a member of exactly these groups of the account.
     async fn put_groups(&self, person: &Person, wanted: &HashSet<String>) -> Outcome {
         for group in wanted.difference(&person.groups) {
             self.realm.join_group(person.id(), group).await?;

@@ -1,7 +1,9 @@
-//! Somebody who has, or had, something to do with an account: what Keycloak says of them, and what of it counts.
+//! A user as seen from one account: what Keycloak holds of them, and what of it counts. Created by `find` and `realm`;
+//! read by `people`, `identity` and `access`.
 //!
-//! What counts are their *effective* client roles: Keycloak's grants are unions, and one inherited from a group or another
-//! role reaches the token like any other. Our own entry says who they are and what was wanted; never what they may do.
+//! Only *effective* client roles count: Keycloak's grants are unions, and a role inherited from a group or another role
+//! reaches the token like any other. Roster's entry says who the user is and what was desired, never what the user may
+//! do.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,32 +21,32 @@ use crate::{
     resolve::{MemberContent, Window},
 };
 
-/// A user, as seen from one account.
+/// User as seen from one account.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Person {
     pub(super) user: UserRepresentation,
-    /// What their attributes say of this account, where that can be believed: see [`Self::settle`].
+    /// Entry for this account in the user's attributes, if it can be trusted: see [`Self::settle`].
     pub(super) entry: Option<Entry>,
-    /// The entry carries our seal.
+    /// Whether the entry carries our seal.
     pub(super) sealed: bool,
-    /// The address of the entry is surely theirs.
+    /// Whether the address of the entry certainly belongs to the user.
     pub(super) certain: bool,
-    /// How they are in the account's organization, if they are.
+    /// Kind of membership in the account's organization; `None` if the user is not in it.
     pub(super) membership: Option<MembershipType>,
-    /// Client roles of the account that reach them.
+    /// Client roles of the account that reach the user, direct and inherited.
     pub(super) effective: Vec<RoleRepresentation>,
-    /// Those of them that are theirs directly.
+    /// Client roles that the user has directly.
     pub(super) direct: Vec<RoleRepresentation>,
-    /// Ids of groups they are in, where that was looked at.
+    /// Ids of the user's groups; empty if they were not read.
     pub(super) groups: HashSet<String>,
-    /// Only our memory says who they are: somebody took Roster's attributes from them.
+    /// Whether only our memory identifies the user: somebody removed Roster's attributes.
     pub(super) recalled: bool,
-    /// We have just made them, and nobody else knows them.
+    /// Whether we have just created the user.
     pub(super) made: bool,
 }
 
 impl Realm {
-    /// Returns a user with what their attributes say of an account, and nothing else yet.
+    /// Returns a user with what the attributes say of an account; roles and groups are not read.
     pub(super) fn person_of(&self, user: UserRepresentation, client_id: &str) -> Person {
         let entry = entry_of(&user, client_id);
         let sealed = entry.as_ref().is_some_and(|entry| self.is_sealed(entry, &user));
@@ -58,37 +60,38 @@ impl Person {
         self.user.id.as_deref().unwrap_or_default()
     }
 
-    /// The name by which they log in.
+    /// Returns the user's login name.
     pub(super) fn login(&self) -> &str {
         self.user.username.as_deref().unwrap_or_default()
     }
 
-    /// Whether somebody put them into the organization. An identity provider keeps others in it, whom nobody need have
-    /// declared, and whom Keycloak would delete if they were taken out.
+    /// Returns whether somebody put the user into the organization. Other members are managed by an identity provider:
+    /// nobody need have declared them, and Keycloak would delete them if they were removed.
     pub(super) fn was_put_in(&self) -> bool {
         self.membership == Some(MembershipType::Unmanaged)
     }
 
-    /// Drops an entry that they may have written themselves: without our seal it counts only beside something that
-    /// nobody can give themselves.
+    /// Drops an entry that the user may have written. Without our seal it counts only together with something that
+    /// users cannot give themselves.
     pub(super) fn settle(&mut self) {
         if !self.sealed && self.direct.is_empty() && !self.was_put_in() {
             self.entry = None;
         }
     }
 
-    /// Whether what says that Roster made them can be believed: it is sealed, or they are called as Roster calls people.
+    /// Returns whether the note that Roster created the user can be trusted: the entry is sealed, or the login name is
+    /// the one that Roster would choose.
     pub(super) fn may_be_made(&self) -> bool {
         let name = |entry: &Entry| username(&Email::as_stored(&entry.address));
         self.sealed || self.entry.as_ref().is_some_and(|entry| self.login() == name(entry))
     }
 
-    /// Whether they have anything of the account.
+    /// Returns whether the user has anything of the account.
     pub(super) fn has_anything(&self) -> bool {
         self.entry.is_some() || self.was_put_in() || !self.effective.is_empty()
     }
 
-    /// Whether the attributes by which they are found say what their entry says.
+    /// Returns whether the attributes for searching agree with the entry.
     pub(super) fn is_indexed(&self, client_id: &str) -> bool {
         let has = |key: &str, value: &str| {
             let values = self.user.attributes.as_ref().and_then(|attributes| attributes.get(key));
@@ -97,23 +100,23 @@ impl Person {
         self.entry.as_ref().is_none_or(|entry| has(ACCOUNTS, client_id) && has(ADDRESS, &entry.address))
     }
 
-    /// Names of their direct client roles.
+    /// Returns the names of the direct client roles.
     pub(super) fn holds(&self) -> BTreeSet<&str> {
         self.direct.iter().filter_map(|role| role.name.as_deref()).collect()
     }
 
-    /// Client roles that reach them only by way of something else.
+    /// Returns the client roles that reach the user only by inheritance.
     pub(super) fn inherited(&self) -> impl Iterator<Item = &RoleRepresentation> {
         let direct = self.holds();
         self.effective.iter().filter(move |role| !direct.contains(role.name.as_deref().unwrap_or_default()))
     }
 
-    /// The address they are declared by, or else their own.
+    /// Returns the address by which the user is declared, or else the user's own address.
     pub(super) fn address(&self) -> Email {
         self.entry.as_ref().map_or_else(|| self.own_address(), |entry| Email::as_stored(&entry.address))
     }
 
-    /// Addresses one of which is theirs, whatever comes of their entry.
+    /// Returns the user's addresses with and without the entry.
     pub(super) fn possible_addresses(&self) -> [Email; 2] {
         [self.address(), self.own_address()]
     }
@@ -123,12 +126,12 @@ impl Person {
         Email::parse(own).unwrap_or_else(|_| Email::as_stored(own))
     }
 
-    /// The name that somebody goes by whose address is another user's, too.
+    /// Returns a unique name for a user whose address another user has, too.
     pub(super) fn told_apart(&self) -> Email {
         Email::as_stored(&format!("{} ({})", self.login(), self.id()))
     }
 
-    /// The user's id in such a name.
+    /// Returns the user id in a name made by [`Self::told_apart`].
     pub(super) fn told_apart_id(name: &Email) -> Option<&str> {
         Some(name.as_str().strip_suffix(')')?.rsplit_once(" (")?.1)
     }
@@ -142,11 +145,11 @@ impl Person {
         has_organization: bool,
     ) -> Seen<MemberContent> {
         let stamp = self.entry.as_ref().map(|entry| entry.stamp.clone()).unwrap_or_default();
-        // Where the organization is gone, the entry alone tells who was in it.
+        // If the organization is missing, the entry alone shows who was a member.
         let in_organization = self.membership.is_some() || !has_organization;
         let there = (self.entry.is_some() && in_organization) || self.was_put_in() || !self.effective.is_empty();
         let content = there.then(|| self.content(layout, former, definitions));
-        // An entry that could be sealed and is not has yet to be written.
+        // An entry that could carry a seal and does not must be written again.
         let fingerprint = stamp.fingerprint().filter(|_| self.sealed || !self.certain);
         Seen { content, mark: stamp.mark(account), fingerprint }
     }
@@ -157,7 +160,8 @@ impl Person {
         let (ranks, beside) = names::ranks_becoming(layout, former, effective);
         content.ranks = ranks;
         if !self.effective.is_empty() {
-            // Keycloak knows of no end and of no time: who holds a role has access, whatever we once noted.
+            // Keycloak evaluates neither revocations nor time windows: a user who holds a role has access, whatever our
+            // entry says.
             content.ended = None;
             if self.entry.as_ref().is_some_and(Entry::granted_nothing) {
                 content.window = Window::default();
@@ -167,7 +171,7 @@ impl Person {
             let defined = definitions.get(&Definition::Group(name.clone()).group_name());
             defined.map(|defined| self.groups.contains(&defined.id))
         };
-        // What the realm has no group for is what it was declared to be.
+        // A group that does not exist in the realm counts as declared.
         let mut groups: Vec<Name> = content.groups.iter().filter(|name| is_in(name).unwrap_or(true)).cloned().collect();
         let ours = definitions.iter().filter(|(_, defined)| self.groups.contains(&defined.id));
         let ours = ours.filter_map(|(name, _)| match Definition::parse(name)? {
@@ -196,7 +200,7 @@ impl Person {
     }
 }
 
-/// The entry of an account among a user's attributes.
+/// Returns the entry of an account in a user's attributes.
 pub(super) fn entry_of(user: &UserRepresentation, client_id: &str) -> Option<Entry> {
     Entry::find(user.attributes.as_ref()?.get(ENTRIES)?, client_id)
 }

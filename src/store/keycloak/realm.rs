@@ -1,4 +1,4 @@
-//! The realm: each thing that is asked of Keycloak, once.
+//! Reads and changes objects of the realm, with one method for each request. Called by the other modules of this store.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -26,35 +26,37 @@ use super::{
 };
 use crate::{model::Layout, store::StoreError};
 
-/// A realm as one account's client sees it.
+/// Realm of one store: its connection, its settings and caches.
 pub(super) struct Realm {
     pub(super) wire: Wire,
     pub(super) prefix: Prefix,
-    /// Clients of portals: each account's scope is an optional one of theirs. By id.
+    /// Ids of the portals' clients. Each account's scope is an optional scope of theirs.
     pub(super) portals: Vec<String>,
-    /// Name of the role that everybody gets who comes into the realm.
+    /// Name of the role that all users of the realm get.
     pub(super) default_role: String,
     /// Id of the client `realm-management`, whose roles administer the realm.
     pub(super) management: String,
-    /// Client scopes that a portal may ask for, and when they were listed: one list serves many accounts.
+    /// Optional client scopes of each portal, and the time when they were listed: one list serves many accounts.
     pub(super) asked_for: Mutex<HashMap<String, (Instant, HashSet<String>)>>,
-    /// When it was last found to be the realm that was opened.
+    /// Time of the last check that this is still the realm that was opened.
     pub(super) checked: Mutex<Instant>,
-    /// Absent where no version with seals has written yet, and nothing is to be written now.
+    /// Key of seals; `None` if no version with seals has written to the realm yet, and the store is open read-only.
     pub(super) seal: Option<Seal>,
-    /// People who were found before.
+    /// Users who were found before.
     pub(super) known: Known,
 }
 
-/// Time after which a realm is asked again whether it still is the one that was opened: another one may answer at the same
-/// address.
+/// Time for which a check of the realm's identity is valid. Another realm may respond at the same address later.
 const SAME_FOR: Duration = Duration::from_secs(5);
 
-/// How long a list of a portal's scopes is good: about as long as a round of checks takes.
+/// Time for which a list of a portal's scopes is valid: about one round of checks.
 const GOOD_FOR: Duration = Duration::from_secs(30);
 
 impl Realm {
-    /// Makes sure, every few seconds, that this is still the realm that was opened.
+    /// Checks that this is still the realm that was opened, at most every [`SAME_FOR`].
+    ///
+    /// # Errors
+    /// `Unavailable` if the realm was recreated or another one responds; the store must then be opened again.
     pub(super) async fn still_the_same(&self) -> Result<(), StoreError> {
         let mut checked = self.checked.lock().await;
         if checked.elapsed() < SAME_FOR {
@@ -98,7 +100,7 @@ impl Realm {
         self.wire.pages("listing client roles", page).await
     }
 
-    /// The organization of this name.
+    /// Returns the organization with this name.
     pub(super) async fn organization(&self, name: &str) -> Result<Option<OrganizationRepresentation>, StoreError> {
         let found = self.wire.call("looking for an organization", || {
             let (brief, exact) = (Some(false), Some(true));
@@ -116,7 +118,7 @@ impl Realm {
         Ok(found.await?.into_iter().find(|organization| organization.name.as_deref() == Some(name)))
     }
 
-    /// All organizations that are an account's.
+    /// Returns all organizations that carry Roster's kind attribute.
     pub(super) async fn organizations(&self) -> Result<Vec<OrganizationRepresentation>, StoreError> {
         let query = format!("{}:{}", KIND.0, KIND.1);
         let page = |first, max| {
@@ -135,7 +137,7 @@ impl Realm {
         self.wire.pages("listing organizations", page).await
     }
 
-    /// The top-level group of this name.
+    /// Returns the top-level group with this name.
     pub(super) async fn top_group(&self, name: &str) -> Result<Option<GroupRepresentation>, StoreError> {
         let found = self.wire.call("looking for a group", || {
             let name = Some(name.to_owned());
@@ -154,7 +156,7 @@ impl Realm {
         Ok(found.await?.into_iter().find(|group| group.name.as_deref() == Some(name)))
     }
 
-    /// Empties the ids of what is not there any more.
+    /// Clears the ids of parts that do not exist any more.
     pub(super) async fn existing(&self, parts: &mut Parts) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let organization = async {
@@ -186,7 +188,7 @@ impl Realm {
         Ok(())
     }
 
-    /// Names of the client's roles that a client scope lets into tokens.
+    /// Returns the names of the client's roles that a client scope lets into tokens.
     pub(super) async fn scope_roles(&self, scope: &str, client: &str) -> Result<BTreeSet<String>, StoreError> {
         let mapped = self.wire.find("reading a client scope", || {
             self.wire.admin.realm_client_scopes_with_client_scope_id_scope_mappings_clients_with_client_get(
@@ -198,7 +200,7 @@ impl Realm {
         Ok(mapped.await?.unwrap_or_default().into_iter().filter_map(|role| role.name).collect())
     }
 
-    /// Whether a client scope lets more into tokens than roles of this client.
+    /// Returns whether a client scope lets more into tokens than roles of this client.
     #[allow(deprecated, reason = "nothing else tells of clients that nobody thinks of")]
     pub(super) async fn lets_others_pass(&self, scope: &str, client: &str) -> Result<bool, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
@@ -213,7 +215,7 @@ impl Realm {
             || mapped.realm_mappings.is_some_and(|all| !all.is_empty()))
     }
 
-    /// The groups of an account's roles and groups.
+    /// Returns the groups of an account's roles and groups.
     pub(super) async fn definitions(
         &self,
         parts: &Parts,
@@ -225,7 +227,7 @@ impl Realm {
         Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
     }
 
-    /// Groups right below a group; without their attributes where `brief`.
+    /// Returns the direct subgroups of a group; without their attributes if `brief`.
     pub(super) async fn children(&self, group: &str, brief: bool) -> Result<Vec<GroupRepresentation>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_groups_with_group_id_children_get(
@@ -242,7 +244,7 @@ impl Realm {
         self.wire.pages("listing groups", page).await
     }
 
-    /// Whether a portal may ask for tokens with a client scope.
+    /// Returns whether a portal may request tokens with a client scope.
     pub(super) async fn may_ask(&self, portal: &str, scope: &str) -> Result<bool, StoreError> {
         let mut asked_for = self.asked_for.lock().await;
         if let Some((at, scopes)) = asked_for.get(portal)
@@ -253,7 +255,7 @@ impl Realm {
         let listed = self.wire.find("listing a portal's client scopes", || {
             self.wire.lists.realm_clients_with_client_uuid_optional_client_scopes_get(self.name(), portal)
         });
-        // One that is gone asks for nothing; that is said where the store is opened.
+        // A missing portal client requests no tokens. Opening the store reports it.
         let Some(listed) = listed.await? else { return Ok(true) };
         let scopes: HashSet<String> = listed.into_iter().filter_map(|scope| scope.id).collect();
         let may = scopes.contains(scope);
@@ -263,7 +265,7 @@ impl Realm {
 
     // People.
 
-    /// Members of an organization, and how each of them is in it.
+    /// Returns the members of an organization, each with the kind of membership.
     pub(super) async fn organization_members(
         &self,
         organization: &str,
@@ -294,7 +296,7 @@ impl Realm {
         Ok(u64::try_from(count.await?.unwrap_or(0)).unwrap_or(0))
     }
 
-    /// How somebody is in an organization, if they are.
+    /// Returns a user's kind of membership in an organization; `None` if there is none.
     pub(super) async fn membership(
         &self,
         organization: &str,
@@ -309,7 +311,7 @@ impl Realm {
         Ok(member.await?.as_ref().map(type_of))
     }
 
-    /// Ids of the groups somebody is in.
+    /// Returns the ids of a user's groups.
     pub(super) async fn groups_of(&self, user: &str) -> Result<HashSet<String>, StoreError> {
         let page = |first, max| {
             self.wire.lists.realm_users_with_user_id_groups_get(
@@ -324,7 +326,7 @@ impl Realm {
         Ok(self.wire.pages("listing groups", page).await?.into_iter().filter_map(|group| group.id).collect())
     }
 
-    /// Ids of those of these groups that users are in, by the user's id.
+    /// Returns, by user id, which of these groups each user is in.
     pub(super) async fn in_groups(
         &self,
         ids: Vec<String>,
@@ -343,12 +345,12 @@ impl Realm {
         Ok(found)
     }
 
-    /// Members of a group; none where there is no such group.
+    /// Returns the members of a group; none if there is no such group.
     pub(super) async fn group_members(&self, group: &str) -> Result<Vec<UserRepresentation>, StoreError> {
         self.members_of(group, true).await
     }
 
-    /// Whether the realm has users of somewhere else, whom Keycloak may leave out of a page.
+    /// Returns whether the realm has user federation. Keycloak may omit federated users from a page.
     pub(super) async fn is_federated(&self) -> Result<bool, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let providers = Some("org.keycloak.storage.UserStorageProvider".to_owned());
@@ -358,7 +360,8 @@ impl Realm {
         Ok(!found.await?.is_empty())
     }
 
-    /// One of very many lists of users, where it counts whether the last page must be an empty one.
+    /// Reads one of many lists of users. The last page is an empty one if the realm has user federation, otherwise one
+    /// that is not full: that saves a request per list.
     async fn users_of_many<F>(
         &self,
         doing: &str,
@@ -388,8 +391,8 @@ impl Realm {
         self.users_of_many("listing members of a group", federated, page).await
     }
 
-    /// Who holds a client role of the account, directly or by a group. In a realm that is not federated, a list ends with a
-    /// page that is not full.
+    /// Returns the users who hold a client role of the account, directly or by a group. If `federated` is false, a list
+    /// ends with a page that is not full.
     pub(super) async fn holders(
         &self,
         client: &str,
@@ -410,7 +413,7 @@ impl Realm {
         Ok(holders.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
-    /// Who holds a client role directly.
+    /// Returns the users who hold a client role directly.
     pub(super) async fn users_with(
         &self,
         client: &str,
@@ -430,13 +433,13 @@ impl Realm {
         self.users_of_many("listing users with a client role", federated, page).await
     }
 
-    /// Client roles that reach somebody, by whatever way.
+    /// Returns the client roles that reach a user, direct and inherited.
     pub(super) async fn effective(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
         let found = self.wire.find("reading effective client roles", || self.composite(user, client));
         Ok(found.await?.unwrap_or_default())
     }
 
-    /// A role by which somebody administers the realm; who is not there is no answer here.
+    /// Returns a role by which a user administers the realm. A missing user is an error here, not "none".
     pub(super) async fn administers(&self, user: &str) -> Result<Option<String>, StoreError> {
         let held =
             self.wire.call("reading who administers the realm", || self.composite(user, &self.management)).await?;
@@ -456,7 +459,7 @@ impl Realm {
         )
     }
 
-    /// Client roles that somebody has directly.
+    /// Returns the client roles that a user has directly.
     pub(super) async fn direct(&self, user: &str, client: &str) -> Result<Vec<RoleRepresentation>, StoreError> {
         let found = self.wire.find("reading client roles", || {
             self.wire.admin.realm_users_with_user_id_role_mappings_clients_with_client_id_get(self.name(), user, client)
@@ -466,7 +469,8 @@ impl Realm {
 
     // Changing.
 
-    /// Lets a portal ask for tokens with a client scope; unasked for, it would stand in all of them.
+    /// Lets a portal request tokens with a client scope. Removes it from the portal's default scopes, since it would
+    /// then be in all tokens.
     pub(super) async fn let_ask(&self, portal: &str, scope: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let unasked = || {
@@ -483,21 +487,21 @@ impl Realm {
         Ok(())
     }
 
-    /// Ends somebody's sessions: no refresh token brings back what was taken. Access tokens that are out go on until they
-    /// end ([`crate::contract::Store::revocation_delay`]).
+    /// Ends a user's sessions, so that no refresh token restores revoked access. Access tokens that are already issued
+    /// remain valid until they expire ([`crate::contract::Store::revocation_delay`]).
     pub(super) async fn log_out(&self, user: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         self.remove("logging out", || admin.realm_users_with_user_id_logout_post(realm, user)).await
     }
 
-    /// Puts somebody into a group.
+    /// Adds a user to a group.
     pub(super) async fn join_group(&self, user: &str, group: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         let put = || admin.realm_users_with_user_id_groups_with_group_id_put(realm, user, group);
         self.wire.call("adding to a group", put).await.map(drop)
     }
 
-    /// A request whose answer says nothing; it is done, too, where what it removes is gone already.
+    /// Sends a request without a result. It also succeeds if the object to remove is already gone.
     pub(super) async fn remove<F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<(), StoreError>
     where
         F: Future<Output = Result<DefaultResponse, KeycloakError>>,
@@ -506,12 +510,12 @@ impl Realm {
     }
 }
 
-/// The id in the answer to a request that made something.
+/// Returns the id in the response to a request that created something.
 pub(super) fn made_id(answer: &DefaultResponse) -> String {
     answer.to_id().unwrap_or_default().to_owned()
 }
 
-/// How a member is in the organization. Where Keycloak does not say it, they are left alone like a managed one.
+/// Returns a member's kind of membership. If Keycloak omits it, the member counts as managed and is left in place.
 fn type_of(member: &MemberRepresentation) -> MembershipType {
     member.membership_type.clone().unwrap_or(MembershipType::Managed)
 }

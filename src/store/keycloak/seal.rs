@@ -1,19 +1,20 @@
-//! The seal: shows that an attribute which says who a user is was written by Roster, and for this user
-//! (docs/decisions/0028).
+//! Seals of entries: they prove that Roster wrote an attribute that identifies a user, and for this user
+//! (docs/decisions/0028). Used by `find`, `identity` and `people` through `Realm`; the key is read or created by
+//! `open`.
 //!
-//! Who somebody is to Roster stands in attributes of their user. Roster declares these in the realm's user profile, for
-//! administrators only; but before it first did, users may have been able to write them, and what they wrote is still
-//! there. So each entry carries a seal: an HMAC over realm, user id (`sub`) and address. It cannot be made without the key,
-//! and is worth nothing on another user.
+//! Attributes of a user say who the user is to Roster. Roster declares these attributes in the realm's user profile,
+//! for administrators only. But before the first declaration users may have been able to write them, and what they
+//! wrote is still there. So each entry carries a seal: an HMAC over realm, user id (`sub`) and address. A seal cannot
+//! be made without the key, and is worth nothing on another user.
 //!
-//! **The key** is random, made once for each realm, and kept in an attribute of a client of its own, [`KEEPER`]. Users
-//! neither read nor write clients. The secret by which Roster logs in would not do: it is exchanged from time to time, and
-//! every seal would end with it. A client can be made only once, so of two processes that begin at the same time the second
-//! takes the key of the first.
+//! **The key** is random, created once for each realm, and kept in an attribute of a client of its own, [`KEEPER`].
+//! Users neither read nor write clients. The secret by which Roster logs in is not suitable: it is rotated, and every
+//! seal would become invalid. A client can be created only once, so of two processes that start at the same time the
+//! second takes the key of the first.
 //!
-//! **Without a seal**, as in realms of former versions or after the key was lost, an entry is believed only of somebody
-//! whom an administrator or Roster let into the account: they keep what they have, and it can be taken from them. To get
-//! anything more, the realm must have verified their address; then they are sealed.
+//! **Without a seal**, as in realms of earlier versions or after the key was lost, an entry is trusted only for a user
+//! whom an administrator or Roster put into the account. Such a user keeps what they have, and it can be revoked. To
+//! gain more, the realm must have verified their address; then the entry is sealed.
 
 use std::collections::HashMap;
 
@@ -36,16 +37,16 @@ use crate::{
     store::StoreError,
 };
 
-/// The client that keeps the key. It has no slash, so that no account has this name.
+/// Client that keeps the key. The name has no slash, so no account has it.
 pub(super) const KEEPER: &str = "roster-seal";
-/// Attribute of that client: the key, in base64.
+/// Attribute of that client: the key in base64.
 const KEY: &str = "roster.seal";
 /// Length of the key in bytes.
 const LENGTH: usize = 32;
-/// Stands for the user's id while Keycloak has not told it: it is Keycloak that chooses it.
+/// Replaces the user's id in a seal before the user exists: Keycloak chooses the id.
 const NOT_MADE_YET: &str = "";
 
-/// The key of one realm.
+/// Key of one realm.
 pub(super) struct Seal {
     key: hmac::Key,
     realm: String,
@@ -56,13 +57,13 @@ impl Seal {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), realm: realm.to_owned() }
     }
 
-    /// Reads a key that is kept as text.
+    /// Parses a key from its attribute.
     fn parse(text: &str, realm: &str) -> Option<Self> {
         let key = BASE64_URL_SAFE_NO_PAD.decode(text).ok().filter(|key| key.len() == LENGTH)?;
         Some(Self::new(&key, realm))
     }
 
-    /// Seals that a user has an address.
+    /// Returns the seal for a user and an address.
     fn of(&self, user: &str, address: &str) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &self.message(user, address)))
     }
@@ -72,13 +73,14 @@ impl Seal {
         hmac::verify(&self.key, &self.message(user, address), &tag).is_ok()
     }
 
-    /// Returns an id that tells this realm from another one, or from one that was made anew. It does not reveal the key.
+    /// Returns an id that distinguishes this realm from another one, or from one that was recreated. It does not reveal
+    /// the key.
     pub(super) fn store_id(&self) -> Name {
         let tag = hmac::sign(&self.key, &self.message("store id", ""));
         Name::from(hex(tag.as_ref().get(..16).unwrap_or_default()))
     }
 
-    /// Puts texts together with their lengths, so that no two rows of texts look the same.
+    /// Joins texts with their lengths, so that different texts never give the same message.
     fn message(&self, user: &str, address: &str) -> Vec<u8> {
         let texts = ["roster seal 1", &self.realm, user, address];
         texts.iter().flat_map(|text| (text.len() as u64).to_le_bytes().into_iter().chain(text.bytes())).collect()
@@ -86,12 +88,13 @@ impl Seal {
 }
 
 impl Realm {
-    /// Returns the id of the realm as a store: made with the key, and lost with it.
+    /// Returns the id of the realm as a store. It is derived from the key, and lost with it.
     pub(super) fn store_id(&self) -> Option<Name> {
         self.seal.as_ref().map(Seal::store_id)
     }
 
-    /// Returns an entry with the seal for a user, where it is certain that the address is theirs.
+    /// Returns the entry with the seal for a user if the address certainly belongs to the user, otherwise without a
+    /// seal.
     pub(super) fn sealed(&self, mut entry: Entry, user: &UserRepresentation) -> Entry {
         let certain = self.is_certain(user, &entry.address);
         let seal = self.seal.as_ref().filter(|_| certain);
@@ -100,15 +103,15 @@ impl Realm {
         entry
     }
 
-    /// Returns an entry with the seal for a user whom Roster is about to make. It holds for no user who is called
-    /// otherwise.
+    /// Returns the entry with the seal for a user whom Roster is about to create. The seal is valid only for a user
+    /// with that login name or address.
     pub(super) fn sealed_before(&self, mut entry: Entry) -> Entry {
         let seal = self.seal.as_ref().map(|seal| seal.of(NOT_MADE_YET, &entry.address));
         entry.seal = seal.unwrap_or_default();
         entry
     }
 
-    /// Whether an entry among a user's attributes was written by Roster, for this user.
+    /// Returns whether Roster wrote an entry among a user's attributes, for this user.
     pub(super) fn is_sealed(&self, entry: &Entry, user: &UserRepresentation) -> bool {
         let (Some(seal), Some(id)) = (&self.seal, user.id.as_deref()) else { return false };
         let address = entry.address.as_str();
@@ -120,18 +123,19 @@ impl Realm {
             || (seal.is(&entry.seal, NOT_MADE_YET, address) && is_as_made())
     }
 
-    /// Whether an address is surely a user's: the realm has verified it, or Roster has sealed it, in whichever account.
+    /// Returns whether an address certainly belongs to a user: the realm has verified it, or Roster has sealed it in
+    /// any account.
     pub(super) fn is_certain(&self, user: &UserRepresentation, address: &str) -> bool {
         let verified = user.email_verified == Some(true) && is_called(user.email.as_deref(), address);
         verified || self.is_pinned(user, address)
     }
 
-    /// Whether Roster has sealed that a user has this address, in whichever account.
+    /// Returns whether Roster has sealed in any account that a user has this address.
     pub(super) fn is_pinned(&self, user: &UserRepresentation, address: &str) -> bool {
         entries(user).filter(|entry| entry.address == address).any(|entry| self.is_sealed(&entry, user))
     }
 
-    /// Addresses of which Roster has sealed that they are a user's.
+    /// Returns the addresses that Roster has sealed for a user.
     pub(super) fn pinned_to(&self, user: &UserRepresentation) -> impl Iterator<Item = Email> {
         entries(user).filter(|entry| self.is_sealed(entry, user)).map(|entry| Email::as_stored(&entry.address))
     }
@@ -142,14 +146,14 @@ fn entries(user: &UserRepresentation) -> impl Iterator<Item = Entry> {
     values.into_iter().flatten().filter_map(|value| Entry::parse(value))
 }
 
-/// Returns the seal of a realm; none where no version with seals has written there yet.
+/// Reads the key of a realm; `None` if no version with seals has written there yet.
 pub(super) async fn kept(realm: &Realm) -> Result<Option<Seal>, StoreError> {
     let keeper = realm.client(KEEPER).await?;
     let key = keeper.and_then(|keeper| keeper.attributes?.remove(KEY));
     Ok(key.and_then(|key| Seal::parse(&key, &realm.wire.realm)))
 }
 
-/// Makes the seal of a realm, unless another process has made one.
+/// Creates the key of a realm, or returns the one that another process has created.
 pub(super) async fn make(realm: &Realm) -> Result<Seal, StoreError> {
     let mut key = [0; LENGTH];
     let random = SystemRandom::new().fill(&mut key);
@@ -160,7 +164,7 @@ pub(super) async fn make(realm: &Realm) -> Result<Seal, StoreError> {
     let made = realm.wire.create("making the client that keeps the key of seals", post).await?;
     let there = kept(realm).await?;
     if let (None, None) = (made, &there) {
-        // Somebody took the attribute away, and left the client.
+        // Somebody removed the attribute but not the client.
         let client = realm.client(KEEPER).await?.and_then(|client| client.id).unwrap_or_default();
         let put = || admin.realm_clients_with_client_uuid_put(name, &client, keeper.clone());
         realm.wire.call("writing the key of seals", put).await?;
@@ -173,7 +177,7 @@ fn lost() -> StoreError {
     StoreError::Conflict(format!("client {KEEPER}, which keeps the key of seals, was changed at the same time"))
 }
 
-/// The client that keeps a key; nobody logs in by it.
+/// Returns the client that keeps a key; nobody can log in by it.
 fn keeper(key: String) -> ClientRepresentation {
     let off = Some(false);
     ClientRepresentation {

@@ -1,4 +1,4 @@
-//! Users of the realm, by what is known of them.
+//! Searches users of the realm by address, name, attribute or id. Called by the other modules of this store.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use crate::{model::Email, store::StoreError};
 /// Users by id.
 pub(super) type Users = HashMap<String, UserRepresentation>;
 
-/// Returns the ways in which Keycloak may hold an address: it keeps the domain as it was typed, and does not know that
-/// `bücher.example` and `xn--bcher-kva.example` are one.
+/// Returns the spellings in which Keycloak may hold an address. It keeps the domain as typed, and does not know that
+/// `bücher.example` and `xn--bcher-kva.example` are equal.
 pub(super) fn spellings(address: &Email) -> Vec<String> {
     let text = address.as_str();
     let typed = text.rsplit_once('@').map(|(local, domain)| format!("{local}@{}", idna::domain_to_unicode(domain).0));
@@ -22,7 +22,7 @@ pub(super) fn spellings(address: &Email) -> Vec<String> {
 }
 
 impl Realm {
-    /// Users whose attribute has this value.
+    /// Returns the users who have this value in an attribute.
     pub(super) async fn users_by(&self, attribute: &str, value: &str) -> Result<Vec<UserRepresentation>, StoreError> {
         let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
         let query = format!("{attribute}:\"{quoted}\"");
@@ -48,7 +48,7 @@ impl Realm {
             )
         };
         let found = self.wire.users("looking for users", page).await?;
-        // Keycloak may compare less strictly than we do.
+        // Keycloak may compare less strictly.
         let has = |user: &UserRepresentation| {
             let values = user.attributes.as_ref().and_then(|attributes| attributes.get(attribute));
             values.is_some_and(|values| values.iter().any(|one| one == value))
@@ -56,21 +56,20 @@ impl Realm {
         Ok(found.into_iter().filter(has).collect())
     }
 
-    /// A user by their id.
+    /// Returns a user by id.
     pub(super) async fn user(&self, id: &str) -> Result<Option<UserRepresentation>, StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());
         self.wire.find("reading a user", || admin.realm_users_with_user_id_get(realm, id, None)).await
     }
 
-    /// Users who may go by an address whatever they have to do with an account: pinned to it, with it as their own, or
-    /// called like it.
+    /// Returns the users who may go by an address in any account: pinned to it, or with it as address or user name.
     pub(super) async fn users_of(&self, address: &Email) -> Result<Users, StoreError> {
         let pinned = self.users_by(ADDRESS, address.as_str());
         let (pinned, others) = futures::try_join!(pinned, self.users_spelled(address))?;
         Ok(by_id(pinned.into_iter().chain(others)))
     }
 
-    /// The user who has an address, or else is called like it.
+    /// Returns the user with an address, or else the user with it as user name.
     pub(super) async fn user_called(&self, address: &Email) -> Result<Option<UserRepresentation>, StoreError> {
         let mut users = self.users_spelled(address).await?;
         let has = |user: &UserRepresentation| is_called(user.email.as_deref(), address.as_str());
@@ -79,7 +78,7 @@ impl Realm {
         Ok(place.map(|place| users.swap_remove(place)))
     }
 
-    /// Users whose address or name is this one, however it is spelled.
+    /// Returns the users whose address or user name equals this one in any spelling.
     async fn users_spelled(&self, address: &Email) -> Result<Vec<UserRepresentation>, StoreError> {
         let asked = spellings(address).into_iter().flat_map(|text| [(Some(text.clone()), None), (None, Some(text))]);
         let found = stream::iter(asked).map(|(email, name)| self.users_exactly(email, name));
@@ -87,7 +86,7 @@ impl Realm {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Users whose address, or else whose name, Keycloak holds just like this.
+    /// Returns the users with exactly this address or, if `email` is `None`, this user name.
     async fn users_exactly(
         &self,
         email: Option<String>,
@@ -118,7 +117,7 @@ impl Realm {
     }
 }
 
-/// Each of these users once.
+/// Collects users by id, each of them once.
 pub(super) fn by_id(users: impl IntoIterator<Item = UserRepresentation>) -> Users {
     users.into_iter().filter_map(|user| Some((user.id.clone()?, user))).collect()
 }

@@ -1,4 +1,4 @@
-//! Changes by others, from the realm's admin events.
+//! Watches changes by others in the realm's admin events. Called by `KeycloakStore` for `Store::watch`.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -12,15 +12,16 @@ use keycloak::types::AdminEventRepresentation;
 use super::{names::ENTRIES, note::Entry, realm::Realm};
 use crate::{model::AccountKey, store::StoreError};
 
-/// Time between two looks.
+/// Interval between two polls.
 const EVERY: Duration = Duration::from_secs(2);
-/// Events of one page.
+/// Events per page.
 const AT_ONCE: i32 = 100;
-/// Pages of one look at most: where there were more, some may have been missed. Roster's own are among them.
+/// Largest number of pages per poll. If there are more, some events may have been missed. Roster's own events count as
+/// well.
 const PAGES: i32 = 50;
 
-/// Accounts that somebody else changes, from now on. Ends when some may have been missed: too many events at once, or
-/// one of which nobody can tell whose it was.
+/// Streams the accounts that others change, from now on. The stream ends when a change may have been missed: too many
+/// events at once, or one whose account cannot be determined.
 pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, AccountKey>, StoreError> {
     let mut seen = Seen::default();
     seen.note(&events(&realm, 0).await?);
@@ -31,7 +32,7 @@ pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, Accoun
                 return Some((account, watching));
             }
             tokio::time::sleep(EVERY).await;
-            // A server that is away has nothing to say; afterwards it has.
+            // An unavailable server loses no events: they are read when it is back.
             match watching.look().await {
                 Ok(true) | Err(StoreError::Unavailable(_)) => {}
                 Ok(false) | Err(_) => return None,
@@ -41,15 +42,15 @@ pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, Accoun
     .boxed())
 }
 
-/// What has been seen: ids of events not much older than the newest. Events come a little late, and a cluster's clocks
-/// are not quite one.
+/// Ids of the events that were read and are not much older than the newest. Events may appear late, and the clocks of a
+/// cluster's nodes differ slightly.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     newest: i64,
     ids: HashMap<String, i64>,
 }
 
-/// How much later than its time an event may come.
+/// Longest delay, in milliseconds, with which an event may appear.
 const LATE: i64 = 60_000;
 
 impl Seen {
@@ -70,12 +71,12 @@ impl Seen {
 struct Watching {
     realm: Arc<Realm>,
     seen: Seen,
-    /// Accounts by the id of their client, organization or group.
+    /// Accounts by the id of their client, organization or group; `None` if the object belongs to no account.
     accounts: HashMap<String, Option<AccountKey>>,
     found: VecDeque<AccountKey>,
 }
 
-/// Events by whomever, newest first: some of them, from `first` on.
+/// Reads one page of all events, newest first, beginning with number `first`.
 async fn events(realm: &Realm, first: i32) -> Result<Vec<AdminEventRepresentation>, StoreError> {
     let (lists, name) = (&realm.wire.lists, realm.wire.realm.as_str());
     let newest = Some("desc".to_owned());
@@ -101,7 +102,7 @@ async fn events(realm: &Realm, first: i32) -> Result<Vec<AdminEventRepresentatio
         .await
 }
 
-/// Everything that may be new, back to what has been seen; `None` where that is too much.
+/// Reads all events that may be new; `None` if they are more than [`PAGES`] pages.
 async fn new_events(realm: &Realm, seen: &Seen) -> Result<Option<Vec<AdminEventRepresentation>>, StoreError> {
     let mut all = Vec::new();
     for page in 0..PAGES {
@@ -118,7 +119,7 @@ async fn new_events(realm: &Realm, seen: &Seen) -> Result<Option<Vec<AdminEventR
 }
 
 impl Watching {
-    /// Looks once; whether nothing can have been missed.
+    /// Polls once. Returns whether nothing can have been missed.
     async fn look(&mut self) -> Result<bool, StoreError> {
         let Some(events) = new_events(&self.realm, &self.seen).await? else { return Ok(false) };
         let ours = self.realm.wire.user().await;
@@ -130,12 +131,12 @@ impl Watching {
                 return Ok(false);
             }
         }
-        // Last, so that nothing is lost where Keycloak is away in between.
+        // Last, so that no event is lost if Keycloak fails in between.
         self.seen.note(&events);
         Ok(true)
     }
 
-    /// Notes whose account a path is of; false where nobody can tell.
+    /// Records the account that a resource path belongs to. Returns `false` if it cannot be determined.
     async fn take(&mut self, path: &str) -> Result<bool, StoreError> {
         let parts: Vec<&str> = path.split('/').collect();
         let ids = parts.windows(2).filter(|pair| matches!(pair, ["clients" | "organizations" | "groups", _]));
@@ -152,7 +153,7 @@ impl Watching {
         }
         match parts.as_slice() {
             ["users", user, ..] if ids.is_empty() || parts.get(2) == Some(&"groups") => self.user(user).await,
-            // A realm role or a role by its id may hand on what is ours.
+            // A realm role, or a role named by id, may contain roles of an account.
             ["roles" | "roles-by-id", ..] => Ok(false),
             _ => Ok(true),
         }
@@ -177,7 +178,7 @@ impl Watching {
         }
     }
 
-    /// Whose client, organization or group has this id.
+    /// Returns the account of a client, organization or group.
     async fn account(&mut self, kind: &str, id: &str) -> Result<Known, StoreError> {
         if let Some(known) = self.accounts.get(id) {
             return Ok(known.clone().map_or(Known::Nothing, Known::Account));
@@ -203,7 +204,7 @@ impl Watching {
             _ => {
                 let read = || admin.realm_groups_with_group_id_get(realm, id);
                 let group = wire.find("reading a group", read).await?;
-                // Below the account's own: its path begins with that one's name.
+                // A subgroup: its parent has the account's name.
                 match group.and_then(|group| group.parent_id.or(group.name.clone()).map(|up| (up, group.name))) {
                     None => None,
                     Some((up, name)) if Some(&up) == name.as_ref() => Some(up),
@@ -217,10 +218,10 @@ impl Watching {
     }
 }
 
-/// What an id of the realm is to us.
+/// Relation of an id in the realm to Roster's accounts.
 enum Known {
     Account(AccountKey),
     Nothing,
-    /// It is not there any more, and was not known before.
+    /// The object does not exist any more, and was not known before.
     Gone,
 }

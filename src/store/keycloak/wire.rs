@@ -1,5 +1,5 @@
-//! The wire to Keycloak's admin API: a token that is renewed, a bound on what is under way, a bound in time, paging, and
-//! another try where that may help.
+//! Sends requests to Keycloak's admin API: renews the token, limits concurrency and time, reads pages, and retries
+//! where that may help. Called by the other modules of this store.
 
 use std::{
     collections::HashSet,
@@ -20,30 +20,30 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::store::StoreError;
 
-/// Requests under way at once.
+/// Largest number of concurrent requests.
 pub(super) const CONCURRENCY: usize = 16;
-/// A request that takes longer has failed. Less than the time that a leader leaves its successor
-/// (`control::leases::LeaseTiming`), so that no write of a former leader comes late.
+/// Timeout of a request. Shorter than the time that a leader leaves its successor (`control::leases::LeaseTiming`), so
+/// that no write of a former leader comes late.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
-/// The same of one that only lists: it does no harm late, and a page is much work.
+/// Timeout of list requests: a late one does no harm, and a page is much work.
 pub(super) const LISTING: Duration = Duration::from_secs(20);
-/// Entries of one page.
+/// Entries per page.
 const PAGE: i32 = 100;
-/// Pauses before further tries.
+/// Pauses before retries.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(600)];
-/// A token is renewed this long before it ends.
+/// Time before its expiry at which a token is renewed.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// The realm, as everything else sees it.
+/// Connection to the realm.
 pub(super) struct Wire {
     pub(super) admin: KeycloakAdmin<Shared>,
-    /// The same for lists.
+    /// Client for list requests, with their timeout.
     pub(super) lists: KeycloakAdmin<Shared>,
     pub(super) realm: String,
     tokens: Shared,
     url: String,
     permits: Semaphore,
-    /// What the store is called in errors.
+    /// Name of the store in errors.
     pub(super) said: String,
 }
 
@@ -70,13 +70,13 @@ impl Wire {
         &self.tokens
     }
 
-    /// The id of our own user, who stands in events of what we do.
+    /// Returns the id of our own user, as it appears in events of our changes.
     pub(super) async fn user(&self) -> Option<String> {
         let token = self.tokens.get(&self.url).await.ok()?;
         claims(&token).get("sub")?.as_str().map(str::to_owned)
     }
 
-    /// A request, tried again where that may help.
+    /// Sends a request, with retries.
     pub(super) async fn call<T, F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, KeycloakError>>,
@@ -84,7 +84,7 @@ impl Wire {
         self.attempt(request).await.map_err(|error| self.failed(doing, &error))
     }
 
-    /// The same, where "not there" is an answer.
+    /// Like [`Self::call`], but returns `None` if the object does not exist.
     pub(super) async fn find<T, F>(&self, doing: &str, request: impl FnMut() -> F) -> Result<Option<T>, StoreError>
     where
         F: Future<Output = Result<T, KeycloakError>>,
@@ -96,7 +96,7 @@ impl Wire {
         }
     }
 
-    /// Makes something; `None` where there is one of that name already.
+    /// Creates something; `None` if the name is already taken.
     pub(super) async fn create<T, F>(
         &self,
         doing: &str,
@@ -113,7 +113,7 @@ impl Wire {
         }
     }
 
-    /// All pages of a list.
+    /// Reads all pages of a list.
     pub(super) async fn pages<T, F>(&self, doing: &str, page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
     where
         F: Future<Output = Result<Vec<T>, KeycloakError>>,
@@ -122,7 +122,7 @@ impl Wire {
         self.gather(page, is_last).await.map_err(|error| self.failed(doing, &error))
     }
 
-    /// The same of something that may be gone, and then has none.
+    /// Like [`Self::pages`], but returns an empty list if the object does not exist.
     pub(super) async fn pages_if_there<T, F>(
         &self,
         doing: &str,
@@ -135,9 +135,9 @@ impl Wire {
         self.none_if_gone(doing, self.gather(page, is_last).await)
     }
 
-    /// All pages of a list of users. Keycloak takes whom a federation no longer knows out of a page that it has cut off
-    /// already, so that only an empty page is the last. Each begins where those that were received end: nobody is passed
-    /// over, whether whoever was taken out is gone from the list by then or not; and who comes twice is there once.
+    /// Reads all pages of a list of users. Continues until a page is empty: Keycloak drops users unknown to a
+    /// federation after it has cut the page, so a page that is not full need not be the last. Each page begins after
+    /// the users received so far, so that nobody is skipped, and duplicates are dropped.
     pub(super) async fn users<T, F>(&self, doing: &str, page: impl FnMut(i32, i32) -> F) -> Result<Vec<T>, StoreError>
     where
         T: HasId,
@@ -147,7 +147,7 @@ impl Wire {
         found.map(once_each).map_err(|error| self.failed(doing, &error))
     }
 
-    /// Like `users`, but of something that may be gone, and then has none.
+    /// Like [`Self::users`], but returns an empty list if the object does not exist.
     pub(super) async fn users_if_there<T, F>(
         &self,
         doing: &str,
@@ -214,20 +214,20 @@ impl Wire {
     }
 
     async fn once<T>(&self, request: impl Future<Output = Result<T, KeycloakError>>) -> Result<T, KeycloakError> {
-        // It is never closed; without it nothing is lost but the bound.
+        // The semaphore is never closed. Without a permit only the limit would be lost.
         let permit = self.permits.acquire().await;
         let result = request.await;
         drop(permit);
         result
     }
 
-    /// What an error means to whoever called.
+    /// Converts an error of Keycloak.
     pub(super) fn failed(&self, doing: &str, error: &KeycloakError) -> StoreError {
         classify(&format!("{}: {doing}", self.said), error)
     }
 }
 
-/// Somebody with an id.
+/// User-like item with an id.
 pub(super) trait HasId {
     fn id(&self) -> Option<&str>;
 }
@@ -250,13 +250,13 @@ fn once_each<T: HasId>(mut users: Vec<T>) -> Vec<T> {
     users
 }
 
-/// What a token of the realm says; nothing where it is no JWT.
+/// Returns the claims of a token of the realm; null if it is not a JWT.
 pub(super) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).and_then(|payload| BASE64_URL_SAFE_NO_PAD.decode(payload).ok());
     payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
 }
 
-/// The HTTP status of an answer.
+/// Returns the HTTP status of a response; `None` if there was no response.
 pub(super) fn status(error: &KeycloakError) -> Option<u16> {
     match error {
         KeycloakError::HttpFailure { status, .. } => Some(*status),
@@ -264,14 +264,14 @@ pub(super) fn status(error: &KeycloakError) -> Option<u16> {
     }
 }
 
-/// What is not there.
+/// Meaning of a 404 response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {
-    /// What was asked for.
+    /// The requested object is missing.
     Object,
-    /// The realm, or organizations in it: nothing can be said of what was asked for.
+    /// The realm, or organizations in it, are missing: nothing follows about the object.
     Realm,
-    /// Keycloak itself: somebody before it has answered.
+    /// Keycloak is missing: a proxy in front of it responded.
     Keycloak,
 }
 
@@ -286,16 +286,16 @@ fn missing(error: &KeycloakError) -> Option<Missing> {
     })
 }
 
-/// Whether the same request may succeed a little later: two changes at once, or a server that is not quite there.
+/// Returns whether the same request may succeed a little later: concurrent changes, or a server that is starting.
 fn may_heal(error: &KeycloakError) -> bool {
     match error {
         KeycloakError::HttpFailure { status, .. } => matches!(status, 409 | 429 | 500..),
-        // A refused connection is told at once; a request that took too long is not sent again.
+        // A refused connection fails at once. A request that timed out is not repeated.
         KeycloakError::ReqwestFailure(error) => !error.is_connect() && !error.is_timeout() && !error.is_builder(),
     }
 }
 
-/// The class of an error, with `said` in front of Keycloak's own words.
+/// Returns the class of an error, with `said` before Keycloak's own message.
 pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
     let said = format!("{said}: {}", words(error));
     match error {
@@ -305,7 +305,7 @@ pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
             match (status, code) {
                 (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(said),
                 (404, _) => match missing(error) {
-                    // It may come back as another one: it is opened afresh.
+                    // The realm may come back as another one, so the store must be opened again.
                     Some(Missing::Realm) => StoreError::Unavailable(said),
                     Some(Missing::Object) => StoreError::Conflict(said),
                     Some(Missing::Keycloak) | None => StoreError::Unavailable(said),
@@ -318,11 +318,11 @@ pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
     }
 }
 
-/// What Keycloak or the network said, in one line.
+/// Returns the message of Keycloak or the network in one line.
 pub(super) fn words(error: &KeycloakError) -> String {
     match error {
         KeycloakError::ReqwestFailure(error) => {
-            // The address of the request may name people.
+            // The URL of the request may contain addresses of people.
             let mut said = without_url(&error.to_string());
             let mut cause = error.source();
             while let Some(error) = cause {
@@ -341,7 +341,7 @@ pub(super) fn words(error: &KeycloakError) -> String {
     }
 }
 
-/// Returns the words of an error without the address of its request.
+/// Returns the message of an error without the URL of its request.
 fn without_url(said: &str) -> String {
     match said.split_once(" for url (") {
         Some((before, url)) => format!("{before}{}", url.split_once(')').map_or("", |(_, after)| after)),
@@ -349,7 +349,7 @@ fn without_url(said: &str) -> String {
     }
 }
 
-/// The token of the service account, renewed before it ends.
+/// Token of the service account, renewed before it expires.
 pub(super) struct Tokens {
     retriever: Retriever,
     current: Mutex<Option<(String, Instant)>>,
@@ -365,7 +365,7 @@ impl Tokens {
     }
 }
 
-/// The same for all requests.
+/// Token shared by all requests.
 #[derive(Clone)]
 pub(super) struct Shared(Arc<Tokens>);
 

@@ -1,8 +1,8 @@
-//! What PostgreSQL's errors mean to whoever called.
+//! Classifies PostgreSQL's errors as errors of the store contract. Called by the other modules of this store.
 
 use crate::store::StoreError;
 
-/// The class of `error`, with `said` in front of PostgreSQL's own words.
+/// Returns the class of `error`, with `said` before PostgreSQL's own message.
 pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     let said = match error {
         sqlx::Error::PoolTimedOut => format!("{said}: no connection can be had"),
@@ -17,7 +17,7 @@ pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether PostgreSQL refused what was written, and not the writing.
+/// Returns whether PostgreSQL refused the written data, rather than the act of writing.
 pub(super) fn is_refused(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| class(&code) == Class::Invalid && code != NO_DATABASE)
 }
@@ -32,17 +32,17 @@ enum Class {
     Invalid,
 }
 
-/// By SQLSTATE, first its class.
+/// Classifies by SQLSTATE.
 fn class(code: &str) -> Class {
     match (code.get(..2).unwrap_or_default(), code) {
-        // Wrong password or name; no privilege, or no row-level policy that lets it pass.
+        // Wrong password or name, no privilege, or no row-level policy that allows it.
         ("28", _) | (_, "42501") => Class::Denied,
-        // Serialization failure, deadlock.
+        // Serialization failure or deadlock.
         ("40", _) => Class::Conflict,
-        // Data that does not fit, constraints and what triggers raise, limits of a row or an index.
+        // Data that does not fit, constraints, errors raised by triggers, and size limits of a row or an index.
         ("22" | "23" | "44" | "54" | "P0", _) | (_, NO_DATABASE) => Class::Invalid,
-        // Connections, resources, an operator's or a timeout's cancellation, a lock that cannot be had, a standby; and
-        // tables that are gone, which are made again when the store is opened afresh.
+        // Connections, resources, cancellation by an operator or a timeout, an unavailable lock, a standby. Missing
+        // tables as well: they are created when the store is opened again.
         _ => Class::Unavailable,
     }
 }

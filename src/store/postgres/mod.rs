@@ -1,7 +1,8 @@
-//! PostgreSQL (docs/architecture.md "The store contract"; docs/stores/postgresql.md).
+//! PostgreSQL as a store (docs/architecture.md "The store contract"; docs/stores/postgresql.md). Opened by
+//! `store::Place`; used by the controller and the command line through the trait `Store`.
 //!
-//! One schema of a database. All of Roster's writers wait for each other, since the audit is one chain; portals and
-//! others never wait for them. Changes by others are announced.
+//! A store is one schema of a database. All writers of Roster wait for each other, since the audit is one chain;
+//! portals and other readers never wait. Changes by others are announced.
 
 mod error;
 mod open;
@@ -26,48 +27,48 @@ use crate::{
     plan::{Mark, Observed},
 };
 
-/// Nobody else of Roster writes meanwhile, and what is written is not announced to ourselves. The lock comes before the
-/// first query, whose picture the transaction keeps.
+/// Locks out other writers of Roster, and suppresses notifications of our own changes. Must precede the first query,
+/// which fixes the transaction's snapshot.
 const ALONE: &str = "LOCK TABLE fence IN EXCLUSIVE MODE; SET LOCAL roster.writer = 'on'";
 
-/// A listener on which nothing is said for so long is asked whether it is alive.
+/// Time without a notification after which a listening connection is checked.
 const QUIET: Duration = Duration::from_secs(10);
-/// How long it may take to say so.
+/// Longest wait for the response to that check.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A store in a schema of a PostgreSQL database.
+/// Store in a schema of a PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
     listener: PgPool,
     schema: String,
-    /// Opened to look: nothing is applied.
+    /// Whether the store was opened read-only: applying is refused.
     read_only: bool,
-    /// What it is called in errors.
+    /// Name of the store in errors.
     said: String,
 }
 
 impl PostgresStore {
-    /// Opens the store, with its secrets as they are now; makes the schema, or brings it up to date, if this role may.
+    /// Opens the store and reads its secrets. Creates the schema, or brings it up to date, if the database role may.
     ///
     /// # Errors
-    /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role cannot
-    /// do its work, `Invalid` when the connection string is none, there is no such database, or a newer Roster has written
-    /// it. Each says what was tried where, and none repeats the connection string.
+    /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role lacks
+    /// rights, `Invalid` when the connection string is not valid, there is no such database, or a newer Roster has
+    /// written it. Each message contains the attempted action and the server; none contains the connection string.
     pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
         open::open(place, secrets).await
     }
 
-    /// Opens the store only to look: nothing is made or brought up to date, and applying is refused; a standby will do.
-    /// `None` where no store is: no schema, or an empty one.
+    /// Opens the store read-only: nothing is created or brought up to date, and applying is refused; a standby is
+    /// enough. Returns `None` if there is no store: no schema, or an empty one.
     ///
     /// # Errors
-    /// As [`Self::open`], and `Invalid` where the schema is older than what this release reads, too.
+    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
     pub async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
         open::open_to_read(place, secrets).await
     }
 
-    /// Closes all connections; what is under way ends first.
+    /// Closes all connections after their work has ended.
     pub async fn close(&self) {
         self.listener.close().await;
         self.pool.close().await;
@@ -90,16 +91,16 @@ impl PostgresStore {
     }
 }
 
-/// Nothing where a connection on which nothing is said has died without a word, as by a firewall that forgot it.
+/// Checks an idle listening connection. Returns `None` if it is dead, for example dropped by a firewall without notice.
 async fn is_alive(listener: &mut PgListener) -> Option<()> {
     let asked = tokio::time::timeout(ANSWER, sqlx::query("SELECT 1").execute(listener));
     matches!(asked.await, Ok(Ok(_))).then_some(())
 }
 
-/// Checks the audit of a store, from its first record to its last; also while the controller runs.
+/// Checks the audit of a store, from its first record to its last. Can run while the controller writes.
 ///
 /// # Errors
-/// When it cannot be read. What is wrong with the audit itself is in the report.
+/// When it cannot be read. Faults of the audit itself are in the report.
 pub async fn verify_audit(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
     let (mut connection, said) = open::once(place, secrets).await?;
     let report = async {
@@ -197,7 +198,7 @@ impl Store for PostgresStore {
                             return Some((key, listener));
                         }
                     }
-                    // The connection is lost, and with it what was said meanwhile.
+                    // The connection is lost, and with it the notifications in between.
                     Ok(Ok(None) | Err(_)) => return None,
                     Err(_) => is_alive(&mut listener).await?,
                 }

@@ -1,4 +1,5 @@
-//! Opening: the connection string and how safely it is followed, and the schema.
+//! Opens the store: checks the connection string, connects securely, and brings the schema up to date. Called by
+//! `PostgresStore::open` and `open_to_read`, and by `verify_audit`.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,14 +13,14 @@ use sqlx::{
 use super::{PostgresStore, error::classify};
 use crate::store::{Connection, PostgresPlace, Secrets, StoreError};
 
-/// Connections of one store at most, besides the one that listens.
+/// Largest number of connections of one store, apart from the listening one.
 const CONNECTIONS: u32 = 8;
-/// How long a pass waits for a connection.
+/// Longest wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// Longest statement, and longest wait for a lock that somebody else holds.
+/// Longest statement, longest wait for a lock, and longest idle transaction.
 const TIMEOUTS: [(&str, &str); 3] =
     [("statement_timeout", "60s"), ("lock_timeout", "15s"), ("idle_in_transaction_session_timeout", "10s")];
-/// The first version whose views can have the rights of who asks.
+/// Oldest supported version: the first whose views can run with the rights of the caller.
 const OLDEST: i32 = 15;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
@@ -27,15 +28,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
-    // Not from the pool, which would try again and say only that it waited in vain.
+    // Not from the pool: it would retry, and report only a timeout.
     let mut first = connect(&options, &said).await?;
     prepare(&mut first, place, &said).await?;
-    // What it says when it is closed changes nothing.
+    // The connection has done its work; an error on closing has no effect.
     let _ = first.close().await;
     Ok(store(options, place, said, false))
 }
 
-/// Opens without writing anything; `None` where no store is.
+/// Opens without writing anything. Returns `None` if there is no store.
 pub(super) async fn open_to_read(
     place: &PostgresPlace,
     secrets: &dyn Secrets,
@@ -74,7 +75,8 @@ fn store(options: PgConnectOptions, place: &PostgresPlace, said: String, read_on
     }
 }
 
-/// The schema's name stands in SQL and in the search path: nothing else may, whatever let it past the API's schema.
+/// Checks the schema's name, which is part of SQL and of the search path. Nothing else may get there, even if the API's
+/// schema let it pass.
 fn valid_schema(schema: &str) -> Result<(), StoreError> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let begins = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
@@ -86,7 +88,7 @@ fn valid_schema(schema: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A connection for one thing only.
+/// Opens a single connection. Returns it with the store's name for errors.
 pub(super) async fn once(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnection, String), StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
@@ -100,7 +102,7 @@ async fn connect(options: &PgConnectOptions, said: &str) -> Result<PgConnection,
     }
 }
 
-/// How to connect, and what to call it.
+/// Returns the connection options, and the store's name for errors.
 async fn options(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnectOptions, String), StoreError> {
     let (text, from) = match &place.connection {
         Connection::Secret(secret) => (secrets.read(secret).await?, secret.to_string()),
@@ -127,18 +129,19 @@ async fn options(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConn
     Ok((options.disable_statement_logging(), said))
 }
 
-/// The error does not say what it did not understand: that could be a part of the password.
+/// Parses a connection string. The error does not contain the part that is not valid: that could be a part of the
+/// password.
 fn parse(text: &SecretString, from: &str) -> Result<PgConnectOptions, StoreError> {
     let text = text.expose_secret().trim();
-    // What is parsed takes any scheme, and would look for PostgreSQL where another database is.
+    // sqlx accepts any scheme, and would look for PostgreSQL at another database's address.
     let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     let parsed = if is_ours { text.parse().ok() } else { None };
     parsed
         .ok_or_else(|| StoreError::Invalid(format!("{from}: it must read postgres://user:password@host:port/database")))
 }
 
-/// Beyond this machine the server is always verified, unless the connection string says in so many words that there is no
-/// TLS; with certificates given, wherever it is.
+/// Returns the TLS mode. A server on another machine is always verified, unless the connection string explicitly
+/// disables TLS. With CA certificates, the server is verified on this machine, too.
 const fn ssl_mode(said: PgSslMode, has_ca: bool, is_local: bool) -> PgSslMode {
     match said {
         PgSslMode::VerifyCa if !has_ca => PgSslMode::VerifyCa,
@@ -157,7 +160,7 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Brings the schema up to date, and makes sure that this role can do its work.
+/// Brings the schema up to date, and checks that the database role can do its work.
 async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
     is_supported(connection, said)?;
     match schema(connection, said).await? {
@@ -178,7 +181,7 @@ fn is_supported(connection: &PgConnection, said: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Who sees a part would take the rest for gone.
+/// Checks that the database role sees all accounts. A role that sees only some would take the others for deleted.
 async fn sees_all(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
     let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
     let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
@@ -195,18 +198,21 @@ async fn sees_all(connection: &mut PgConnection, place: &PostgresPlace, said: &s
     Ok(())
 }
 
-/// What is there of the schema.
+/// State of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Schema {
-    /// Nothing.
+    /// The schema does not exist, or is empty.
     Absent,
     /// Some migrations are missing.
     Old,
-    /// All migrations have been made, so that a role that may not make any can do without.
+    /// All migrations are done, so the role need not have the right to migrate.
     Current,
 }
 
-/// What is there of the schema, if no newer Roster made it.
+/// Returns the state of the schema.
+///
+/// # Errors
+/// `Invalid` if a newer Roster wrote it.
 async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, StoreError> {
     let failed = |error: &sqlx::Error| classify(&format!("{said}: looking at its schema"), error);
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
@@ -235,7 +241,7 @@ async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, Sto
     })
 }
 
-/// Makes the schema and what is missing in it. Whoever comes at the same time waits.
+/// Creates the schema and runs the missing migrations. Other processes that migrate at the same time wait.
 async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Result<(), StoreError> {
     let said = format!("{said}: bringing schema {schema} up to date");
     let failed = |error: &sqlx::Error| match classify(&said, error) {
@@ -250,7 +256,7 @@ async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Res
         .await
         .map_err(|error| failed(&error))?;
     if !exists {
-        // Two may come at the same time: the lock of the migrations is not held yet.
+        // Another process may create the schema at the same time, and the migrations' lock is not held yet.
         Migrate::lock(&mut *connection).await.map_err(|error| StoreError::Unavailable(format!("{said}: {error}")))?;
         let made = sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}")));
         let made = made.execute(&mut *connection).await;
@@ -264,7 +270,7 @@ async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Res
     })
 }
 
-/// A pool's connection for one transaction that reads: one consistent picture.
+/// Begins a read-only transaction on a pooled connection, with one consistent snapshot.
 pub(super) async fn reading(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
     pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }

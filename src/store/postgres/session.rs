@@ -1,4 +1,4 @@
-//! Running the statements, and reading PostgreSQL's rows.
+//! Runs the statements, and reads PostgreSQL's rows. Called by the shared code in `store::sql`.
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// A connection in a transaction.
+/// Connection inside a transaction.
 pub(super) struct PostgresSession<'a>(pub(super) &'a mut PgConnection);
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-/// Rows as columns: JSON arrays of columns, or single values where there is one column.
+/// Binds rows by column. Rows are JSON arrays of columns, or single values if there is one column.
 fn bind_columns<'q>(mut query: Statement<'q>, rows: &[Value], columns: usize) -> Statement<'q> {
     for column in 0..columns {
         let cells = rows.iter().map(|row| match row {

@@ -1,7 +1,8 @@
-//! The statements, in PostgreSQL's SQL. Rows are passed as one array for each column, and joined again by `unnest`: one
-//! statement, however many rows.
+//! SQL statements of PostgreSQL; run by `session`. Rows are passed as one array for each column, and joined again by
+//! `unnest`: one statement for any number of rows.
 
-/// The sections of layout `y` with their levels, as one JSON text: 256 sections of 16 levels would be 4,096 rows.
+/// Selects the sections of layout `y` with their levels as one JSON text: 256 sections of 16 levels would be 4,096
+/// rows.
 macro_rules! ladders {
     () => {
         "y.sections,
@@ -22,7 +23,7 @@ pub(super) const KEYS: &str = "
     WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.id = i.id)
         OR EXISTS (SELECT 1 FROM marks k WHERE k.account_id = i.id AND k.kind = 'account' AND k.name = '')
     ORDER BY i.key";
-/// Members of these addresses, over all accounts.
+/// Selects members with these addresses in all accounts.
 pub(super) const WITH_ACCESS: &str = "
     SELECT i.key, m.email FROM members m JOIN account_ids i ON i.id = m.account_id
     WHERE m.email = ANY ($1::text[])
@@ -42,7 +43,8 @@ pub(super) const ACCOUNT: &str = concat!(
 );
 pub(super) const STORE_ID: &str = "SELECT id FROM store_id";
 
-/// A whole account's rows of one kind, then the marks whose rows are gone; and, for some names, both at once.
+/// Builds two statements for a table. The first selects all rows of an account, and then the marks without a row. The
+/// second selects rows and marks with given names.
 macro_rules! select {
     ($table:literal, $kind:literal, $name:literal, $columns:literal, $nulls:literal) => {
         (
@@ -128,10 +130,10 @@ macro_rules! asked {
     };
 }
 
-/// The oldest first, and the newest.
+/// Audit queries: oldest first, and newest first.
 pub(super) const ASKED: [&str; 2] = [asked!("ASC"), asked!("DESC")];
 
-/// What an earlier term claimed within these slots is of no use any more.
+/// Deletes earlier claims within these slots, since the new one replaces them, and inserts the new claim.
 pub(super) const PUT_FENCE: [&str; 2] = [
     "DELETE FROM fence WHERE cluster = $1 AND first >= $2 AND last <= $3 AND epoch <= $4",
     "INSERT INTO fence (cluster, first, last, epoch) VALUES ($1, $2, $3, $4)",
@@ -162,7 +164,7 @@ pub(super) const REMOVE_ACCOUNT: [&str; 3] = [
     "DELETE FROM marks WHERE account_id = $1",
     "DELETE FROM account_ids WHERE id = $1",
 ];
-/// 13 columns.
+/// Takes 13 columns.
 pub(super) const APPEND: &str = "
     INSERT INTO audit (seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash)
     SELECT r.seq::bigint, r.at::bigint, r.account, r.kind, r.name, r.cause, r.before, r.after, r.origin,
@@ -202,11 +204,11 @@ macro_rules! translate {
     };
 }
 
-/// 3 columns.
+/// Takes 3 columns.
 pub(super) const PUT_ROLES: &str = put!("roles");
-/// 3 columns.
+/// Takes 3 columns.
 pub(super) const PUT_GROUPS: &str = put!("groups");
-/// 9 columns.
+/// Takes 9 columns.
 pub(super) const PUT_MEMBERS: &str = "
     INSERT INTO members (account_id, email, display_name, external_id, role, groups, ranks, starts_at, expires_at, ended)
     SELECT $1, r.email, r.display_name, r.external_id, r.role, r.groups, r.ranks, r.starts_at::bigint,
@@ -216,26 +218,26 @@ pub(super) const PUT_MEMBERS: &str = "
     ON CONFLICT (account_id, email) DO UPDATE SET display_name = excluded.display_name,
         external_id = excluded.external_id, role = excluded.role, groups = excluded.groups, ranks = excluded.ranks,
         starts_at = excluded.starts_at, expires_at = excluded.expires_at, ended = excluded.ended";
-/// 3 columns, after the owner.
+/// Takes 3 columns, after the owner.
 pub(super) const MARK: &str = "
     INSERT INTO marks (account_id, owner_id, kind, name, fingerprint)
     SELECT $1, $2, r.kind, r.name, decode(r.fingerprint, 'hex')
     FROM unnest($3::text[], $4::text[], $5::text[]) r (kind, name, fingerprint)
     ON CONFLICT (account_id, kind, name)
         DO UPDATE SET owner_id = excluded.owner_id, fingerprint = excluded.fingerprint";
-/// 2 columns.
+/// Takes 2 columns.
 pub(super) const UNMARK: &str = "
     DELETE FROM marks k USING unnest($2::text[], $3::text[]) r (kind, name)
     WHERE k.account_id = $1 AND k.kind = r.kind AND k.name = r.name";
-/// 1 column.
+/// Takes 1 column.
 pub(super) const REMOVE_ROLES: &str = remove!("roles", "name");
-/// 1 column.
+/// Takes 1 column.
 pub(super) const REMOVE_GROUPS: &str = remove!("groups", "name");
-/// 1 column.
+/// Takes 1 column.
 pub(super) const REMOVE_MEMBERS: &str = remove!("members", "email");
-/// 2 columns.
+/// Takes 2 columns.
 pub(super) const TRANSLATE_ROLES: &str = translate!("roles", "name");
-/// 2 columns.
+/// Takes 2 columns.
 pub(super) const TRANSLATE_GROUPS: &str = translate!("groups", "name");
-/// 2 columns.
+/// Takes 2 columns.
 pub(super) const TRANSLATE_MEMBERS: &str = translate!("members", "email");

@@ -1,4 +1,4 @@
-//! The audit in a store: appending to it, and checking it.
+//! Appends to the audit of a store, reads it, and checks it. Called by `write` and by the SQL stores.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(super) async fn append(session: &mut dyn Session, entries: Vec<AuditEntry>) 
     if entries.is_empty() {
         return Ok(());
     }
-    // Without a head the chain cannot go on: the trigger refuses the record, and with it the change.
+    // Without a head the chain cannot continue: a trigger refuses the record, and with it the change.
     let mut chain = head(session).await?.unwrap_or(AuditChain::EMPTY);
     let mut entries = entries.into_iter().peekable();
     while entries.peek().is_some() {
@@ -53,8 +53,8 @@ async fn head(session: &mut dyn Session) -> Result<Option<AuditChain>, sqlx::Err
     Ok(head)
 }
 
-/// Checks the audit from its first record to its last. The session is a transaction with one consistent picture: head and
-/// records are of the same moment.
+/// Checks the audit from its first record to its last. The session must be a transaction with one consistent snapshot,
+/// so that head and records are of the same moment.
 pub(in crate::store) async fn verify(session: &mut dyn Session) -> Result<AuditReport, sqlx::Error> {
     let mut chain = AuditChain::EMPTY;
     let mut fault = None;
@@ -73,14 +73,14 @@ pub(in crate::store) async fn verify(session: &mut dyn Session) -> Result<AuditR
     Ok(AuditReport::new(&chain, fault))
 }
 
-/// The records asked for, oldest first.
+/// Returns the records that match a query, oldest first.
 pub(in crate::store) async fn query(
     session: &mut dyn Session,
     query: &AuditQuery,
 ) -> Result<Vec<AuditRecord>, sqlx::Error> {
     let mut records = Vec::new();
     let mut take = |row: &dyn Cells| {
-        // What cannot have been written by us is left to the check of the chain to tell.
+        // Skips records that we cannot have written: the check of the chain reports them.
         if let Ok(record) = record(row)? {
             records.push(AuditRecord::new(record));
         }
@@ -93,7 +93,7 @@ pub(in crate::store) async fn query(
     Ok(records)
 }
 
-/// A record, or the number of one that cannot have been written by us.
+/// Reads a record; `Err` with its number if we cannot have written it.
 fn record(row: &dyn Cells) -> Result<Result<AuditLink, i64>, sqlx::Error> {
     let seq = row.integer(0)?.unwrap_or_default();
     let text = |column| row.text(column).map(Option::unwrap_or_default);

@@ -1,7 +1,7 @@
-//! Rows and what they mean.
+//! Converts between rows and content. Called by `read` and `rows`.
 //!
-//! Reading never fails: what somebody wrote by hand and nobody can understand is seen as something that differs from
-//! everything desired, and never as more access than the view grants.
+//! Reading never fails. A value that somebody wrote by hand and that cannot be parsed becomes content that differs from
+//! everything desired, and never more access than the view grants.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,13 @@ use crate::{
     resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent, Window},
 };
 
-/// Digits of ranks: one for each level a ladder can have.
+/// Digits of ranks: one for each level that a ladder can have.
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Stands for a name that cannot be read; no section or account is called so.
+/// Replaces a name that cannot be read; no section or account has this name.
 const UNREADABLE: &str = "(unreadable)";
 
-/// A mark's row, whose owner is told apart by number until all rows are read.
+/// Row of a mark. The owner is a number until all rows are read.
 #[derive(Debug, Default)]
 pub(in crate::store) struct MarkRow {
     pub(in crate::store) owner: Option<i64>,
@@ -31,19 +31,19 @@ impl MarkRow {
         Self { owner, fingerprint: fingerprint.and_then(|bytes| bytes.try_into().ok()).map(Fingerprint) }
     }
 
-    /// What is seen of something with this mark. One of an owner who is not there is none.
+    /// Returns the stored object with this mark. A mark whose owner is unknown counts as none.
     pub(in crate::store) fn seen<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Seen<C> {
         let mark = self.owner.and_then(|owner| owners.get(&owner)).cloned();
         Seen { content, mark, fingerprint: self.fingerprint }
     }
 }
 
-/// An owner's row.
+/// Returns the mark in an owner's row.
 pub(in crate::store) fn mark_of(cluster: &str, account: &str, uid: &str) -> Mark {
     Mark { cluster: Name::new(cluster), account: account_key(account), uid: Name::new(uid) }
 }
 
-/// An account's row.
+/// Row of an account.
 #[derive(Debug)]
 pub(in crate::store) struct AccountRow {
     pub(in crate::store) display_name: String,
@@ -65,7 +65,7 @@ impl AccountRow {
     }
 }
 
-/// A role's or a group's row.
+/// Row of a role or a group.
 #[derive(Debug)]
 pub(in crate::store) struct DefinitionRow {
     pub(in crate::store) title: String,
@@ -82,7 +82,7 @@ impl DefinitionRow {
     }
 }
 
-/// A member's row.
+/// Row of a member.
 #[derive(Debug)]
 pub(in crate::store) struct MemberRow {
     pub(in crate::store) display_name: Option<String>,
@@ -106,14 +106,14 @@ impl MemberRow {
             groups: groups_of(self.groups),
             ranks: if readable { ranks_of(&self.ranks, layout) } else { unreadable_ranks(layout) },
             window: Window { starts_at: self.starts_at.map(instant_of), expires_at: self.expires_at.map(instant_of) },
-            // Whatever stands there, the view grants nothing.
+            // The view grants nothing to a member with any value here.
             ended: ended.map(|end| end.unwrap_or(End::Suspended)),
             anomalies: Box::default(),
         }
     }
 }
 
-/// A level's row, with its section.
+/// Row of a section, with its levels.
 #[derive(Debug)]
 pub(in crate::store) struct LadderRow {
     pub(in crate::store) position: i64,
@@ -122,8 +122,9 @@ pub(in crate::store) struct LadderRow {
     pub(in crate::store) levels: Vec<(i64, Name)>,
 }
 
-/// The layout that these rows, in order, make. `sections` is the number that the view compares lengths with. Rows with
-/// gaps make a layout that no catalog has: the view reads positions and ranks, not only their order.
+/// Returns the layout of these rows, which must be in order. `sections` is the number with which the view compares
+/// lengths. Rows with gaps become a layout that no catalog has, since the view reads positions and ranks, not only
+/// their order.
 pub(in crate::store) fn layout_of(rows: Vec<LadderRow>, sections: i64) -> Layout {
     let whole = usize::try_from(sections) == Ok(rows.len())
         && rows.iter().zip(0_i64..).all(|(row, position)| {
@@ -139,13 +140,13 @@ pub(in crate::store) fn layout_of(rows: Vec<LadderRow>, sections: i64) -> Layout
     Layout::new(ladders)
 }
 
-/// Ranks as rows hold them. A rank above 15 cannot be written, and counts as none.
+/// Returns ranks as stored in rows. A rank above 15 cannot be stored, and becomes 0.
 pub(in crate::store) fn ranks_text(ranks: &Ranks) -> String {
     ranks.as_slice().iter().map(|rank| char::from(*DIGITS.get(usize::from(*rank)).unwrap_or(&b'0'))).collect()
 }
 
-/// Ranks from a row. What cannot be understood is without access, as in the view, and makes the ranks longer than any
-/// that are desired, so that they differ.
+/// Parses ranks from a row. A digit that is not valid counts as no access, as in the view. It also makes the ranks
+/// longer than any desired ones, so that they differ.
 fn ranks_of(text: &str, layout: &Layout) -> Ranks {
     if text.len() != layout.len() {
         return unreadable_ranks(layout);
@@ -167,7 +168,7 @@ fn unreadable_ranks(layout: &Layout) -> Ranks {
     Ranks::none(layout.len() + 1)
 }
 
-/// Groups as rows hold them: a JSON array.
+/// Returns group names as stored in rows: a JSON array.
 pub(in crate::store) fn names_of_groups(groups: &[Name]) -> String {
     groups.iter().map(Name::as_str).collect::<serde_json::Value>().to_string()
 }
@@ -177,18 +178,19 @@ fn groups_of(text: String) -> Box<[Name]> {
         .map_or_else(|_| Box::from([Name::from(text)]), |names| names.into_iter().map(Name::from).collect())
 }
 
-/// A time as rows hold it: whole seconds, as the API has them.
+/// Returns a time as stored in rows: whole seconds, as in the API.
 pub(in crate::store) fn second_of(at: Timestamp) -> i64 {
     at.as_second()
 }
 
-/// A time from a row. What lies outside of time is next to its end, at an instant that is no whole second.
+/// Parses a time from a row. A value outside the range of times becomes an instant next to the end of that range that
+/// is no whole second, so that it differs from every desired one.
 fn instant_of(second: i64) -> Timestamp {
     let nearly_never = Timestamp::MIN.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
     Timestamp::from_second(second).unwrap_or(if second > 0 { Timestamp::MAX } else { nearly_never })
 }
 
-/// An account from a row; one that is no key is kept as it stands, in no namespace.
+/// Parses an account from a row. A text that is no valid key is kept unchanged, in no namespace.
 pub(in crate::store) fn account_key(text: &str) -> AccountKey {
     AccountKey::parse(text).unwrap_or_else(|| AccountKey::new("", text))
 }

@@ -1,5 +1,5 @@
-//! What all SQL stores share: how content becomes rows and back, what a batch does to what is there, in which order, and
-//! the audit. Only the statements are each store's own: it is a [`Session`].
+//! Code that all SQL stores share: rows and content, applying a batch, observing, and the audit. Called by the SQLite
+//! and PostgreSQL stores; only the statements differ, behind [`Session`].
 
 mod audit;
 mod content;

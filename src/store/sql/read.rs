@@ -1,4 +1,5 @@
-//! Observing: what a store holds, however it came there.
+//! Observes everything that a store holds, including what others wrote. Called by the SQL stores, and by `write` before
+//! a batch.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,17 +15,17 @@ use crate::{
     store::Totals,
 };
 
-/// What to look at besides the account itself.
+/// Extent of a read, apart from the account itself.
 #[derive(Debug)]
 pub(super) enum Wanted {
-    /// Everything there is of it.
+    /// Everything in the account.
     Whole,
-    /// What has these names.
+    /// Only rows with these names.
     Named { roles: Vec<String>, groups: Vec<String>, members: Vec<String> },
 }
 
 impl Wanted {
-    /// What these are.
+    /// Returns the extent that covers these objects.
     pub(super) fn named<'a>(objects: impl Iterator<Item = &'a ObjectKey>) -> Self {
         let (mut roles, mut groups, mut members) = (Vec::new(), Vec::new(), Vec::new());
         for object in objects {
@@ -48,7 +49,7 @@ impl Wanted {
     }
 }
 
-/// The marks of all accounts.
+/// Returns the marks of all accounts.
 pub(in crate::store) async fn accounts(session: &mut dyn Session) -> Result<Vec<Mark>, sqlx::Error> {
     let mut marks = Vec::new();
     let mut take = |row: &dyn Cells| {
@@ -59,7 +60,7 @@ pub(in crate::store) async fn accounts(session: &mut dyn Session) -> Result<Vec<
     Ok(marks)
 }
 
-/// Every account of which anything is there.
+/// Returns the keys of all accounts of which the store holds anything.
 pub(in crate::store) async fn keys(session: &mut dyn Session) -> Result<Vec<AccountKey>, sqlx::Error> {
     let mut keys = Vec::new();
     let mut take = |row: &dyn Cells| {
@@ -70,7 +71,7 @@ pub(in crate::store) async fn keys(session: &mut dyn Session) -> Result<Vec<Acco
     Ok(keys)
 }
 
-/// Members with one of these addresses who have access, or will have.
+/// Returns the members with one of these addresses who have access, or will have it.
 pub(in crate::store) async fn with_access(
     session: &mut dyn Session,
     who: &[Email],
@@ -80,7 +81,7 @@ pub(in crate::store) async fn with_access(
     let who: Vec<String> = who.into_iter().collect();
     let mut found = Vec::new();
     let mut take = |row: &dyn Cells| {
-        // A key that is none was not written by us, and must be seen all the same.
+        // We did not write a key that is not valid, but it must be reported, too.
         let account = account_key(&row.text(0)?.unwrap_or_default());
         found.push((account, Email::as_stored(&row.text(1)?.unwrap_or_default())));
         Ok(())
@@ -89,7 +90,7 @@ pub(in crate::store) async fn with_access(
     Ok(found)
 }
 
-/// The store's own id.
+/// Returns the store's id.
 pub(in crate::store) async fn id(session: &mut dyn Session) -> Result<Option<Name>, sqlx::Error> {
     let mut id = None;
     let mut take = |row: &dyn Cells| {
@@ -100,13 +101,14 @@ pub(in crate::store) async fn id(session: &mut dyn Session) -> Result<Option<Nam
     Ok(id)
 }
 
-/// Returns an id of our make: it stands in messages, and in a command to copy.
+/// Returns the id if it has the form of Roster's ids. It is part of messages and of a command to copy, so nothing else
+/// may pass.
 fn own_id(text: String) -> Option<Name> {
     let is_ours = !text.is_empty() && text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_ours.then(|| Name::from(text))
 }
 
-/// Numbers of the whole store.
+/// Returns the numbers of accounts and members in the store.
 pub(in crate::store) async fn totals(session: &mut dyn Session) -> Result<Totals, sqlx::Error> {
     let number = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
     let mut totals = Totals::default();
@@ -118,7 +120,7 @@ pub(in crate::store) async fn totals(session: &mut dyn Session) -> Result<Totals
     Ok(totals)
 }
 
-/// What is seen of an account. The session is a transaction with one consistent picture.
+/// Observes an account. The session must be a transaction with one consistent snapshot.
 pub(in crate::store) async fn observe(
     session: &mut dyn Session,
     account: &AccountKey,
@@ -144,7 +146,7 @@ pub(in crate::store) async fn observe(
     Ok(observed)
 }
 
-/// The account, and what is wanted of it; with the number by which its rows know it, if there is one.
+/// Returns the observed account within `wanted`, and the number of the account in rows, if it has one.
 pub(super) async fn observed(
     session: &mut dyn Session,
     account: &AccountKey,
@@ -183,13 +185,13 @@ pub(super) async fn observed(
     observed.groups = groups.into_iter().map(|row| (Name::new(&row.name), row.seen(&owners))).collect();
     observed.members = members.into_iter().map(|row| (Email::as_stored(&row.name), row.seen(&owners))).collect();
     if matches!(wanted, Wanted::Whole) {
-        // Rather than the count that is kept, which others' writes can have put wrong.
+        // Counted here, since others' writes can have made the stored count wrong.
         observed.member_count = observed.members.values().filter(|seen| seen.content.is_some()).count() as u64;
     }
     Ok((Some(id), observed))
 }
 
-/// The layout kept under the digest of `wanted`, as it is there, and its number.
+/// Returns the stored layout with the digest of `wanted`, and its number.
 pub(super) async fn layout_like(
     session: &mut dyn Session,
     wanted: &Layout,
@@ -203,7 +205,7 @@ pub(super) async fn layout_like(
     Ok(found)
 }
 
-/// The one number that is read, if there is one.
+/// Returns the number that `read` selects, if any.
 pub(super) async fn number(session: &mut dyn Session, read: Read<'_>) -> Result<Option<i64>, sqlx::Error> {
     let mut number = None;
     let mut take = |row: &dyn Cells| {
@@ -214,7 +216,7 @@ pub(super) async fn number(session: &mut dyn Session, read: Read<'_>) -> Result<
     Ok(number)
 }
 
-/// A row of any kind.
+/// Row of any table.
 struct Found<C> {
     name: Name,
     mark: MarkRow,
@@ -244,7 +246,7 @@ async fn rows<C: Send>(
         found.push(Found {
             name: row.text(0)?.unwrap_or_default().into(),
             mark: MarkRow::new(row.integer(1)?, row.bytes(2)?.as_deref()),
-            // Each kind has ranks, and none of them may be absent.
+            // Every table has ranks, and they are never null in an existing row.
             content: if row.is_some(3)? { Some(content(row)?) } else { None },
         });
         Ok(())
@@ -289,13 +291,14 @@ fn member(row: &dyn Cells) -> Result<MemberRow, sqlx::Error> {
     })
 }
 
-/// The number of sections in column `first`, and after it the sections with their levels, as JSON.
+/// Reads a layout: the number of sections in column `first`, and the sections with their levels as JSON in the next
+/// one.
 fn layout(row: &dyn Cells, first: usize) -> Result<Layout, sqlx::Error> {
     type Rows = Vec<(i64, Name, Vec<(i64, Name)>)>;
     let sections = row.integer(first)?;
     let rows = row.text(first + 1)?.unwrap_or_default();
     let rows = serde_json::from_str::<Rows>(&rows).unwrap_or_default().into_iter();
     let rows = rows.map(|(position, section, levels)| LadderRow { position, section, levels });
-    // A layout that is not there has a number of sections that none has.
+    // -1 differs from every number of sections, so that an absent layout matches none.
     Ok(layout_of(rows.collect(), sections.unwrap_or(-1)))
 }

@@ -1,5 +1,4 @@
-//! The rows that a batch writes, as JSON arrays of columns: one statement takes thousands of them as one text, in every
-//! SQL store that can take JSON apart.
+//! Rows that a batch writes, as JSON arrays of columns. Filled by `write`; one statement then takes thousands of rows.
 
 use serde_json::{Value, json};
 
@@ -13,26 +12,26 @@ use crate::{
 /// Rows to write.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Rows {
-    /// Name, title, ranks.
+    /// Columns: name, title, ranks.
     pub(in crate::store) put_roles: Vec<Value>,
-    /// Name, title, ranks.
+    /// Columns: name, title, ranks.
     pub(in crate::store) put_groups: Vec<Value>,
-    /// Address, name for people, external id, role, groups, ranks, start, expiry, end.
+    /// Columns: address, display name, external id, role, groups, ranks, start, expiry, revocation.
     pub(in crate::store) put_members: Vec<Value>,
-    /// Names.
+    /// Names of roles.
     pub(in crate::store) remove_roles: Vec<Value>,
-    /// Names.
+    /// Names of groups.
     pub(in crate::store) remove_groups: Vec<Value>,
-    /// Addresses.
+    /// Addresses of members.
     pub(in crate::store) remove_members: Vec<Value>,
-    /// Kind, name, fingerprint.
+    /// Columns: kind, name, fingerprint.
     pub(in crate::store) mark: Vec<Value>,
-    /// Kind, name.
+    /// Columns: kind, name.
     pub(in crate::store) unmark: Vec<Value>,
 }
 
 impl Rows {
-    /// Of one change; the account's own row is not among them.
+    /// Adds the rows of one change, apart from the account's own row.
     pub(in crate::store) fn add(&mut self, change: &Change) {
         let name = object_name(&change.object);
         let kind = change.object.kind();
@@ -60,7 +59,7 @@ impl Rows {
     }
 }
 
-/// The mark of the account itself, as a row.
+/// Returns the row of the account's own mark.
 pub(in crate::store) fn account_mark(fingerprint: Fingerprint) -> Value {
     json!([ObjectKey::Account.kind(), "", hex(&fingerprint.0)])
 }
@@ -79,7 +78,7 @@ fn member_row(email: &str, content: &MemberContent) -> Value {
     ])
 }
 
-/// New ranks for rows that stay: name and ranks.
+/// New ranks for rows that stay. Columns: name, ranks.
 #[derive(Debug, Default)]
 pub(in crate::store) struct RankRows {
     pub(in crate::store) roles: Vec<Value>,

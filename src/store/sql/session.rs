@@ -1,5 +1,5 @@
-//! What one SQL store must be able to do: run a few statements, which it writes in its own SQL. Everything else about
-//! reading and writing is here for all of them, once.
+//! Interface of an SQL store to the shared code: a few statements, which each store writes in its own SQL. Implemented
+//! by the sessions of SQLite and PostgreSQL; called by `read`, `write` and `audit`.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -7,22 +7,22 @@ use serde_json::Value;
 use super::super::{AuditQuery, Claim, Slot, StoreError};
 use crate::{model::Layout, plan::Mark, resolve::AccountContent};
 
-/// The cells of a row, by column. What somebody else wrote must be seen, too, whatever it is.
+/// Cells of a row, by column. Reading must not fail on values that others wrote.
 pub(in crate::store) trait Cells {
-    /// A text; what is no UTF-8 in it is replaced.
+    /// Reads a text; bytes that are not UTF-8 are replaced.
     fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error>;
-    /// A whole number.
+    /// Reads an integer.
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
-    /// Bytes.
+    /// Reads bytes.
     fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, sqlx::Error>;
-    /// Whether there is anything.
+    /// Returns whether the cell is not null.
     fn is_some(&self, column: usize) -> Result<bool, sqlx::Error>;
 }
 
-/// Called with each row.
+/// Callback for each row.
 pub(in crate::store) type Take<'a> = &'a mut (dyn FnMut(&dyn Cells) -> Result<(), sqlx::Error> + Send);
 
-/// The tables of what is in an account.
+/// Tables of an account's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Table {
     Roles,
@@ -30,99 +30,101 @@ pub(in crate::store) enum Table {
     Members,
 }
 
-/// What is read; after each, the columns of its rows.
+/// Reads. Each variant lists the columns of its rows after the colon.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum Read<'a> {
-    /// The highest epoch that has claimed a slot for a cluster: epoch.
+    /// Highest epoch that has claimed a slot for a cluster: epoch.
     Fence(&'a str, Slot),
-    /// The marks of all accounts, by key: cluster, account, uid.
+    /// Marks of all accounts, sorted by key: cluster, account, uid.
     Accounts,
-    /// All accounts of which anything is there, by key: key.
+    /// All accounts of which the store holds anything, sorted by key: key.
     Keys,
-    /// Members with these addresses who have access at this second, or will have: account's key, address.
+    /// Members with these addresses who have access at this Unix second, or will have it: account's key, address.
     WithAccess(&'a [String], i64),
-    /// The store's own id: id.
+    /// Id of the store: id.
     StoreId,
-    /// Number of accounts, of members.
+    /// Totals of the store: number of accounts, number of members.
     Totals,
-    /// An account by key: its number, its members, display name, catalog, owner, parent, number of its sections, their
-    /// levels as JSON, number of the mark's owner, fingerprint, number of approvals used up, the store's id. There is
-    /// one row in any case; the number is absent where nothing of the account is there, display name where its row is.
+    /// Account by key: its number, its members, display name, catalog, owner, parent, number of its sections, their
+    /// levels as JSON, number of the mark's owner, fingerprint, number of used approvals, the store's id. Always one
+    /// row: the number is null if the store holds nothing of the account, and display name is null if its row is
+    /// missing.
     Account(&'a str),
-    /// All of an account's rows in a table, and the marks whose rows are gone: name, number of the mark's owner,
-    /// fingerprint, ranks, then title, or a member's other columns. Ranks are absent where the row is.
+    /// All rows of an account in a table, and the marks without a row: name, number of the mark's owner, fingerprint,
+    /// ranks, then title, or a member's other columns. Ranks are null if there is no row.
     Whole(Table, i64),
-    /// As [`Self::Whole`], of these names only.
+    /// Like [`Self::Whole`], limited to these names.
     Named(Table, i64, &'a [String]),
-    /// Counted removals of an account not before this microsecond, in order: address, at.
+    /// Counted removals of an account since this Unix microsecond, in order: address, at.
     Removals(&'a str, i64),
-    /// These owners: number, cluster, account, uid.
+    /// Owners by number: number, cluster, account, uid.
     Owners(&'a [i64]),
-    /// The owner with this mark: number.
+    /// Owner with this mark: number.
     Owner(&'a Mark),
-    /// The layout with this digest: its number, number of its sections, their levels as JSON.
+    /// Layout with this digest: its number, number of its sections, their levels as JSON.
     Layout(&'a [u8; 16]),
-    /// What is left in an account, in words; one is enough.
+    /// Anything left in an account, one row at most: description.
     Left(i64),
-    /// The head of the audit: seq, hash.
+    /// Head of the audit: seq, hash.
     AuditHead,
-    /// Records of the audit, in the order asked for; columns as of [`Self::Audit`].
+    /// Records of the audit that match a query, in its order; columns as in [`Self::Audit`].
     Asked(&'a AuditQuery),
-    /// The audit, in order: seq, at, account, kind, name, cause, before, after, origin, epoch, counted, previous, hash.
+    /// All records of the audit, in order: seq, at, account, kind, name, cause, before, after, origin, epoch, counted,
+    /// previous, hash.
     Audit,
 }
 
-/// What is written. Rows are JSON arrays of columns.
+/// Writes. Rows are JSON arrays of columns.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum Write<'a> {
-    /// A cluster's claim, in place of earlier ones within its slots.
+    /// Writes a cluster's claim, and deletes earlier ones within its slots.
     Fence(&'a str, Claim),
-    /// A number for an account; returned.
+    /// Adds an account by key; returns its number.
     NewAccount(&'a str),
-    /// A number for an owner; returned.
+    /// Adds an owner; returns its number.
     NewOwner(&'a Mark),
-    /// From here on a piece can be undone.
+    /// Starts a part that can be undone.
     Savepoint,
-    /// The piece is undone.
+    /// Undoes the part.
     Undo,
-    /// The piece stays.
+    /// Keeps the part.
     Release,
-    /// Rows put: name, title and ranks, or a member's.
+    /// Inserts or updates rows: name, title and ranks, or a member's columns.
     Put(Table, i64, &'a [Value]),
-    /// Names removed.
+    /// Deletes rows by name.
     Remove(Table, i64, &'a [Value]),
-    /// Name and new ranks.
+    /// Updates ranks: name, new ranks.
     Translate(Table, i64, &'a [Value]),
-    /// Marks of this owner: kind, name, fingerprint in hexadecimal digits.
+    /// Writes marks of this owner: kind, name, fingerprint in hexadecimal digits.
     Mark { account: i64, owner: i64, rows: &'a [Value] },
-    /// Marks removed: kind, name.
+    /// Deletes marks: kind, name.
     Unmark(i64, &'a [Value]),
-    /// The account's row.
+    /// Inserts or updates the account's row.
     Account { id: i64, content: &'a AccountContent, layout: i64 },
-    /// The row of a layout; its number is returned.
+    /// Inserts or updates the row of a layout; returns its number.
     Layout(&'a Layout),
-    /// Sections and levels of a layout, written anew.
+    /// Replaces the sections and levels of a layout.
     Ladders(i64, &'a Layout),
-    /// Layouts that no account has.
+    /// Deletes layouts that no account has.
     UnusedLayouts,
-    /// The account's row, its mark and its number.
+    /// Deletes the account's row, its marks and its number.
     RemoveAccount(i64),
-    /// One approval of removals more that is used up.
+    /// Increments the number of used approvals.
     UseUpApproval(i64),
-    /// Records at the end of the audit: its columns, hashes in hexadecimal digits.
+    /// Appends records to the audit: its columns, hashes in hexadecimal digits.
     Audit(&'a [Value]),
 }
 
-/// A connection to an SQL store, inside a transaction.
+/// Connection to an SQL store inside a transaction.
 #[async_trait]
 pub(in crate::store) trait Session: Send {
-    /// Reads, and takes the rows as they come: an account's rows and what is made of them never stand in memory side by
-    /// side.
+    /// Reads rows and passes each to `take` as it arrives, so that an account's rows and the objects built from them
+    /// are never in memory together.
     async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error>;
 
-    /// Writes; the number where one is returned.
+    /// Writes. Returns the number if the variant returns one.
     async fn write(&mut self, write: Write<'_>) -> Result<Option<i64>, sqlx::Error>;
 
-    /// Why a change was refused, where `error` says that it was what was written, and not the writing.
+    /// Returns the refusal if `error` says that the written data was refused, rather than the act of writing.
     fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Applying: what a batch does, in one transaction.
+//! Applies a batch in one transaction. Called by the SQL stores for `Store::apply` and `Store::claim`.
 
 use super::{
     RankRows, Rows, account_mark, audit_append,
@@ -16,15 +16,15 @@ use crate::{
     resolve::AccountContent,
 };
 
-/// Changes written by one set of statements: bounds the arguments they are passed as to a megabyte or so.
+/// Changes written by one set of statements. Limits their arguments to about a megabyte.
 const CHUNK: usize = 1_000;
 
-/// Why an attempt ended.
+/// Cause of a failed attempt.
 #[derive(Debug)]
 pub(in crate::store) enum Failed {
-    /// By our own rules.
+    /// Refusal by our own rules.
     Refused(StoreError),
-    /// By the database.
+    /// Error of the database.
     Sql(sqlx::Error),
 }
 
@@ -40,16 +40,16 @@ impl From<StoreError> for Failed {
     }
 }
 
-/// What became of a batch.
+/// Result of a batch.
 #[derive(Debug)]
 pub(in crate::store) struct Applied {
-    /// One for each change.
+    /// One outcome for each change.
     pub(in crate::store) outcomes: Vec<Outcome>,
     /// Whether there is anything to commit.
     pub(in crate::store) wrote: bool,
 }
 
-/// Makes the changes of a batch. The session is a transaction in which nobody else of Roster writes.
+/// Makes the changes of a batch. The session must be a transaction in which no other process of Roster writes.
 pub(in crate::store) async fn apply(
     session: &mut dyn Session,
     batch: &Batch<'_>,
@@ -80,13 +80,13 @@ pub(in crate::store) async fn apply(
     Ok(Applied { outcomes, wrote: wrote || rises })
 }
 
-/// Raises the fence without writing anything else; whether it was lower. The session is as for [`apply`].
+/// Raises the fence without writing anything else. Returns whether it was lower. The session is as for [`apply`].
 pub(in crate::store) async fn raise_fence(
     session: &mut dyn Session,
     cluster: &str,
     claim: Claim,
 ) -> Result<bool, Failed> {
-    // Its ends are where a later claim to some of it would overlap.
+    // Checks the first and the last slot, where a later claim to other slots would overlap.
     let first = fence(session, cluster, claim, claim.slots.first).await?;
     let last = fence(session, cluster, claim, claim.slots.last).await?;
     if first || last {
@@ -95,8 +95,11 @@ pub(in crate::store) async fn raise_fence(
     Ok(first || last)
 }
 
-/// Whether the claim's epoch is higher than any that has written for this cluster at this place. Other clusters, and
-/// `roster apply`, may keep accounts here, too; their terms say nothing about ours.
+/// Returns whether the claim's epoch is higher than all earlier ones for this cluster and slot. Other clusters, and
+/// `roster apply`, may keep accounts in the store, too; their epochs do not matter here.
+///
+/// # Errors
+/// `Conflict` if a higher epoch has written.
 async fn fence(session: &mut dyn Session, cluster: &str, claim: Claim, at: Slot) -> Result<bool, Failed> {
     let epoch = claim.epoch.0;
     match read::number(session, Read::Fence(cluster, at)).await? {
@@ -107,13 +110,13 @@ async fn fence(session: &mut dyn Session, cluster: &str, claim: Claim, at: Slot)
     }
 }
 
-/// A batch being written.
+/// Batch that is being written.
 struct Writing<'a> {
     session: &'a mut dyn Session,
     audit: AuditBuilder<'a>,
     /// Number of the account.
     id: i64,
-    /// Number of our mark.
+    /// Number of our mark's owner.
     owner: i64,
 }
 
@@ -153,7 +156,7 @@ impl<'a> Writing<'a> {
             audited.extend(self.translate(&from).await?);
         }
         audit_append(self.session, audited).await?;
-        // Records are several times as large as their changes: only those of one chunk are there at a time.
+        // Records are several times as large as their changes, so only those of one chunk are in memory.
         for chunk in work.chunks(CHUNK) {
             self.write(chunk, &mut outcomes).await?;
             let made = chunk.iter().filter(|(place, _)| outcomes.get(*place) == Some(&Ok(())));
@@ -179,8 +182,8 @@ impl<'a> Writing<'a> {
         Ok(outcomes)
     }
 
-    /// Writes the changes at these places. Where one of them is refused, halves are tried until it stands alone: others
-    /// may have put rules on our tables, and a failure belongs to the object it concerns.
+    /// Writes the changes at these indexes. If a change is refused, tries halves until the refused one stands alone:
+    /// others may have added constraints to our tables, and a failure belongs to the object that caused it.
     async fn write(&mut self, work: &[(usize, Step)], outcomes: &mut [Outcome]) -> Result<(), Failed> {
         let mut waiting = vec![work];
         while let Some(work) = waiting.pop() {
@@ -207,7 +210,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// A few statements, however many changes.
+    /// Writes changes with a few statements, however many they are.
     async fn write_piece(&mut self, work: &[(usize, Step)]) -> Result<(), sqlx::Error> {
         let mut rows = Rows::default();
         for (place, _) in work {
@@ -242,7 +245,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// The number of `layout`. Its rows are written anew where somebody has changed them.
+    /// Returns the number of `layout`. Writes its rows again if somebody has changed them.
     async fn put_layout(&mut self, layout: &Layout) -> Result<i64, sqlx::Error> {
         if let Some((id, found)) = read::layout_like(self.session, layout).await?
             && found == *layout
@@ -254,7 +257,8 @@ impl<'a> Writing<'a> {
         Ok(id)
     }
 
-    /// Rewrites all ranks that are in another layout, those that this batch writes included: it may not get to.
+    /// Rewrites all ranks that are in another layout. Includes rows that this batch writes, since their change may be
+    /// refused.
     async fn translate(&mut self, from: &Layout) -> Result<Vec<AuditEntry>, Failed> {
         let translated = translations(self.audit.there, from, self.audit.batch.layout);
         let rows = RankRows::of(&translated);
@@ -267,7 +271,7 @@ impl<'a> Writing<'a> {
         Ok(self.audit.translations(&translated))
     }
 
-    /// Removes the account, if nothing else is left in it.
+    /// Removes the account unless anything is left in it.
     async fn remove_account(&mut self) -> Result<Outcome, sqlx::Error> {
         let mut left = None;
         let mut take = |row: &dyn Cells| {

@@ -1,4 +1,4 @@
-//! Checking the audit in the file.
+//! Checks the audit in the file. Called by `store::Place` for `roster audit verify`.
 
 use std::{path::Path, time::Duration};
 
@@ -7,10 +7,10 @@ use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use super::{error::classify, open::owner, session::SqliteSession};
 use crate::store::{AuditReport, StoreError, sql};
 
-/// Checks the audit of the store in `file`, from its first record to its last; also while the controller runs.
+/// Checks the audit of the store in `file`, from its first record to its last. Can run while the controller writes.
 ///
 /// # Errors
-/// When the file cannot be read, or is no store. What is wrong with the audit itself is in the report.
+/// When the file cannot be read, or is no store. Faults of the audit itself are in the report.
 pub async fn verify_audit(file: &Path) -> Result<AuditReport, StoreError> {
     let failed = |error: sqlx::Error| classify(&format!("{}: checking the audit", file.display()), &error);
     let options = SqliteConnectOptions::new()

@@ -1,11 +1,11 @@
-//! What SQLite's errors mean to whoever called.
+//! Classifies SQLite's errors as errors of the store contract. Called by the other modules of this store.
 
 use crate::store::StoreError;
 
-/// The class of `error`, with `said` in front of SQLite's own words.
+/// Returns the class of `error`, with `said` before SQLite's own message.
 pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     match primary_code(error) {
-        // PERM, READONLY, AUTH.
+        // SQLite's codes PERM, READONLY, AUTH.
         Some(3 | 8 | 23) => StoreError::Denied(format!("{said}: {error}")),
         Some(5 | 6) => StoreError::Unavailable(format!("{said}: another process keeps it locked: {error}")),
         _ if is_refused(error) => StoreError::Invalid(format!("{said}: {error}")),
@@ -13,13 +13,13 @@ pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether SQLite refused what was written, and not the writing.
+/// Returns whether SQLite refused the written data, rather than the act of writing.
 pub(super) fn is_refused(error: &sqlx::Error) -> bool {
-    // TOOBIG, CONSTRAINT, MISMATCH.
+    // SQLite's codes TOOBIG, CONSTRAINT, MISMATCH.
     matches!(primary_code(error), Some(18..=20))
 }
 
-/// SQLite's result code without its extension.
+/// Returns SQLite's result code without its extension.
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)

@@ -1,7 +1,8 @@
-//! SQLite: the embedded store (docs/architecture.md "The store contract").
+//! SQLite, the embedded store (docs/architecture.md "The store contract"). Opened by `store::Place`; used by the
+//! controller and the command line through the trait `Store`.
 //!
-//! One file in write-ahead mode: portals read it while the controller writes. Whoever can write the file can write
-//! around Roster, which is then seen as drift; what they did not write is theirs to see in the audit.
+//! A store is one file in write-ahead mode: portals read it while the controller writes. A process that can write the
+//! file can bypass Roster. Such a change is reported as drift, and has no record in the audit.
 
 mod audit;
 mod error;
@@ -29,39 +30,40 @@ use crate::{
     plan::{Mark, Observed},
 };
 
-/// A store in an SQLite file.
+/// Store in an SQLite file.
 ///
-/// After [`StoreError::Unavailable`] it may be that the file is no longer the one that was opened; then nothing works
-/// until it is opened anew.
+/// After [`StoreError::Unavailable`] the file may no longer be the one that was opened. Then nothing works until the
+/// store is opened again.
 #[derive(Debug)]
 pub struct SqliteStore {
     file: FileId,
-    /// Of one connection: SQLite has one writer at a time.
+    /// Pool of one connection: SQLite has one writer at a time.
     writer: SqlitePool,
     readers: SqlitePool,
 }
 
 impl SqliteStore {
-    /// Opens the store in `file`, which is made (readable for its owner only) if it is not there; brings its schema up
-    /// to date.
+    /// Opens the store in `file`. Creates the file (readable by its owner only) if it does not exist, and brings its
+    /// schema up to date.
     ///
     /// # Errors
-    /// `Unavailable` when it cannot be reached or is damaged, `Denied` when permissions forbid it or the file belongs to
-    /// another application, `Invalid` when a newer Roster has written it. Each says what was tried on which file.
+    /// `Unavailable` when it cannot be reached or is damaged, `Denied` when permissions forbid it or the file belongs
+    /// to another application, `Invalid` when a newer Roster has written it. Each message contains the attempted action
+    /// and the file.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
         open::open(file).await
     }
 
-    /// Opens the store in `file` only to look: nothing is made, claimed or migrated, and applying is refused. `None` where
-    /// no store is: no file, an empty one, or one that nothing was written to yet.
+    /// Opens the store in `file` read-only: nothing is created, claimed or migrated, and applying is refused. Returns
+    /// `None` if there is no store: no file, an empty one, or one to which nothing was written yet.
     ///
     /// # Errors
-    /// As [`Self::open`], and `Invalid` where the schema is older than what this release reads, too.
+    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
     pub async fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
         open::open_to_read(file).await
     }
 
-    /// Closes all connections; what is under way ends first.
+    /// Closes all connections after their work has ended.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -146,7 +148,7 @@ impl Store for SqliteStore {
             self.file.check()?;
             let applied = apply(&mut writer, batch, claim).await;
             if let Err(Failed::Sql(_)) = applied {
-                // SQLite ends a transaction itself when the disk is full, and the connection would wait for its end.
+                // SQLite ends a transaction itself when the disk is full, and the connection would wait for that end.
                 writer.close_on_drop();
             }
             applied.map_err(|error| match error {
@@ -163,7 +165,7 @@ impl Store for SqliteStore {
 }
 
 async fn apply(writer: &mut SqliteConnection, batch: &Batch<'_>, claim: Claim) -> Result<Vec<Outcome>, Failed> {
-    // IMMEDIATE: a transaction that reads first could not always become one that writes.
+    // IMMEDIATE: a transaction that begins as a reader cannot always become a writer.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let applied = sql::apply(&mut SqliteSession(&mut transaction), batch, claim).await?;
     if applied.wrote {

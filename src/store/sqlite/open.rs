@@ -1,4 +1,5 @@
-//! Opening: whose file it is, whether it still is, and its schema.
+//! Opens the file: checks that it is ours and still the same, and brings its schema up to date. Called by `SqliteStore`
+//! and `audit`.
 
 use std::{
     fs, io,
@@ -16,18 +17,18 @@ use sqlx::{
 use super::{SqliteStore, error::classify};
 use crate::store::StoreError;
 
-/// Tells our databases from others: "Rost".
+/// Application id of Roster's databases: "Rost".
 const APPLICATION_ID: i32 = 0x526f_7374;
 
-/// Observations that run at the same time; more wait.
+/// Largest number of concurrent observations; more wait.
 const READERS: u32 = 4;
 
-/// How long a writer waits for a portal, or another process, that holds the lock.
+/// Longest wait for a lock that a portal or another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// The file that was opened.
+/// Identity of the file that was opened.
 #[derive(Debug)]
 pub(super) struct FileId {
     path: PathBuf,
@@ -41,8 +42,8 @@ impl FileId {
         Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
     }
 
-    /// Whether the path still names the file that is open: SQLite would go on writing into one that was deleted. Costs a
-    /// microsecond, which is why it may block.
+    /// Checks that the path still names the open file: SQLite would continue to write into a deleted one. Takes about a
+    /// microsecond, so it may block.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let gone = |why: String| Err(StoreError::Unavailable(format!("{}: {why}", self.path.display())));
         match Self::of(&self.path) {
@@ -52,7 +53,7 @@ impl FileId {
         }
     }
 
-    /// What `error`, met while `doing` something with the file, means.
+    /// Converts `error`, which occurred while `doing` something with the file.
     pub(super) fn failed(&self, doing: &str, error: &sqlx::Error) -> StoreError {
         classify(&format!("{}: {doing}", self.path.display()), error)
     }
@@ -69,12 +70,12 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         .busy_timeout(BUSY)
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging();
-    // Before anything is written, journal mode included: the file may be somebody else's.
+    // Before anything is written, the journal mode included: the file may belong to another application.
     let mut first = options.clone().connect().await.map_err(|error| failed("opening", &error))?;
     claim(&mut first, path).await?;
     first.close().await.map_err(|error| failed("opening", &error))?;
 
-    // Keeps a large batch from leaving a large log behind.
+    // Keeps a large batch from leaving a large log.
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "16777216");
     let writer = pool(1).connect_with(writing).await.map_err(|error| failed("opening", &error))?;
     migrate(&writer, path).await?;
@@ -83,7 +84,7 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     Ok(SqliteStore { file, writer, readers })
 }
 
-/// Opens without writing anything; `None` where no store is.
+/// Opens without writing anything. Returns `None` if there is no store.
 pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
     let said = |error: &io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -106,7 +107,8 @@ pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, Sto
         .busy_timeout(BUSY)
         .disable_statement_logging();
     let (options, mut first) = match look(&options, path).await {
-        // Beside a store that nobody has open, a reader makes files; where it may not, the file alone says it all.
+        // If no other process has the store open, a reader creates files next to it. If it may not, the file alone is
+        // complete.
         Err(StoreError::Unavailable(_) | StoreError::Denied(_)) if !log_of(path).exists() => {
             let options = options.immutable(true);
             let first = look(&options, path).await?;
@@ -121,7 +123,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, Sto
     Ok(is_there.then(|| SqliteStore { file, writer: pool(1), readers: pool(READERS) }))
 }
 
-/// A connection that reads.
+/// Opens a connection for reading.
 async fn look(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, StoreError> {
     let failed = |error: sqlx::Error| classify(&format!("{}: opening", path.display()), &error);
     let mut connection = options.clone().connect().await.map_err(failed)?;
@@ -129,14 +131,17 @@ async fn look(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConne
     Ok(connection)
 }
 
-/// SQLite's log beside a database.
+/// Returns the path of SQLite's write-ahead log.
 fn log_of(path: &Path) -> PathBuf {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     log.into()
 }
 
-/// Whether the schema is the one this release reads; `false` where there is none yet.
+/// Returns whether the schema is the one that this release reads; `false` if there is none yet.
+///
+/// # Errors
+/// `Invalid` if the schema is of another release.
 async fn has_known_schema(connection: &mut SqliteConnection, path: &Path) -> Result<bool, StoreError> {
     const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
     let failed = |error: sqlx::Error| classify(&format!("{}: reading its schema's version", path.display()), &error);
@@ -161,7 +166,7 @@ async fn has_known_schema(connection: &mut SqliteConnection, path: &Path) -> Res
     }
 }
 
-/// Connections are kept: a new one might be to another file of the same name.
+/// Builds a pool that keeps its connections: a new one might open another file of the same name.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -171,8 +176,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// Makes the file, for its owner only, where there is none; SQLite gives its log the same mode. One that is there keeps
-/// its mode: somebody may let a portal's group read it.
+/// Creates the file for its owner only, if it does not exist; SQLite gives its log the same mode. An existing file
+/// keeps its mode: somebody may let a portal's group read it.
 fn make(path: &Path) -> Result<(), StoreError> {
     match fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
@@ -180,7 +185,7 @@ fn make(path: &Path) -> Result<(), StoreError> {
             if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
                 return Err(StoreError::Invalid(format!("{}: not a file", path.display())));
             }
-            // SQLite would fall back to reading.
+            // Fails here if the file is not writable: SQLite would silently open it read-only.
             fs::OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -206,12 +211,12 @@ fn refused_by_system(path: &Path, error: &io::Error) -> StoreError {
     }
 }
 
-/// Makes sure that the database is ours, or empty; then it becomes ours.
+/// Checks that the database is ours, and claims an empty one.
 async fn claim(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     if owner(connection, path).await? {
         return Ok(());
     }
-    // Alone and in one step: a database is never ours in part, whenever we die.
+    // A single statement, so that a crash never leaves a partly claimed database.
     sqlx::query("PRAGMA application_id = 0x526f7374")
         .execute(connection)
         .await
@@ -219,10 +224,10 @@ async fn claim(connection: &mut SqliteConnection, path: &Path) -> Result<(), Sto
     Ok(())
 }
 
-/// Whether the database is ours; `false` where it is empty and nobody's.
+/// Returns whether the database is ours; `false` if it is empty and unclaimed.
 ///
 /// # Errors
-/// When it cannot be read or is somebody else's.
+/// When it cannot be read or belongs to another application.
 pub(super) async fn owner(connection: &mut SqliteConnection, path: &Path) -> Result<bool, StoreError> {
     let (id, tables): (i32, i64) =
         sqlx::query_as("SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id")
@@ -251,7 +256,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Corrects counts that writers of other make got wrong: their REPLACE runs no triggers on DELETE.
+/// Corrects member counts that other writers made wrong: their REPLACE runs no triggers on DELETE.
 async fn recount(writer: &SqlitePool) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE account_ids SET members = (SELECT count(*) FROM members WHERE account_id = id)
         WHERE members <> (SELECT count(*) FROM members WHERE account_id = id)";

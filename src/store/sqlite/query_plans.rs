@@ -1,5 +1,5 @@
-//! What one member costs must not depend on how many there are: no statement for a few rows may scan a table, whatever
-//! SQLite's planner makes of it.
+//! Tests that the cost of one member does not depend on the number of members: no statement for a few rows may scan a
+//! table, whatever plan SQLite chooses.
 
 use sqlx::SqlitePool;
 
@@ -23,7 +23,7 @@ async fn a_few_rows_are_found_by_their_keys() {
         let steps = steps(&store.writer, sql).await;
         assert!(steps.iter().any(|step| step.contains("SEARCH")) || sql.contains("INSERT"), "{sql}: {steps:?}");
         for step in steps {
-            // What is passed is no table, nor is the one row of constants beside which an account is looked for.
+            // Scans of arguments, and of the single row of constants in the query of an account, read no table.
             let passed = ["SCAN j VIRTUAL TABLE", "SCAN json_each VIRTUAL TABLE"];
             let one_row = ["SCAN CONSTANT ROW", "SCAN o"].contains(&step.as_str());
             let no_table = one_row || passed.iter().any(|known| step.starts_with(known));
@@ -32,7 +32,7 @@ async fn a_few_rows_are_found_by_their_keys() {
     }
 }
 
-/// With statistics of a large account the planner could change its mind.
+/// Statistics of a large account could change the planner's choice.
 #[tokio::test]
 async fn statistics_change_nothing_about_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Running the statements, and reading SQLite's rows.
+//! Runs the statements, and reads SQLite's rows. Called by the shared code in `store::sql`.
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// A connection in a transaction.
+/// Connection inside a transaction.
 pub(super) struct SqliteSession<'a>(pub(super) &'a mut SqliteConnection);
 
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
@@ -185,7 +185,7 @@ const fn translate(table: Table) -> &'static str {
 }
 
 impl Cells for SqliteRow {
-    /// Others can write text that is no UTF-8, and it must still be seen.
+    /// Others can write text that is not UTF-8, which must still be read.
     fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
         let bytes: Option<&[u8]> = self.try_get_unchecked(column)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))

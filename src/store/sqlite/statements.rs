@@ -1,6 +1,8 @@
-//! The statements, in SQLite's SQL. Rows are passed as JSON: one statement takes thousands of them as one text.
+//! SQL statements of SQLite; run by `session`. Rows are passed as JSON: one statement takes thousands of them as one
+//! text.
 
-/// The sections of layout `y` with their levels, as one JSON text: 256 sections of 16 levels would be 4,096 rows.
+/// Selects the sections of layout `y` with their levels as one JSON text: 256 sections of 16 levels would be 4,096
+/// rows.
 macro_rules! ladders {
     () => {
         "y.sections,
@@ -27,8 +29,9 @@ pub(super) const ACCOUNT: &str = concat!(
 
 pub(super) const STORE_ID: &str = "SELECT id FROM store_id WHERE one = 1";
 
-/// A whole account's rows of one kind, then the marks whose rows are gone; and, for some names, both at once. The order of
-/// the joins is fixed: what is asked for finds its rows, never the other way around.
+/// Builds two statements for a table. The first selects all rows of an account, and then the marks without a row. The
+/// second selects rows and marks with given names. The order of its joins is fixed: names find rows, never the other
+/// way around.
 macro_rules! statements {
     ($table:literal, $kind:literal, $name:literal, $columns:literal, $nulls:literal) => {
         (
@@ -90,7 +93,7 @@ pub(super) const REMOVALS: &str = "
 pub(super) const OWNERS: &str = "
     SELECT o.id, o.cluster, o.account, o.uid FROM json_each(?1) j CROSS JOIN owners o ON o.id = j.value";
 
-/// Members of these addresses, over all accounts.
+/// Selects members with these addresses in all accounts.
 pub(super) const WITH_ACCESS: &str = "
     SELECT i.key, m.email FROM json_each(?1) j
     CROSS JOIN members m ON m.email = j.value
@@ -98,11 +101,11 @@ pub(super) const WITH_ACCESS: &str = "
     WHERE m.ended IS NULL AND m.ranks GLOB '*[^0]*' AND (m.expires_at IS NULL OR m.expires_at > ?2)
     ORDER BY i.key, m.email";
 
-/// Statements whose cost must be that of the rows asked for; see `query_plans`.
+/// Statements whose cost must depend only on the rows read; see `query_plans`.
 #[cfg(test)]
 pub(super) const READS_OF_A_FEW: &[&str] = &[ACCOUNT, ROLES.1, GROUPS.1, MEMBERS.1, REMOVALS, OWNERS, WITH_ACCESS];
 
-/// The marks of all accounts. By way of the accounts, since most marks are members'.
+/// Selects the marks of all accounts. Starts from the accounts, since most marks are members'.
 pub(super) const ACCOUNTS: &str = "
     SELECT o.cluster, o.account, o.uid FROM account_ids i
     CROSS JOIN marks k ON k.account_id = i.id AND k.kind = 'account' AND k.name = ''
@@ -140,11 +143,11 @@ macro_rules! asked {
     };
 }
 
-/// The oldest first, and the newest.
+/// Audit queries: oldest first, and newest first.
 pub(super) const ASKED: [&str; 2] = [asked!("ASC"), asked!("DESC")];
 
 pub(super) const FENCE: &str = "SELECT max(epoch) FROM fence WHERE cluster = ?1 AND ?2 BETWEEN first AND last";
-/// What an earlier term claimed within these slots is of no use any more.
+/// Deletes earlier claims within these slots, since the new one replaces them, and inserts the new claim.
 pub(super) const PUT_FENCE: [&str; 2] = [
     "DELETE FROM fence WHERE cluster = ?1 AND first >= ?2 AND last <= ?3 AND epoch <= ?4",
     "INSERT INTO fence (cluster, first, last, epoch) VALUES (?1, ?2, ?3, ?4)",
@@ -234,7 +237,7 @@ pub(super) const TRANSLATE_ROLES: &str = translate!("roles", "name");
 pub(super) const TRANSLATE_GROUPS: &str = translate!("groups", "name");
 pub(super) const TRANSLATE_MEMBERS: &str = translate!("members", "email");
 
-/// Statements whose cost must be that of the rows written; see `query_plans`.
+/// Statements whose cost must depend only on the rows written; see `query_plans`.
 #[cfg(test)]
 pub(super) const WRITES_OF_A_FEW: &[&str] = &[
     PUT_ROLES,

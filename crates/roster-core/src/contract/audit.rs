@@ -1,4 +1,5 @@
-//! Reading a store's audit: queries, records, and checking exported records.
+//! Queries and records of a store's audit, and checks of exported records. Stores answer the queries, and
+//! `roster audit` asks them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,9 +24,10 @@ pub struct AuditQuery {
     pub until: Option<Timestamp>,
     /// Only records with a higher number.
     pub after: i64,
-    /// Most records to return; see [`Self::newest`].
+    /// Maximum number of records to return; see [`Self::newest`].
     pub limit: u32,
-    /// Whether the limit keeps the newest, not the oldest. Whichever it keeps, they come oldest first.
+    /// Whether the limit keeps the newest records instead of the oldest. In both cases they are returned oldest
+    /// first.
     pub newest: bool,
 }
 
@@ -85,7 +87,7 @@ impl AuditRecord {
         let AuditLink { seq, entry, previous, hash } = link;
         Self {
             seq,
-            // A time that is none was not written by us; checking the chain says so.
+            // An invalid time was not written by Roster; a check of the chain reports it.
             at: Timestamp::from_microsecond(entry.at).unwrap_or(Timestamp::UNIX_EPOCH),
             account: entry.account,
             kind: entry.kind,
@@ -133,7 +135,7 @@ fn bytes(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// Checks records of a whole audit one after the other, as they were exported.
+/// Check of a whole exported audit, record by record.
 #[derive(Clone, Debug)]
 pub struct AuditCheck {
     chain: AuditChain,
@@ -156,7 +158,8 @@ impl AuditCheck {
         }
     }
 
-    /// Returns the result. Records missing at the end do not show: compare the head with one that was kept elsewhere.
+    /// Returns the result. Records missing at the end cannot be detected: compare the head with one that was kept
+    /// elsewhere.
     #[must_use]
     pub fn report(self) -> AuditReport {
         AuditReport::new(&self.chain, self.fault)

@@ -1,8 +1,9 @@
-//! The audit's chain: each record's hash covers its fields and the hash before it, so that nobody changes, drops or
-//! moves a record unnoticed (docs/architecture.md "The store contract").
+//! Hash chain of the audit: each record's hash covers its fields and the hash before it, so that a changed, dropped
+//! or moved record is detected (docs/architecture.md "The store contract"). Stores append to it, and `audit` checks
+//! it.
 //!
-//! There is no key in it: who can rewrite the whole file can also compute the hashes anew. Against that, keep the head
-//! that [`AuditReport`] shows somewhere else.
+//! The chain has no key: a writer who can rewrite the whole file can also recompute the hashes. Against that, keep
+//! the head that [`AuditReport`] shows in another place.
 
 use std::fmt;
 
@@ -23,9 +24,9 @@ pub struct AuditEntry {
     pub name: String,
     /// The cause, as [`Cause::as_str`](crate::plan::Cause::as_str) writes it.
     pub cause: String,
-    /// JSON of the content before; absent where there was none.
+    /// JSON of the content before; absent if there was none.
     pub before: Option<String>,
-    /// JSON of the content after; absent where none is left.
+    /// JSON of the content after; absent if none is left.
     pub after: Option<String>,
     /// The object whose generation caused it.
     pub origin: Option<String>,
@@ -38,19 +39,19 @@ pub struct AuditEntry {
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditLink {
-    /// From 1, without gaps.
+    /// Number, from 1 without gaps.
     pub seq: i64,
     /// Description of the change.
     pub entry: AuditEntry,
     /// Hash of the link before; zero for the first.
     pub previous: [u8; 32],
-    /// Hash over all of this.
+    /// SHA-256 hash over all other fields.
     pub hash: [u8; 32],
 }
 
 impl AuditLink {
-    /// Computes the hash of the fields: numbers as eight bytes, texts with their length, so that no two rows of fields
-    /// look the same.
+    /// Computes the hash of the fields: numbers as eight bytes, texts with their length, so that no two different
+    /// records give the same input.
     fn computed(&self) -> [u8; 32] {
         let entry = &self.entry;
         let mut hash = Sha256::new();
@@ -78,7 +79,7 @@ impl AuditLink {
     }
 }
 
-/// End of a chain up to some link; enough to append the next or to check it.
+/// End of a chain up to a link, as needed to append or check the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditChain {
     /// Number of the last link; 0 before the first.
@@ -99,10 +100,10 @@ impl AuditChain {
         record
     }
 
-    /// Moves on to the next link.
+    /// Checks the next link and moves on to it.
     ///
     /// # Errors
-    /// The fault, where the link does not follow; the chain then stays where it is.
+    /// The fault, if the link does not follow; the chain then stays unchanged.
     pub fn follow(&mut self, record: &AuditLink) -> Result<(), AuditFault> {
         if record.seq != self.seq + 1 {
             return Err(AuditFault::Missing { seq: self.seq + 1, next: record.seq });
@@ -121,7 +122,7 @@ impl AuditChain {
     /// Checks that the chain ends at the head that the store keeps.
     ///
     /// # Errors
-    /// The fault, where the head is missing or names another link.
+    /// The fault, if the head is missing or differs from the last link.
     pub fn ends_at(&self, head: Option<&Self>) -> Result<(), AuditFault> {
         match head {
             None => Err(AuditFault::HeadMissing),
@@ -132,36 +133,37 @@ impl AuditChain {
     }
 }
 
-/// First place where a chain is broken.
+/// First fault of a broken chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditFault {
-    /// The record is not what was written.
+    /// The record differs from the one that was written.
     #[error("record {seq} was modified")]
     Modified {
         /// Number of the record.
         seq: i64,
     },
-    /// The record is whole but does not follow the one before it: records were exchanged, or the chain was rewritten.
+    /// The record is intact but does not follow the one before it: records were exchanged, or the chain was
+    /// rewritten.
     #[error("record {seq} does not follow the one before it: records were reordered or replaced")]
     Unlinked {
         /// Number of the record.
         seq: i64,
     },
-    /// Records are gone, in the middle or at the end.
+    /// Records are missing, in the middle or at the end.
     #[error("records {seq} to {} are missing", .next - 1)]
     Missing {
-        /// Number of the first that is missing.
+        /// Number of the first missing record.
         seq: i64,
-        /// Number of the next that is there, or would be.
+        /// Number of the next record that exists, or would follow.
         next: i64,
     },
-    /// The row that keeps the head is gone, so that missing records at the end would not show.
+    /// The row with the head is missing, so that missing records at the end would not be detected.
     #[error("the head of the chain is missing")]
     HeadMissing,
-    /// The row that keeps the head names another record than the last.
+    /// The row with the head refers to another record than the last.
     #[error("the head of the chain does not belong to the last record")]
     HeadModified {
-        /// Number in the head.
+        /// Number of the record in the head.
         seq: i64,
     },
 }
@@ -169,22 +171,22 @@ pub enum AuditFault {
 /// Result of a check of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
-    /// Records that are there and whole, from the first on.
+    /// Number of intact records, from the first on.
     pub records: u64,
-    /// Hash of the last of them, hexadecimal: kept elsewhere, it anchors everything up to here.
+    /// Hash of the last of them, hexadecimal. A copy kept elsewhere proves all records up to here.
     pub head: String,
-    /// The first fault; absent where the chain is whole.
+    /// First fault; absent if the chain is intact.
     pub fault: Option<AuditFault>,
 }
 
 impl AuditReport {
-    /// Reports a check that came to the end of `chain`, or stopped there at a fault.
+    /// Creates the report of a check that reached the end of `chain`, or stopped there at a fault.
     #[must_use]
     pub fn new(chain: &AuditChain, fault: Option<AuditFault>) -> Self {
         Self { records: u64::try_from(chain.seq).unwrap_or_default(), head: hex(&chain.hash), fault }
     }
 
-    /// Returns whether the chain has no fault.
+    /// Returns whether the chain is intact.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.fault.is_none()

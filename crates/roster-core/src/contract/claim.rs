@@ -1,20 +1,21 @@
-//! Claims of writers: a leader's epoch, and the accounts it extends to.
+//! Claims of writers: a leader's epoch, and the slots of accounts that it covers. The loop makes them, and stores
+//! enforce them.
 
 use crate::model::AccountKey;
 
-/// The leader's term: when it took the lease, in microseconds since 1970, and always more than the leader before it
-/// (docs/decisions/0007). A store that can refuses anything from a lower one.
+/// Epoch of a leader: the time at which it took the lease, in microseconds since 1970, and always more than that of
+/// the former leader (docs/decisions/0007). A store with fencing refuses writes with a lower epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
-/// One of 65,536 slots by which accounts are shared out.
+/// One of 65,536 slots over which accounts are distributed.
 pub type Slot = u16;
 
 /// Number of slots.
 const ALL_SLOTS: u32 = Slot::MAX as u32 + 1;
 
-/// Returns the slot of an account. It is equal in every process and every release: otherwise two replicas would write one
-/// account.
+/// Returns the slot of an account. It is equal in every process and every release: otherwise two replicas would write
+/// one account.
 #[must_use]
 pub fn slot(key: &AccountKey) -> Slot {
     slot_of(&format!("{}/{}", key.namespace, key.name))
@@ -23,7 +24,8 @@ pub fn slot(key: &AccountKey) -> Slot {
 /// Returns the slot of a name.
 #[must_use]
 pub fn slot_of(name: &str) -> Slot {
-    // 32-bit FNV-1a, and MurmurHash3's last steps, without which names that differ at their end stand side by side.
+    // 32-bit FNV-1a, followed by the final steps of MurmurHash3; without these, names that differ only at the end get
+    // neighbouring slots.
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
     let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
@@ -31,12 +33,12 @@ pub fn slot_of(name: &str) -> Slot {
     u16::from_be_bytes([first, second])
 }
 
-/// A range of slots, both ends included.
+/// Range of slots, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slots {
-    /// The first.
+    /// First slot.
     pub first: Slot,
-    /// The last.
+    /// Last slot.
     pub last: Slot,
 }
 
@@ -44,7 +46,8 @@ impl Slots {
     /// All slots.
     pub const ALL: Self = Self { first: 0, last: Slot::MAX };
 
-    /// Returns one of `of` parts of about equal size; `part` counts from 0 and is less than `of`, which is at least 1.
+    /// Returns one of `of` parts of about equal size; `part` counts from 0 and is less than `of`, which is at least
+    /// 1.
     #[must_use]
     pub fn part(part: u16, of: u16) -> Self {
         let start = |part: u32| (part * ALL_SLOTS).div_ceil(u32::from(of.max(1)));
@@ -67,12 +70,12 @@ impl Slots {
     }
 }
 
-/// A leader's claim: fences out writers with an earlier epoch in its slots.
+/// Claim of a leader: fences out writers with an earlier epoch in its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
-    /// The epoch of the leader.
+    /// Epoch of the leader.
     pub epoch: Epoch,
-    /// The slots that it extends to.
+    /// Slots that the claim covers.
     pub slots: Slots,
 }
 
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_account_stands_where_it_always_stood() {
-        // Another answer means that replicas of two releases share accounts.
+        // With another result, replicas of two releases would write the same accounts.
         assert_eq!(slot(&AccountKey::new("acme", "acme")), 41_097);
         assert_eq!(slot_of(""), 43838);
     }

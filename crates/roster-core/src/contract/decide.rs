@@ -1,5 +1,5 @@
-//! Comparing a batch with the content of a store. Every backend decides before it writes anything, inside the same
-//! transaction or lock.
+//! Comparison of a batch with the content of a store. Every backend calls [`decide`] before it writes anything,
+//! inside the same transaction or lock.
 
 use std::collections::BTreeSet;
 
@@ -13,32 +13,32 @@ use crate::{
 /// Decision about one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Leave it: content, mark and fingerprint are as wanted.
+    /// Leave the object: content, mark and fingerprint match.
     Nothing,
-    /// Write it.
+    /// Write the object.
     Put,
-    /// Remove it, with its mark.
+    /// Remove the object, with its mark.
     Remove,
 }
 
 /// Decision about a batch.
 #[derive(Debug)]
 pub struct Decision {
-    /// Step for each change, in the order of the batch; an error where the change is refused.
+    /// Step for each change, in the order of the batch; an error if the change is refused.
     pub steps: Vec<Result<Step, StoreError>>,
-    /// Former layout of the account; present where the batch gives it another one. The store then brings all ranks of the
-    /// account to the layout of the batch, also those that the batch does not name: see [`translations`].
+    /// Former layout of the account, if the batch changes it. The store must then translate all ranks of the account
+    /// to the layout of the batch, also those that the batch does not name: see [`translations`].
     pub translate_from: Option<Layout>,
 }
 
-/// Compares a batch with the content of the account. `there` holds at least the account and the objects that the batch
-/// names.
+/// Compares a batch with the content of the account. `there` holds at least the account and the objects that the
+/// batch names.
 ///
-/// The rules are a second line behind the plan's, since the store may have changed after it was observed
-/// (docs/concepts.md "Marks, drift, removal"): what another cluster has marked is never touched, what is not ours becomes
-/// so by adoption only, and only what is ours is removed as unwanted.
+/// The rules repeat those of the plan, since the store may have changed after it was observed (docs/concepts.md
+/// "Marks, drift, removal"). Objects with another cluster's mark are never changed. Unmarked objects are taken over
+/// only by adoption, and only objects with Roster's mark are removed as unwanted.
 ///
-/// Where the account is refused, nothing of the batch is in force: without it ranks would lose their meaning.
+/// If the account is refused, the whole batch is refused: without it ranks would lose their meaning.
 #[must_use]
 pub fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
     decided(batch, there).unwrap_or_else(|refused| Decision {
@@ -60,12 +60,13 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
             Some((content.layout.clone(), step == Step::Put, *fingerprint))
         }
         None => there.account.as_ref().and_then(|seen| seen.content.as_ref()).map(|content| {
-            // Nothing is translated: the layout stays.
+            // No translation is needed: the layout stays.
             (content.layout.clone(), false, Fingerprint([0; 16]))
         }),
     };
     let translate_from = layout.as_ref().and_then(|(layout, written, fingerprint)| {
-        // With the fingerprint that is there already, the rows are in that layout: somebody else changed the account's.
+        // With the plan's fingerprint in the store, the rows have that layout already: someone else changed the
+        // account's layout.
         let applied = there.account.as_ref().and_then(|seen| seen.fingerprint) == Some(*fingerprint);
         (*written && !applied && *layout != there.layout).then(|| there.layout.clone())
     });
@@ -137,7 +138,7 @@ fn step_put(
     };
     match (same, was_written) {
         (true, _) => Ok(Step::Nothing),
-        // A grant that was planned before a revocation must not come after it.
+        // A grant that was planned before a revocation must not be written after it.
         (false, true) if !grants_nothing(content) => {
             Err(StoreError::Conflict(format!("{} has changed since this was planned", change.object)))
         }
@@ -145,7 +146,7 @@ fn step_put(
     }
 }
 
-/// Whether whoever has just this has no access.
+/// Returns whether this content gives no access.
 fn grants_nothing(content: &Content) -> bool {
     matches!(content, Content::Member(content) if content.ranks.is_none())
 }
@@ -173,14 +174,14 @@ fn look<C>(seen: Option<&Seen<C>>) -> (bool, Option<&Mark>) {
     (seen.is_some(), seen.and_then(|seen| seen.mark.as_ref()))
 }
 
-/// An object that may be overwritten.
+/// Existing object that may be overwritten.
 struct Held<'a, C> {
     seen: Option<&'a Seen<C>>,
     ours: bool,
 }
 
 impl<C: PartialEq> Held<'_, C> {
-    /// Whether it is as wanted, and whether a pass of ours has written it since the change was planned.
+    /// Returns whether the object matches, and whether another pass has written it since the change was planned.
     fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
         let there = self.seen.and_then(|seen| seen.fingerprint);
         (self.is(content, fingerprint), there != change.seen)
@@ -252,7 +253,7 @@ fn valid_member(object: &ObjectKey, content: &MemberContent, layout: &Layout) ->
 }
 
 fn valid_ranks(object: &ObjectKey, ranks: &Ranks, layout: &Layout) -> Result<(), StoreError> {
-    // No access stands on every ladder, and on the empty one of a layout that somebody has damaged: what narrows goes on.
+    // Content without access fits every ladder, also the empty one of a damaged layout: revocations must not fail.
     let on_ladder = |(rank, ladder): (&u8, &Ladder)| usize::from(*rank) < ladder.levels.len().max(1);
     if ranks.as_slice().len() == layout.len() && ranks.as_slice().iter().zip(layout.ladders()).all(on_ladder) {
         return Ok(());
@@ -260,7 +261,7 @@ fn valid_ranks(object: &ObjectKey, ranks: &Ranks, layout: &Layout) -> Result<(),
     Err(StoreError::Invalid(format!("the permissions of {object} do not fit the sections of the account")))
 }
 
-/// No SQL store we know holds a NUL in text, and one that cuts a name there would mix up two of them.
+/// No supported SQL store holds a NUL in text, and one that truncates names there would confuse two of them.
 fn storable<'a>(object: &ObjectKey, texts: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
     if texts.into_iter().any(|text| text.contains('\0')) {
         return Err(StoreError::Invalid(format!("{object} has a NUL character in one of its texts")));
@@ -268,7 +269,7 @@ fn storable<'a>(object: &ObjectKey, texts: impl IntoIterator<Item = &'a str>) ->
     Ok(())
 }
 
-/// New ranks of one object in another layout.
+/// Content of one object before and after a change of the layout.
 #[derive(Clone, Debug)]
 pub struct Translation {
     /// The object.
@@ -279,8 +280,8 @@ pub struct Translation {
     pub after: Content,
 }
 
-/// Translates all content of the account from one layout to another. Rows that the batch does not write, since somebody else's mark or the
-/// guard holds them, must not mean something else all at once.
+/// Translates all content of the account from one layout to another. Rows that the batch does not write, because of
+/// another mark or the guard, must keep their meaning.
 #[must_use]
 pub fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
     let roles = there.roles.iter().filter_map(|(name, seen)| {

@@ -1,5 +1,5 @@
-//! Descriptions of changes for the audit: content before and after, by names, so that records keep their meaning when the
-//! catalog changes.
+//! Descriptions of changes for the audit: content before and after, by names, so that records keep their meaning when
+//! the catalog changes. Stores with an audit build their entries here.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
 /// Builds the audit entries of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditBuilder<'a> {
-    /// The batch.
+    /// The batch whose changes are described.
     pub batch: &'a Batch<'a>,
     /// Content of the account before the batch: at least the account, and the objects that the batch names.
     pub there: &'a Observed,
@@ -24,7 +24,7 @@ pub struct AuditBuilder<'a> {
 }
 
 impl AuditBuilder<'_> {
-    /// Returns the entry of a change that was made; none where nothing but the fingerprint is new.
+    /// Returns the entry of a change that was made; `None` if only the fingerprint is new.
     #[must_use]
     pub fn change(&self, change: &Change) -> Option<AuditEntry> {
         let before = described_there(self.there, &change.object);
@@ -40,8 +40,8 @@ impl AuditBuilder<'_> {
         })
     }
 
-    /// Returns the entries of objects that the batch does not name and that mean less than before, since the account has
-    /// other sections.
+    /// Returns the entries of objects that the batch does not name and whose permissions change because the account
+    /// has other sections.
     #[must_use]
     pub fn translations(&self, translations: &[Translation]) -> Vec<AuditEntry> {
         let named: BTreeSet<&ObjectKey> = self.batch.changes.iter().map(|change| &change.object).collect();
@@ -153,7 +153,7 @@ fn member(content: &MemberContent, layout: &Layout) -> Value {
     fields.into()
 }
 
-/// Adds the sections above their first level.
+/// Adds the level of each section in which the rank is above the first.
 fn permissions(fields: &mut Map<String, Value>, ranks: &Ranks, layout: &Layout) {
     let named: Map<String, Value> =
         layout.named(ranks).map(|(section, level)| (section.to_owned(), level.into())).collect();

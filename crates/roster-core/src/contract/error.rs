@@ -1,12 +1,12 @@
-//! Errors of stores.
+//! Errors of stores. Backends return them, and the loop and its reports decide by their kind.
 
 /// Error of a store. Its kind decides the status, and when the store is tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot be reached or used at all right now; tried again with backoff.
+    /// The store is unavailable or cannot be used at present; retried with backoff.
     #[error("store unavailable: {0}")]
     Unavailable(String),
-    /// Somebody else changed it, or leads now; observed and tried again.
+    /// Someone else changed the content, or another leader has taken over; observed again and retried.
     #[error("conflict in the store: {0}")]
     Conflict(String),
     /// The store refuses this controller.
@@ -15,19 +15,19 @@ pub enum StoreError {
     /// The store refuses this change.
     #[error("the store refuses it: {0}")]
     Invalid(String),
-    /// The form of the store has no room for this; only another store or another object helps.
+    /// The store cannot represent this content; only another store or another object helps.
     #[error("this store cannot hold it: {0}")]
     Unsupported(String),
 }
 
 impl StoreError {
-    /// Returns whether the store fails as a whole, and not at one change.
+    /// Returns whether the store as a whole fails, and not one change.
     #[must_use]
     pub const fn is_of_store(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Denied(_))
     }
 
-    /// Returns the word used in metrics.
+    /// Returns the label used in metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {

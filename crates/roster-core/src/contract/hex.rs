@@ -1,4 +1,4 @@
-//! Hexadecimal text of digests, as all stores write them.
+//! Hexadecimal text of digests, as all stores write them. The audit and the stores call it.
 
 /// Returns the bytes as lower-case hexadecimal digits, two for each byte.
 #[must_use]

@@ -1,8 +1,9 @@
-//! The store contract: the trait [`Store`], and what every backend does before it writes. No I/O.
+//! Store contract: the trait [`Store`], and the steps that every backend takes before it writes. The loop and the
+//! command line call stores by it. No I/O.
 //!
-//! A backend compares a batch with its content by [`decide`](decide::decide), refuses writers that a later [`Claim`] has
-//! fenced out, and describes its changes for the audit by [`AuditBuilder`]. One suite runs against every backend:
-//! `crates/roster-testkit/src/contract`.
+//! A backend compares a batch with its content by [`decide`](decide::decide) and refuses writers that a later
+//! [`Claim`] has fenced out. It describes its changes for the audit by [`AuditBuilder`]. One suite runs against every
+//! backend: `crates/roster-testkit/src/contract`.
 
 mod audit;
 mod chain;

@@ -1,4 +1,4 @@
-//! The trait that every identity store implements, and its arguments.
+//! Trait of every identity store, and its arguments. Backends implement it; the loop and the command line call it.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::{
 #[allow(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// A batch is applied whole or, where an object fails, without that object only.
+    /// Whether a batch is applied as a whole or, if an object fails, without that object only.
     pub transactions: bool,
-    /// A former leader's writes are refused.
+    /// Whether writes of a former leader are refused.
     pub fencing: bool,
-    /// Start and expiry hold while Roster is down.
+    /// Whether start and expiry take effect while Roster is down.
     pub time_windows: bool,
-    /// Every change is recorded beside the data.
+    /// Whether every change is recorded in an audit next to the data.
     pub audit: bool,
-    /// Changes by others are announced at once.
+    /// Whether changes by others are announced at once.
     pub notifications: bool,
 }
 
@@ -43,16 +43,16 @@ impl Capabilities {
     }
 }
 
-/// The changes of one pass.
+/// Changes of one pass to one account.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Our mark on the account; everything written carries it.
+    /// Roster's mark on the account; everything written carries it.
     pub mark: &'a Mark,
     /// Layout of the ranks in the changes.
     pub layout: &'a Layout,
-    /// Id of the store that was observed: another one refuses the batch; absent where any takes it.
+    /// Id of the observed store; a store with another id refuses the batch. Absent if any store may apply it.
     pub store: Option<&'a Name>,
-    /// The changes, in the order in which a store makes them.
+    /// Changes, in the order in which a store makes them.
     pub changes: &'a [Change],
     /// Time of the pass, for the audit.
     pub now: Timestamp,
@@ -72,12 +72,12 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Numbers of a whole store.
+/// Totals of a whole store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: u64,
-    /// Members, over all accounts.
+    /// Number of members, over all accounts.
     pub members: u64,
 }
 
@@ -89,13 +89,13 @@ pub trait Store: Send + Sync {
     /// Returns the abilities of this backend.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the marks of all accounts: finds those that outlived their Account.
+    /// Returns the marks of all accounts, including those that outlived their Account.
     ///
     /// # Errors
     /// When the store cannot be read.
     async fn accounts(&self) -> Result<Vec<Mark>, StoreError>;
 
-    /// Returns every account in order, marked or not, and also where only the mark is left.
+    /// Returns the keys of all accounts in order, with or without a mark, also those of which only the mark is left.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -107,22 +107,22 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
-    /// Returns the id of this store: made with it, kept for as long as it is the same one, and never given to another. A
-    /// backup that is restored keeps it.
+    /// Returns the id of this store: created with it, constant during its life, and never used for another one. A
+    /// restored backup keeps it.
     ///
     /// # Errors
     /// When the store cannot be read.
     async fn id(&self) -> Result<Option<Name>, StoreError>;
 
-    /// Returns the content of an account within the scope, with the store's id. Removals counted by the guard are reported if they are not
-    /// older than `since`.
+    /// Returns the content of an account within the scope, with the store's id. Reports the removals counted by the
+    /// guard that are not older than `since`.
     ///
     /// # Errors
     /// When the store cannot be read.
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError>;
 
-    /// Returns the members of any account with one of these addresses who have access, or will have when their time
-    /// begins: shows whether people who are blocked really are cut off.
+    /// Returns the members of any account with one of these addresses who have access, or will have when their window
+    /// begins. Shows whether blocked people really have no access.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -154,43 +154,43 @@ pub trait Store: Send + Sync {
         Err(StoreError::Invalid("this store keeps no audit".to_owned()))
     }
 
-    /// Makes changes of one pass, in order; one outcome for each. A change that fails leaves the others in force,
-    /// except that nothing is in force without the account they belong to.
+    /// Applies the changes of one pass, in order; one outcome for each. A change that fails leaves the others in
+    /// force, except that no change is in force without the account.
     ///
-    /// May be called while another call for the same account goes on, never for the same objects of it.
+    /// May be called in parallel for the same account, but never for the same objects of it.
     async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome>;
 
-    /// Fences out writers of this cluster with an earlier epoch in these slots. A new leader calls it where the former one
-    /// has not released its lease and may be about to write. A store without fencing does nothing.
+    /// Fences out writers of this cluster with an earlier epoch in these slots. A new leader calls it if the former
+    /// one has not released its lease and may be about to write. A store without fencing does nothing.
     ///
     /// # Errors
-    /// `Conflict` where a later epoch has claimed one of the slots; else when the store cannot be written.
+    /// `Conflict` if a later epoch has claimed one of the slots; other errors when the store cannot be written.
     async fn claim(&self, _cluster: &str, _claim: Claim) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Returns a stream of accounts that somebody else changes from now on; none where the store cannot tell. The stream
-    /// ends when it may have missed some.
+    /// Returns a stream of accounts that others change from now on; `None` if the store has no notifications. The
+    /// stream ends when it may have missed some.
     ///
     /// # Errors
-    /// When the store cannot be listened to.
+    /// When the store does not accept a listener.
     async fn watch(&self) -> Result<Option<BoxStream<'static, AccountKey>>, StoreError> {
         Ok(None)
     }
 
-    /// Returns the longest time for which a revoked permission stays in force outside of the store, in tokens that were
-    /// issued before; zero where portals ask the store each time.
+    /// Returns the longest time for which a revoked permission stays in force outside of the store, in tokens that
+    /// were issued before; zero if portals ask the store each time.
     fn revocation_delay(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Returns advice on the `IdentityStore`, by field: defects that the operator of the store should mend although it
-    /// works.
+    /// Returns advice for the `IdentityStore`, by field: defects that the operator of the store should fix although
+    /// it works.
     fn advice(&self) -> Vec<(FieldPath, FindingKind)> {
         Vec::new()
     }
 
-    /// Closes the store after calls in progress have ended. No call works afterwards. A process that ends without it loses
-    /// nothing, but may leave files behind that the next one has to clean up.
+    /// Closes the store after calls in progress have ended. Later calls fail. A process that ends without it loses no
+    /// data, but may leave files that the next one has to clean up.
     async fn close(&self) {}
 }

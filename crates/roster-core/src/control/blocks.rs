@@ -1,5 +1,6 @@
-//! Accounts that are still to be reconciled since an IdentityStore last changed: before they are, nobody can say that a
-//! block is in force, since a pass that began earlier may still write (docs/decisions/0017).
+//! Accounts that are not reconciled yet since an IdentityStore last changed. Before they are, no block can be
+//! reported as in force, since a pass that began earlier may still write (docs/decisions/0017). The loop updates this
+//! with each pass.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,26 +14,26 @@ use crate::{
     state::{Impact, Object, Record, StoreFacts},
 };
 
-/// What is known of blocks.
+/// State of the blocks of all stores.
 #[derive(Default)]
 pub(super) struct Blocks {
-    /// By store: its generation, and the accounts that are still to be reconciled.
+    /// Generation of each store, and the accounts that are not reconciled with it yet.
     awaited: BTreeMap<Name, (i64, BTreeSet<AccountKey>)>,
-    /// By store: the UID and generation of which it is said that blocks are in force; by us, or by whoever led before.
+    /// UID and generation of each store whose blocks are reported as in force, by this replica or a former leader.
     said: BTreeMap<Name, (Name, i64)>,
-    /// The same of which it was told. It stays while the store cannot be asked.
+    /// UID and generation of each store for which an event was published. Kept while the store is unavailable.
     told: BTreeMap<Name, (Name, i64)>,
 }
 
 impl Blocks {
-    /// Notes that an account is to be reconciled with a store as it is now.
+    /// Records that an account must be reconciled with the current version of a store.
     pub(super) fn wait_for(&mut self, store: &Name, generation: i64, key: &AccountKey) {
         let (current, awaited) = self.awaited.entry(store.clone()).or_default();
         *current = generation.max(*current);
         awaited.insert(key.clone());
     }
 
-    /// Notes that an account is another replica's.
+    /// Drops an account that another replica holds now.
     pub(super) fn forget(&mut self, key: &AccountKey) {
         for (_, awaited) in self.awaited.values_mut() {
             awaited.remove(key);
@@ -41,7 +42,7 @@ impl Blocks {
 }
 
 impl Control {
-    /// Returns the store, if the object is one whose spec has changed.
+    /// Returns the name of the store if the object is a store whose spec has changed.
     pub(super) fn changed_store(&self, object: &Object) -> Option<Name> {
         let Object::Store(record) = object else { return None };
         let known = self.index.stores.get(&record.name);
@@ -50,8 +51,8 @@ impl Control {
         (!same).then(|| record.name.clone())
     }
 
-    /// Notes that a store has changed: whatever that touches is to be reconciled, and whatever runs goes on with what was
-    /// before.
+    /// Records that a store has changed: the affected accounts must be reconciled, and so must those with a running
+    /// pass, which still uses the former version.
     pub(super) fn await_passes(&mut self, store: &Name, generation: i64, impacts: &[Impact]) {
         let touched = impacts.iter().filter_map(|impact| match impact {
             Impact::Account(key) | Impact::Member(key, _) => Some(key.clone()),
@@ -66,8 +67,8 @@ impl Control {
         self.blocks.awaited.insert(store.clone(), (generation, awaited));
     }
 
-    /// Takes in a store as it is seen for the first time, or with another spec. What its status says of this generation was
-    /// found out by whoever led before; what anybody writes there later counts for nothing.
+    /// Loads a new store or spec. Trusts `blockedInForce` only as read at this moment (a former leader wrote it);
+    /// later edits by others are ignored.
     pub(super) fn believe(&mut self, store: &Name) {
         self.blocks.said.remove(store);
         let Some(record) = self.index.stores.get(store) else { return };
@@ -78,7 +79,7 @@ impl Control {
         }
     }
 
-    /// Notes what is said of a store from now on, and tells of blocks that are in force now.
+    /// Records the reported generation, and publishes an event for blocks that are newly in force.
     pub(super) fn say_in_force(&mut self, store: &Name, in_force: Option<i64>) {
         let record = self.index.stores.get(store).cloned();
         let Some((record, generation)) = record.zip(in_force) else {
@@ -87,15 +88,14 @@ impl Control {
         };
         let said = (record.meta.uid.clone(), generation);
         self.blocks.said.insert(store.clone(), said.clone());
-        // A store that was away for a while tells nothing new.
+        // A store that was unavailable for a while repeats no event.
         let is_news = self.blocks.told.insert(store.clone(), said.clone()) != Some(said);
         if is_news && generation == record.facts.generation && !record.facts.spec.blocked.is_empty() {
             self.outbox.push(Effect::Tell(report::blocks_in_force(&record, generation)));
         }
     }
 
-    /// Returns whether every account was reconciled since, by whichever replica. Once that was so of a generation, no pass
-    /// knows less of it any more.
+    /// Returns whether every account has been reconciled with this generation by any replica.
     pub(super) fn is_settled(&self, store: &Record<StoreFacts>) -> bool {
         let generation = store.facts.generation;
         let was_said =
@@ -103,14 +103,14 @@ impl Control {
         was_said || self.is_settled_here(&store.name) && self.shards.others_know(store.meta.uid.as_str(), generation)
     }
 
-    /// Returns whether every account of ours was reconciled since.
+    /// Returns whether every account of this replica was reconciled since the store last changed.
     pub(super) fn is_settled_here(&self, store: &Name) -> bool {
         self.blocks.awaited.get(store).is_none_or(|(_, awaited)| awaited.is_empty())
     }
 
-    /// Notes that an account was reconciled, knowing the store at `generation`; nothing where it knew none.
+    /// Records that an account was reconciled with the store at `generation`; `None` if the pass used no store.
     pub(super) fn reconciled(&mut self, key: &AccountKey, generation: Option<i64>, now: Now) {
-        // What ran only because of something earlier has ended with this; what is still to come knows more.
+        // If no work is pending, this was the last pass from before the change; later passes use the new version.
         let last = !self.queue.is_pending(key);
         let mut settled = Vec::new();
         for (store, (current, awaited)) in &mut self.blocks.awaited {

@@ -1,5 +1,5 @@
-//! What caused each change of a pass, for the audit: of the objects that changed since the last one, that which the entry is
-//! made of. Several that arrive together make one pass, and none of them stands for all of it.
+//! Causes of the changes of a pass, for the audit. `reconcile` sets for each change the object whose edit triggered
+//! it. Several edits that arrive together make one pass, and none of them stands for all its changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,28 +15,28 @@ use crate::{
     state::{AccountFacts, GroupFacts, MemberFacts, ObjectsInScope, RoleFacts, Snapshot},
 };
 
-/// Objects of an account, each told once; more than these are not told apart.
+/// Maximum number of changed objects remembered per account; the causes of further ones are not distinguished.
 const MOST: usize = 512;
 
-/// People of an account whose cause is kept while their change is held back or refused; of more than these it is not.
+/// Maximum number of people per account whose cause is kept while their change is held or refused.
 pub(super) const MOST_WITHHELD: usize = 1_000;
 
-/// An object that changed.
+/// Object that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) struct ChangedObject {
     pub(in crate::control) origin: Origin,
     pub(in crate::control) reach: Reach,
 }
 
-/// What an object that changed may concern of an account.
+/// Part of an account that a changed object may affect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Reach {
-    /// What objects of its kind concern.
+    /// The part that objects of this kind affect.
     Kind,
-    /// Of the account itself: its row in the store, and what people may do only where `access` says so. Of another account,
-    /// which manages this one: what people may do here.
+    /// Of the account itself: its row in the store, and members' access only if `access` is set. Of another account,
+    /// which manages this one: members' access here.
     Account { key: AccountKey, access: bool },
-    /// A Role that is gone, and the predefined role that it overrode, if it was an override.
+    /// A deleted Role, and the predefined role that it overrode, if any.
     GoneRole(Option<Name>),
 }
 
@@ -45,18 +45,18 @@ impl ChangedObject {
         Self { origin, reach: Reach::Kind }
     }
 
-    /// Returns an Account as it comes now, which may have been another one before.
+    /// Creates the record of a changed Account, compared with its former version.
     pub(in crate::control) fn account(origin: Origin, before: Option<&AccountFacts>, now: &AccountFacts) -> Self {
         let access = before.is_none_or(|before| changes_access(before, now));
         Self { origin, reach: Reach::Account { key: now.key(), access } }
     }
 
-    /// Returns a Role that is gone.
+    /// Creates the record of a deleted Role.
     pub(in crate::control) fn gone_role(origin: Origin, role: &RoleFacts) -> Self {
         Self { origin, reach: Reach::GoneRole(role.spec.overrides.as_deref().map(Name::new)) }
     }
 
-    /// Returns the object as the audit of an account names it: an Account of another namespace with that.
+    /// Returns the object under the name that an account's audit uses: an Account of another namespace includes it.
     fn named_for(&self, key: &AccountKey) -> Self {
         let mut named = self.clone();
         if let Reach::Account { key: account, access } = &mut named.reach
@@ -71,25 +71,25 @@ impl ChangedObject {
     }
 }
 
-/// Whether an edit of an Account may change what its Memberships give. That it is suspended, and by whom it is owned, is told
-/// apart elsewhere.
+/// Returns whether an edit of an Account may change the access that its Memberships give. Suspension and a change of
+/// owner are determined elsewhere.
 fn changes_access(before: &AccountFacts, now: &AccountFacts) -> bool {
     let (before, now) = (&before.spec, &now.spec);
     (&before.catalog_ref, &before.store_ref, &before.parent_ref, &before.plan, before.partner)
         != (&now.catalog_ref, &now.store_ref, &now.parent_ref, &now.plan, now.partner)
 }
 
-/// The objects that brought a pass about.
+/// Changed objects that triggered a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Triggers {
-    /// Those that concern the whole account, in the order in which they arrived.
+    /// Objects that affect the whole account, in the order in which they arrived.
     objects: Vec<ChangedObject>,
-    /// By address, the last one that concerns this person.
+    /// Last object that affects one person only, by address.
     people: BTreeMap<Email, Origin>,
 }
 
 impl Triggers {
-    /// Returns those that consist of one object, which concerns one person of an account, or all of it.
+    /// Creates the triggers of one object, which affects one person of an account, or all of it.
     pub(super) fn of(object: Option<&ChangedObject>, key: &AccountKey, email: Option<&Email>) -> Self {
         let mut triggers = Self::default();
         match (object.map(|object| object.named_for(key)), email) {
@@ -100,7 +100,7 @@ impl Triggers {
         triggers
     }
 
-    /// Takes in others that arrived later.
+    /// Adds triggers that arrived later.
     pub(super) fn merge(&mut self, later: Self) {
         for later in later.objects {
             let is_same = |known: &&mut ChangedObject| {
@@ -115,13 +115,13 @@ impl Triggers {
         self.people.extend(later.people);
     }
 
-    /// Takes out those that concern just these people.
+    /// Removes and returns the triggers that affect only these people.
     pub(super) fn take(&mut self, people: &BTreeSet<Email>) -> Self {
         let taken = people.iter().filter_map(|email| self.people.remove_entry(email)).collect();
         Self { objects: Vec::new(), people: taken }
     }
 
-    /// Returns one of them, for whoever shows only one.
+    /// Returns one of them, for a display of a single cause.
     #[must_use]
     pub fn first(&self) -> Option<&Origin> {
         self.objects.first().map(|object| &object.origin).or_else(|| self.people.values().next())
@@ -129,7 +129,7 @@ impl Triggers {
 }
 
 impl ChangedObject {
-    /// Takes in that the same object changed again.
+    /// Records that the object changed again.
     fn take_in(&mut self, later: Self) {
         let changed_access = matches!(self.reach, Reach::Account { access: true, .. });
         *self = later;
@@ -139,12 +139,11 @@ impl ChangedObject {
     }
 }
 
-/// Names the cause of each change: where no object that changed is known to be it, the object that says how it should be
-/// stays named.
+/// Sets each change's cause to the object that triggered it, or keeps the object that declares the desired state.
 pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed) {
     let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
     if changes.iter().any(is_new) {
-        // With the account all of it is new: each entry is there because of the object that says how it should be.
+        // All entries of a new account are new: their cause is the object that declares them.
         return;
     }
     let known = Known::new(work);
@@ -161,8 +160,8 @@ pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed
     }
 }
 
-/// Returns the causes of what is held back of people, and of what the store refused, so that they can still be named once it
-/// is made.
+/// Returns the causes of held and refused changes of people, so that the audit can name them when the changes are
+/// made later.
 pub(super) fn withheld(applied: &AppliedPlan, work: &Reconcile) -> BTreeMap<Email, Origin> {
     let known = Known::new(work);
     let held = applied.plan.holds.iter().filter(|(_, hold)| **hold == Hold::Guarded || hold.is_pause());
@@ -177,15 +176,15 @@ struct Known<'a> {
     triggers: &'a Triggers,
     withheld: &'a BTreeMap<Email, Origin>,
     objects: &'a ObjectsInScope,
-    /// What each of the objects that concern the whole account concerns.
+    /// Part of the account that each whole-account trigger affects.
     concerned: Vec<Concerned>,
 }
 
-/// Roles, groups and layout that the same plan changes, with their causes.
+/// Roles, groups and layout that this plan changes, with their causes.
 struct Definitions {
     roles: BTreeMap<RoleName, Origin>,
     groups: BTreeMap<Name, Origin>,
-    /// Where the layout changes.
+    /// Catalog, if the layout changes.
     catalog: Option<Origin>,
 }
 
@@ -222,7 +221,7 @@ impl Definitions {
         Self { roles, groups, catalog }
     }
 
-    /// Returns the cause of a change of somebody's levels whose own entry says the same as before otherwise.
+    /// Returns the cause of a change of a member's levels, if the member's own entry is otherwise unchanged.
     fn of_levels(&self, content: &MemberContent, before: &MemberContent) -> Option<Origin> {
         let is_same = (&content.role, &content.groups, content.window, content.ended)
             == (&before.role, &before.groups, before.window, before.ended);
@@ -235,17 +234,17 @@ impl Definitions {
     }
 }
 
-/// What an object concerns in an account.
+/// Part of an account that a changed object affects.
 enum Concerned {
-    /// All of it.
+    /// The whole account.
     Everything,
-    /// Its row in the store, and whom no Membership names.
+    /// The account's row in the store, and people without a Membership.
     Account,
-    /// Whom it blocked.
+    /// People whom the store blocked.
     Store,
-    /// These roles and groups, and whoever has one of them.
+    /// These roles and groups, and the members that have one of them.
     Some { roles: BTreeSet<RoleName>, default_role: bool, groups: BTreeSet<Name> },
-    /// Whoever came by this invitation.
+    /// The person who came by this invitation.
     Invited,
 }
 
@@ -265,8 +264,8 @@ impl Concerned {
         }
     }
 
-    /// Returns what a Role concerns: itself, or the predefined role that it overrides, the roles that start from that, and
-    /// the groups that have any of them.
+    /// Returns the part that a Role affects: itself, or the predefined role that it overrides, the roles based on
+    /// that, and the groups that have any of them.
     fn of_role(name: &Name, reach: &Reach, snapshot: &Snapshot) -> Self {
         let role = snapshot.roles.iter().find(|role| role.name == *name);
         let overridden = match (role, reach) {
@@ -317,7 +316,7 @@ impl<'a> Known<'a> {
                 let any = |_: &_, concerned: &_| matches!(concerned, Concerned::Everything | Concerned::Account);
                 of_layout.cloned().or_else(|| self.nearest(any))
             }
-            // What is new is there because of the object that says how it should be.
+            // The cause of a new entry is the object that declares it.
             _ if change.seen.is_none() && change.put.is_some() => match &change.object {
                 ObjectKey::Member(email) => self.triggers.people.get(email).cloned(),
                 _ => None,
@@ -346,7 +345,8 @@ impl<'a> Known<'a> {
             Content::Member(content) => Some(content.as_ref()),
             _ => None,
         });
-        // Whose word that was, and that somebody's time has come, the plan knows. That it had begun before, it cannot rule out.
+        // The plan knows the cause of an explicit revocation, and of the end of a time window. It cannot rule out
+        // that the window had begun before.
         let ended = content.and_then(|content| content.ended);
         let is_known = content.is_none() && change.origin.is_some();
         let is_out = |content: &MemberContent| !content.window.contains(self.objects.now);
@@ -361,7 +361,7 @@ impl<'a> Known<'a> {
         self.that_lifted(lifted).or_else(|| self.of_person(email)).or_else(of_levels)
     }
 
-    /// Returns the object that took an end back.
+    /// Returns the object that lifted a revocation.
     fn that_lifted(&self, end: Option<End>) -> Option<Origin> {
         let kind = match end? {
             End::Blocked => "IdentityStore",
@@ -372,7 +372,7 @@ impl<'a> Known<'a> {
         lifted.map(|object| object.origin.clone())
     }
 
-    /// Returns the object that concerns a person most closely.
+    /// Returns the object that affects a person most closely.
     fn of_person(&self, email: &Email) -> Option<Origin> {
         if let Some(own) = self.triggers.people.get(email) {
             return Some(own.clone());
@@ -384,7 +384,7 @@ impl<'a> Known<'a> {
         nearest.or_else(|| self.withheld.get(email).cloned())
     }
 
-    /// The nearest of the objects that concern an entry.
+    /// Returns the closest of the objects that affect an entry.
     fn nearest(&self, concerns: impl Fn(&Origin, &Concerned) -> bool) -> Option<Origin> {
         let distance = |origin: &&Origin| match origin.kind {
             "Account" => 1,

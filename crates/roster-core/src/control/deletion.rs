@@ -1,4 +1,5 @@
-//! Deletion of an Account: what its `deletionPolicy` says, unless the removal guard holds it back.
+//! Deletion of an Account by its `deletionPolicy`, unless the removal guard holds it. `reconcile` calls it for passes
+//! that delete.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,8 @@ use crate::{
     resolve::Origin,
 };
 
-/// Does what the deletion policy says, then lets the object go. Deletion needs no reference to resolve: where the
-/// IdentityStore is gone, nothing can be removed from it. For as long as it waits, ends by somebody's word and single
+/// Applies the deletion policy, then removes the finalizer. A deletion needs no reference to resolve: if the
+/// IdentityStore is gone, nothing can be removed from it. While the deletion waits, explicit revocations and single
 /// removals are made.
 pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
     let Delete { account, children, meanwhile, .. } = work;
@@ -57,27 +58,27 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
     }
 }
 
-/// Outcome of the removal of everything that an account has in its store.
+/// Result of the removal of an account's whole content.
 enum Removal {
-    /// Made, with so many changes.
+    /// Made, with this number of changes.
     Done(u64),
-    /// The removal guard holds it back.
+    /// Held by the removal guard.
     Held(Guarded),
-    /// Another store answers: what is to be removed is in the one that was used so far.
+    /// Another store answers; the content is in the one used so far.
     Replaced,
 }
 
-/// A removal that was not made, or not whole.
+/// Removal that failed, wholly or partly.
 struct Failed {
     error: StoreError,
-    /// The people whose removal is decided.
+    /// People whose removal is decided.
     decided: BTreeSet<Email>,
-    /// Whether it is the store that fails, and not one change.
+    /// Whether the store failed, and not one change.
     by_store: bool,
 }
 
-/// Removes everything, unless the guard holds it back. Once some of it is removed, the rest follows without being asked
-/// for again: an error comes with the people whose removal is decided.
+/// Removes the account's content unless the guard holds it. After a partial failure, returns the members whose
+/// removal is already approved so that a retry does not ask again.
 async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<Removal, Failed> {
     let (key, now) = (&pass.mark.account, pass.now);
     let decided_before =

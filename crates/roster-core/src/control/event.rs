@@ -1,4 +1,5 @@
-//! Events that the loop takes in, and effects that it asks for.
+//! Events that the loop receives, and effects that it requests. The modules of the loop produce effects; the
+//! controller's shell and the simulator carry them out and send events.
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
@@ -10,142 +11,145 @@ use crate::{
     state::{CatalogFacts, Record, StoreFacts, WatchEvent},
 };
 
-/// Something that happened.
+/// Something that happened outside of the loop.
 pub enum Event {
     /// An event from a watch.
     Seen(WatchEvent),
-    /// Something happened to the shares of the replicas.
+    /// The shards of this replica or the state of the others changed.
     Share(ShareEvent),
-    /// Somebody else changed a store.
+    /// Someone else changed a store.
     Announced {
         /// Name of the IdentityStore.
         store: Name,
-        /// The account; absent where some announcements may have been missed, so that all accounts are to be looked at.
+        /// The account; absent if announcements may have been missed, so that all accounts of the store are
+        /// reconciled.
         account: Option<AccountKey>,
     },
     /// A pass ended.
     Ended {
-        /// Which.
+        /// Id of the pass.
         pass: PassId,
-        /// How.
+        /// Result of the pass.
         end: PassEnded,
     },
-    /// A status was written, or was not.
+    /// A status write ended, with or without success.
     StatusWritten {
-        /// The object.
+        /// The object whose status was written.
         object: ObjectRef,
-        /// What became of it.
+        /// Result of the write.
         result: Result<StatusWritten, ApiFault>,
     },
-    /// Finalizer and record of a catalog were brought up to date, or were not.
+    /// The update of a catalog's finalizer and record ended, with or without success.
     CatalogTended {
         /// Id of the effect.
         id: PassId,
-        /// What the record has become, ahead of its watch.
+        /// The record as written, ahead of its watch.
         seen: Option<Box<WatchEvent>>,
-        /// What could not be written.
+        /// Error of a write that failed.
         fault: Option<ApiFault>,
     },
-    /// Somebody looked at a store.
+    /// The refresh of a store ended.
     StoreLooked {
         /// Id of the effect.
         id: PassId,
-        /// What was found.
+        /// State of the store, or why it is unavailable.
         found: Result<StoreFound, StoreError>,
-        /// Whether the id that was found was written into the IdentityStore.
+        /// Whether the id of the store was written into the IdentityStore.
         remembered: bool,
-        /// Why its finalizer, or its id, could not be written.
+        /// Error of the write of its finalizer or id.
         fault: Option<ApiFault>,
     },
-    /// A look at a catalog or store panicked or was abandoned.
+    /// The refresh of a catalog or store panicked or was abandoned.
     LookBrokeOff {
         /// Id of the effect.
         id: PassId,
     },
-    /// The process is to end: passes that run may end, and their reports are written; nothing new begins.
+    /// The process shuts down: running passes may end, and their reports are written; no new pass begins.
     Stop,
 }
 
-/// What happens to the shares of the replicas.
+/// Change of the shards of this replica, or of what others report.
 #[derive(Clone, Debug)]
 pub enum ShareEvent {
-    /// A shard is ours.
+    /// This replica acquired a shard.
     Taken {
-        /// Which.
+        /// Number of the shard.
         shard: u16,
-        /// Our epoch: higher than that of every earlier holder.
+        /// Epoch of this replica: higher than that of every earlier holder.
         epoch: Epoch,
-        /// Whether whoever held it before has ended its writes.
+        /// Whether the former holder has ended its writes.
         clean: bool,
     },
-    /// Another replica lacks this shard: to be given back when its last write has ended.
+    /// Another replica is owed this shard; it is released when its last write has ended.
     GiveBack(u16),
-    /// What the holders of all shards say, by shard.
+    /// Notes of the holders on their leases, by shard.
     Told(BTreeMap<u16, String>),
-    /// Nothing can be taken, and why.
+    /// No shard can be acquired, with the reason.
     Unable(String),
-    /// Shards can be taken again; others hold what there is.
+    /// Shards can be acquired again; other replicas hold all of them now.
     Waiting,
 }
 
-/// Something to be done, beside the loop.
+/// Work that the loop requests; it runs outside of the loop.
 pub enum Effect {
-    /// Carry out a pass, and say how it ended.
+    /// Carry out a pass, and report its end.
     Start(Box<Pass>),
-    /// Cut short what runs under this id; its end is said all the same.
+    /// Abort the work with this id; its end is reported all the same.
     Abandon(PassId),
     /// Write a status.
     WriteStatus(Box<StatusWrite>),
-    /// Bring finalizer and record of a catalog up to date.
+    /// Update the finalizer and record of a catalog.
     TendCatalog(Box<CatalogTending>),
-    /// Look at a store.
+    /// Check the state of a store.
     LookAtStore(Box<StoreLook>),
-    /// List every kind afresh.
+    /// List every kind again.
     Relist,
     /// Release the lease of a shard: its last write has ended.
     Release(u16),
-    /// Drop a shard without releasing its lease: something may still write, so that others wait until it expires.
+    /// Drop a shard without releasing its lease: a write may be in flight, so that others wait until the lease
+    /// expires.
     Drop(u16),
-    /// Note on a shard's lease that every store knows of our claim.
+    /// Record on a shard's lease that every store knows of our claim.
     StoresKnow(u16),
-    /// Say something on a shard's lease.
+    /// Write a note on a shard's lease.
     Say {
-        /// Which.
+        /// Number of the shard.
         shard: u16,
-        /// What.
+        /// Text of the note.
         note: String,
     },
-    /// Tell something as an event.
+    /// Publish a notice as a Kubernetes event.
     Tell(Notice),
 }
 
-/// A catalog whose finalizer or record is to be brought up to date.
+/// Catalog whose finalizer or record needs an update.
 pub struct CatalogTending {
-    /// Id.
+    /// Id of the effect.
     pub id: PassId,
     /// Name of the catalog.
     pub name: Name,
     /// The shard whose lease must last while the record is written: 0.
     pub shard: u16,
-    /// The catalog, and whether it is in use, where its finalizer is to change.
+    /// The catalog, and whether it is in use, if its finalizer must change.
     pub finalizer: Option<(Arc<Record<CatalogFacts>>, bool)>,
-    /// What its record is to become.
+    /// New content of its record, if it must change.
     pub record: Option<RecordWrite>,
 }
 
-/// A store that is to be looked at.
+/// Store whose state must be checked.
 pub struct StoreLook {
-    /// Id.
+    /// Id of the effect.
     pub id: PassId,
     /// The IdentityStore.
     pub record: Arc<Record<StoreFacts>>,
     /// Accounts that use it, with their UIDs.
     pub users: BTreeSet<(AccountKey, Name)>,
-    /// Our cluster's id.
+    /// Id of this cluster in every mark.
     pub cluster: Name,
-    /// Whether every account was reconciled since the IdentityStore last changed: nothing that was worked out before can
-    /// be written any more.
+    /// Whether every account was reconciled since the IdentityStore last changed, so that no result of an older
+    /// version can be written any more.
     pub settled: bool,
-    /// Whether this replica speaks of stores: it keeps their finalizers. Others only find out who is blocked.
+    /// Whether this replica reports on stores and keeps their finalizers. Other replicas only find out which members
+    /// are blocked.
     pub speaks: bool,
 }

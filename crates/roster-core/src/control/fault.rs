@@ -1,4 +1,4 @@
-//! Answers of the API server that are no success, as data.
+//! Failed requests to the API server, as data. The driver of the loop creates them from responses.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ pub const NO_ANSWER: &str = "the API server does not answer";
 /// Failure of a request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiFault {
-    /// Status code of the answer; absent where there was none.
+    /// Status code of the response; absent if there was none.
     pub code: Option<u16>,
-    /// What was said, in one sentence.
+    /// Message of the error, in one sentence.
     pub said: String,
     /// Message with its remedy, if credentials or a right are missing.
     pub lacks_right: Option<String>,
 }
 
 impl ApiFault {
-    /// Returns whether somebody else changed the object first.
+    /// Returns whether someone else changed the object first (409).
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.code == Some(409)
     }
 
-    /// Returns whether the object, or its kind, is not there.
+    /// Returns whether the object, or its kind, does not exist (404).
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.code == Some(404)

@@ -1,34 +1,34 @@
-//! What the loop shows of itself: readiness, and numbers for metrics.
+//! Readiness of the loop, and its numbers for metrics. The controller's health endpoint and metrics read them.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Control, ListState, Now};
 use crate::{model::Name, state::Tally};
 
-/// Numbers of the loop.
+/// Numbers of the loop for metrics.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// Accounts that wait because something changed.
+    /// Number of accounts that wait because of a change.
     pub changes: usize,
-    /// Accounts that wait for a periodic check.
+    /// Accounts that wait only for a periodic check.
     pub checks: usize,
-    /// Statuses that wait or are being written.
+    /// Number of statuses that are queued or in flight.
     pub statuses: usize,
-    /// Age of the oldest change that may take something away and was not carried out yet.
+    /// Age of the oldest change that may revoke access and was not carried out yet.
     pub oldest_change: Duration,
-    /// Statuses of objects, counted.
+    /// Counts of object statuses.
     pub tally: Tally,
-    /// Catalogs whose rollout has stopped.
+    /// Number of catalogs whose rollout has stopped.
     pub stopped_rollouts: usize,
-    /// By store: age of the oldest complete check among its accounts.
+    /// Age of the oldest complete check among its accounts, by store.
     pub oldest_checks: BTreeMap<Name, Duration>,
 }
 
 impl Control {
-    /// Returns whether this process does its work; if not, why, and what to do.
+    /// Returns whether this process can do its work.
     ///
     /// # Errors
-    /// The reason, in one sentence.
+    /// The reason and the remedy, in one sentence.
     pub fn readiness(&self, now: Now) -> Result<(), String> {
         let absent: Vec<&str> = self.lists.kinds_in(ListState::Absent);
         let pending: Vec<&str> = self.lists.kinds_in(ListState::Pending);
@@ -44,7 +44,8 @@ impl Control {
         if let Some(why) = &self.no_lease {
             return Err(why.clone());
         }
-        // One store of several is its own affair; but an installation that never reached any is set up wrongly.
+        // One unavailable store among several does not matter; if none was ever reached, the installation is
+        // misconfigured.
         let stores = self.index.stores.keys().filter_map(|name| Some((name, self.reached.get(name)?)));
         let failed: Vec<(&Name, &String)> =
             stores.filter_map(|(name, reached)| Some((name, reached.as_ref().err()?))).collect();
@@ -60,7 +61,7 @@ impl Control {
         self.shards.count()
     }
 
-    /// Returns the numbers of the loop. It looks at every account, not at every object of it.
+    /// Returns the numbers of the loop. Takes time in proportion to the accounts, not to their objects.
     #[must_use]
     pub fn figures(&self, now: Now) -> Figures {
         let (changes, checks) = self.queue.depths();

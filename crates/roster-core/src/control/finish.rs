@@ -1,4 +1,5 @@
-//! Takes in the end of what ran beside the loop: reports, and what is to be done next.
+//! Ends of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
+//! calls it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,11 +18,11 @@ use crate::{
     state::{AccountFacts, Record},
 };
 
-/// Numbers alone are not urgent.
+/// Delay of a status in which only numbers changed.
 const COUNTS_DELAY: Duration = Duration::from_secs(3);
-/// After so long it is told again what the removal guard holds back: events are kept for an hour.
+/// Interval after which an event on held removals is repeated: the API server keeps events for an hour.
 const TELL_AGAIN: Duration = Duration::from_hours(1);
-/// Managed accounts named in one message.
+/// Maximum number of managed accounts named in one message.
 const NAMED: usize = 5;
 
 impl Control {
@@ -30,7 +31,7 @@ impl Control {
         if running.is_leftover {
             return self.leftover_ended(&running, &end, now);
         }
-        // Another pass looked at them, perhaps only as far as ends by somebody's word go.
+        // A parallel pass reconciled them, perhaps only for explicit revocations.
         let taken_out = running.handle.taken_out();
         for email in &taken_out {
             self.queue.want(&running.key, WorkItem::Member(email.clone()), Trigger::CHANGE, now.mono);
@@ -53,7 +54,7 @@ impl Control {
             }
             PassEnded::LeftoverEnded(_) => Ended::Done,
             PassEnded::BrokeOff => {
-                // A defect of ours stays with the account it concerns; it is tried again, with backoff.
+                // A defect in Roster affects only the account in which it occurs; the pass is retried with backoff.
                 if running.reconciles {
                     self.reconciled_by(&running, now);
                 }
@@ -67,8 +68,8 @@ impl Control {
         }
     }
 
-    /// Notes that an account was reconciled, if this pass stands for all that was asked for: not where people were taken out
-    /// of it, nor for those alone.
+    /// Marks the account reconciled unless members were withdrawn from the pass, or the pass was for such members
+    /// only.
     fn reconciled_by(&mut self, running: &Running, now: Now) {
         if !running.is_beside && running.handle.taken_out().is_empty() {
             self.reconciled(&running.key, running.store_generation, now);
@@ -98,7 +99,7 @@ impl Control {
             self.note_replaced(&running.store, &running.key, now);
         }
         let ended = match ended(&end) {
-            // It is known by now.
+            // All kinds are listed by now.
             Ended::Waits if self.lists.are_complete() && !self.shards.has_only_ends(self.shard_of(key)) => {
                 Ended::Partly
             }
@@ -106,7 +107,7 @@ impl Control {
         };
         self.tell_all(key, notices, holds, now);
         self.wakes.replace(key, &running.scope, wakes);
-        // Of another Account of this name nothing was found out.
+        // The fresh read does not cover a new Account of the same name.
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
         if confirmed
             && account.is_some_and(|account| account.meta.uid == running.uid)
@@ -119,8 +120,8 @@ impl Control {
             state.note_withheld(&running.scope, withheld);
         }
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
-        // A report on what the object was is dropped: it must not stand in the place of another that waits.
-        // So is one on whoever was taken out of the pass: another one says how they are.
+        // A report on an older generation must not replace a newer one in the queue. Members withdrawn from the pass
+        // are reported by the parallel one.
         let taken_out = running.handle.taken_out();
         let reports = reports.into_iter().filter(|(object, report)| {
             self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
@@ -136,19 +137,20 @@ impl Control {
             self.recounts.insert(parent);
         }
         match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
-            // Whoever came or went may have made it another set, with another hash to approve.
+            // A new or removed member may have changed the set of held removals, and so the hash to approve.
             Some(SyncReason::RemovalGuarded) if end == PassEnd::Done => {
                 self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
             }
-            // It may have been this member that differed or failed, and only the whole account shows what is left.
+            // This member may have been the only one that differed or failed; only a pass over the whole account
+            // knows.
             Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono),
             _ => {}
         }
         match (remade, self.is_remade(key)) {
             _ if lane == StatusLane::Bulk => {}
-            // The Account is to say so, too.
+            // The Account must report it, too.
             (true, false) => self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono),
-            // With this object all may be there again. Very many may be applied one after the other.
+            // This object may complete the set. The delay merges many objects that are applied one after the other.
             (_, true) => self.queue.check_within(key, LOOK_DELAY, now.mono),
             (false, false) => {}
         }
@@ -162,8 +164,8 @@ impl Control {
         ended
     }
 
-    /// Tells the events of a pass, but for what was told before: each check finds again what the guard holds back, and a pass
-    /// that begins before the status is written finds again that somebody's access ended. `holds` is [`PassReport::holds`].
+    /// Publishes the events of a pass, except repetitions: each check finds the held removals again, and a pass that
+    /// begins before the status is written finds again that access ended. `holds` is [`PassReport::holds`].
     fn tell_all(&mut self, key: &AccountKey, notices: Vec<Notice>, holds: Option<bool>, now: Now) {
         let state = self.accounts.entry(key.clone()).or_default();
         if holds == Some(false) {
@@ -191,7 +193,7 @@ impl Control {
         }
     }
 
-    /// Returns whether an account waits since the definition of a kind was made anew.
+    /// Returns whether an account waits because the definition of a kind was recreated.
     fn is_remade(&self, key: &AccountKey) -> bool {
         let said = self.accounts.get(key).and_then(|state| state.reports.get(&key.object()));
         said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == OnlyEnds::REMADE)
@@ -227,7 +229,8 @@ impl Control {
                     self.outbox.push(Effect::Tell(notice));
                 }
                 if !meanwhile.changes.is_empty() {
-                    // What is left may be another set, with another hash to approve, or none to hold back.
+                    // The remaining members may be another set, with another hash to approve, or the guard may no
+                    // longer hold them.
                     self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
                 }
                 let ended = self.took_meanwhile(pass, key, *meanwhile, now);
@@ -252,19 +255,19 @@ impl Control {
         ended
     }
 
-    /// Says something of an object, not before `delay` has passed.
+    /// Queues the status of an object, to be written after `delay` at the earliest.
     pub(super) fn say(&mut self, object: ObjectRef, report: Report, lane: StatusLane, delay: Duration, now: Now) {
         let account = self.index.account_of(&object);
         self.statuses.put(object, Saying { report, account, lane, pass: None }, delay, now.mono);
     }
 
-    /// Says something of an object, as a part of the pass that says it.
+    /// Queues the status of an object on behalf of the pass that reports it.
     fn say_within(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
         let account = self.index.account_of(&object);
         self.statuses.put(object, Saying { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
     }
 
-    /// Takes in what was done in an account whose deletion waits. It is looked at again like any other.
+    /// Processes the report of an account whose deletion waits, and plans its next check.
     fn took_meanwhile(&mut self, pass: PassId, key: &AccountKey, mut meanwhile: PassReport, now: Now) -> Ended {
         let state = self.accounts.entry(key.clone()).or_default();
         state.is_holding = meanwhile.holds.or(state.is_holding);
@@ -273,7 +276,7 @@ impl Control {
         self.took_ends(pass, key, meanwhile, now)
     }
 
-    /// Takes in what came of a pass that is not all that is to be done with an account.
+    /// Processes the report of a pass that did only a part of an account's work.
     fn took_ends(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
         if let Some(store) = self.store_of(key).filter(|_| ends.replaced) {
             self.note_replaced(&store, key, now);
@@ -294,7 +297,7 @@ impl Control {
         Report::new(account.facts.generation, detail)
     }
 
-    /// Returns why the Account is not in sync, where that may be because of a member.
+    /// Returns the reason of the Account's `Synced` condition, if a member may be the cause.
     fn said_of_members(&self, key: &AccountKey) -> Option<SyncReason> {
         let reports = self.accounts.get(key).into_iter().flat_map(|state| &state.reports);
         let account = reports.filter(|(object, _)| object.kind == KindName::Account).map(|(_, report)| report);
@@ -308,7 +311,7 @@ impl Control {
         of_members.next()
     }
 
-    /// Keeps the definitions for the next pass, and plans the next check. `holds` is [`PassReport::holds`].
+    /// Stores the definitions for the next pass, and plans the next check. `holds` is [`PassReport::holds`].
     fn remember(
         &mut self,
         running: &Running,
@@ -325,7 +328,7 @@ impl Control {
         let state = self.accounts.entry(key.clone()).or_default();
         state.definitions = Some((running.revision, definitions));
         state.is_holding = holds.or(state.is_holding);
-        // Who failed alone is tried again alone; the account is compared whole as ever.
+        // Failed members are retried alone; the whole account keeps its interval.
         let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
         if running.scope == Scope::Account && is_whole {
             if *end == PassEnd::Done && !only_ends {
@@ -335,7 +338,7 @@ impl Control {
         }
     }
 
-    /// Plans the next check of an account.
+    /// Plans the next check of an account, after the interval of its settings.
     fn plan_check(&mut self, key: &AccountKey, now: Now) {
         let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
         let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
@@ -343,7 +346,8 @@ impl Control {
         self.queue.check_after(key, every, now.mono);
     }
 
-    /// Brings the numbers of an account, its roles and groups up to date: they follow its members, without haste.
+    /// Updates the numbers of an account, its roles and groups, which follow its members, after a delay of some
+    /// seconds.
     pub(super) fn recount(&mut self, key: &AccountKey, with_children: bool, now: Now) {
         let counts = self.counts(key, with_children);
         let Some(entry) = self.index.accounts.get(key) else { return };
@@ -388,7 +392,7 @@ impl Control {
         }
     }
 
-    /// Notes whether a store could be reached; once is enough.
+    /// Records whether a store could be reached; a success is never replaced by a later failure.
     pub(super) fn note_reached(&mut self, store: &Name, report: &Report) {
         if self.reached.get(store) == Some(&Ok(())) {
             return;
@@ -403,7 +407,7 @@ impl Control {
     }
 }
 
-/// Returns what the end of a pass means to the queue.
+/// Returns the queue's view of a pass's end.
 fn ended(end: &PassEnd) -> Ended {
     match end {
         PassEnd::Done => Ended::Done,

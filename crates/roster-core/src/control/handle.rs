@@ -1,8 +1,9 @@
-//! What the loop and a pass that runs tell each other.
+//! Shared state of the loop and a running pass. The loop creates a [`Handle`] for each pass (`start`), and
+//! `reconcile` reads it between slices.
 //!
-//! A pass over very many people takes long, and somebody's word that takes access away must not wait for it. So the loop
-//! takes the people concerned out of the pass, which writes nothing of them from then on, and looks at them in another pass
-//! beside it. Where that cannot be done, the pass is asked to end early (docs/decisions/0031-beside.md).
+//! A pass over very many members takes long, and an explicit revocation must not wait for it. So the loop withdraws
+//! the members concerned from the pass, which writes none of their changes from then on, and reconciles them in a
+//! parallel pass. If that is impossible, the loop asks the pass to end early (docs/decisions/0031-beside.md).
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +15,7 @@ use std::{
 
 use crate::{model::Email, plan::Change};
 
-/// Handle of a pass that runs.
+/// Handle of a running pass. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Handle(Arc<Shared>);
 
@@ -31,29 +32,30 @@ struct State {
     removals_are_settled: bool,
 }
 
-/// What a pass is writing.
+/// Content that a pass is writing now.
 #[derive(Debug, Default)]
 enum Writing {
     #[default]
     Nothing,
     People(BTreeSet<Email>),
-    /// The account, roles or groups, on which everybody's access depends.
+    /// The account, roles or groups, on which all members' access depends.
     Definitions,
 }
 
 impl Handle {
-    /// Asks the pass to end after the slice that it is applying.
+    /// Asks the pass to end after the current slice.
     pub fn end_early(&self) {
         self.0.ends_early.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether the pass is to end early.
+    /// Returns whether the pass was asked to end early.
     #[must_use]
     pub fn ends_early(&self) -> bool {
         self.0.ends_early.load(Ordering::Relaxed)
     }
 
-    /// Takes people out of the pass, unless it is writing one of them, or definitions: then nobody is taken out.
+    /// Withdraws people from the pass and returns `true`. Withdraws none and returns `false` if the pass is writing
+    /// one of them, or definitions.
     #[must_use]
     pub fn take_out(&self, people: &BTreeSet<Email>) -> bool {
         let mut state = self.state();
@@ -68,13 +70,13 @@ impl Handle {
         is_free
     }
 
-    /// Returns who was taken out of the pass.
+    /// Returns the people who were withdrawn from the pass.
     #[must_use]
     pub fn taken_out(&self) -> BTreeSet<Email> {
         self.state().taken_out.clone()
     }
 
-    /// Notes that the pass writes these changes from now on, but for those of the people it returns: who was taken out.
+    /// Begins a slice. Returns the members withdrawn from the pass, whose changes the caller must drop.
     pub(super) fn begin_slice(&self, changes: &[Change]) -> BTreeSet<Email> {
         let mut state = self.state();
         let (mut left_out, mut written) = (BTreeSet::new(), Some(BTreeSet::new()));
@@ -90,23 +92,23 @@ impl Handle {
         left_out
     }
 
-    /// Notes that the slice is written.
+    /// Records that the slice is written.
     pub(super) fn end_slice(&self) {
         self.state().writing = Writing::Nothing;
     }
 
-    /// Notes that all removals of the pass are in the store, or that it makes none.
+    /// Records that all removals of the pass are in the store, or that it makes none.
     pub(super) fn settle_removals(&self) {
         self.state().removals_are_settled = true;
     }
 
-    /// Returns whether no more removals of the pass are to come: whoever observes after this counts all of them.
+    /// Returns whether the pass makes no more removals: an observation after this counts all of them.
     pub(super) fn removals_are_settled(&self) -> bool {
         self.state().removals_are_settled
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever held it left it whole.
+        // No code panics between two writes of the state, so it is consistent.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

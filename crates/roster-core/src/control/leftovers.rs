@@ -1,5 +1,6 @@
-//! Accounts that a store still holds although no Account describes them any more (`deletionPolicy: Orphan`): whoever is
-//! blocked loses access in them, too. Nothing else is done there, and nobody gives it back.
+//! Accounts that a store still holds although no Account describes them any more (`deletionPolicy: Orphan`). Blocked
+//! people lose access in them, too; no other change is made there, and access is never restored. The refresh of a
+//! store starts it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,23 +25,23 @@ use crate::{
     state::{Record, StoreFacts},
 };
 
-/// Passes over such accounts that run at a time in a store: live accounts have most of its room.
+/// Maximum number of such passes at a time in one store: live accounts have most of its room.
 const AT_ONCE: usize = 4;
 
-/// What is known of such accounts in one store.
+/// State of orphaned accounts in one store.
 #[derive(Default)]
 pub(super) struct Leftovers {
-    /// Generation of the IdentityStore that the rest is about.
+    /// Generation of the IdentityStore that the other fields belong to.
     generation: i64,
-    /// Whether access was ended in any.
+    /// Whether access was revoked in any.
     has_ended: bool,
-    /// Those in which there was nothing to end, whatever the store says.
+    /// Accounts in which a pass found no access to revoke, whatever the store reports.
     without: BTreeSet<AccountKey>,
 }
 
 impl Control {
-    /// Ends the access of blocked people in those accounts of a store that were ours and that no Account describes any more,
-    /// as far as their shards are ours.
+    /// Revokes the access of blocked people in a store's accounts that this cluster marked and no Account describes
+    /// any more, for the shards of this replica.
     pub(super) fn end_in_leftovers(&mut self, store: &Arc<Record<StoreFacts>>, found: &StoreFound, now: Now) {
         if self.stopping {
             return;
@@ -69,7 +70,7 @@ impl Control {
             self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
         }
         for (permit, key, people) in ours.into_iter().filter(|(_, key, _)| !runs.contains(*key)).take(room) {
-            // An Account of this name may use another IdentityStore over the same database: then it is no leftover.
+            // An Account of this name may use another IdentityStore over the same database; then it is not orphaned.
             let live = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
             let uid = live.map(|account| account.meta.uid.clone()).unwrap_or_default();
             let (id, handle) = (self.pass_ids.give(), Handle::default());
@@ -100,8 +101,8 @@ impl Control {
         }
     }
 
-    /// Looks at the store again once something was ended in an account that no Account describes, or could not be: at once
-    /// only the first time, so that a store in which nothing comes of it is not asked again and again.
+    /// Refreshes the store after a revocation in an orphaned account; immediately only the first time, to avoid a
+    /// busy loop.
     pub(super) fn leftover_ended(&mut self, running: &Running, end: &PassEnded, now: Now) {
         let known = self.looks.leftovers.entry(running.store.clone()).or_default();
         let is_first = match end {
@@ -117,13 +118,13 @@ impl Control {
         let delay = if is_first { Duration::ZERO } else { LOOK_DELAY };
         self.look(KindName::IdentityStore, running.store.clone(), delay, now.mono);
         if self.store_of(&running.key).is_some() {
-            // It is described again, and what it says may be another thing.
+            // An Account describes it again, and may declare other content.
             self.queue.want(&running.key, WorkItem::Account, Trigger::CHECK, now.mono);
         }
     }
 }
 
-/// Ends the access of these people in an account that carries our cluster's mark; returns whether anything was to be done.
+/// Revokes the access of these people in an account with our cluster's mark. Returns whether any change was needed.
 pub(super) async fn end<W: World>(
     pass: &Pass,
     revocations: &[(Email, Revocation)],
@@ -135,7 +136,7 @@ pub(super) async fn end<W: World>(
     let mark = observed.account.as_ref().and_then(|seen| seen.mark.clone());
     let is_left = |mark: &Mark| mark.cluster == pass.mark.cluster && mark.uid != pass.mark.uid;
     let Some(mark) = mark.filter(is_left) else { return Ok(false) };
-    // A block names the person: it means also whom no object ever declared.
+    // A block names the person, so it also applies to members that no object ever declared.
     let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), pass.now) };
     let plan = revoke_only(&observed, revocations, &context);
     if plan.changes.is_empty() {

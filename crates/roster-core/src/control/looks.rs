@@ -1,4 +1,5 @@
-//! Looks at catalogs and stores: what is said of them, their finalizers, and a catalog's record.
+//! Refreshes of catalogs and stores: their statuses, their finalizers, and a catalog's record. The loop requests them
+//! on changes and after passes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,30 +21,31 @@ use crate::{
     state::{Record, StoreAnswer, StoreFacts, WatchEvent},
 };
 
-/// The numbers of a store are brought up to date this often while things change.
+/// Minimum interval between refreshes of a store's numbers while its accounts change.
 pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
 
-/// When cluster-scoped objects are to be looked at, and which looks run.
+/// Scheduled and running refreshes of cluster-scoped objects.
 #[derive(Default)]
 pub(super) struct Looks {
     due: BTreeMap<ObjectRef, Mono>,
     running: BTreeMap<ObjectRef, Look>,
-    /// The `IdentityStore`s in the place of whose store another one was found, with the accounts that were looked at since.
+    /// `IdentityStores` whose backing store was replaced, and the accounts reconciled since.
     replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
-    /// By the UID of the `IdentityStore`: what was last told of the store that answers, and its id.
+    /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
+    /// object.
     told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
-    /// What is known of accounts that no Account describes, by the `IdentityStore` that blocks people in them.
+    /// State of orphaned accounts, by the `IdentityStore` that blocks people in them.
     pub(super) leftovers: BTreeMap<Name, Leftovers>,
 }
 
-/// A look that runs.
+/// Running refresh.
 struct Look {
     id: PassId,
-    /// The store that is looked at; absent for a catalog.
+    /// State of the store at the start; absent for a catalog.
     store: Option<StoreKnown>,
 }
 
-/// What a look at a store started with.
+/// State of a store when its refresh began.
 struct StoreKnown {
     record: Arc<Record<StoreFacts>>,
     users: usize,
@@ -72,7 +74,7 @@ impl Looks {
 }
 
 impl Control {
-    /// Asks for a look at a catalog or a store.
+    /// Schedules the refresh of a catalog or a store.
     pub(super) fn look(&mut self, kind: KindName, name: Name, delay: Duration, now: Mono) {
         self.looks.want(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
     }
@@ -84,12 +86,12 @@ impl Control {
         }
     }
 
-    /// Returns when the next look is due that may start.
+    /// Returns the time of the next refresh that may start.
     pub(super) fn next_look(&self) -> Option<Mono> {
         self.startable_looks().map(|(_, due)| due).min().filter(|_| self.shards.count() > 0)
     }
 
-    /// Returns the looks that are wanted and may start.
+    /// Returns the scheduled refreshes that may start.
     fn startable_looks(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
         let complete = self.lists.are_complete();
         let (may_let_go, knows_needed) = (self.lists.know_accounts(), self.lists.know_needed());
@@ -101,11 +103,12 @@ impl Control {
         may.map(|(object, due)| (object, *due))
     }
 
-    /// Starts the looks that are due. A catalog or store that is being deleted needs only its accounts to be known; the
-    /// other kinds may be gone already.
+    /// Starts the refreshes that are due. A catalog or store that is being deleted needs only the accounts to be
+    /// listed; the other kinds may be gone already.
     pub(super) fn start_looks(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.shards.leads() {
-            // Of catalogs and stores another replica speaks; but who is blocked, each finds in its own accounts.
+            // Another replica reports on catalogs and stores; but each replica finds the blocked people in its own
+            // accounts.
             let (index, Looks { due, running, replaced, .. }) = (&self.index, &mut self.looks);
             let blocks = |object: &ObjectRef| {
                 let store = index.stores.get(&object.name).filter(|_| object.kind == KindName::IdentityStore);
@@ -169,7 +172,7 @@ impl Control {
             self.end_in_leftovers(&record, found, now);
         }
         if fault.is_some() || found.is_err() {
-            // Also by whoever says nothing about the store: it may have to end somebody's access.
+            // A replica that does not report on the store may still have to revoke access in it.
             self.look(object.kind, object.name.clone(), LOOK_DELAY, now.mono);
         }
         if !self.shards.leads() {
@@ -186,14 +189,14 @@ impl Control {
         self.say(object, report, StatusLane::Bulk, Duration::ZERO, now);
     }
 
-    /// Notes which store answers. Where another one does, it is looked at again soon; once it does no longer, all accounts
-    /// are looked at, since what was done meanwhile was done in another store.
+    /// Records the id of the store that answered. Rechecks soon if it is a different store; reconciles all accounts
+    /// when the known store is back.
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
             self.looks.replaced.entry(store.name.clone()).or_default();
             self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
         } else if let Some(looked_at) = self.looks.replaced.remove(&store.name) {
-            // Somebody may have lost access since, in a store that nobody reads any more.
+            // Access may have been revoked meanwhile in the store that is not used any more.
             let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
                 self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
@@ -202,7 +205,7 @@ impl Control {
         }
     }
 
-    /// Tells of a store that is used from now on, or that stands in the place of the known one; once, until that changes.
+    /// Publishes an event if a store is used for the first time or was replaced; once, until that changes.
     fn tell_of_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
         let used = report::store_used(store, found).filter(|_| remembered);
         let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
@@ -217,7 +220,7 @@ impl Control {
         }
     }
 
-    /// Notes that a pass over an account found another store than the one that is known.
+    /// Records that a pass over an account found another store than the known one.
     pub(super) fn note_replaced(&mut self, store: &Name, account: &AccountKey, now: Now) {
         if !self.looks.replaced.contains_key(store) {
             self.look(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
@@ -225,7 +228,7 @@ impl Control {
         self.looks.replaced.entry(store.clone()).or_default().insert(account.clone());
     }
 
-    /// Ends the access of those whom a store blocks and still lets in, also where no object names them.
+    /// Queues the revocation of blocked people who still have access in a store, even without an object of theirs.
     fn end_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
         let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
@@ -249,7 +252,7 @@ impl Control {
             self.look(object.kind, object.name, LOOK_DELAY, now.mono);
         }
         if let Some(seen) = seen {
-            // Ahead of its watch.
+            // The watch delivers the object later.
             self.seen(*seen, now);
         }
     }

@@ -1,5 +1,6 @@
-//! The controller's loop as a state machine: takes in events, decides, and asks for effects. No I/O, no clock, no
-//! randomness of its own.
+//! The controller's loop as a state machine: receives events, decides, and requests effects. It does no I/O and has
+//! no clock and no randomness of its own. The controller's shell (`src/controller`) and the simulator of
+//! `roster-testkit` drive it.
 //!
 //! ```text
 //!            Event                                Effect
@@ -9,26 +10,28 @@
 //!                        └ state: Index, Queue, Passes, Statuses, Shards, Looks, Blocks
 //! ```
 //!
-//! How an edit reaches the store:
+//! Path of an edit to the store:
 //!
-//! 1. A watch says [`Event::Seen`]. The index takes the object in and returns the parts of the cluster that the change
+//! 1. A watch sends [`Event::Seen`]. The index stores the object and returns the parts of the cluster that the change
 //!    affects ([`Impact`]): one address, or a whole account. That part is queued.
-//! 2. [`Control::decide`] takes it from the queue, once the account is ours, every kind is listed and there is room in the
-//!    store. It asks for [`Effect::Start`]: a pass over that part. Where a finalizer is missing, a pass that sets it comes
-//!    first.
-//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads afresh where somebody would be removed, and applies
-//!    slice by slice. People of whom something is taken away meanwhile are looked at in a pass beside it ([`Handle`]), or
-//!    it ends after a slice, and the rest follows after that.
-//!    The shell asks whether the lease still lasts right before it applies ([`World`]).
-//! 4. [`Event::Ended`] brings the reports that differ from the statuses as they are known. They wait, latest wins for each
-//!    object; `decide` renders each against its object as it is then, and asks for [`Effect::WriteStatus`]. A report on an
-//!    older generation is dropped: another one follows.
-//! 5. [`Event::StatusWritten`] puts version and digest into the index, so that the echo of our own write is no news.
+//! 2. [`Control::decide`] takes it from the queue once this replica holds the account's shard, every kind is listed
+//!    and the store has room. It requests [`Effect::Start`]: a pass over that part. If a finalizer is missing, a pass
+//!    that sets it comes first.
+//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads the API server again if a member would be
+//!    removed, and applies slice by slice. Members who lose access meanwhile are reconciled in a parallel pass
+//!    ([`Handle`]). Otherwise the pass ends after a slice, and the rest follows later. The shell checks right before
+//!    it applies that the lease still lasts ([`World`]).
+//! 4. [`Event::Ended`] brings the reports that differ from the known statuses. They wait; for each object the latest
+//!    report wins. `decide` renders each against the current object, and requests [`Effect::WriteStatus`]. A report
+//!    on an older generation is dropped: another one follows.
+//! 5. [`Event::StatusWritten`] puts version and digest into the index, so that the echo of our own write is not a
+//!    change.
 //!
-//! Whoever drives the machine absorbs events as they come, many at a time, then decides once: events that arrive together
-//! make one pass.
+//! The driver of the machine absorbs events as they come, many at a time, then decides once: events that arrive
+//! together make one pass.
 //!
-//! Which shards this replica holds is decided beside the loop, by [`leases`]: a long turn of the loop must not cost a lease.
+//! [`leases`] decides outside of the loop which shards this replica holds: a long turn of the loop must not cost a
+//! lease.
 
 mod blocks;
 mod causes;
@@ -99,27 +102,28 @@ use crate::{
     state::{Impact, Index, Object, Unreadable, WatchEvent},
 };
 
-/// Interval in which other replicas are told what we have reconciled, and refusals that were not repeated are forgotten.
+/// Interval at which other replicas are notified of what we have reconciled, and refusals that were not repeated are
+/// dropped.
 const TICK: Duration = Duration::from_secs(1);
-/// By more than this, somebody has set the wall clock back.
+/// Minimum step backwards of the wall clock that counts as a change of the clock.
 const SET_BACK: SignedDuration = SignedDuration::from_secs(1);
 
-/// Settings that stay for a term.
+/// Settings of the loop; they do not change while it runs.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Id of this cluster in every mark.
     pub cluster: Name,
-    /// Number of shards over which accounts are shared out, at least 1.
+    /// Number of shards over which accounts are distributed, at least 1.
     pub shards: u16,
-    /// Most passes at a time in one store, at least 1.
+    /// Maximum number of passes at a time in one store, at least 1.
     pub max_concurrent_accounts: usize,
     /// Seed of ids and jitter; random in production.
     pub seed: Seed,
-    /// Seed of hash maps, which decides nothing; random in production.
+    /// Seed of hash maps, without effect on any decision; random in production.
     pub hashing: Seed,
 }
 
-/// The loop's state.
+/// State of the controller's loop.
 pub struct Control {
     setup: Setup,
     index: Index,
@@ -131,71 +135,71 @@ pub struct Control {
     statuses: Statuses,
     shards: Shards,
     relist: Option<Relist>,
-    /// Why no lease can be had.
+    /// Reason why no lease can be acquired.
     no_lease: Option<String>,
     accounts: BTreeMap<AccountKey, AccountState>,
-    /// Instants at which somebody's time begins or ends.
+    /// Instants at which a member's access begins or ends.
     wakes: Wakes,
-    /// The wall clock when it was last looked at.
+    /// Wall clock at the last wake.
     last_wall: Option<Timestamp>,
-    /// Accounts whose numbers are to be counted again: at most once in a while, since that takes as long as they have
+    /// Accounts whose numbers are counted again at the next tick: rarely, since that takes time in proportion to the
     /// managed accounts.
     recounts: BTreeSet<AccountKey>,
     looks: Looks,
-    /// Stores that were looked at: why one could not be reached, unless it could be at some time.
+    /// Stores contacted so far: `Ok` once one was reached, otherwise the last error.
     reached: BTreeMap<Name, Result<(), String>>,
     blocks: Blocks,
-    /// By catalog: the generation and the account at which its rollout stands still, as it was told.
+    /// By catalog: the generation and the account at which its rollout stops, as last reported.
     stops: BTreeMap<Name, (i64, AccountKey)>,
     ticked: Option<Mono>,
     stopping: bool,
-    /// Effects that absorbing brought about, to be carried out with the next decision.
+    /// Effects requested while absorbing events; the next decision emits them.
     outbox: Vec<Effect>,
-    /// Events on objects that are invalid.
+    /// Notices about invalid objects.
     warnings: Warnings,
 }
 
-/// How far the deletion of an account has come.
+/// Progress of an account's deletion.
 #[derive(Clone, Default, PartialEq)]
 enum Deletion {
-    /// Nothing of it is known.
+    /// No progress known.
     #[default]
     None,
-    /// The removal guard holds it back; this hash approves it.
+    /// The removal guard holds the deletion; this hash approves it.
     Held(String),
-    /// It is decided, and has been begun, for these people.
+    /// The removal of these people is decided and has begun.
     Decided(BTreeSet<Email>),
 }
 
-/// What is kept of an account besides the index.
+/// State of an account in addition to the index.
 #[derive(Default)]
 struct AccountState {
-    /// Reports on the Account, its roles and groups, as they were last made; their numbers follow its members.
+    /// Latest reports on the Account, its roles and groups; their numbers follow its members.
     reports: BTreeMap<ObjectRef, Report>,
-    /// When it was last compared whole.
+    /// Time of the last complete check.
     checked: Option<Mono>,
-    /// Whether the removal guard held something back when it was last compared whole; absent before.
+    /// Whether the removal guard held removals in the last complete check; absent before the first.
     is_holding: Option<bool>,
-    /// How far its deletion has come, and the UID of the Account that was being deleted.
+    /// UID of the Account that is being deleted, and the progress of the deletion.
     deletion: (Name, Deletion),
-    /// The shard in which a pass over it began last.
+    /// Shard in which the last pass over the account began.
     shard: Option<u16>,
-    /// Counts what has vanished in it.
+    /// Number of objects that have vanished in the account.
     vanished: u64,
-    /// The count up to which a fresh read found that what is left stays; absent before the first one, since nobody knows
-    /// what was there before this process looked.
+    /// Number of vanished objects confirmed by the last fresh read; absent before the first, since this process does
+    /// not know what existed before it started.
     confirmed: Option<u64>,
-    /// Its definitions as last worked out, and the revision of the account that they are of.
+    /// Definitions as last resolved, with the account revision that they belong to.
     definitions: Option<(u64, Arc<Definitions>)>,
-    /// The event on removals that are held back, as it was told last, and when; absent while none are.
+    /// Last event on held removals, and its time; absent while none are held.
     told_guard: Option<(String, Mono)>,
-    /// Causes of what was held back of people (by removal guard, pause, or another store in the known one's place), or refused
-    /// by the store.
+    /// Causes of changes that were held (by removal guard, pause, or because another store answers in place of the
+    /// known one) or that the store refused, by member.
     withheld: BTreeMap<Email, Origin>,
 }
 
 impl AccountState {
-    /// Returns the causes of what is held back or refused of these people, or of all.
+    /// Returns the causes of held and refused changes of these people, or of all if `None`.
     fn withheld_of(&self, people: Option<&BTreeSet<Email>>) -> BTreeMap<Email, Origin> {
         match people {
             None => self.withheld.clone(),
@@ -206,21 +210,21 @@ impl AccountState {
         }
     }
 
-    /// Takes in what a pass held back or was refused; nobody else within its scope is waited for any longer.
+    /// Replaces the causes within the scope of a pass by those that the pass reports.
     fn note_withheld(&mut self, scope: &Scope, withheld: BTreeMap<Email, Origin>) {
         self.withheld.retain(|email, _| !scope.contains(email));
         let room = MOST_WITHHELD.saturating_sub(self.withheld.len());
         self.withheld.extend(withheld.into_iter().take(room));
     }
 
-    /// Returns the definitions, where they are those of this revision of the account.
+    /// Returns the definitions, if they belong to this revision of the account.
     fn known(&self, revision: u64) -> Option<Arc<Definitions>> {
         self.definitions.as_ref().filter(|(of, _)| *of == revision).map(|(_, definitions)| definitions.clone())
     }
 }
 
 impl Control {
-    /// Returns a loop that knows nothing and holds nothing yet.
+    /// Creates a loop that knows no object and holds no shard yet.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let (seed, hashing) = (setup.seed, setup.hashing);
@@ -251,12 +255,12 @@ impl Control {
         }
     }
 
-    /// Takes a shard before anything is known of the cluster.
+    /// Takes a shard before any object of the cluster is known.
     pub fn begin_with(&mut self, shard: u16, epoch: Epoch, clean: bool) {
         self.shards.take(shard, epoch, clean, false);
     }
 
-    /// Takes in an event.
+    /// Processes an event.
     pub fn absorb(&mut self, event: Event, now: Now) {
         match event {
             Event::Seen(seen) => self.seen(seen, now),
@@ -273,7 +277,7 @@ impl Control {
         }
     }
 
-    /// Decides what is to be done now, and asks for it.
+    /// Decides what to do now, and requests it.
     pub fn decide(&mut self, now: Now, effects: &mut Vec<Effect>) {
         effects.append(&mut self.outbox);
         if self.lists.stop_waiting(now.mono) {
@@ -294,11 +298,11 @@ impl Control {
         }
         let index = &self.index;
         self.statuses.pump(|object| index.any_meta(object), now, effects);
-        // What was decided may have something to tell.
+        // Decisions may have added effects to the outbox.
         effects.append(&mut self.outbox);
     }
 
-    /// Returns when there is something to decide even if nothing happens before.
+    /// Returns the time of the next decision if no event arrives before.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Mono> {
         if self.statuses.has_more() {
@@ -314,19 +318,19 @@ impl Control {
         due.into_iter().chain(lists).flatten().chain(wall).chain(tick).min()
     }
 
-    /// Returns whether enough is known of the cluster to look after accounts, at least as far as ends by somebody's word go.
+    /// Returns whether enough kinds are listed to reconcile accounts, at least for explicit revocations.
     #[must_use]
     pub fn can_serve(&self, now: Now) -> bool {
         self.lists.listed(now.mono) != Listed::Nothing
     }
 
-    /// Returns whether nothing runs, and no status waits but what is delayed on purpose.
+    /// Returns whether nothing runs, and only statuses that are delayed on purpose wait.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.passes.is_empty() && !self.looks.any_runs() && self.statuses.is_idle()
     }
 
-    /// Returns whether a status still waits, or is being written, for this pass.
+    /// Returns whether a status of this pass still waits or is being written.
     #[must_use]
     pub fn has_statuses_of(&self, pass: PassId) -> bool {
         self.statuses.names(pass)
@@ -336,7 +340,7 @@ impl Control {
         match seen {
             WatchEvent::Listing(kind) => self.index.begin_list(kind),
             WatchEvent::Absent(kind) => {
-                // With its definition everything of a kind goes.
+                // Without its definition no object of a kind exists.
                 self.index.begin_list(kind);
                 self.list_ended(kind, ListState::Absent, now);
             }
@@ -348,7 +352,7 @@ impl Control {
             WatchEvent::Object(object) => {
                 let (_, _, generation) = object.identity();
                 let store = self.changed_store(&object);
-                // What a list names first of all need not have changed.
+                // The first list names objects that need not have changed.
                 let changed = (!self.index.is_first_listed(&object)).then(|| self.changed(&object));
                 let replaced = object.meta().is_some_and(|meta| self.is_replaced(&object.reference(), &meta.uid));
                 let takes_away =
@@ -377,7 +381,7 @@ impl Control {
                     Some(role) => ChangedObject::gone_role(origin, &role),
                     None => ChangedObject::new(origin),
                 };
-                // Only what is about one person goes ahead: a definition that is gone concerns a whole account.
+                // Only a change of one member goes first: a deleted definition affects a whole account.
                 let is_of_one = matches!(object.kind, KindName::Membership | KindName::Invitation);
                 let lane = if is_of_one { Lane::Revocations } else { Lane::Changes };
                 let impacts = self.index.remove(&object);
@@ -387,26 +391,26 @@ impl Control {
         }
     }
 
-    /// Returns whether an Account, as it comes now, withdraws an approval that it gave.
+    /// Returns whether this version of an Account withdraws an approval that it gave.
     fn withdraws_approval(&self, object: &Object) -> bool {
         let Object::Account(record) = object else { return false };
         let before = self.index.accounts.get(&record.facts.key()).and_then(|entry| entry.object.as_ref());
         before.is_some_and(|before| before.facts.withdraws_approval(&record.facts))
     }
 
-    /// Returns whether a Membership, as it comes now, begins later than it did or is over earlier.
+    /// Returns whether this version of a Membership begins later than before or is over earlier.
     fn is_shortened(&self, object: &Object) -> bool {
         let Object::Member(record) = object else { return false };
         let before = self.index.member(&record.namespace, &record.name);
         before.is_some_and(|before| !before.facts.window().is_within(&record.facts.window()))
     }
 
-    /// Returns whether another object stood under this name: it is gone, though nobody saw it go.
+    /// Returns whether another object had this name before: it is gone, though its deletion was not observed.
     fn is_replaced(&self, object: &ObjectRef, by: &str) -> bool {
         self.index.meta(object).is_some_and(|before| *before.uid != *by)
     }
 
-    /// Takes in an object that cannot be read: it counts as it did, and says so.
+    /// Records an object that cannot be read: it keeps its former effect, and a status or event reports it.
     fn could_not_read(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
         let generation = unreadable.meta.generation;
@@ -425,8 +429,8 @@ impl Control {
         }
     }
 
-    /// Says of an object that it cannot be read, where its account is ours. Of what belongs to no account an event says it,
-    /// by whoever has the first shard.
+    /// Reports that an object cannot be read, if its account is in a held shard. For an object without an account,
+    /// the holder of shard 0 sends an event.
     pub(super) fn say_unreadable(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
         let shard = unreadable.account_key().map_or(0, |key| self.shard_of(&key));
@@ -440,7 +444,7 @@ impl Control {
         }
     }
 
-    /// Returns the object that a change is put down to. A change of a catalog's record is the catalog's doing.
+    /// Returns the object that the audit names as the cause of a change. For a catalog's record it is the catalog.
     fn changed(&self, object: &Object) -> ChangedObject {
         if let Object::CatalogRecord(record) = object
             && let Some(catalog) = &record.facts.catalog
@@ -469,7 +473,7 @@ impl Control {
         }
     }
 
-    /// Looks at every account, so that each says that only ends are made while a kind is missing.
+    /// Queues every account, so that each reports that only explicit revocations are made while a kind is missing.
     fn say_that_it_waits(&mut self, now: Now) {
         let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
         for key in &keys {
@@ -477,11 +481,11 @@ impl Control {
         }
     }
 
-    /// Notes that something is gone: until a fresh read after this finds that what is left stays, nobody in these accounts
-    /// gains anything.
+    /// Counts a vanished object: until a later fresh read confirms the remaining objects, no member of these accounts
+    /// gains access.
     fn vanished(&mut self, impacts: &[Impact]) {
         for impact in impacts {
-            // Of what is not kept yet nothing is confirmed either.
+            // An account without state has no confirmed count either.
             if let Impact::Account(key) | Impact::Member(key, _) = impact
                 && let Some(state) = self.accounts.get_mut(key)
             {
@@ -491,7 +495,7 @@ impl Control {
     }
 
     fn touch(&mut self, impacts: Vec<Impact>, trigger: Trigger<'_>, now: Now) {
-        // A store that changes is looked at by all its accounts: whom it blocks goes ahead by name.
+        // A changed store affects all its accounts; members that it blocks go first, one by one.
         let of_store = trigger.object.is_some_and(|object| object.origin.kind == KindName::IdentityStore.as_str());
         let of_account = Trigger { lane: if of_store { Lane::Changes } else { trigger.lane }, ..trigger };
         for impact in impacts {
@@ -508,8 +512,8 @@ impl Control {
         }
     }
 
-    /// Takes in that somebody else changed a store. Not ahead of changes to objects: whoever can write the store must not
-    /// be able to hold them back.
+    /// Queues the accounts that someone else changed in a store. They come behind changes of objects, so that a
+    /// writer of the store cannot delay those.
     fn announced(&mut self, store: &Name, account: Option<AccountKey>, now: Now) {
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(store);
         let keys: Vec<AccountKey> = match account {
@@ -521,7 +525,7 @@ impl Control {
         }
     }
 
-    /// Takes in that somebody else wrote a status of ours: it is worked out, and so written, again.
+    /// Evaluates a status again that someone else wrote, so that it is also written again.
     fn restate(&mut self, object: &ObjectRef, now: Now) {
         self.account_said(object, now);
         if self.shard_of_object(object).is_none_or(|shard| !self.shards.has(shard)) {
@@ -551,13 +555,13 @@ impl Control {
         self.queue.wake(now.mono);
         let before = self.last_wall.replace(now.wall);
         if before.is_some_and(|before| now.wall < before - SET_BACK) {
-            // Whose time had begun may be before it again.
+            // A member's time window may lie in the future again.
             for key in self.index.accounts.keys() {
                 self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
             }
         }
         while let Some((key, email)) = self.wakes.take(now.wall) {
-            // Somebody's time ends, or begins.
+            // A member's time window begins or ends.
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
             self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
         }
@@ -570,7 +574,7 @@ impl Control {
         self.ticked = Some(now.mono);
         self.tell_others(effects);
         self.note_clean(effects);
-        // An account that another replica took over, or that went while it was held back, is not asked for any more.
+        // Drops the state of accounts that moved to another replica, or were deleted while held.
         self.accounts.retain(|key, _| self.index.accounts.contains_key(key));
         self.wakes.retain(|key| self.index.accounts.contains_key(key));
         for key in std::mem::take(&mut self.recounts) {

@@ -1,4 +1,5 @@
-//! Passes: units of work over one account that run beside the loop.
+//! Passes: units of work over one account that run outside of the loop. The modules of the loop create and end them;
+//! the controller's shell runs them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +21,7 @@ use crate::{
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
 };
 
-/// Id of a pass: tells it from others in logs and traces, and hardly repeats between processes.
+/// Id of a pass: identifies it in logs and traces, and hardly repeats between processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PassId {
     number: u64,
@@ -33,7 +34,7 @@ impl fmt::Display for PassId {
     }
 }
 
-/// Gives out ids.
+/// Generator of pass ids.
 pub(super) struct PassIds {
     hashing: SeededState,
     given: u64,
@@ -46,7 +47,7 @@ impl PassIds {
 
     pub(super) fn give(&mut self) -> PassId {
         self.given += 1;
-        // The upper half would do as well.
+        // Any 32 bits of the hash would do.
         let shown = u32::try_from(self.hashing.hash_one(self.given) & u64::from(u32::MAX)).unwrap_or_default();
         PassId { number: self.given, shown }
     }
@@ -55,151 +56,152 @@ impl PassIds {
 /// Right to write the accounts of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// The shard.
+    /// Number of the shard.
     pub shard: u16,
-    /// The claim that the store is told.
+    /// The claim that the store records.
     pub claim: Claim,
-    /// Whether whoever had the shard before has ended its writes; if not, the store is told of the claim before anything
-    /// is read.
+    /// Whether the former holder of the shard has ended its writes. If not, the store must record the claim before
+    /// anything is read.
     pub clean: bool,
 }
 
-/// A pass over one account, to be carried out beside the loop.
+/// Pass over one account, to be carried out outside of the loop.
 pub struct Pass {
-    /// Its id.
+    /// Id of the pass.
     pub id: PassId,
-    /// The account.
+    /// Key of the account.
     pub key: AccountKey,
-    /// Name of the IdentityStore that the account names.
+    /// Name of the IdentityStore that the account refers to.
     pub store: Name,
     /// That IdentityStore, if it exists.
     pub store_facts: Option<Arc<StoreFacts>>,
     /// Our mark on the account.
     pub mark: Mark,
-    /// The right to write it.
+    /// Permit to write the account.
     pub permit: Permit,
-    /// The time at which it was put together.
+    /// Time at which the pass was created.
     pub now: Timestamp,
-    /// What the loop tells it while it runs.
+    /// Requests from the loop while the pass runs.
     pub handle: Handle,
-    /// The pass over the same account that it runs beside, if it does: of people who were taken out of that one.
+    /// Handle of the other pass over the same account, if this one runs in parallel, for members withdrawn from that
+    /// one.
     pub beside: Option<Handle>,
-    /// What it is to do.
+    /// Work of the pass.
     pub work: PassWork,
 }
 
 /// Work of a pass.
 pub enum PassWork {
-    /// Make the store hold what the objects say.
+    /// Make the store hold the desired state.
     Reconcile(Box<Reconcile>),
-    /// Do what the deletion policy of the Account says, then let the object go.
+    /// Apply the deletion policy of the Account, then remove its finalizer.
     Delete(Box<Delete>),
-    /// Set the finalizers that are missing, in this order; where that fails, make ends by somebody's word, which need none.
+    /// Set the missing finalizers, in this order. If that fails, make explicit revocations, which need none.
     SetFinalizers(Vec<(ObjectRef, Name)>, Box<Reconcile>),
-    /// End the access of these people in an account that no Account describes any more.
+    /// Revoke the access of these people in an account that no Account describes any more.
     Leftover(Vec<(Email, Revocation)>),
 }
 
 /// Input of a pass that deletes.
 pub struct Delete {
-    /// The Account.
+    /// The Account that is being deleted.
     pub account: Arc<Record<AccountFacts>>,
-    /// Accounts that still name it as their parent: it waits for them.
+    /// Accounts that still refer to it as their parent; the deletion waits for them.
     pub children: Vec<AccountKey>,
-    /// Work of the account for as long as it waits: ends by somebody's word, and single removals.
+    /// Work while the deletion waits: explicit revocations, and single removals.
     pub meanwhile: Reconcile,
-    /// Whether the removal guard holds the deletion back already.
+    /// Whether the removal guard already holds the deletion.
     pub holding: Holding,
-    /// People whose removal was decided before, and has been begun.
+    /// People whose removal was decided earlier, and has begun.
     pub decided: BTreeSet<Email>,
 }
 
 /// Input of a pass that reconciles.
 pub struct Reconcile {
-    /// Objects that it works on.
+    /// Objects in the scope of the pass.
     pub objects: ObjectsInScope,
-    /// The definitions, where nothing has changed since they were worked out.
+    /// The resolved definitions, if nothing has changed since.
     pub known: Option<Arc<Definitions>>,
-    /// The objects whose changes brought the pass about; none for a check.
+    /// Objects whose changes caused the pass; none for a check.
     pub triggers: Triggers,
-    /// Causes of what was held back or refused before, of people within the scope.
+    /// Causes of changes held or refused earlier, of people within the scope.
     pub withheld: BTreeMap<Email, Origin>,
-    /// Whether something changed, or a pass failed; otherwise it is a periodic check.
+    /// Whether a change or a failed pass caused it; otherwise it is a periodic check.
     pub is_change: bool,
-    /// Since when it was waited for.
+    /// Time since which the work has been waiting.
     pub since: Option<Mono>,
-    /// Whether something may have vanished since a fresh read last found that what is left stays: then nobody gains anything
-    /// without another one.
+    /// Whether something may have vanished since the last fresh read confirmed the remaining objects. Then no member
+    /// gains access without another fresh read.
     pub vanished: bool,
-    /// Why only ends by somebody's word count; absent where everything does.
+    /// Reason to make only explicit revocations; absent if all changes may be made.
     pub only_ends: Option<OnlyEnds>,
-    /// Whether the removal guard holds removals of the account back already.
+    /// Whether the removal guard already holds removals of the account.
     pub holding: Holding,
 }
 
-/// End of a pass.
+/// Result of a pass.
 pub enum PassEnded {
-    /// It reconciled.
+    /// The pass reconciled.
     Reconciled(Box<PassReport>),
-    /// It did what a deletion asks for.
+    /// The pass worked on a deletion.
     Deleted(Deleted),
-    /// It set finalizers, or could not; with what was done instead.
+    /// The pass set finalizers, or failed; then with the report of the explicit revocations.
     FinalizersSet(Result<(), (ApiFault, Option<Box<PassReport>>)>),
-    /// It ended access in an account that no Account describes, where there was any to end.
+    /// The pass revoked access in an account that no Account describes; `false` if no access was left to revoke.
     LeftoverEnded(Result<bool, StoreError>),
-    /// It broke off: by a defect of ours, or because it was abandoned.
+    /// The pass panicked or was abandoned.
     BrokeOff,
 }
 
-/// How a deletion went.
+/// Result of a deletion.
 pub enum Deleted {
-    /// Done, with so many changes in the store; the object may go.
+    /// Done, with this number of changes in the store; the finalizer may be removed.
     Done(u64),
-    /// Waits for managed accounts; with what was done meanwhile.
+    /// Waits for managed accounts; with the report of what was done meanwhile.
     Waits(Vec<AccountKey>, Box<PassReport>),
-    /// The removal guard holds it back; with what was done meanwhile.
+    /// Held by the removal guard; with the report of what was done meanwhile.
     Held(Guarded, Box<PassReport>),
-    /// Another store answers than the one that was used so far: it waits; with what was done meanwhile.
+    /// Waits, since another store answers than before; with the report of what was done meanwhile.
     Replaced(Box<PassReport>),
-    /// The store, or the API server, would not have it yet.
+    /// Failed in the store or the API server, and must be retried.
     Retry {
-        /// Why.
+        /// Error of the attempt.
         error: StoreError,
-        /// The people whose removal is decided.
+        /// People whose removal is decided.
         decided: BTreeSet<Email>,
-        /// Whether it is the store that fails, for all its accounts.
+        /// Whether the store fails for all its accounts.
         by_store: bool,
     },
 }
 
-/// A pass that runs.
+/// Running pass.
 pub(super) struct Running {
     pub(super) key: AccountKey,
     /// UID of the Account.
     pub(super) uid: Name,
     pub(super) store: Name,
-    /// The shard by whose right it writes. Of the account's own store may be known meanwhile that it is gone, and then the
-    /// account is in another one.
+    /// Shard whose permit the pass uses. If the account's IdentityStore is deleted meanwhile, the account itself
+    /// moves to another shard.
     pub(super) shard: u16,
     pub(super) scope: Scope,
     pub(super) handle: Handle,
-    /// Whether it runs beside another one over the same account.
+    /// Whether it runs in parallel to another pass over the same account.
     pub(super) is_beside: bool,
-    /// Whether it is over an account that no Account describes.
+    /// Whether it works on an account that no Account describes.
     pub(super) is_leftover: bool,
-    /// The Account, where it is being deleted.
+    /// The Account, if it is being deleted.
     pub(super) deleting: Option<Arc<Record<AccountFacts>>>,
-    /// Whether it reconciles.
+    /// Whether its work is [`PassWork::Reconcile`].
     pub(super) reconciles: bool,
-    /// The revision of the account's definitions that it knows.
+    /// Revision of the account's definitions that it works with.
     pub(super) revision: u64,
-    /// The count of what had vanished in the account by then.
+    /// Number of vanished objects in the account when it began.
     pub(super) vanished: u64,
-    /// The generation of the store that it knows.
+    /// Generation of the store that it works with.
     pub(super) store_generation: Option<i64>,
 }
 
-/// Passes that run, and how many of them in each store.
+/// Running passes, and their number in each store.
 #[derive(Default)]
 pub(super) struct Passes {
     running: BTreeMap<PassId, Running>,

@@ -1,11 +1,13 @@
-//! One pass over one account, from its objects to its report. It reads as the flow of the architecture:
+//! One pass over one account, from its objects to its report. The controller's shell and the simulator call [`run`].
+//!
+//! The steps are those of the architecture:
 //!
 //! ```text
 //!  Snapshot ──prepare──► Prepared + Members     Observed ◄──observe── store ◄──claim
 //!                            └────── evaluate ──────┘
 //!                                      │ findings, plan
-//!                         fresh read, where objects would be taken at their word
-//!                                      │ if they cannot be: only ends by somebody's word
+//!                         fresh read, if the plan relies on objects that may be gone
+//!                                      │ if it fails: only explicit revocations
 //!                                 store.apply, slice by slice ──► outcomes ──► reports, notices
 //! ```
 
@@ -23,7 +25,7 @@ use crate::{
     report::{self, AppliedPlan, OnlyEnds, PassReport},
 };
 
-/// Carries out a pass. Errors end up in what it returns: with the object they concern, or with the account.
+/// Carries out a pass. Errors are part of the returned value: at the object that they concern, or at the account.
 pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     match &pass.work {
         PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
@@ -36,7 +38,7 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
             }
             PassEnded::FinalizersSet(match result {
                 Ok(()) => Ok(()),
-                // Somebody wrote the object at the same time: it is tried again at once.
+                // Someone wrote the object at the same time: the loop tries again at once.
                 Err(fault) if fault.is_conflict() => Err((fault, None)),
                 Err(fault) => Err((fault, Some(Box::new(Box::pin(reconcile(pass, work, world)).await)))),
             })
@@ -44,7 +46,7 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     }
 }
 
-/// Makes the store hold what the objects say, as far as the scope goes, and reports what came of it.
+/// Makes the store hold the desired state within the scope, and reports the result.
 pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> PassReport {
     let prepared = world.step("resolve", || prepared(work));
     let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };
@@ -52,8 +54,8 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     if pass.store_facts.is_none() {
         return report::report(&work.objects, &judged(), &Ok(None));
     }
-    // Whoever removes people beside another pass would not be counted by it, nor it by them: unless all that it removes was
-    // in the store before.
+    // Two parallel passes that both remove members would not count each other's removals, unless all removals of the
+    // other pass are in the store already.
     let may_remove = pass.beside.as_ref().is_none_or(Handle::removals_are_settled);
     let observed = match observe(pass, work, world).await {
         Ok(observed) => observed,
@@ -86,19 +88,19 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
             waiting = plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect();
             (only_ends(&judged), Some(work.only_ends.clone().unwrap_or(OnlyEnds::Remade(remade))), None)
         }
-        // The deletion policy decides about an account that is being deleted; the objects that are left say nothing.
+        // The deletion policy decides about an account that is being deleted; its remaining objects do not count.
         Some(Ok(_)) => {
             let why = work.only_ends.clone().unwrap_or(OnlyEnds::Terminating);
             (only_ends(&judged), Some(why), None)
         }
         Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
     };
-    // Everything else hangs on the account's own row, but for ends by somebody's word: they are made in any case.
+    // Everything else depends on the account's own row, except explicit revocations: they are made in any case.
     let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
     let puts_account = plan.changes.iter().any(puts_account);
     let mut observed = observed;
     if !puts_account {
-        // A large account's is large, and is kept for as long as it takes to write.
+        // The observation of a large account is large, and would stay in memory for as long as the writes take.
         let changed: BTreeSet<&Email> = plan.changes.iter().filter_map(|change| change.object.person()).collect();
         observed.members.retain(|email, _| changed.contains(email));
     }
@@ -131,10 +133,10 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     PassReport { withheld, ..report }
 }
 
-/// Plan, and what came of it; or why nothing did.
+/// Applied plan; or the error, with the plan of which nothing was applied.
 type Made = Result<AppliedPlan, (StoreError, Box<Plan>)>;
 
-/// Returns whether a store took nothing, or less than all, of a plan because it refuses the account itself.
+/// Returns whether a store applied nothing, or only a part, of a plan because it refuses the account itself.
 fn refuses_account(made: &Made) -> bool {
     let refuses = |error: &StoreError| !matches!(error, StoreError::Unavailable(_));
     match made {
@@ -144,7 +146,7 @@ fn refuses_account(made: &Made) -> bool {
     }
 }
 
-/// Puts together what came of a plan whose account was refused, and of the ends that were made all the same.
+/// Merges the result of a plan whose account was refused with that of the revocations that were made anyway.
 fn with_ends(refused: Made, ends: Made) -> Made {
     let Ok(ends) = ends else { return refused };
     let mut made = refused.unwrap_or_else(|(error, plan)| {
@@ -164,7 +166,7 @@ fn with_ends(refused: Made, ends: Made) -> Made {
     Ok(made)
 }
 
-/// Returns what the definitions mean: as an earlier pass worked it out, where nothing has changed since.
+/// Returns the resolved definitions: those of an earlier pass, if nothing has changed since.
 pub(super) fn prepared(work: &Reconcile) -> Prepared {
     let snapshot = &work.objects.snapshot;
     match &work.known {
@@ -179,19 +181,19 @@ async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<O
     world.observe(&pass.key, &objects.scope, objects.now - GUARD_WINDOW).await
 }
 
-/// Returns whether a plan takes the objects at their word, so that a fresh read has to find them there to stay.
+/// Returns whether the plan needs a fresh read of Account, namespace and definitions first.
 fn takes_their_word(plan: &Plan, work: &Reconcile) -> bool {
     let takes = takes_away(plan, &work.objects.scope) || (work.vanished && plan.raises());
     !plan.needs_account && if work.only_ends.is_none() { takes } else { plan.removes() }
 }
 
-/// Returns whether somebody would lose something because objects are gone or mean something else, not because of their own.
+/// Returns whether the plan revokes access because objects vanished or changed meaning (not by explicit revocation).
 fn takes_away(plan: &Plan, scope: &Scope) -> bool {
     let narrows = |change: &Change| change.phase == Phase::Narrow && *scope == Scope::Account;
     plan.removes() || plan.changes.iter().any(narrows)
 }
 
-/// Carries a plan out.
+/// Applies a plan slice by slice.
 async fn apply<W: World>(
     pass: &Pass,
     work: &Reconcile,
@@ -201,7 +203,7 @@ async fn apply<W: World>(
     world: &W,
 ) -> Made {
     let objects = &work.objects;
-    // An account that is not ours is said of all of it.
+    // An account that belongs to another owner is reported by a pass over the whole account.
     plan.needs_account |= objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account || plan.changes.is_empty() {
         return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
@@ -214,7 +216,7 @@ async fn apply<W: World>(
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let (mut done, mut left_out, mut refused) = (0, BTreeSet::new(), None);
     for slice in slices {
-        // Not before something is done: whoever asks again and again must not keep the pass from getting on.
+        // Never before a first change is applied: repeated revocations must not keep the pass from making progress.
         if outcomes.iter().any(Result::is_ok) && pass.handle.ends_early() {
             break;
         }
@@ -244,7 +246,7 @@ async fn apply<W: World>(
                 outcomes.extend(made);
             }
             Err(error) if outcomes.is_empty() => return Err((error, Box::new(plan))),
-            // What is done is done, and is told; the rest failed.
+            // Changes that were applied are reported as such; the rest failed.
             Err(error) => {
                 outcomes.extend(batch.refused(&error));
                 let left = plan.changes.len() - done;

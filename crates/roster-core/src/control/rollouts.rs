@@ -1,5 +1,6 @@
-//! How a changed catalog goes from account to account: the pace, which whoever holds shard 0 decides
-//! (docs/decisions/0020-fleet-brake.md).
+//! Rollout of a changed catalog from account to account, whose pace the holder of shard 0 decides
+//! (docs/decisions/0020-fleet-brake.md). The loop calls it when a catalog is refreshed, or an Account's status
+//! changes.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,35 +15,35 @@ use crate::{
     },
 };
 
-/// Pause in which what many accounts say at once is collected.
+/// Delay that collects status changes of many accounts.
 const PACE: Duration = Duration::from_millis(50);
-/// Most bytes of a revision in a record: a ConfigMap holds a mebibyte.
+/// Maximum size of a revision in a record, in bytes: a ConfigMap holds 1 MiB.
 const MOST_BYTES: usize = 900_000;
-/// Most accounts that a record names as held before; of more, the others stop a change.
+/// Maximum number of accounts that a record names as held before the change; further ones stop a rollout.
 const MOST_HELD: usize = 500;
 
-/// Change of a catalog's record, against the version that is known of it.
+/// Change of a catalog's record, based on the known version of the record.
 #[derive(Clone, Debug)]
 pub enum RecordWrite {
-    /// It says this.
+    /// Write the record.
     Put {
-        /// The last revision that reached everybody.
+        /// Last revision that reached all accounts.
         last: LastRevision,
-        /// The version that it replaces; absent where there is none yet.
+        /// Version that it replaces; absent if there is no record yet.
         resource_version: Option<Name>,
     },
-    /// It goes.
+    /// Delete the record.
     Delete {
-        /// Its UID.
+        /// UID of the record.
         uid: Name,
-        /// Its version.
+        /// resourceVersion of the record.
         resource_version: Name,
     },
 }
 
 impl RecordWrite {
-    /// Notes that all accounts follow the present revision. A revision that is too big for a record has none: then all go
-    /// on to follow it.
+    /// Records that all accounts follow the present revision. A revision that is too big for a record has none: then
+    /// all accounts follow it at once.
     #[must_use]
     pub fn present(present: &PresentRevision, known: Option<&Record<CatalogRecord>>) -> Option<Self> {
         let bytes = serde_json::to_vec(&present.facts.spec).map_or(usize::MAX, |json| json.len());
@@ -58,14 +59,14 @@ impl RecordWrite {
         Some(Self::put(last, known))
     }
 
-    /// Notes that the accounts up to this one follow the present revision, the others the last one.
+    /// Records that the accounts up to this one follow the present revision, and the others the last one.
     fn up_to(
         last: &LastRevision,
         up_to: AccountKey,
         held: &BTreeSet<AccountKey>,
         known: Option<&Record<CatalogRecord>>,
     ) -> Self {
-        // Those who had their turn before are noted already.
+        // Earlier accounts are recorded already.
         let has_turn = |key: &&AccountKey| **key <= up_to && last.up_to.as_ref().is_none_or(|earlier| *key > earlier);
         let now = held.iter().filter(has_turn).cloned();
         let held_before = last.held_before.iter().cloned().chain(now).take(MOST_HELD).collect();
@@ -76,14 +77,14 @@ impl RecordWrite {
         Self::Put { last, resource_version: known.map(|known| known.meta.resource_version.clone()) }
     }
 
-    /// Notes that nobody uses the catalog any more.
+    /// Deletes the record of a catalog that is no longer in use.
     fn forget(known: &Record<CatalogRecord>) -> Self {
         Self::Delete { uid: known.meta.uid.clone(), resource_version: known.meta.resource_version.clone() }
     }
 }
 
 impl Control {
-    /// Takes in that an account says something else of itself: others may have waited for it.
+    /// Refreshes an account's catalog when the status of the Account has changed: other accounts may wait for it.
     pub(super) fn account_said(&mut self, object: &ObjectRef, now: Now) {
         if object.kind != KindName::Account || !self.shards.leads() {
             return;
@@ -97,12 +98,12 @@ impl Control {
         }
     }
 
-    /// Says how far a catalog has come, and goes on with it.
+    /// Reports the progress of a catalog's rollout, and continues it.
     pub(super) fn look_at_catalog(&mut self, object: &ObjectRef, complete: bool, now: Now, effects: &mut Vec<Effect>) {
         let name = &object.name;
         let Some(revisions) = self.index.revisions(name) else {
             if self.index.unreadable(object).is_some() {
-                // It is there, and nobody knows what it says.
+                // The catalog exists, but its content cannot be read.
                 return;
             }
             self.stops.remove(name);
@@ -121,7 +122,7 @@ impl Control {
         let report = report::catalog(&catalog, users as u64, progress.as_ref());
         self.tell_of_stop(&catalog, progress.as_ref());
         self.say(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
-        // Who uses it is not known before everything is.
+        // The users of a catalog are known only when all kinds are listed.
         let record =
             complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), || self.held(name))).flatten();
         let finalizer = (catalog.meta.finalizer != (users > 0)).then_some((catalog, users > 0));
@@ -137,7 +138,7 @@ impl Control {
         record: Option<RecordWrite>,
         effects: &mut Vec<Effect>,
     ) {
-        // Right before it is written, whoever writes asks whether the lease still lasts.
+        // The shell checks right before the write that the lease still lasts.
         if !self.shards.leads() {
             return;
         }
@@ -151,7 +152,7 @@ impl Control {
         objects.filter(move |(_, account)| account.facts.spec.catalog_ref.name == **catalog)
     }
 
-    /// Returns what each of them says of the present revision, in the order of their keys.
+    /// Returns the state of each of these accounts towards the present revision, in the order of their keys.
     fn standings(&self, catalog: &Name, revisions: &Revisions) -> Vec<(AccountKey, Standing)> {
         let generation = revisions.present.facts.generation;
         let is_away = |account: &AccountFacts| {
@@ -161,7 +162,7 @@ impl Control {
         let held_before = revisions.last().map(|last| &last.held_before);
         let standing = |key: &AccountKey, account: &Record<AccountFacts>| {
             if self.index.holding_back(key).is_some() {
-                // Nothing but ends is made in it until somebody mends an object.
+                // Only explicit revocations are made in it until someone fixes an object.
                 return Standing::HeldBefore;
             }
             let before = held_before.is_some_and(|held| held.contains(key));
@@ -176,7 +177,7 @@ impl Control {
         self.users_of(catalog).filter(|(_, account)| is_held(&account.meta)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Tells of each stop once.
+    /// Publishes an event for each stop once.
     fn tell_of_stop(&mut self, catalog: &Record<CatalogFacts>, progress: Option<&Progress>) {
         let stopped = progress.and_then(|progress| Some((progress, progress.stopped.as_ref()?)));
         let Some((progress, (account, _))) = stopped else {
@@ -185,7 +186,7 @@ impl Control {
         };
         let stop = (catalog.facts.generation, account.clone());
         let known = self.stops.insert(catalog.name.clone(), stop.clone());
-        // A successor need not repeat it.
+        // A new leader need not repeat the event.
         let said = known.is_none() && catalog.meta.status.is_true(ConditionType::Stalled);
         if known != Some(stop) && !said {
             let note = report::rollout_message(catalog.facts.generation, progress);
@@ -195,7 +196,7 @@ impl Control {
     }
 }
 
-/// Returns what becomes of the record.
+/// Returns the next change of the record, if any.
 fn next_record(
     revisions: &Revisions,
     unused: bool,
@@ -215,10 +216,10 @@ fn next_record(
     }
 }
 
-/// Returns what an account says of a generation of its catalog. A store that is away keeps nobody in other stores waiting;
-/// one pass that failed does.
+/// Returns the state of an account towards a generation of its catalog. A store that is unavailable does not delay
+/// accounts in other stores; one failed pass does.
 ///
-/// Nor does an account that was held already when it had its turn: the change is not the cause.
+/// An account that was held already before its turn does not stop the rollout either: the change is not the cause.
 fn standing(account: &Meta, generation: i64, held_before: bool, store_is_away: bool) -> Standing {
     let status = &account.status;
     let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;

@@ -1,4 +1,4 @@
-//! The shards that this replica holds, and what it may write in each.
+//! Shards that this replica holds, and the permits to write in them. The loop asks it before each pass.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,29 +12,29 @@ use crate::{
     model::AccountKey,
 };
 
-/// How long what is under way in a shard may take before it is cut short, so that nobody's revocation waits for it.
+/// Maximum time that work in progress delays the release of a shard, so that no revocation waits for it longer.
 pub(super) const HANDOVER: Duration = Duration::from_secs(10);
 
-/// A shard that is held.
+/// State of a held shard.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     epoch: Epoch,
     clean: bool,
 }
 
-/// Shards that this replica holds.
+/// Shards of this replica, and what the others report.
 pub(super) struct Shards {
     of: u16,
     held: BTreeMap<u16, Held>,
-    /// Shards that are being given back, and since when: nothing of them begins any more.
+    /// Shards being released, and since when; no new work begins in them.
     leaving: BTreeMap<u16, Mono>,
-    /// Shards that were taken while something else was looked after: nothing of them begins before everything has been
-    /// listed afresh, since what is known may be older than what the one before did.
+    /// Shards taken after other shards were in use. No work begins in them before all kinds have been listed again,
+    /// since the index may be older than the former holder's last actions.
     unlisted: BTreeSet<u16>,
-    /// Of those, shards whose accounts can be looked after as far as ends by somebody's word go: all that these need has
-    /// been listed afresh.
+    /// Newly taken shards in which revocations are already possible because the kinds they need have been listed
+    /// again.
     only_ends: BTreeSet<u16>,
-    /// By shard of another replica: for each store, by its UID, the generation with which all accounts are reconciled.
+    /// Generation of each store, by UID, with which another replica's accounts are all reconciled; by shard.
     told: BTreeMap<u16, BTreeMap<String, i64>>,
 }
 
@@ -50,12 +50,13 @@ impl Shards {
         }
     }
 
-    /// Returns the shard that an account is in.
+    /// Returns the shard of an account.
     pub(super) fn shard(&self, account: &AccountKey, store: Option<&IdentityStoreSpec>) -> u16 {
         shard_of(account, store, self.of)
     }
 
-    /// Takes a shard; where something is known of its accounts already, it is to be [listed](Self::listed) afresh.
+    /// Takes a shard. If `known`, the index already has data of its accounts, and all kinds must be
+    /// [listed](Self::listed) again.
     pub(super) fn take(&mut self, shard: u16, epoch: Epoch, clean: bool, known: bool) {
         self.leaving.remove(&shard);
         self.only_ends.remove(&shard);
@@ -70,44 +71,44 @@ impl Shards {
         &self.unlisted
     }
 
-    /// Notes that everything was listed after this shard was taken.
+    /// Records that all kinds were listed after this shard was taken.
     pub(super) fn listed(&mut self, shard: u16) {
         self.unlisted.remove(&shard);
         self.only_ends.remove(&shard);
     }
 
-    /// Notes that what ends by somebody's word need was listed after this shard was taken; returns whether that is of use:
-    /// it is ours, and not everything was listed.
+    /// Records that the kinds needed for revocations were listed after this shard was taken. Returns whether that
+    /// enables new work: the shard is held, and not all kinds were listed.
     pub(super) fn listed_for_ends(&mut self, shard: u16) -> bool {
         let waits = self.unlisted.contains(&shard) && !self.leaving.contains_key(&shard);
         waits && self.only_ends.insert(shard)
     }
 
-    /// Returns whether a shard is ours, and so far only ends by somebody's word can be made in it.
+    /// Returns whether a shard is held and so far allows only explicit revocations.
     pub(super) fn has_only_ends(&self, shard: u16) -> bool {
         self.only_ends.contains(&shard) && !self.leaving.contains_key(&shard)
     }
 
-    /// Begins to give a shard back.
+    /// Begins the release of a shard.
     pub(super) fn leave(&mut self, shard: u16, now: Mono) {
         if self.held.contains_key(&shard) {
             self.leaving.entry(shard).or_insert(now);
         }
     }
 
-    /// Returns the shards that are being given back, and since when.
+    /// Returns the shards being released, and since when.
     pub(super) fn leaving(&self) -> Vec<(u16, Mono)> {
         self.leaving.iter().map(|(shard, since)| (*shard, *since)).collect()
     }
 
-    /// Forgets a shard whose last write has ended; returns whether it was held.
+    /// Drops a shard whose last write has ended; returns whether it was held.
     pub(super) fn left(&mut self, shard: u16) -> bool {
         self.leaving.remove(&shard);
         self.listed(shard);
         self.held.remove(&shard).is_some()
     }
 
-    /// Returns the right to write the accounts in a shard, if it is ours; it may be for ends only
+    /// Returns the permit to write the accounts in a shard, if it is held; it may be for revocations only
     /// ([`Self::has_only_ends`]).
     pub(super) fn permit(&self, shard: u16) -> Option<Permit> {
         let held = self.held.get(&shard).filter(|_| self.has(shard) || self.has_only_ends(shard))?;
@@ -115,48 +116,47 @@ impl Shards {
         Some(Permit { shard, claim, clean: held.clean })
     }
 
-    /// Returns whether a shard is ours, stays so, and can be looked after.
+    /// Returns whether a shard is held, is not being released, and has been listed.
     pub(super) fn has(&self, shard: u16) -> bool {
         self.held.contains_key(&shard) && !self.leaving.contains_key(&shard) && !self.unlisted.contains(&shard)
     }
 
-    /// Returns the shards of which not every store knows that they are ours, though whoever had them before may still
-    /// write.
+    /// Returns the shards whose new epoch has not reached every store, so that a former holder could still write.
     pub(super) fn unclean(&self) -> Vec<u16> {
         self.held.iter().filter(|(_, held)| !held.clean).map(|(shard, _)| *shard).collect()
     }
 
-    /// Notes that every store knows that a shard is ours.
+    /// Records that every store knows the epoch of a shard.
     pub(super) fn every_store_knows(&mut self, shard: u16) {
         if let Some(held) = self.held.get_mut(&shard) {
             held.clean = true;
         }
     }
 
-    /// Returns whether catalogs and stores, which belong to no account, are ours to speak of.
+    /// Returns whether this replica reports on catalogs and stores, which belong to no account.
     pub(super) fn leads(&self) -> bool {
         self.has(0)
     }
 
-    /// Returns the number of shards that are held.
+    /// Returns the number of held shards.
     pub(super) fn count(&self) -> usize {
         self.held.len()
     }
 
-    /// Returns the shards that are ours and can be looked after.
+    /// Returns the shards that are held and can be reconciled.
     pub(super) fn ours(&self) -> impl Iterator<Item = u16> {
         self.held.keys().copied().filter(|shard| self.has(*shard))
     }
 
-    /// Takes in what the others say; returns whether it is new.
+    /// Stores the notes of the other replicas; returns whether they changed.
     pub(super) fn hear(&mut self, told: &BTreeMap<u16, String>) -> bool {
         let parse = |note: &String| serde_json::from_str(note).unwrap_or_default();
         let told = told.iter().map(|(shard, note)| (*shard, parse(note))).collect();
         std::mem::replace(&mut self.told, told) != self.told
     }
 
-    /// Returns whether all others have reconciled their accounts with this generation of the store of this UID, or a later
-    /// one. A shard that is ours and cannot be looked after yet is not reconciled yet.
+    /// Returns whether all other replicas have reconciled their accounts with this generation, or a later one, of the
+    /// store with this UID. A shard of this replica that waits for a list counts as not reconciled.
     pub(super) fn others_know(&self, store: &str, generation: i64) -> bool {
         let theirs = (0..self.of).filter(|shard| !self.has(*shard));
         let said = |shard: u16| self.told.get(&shard).and_then(|said| said.get(store)).copied();
@@ -164,19 +164,19 @@ impl Shards {
     }
 }
 
-/// Returns the shard of an account, of so many. `store` is what the IdentityStore that the account names says; absent where
-/// there is none.
+/// Returns the shard of an account, out of `shards`. `store` is the spec of the account's IdentityStore, if it
+/// exists.
 #[must_use]
 pub fn shard_of(account: &AccountKey, store: Option<&IdentityStoreSpec>, shards: u16) -> u16 {
     if shards == 1 { 0 } else { Slots::part_of(slot_in(account, store), shards) }
 }
 
-/// Returns the slot of an account. In a store where accounts share what cannot be written together (a user of Keycloak is
-/// one, in however many accounts), all of them have one slot.
+/// Returns the slot of an account. In some stores accounts share data that must not be written in parallel (a
+/// Keycloak user may be in many accounts); all accounts of such a store have one slot.
 fn slot_in(account: &AccountKey, store: Option<&IdentityStoreSpec>) -> Slot {
     match store.and_then(|spec| spec.keycloak.as_ref()) {
         Some(keycloak) => {
-            // However it is written.
+            // Equivalent spellings of the URL must give one slot.
             let url = url::Url::parse(&keycloak.url).map_or_else(|_| keycloak.url.clone(), String::from);
             slot_of(&format!("{} {}", url.trim_end_matches('/'), keycloak.realm))
         }

@@ -1,4 +1,5 @@
-//! Which accounts are ours, and how that changes while the loop runs.
+//! Changes of the shards of this replica while the loop runs: taking, listing again and releasing. The loop calls it
+//! with each [`ShareEvent`] and each decision.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,44 +17,44 @@ use crate::{
     state::Unreadable,
 };
 
-/// Time for which the rest of a list is waited for once all that ends by somebody's word need is listed: what is known of
-/// the rest is only somewhat old.
+/// Maximum wait for the remaining kinds after the kinds needed for revocations are listed. Older data is acceptable
+/// for the others.
 const FOR_THE_REST: Duration = Duration::from_secs(1);
 
-/// A list of everything, made since some shards were taken.
+/// List of all kinds, begun after some shards were taken.
 pub(super) struct Relist {
-    /// The shards that were taken before it began.
+    /// Shards that were taken before it began.
     shards: BTreeSet<u16>,
-    /// What was listed since.
+    /// Kinds listed since.
     lists: Lists,
 }
 
 impl Relist {
-    /// Returns when the rest was waited for long enough.
+    /// Returns the time at which the wait for the remaining kinds ends.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.lists.next_due()
     }
 
-    /// Returns the kinds that are still to be listed.
+    /// Returns the kinds that are not listed yet.
     pub(super) fn missing(&self) -> Vec<&'static str> {
         self.lists.missing()
     }
 }
 
 impl Control {
-    /// Returns the shard that an account is in.
+    /// Returns the shard of an account.
     pub(super) fn shard_of(&self, key: &AccountKey) -> u16 {
         let store = self.store_of(key);
         let store = store.and_then(|store| self.index.stores.get(&store));
         self.shards.shard(key, store.map(|record| &record.facts.spec))
     }
 
-    /// Returns whether an account is ours.
+    /// Returns whether an account is in a shard of this replica.
     pub(super) fn is_ours(&self, key: &AccountKey) -> bool {
         self.shards.has(self.shard_of(key))
     }
 
-    /// Returns the shard that an object is in; nothing where it is gone.
+    /// Returns the shard of an object; `None` if the object is gone.
     pub(super) fn shard_of_object(&self, object: &ObjectRef) -> Option<u16> {
         match object.kind {
             KindName::PermissionCatalog | KindName::IdentityStore | KindName::CatalogRecord => Some(0),
@@ -63,9 +64,9 @@ impl Control {
 
     pub(super) fn shared(&mut self, event: ShareEvent, now: Now) {
         match event {
-            // Its accounts are looked after once everything has been listed afresh.
+            // Its accounts are reconciled once all kinds have been listed again.
             ShareEvent::Taken { shard, epoch, clean } => {
-                // A list that began before says nothing of what was done since.
+                // A list that began earlier does not show what happened since.
                 if let Some(relist) = &mut self.relist {
                     relist.shards.remove(&shard);
                 }
@@ -88,8 +89,8 @@ impl Control {
         }
     }
 
-    /// Returns whether everything is to be listed now: a shard was taken, and what is known may be older than what the one
-    /// before did there. A list that is under way is waited for, but not for long.
+    /// Returns whether all kinds must be listed now: a shard was taken, and the index may be older than the former
+    /// holder's last actions there. Waits for a list in progress, but not for long.
     pub(super) fn begins_relist(&mut self) -> bool {
         let unlisted = self.shards.unlisted();
         let begins = match &self.relist {
@@ -102,8 +103,7 @@ impl Control {
         begins
     }
 
-    /// Looks after the shards that wait for a list as far as that goes without the rest of it, once that was waited for long
-    /// enough.
+    /// Starts revocation-only passes in newly taken shards when the re-list takes too long.
     pub(super) fn stop_waiting_for_relist(&mut self, now: Now) {
         let Some(relist) = &mut self.relist else { return };
         if !relist.lists.stop_waiting(now.mono) {
@@ -116,7 +116,7 @@ impl Control {
         }
     }
 
-    /// Notes that a kind was listed.
+    /// Records that a kind was listed.
     pub(super) fn relisted(&mut self, kind: KindName, now: Now) {
         if let Some(relist) = &mut self.relist {
             relist.lists.set(kind, ListState::Listed, now.mono);
@@ -130,7 +130,7 @@ impl Control {
         }
     }
 
-    /// Looks at everything in a shard: nobody can say what happened before.
+    /// Queues everything in a shard: the actions of its former holder are unknown.
     fn taken(&mut self, shard: u16, now: Now) {
         self.look_at_accounts(shard, now);
         let unreadable: Vec<Unreadable> = self.index.all_unreadable().cloned().collect();
@@ -149,7 +149,7 @@ impl Control {
     }
 
     fn look_at_accounts(&mut self, shard: u16, now: Now) {
-        // Also in accounts that no Account describes any more.
+        // Blocks also apply in accounts that no Account describes any more.
         let blocking = self.index.stores.iter().filter(|(_, store)| !store.facts.blocked.is_empty());
         let blocking: Vec<Name> = blocking.map(|(name, _)| name.clone()).collect();
         for name in blocking {
@@ -167,7 +167,8 @@ impl Control {
         }
     }
 
-    /// Tells the other replicas with which generation of each store all accounts of ours have been reconciled.
+    /// Publishes to the other replicas the generation of each store with which all accounts of this one are
+    /// reconciled.
     pub(super) fn tell_others(&self, effects: &mut Vec<Effect>) {
         if self.setup.shards == 1 || !self.lists.are_complete() {
             return;
@@ -180,8 +181,8 @@ impl Control {
         effects.extend(self.shards.ours().map(|shard| Effect::Say { shard, note: note.clone() }));
     }
 
-    /// Notes of which shards every store knows that they are ours: all their accounts have been reconciled, and no pass
-    /// observes before the store is told.
+    /// Records the shards whose epoch every store knows: all their accounts have been reconciled, and each pass
+    /// claims the store before it observes.
     pub(super) fn note_clean(&mut self, effects: &mut Vec<Effect>) {
         if !self.lists.are_complete() {
             return;
@@ -194,20 +195,20 @@ impl Control {
         }
     }
 
-    /// Returns whether every account in a shard was compared whole.
+    /// Returns whether every account in a shard had a complete check.
     fn is_reconciled(&self, shard: u16) -> bool {
         let accounts = self.index.accounts.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key);
         let mut ours = accounts.filter(|key| self.shard_of(key) == shard);
         ours.all(|key| self.accounts.get(key).is_some_and(|known| known.checked.is_some()))
     }
 
-    /// Releases what is being given back once nothing of it is under way. What waits to be said of it is left to whoever
-    /// takes it, who looks at all of it.
+    /// Releases a shard when its last pass has ended. Statuses still queued are dropped: the next holder reconciles
+    /// every account.
     pub(super) fn hand_over(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for (shard, since) in self.shards.leaving() {
             let is_late = now.mono.since(since) > HANDOVER;
             let runs = self.passes.iter().filter(|(_, running)| running.shard == shard);
-            // The rest is for whoever takes the shard.
+            // The next holder continues the work.
             let runs: Vec<_> = runs.inspect(|(_, running)| running.handle.end_early()).map(|(id, _)| id).collect();
             let looks: Vec<_> = self.looks.ids().filter(|_| shard == 0).collect();
             if is_late {
@@ -228,7 +229,7 @@ impl Control {
                 self.blocks.forget(key);
             }
             if is_late {
-                // Others wait until its lease expires.
+                // Other replicas wait until its lease expires.
                 self.shards.left(shard);
                 effects.push(Effect::Drop(shard));
             } else if self.shards.left(shard) {

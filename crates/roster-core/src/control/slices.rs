@@ -1,9 +1,10 @@
-//! Slices of a plan: what is applied at a time, so that a revocation never waits for a whole account.
+//! Slices of a plan, each applied at once, so that a revocation never waits for a whole account. `reconcile` cuts the
+//! plan and applies slice by slice.
 //!
-//! Before each slice a pass leaves out whoever was taken out of it, and looks whether it is to end early
-//! ([`super::handle`]); then the rest of the account is planned again after what was in a hurry. What is done is done: the
-//! marks in the store show it. The guard judges the whole plan, so all whom it counts, or lets pass since somebody approved
-//! it, are in the first slice.
+//! Before each slice a pass drops the members withdrawn from it, and checks whether it must end early
+//! ([`super::handle`]). Then the rest of the account is planned again after the urgent work. Applied changes stay:
+//! the marks in the store show them. The guard judges the whole plan, so all removals that it counts or that were
+//! approved are in the first slice.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -13,9 +14,9 @@ use crate::{
     plan::{Change, Content, ObjectKey, Plan},
 };
 
-/// Puts changes into the order of their slices, and returns those: each of `size` changes, but the first also has the account
-/// itself and all who lose their access otherwise than by somebody's word. Ends by somebody's word follow, then all else in
-/// the order of the plan; within a slice that order stays.
+/// Sorts changes into slices of `size` and returns their ranges. The first slice also has the account and every
+/// removal that the guard counts, whatever its size. Explicit revocations follow, then the rest in the order of the
+/// plan. Within a slice that order stays.
 pub(super) fn cut(changes: &mut [Change], size: usize) -> Vec<Range<usize>> {
     let (all, size) = (changes.len(), size.max(1));
     if all <= size {
@@ -34,13 +35,13 @@ pub(super) fn cut(changes: &mut [Change], size: usize) -> Vec<Range<usize>> {
     slices
 }
 
-/// When a change has its turn.
+/// Sort key of a change.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// In the first slice: what the guard has judged must not be judged again in parts, and every slice is of the account's
-    /// new sections.
+    /// Belongs in the first slice: the guard's decision must not be made again in parts, and all later slices use the
+    /// account's new sections.
     Together,
-    /// Ends by somebody's word.
+    /// Explicit revocation.
     End,
     Rest,
 }
@@ -54,14 +55,14 @@ fn turn(change: &Change) -> Turn {
     }
 }
 
-/// Returns why the store refused the account itself: nothing is in force without it.
+/// Returns the error if the store refused the account itself: without it no other change has an effect.
 pub(super) fn refused(changes: &[Change], outcomes: &[Outcome]) -> Option<StoreError> {
     let account = changes.iter().position(|change| change.object == ObjectKey::Account && change.put.is_some())?;
     outcomes.get(account)?.as_ref().err().cloned()
 }
 
-/// Leaves in a plan what was applied of it: so many changes, without those of whoever was left out, and what is to be said of
-/// them.
+/// Reduces a plan to its applied part: the first `done` changes, without those of the members left out, and only the
+/// drift that belongs to them.
 pub(super) fn keep_done(plan: &mut Plan, done: usize, left_out: &BTreeSet<Email>) {
     let is_in = |object: &ObjectKey| object.person().is_none_or(|email| !left_out.contains(email));
     let ended_early = done < plan.changes.len();
@@ -73,7 +74,7 @@ pub(super) fn keep_done(plan: &mut Plan, done: usize, left_out: &BTreeSet<Email>
     if ended_early {
         let changed: BTreeSet<&ObjectKey> = plan.changes.iter().map(|change| &change.object).collect();
         plan.drift.retain(|drift| changed.contains(&drift.object));
-        // The pass that goes on says what is held.
+        // The next pass reports what is held.
         plan.guarded = None;
     }
 }
@@ -87,7 +88,7 @@ mod tests {
         resolve::{AccountContent, End, MemberContent},
     };
 
-    /// A change of the account, or the end of a member's access, or its removal.
+    /// Creates a change of the account, a revocation of a member's access, or a member's removal.
     fn change(name: &str, phase: Phase, counted: bool) -> Change {
         let content = match name {
             "account" => Some(Content::Account(AccountContent {

@@ -1,4 +1,4 @@
-//! Starts the passes that are due.
+//! Starts the passes that are due. [`Control::decide`] calls it after each batch of events.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,13 +18,13 @@ use crate::{
     state::{AccountFacts, Counts, Held, Meta, Record},
 };
 
-/// Wait before an object without an account is said to have none: the account may be on its way, and the order of apply
-/// must not matter.
+/// Wait before an object without an account is reported as such: the account may follow, and the order of apply must
+/// not matter.
 const ORPHAN_DELAY: Duration = Duration::from_secs(2);
-/// Passes in one store beyond the most that may run, for revocations alone.
+/// Additional passes in one store that only revocations may use.
 const RESERVED: usize = 2;
-/// People in a pass beside another one: no more than are written at a time in any store, so that what must not run beside
-/// either of them never waits for more than that.
+/// Maximum number of people in a parallel pass: no more than any store writes at a time, so that work which excludes
+/// both passes never waits for more than that.
 const BESIDE: usize = 100;
 
 impl Control {
@@ -49,7 +49,7 @@ impl Control {
                 if listed == Listed::Nothing && !deletes {
                     return Admission::NotYet;
                 }
-                // A revocation does not wait for passes that are only long.
+                // A revocation does not wait for passes that merely take long.
                 let room = if pending.lane == Lane::Revocations { most + RESERVED } else { most };
                 match object.map(|object| Name::new(&object.facts.spec.store_ref.name)) {
                     Some(store) if passes.in_store(&store) >= room => Admission::Full(store),
@@ -68,7 +68,7 @@ impl Control {
         }
     }
 
-    /// Puts a pass together; nothing where none is needed.
+    /// Creates the pass for pending work; `None` if the account needs none.
     fn pass(&mut self, key: &AccountKey, pending: &Pending, now: Now) -> Option<Pass> {
         let Some(record) = self.index.accounts.get(key).and_then(|entry| entry.object.clone()) else {
             self.report_orphans(key, pending, now);
@@ -78,7 +78,7 @@ impl Control {
         let shard = self.shard_of(key);
         let permit = self.shards.permit(shard)?;
         let deletes = record.meta.deleting;
-        // Until it is known which accounts it manages, only ends are made in an account that is being deleted.
+        // An account in deletion gets only explicit revocations until its managed accounts are known.
         let may_delete = self.lists.allow_deletion() && !self.shards.has_only_ends(shard);
         let work = if deletes && !record.meta.finalizer {
             None
@@ -90,7 +90,7 @@ impl Control {
         } else {
             let only_ends = self.only_ends(key, shard, now);
             match self.missing_finalizers(&record) {
-                // First of all, so that nothing can be left behind; their events bring the pass about.
+                // Finalizers come first, so that no content stays behind; their watch events queue the account again.
                 Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_) | OnlyEnds::Listing(_))) => {
                     let why = only_ends.unwrap_or(OnlyEnds::Unprotected);
                     let work = self.reconcile(key, pending, Some(why), now);
@@ -109,7 +109,7 @@ impl Control {
         Some(self.begin(key, &record, permit, work, None, now))
     }
 
-    /// Returns why only ends by somebody's word can be made in an account; nothing where everything can.
+    /// Returns why only explicit revocations can be made in an account; `None` if all changes can.
     fn only_ends(&self, key: &AccountKey, shard: u16, now: Now) -> Option<OnlyEnds> {
         if self.lists.listed(now.mono) != Listed::All {
             return Some(OnlyEnds::Unknown(self.lists.missing()));
@@ -120,8 +120,8 @@ impl Control {
         self.index.holding_back(key).map(|unreadable| OnlyEnds::Unreadable(unreadable.to_string()))
     }
 
-    /// Sees to what passes keep waiting that is in a hurry: people of whom something is taken away are looked at beside the
-    /// pass that runs, where that can be; otherwise it ends early.
+    /// Gives way to waiting revocations. Starts a parallel pass over the people concerned where possible; otherwise
+    /// asks the running pass to stop after its slice.
     pub(super) fn hurry(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let passes = self.passes.iter().filter(|(_, running)| !running.is_beside).map(|(id, _)| id);
         for id in passes.collect::<Vec<_>>() {
@@ -145,8 +145,8 @@ impl Control {
         }
     }
 
-    /// Has a long pass end early where so many run in a store that single people of whom something is taken away wait for
-    /// room in it.
+    /// Asks one long-running pass to stop early when revocations of single members wait for a free slot in that
+    /// store.
     pub(super) fn make_room(&self) {
         for store in self.queue.stores_kept_waiting() {
             let long =
@@ -160,7 +160,7 @@ impl Control {
         }
     }
 
-    /// Returns whether another pass may run beside this one.
+    /// Returns whether a parallel pass may run while this one does.
     fn may_run_beside(&self, running: &Running, now: Now) -> bool {
         let account = self.index.accounts.get(&running.key).and_then(|entry| entry.object.as_ref());
         let is_same = account.is_some_and(|account| {
@@ -172,7 +172,7 @@ impl Control {
         running.reconciles && is_same && has_room && self.lists.listed(now.mono) != Listed::Nothing
     }
 
-    /// Puts a pass together that runs beside another one.
+    /// Creates a parallel pass, for members withdrawn from the pass with the handle `other`.
     fn pass_beside(&mut self, key: &AccountKey, other: Handle, pending: &Pending, now: Now) -> Option<Pass> {
         let record = self.index.accounts.get(key).and_then(|entry| entry.object.clone())?;
         let shard = self.shard_of(key);
@@ -215,7 +215,7 @@ impl Control {
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),
             revision: self.index.accounts.get(key).map_or(0, |entry| entry.revision),
-            // From now on what vanishes is counted.
+            // Later disappearances do not count as confirmed by this pass.
             vanished: state.vanished,
             store_generation: match &work {
                 PassWork::Reconcile(_) => store_facts.as_ref().map(|store| store.generation),
@@ -255,7 +255,7 @@ impl Control {
         })
     }
 
-    /// Takes everything that a pass works on out of the index.
+    /// Copies the objects that a pass works on out of the index.
     fn reconcile(
         &self,
         key: &AccountKey,
@@ -284,11 +284,11 @@ impl Control {
         })
     }
 
-    /// Returns whether the removal guard holds removals of an account back: as this process found last, or else as the status
-    /// says.
+    /// Returns whether the removal guard holds removals of an account: the last result of this process, or else the
+    /// status.
     fn holding(&self, key: &AccountKey) -> Holding {
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
-        // Of one that is being deleted the status speaks of that.
+        // The status of an account in deletion refers to the deletion.
         let says_so = |meta: &Meta| !meta.deleting && meta.status.held == Some(Held::Guarded);
         match self.accounts.get(key).and_then(|state| state.is_holding) {
             Some(true) => Holding::Yes,
@@ -297,14 +297,14 @@ impl Control {
         }
     }
 
-    /// Returns the numbers of an account.
+    /// Returns the numbers of an account for its status.
     pub(super) fn counts(&self, key: &AccountKey, with_children: bool) -> Counts {
         let children = with_children.then(|| admitted_children(&self.index, key).len() as u64);
         Counts { children, ..self.index.counts(key) }
     }
 
-    /// Returns what must not go before this account has: itself, its catalog and its store, as far as they do not know it
-    /// yet.
+    /// Returns the objects that must not be deleted before this account and still lack the finalizer: its catalog,
+    /// its store and itself.
     fn missing_finalizers(&self, account: &Record<AccountFacts>) -> Option<Vec<(ObjectRef, Name)>> {
         let spec = &account.facts.spec;
         let catalog = self.index.catalogs.get(spec.catalog_ref.name.as_str());
@@ -312,7 +312,7 @@ impl Control {
         let all = [
             catalog.map(|record| (record.reference(KindName::PermissionCatalog), &record.meta)),
             store.map(|record| (record.reference(KindName::IdentityStore), &record.meta)),
-            // Last, so that its event finds the others in place.
+            // The Account comes last, so that its watch event finds the others in place.
             Some((account.reference(KindName::Account), &account.meta)),
         ];
         let missing = all.into_iter().flatten().filter(|(_, meta)| !meta.finalizer && !meta.deleting);

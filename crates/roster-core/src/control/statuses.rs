@@ -1,8 +1,9 @@
-//! Statuses that wait to be written: bounded, prioritised, latest wins for each object.
+//! Queue of statuses to write: bounded, prioritised, latest report wins for each object. The loop queues reports and
+//! calls [`Statuses::pump`] with each decision.
 //!
-//! Twenty thousand statuses behind a role change must not keep one changed member waiting, nor another tenant: so there are
-//! two lanes, and in each of them accounts take turns. The report waits, written down only when it is sent, against the
-//! object as it is then.
+//! Twenty thousand statuses after a role change must not delay one changed member, nor another tenant. Therefore
+//! there are two lanes, and in each of them accounts take turns. A report is rendered only when it is sent, against
+//! the current object.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,93 +18,94 @@ use crate::{
     state::{Meta, StatusDigest},
 };
 
-/// Patches in flight at once: enough to keep the API server busy, few enough to leave it air.
+/// Maximum number of patches in flight: enough to keep the API server busy, few enough not to overload it.
 const IN_FLIGHT: usize = 24;
-/// Of those, patches that nobody waits for: the API server works them off in turn, and one that somebody waits for comes
-/// behind them.
+/// Maximum number of bulk patches in flight: the API server processes patches in turn, and an urgent one waits behind
+/// them.
 const BULK_IN_FLIGHT: usize = 8;
-/// Patches that nobody waits for, for which there is a place however many are in flight besides.
+/// Number of bulk patches that may always be in flight, however many urgent ones are.
 const BULK_ALWAYS: usize = 2;
-/// Reports looked at in one go, so that the loop stays quick.
+/// Maximum number of reports processed per decision, so that the loop stays quick.
 const AT_ONCE: usize = 128;
-/// Wait before a status is sent again after somebody else changed the object: its new version is on its way.
+/// Wait before a status is sent again after someone else changed the object: its new version is on its way.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 /// Longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Reports for which there is always room.
+/// Capacity in reports that is kept when the queue is empty.
 const ROOM: usize = 1_024;
 
-/// How soon a status is written.
+/// Priority of a status write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StatusLane {
-    /// Somebody waits for it.
+    /// A user waits for this status.
     Changes,
-    /// Part of many.
+    /// One of many statuses, such as those of a whole account.
     Bulk,
 }
 
-/// A status to be written.
+/// Status write to be sent.
 #[derive(Clone, Debug)]
 pub struct StatusWrite {
     /// The object.
     pub object: ObjectRef,
-    /// Version of the object that the status was rendered against: with it, a former leader's patch is refused.
+    /// Version of the object that the status was rendered against. A patch of a former leader has an old one and is
+    /// refused.
     pub resource_version: Name,
     /// The status.
     pub status: serde_json::Value,
-    /// Whether to replace the whole status: server-side apply leaves alone what others have added.
+    /// Whether to replace the whole status; server-side apply would keep fields that others have added.
     pub replace: bool,
-    /// The pass that says it, where somebody waits for it.
+    /// Pass that reports it, if a user waits for it.
     pub pass: Option<PassId>,
 }
 
-/// An object whose status was written.
+/// Object whose status was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusWritten {
-    /// Its UID: of this name there may be another one by now.
+    /// UID; an object of the same name may have another one by now.
     pub uid: Name,
-    /// Its version.
+    /// New resourceVersion.
     pub resource_version: Name,
 }
 
-/// What is to be said of an object.
+/// Report that is queued for an object.
 pub(super) struct Saying {
-    /// What.
+    /// Content of the status.
     pub report: Report,
-    /// The account that the object belongs to, if any.
+    /// Account that the object belongs to, if any.
     pub account: Option<AccountKey>,
-    /// How soon.
+    /// Priority of the write.
     pub lane: StatusLane,
-    /// The pass that says it.
+    /// Pass that reports it.
     pub pass: Option<PassId>,
 }
 
 struct Waiting {
     saying: Saying,
     attempts: u32,
-    /// The lane in which the object has a place; none while only its delay, or the write in flight, is waited for.
+    /// Lane in which the object is queued; `None` while it waits only for its delay or for the write in flight.
     place: Option<StatusLane>,
 }
 
-/// A status that is being written.
+/// Status write in flight.
 struct InFlight {
     waiting: Waiting,
     digest: StatusDigest,
-    /// What is to be told when it is there.
+    /// Notice to publish when the status is written.
     news: Option<Notice>,
 }
 
-/// The statuses that wait, and those that are being written.
+/// Queued statuses, and those in flight.
 pub(super) struct Statuses {
     waiting: HashMap<ObjectRef, Waiting, SeededState>,
     lanes: [Turns; 2],
     later: BTreeMap<Mono, Vec<ObjectRef>>,
     in_flight: HashMap<ObjectRef, InFlight, SeededState>,
-    /// How many of those nobody waits for.
+    /// Number of bulk writes in flight.
     bulk: usize,
-    /// Statuses that somebody else wrote into.
+    /// Objects whose status was changed by someone else.
     touched: HashSet<ObjectRef, SeededState>,
-    /// How many statuses wait or are in flight for a pass.
+    /// Number of queued and in-flight statuses, by pass.
     passes: BTreeMap<PassId, usize>,
 }
 
@@ -121,10 +123,10 @@ impl Statuses {
         }
     }
 
-    /// Says something of an object, instead of the report that waits for it; not before `delay` has passed.
+    /// Queues a report, to be sent after `delay` at the earliest; it replaces the queued report on this object.
     pub(super) fn put(&mut self, object: ObjectRef, mut saying: Saying, delay: Duration, now: Mono) {
         let lane = saying.lane;
-        // Nobody waits for one of many.
+        // No user waits for a bulk status.
         saying.pass = saying.pass.filter(|_| lane == StatusLane::Changes);
         if let Some(pass) = saying.pass {
             *self.passes.entry(pass).or_default() += 1;
@@ -140,7 +142,7 @@ impl Statuses {
                 self.later.entry(now + delay).or_default().push(object.clone());
             }
         } else if !self.in_flight.contains_key(&object) && place.is_none_or(|place| place > lane) {
-            // Once in each lane at most.
+            // At most one entry in each lane.
             place = Some(lane);
             self.lanes[lane as usize].add(account, object.clone());
         }
@@ -157,32 +159,32 @@ impl Statuses {
         }
     }
 
-    /// Returns whether a status waits, or is being written, for this pass.
+    /// Returns whether a status of this pass is queued or in flight.
     pub(super) fn names(&self, pass: PassId) -> bool {
         self.passes.contains_key(&pass)
     }
 
-    /// Returns the digest of the status that is being written for an object.
+    /// Returns the digest of the status that is in flight for an object.
     pub(super) fn being_sent(&self, object: &ObjectRef) -> Option<u64> {
         self.in_flight.get(object).map(|sent| sent.digest.hash)
     }
 
-    /// Notes that somebody else wrote into the status of an object: it is replaced whole next time.
+    /// Records that someone else changed the status of an object; the next write replaces it as a whole.
     pub(super) fn was_touched(&mut self, object: &ObjectRef) {
         self.touched.insert(object.clone());
     }
 
-    /// Returns the objects whose reports wait.
+    /// Returns the objects with a queued report.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &ObjectRef> {
         self.waiting.keys()
     }
 
-    /// Returns the objects whose status is being written.
+    /// Returns the objects with a write in flight.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = &ObjectRef> {
         self.in_flight.keys()
     }
 
-    /// Drops the reports that wait for these objects.
+    /// Drops the queued reports on these objects.
     pub(super) fn forget(&mut self, objects: &[ObjectRef]) {
         for object in objects {
             if let Some(waiting) = self.waiting.remove(object) {
@@ -192,13 +194,13 @@ impl Statuses {
         }
     }
 
-    /// Returns whether something is to be said of an object, or is being said.
+    /// Returns whether an object has a queued or in-flight status.
     pub(super) fn concerns(&self, object: &ObjectRef) -> bool {
         self.waiting.contains_key(object) || self.in_flight.contains_key(object)
     }
 
-    /// Returns whether the status that waits, or is being written, says that a Membership gives access; nothing where none
-    /// does, or it does not tell.
+    /// Returns whether the queued or in-flight status of a Membership grants access; `None` if there is no such
+    /// status, or it does not say.
     pub(super) fn says_access(&self, object: &ObjectRef) -> Option<bool> {
         let waiting = self.waiting.get(object);
         let waiting = waiting.or_else(|| self.in_flight.get(object).map(|in_flight| &in_flight.waiting))?;
@@ -208,17 +210,17 @@ impl Statuses {
         }
     }
 
-    /// Returns the number of statuses that wait or are in flight.
+    /// Returns the number of queued and in-flight statuses.
     pub(super) fn depth(&self) -> usize {
         self.waiting.len() + self.in_flight.len()
     }
 
-    /// Returns whether nothing waits but what is delayed on purpose, and nothing is in flight.
+    /// Returns whether only delayed statuses are queued, and none is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty() && self.lanes.iter().all(Turns::is_empty)
     }
 
-    /// Returns whether [`Self::pump`] would go on at once: it looks at so many at a time only.
+    /// Returns whether [`Self::pump`] has more to send at once; it processes a limited number per call.
     pub(super) fn has_more(&self) -> bool {
         let [changes, bulk] = &self.lanes;
         (!changes.is_empty() && self.in_flight.len() < IN_FLIGHT) || (!bulk.is_empty() && self.has_room_for_bulk())
@@ -228,13 +230,13 @@ impl Statuses {
         self.bulk < BULK_ALWAYS || self.in_flight.len() < BULK_IN_FLIGHT
     }
 
-    /// Returns when something that is delayed becomes due.
+    /// Returns the time at which the next delayed status becomes due.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.later.keys().next().copied()
     }
 
-    /// Writes as much as may be in flight. `meta` finds an object as it is now; an object that is gone, or has changed
-    /// since the report was made, is dropped: another report follows, or none is wanted.
+    /// Sends statuses up to the limits of writes in flight. `meta` finds the current object. A report on an object
+    /// that is gone, or has a newer generation, is dropped: another report follows, or none is needed.
     pub(super) fn pump<'a>(
         &mut self,
         meta: impl Fn(&ObjectRef) -> Option<&'a Meta>,
@@ -255,7 +257,7 @@ impl Statuses {
             let next = (self.in_flight.len() < IN_FLIGHT).then(|| changes.next()).flatten();
             let Some(object) = next.or_else(|| has_room_for_bulk.then(|| bulk.next()).flatten()) else { return };
             if self.in_flight.contains_key(&object) {
-                // Taken up again when the one in flight has landed.
+                // Queued again when the write in flight has ended.
                 if let Some(waiting) = self.waiting.get_mut(&object) {
                     waiting.place = None;
                 }
@@ -278,7 +280,8 @@ impl Statuses {
                         pass: waiting.saying.pass,
                     })));
                     self.bulk += usize::from(waiting.saying.lane == StatusLane::Bulk);
-                    // Against the status as it is now: the watch may bring what is written before the answer comes.
+                    // Compared with the current status: the watch may deliver the new one before the response
+                    // arrives.
                     let news = Notice::invalid(&object, meta, &waiting.saying.report);
                     self.in_flight.insert(object, InFlight { waiting, digest, news });
                 }
@@ -287,8 +290,7 @@ impl Statuses {
         }
     }
 
-    /// Takes in the end of a write; returns the digest of what is there now, and what is to be told of it, where it
-    /// was written.
+    /// Ends a write. If it succeeded, returns the digest of the new status, and the notice to publish.
     pub(super) fn landed(
         &mut self,
         object: &ObjectRef,
@@ -314,7 +316,7 @@ impl Statuses {
         }
     }
 
-    /// Returns memory: after very many statuses there is room for as many more, which nobody needs.
+    /// Frees memory after a peak of queued statuses.
     fn give_back(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
             self.waiting.shrink_to(ROOM);
@@ -347,7 +349,7 @@ mod tests {
 
     const NOW: Now = Now { mono: Mono(Duration::ZERO), wall: Timestamp::UNIX_EPOCH };
 
-    /// Says something of very many Memberships of one account, and of an Account beside it.
+    /// Queues reports on many objects of one kind in one account.
     fn say(statuses: &mut Statuses, account: &str, kind: KindName, many: usize, lane: StatusLane) {
         let account = AccountKey { namespace: "portal".into(), name: account.into() };
         for number in 0..many {

@@ -1,17 +1,17 @@
-//! Objects that wait in turn: one of each account and kind, then the next of each. Who has very many keeps nobody else
-//! waiting, and an Account does not wait for its members. The statuses that wait ([`super::statuses`]) stand here.
+//! Fair queue of objects: one of each account and kind, then the next of each. An account with very many objects does
+//! not delay others, and an Account does not wait for its members. [`super::statuses`] queues its objects here.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::model::{AccountKey, KindName, ObjectRef, Seed, SeededState};
 
-/// Whose turn it is: an account (none for what belongs to none) and a kind.
+/// Unit of fairness: an account (`None` for objects without one) and a kind.
 type Share = (Option<AccountKey>, KindName);
 
-/// A line in which each share takes its turn.
+/// Queue in which each share takes its turn.
 pub(super) struct Turns {
     waiting: HashMap<Share, VecDeque<ObjectRef>, SeededState>,
-    /// The shares in which something waits, once each; the first is next.
+    /// Shares with waiting objects, once each; the first is next.
     order: VecDeque<Share>,
 }
 
@@ -20,12 +20,12 @@ impl Turns {
         Self { waiting: HashMap::with_hasher(SeededState::new(seed)), order: VecDeque::new() }
     }
 
-    /// Puts an object of an account behind all others of its share.
+    /// Adds an object of an account behind all others of its share.
     pub(super) fn add(&mut self, account: Option<AccountKey>, object: ObjectRef) {
         self.line((account, object.kind)).push_back(object);
     }
 
-    /// Puts an object of an account before all others of its share.
+    /// Adds an object of an account before all others of its share.
     pub(super) fn add_first(&mut self, account: Option<AccountKey>, object: ObjectRef) {
         self.line((account, object.kind)).push_front(object);
     }
@@ -37,7 +37,7 @@ impl Turns {
         })
     }
 
-    /// Takes the next object.
+    /// Removes and returns the next object.
     pub(super) fn next(&mut self) -> Option<ObjectRef> {
         let share = self.order.pop_front()?;
         let line = self.waiting.get_mut(&share)?;
@@ -50,12 +50,12 @@ impl Turns {
         object
     }
 
-    /// Returns whether nothing waits.
+    /// Returns whether the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Returns the memory of what waited once.
+    /// Frees unused capacity.
     pub(super) fn give_back(&mut self) {
         self.waiting.shrink_to_fit();
         self.order.shrink_to_fit();

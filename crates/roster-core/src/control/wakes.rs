@@ -1,4 +1,4 @@
-//! Instants at which somebody's time begins or ends: the loop looks at them again then.
+//! Instants at which a member's access begins or ends. The loop reconciles the member again at that time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{AccountKey, Email, Scope};
 
-/// The instants that lie ahead, as the last pass over each person found them.
+/// Future instants, as found by the last pass over each member.
 #[derive(Default)]
 pub(super) struct Wakes {
     due: BTreeSet<(Timestamp, AccountKey, Email)>,
@@ -14,7 +14,7 @@ pub(super) struct Wakes {
 }
 
 impl Wakes {
-    /// Replaces the instants of everybody within a scope of an account.
+    /// Replaces the instants of all members within a scope of an account.
     pub(super) fn replace(&mut self, key: &AccountKey, scope: &Scope, wakes: Vec<(Timestamp, Email)>) {
         match scope {
             Scope::Account => self.forget(key),
@@ -26,7 +26,7 @@ impl Wakes {
         }
     }
 
-    /// Forgets an account.
+    /// Drops the instants of an account.
     pub(super) fn forget(&mut self, key: &AccountKey) {
         for (email, instants) in self.of.remove(key).unwrap_or_default() {
             for at in instants {
@@ -45,7 +45,7 @@ impl Wakes {
         }
     }
 
-    /// Keeps the accounts that `stays` picks.
+    /// Keeps the accounts for which `stays` returns true.
     pub(super) fn retain(&mut self, stays: impl Fn(&AccountKey) -> bool) {
         let gone: Vec<AccountKey> = self.of.keys().filter(|key| !stays(key)).cloned().collect();
         for key in &gone {
@@ -53,12 +53,12 @@ impl Wakes {
         }
     }
 
-    /// Returns the next instant.
+    /// Returns the earliest instant.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _, _)| *at)
     }
 
-    /// Takes somebody whose instant has come.
+    /// Removes and returns a member whose instant is not after `now`.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<(AccountKey, Email)> {
         if self.next()? > now {
             return None;

@@ -1,5 +1,5 @@
-//! Events on objects that are invalid: told when the status that says so is written, so that a pass that is made again, or
-//! another replica that takes over, does not tell them again.
+//! Events on invalid objects. The loop publishes one when the status that reports the error is written, so that
+//! neither a repeated pass nor a new leader repeats it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,13 +9,13 @@ use crate::{
     report::Notice,
 };
 
-/// Objects of one account that are told of one by one within [`WINDOW`]: a Role that is deleted can leave ten thousand
-/// Memberships invalid, each of which says so in its status.
+/// Maximum number of single events per account within [`WINDOW`]: a deleted Role can make ten thousand Memberships
+/// invalid, each of which reports it in its status.
 const ONE_BY_ONE: usize = 20;
-/// Time over which they are counted.
+/// Time after which the count begins again.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How many objects were told of lately, by account; those of no account together.
+/// Number of recent events by account; objects without an account share one entry.
 #[derive(Default)]
 pub(super) struct Warnings {
     since: Mono,
@@ -23,7 +23,7 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// Counts one more of an account; returns how many there were before.
+    /// Counts one more event of an account; returns the number before.
     fn count(&mut self, account: Option<AccountKey>, now: Mono) -> usize {
         if now.since(self.since) >= WINDOW {
             self.told.clear();
@@ -36,11 +36,11 @@ impl Warnings {
 }
 
 impl Control {
-    /// Tells that an object is invalid, now that its status says so; of very many in one account, of the first only.
+    /// Publishes that an object is invalid. In one account only the first [`ONE_BY_ONE`] get an event of their own.
     pub(super) fn warn(&mut self, notice: Notice, now: Mono) {
         let account = self.index.account_of(&notice.about);
         let before = self.warnings.count(account.clone(), now);
-        // Of no account are catalogs and stores, which are few, and of which nobody else tells.
+        // Catalogs and stores have no account; they are few, and no other object reports them.
         if before < ONE_BY_ONE || account.is_none() {
             self.outbox.push(Effect::Tell(notice));
         } else if before == ONE_BY_ONE

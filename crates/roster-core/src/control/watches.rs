@@ -1,48 +1,49 @@
-//! What is known of the watches: which kinds are listed, and which the API server refuses.
+//! Progress of the watches: which kinds are listed, and which requests the API server refuses. The loop updates it,
+//! and asks it what may be done.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{ApiFault, Mono};
 use crate::model::KindName;
 
-/// How long a refusal counts that is not repeated: whatever is refused is tried again within half a minute.
+/// Time for which a refusal counts unless it is repeated: every refused request is retried within 30 seconds.
 const COUNTS: Duration = Duration::from_secs(45);
 
 /// State of a kind's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListState {
-    /// Not complete yet.
+    /// The list is not complete yet.
     Pending,
-    /// Complete.
+    /// The list is complete.
     Listed,
-    /// The server does not know the kind.
+    /// The API server does not know the kind.
     Absent,
 }
 
-/// Kinds without which nobody's access can be ended: who is a member of what, where, and until when.
+/// Kinds without which no access can be revoked: who is a member of which account, in which store, and until when.
 const NEEDED: [KindName; 3] = [KindName::Account, KindName::Membership, KindName::IdentityStore];
-/// Time for which the other kinds are waited for at the start.
+/// Time to wait for the other kinds at the start.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The lists of all kinds.
+/// State of the lists of all kinds.
 pub(super) struct Lists {
     states: BTreeMap<KindName, ListState>,
-    /// Time for which the other kinds are waited for once the needed ones are listed.
+    /// Time to wait for the other kinds once the needed ones are listed.
     patience: Duration,
-    /// Since when the needed kinds are listed.
+    /// Time since which the needed kinds are listed.
     needed: Option<Mono>,
-    /// Whether the other kinds were waited for long enough since.
+    /// Whether that wait has ended.
     has_waited: bool,
 }
 
-/// What can be done with what is listed.
+/// Actions that the listed kinds allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listed {
-    /// Everything.
+    /// All changes.
     All,
-    /// Ends by somebody's word: a kind is missing that they do not need.
+    /// Only explicit revocations: a kind is missing that they do not need.
     OnlyEnds,
-    /// Nothing: an object that is not there yet would read as gone.
+    /// No changes: an object that is not listed yet would look deleted.
     Nothing,
 }
 
@@ -53,13 +54,13 @@ impl Default for Lists {
 }
 
 impl Lists {
-    /// Knows of no list yet.
+    /// Creates the state in which no kind is listed.
     pub(super) fn new(patience: Duration) -> Self {
         let states = KindName::ALL.into_iter().map(|kind| (kind, ListState::Pending)).collect();
         Self { states, patience, needed: None, has_waited: false }
     }
 
-    /// Notes the state of a kind's list; returns whether it is new.
+    /// Sets the state of a kind's list; returns whether it changed.
     pub(super) fn set(&mut self, kind: KindName, state: ListState, now: Mono) -> bool {
         let is_new = self.states.insert(kind, state) != Some(state);
         let has_needed = NEEDED.iter().all(|kind| self.state(*kind) == ListState::Listed);
@@ -68,12 +69,13 @@ impl Lists {
         is_new
     }
 
-    /// Returns whether every watch has listed completely: an object that is not there yet would read as gone.
+    /// Returns whether every kind is listed completely; otherwise an object that is not listed yet would look
+    /// deleted.
     pub(super) fn are_complete(&self) -> bool {
         self.states.values().all(|state| *state == ListState::Listed)
     }
 
-    /// Returns what can be done now.
+    /// Returns the actions that are possible now.
     pub(super) fn listed(&self, now: Mono) -> Listed {
         if self.are_complete() {
             return Listed::All;
@@ -90,19 +92,19 @@ impl Lists {
         self.needed.is_some()
     }
 
-    /// Returns when the other kinds will have been waited for long enough.
+    /// Returns the time at which the wait for the other kinds ends.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.needed.filter(|_| !self.has_waited && !self.are_complete()).map(|since| since + self.patience)
     }
 
-    /// Returns whether the other kinds have now been waited for long enough; once.
+    /// Ends the wait for the other kinds if it is due; returns whether it ended now.
     pub(super) fn stop_waiting(&mut self, now: Mono) -> bool {
         let is_due = self.next_due().is_some_and(|due| due <= now);
         self.has_waited |= is_due;
         is_due
     }
 
-    /// Returns whether the other kinds were waited for long enough, and are not all there.
+    /// Returns whether the wait for the other kinds has ended and some are still missing.
     pub(super) fn are_late(&self) -> bool {
         self.has_waited && !self.are_complete()
     }
@@ -113,18 +115,18 @@ impl Lists {
         missing.map(|(kind, _)| kind.as_str()).collect()
     }
 
-    /// Returns whether accounts may be deleted. A deletion needs only the Account and its store; the other kinds may be
-    /// gone already.
+    /// Returns whether accounts may be deleted. A deletion needs only the Account and its store; the other kinds may
+    /// be gone already.
     pub(super) fn allow_deletion(&self) -> bool {
-        // Which accounts a partner waits for, the labels of their namespaces tell; which roles must not lose their last
-        // holder, the catalogs.
+        // Labels of namespaces tell which accounts a partner waits for; catalogs tell which roles must not lose their
+        // last holder.
         self.state(KindName::Account) == ListState::Listed
             && self.state(KindName::Namespace) == ListState::Listed
             && self.state(KindName::IdentityStore) != ListState::Pending
             && (self.state(KindName::PermissionCatalog) != ListState::Pending || self.has_waited)
     }
 
-    /// Returns whether it is known which accounts there are; none where their definition is gone.
+    /// Returns whether the set of accounts is known; it is empty if the definition is gone.
     pub(super) fn know_accounts(&self) -> bool {
         self.state(KindName::Account) != ListState::Pending
     }
@@ -142,24 +144,24 @@ impl Lists {
     }
 }
 
-/// What is done to objects of a kind.
+/// Sort of request to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
-    /// They are listed and watched.
+    /// List and watch.
     Read,
-    /// Their status is written.
+    /// Write of a status.
     Status,
-    /// What else is written for them: finalizers, records.
+    /// Other writes: finalizers, records.
     Other,
 }
 
-/// Refusals of the API server, the last of each sort: a process that lacks a right is not ready
+/// Last refusal by the API server of each kind and sort of request: a process that lacks a right is not ready
 /// (docs/decisions/0023-readiness.md).
 #[derive(Default)]
 pub(super) struct Refusals(BTreeMap<(KindName, Access), (Mono, String)>);
 
 impl Refusals {
-    /// Notes the outcome of something done to objects of a kind.
+    /// Records the result of a request; `None` clears the refusal.
     pub(super) fn note(&mut self, kind: KindName, access: Access, refused: Option<String>, now: Mono) {
         match refused {
             Some(why) => self.0.insert((kind, access), (now, why)),
@@ -167,17 +169,17 @@ impl Refusals {
         };
     }
 
-    /// Like [`Self::note`], from a request that went well or did not.
+    /// Like [`Self::note`], for the fault of a request, if any.
     pub(super) fn note_fault(&mut self, kind: KindName, access: Access, fault: Option<&ApiFault>, now: Mono) {
         self.note(kind, access, fault.and_then(|fault| fault.lacks_right.clone()), now);
     }
 
-    /// Returns what the API server says, if anything is refused.
+    /// Returns the message of a current refusal, if any.
     pub(super) fn first(&self, now: Mono) -> Option<&str> {
         self.0.values().find(|(at, _)| now.since(*at) < COUNTS).map(|(_, why)| why.as_str())
     }
 
-    /// Forgets what was not repeated.
+    /// Drops refusals that were not repeated.
     pub(super) fn tidy(&mut self, now: Mono) {
         self.0.retain(|_, (at, _)| now.since(*at) < COUNTS);
     }

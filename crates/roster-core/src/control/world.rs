@@ -1,4 +1,5 @@
-//! What one pass may do to the world.
+//! Environment of one pass: the account's store and the API server. `reconcile`, `deletion` and `leftovers` use it;
+//! the controller's shell and the simulator implement it.
 
 use std::future::Future;
 
@@ -13,24 +14,24 @@ use crate::{
     state::Remade,
 };
 
-/// Result of a fresh read of an Account, its namespace and the definitions of our kinds.
+/// Result of a fresh read of an Account, its namespace and the definitions of Roster's kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Staying {
-    /// All of them stay: the objects that are left can be taken at their word.
+    /// All of them stay: the remaining objects can be trusted.
     All,
-    /// The Account is being deleted, and the others stay: each Membership can be taken at its word.
+    /// The Account is being deleted, and the others stay: each Membership can be trusted.
     AllButAccount,
-    /// Definitions were made anew after the Account, so objects of their kinds may be missing: those that are there say nothing,
-    /// until somebody says that they are all.
+    /// Definitions were recreated after the Account, so objects of their kinds may be missing. The remaining objects
+    /// cannot be trusted until someone confirms that they are complete.
     Remade(Remade),
-    /// The Account is gone or another one, or its namespace or a definition is being deleted or gone: the objects that are
-    /// left say nothing.
+    /// The Account is gone or was recreated, or its namespace or a definition is being deleted or gone: the remaining
+    /// objects cannot be trusted.
     NotAll,
 }
 
 impl Staying {
-    /// Puts together what a fresh read found: the Account, whether its namespace and the definitions stay, and the definition
-    /// that was made anew after the Account.
+    /// Combines the results of a fresh read: the Account, whether its namespace and the definitions stay, and the
+    /// definition that was recreated after the Account.
     #[must_use]
     pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, remade: Option<Remade>) -> Self {
         match (is_there && others_stay, remade, is_deleting) {
@@ -42,18 +43,18 @@ impl Staying {
     }
 }
 
-/// The world as one pass sees it: the account's store, and the API server. In production it is a store, a client and
-/// tokio; in the simulator it is polled by hand. A pass asks for one thing at a time.
+/// Environment of one pass: the account's store, and the API server. In production it is a store, a client and tokio;
+/// in the simulator it is polled by hand. A pass makes one request at a time.
 pub trait World: Sync {
-    /// Tells the store of a claim, before anything is read: keeps out whoever had these accounts before, should that one
-    /// be about to write. Does nothing where the permit is clean.
+    /// Registers a claim in the store before anything is read. This fences out the former holder of these accounts,
+    /// should it still try to write. Does nothing if the permit is clean.
     ///
     /// # Errors
-    /// When the store cannot be told, or somebody claimed the slots in a later epoch.
+    /// When the store cannot record the claim, or another writer claimed the slots in a later epoch.
     fn claim(&self, cluster: &str, permit: &Permit) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Observes an account as far as the scope goes. Removals that the guard counts are reported if they are not older
-    /// than `since`.
+    /// Observes an account within the scope. Reports the removals that the guard counts, if they are not older than
+    /// `since`.
     ///
     /// # Errors
     /// When the store cannot be opened or read.
@@ -64,36 +65,37 @@ pub trait World: Sync {
         since: Timestamp,
     ) -> impl Future<Output = Result<Observed, StoreError>> + Send;
 
-    /// Makes the changes of a batch; returns one outcome for each.
+    /// Applies the changes of a batch; returns one outcome for each.
     ///
     /// # Errors
-    /// When the store cannot be opened or does not answer, or the permit has ended.
+    /// When the store cannot be opened or does not respond, or the permit has ended.
     fn apply(
         &self,
         batch: &Batch<'_>,
         permit: &Permit,
     ) -> impl Future<Output = Result<Vec<Outcome>, StoreError>> + Send;
 
-    /// Returns how many changes are applied at a time: about as many as a revocation may wait for.
+    /// Returns the number of changes in one slice: about as many as a revocation may wait for.
     fn slice(&self) -> usize;
 
-    /// Reads afresh whether the Account of this UID, its namespace and the definitions of our kinds are there to stay.
+    /// Reads again from the API server whether the Account with this UID, its namespace and the definitions of
+    /// Roster's kinds exist and are not being deleted.
     ///
     /// # Errors
-    /// When the API server cannot say.
+    /// When the API server does not respond or refuses.
     fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<Staying, ApiFault>> + Send;
 
-    /// Reads afresh whether there is no IdentityStore of this name: a list may be an old one, and an API server that has just
-    /// started may for a moment deny that it knows the kind.
+    /// Reads again from the API server whether no IdentityStore of this name exists: a list may be stale, and an API
+    /// server that has just started may briefly deny that it knows the kind.
     ///
     /// # Errors
-    /// When the API server cannot say.
+    /// When the API server does not respond or refuses.
     fn lacks_store(&self, name: &Name) -> impl Future<Output = Result<bool, ApiFault>> + Send;
 
-    /// Makes our finalizer be there, or not. An object that is gone, or another one by now, is left alone.
+    /// Adds or removes Roster's finalizer. Leaves an object alone that is gone, or has another UID.
     ///
     /// # Errors
-    /// When the API server refuses or cannot be reached.
+    /// When the API server refuses or is unavailable.
     fn set_finalizer(
         &self,
         object: &ObjectRef,
@@ -101,17 +103,17 @@ pub trait World: Sync {
         wanted: bool,
     ) -> impl Future<Output = Result<(), ApiFault>> + Send;
 
-    /// Returns whether anybody reads what is logged.
+    /// Returns whether logging of access changes is enabled.
     fn logs(&self) -> bool {
         false
     }
 
-    /// Logs a change of somebody's access that was made.
+    /// Logs a change of a member's access that was applied.
     fn log(&self, change: &AccessChange) {
         let _ = change;
     }
 
-    /// Does pure work under a name that traces show.
+    /// Runs pure work as a named span of traces.
     fn step<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
         let _ = name;
         work()

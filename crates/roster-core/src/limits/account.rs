@@ -1,4 +1,4 @@
-//! Limits of an Account.
+//! Compares the limits of an Account. Called by the CLI when it compares revisions.
 
 use std::collections::BTreeSet;
 
@@ -16,19 +16,19 @@ use crate::{
     state::AccountAnnotations,
 };
 
-/// One revision of an Account.
+/// Account in one revision, with the store that it names.
 #[derive(Clone, Copy)]
 pub struct AccountRevision<'a> {
-    /// The Account.
+    /// Spec of the Account.
     pub spec: &'a AccountSpec,
-    /// Instructions in its annotations.
+    /// Instructions in the Account's annotations.
     pub annotations: &'a AccountAnnotations,
-    /// The store that it names, as in this revision.
+    /// Spec of the store that the Account names, in this revision.
     pub store: &'a IdentityStoreSpec,
 }
 
-/// Compares the limits of an account. What it inherits from its store counts where it changes something of its own, or
-/// where `inherits` says that the stores themselves are not compared.
+/// Compares the limits of an Account. A value inherited from the store counts only if the Account's own setting changes
+/// its effect, or if `inherits` is set because the stores themselves are not compared.
 #[must_use]
 pub fn of_account(from: AccountRevision<'_>, to: AccountRevision<'_>, inherits: bool) -> Limits {
     let mut limits = Limits::default();
@@ -52,7 +52,7 @@ pub fn of_account(from: AccountRevision<'_>, to: AccountRevision<'_>, inherits: 
     limits
 }
 
-/// What holds for an account, its store's defaults included.
+/// Effective settings of an account, the store's defaults included.
 struct Effective {
     settings: Settings,
     check_every: std::time::Duration,
@@ -101,7 +101,7 @@ fn settings(limits: &mut Limits, from: AccountRevision<'_>, to: AccountRevision<
     }
 }
 
-/// `1h30m`, as durations are written.
+/// Returns a duration as specs write it, such as `1h30m`.
 fn in_words(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3_600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];

@@ -1,4 +1,4 @@
-//! Limits of a PermissionCatalog.
+//! Compares the limits of a PermissionCatalog. Called by the CLI when it compares revisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +15,22 @@ use crate::{
     resolve::duration,
 };
 
-/// For how long an invitation's link works where neither catalog nor Invitation says.
+/// Default of the time for which an invitation's link works, if neither catalog nor Invitation sets it.
 const EXPIRE_AFTER: &str = "168h";
-/// Ladder of a section that names none.
+/// Ladder of a section that names no levels.
 const LEVELS: [&str; 2] = ["Denied", "Allowed"];
 
-/// One revision of a PermissionCatalog.
+/// PermissionCatalog in one revision.
 #[derive(Clone, Copy)]
 pub struct CatalogRevision<'a> {
-    /// The catalog.
+    /// Spec of the catalog.
     pub spec: &'a PermissionCatalogSpec,
-    /// Whether a change reaches all accounts at once.
+    /// Whether a change reaches all accounts at once, without a rollout.
     pub all_at_once: bool,
 }
 
-/// Compares the limits that a catalog sets. What sections, roles and caps mean for people is not told here.
+/// Compares the limits that a catalog sets. The effects of sections, roles and caps on single people are not part of
+/// it.
 #[must_use]
 pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits {
     let mut limits = Limits::default();
@@ -66,13 +67,13 @@ fn ladders(catalog: &PermissionCatalogSpec) -> Ladders {
     catalog.sections.iter().map(|section| (section.name.clone(), ladder(section))).collect()
 }
 
-/// A level with its place on the ladder of its section.
+/// Returns a level and its index on the section's ladder; `None` for an unknown level.
 fn rank(ladders: &Ladders, section: &str, level: &str) -> (Option<usize>, String) {
     let place = ladders.get(section).and_then(|levels| levels.iter().position(|one| one == level));
     (place, level.to_owned())
 }
 
-/// Compares what levels of sections need elsewhere. Of a section that only one revision has, nothing.
+/// Compares the prerequisites of levels. Skips sections that only one revision has.
 fn sections(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec, levels: &Ladders) {
     for before in &from.sections {
         let Some(after) = to.sections.iter().find(|section| section.name == before.name) else { continue };
@@ -82,8 +83,8 @@ fn sections(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCa
     }
 }
 
-/// Compares the order of a section's levels: each includes those below it, so that whoever has one of them can do more, or
-/// less, where others change their places.
+/// Compares the order of a section's levels. Each level includes those below it, so that its holders can do more, or
+/// less, if the order changes.
 fn order(limits: &mut Limits, field: &str, before: &[String], after: &[String]) {
     let common = |levels: &[String], others: &[String]| -> Vec<String> {
         levels.iter().filter(|level| others.contains(level)).cloned().collect()
@@ -178,7 +179,7 @@ fn restriction(limits: &mut Limits, field: &str, (before, after): (&Restriction,
     limits.either(&format!("{field}.lifting.needsConfirmation"), needs, |needs| !needs, confirms);
     let sections: BTreeSet<&String> = before.caps.keys().chain(after.caps.keys()).collect();
     for section in sections {
-        // No cap is looser than any.
+        // No cap is looser than any cap.
         let said = |caps: &BTreeMap<String, String>| {
             let cap = caps.get(section).map(|level| rank(levels, section, level));
             cap.map_or(((true, None), ABSENT.to_owned()), |(place, level)| ((false, place), level))
@@ -241,7 +242,7 @@ fn direction(
     }
 }
 
-/// Who may do something, in words.
+/// Returns who may perform an action, in words.
 fn holders(rule: Option<&AdministrationRule>) -> String {
     match rule {
         None => "administrators only".to_owned(),

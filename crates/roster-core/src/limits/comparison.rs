@@ -1,4 +1,4 @@
-//! Limits compared one by one.
+//! Compares single values of two revisions and records the limits that change. Called by the modules of `limits`.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{ABSENT, Direction, Limit, Limits};
 
-/// Consequences of a limit's change, as the rest of a sentence.
+/// Consequences of a change in each direction, as the rest of a sentence.
 #[derive(Clone, Copy)]
 pub(super) struct Meaning {
     pub(super) looser: &'static str,
@@ -23,12 +23,12 @@ pub(super) enum Reach {
 }
 
 impl Limits {
-    /// Notes that a field was compared.
+    /// Records that a field was compared.
     pub(super) fn compare(&mut self, field: &str) {
         self.compared.insert(field.to_owned());
     }
 
-    /// Adds a limit that changes.
+    /// Records a limit that changes.
     pub(super) fn add(
         &mut self,
         field: &str,
@@ -41,14 +41,14 @@ impl Limits {
         self.changed.push(Limit { field, from: from.into(), to: to.into(), direction, meaning });
     }
 
-    /// Adds words to the consequence of a field's change, where it changes.
+    /// Appends words to the consequence of a field, if the field changes.
     pub(super) fn remark(&mut self, field: &str, words: &str) {
         for limit in self.changed.iter_mut().filter(|limit| limit.field == field) {
             limit.meaning = format!("{}; {words}", limit.meaning);
         }
     }
 
-    /// Compares values that have an order: the greater one is looser.
+    /// Compares ordered values: the greater one is looser.
     pub(super) fn ordered<T: Ord>(&mut self, field: &str, from: (T, String), to: (T, String), meaning: Meaning) {
         self.compare(field);
         match to.0.cmp(&from.0) {
@@ -58,7 +58,7 @@ impl Limits {
         }
     }
 
-    /// Compares values of which one is looser than all others, as `is_loose` says.
+    /// Compares values for which `is_loose` tells the one that is looser than all others.
     pub(super) fn either<T: Serialize>(
         &mut self,
         field: &str,
@@ -69,8 +69,8 @@ impl Limits {
         self.ordered(field, (is_loose(&from), word(&from)), (is_loose(&to), word(&to)), meaning);
     }
 
-    /// Compares an annotation that names something, and so lets it pass; with what it means that one is named, and that none
-    /// is.
+    /// Compares an annotation whose value approves or permits something. A new value loosens the limit, with the
+    /// consequence `named`; a removed annotation has the direction and consequence `none`.
     pub(super) fn annotation(
         &mut self,
         name: &str,
@@ -86,12 +86,12 @@ impl Limits {
         }
     }
 
-    /// Compares sets of what is allowed: whatever is added loosens.
+    /// Compares sets of allowed values: an added value loosens.
     pub(super) fn allowed(&mut self, field: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, meaning: Meaning) {
         self.sets(field, (from, to), !to.is_subset(from), meaning);
     }
 
-    /// Compares sets of what is forbidden: whatever is left out loosens.
+    /// Compares sets of forbidden values: a removed value loosens.
     pub(super) fn forbidden(&mut self, field: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, meaning: Meaning) {
         self.sets(field, (from, to), !from.is_subset(to), meaning);
     }
@@ -111,7 +111,7 @@ impl Limits {
         }
     }
 
-    /// Compares which namespaces are admitted. A selector admits fewer the more it asks for.
+    /// Compares the namespaces that are admitted. A selector with more requirements admits fewer.
     pub(super) fn namespaces(
         &mut self,
         field: &str,
@@ -126,7 +126,7 @@ impl Limits {
             (Reach::Selector, Reach::Selector) if asks.is_superset(&asked) => Direction::Tightened,
             (Reach::Selector, Reach::Selector) if asks.is_subset(&asked) => Direction::Loosened,
             (one, other) if one == other && one != Reach::Selector => return,
-            // Whichever it picks, they are others than its own.
+            // Any selector admits other namespaces than the account's own.
             (_, Reach::All) | (Reach::Same, Reach::Selector) => Direction::Loosened,
             (Reach::All, _) => Direction::Tightened,
             _ => Direction::Changed,
@@ -148,7 +148,7 @@ fn reached(reach: Reach, requirements: &BTreeSet<String>) -> String {
     }
 }
 
-/// What a selector asks for, each in words.
+/// Returns the requirements of a selector, each in words.
 fn requirements(selector: Option<&LabelSelector>) -> BTreeSet<String> {
     let labels = selector.and_then(|selector| selector.match_labels.as_ref()).into_iter().flatten();
     let labels = labels.map(|(key, value)| format!("{key} In {value}"));
@@ -161,7 +161,7 @@ fn requirements(selector: Option<&LabelSelector>) -> BTreeSet<String> {
     labels.chain(expressions).collect()
 }
 
-/// A value as it is written.
+/// Returns a value as it is written in a spec.
 pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text,
@@ -170,7 +170,7 @@ pub(super) fn word(value: &impl Serialize) -> String {
     }
 }
 
-/// Names in a row.
+/// Returns names as a list separated by commas.
 pub(super) fn listed(names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return ABSENT.to_owned();
@@ -178,13 +178,13 @@ pub(super) fn listed(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// A number with its word.
+/// Returns a number, and its text.
 pub(super) fn number(number: impl Into<u64>) -> (u64, String) {
     let number = number.into();
     (number, number.to_string())
 }
 
-/// Names as a set.
+/// Returns names as a set.
 pub(super) fn set<S: ToString>(names: impl IntoIterator<Item = S>) -> BTreeSet<String> {
     names.into_iter().map(|name| name.to_string()).collect()
 }

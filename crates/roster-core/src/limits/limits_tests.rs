@@ -1,4 +1,4 @@
-//! Directions, limit by limit: what loosens one way tightens the other.
+//! Tests the direction of each limit: a change that loosens one way tightens the other way.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn said(limits: &Limits) -> Vec<(Direction, String)> {
     limits.changed.iter().map(|limit| (limit.direction, words(limit))).collect()
 }
 
-/// Says that from one to the other just this limit is loosened, and tightened on the way back.
+/// Asserts that exactly this limit is loosened from one revision to the other, and tightened on the way back.
 fn loosens(compare: impl Fn(&Value, &Value) -> Limits, from: &Value, to: &Value, expected: &str) {
     let (there, back) = (said(&compare(from, to)), said(&compare(to, from)));
     assert_eq!(there, [(Direction::Loosened, expected.to_owned())]);
@@ -50,7 +50,7 @@ fn catalog(from: &Value, to: &Value) -> Limits {
     of_catalog(revision(&from), revision(&to))
 }
 
-/// Accounts of a store whose removal guard fires at 20 percent.
+/// Compares accounts of a store whose removal guard fires at 20 percent.
 fn account(from: &Value, to: &Value) -> Limits {
     let whole = |part: &Value| -> AccountSpec {
         let mut spec = json!({"catalogRef": {"name": "shop"}, "partner": true});
@@ -140,7 +140,7 @@ fn what_lets_something_pass_that_waits() {
     }
 }
 
-/// Nobody must believe that somebody checks.
+/// Without this, users might assume that the rule is enforced.
 #[test]
 fn what_nothing_enforces_yet_is_told_so() {
     let enforces = |word: &str| json!({"accountDefaults": {"enforcement": word}});
@@ -158,7 +158,7 @@ fn what_nothing_enforces_yet_is_told_so() {
     }
 }
 
-/// What a new object is compared with.
+/// A new object is compared with one that has only defaults.
 #[test]
 fn an_object_with_a_default_spec_sets_no_limit_loosely() {
     assert_eq!(said(&store(&json!({}), &json!({}))), []);

@@ -1,8 +1,9 @@
-//! Limits on what people, and Roster itself, may do: which of them two revisions of an object loosen or tighten. No I/O.
+//! Compares two revisions of an object and lists the limits on people, or on Roster itself, that loosen or tighten;
+//! performs no I/O. Called by the commands that compare revisions, such as `roster plan`.
 //!
-//! A limit grants nothing by itself, so that nobody gains anything on the day it is loosened: fewer removals wait for
-//! approval, somebody is no longer blocked, more people may administer. Effective values count: what an account inherits
-//! from its store, and the default of what nobody sets.
+//! A limit grants nothing by itself, so that nobody gains access at the moment it is loosened: fewer removals wait for
+//! approval, an address is no longer blocked, more people may administer. Effective values are compared: an account
+//! inherits from its store, and unset fields have their defaults.
 
 mod account;
 mod catalog;
@@ -23,51 +24,53 @@ pub use catalog::{CatalogRevision, of_catalog};
 pub use store::{StoreRevision, of_store};
 pub use user::{RestrictionsRevision, of_user};
 
-/// Direction in which a limit changes. Loosened ones come first in every order.
+/// Direction in which a limit changes. The order of the variants is that of every list: loosened limits come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Direction {
-    /// More is allowed, or less is noticed.
+    /// More is allowed, or less is detected.
     Loosened,
-    /// Neither is sure: other things are allowed.
+    /// Different things are allowed; neither more nor less for certain.
     Changed,
-    /// Less is allowed, or more is noticed.
+    /// Less is allowed, or more is detected.
     Tightened,
 }
 
-/// One limit that changes.
+/// Limit that changes between two revisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// The field, as a path: `spec.accountDefaults.removalGuard.minimumCount`.
+    /// Path of the field, such as `spec.accountDefaults.removalGuard.minimumCount`.
     pub field: String,
-    /// The value in force before, in words.
+    /// Effective value before the change, in words.
     pub from: String,
-    /// The value in force after, in words.
+    /// Effective value after the change, in words.
     pub to: String,
-    /// Whether it is loosened or tightened.
+    /// Direction of the change.
     pub direction: Direction,
-    /// Consequence, as the rest of a sentence.
+    /// Consequence of the change, as the rest of a sentence.
     pub meaning: String,
 }
 
-/// Limits of one object, compared.
+/// Result of comparing the limits of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Those that change.
+    /// Limits that change.
     pub changed: Vec<Limit>,
-    /// Fields that were compared. One that was written differently and is not in `changed` has the same effect as before.
+    /// Fields that were compared. A field that was written differently and is not in `changed` has the same effect as
+    /// before.
     compared: BTreeSet<String>,
 }
 
 impl Limits {
-    /// Returns those that are loosened: of an object that is new, compared with one that has only defaults.
+    /// Keeps only the limits that are loosened. Used for a new object, which is compared with one that has only
+    /// defaults.
     #[must_use]
     pub fn only_loosened(mut self) -> Self {
         self.changed.retain(|limit| limit.direction == Direction::Loosened);
         self
     }
 
-    /// Returns whether a field, or one above it, was compared.
+    /// Returns whether a field, or a field that contains it, was compared.
     #[must_use]
     pub fn covers(&self, field: &str) -> bool {
         let ends = field.char_indices().filter(|(_, letter)| matches!(letter, '.' | '[')).map(|(at, _)| at);
@@ -75,5 +78,5 @@ impl Limits {
     }
 }
 
-/// Value of a field that is not set.
+/// Word for a field that is not set.
 const ABSENT: &str = "(absent)";

@@ -1,4 +1,5 @@
-//! Limits that a catalog sets to roles: who may hold them, who may change them, how many must stay.
+//! Compares the limits that a catalog sets for roles: who may hold them, who may change them, how many holders must
+//! stay. Called by `limits::catalog`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::api::{AccountType, HeldBy, PermissionCatalogSpec, PredefinedRole, RoleAdvice};
 
-/// Compares the rules for roles. Of a predefined role that only one revision has, nothing.
+/// Compares the rules for roles. Skips predefined roles that only one revision has.
 pub(super) fn compare(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec) {
     for before in &from.roles {
         if let Some(after) = to.roles.iter().find(|role| role.name == before.name) {
@@ -66,7 +67,8 @@ fn configurable(limits: &mut Limits, field: &str, from: &[String], to: &[String]
     limits.forbidden(&format!("{field}.notApplicable"), &set(from), &set(to), meaning);
 }
 
-/// Compares how many should hold a role. Where nobody need hold it, the removal guard lets the last one go.
+/// Compares the advised numbers of a role's holders. Without a minimum, the removal guard does not hold the last
+/// holder's removal.
 fn holders(limits: &mut Limits, field: &str, before: Option<&RoleAdvice>, after: Option<&RoleAdvice>) {
     let minimum = |advice: Option<&RoleAdvice>| {
         let number = advice.and_then(|advice| advice.minimum_holders).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Limits of an IdentityStore.
+//! Compares the limits of an IdentityStore. Called by the CLI when it compares revisions.
 
 use std::collections::BTreeMap;
 
@@ -35,12 +35,12 @@ pub(super) const ENFORCEMENT: Meaning = Meaning {
     stricter: "changes by people without the authority are refused, or at least warned of",
 };
 
-/// One revision of an IdentityStore.
+/// IdentityStore in one revision.
 #[derive(Clone, Copy)]
 pub struct StoreRevision<'a> {
-    /// The store.
+    /// Spec of the store.
     pub spec: &'a IdentityStoreSpec,
-    /// What its annotations say of the store behind it.
+    /// Annotations that identify the store behind it.
     pub known: &'a KnownStore,
 }
 
@@ -78,7 +78,7 @@ pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
     limits
 }
 
-/// Compares which namespaces a store or catalog is for.
+/// Compares the namespaces that a store or catalog admits.
 pub(super) fn allowed_namespaces(
     limits: &mut Limits,
     (from, to): (&AllowedNamespaces, &AllowedNamespaces),
@@ -92,7 +92,7 @@ pub(super) fn allowed_namespaces(
     limits.namespaces("spec.allowedNamespaces", from, to, meaning);
 }
 
-/// Compares whether something is paused. A pause also lets drift stand, so that it tightens nothing.
+/// Compares whether a store or account is paused. A pause also leaves drift uncorrected, so that it tightens nothing.
 pub(super) fn paused(limits: &mut Limits, field: &str, from: bool, to: bool) {
     limits.compare(field);
     if from != to {
@@ -118,7 +118,7 @@ fn blocked(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec
             limits.add(&field(user), ("blocked", ABSENT), Direction::Loosened, meaning);
             continue;
         };
-        // The address may be written in other letters.
+        // The address may be written with other letter case.
         limits.compare(&field(user));
         limits.compare(&field(other));
         if user.reason != other.reason {
@@ -152,7 +152,7 @@ fn defaults(limits: &mut Limits, from: &AccountDefaults, to: &AccountDefaults) {
     enforcement(limits, &field("enforcement"), from.enforcement, to.enforcement);
 }
 
-/// Compares whether changes need a person's authority.
+/// Compares whether changes require a person's authority.
 pub(super) fn enforcement(limits: &mut Limits, field: &str, from: Enforcement, to: Enforcement) {
     let said = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
     limits.ordered(field, said(from), said(to), ENFORCEMENT);

@@ -1,4 +1,5 @@
-//! Limits of one user: restrictions of a Membership or an Invitation.
+//! Compares the limits of one user: restrictions of a Membership or an Invitation. Called by the CLI when it compares
+//! revisions.
 
 use super::{
     Limits,
@@ -9,9 +10,9 @@ use crate::api::RestrictionChoice;
 /// Restrictions in one revision of a Membership or an Invitation.
 #[derive(Clone, Copy)]
 pub struct RestrictionsRevision<'a> {
-    /// Restrictions applied and lifted.
+    /// Restrictions that are applied and lifted.
     pub choice: Option<&'a RestrictionChoice>,
-    /// Liftings that are confirmed.
+    /// Names of lifted restrictions that are confirmed.
     pub acknowledge: &'a [String],
 }
 

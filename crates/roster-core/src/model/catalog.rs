@@ -1,4 +1,5 @@
-//! A PermissionCatalog, compiled to places and ranks.
+//! Holds a PermissionCatalog, compiled to indexes and ranks. Built by `model::compile`; read by the `resolve` module
+//! and the CLI.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,153 +9,153 @@ use std::{
 use super::{Advisory, Layout, Name, Prerequisite, Ranks, UnknownLevel};
 use crate::api::{self, AccountType, HeldBy};
 
-/// A catalog that keeps its own rules.
+/// Compiled catalog, which keeps its own rules.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// Sections and their levels, in the catalog's order.
     pub layout: Layout,
-    /// What stands beside each ladder, in the same order.
+    /// Title, category and advisories of each section, in the order of the ladders.
     pub sections: Vec<Section>,
-    /// Prerequisites; those that others build on come first.
+    /// Prerequisites, sorted so that a rule comes after the rules that it depends on.
     pub rules: Vec<Rule>,
     /// Restrictions, in the catalog's order.
     pub restrictions: Vec<Restriction>,
     /// Predefined roles, in the catalog's order.
     pub roles: Vec<PredefinedRole>,
-    /// The role of the account's owner: its place among `roles`.
+    /// Role of the account's owner, as an index in `roles`.
     pub owner_role: Option<usize>,
-    /// The role of a member that names none: its place among `roles`.
+    /// Role of a member that names none, as an index in `roles`.
     pub default_role: Option<usize>,
-    /// Sections that custom roles cannot configure.
+    /// Indexes of the sections that custom roles cannot configure.
     pub custom_not_applicable: BTreeSet<usize>,
     pub(super) section_places: HashMap<Name, usize>,
     pub(super) role_places: HashMap<Name, usize>,
     pub(super) restriction_places: HashMap<Name, usize>,
 }
 
-/// What the catalog says of a section besides its ladder.
+/// Properties of a section besides its ladder.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// Title, or the name where there is none.
+    /// Title; the name if it has none.
     pub title: String,
     /// Category, for display.
     pub category: Option<String>,
-    /// Above this rank, this advice applies.
+    /// Advisories, each for all ranks above the given one.
     pub advisories: Vec<(u8, Arc<Advisory>)>,
 }
 
-/// A prerequisite: at `from` or above in `section`, the user also needs `level` in `needs`.
+/// Prerequisite of a level: a user with rank `from` or above in `section` also needs rank `level` in `needs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Place of the section that has the prerequisite.
+    /// Index of the section that has the prerequisite.
     pub section: usize,
-    /// Rank from which on it holds; at least 1.
+    /// Lowest rank with the prerequisite; at least 1.
     pub from: u8,
-    /// Place of the section it needs.
+    /// Index of the section that is needed.
     pub needs: usize,
-    /// Rank needed there.
+    /// Lowest rank that suffices in `needs`.
     pub level: u8,
 }
 
-/// Highest rank kept in each section; 255 where nothing is taken.
+/// Highest rank that a restriction leaves in each section; 255 where it takes nothing.
 pub type Caps = Ranks;
 
 /// A restriction, compiled.
 #[derive(Clone, Debug)]
 pub struct Restriction {
-    /// Name.
+    /// Name of the restriction.
     pub name: Name,
-    /// What is kept.
+    /// Highest rank left in each section.
     pub caps: Caps,
-    /// In force for everyone it is not lifted for.
+    /// Whether it applies to every member for whom it is not lifted.
     pub applied_by_default: bool,
-    /// Whoever it is lifted for is equal to the owner.
+    /// Whether a member for whom it is lifted is equal to the owner.
     pub grants_owner_access: bool,
-    /// Lifting counts only where it is also acknowledged.
+    /// Whether lifting it counts only if it is also acknowledged.
     pub needs_confirmation: bool,
 }
 
-/// A predefined role, compiled.
+/// Predefined role, compiled.
 #[derive(Clone, Debug)]
 pub struct PredefinedRole {
-    /// Name.
+    /// Name of the role.
     pub name: Name,
-    /// Title, or the name where there is none.
+    /// Title; the name if it has none.
     pub title: String,
-    /// What it grants by default.
+    /// Permissions that it grants by default.
     pub ranks: Ranks,
-    /// Places of the sections that cannot be configured for it.
+    /// Indexes of the sections that cannot be configured for it.
     pub not_applicable: BTreeSet<usize>,
-    /// Who may hold it.
+    /// Users who may hold it.
     pub held_by: HeldBy,
-    /// Whether an account may change what it means there.
+    /// Whether an account may change its permissions.
     pub overridable: bool,
-    /// Types of account it is available in; empty means all.
+    /// Types of account in which it is available; empty for all.
     pub available_in: BTreeSet<AccountType>,
-    /// Advice on its holders.
+    /// Advice on the number of its holders.
     pub advice: Option<api::RoleAdvice>,
 }
 
 impl Catalog {
-    /// Place of a section.
+    /// Returns the index of a section; `None` if the catalog does not have it.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<usize> {
         self.section_places.get(name).copied()
     }
 
-    /// Rank of a level on a section's ladder.
+    /// Returns the rank of a level on a section's ladder; `None` if the ladder does not have it.
     #[must_use]
     pub fn rank(&self, section: usize, level: &str) -> Option<u8> {
         let levels = &self.layout.ladders().get(section)?.levels;
         u8::try_from(levels.iter().position(|l| l == level)?).ok()
     }
 
-    /// Name of a rank on a section's ladder.
+    /// Returns the name of a rank on a section's ladder; `?` if there is no such rank.
     #[must_use]
     pub fn level(&self, section: usize, rank: u8) -> &str {
         self.layout.ladders().get(section).and_then(|l| l.levels.get(usize::from(rank))).map_or("?", Name::as_str)
     }
 
-    /// Name of a section.
+    /// Returns the name of a section; `?` if there is no such section.
     #[must_use]
     pub fn section_name(&self, section: usize) -> &str {
         self.layout.ladders().get(section).map_or("?", |ladder| ladder.section.as_str())
     }
 
-    /// Place of a predefined role.
+    /// Returns the index of a predefined role; `None` if the catalog does not have it.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<usize> {
         self.role_places.get(name).copied()
     }
 
-    /// Place of a restriction.
+    /// Returns the index of a restriction; `None` if the catalog does not have it.
     #[must_use]
     pub fn restriction(&self, name: &str) -> Option<usize> {
         self.restriction_places.get(name).copied()
     }
 
-    /// Names of the sections, in the catalog's order.
+    /// Returns the names of the sections, in the catalog's order.
     pub(crate) fn section_names(&self) -> impl Iterator<Item = &str> {
         self.layout.ladders().iter().map(|ladder| ladder.section.as_str())
     }
 
-    /// Names of the predefined roles, in the catalog's order.
+    /// Returns the names of the predefined roles, in the catalog's order.
     pub(crate) fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|role| role.name.as_str())
     }
 
-    /// Names of the restrictions, in the catalog's order.
+    /// Returns the names of the restrictions, in the catalog's order.
     pub(crate) fn restriction_names(&self) -> impl Iterator<Item = &str> {
         self.restrictions.iter().map(|restriction| restriction.name.as_str())
     }
 
-    /// No access in any section.
+    /// Returns ranks without access in any section.
     #[must_use]
     pub fn no_access(&self) -> Ranks {
         Ranks::none(self.layout.len())
     }
 
-    /// The rule that `ranks` break, if any: what a role or group alone would lose.
+    /// Returns the rules that `ranks` do not meet: the levels that a role or group loses without further grants.
     pub fn unmet<'a>(&'a self, ranks: &'a Ranks) -> impl Iterator<Item = &'a Rule> + 'a {
         let ranks = ranks.as_slice();
         self.rules.iter().filter(move |rule| ranks[rule.section] >= rule.from && ranks[rule.needs] < rule.level)
@@ -168,7 +169,7 @@ impl Catalog {
         Box::new(UnknownLevel { section: Name::new(self.section_name(section)), level: Name::new(level), ladder })
     }
 
-    /// Returns the finding that `ranks` break a rule: what is needed, and what is left without it.
+    /// Returns the finding that `ranks` do not meet a rule: the level needed, and the level that is left without it.
     #[must_use]
     pub fn prerequisite(&self, rule: &Rule, ranks: &Ranks) -> Box<Prerequisite> {
         let rank = ranks.as_slice().get(rule.section).copied().unwrap_or(0);

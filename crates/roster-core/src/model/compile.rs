@@ -1,4 +1,5 @@
-//! Checks a PermissionCatalog against its own rules and compiles it.
+//! Checks a PermissionCatalog against its own rules and compiles it. Called for each catalog object when its facts are
+//! built.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -260,17 +261,18 @@ impl Compiler {
     }
 }
 
-/// The rules, those that others build on first; or the rules of a circle. Holding a level that needs itself could only
-/// ever be granted all at once, and nobody could say what to grant first.
+/// Returns the rules, sorted so that a rule comes after those that it depends on; or, as the error, the rules of a
+/// cycle. In a cycle a level would need itself: it could only be granted together with all the others, and no first
+/// step would be possible.
 ///
-/// The engine relies on this order: a rule that held when its turn came still holds after all later ones, since those
-/// that can take away what it needs came before it.
+/// The engine relies on this order. A rule that is met when it is evaluated stays met after all later rules, because
+/// the rules that can lower the level it needs come before it.
 fn order_rules(rules: &[Rule], sections: usize) -> Result<Vec<Rule>, Vec<Rule>> {
     let mut of_section: Vec<Vec<usize>> = vec![Vec::new(); sections];
     for (place, rule) in rules.iter().enumerate() {
         of_section[rule.section].push(place);
     }
-    // A rule builds on those that come into force at the level it needs.
+    // A rule depends on the rules that apply at the level it needs.
     let next_built_on = |rule: &Rule, from: usize| {
         let others = of_section[rule.needs].iter().enumerate().skip(from);
         others.map(|(turn, other)| (turn, *other)).find(|(_, other)| rules[*other].from <= rule.level)

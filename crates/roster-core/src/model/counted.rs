@@ -1,15 +1,15 @@
-//! Numbers in sentences.
+//! Formats numbers with their nouns. Used by all messages that count something.
 
 use std::fmt::Display;
 
-/// Returns a number and the noun that it counts: `1 change`, `3 changes`.
+/// Returns a number and its noun: `1 change`, `3 changes`.
 #[must_use]
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let ending = agree(&count, "", "s");
     format!("{count} {noun}{ending}")
 }
 
-/// Returns the word that agrees with a number: the first with one, the second with every other.
+/// Returns the word that agrees with a number: `one` for 1, `others` for all other numbers.
 #[must_use]
 pub fn agree<'a, N: PartialEq + From<u8>>(count: &N, one: &'a str, others: &'a str) -> &'a str {
     if *count == N::from(1) { one } else { others }

@@ -1,65 +1,66 @@
-//! Why a member's potential permissions are what they are, section by section.
+//! Explains a member's potential permissions, section by section. Called by `resolve::potential` for commands such as
+//! `roster explain`.
 
 use std::fmt;
 
 use super::{Catalog, MemberInputs, Name, Ranks, Rule, Source, Trace, potential};
 
-/// Why one section is at its level: the steps that decided it, in order.
+/// Reason why one section has its level: the steps that decided it, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The section.
+    /// Name of the section.
     pub section: Name,
-    /// Its potential level: before step 5 (suspension, expiry, …).
+    /// Potential level of the section, before step 5 (suspension, expiry, …).
     pub level: Name,
-    /// What raised and lowered it; empty where nothing granted anything.
+    /// Steps that raised and lowered it; empty if nothing granted anything.
     pub steps: Vec<Step>,
 }
 
-/// One step.
+/// Step that raised or lowered a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A role or group raised it to `level`.
+    /// A role or group raised the section to `level`.
     Granted {
-        /// Which.
+        /// Role or group that granted it.
         by: Grantor,
-        /// The level.
+        /// Level after the step.
         level: Name,
     },
     /// Lifting a restriction made the member equal to the owner.
     EqualToOwner {
-        /// The lifted restriction.
+        /// Name of the lifted restriction.
         restriction: Name,
-        /// The level.
+        /// Level after the step.
         level: Name,
     },
-    /// A restriction lowered it.
+    /// A restriction lowered the section.
     Capped {
-        /// The restriction.
+        /// Name of the restriction.
         restriction: Name,
-        /// The level.
+        /// Level after the step.
         level: Name,
     },
-    /// A prerequisite that does not hold for this user lowered it.
+    /// A prerequisite that this user does not meet lowered the section.
     Reduced {
-        /// The section that would be needed.
+        /// Section that is needed.
         needs: Name,
-        /// At this level.
+        /// Lowest level that would suffice there.
         at: Name,
-        /// The level left.
+        /// Level after the step.
         level: Name,
     },
 }
 
-/// What grants something.
+/// Source of a grant, by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grantor {
-    /// The catalog's owner role.
+    /// Owner role of the catalog.
     Owner(Name),
-    /// A predefined role.
+    /// Predefined role of the catalog.
     PredefinedRole(Name),
     /// A Role of the account.
     Role(Name),
-    /// A group, its roles included.
+    /// Group, its roles included.
     Group(Name),
 }
 
@@ -87,7 +88,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Returns the potential permissions and, for each section in the catalog's order, why.
+/// Returns the potential permissions, and an explanation for each section in the catalog's order.
 #[must_use]
 pub fn explain(catalog: &Catalog, inputs: &MemberInputs<'_>) -> (Ranks, Vec<Explanation>) {
     let mut listener = Listener { catalog, steps: vec![Vec::new(); catalog.layout.len()] };

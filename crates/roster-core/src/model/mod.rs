@@ -1,7 +1,9 @@
-//! The permission engine: ladders, catalog, potential permissions and why they are what they are. No I/O.
+//! Computes permissions: ladders, catalogs, potential permissions and the reasons for them; performs no I/O. Used by
+//! all other modules; permissions are computed for `resolve`.
 //!
-//! Names appear only at the edges. Inside, a section is its place in the catalog and a level its rank on the ladder, so
-//! that the effective permissions of a member cost a few dozen nanoseconds (docs/architecture.md "Speed").
+//! Names appear only in inputs and outputs. Internally a section is its index in the catalog and a level its rank on
+//! the ladder, so that the effective permissions of a member take a few dozen nanoseconds (docs/architecture.md
+//! "Speed").
 
 mod catalog;
 mod compile;

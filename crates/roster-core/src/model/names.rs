@@ -1,4 +1,4 @@
-//! Names that cannot be invalid once they exist.
+//! Defines names and addresses that are valid by construction. Used by all modules.
 
 use std::{borrow::Borrow, fmt};
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::{KindName, ObjectRef, finding::Quoted};
 
-/// Name of an object, section, role, restriction …: short names are kept inline.
+/// Name of an object, section, role or restriction; short names are stored inline.
 pub type Name = CompactString;
 
-/// Longest address, in bytes (RFC 5321 path limit; the same bound stands in the schemas).
+/// Maximum length of an address, in bytes (RFC 5321 path limit; the schemas have the same bound).
 const MAXIMUM_EMAIL: usize = 254;
 
 /// An e-mail address in the one canonical form in which addresses are compared everywhere: ASCII local part, domain as
@@ -19,25 +19,25 @@ const MAXIMUM_EMAIL: usize = 254;
 #[serde(transparent)]
 pub struct Email(Name);
 
-/// Why a text is no address.
+/// Reason why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmail {
-    /// There is not exactly one `@` with something on both sides.
+    /// The text does not have exactly one `@` with something on both sides.
     #[error("{} is not an address: expected local@domain", Quoted(.0))]
     Shape(String),
-    /// The local part has characters that are not plain ASCII letters, digits or the usual marks.
+    /// The local part has other characters than ASCII letters, digits and the usual marks.
     #[error("{} is not an address: the part before @ must be plain ASCII without spaces", Quoted(.0))]
     Local(String),
-    /// The domain is no valid internationalised domain name.
+    /// The domain is not a valid internationalised domain name.
     #[error("{} is not an address: {} is no domain name", Quoted(.0), Quoted(.1))]
     Domain(String, String),
-    /// Longer than 254 bytes in its canonical form.
+    /// The canonical form is longer than 254 bytes.
     #[error("{} is not an address: longer than 254 characters in its canonical form", Quoted(.0))]
     TooLong(String),
 }
 
 impl InvalidEmail {
-    /// Returns the text that is no address.
+    /// Returns the text that is not an address.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -47,10 +47,10 @@ impl InvalidEmail {
 }
 
 impl Email {
-    /// The canonical form of `text`.
+    /// Parses an address and returns its canonical form.
     ///
     /// # Errors
-    /// When it is no address; the error says what is wrong with it.
+    /// If the text is not an address; the error has the reason.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let Some((local, domain)) = text.split_once('@').filter(|(l, d)| !l.is_empty() && !d.is_empty()) else {
             return Err(InvalidEmail::Shape(text.to_owned()));
@@ -81,19 +81,19 @@ impl Email {
         Ok(Self(canonical))
     }
 
-    /// An address that a store holds, taken as it stands: what is there need not be canonical, and must still be seen.
+    /// Returns an address as a store holds it, without any check: it may not be canonical, and must still be found.
     #[must_use]
     pub fn as_stored(text: &str) -> Self {
         Self(Name::new(text))
     }
 
-    /// The canonical text.
+    /// Returns the canonical text; for [`Self::as_stored`], the text as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether its domain is a single word, as only networks of one's own know.
+    /// Returns whether the domain is a single word, as in a local network.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.0.split_once('@').is_some_and(|(_, domain)| !domain.contains('.'))
@@ -118,7 +118,7 @@ impl Borrow<str> for Email {
     }
 }
 
-/// An account: `namespace/name`.
+/// Key of an account: `namespace/name`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountKey {
     /// Namespace of the Account.
@@ -128,20 +128,20 @@ pub struct AccountKey {
 }
 
 impl AccountKey {
-    /// The account of that namespace and name.
+    /// Returns the key of the account with this namespace and name.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: Name::new(namespace), name: Name::new(name) }
     }
 
-    /// The account written as `namespace/name`, as stores write it.
+    /// Parses a key written as `namespace/name`, as stores write it; `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
         (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then(|| Self::new(namespace, name))
     }
 
-    /// The Account.
+    /// Returns the reference to the Account object.
     #[must_use]
     pub fn object(&self) -> ObjectRef {
         ObjectRef { kind: KindName::Account, namespace: self.namespace.clone(), name: self.name.clone() }

@@ -1,4 +1,4 @@
-//! References to objects: which kind, which namespace, which name.
+//! Defines references to objects: kind, namespace and name. Used by findings, events and the controller's queues.
 
 use std::fmt;
 
@@ -10,23 +10,23 @@ use super::Name;
 /// record of a catalog's last revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum KindName {
-    /// A core namespace.
+    /// Kubernetes namespace, cluster-scoped.
     Namespace,
-    /// `PermissionCatalog`
+    /// PermissionCatalog, cluster-scoped.
     PermissionCatalog,
-    /// `IdentityStore`
+    /// IdentityStore, cluster-scoped.
     IdentityStore,
-    /// `Account`
+    /// Account, namespaced.
     Account,
-    /// `Role`
+    /// Role, namespaced.
     Role,
-    /// `UserGroup`
+    /// UserGroup, namespaced.
     UserGroup,
-    /// `Membership`
+    /// Membership, namespaced.
     Membership,
-    /// `Invitation`
+    /// Invitation, namespaced.
     Invitation,
-    /// The record of a catalog's last revision: a ConfigMap in the controller's namespace.
+    /// Record of a catalog's last revision: a ConfigMap in the controller's namespace.
     #[serde(rename = "ConfigMap")]
     CatalogRecord,
 }
@@ -65,11 +65,11 @@ impl KindName {
 /// Reference to an object: kind, namespace (empty for a cluster-scoped object) and name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// Kind.
+    /// Kind of the object.
     pub kind: KindName,
-    /// Namespace.
+    /// Namespace of the object; empty if it is cluster-scoped.
     pub namespace: Name,
-    /// Name.
+    /// Name of the object.
     pub name: Name,
 }
 

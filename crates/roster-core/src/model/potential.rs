@@ -1,58 +1,58 @@
-//! Potential permissions of one member: granted, equal to owner, capped, reduced (docs/concepts.md "Effective permissions",
-//! steps 1 to 4). They become the effective permissions by step 5, the ends, which is decided where the account's state is
-//! known: in `resolve`.
+//! Computes the potential permissions of one member: granted, equal to owner, capped, reduced (docs/concepts.md
+//! "Effective permissions", steps 1 to 4). Called by the `resolve` module, which knows the account's state and applies
+//! step 5: suspension, blocks, time and approval.
 
 use super::{Caps, Catalog, Name, Ranks, Rule};
 
 /// Permissions from one source.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant<'a> {
-    /// Where it comes from.
+    /// Role or group that grants them.
     pub source: Source<'a>,
-    /// Levels by section.
+    /// Rank in each section.
     pub ranks: &'a Ranks,
 }
 
-/// Where a grant comes from.
+/// Source of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
-    /// The catalog's owner role, held by the account's owner.
+    /// Owner role of the catalog, held by the account's owner.
     Owner(&'a Name),
-    /// A predefined role.
+    /// Predefined role of the catalog.
     PredefinedRole(&'a Name),
     /// A Role of the account.
     Role(&'a Name),
-    /// A group, its roles included.
+    /// Group, its roles included.
     Group(&'a Name),
 }
 
 /// Inputs that decide one member's permissions.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberInputs<'a> {
-    /// Permissions from role and groups.
+    /// Permissions from the role and the groups.
     pub grants: &'a [Grant<'a>],
-    /// The restriction whose confirmed lifting makes the member equal to the owner, and the owner role's levels.
+    /// Restriction whose confirmed lifting makes the member equal to the owner, and the owner role's ranks.
     pub equal_to_owner: Option<(&'a Name, &'a Ranks)>,
-    /// Restrictions in force.
+    /// Effective restrictions, each with the ranks that it leaves.
     pub restrictions: &'a [(&'a Name, &'a Caps)],
 }
 
-/// Is told each step that decides a section. [`NoTrace`] costs nothing; [`super::explain()`] keeps what it hears, so that
-/// the explanation can never differ from the result.
+/// Receives each step that decides a section. [`NoTrace`] costs nothing; [`super::explain()`] records the steps of this
+/// same computation, so that an explanation cannot differ from the result.
 pub trait Trace {
-    /// A source raises a section to `rank`.
+    /// Records that a source raises a section to `rank`.
     fn granted(&mut self, _section: usize, _rank: u8, _source: Source<'_>) {}
-    /// The member is equal to the owner, and the section therefore at `rank`.
+    /// Records that a member is equal to the owner; called for each section, with the owner's `rank`.
     fn equal_to_owner(&mut self, _section: usize, _rank: u8, _restriction: &Name) {}
-    /// A restriction lowers a section to `rank`.
+    /// Records that a restriction lowers a section to `rank`.
     fn capped(&mut self, _section: usize, _rank: u8, _restriction: &Name) {}
-    /// An unmet prerequisite lowers a section to `rank`.
+    /// Records that an unmet prerequisite lowers a section to `rank`.
     fn reduced(&mut self, _rule: &Rule, _rank: u8) {}
-    /// Whether anybody listens; where nobody does, whole rows are worked on at once.
+    /// Whether the steps are recorded; if not, the computation works on all sections at once.
     const LISTENS: bool = true;
 }
 
-/// Listens to nothing.
+/// Trace that ignores all steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTrace;
 
@@ -60,8 +60,8 @@ impl Trace for NoTrace {
     const LISTENS: bool = false;
 }
 
-/// Writes the potential permissions to `out`, which may hold anything before. Allocates nothing once `out` is as long as
-/// the catalog.
+/// Writes the potential permissions to `out`, whose former content does not matter. Allocates nothing if `out` already
+/// has the length of the catalog.
 pub fn potential<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &mut Ranks, trace: &mut T) {
     if out.as_slice().len() == catalog.layout.len() {
         out.clear();
@@ -100,9 +100,9 @@ pub fn potential<T: Trace>(catalog: &Catalog, inputs: &MemberInputs<'_>, out: &m
     reduce(&catalog.rules, out, trace);
 }
 
-/// Lowers until every prerequisite holds. Each step only lowers, so that the end is the one greatest fixed point
-/// whatever the order; in the order in which the catalog keeps the rules, one round reaches it: what a rule needs is only
-/// ever taken away by rules before it.
+/// Lowers ranks until every prerequisite is met. Each step only lowers, so that the result is the one greatest fixed
+/// point, whatever the order. In the order of [`Catalog::rules`] one round is enough: the level that a rule needs is
+/// lowered only by rules before it.
 fn reduce<T: Trace>(rules: &[Rule], ranks: &mut Ranks, trace: &mut T) {
     let ranks = ranks.as_mut_slice();
     for rule in rules {

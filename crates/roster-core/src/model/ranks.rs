@@ -1,4 +1,5 @@
-//! Ladders, their layout in a catalog, and one rank for each section.
+//! Defines ladders, the layout of a catalog's ladders, and ranks, one for each section. Used by all modules that
+//! compute, store or compare permissions.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -8,27 +9,27 @@ use smallvec::SmallVec;
 
 use super::Name;
 
-/// One section's ladder as a store keeps it: the section's name and its levels, least permissive first.
+/// Ladder of one section as a store keeps it: the section's name and its levels, least permissive first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ladder {
     /// Name of the section.
     pub section: Name,
-    /// Names of its levels; the first means no access. 2 to 16.
+    /// Names of its levels, 2 to 16; the first one means no access.
     pub levels: Vec<Name>,
 }
 
-/// All ladders of a catalog in their order: what gives a row of ranks its meaning.
+/// All ladders of a catalog in their order. A row of ranks has a meaning only together with its layout.
 #[derive(Clone)]
 pub struct Layout(Arc<LayoutInner>);
 
 struct LayoutInner {
     ladders: Vec<Ladder>,
-    /// Tells layouts apart in one comparison, and goes into every fingerprint.
+    /// Digest of all names, to compare layouts at once; part of every fingerprint of ranks.
     digest: [u8; 16],
 }
 
 impl Layout {
-    /// The layout of these ladders.
+    /// Returns the layout of these ladders.
     #[must_use]
     pub fn new(ladders: Vec<Ladder>) -> Self {
         let mut hash = Sha256::new();
@@ -44,33 +45,33 @@ impl Layout {
         Self(Arc::new(LayoutInner { ladders, digest }))
     }
 
-    /// The ladders, in order.
+    /// Returns the ladders, in the catalog's order.
     #[must_use]
     pub fn ladders(&self) -> &[Ladder] {
         &self.0.ladders
     }
 
-    /// A digest of all names in their order.
+    /// Returns the digest of all names in their order.
     #[must_use]
     pub fn digest(&self) -> &[u8; 16] {
         &self.0.digest
     }
 
-    /// Number of sections.
+    /// Returns the number of sections.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.ladders.len()
     }
 
-    /// Whether there is no section.
+    /// Returns whether there is no section.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.ladders.is_empty()
     }
 
-    /// `ranks`, which are of the layout `from`, in this one: by the names of sections and levels. A section that only one
-    /// of them knows is without access; a level that this one does not know becomes the highest one below that it does;
-    /// and no access stays no access, whatever it is called. So nothing is widened on the way.
+    /// Translates `ranks` from the layout `from` to this layout, by the names of sections and levels. A section that
+    /// only one layout has becomes no access. A level that this layout does not have becomes the highest known level
+    /// below it. No access stays no access, whatever its name. So a translation never widens access.
     #[must_use]
     pub fn translate(&self, ranks: &Ranks, from: &Self) -> Ranks {
         if self == from {
@@ -86,7 +87,7 @@ impl Layout {
             .iter()
             .map(|ladder| {
                 let Some((was, rank)) = known.get(ladder.section.as_str()) else { return 0 };
-                // Whoever holds a level holds those below it.
+                // A member who holds a level also holds those below it.
                 let mut held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
                 let place = held.find_map(|level| ladder.levels.iter().position(|l| l == level));
                 place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
@@ -94,7 +95,7 @@ impl Layout {
             .collect()
     }
 
-    /// Sections above their first level, as section and level names.
+    /// Returns the sections above their first level, as names of section and level.
     pub fn named<'a>(&'a self, ranks: &'a Ranks) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
         self.ladders().iter().zip(ranks.as_slice()).filter(|(_, rank)| **rank > 0).filter_map(|(ladder, rank)| {
             Some((ladder.section.as_str(), ladder.levels.get(usize::from(*rank))?.as_str()))
@@ -122,62 +123,62 @@ impl fmt::Debug for Layout {
     }
 }
 
-/// One rank for each section of a catalog, in the catalog's order. Up to 16 sections need no allocation.
+/// Ranks, one for each section of a catalog, in the catalog's order. Up to 16 sections need no allocation.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ranks(SmallVec<[u8; 16]>);
 
 impl Ranks {
-    /// No access in any of `sections` sections.
+    /// Returns no access in each of `sections` sections.
     #[must_use]
     pub fn none(sections: usize) -> Self {
         Self(SmallVec::from_elem(0, sections))
     }
 
-    /// The ranks in the catalog's order.
+    /// Returns the ranks, in the catalog's order.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
-    /// The ranks, to be changed in place.
+    /// Returns the ranks, to change them in place.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.0
     }
 
-    /// Whether there is no access anywhere.
+    /// Returns whether there is no access in any section.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.iter().all(|rank| *rank == 0)
     }
 
-    /// No access anywhere, over as many sections.
+    /// Sets no access in all sections; keeps the number of sections.
     pub fn clear(&mut self) {
         self.0.fill(0);
     }
 
-    /// The same over `sections` sections: without access in those that are new. What somebody wrote into a store may
-    /// have any length.
+    /// Returns the ranks with exactly `sections` entries; added ones are without access. An entry in a store may have
+    /// any length.
     #[must_use]
     pub fn fitted(mut self, sections: usize) -> Self {
         self.0.resize(sections, 0);
         self
     }
 
-    /// The higher rank of both, in each section.
+    /// Raises each rank to that of `other` if it is lower.
     pub fn raise_to(&mut self, other: &[u8]) {
         for (mine, other) in self.0.iter_mut().zip(other) {
             *mine = (*mine).max(*other);
         }
     }
 
-    /// The lower rank of both, in each section.
+    /// Lowers each rank to that of `other` if it is higher.
     pub fn lower_to(&mut self, other: &[u8]) {
         for (mine, other) in self.0.iter_mut().zip(other) {
             *mine = (*mine).min(*other);
         }
     }
 
-    /// Whether no section is above `other`'s.
+    /// Returns whether no rank is above that of `other`; `false` if their lengths differ.
     #[must_use]
     pub fn is_at_most(&self, other: &Self) -> bool {
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(mine, other)| mine <= other)

@@ -1,4 +1,5 @@
-//! Names of roles: a predefined role of the catalog, or a Role of the account.
+//! Defines names of roles: a predefined role of the catalog, or a Role of the account. Used in references, stores and
+//! reports.
 
 use std::fmt;
 
@@ -7,29 +8,29 @@ use serde::{Serialize, Serializer};
 use super::Name;
 use crate::api::{RoleRef, RoleRefKind};
 
-/// A role's name; the kinds never fall through to each other.
+/// Name of a role. A predefined role and a Role of the account with one name are different roles.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleName {
-    /// Where it is defined.
+    /// Kind of the role: of the catalog or of the account.
     pub kind: RoleRefKind,
-    /// Its name.
+    /// Name within that kind.
     pub name: Name,
 }
 
 impl RoleName {
-    /// A role of the catalog.
+    /// Returns the name of a role of the catalog.
     #[must_use]
     pub fn predefined(name: &str) -> Self {
         Self { kind: RoleRefKind::PredefinedRole, name: Name::new(name) }
     }
 
-    /// A role of the account.
+    /// Returns the name of a Role of the account.
     #[must_use]
     pub fn custom(name: &str) -> Self {
         Self { kind: RoleRefKind::Role, name: Name::new(name) }
     }
 
-    /// Written as stores write it: the name alone for a predefined role, `custom:name` for one of the account's.
+    /// Parses a name as stores write it: the name alone for a predefined role, `custom:name` for a Role of the account.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         text.strip_prefix("custom:").map_or_else(|| Self::predefined(text), Self::custom)

@@ -1,4 +1,4 @@
-//! How much of an account is looked at.
+//! Defines the scope of a pass: how much of an account it covers. Used by the controller, stores and the plan.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use super::Email;
 pub enum Scope {
     /// The whole account.
     Account,
-    /// These members only, in order and without repeats.
+    /// These members only, sorted and without duplicates.
     Members(Arc<[Email]>),
 }
 
 impl Scope {
-    /// Whether it looks at this member.
+    /// Returns whether the scope includes this member.
     #[must_use]
     pub fn contains(&self, email: &Email) -> bool {
         match self {

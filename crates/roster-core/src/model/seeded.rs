@@ -1,20 +1,21 @@
-//! Hash maps whose seed is an argument.
+//! Builds hash maps whose seed is an argument. Used by the controller.
 //!
-//! Tenants choose the names that the controller keeps in hash maps, so that in production the seed is random. In the
-//! simulator it is a number, and the run is the same each time.
+//! Tenants choose the names that the controller keeps in hash maps, so that the seed is random in production. In the
+//! simulator it is a number, so that a run can be repeated exactly.
 
 use std::hash::{BuildHasher, DefaultHasher, Hasher as _};
 
-/// Seed of randomness and of hash maps: 128 bits. Random in production, a number in tests and in the simulator.
+/// Seed, 128 bits, of randomness and of hash maps: random in production, a number in tests and in the simulator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seed(pub [u64; 2]);
 
-/// Builds the hashers of one process.
+/// Builds the hashers of one process, all from one seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeededState(Seed);
 
 impl SeededState {
-    /// Returns a state whose hashes depend on the seed: without it, nobody can choose keys that collide.
+    /// Returns a state whose hashes depend on the seed, so that a tenant who does not know it cannot choose keys that
+    /// collide.
     #[must_use]
     pub const fn new(seed: Seed) -> Self {
         Self(seed)

@@ -1,28 +1,29 @@
-//! Did you mean …?
+//! Suggests the name that was probably meant by a misspelt one. Called by findings, schema checks and the CLI.
 
 use super::finding::Quoted;
 
-/// Names that are compared with a word. An account may have very many groups, and very many Memberships that all misspell
-/// one.
+/// Maximum number of names that are compared with a word. An account may have very many groups, and very many
+/// Memberships that all misspell one.
 const COMPARED: usize = 1_000;
 
-/// The one of `known` that somebody who typed `word` probably means: at most one typing error, and one more for every four
-/// letters, up to three. Of very many, only the first are compared.
+/// Returns the name in `known` that was probably meant by `word`: with at most one typing error, and one more for every
+/// four letters, up to three. Only the first 1,000 names are compared.
 #[must_use]
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let length = word.chars().count();
-    // Of a single letter, every other one would be near.
+    // Every other single letter would be a close match.
     let allowed = (1 + length / 4).min(length.saturating_sub(1)).min(3);
-    // A letter more or less is an error each: what is much longer or shorter need not be compared.
+    // Each missing or extra letter is an error, so names of a very different length need no comparison.
     let is_as_long = |other: &&str| other.chars().count().abs_diff(length) <= allowed;
     let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
     let scored = known.into_iter().take(COMPARED).filter(is_as_long).map(|other| (distance(other), other));
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
-/// The one of `known` addresses that somebody who typed `address` probably means: one typing error, or two where the part
-/// before the @ is long. Addresses of one domain are much alike, and those of other people are none that are meant.
+/// Returns the address in `known` that was probably meant by `address`: with one typing error, or two if the part
+/// before the @ has more than five letters. The bound is low because addresses of one domain are alike, and that of
+/// another person is not a suggestion.
 #[must_use]
 pub fn closest_address<'a>(address: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let local = address.split('@').next().unwrap_or_default().chars().count();
@@ -35,7 +36,8 @@ pub fn closest_address<'a>(address: &str, known: impl IntoIterator<Item = &'a st
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
-/// As [`closest`]; else the only one of `known` that `word`, or its singular, is a part of: `role` of `roleRef`.
+/// Returns the result of [`closest`]; if there is none, the only name in `known` that contains `word` or its singular:
+/// `role` for `roleRef`.
 #[must_use]
 pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
     closest(word, known.clone()).or_else(|| {
@@ -46,13 +48,13 @@ pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -
     })
 }
 
-/// The same as the end of a sentence: `; did you mean "x"?`, or nothing.
+/// Returns the result of [`closest`] as the end of a sentence: `; did you mean "x"?`. Empty if there is none.
 #[must_use]
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     closest(word, known).map(did_you_mean).unwrap_or_default()
 }
 
-/// The end of a sentence that asks whether a name is meant.
+/// Returns the end of a sentence that suggests a name.
 #[must_use]
 pub fn did_you_mean(name: &str) -> String {
     format!("; did you mean {}?", Quoted(name))

@@ -1,4 +1,5 @@
-//! One change to one thing in a store.
+//! Defines one change to one object in a store: content, cause, phase, and whether the removal guard counts it. Created
+//! by the plan module; read by stores (`contract`), the controller and reports.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::{
     resolve::{AccountContent, GroupContent, MemberContent, Origin, RoleContent},
 };
 
-/// A thing in a store, within one account.
+/// Identity of an object in a store, within one account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKey {
     /// The account itself.
@@ -24,7 +25,7 @@ pub enum ObjectKey {
 }
 
 impl ObjectKey {
-    /// Returns the address of the member; nothing for what is no member.
+    /// Returns the member's address; `None` for the account, roles and groups.
     #[must_use]
     pub const fn person(&self) -> Option<&Email> {
         match self {
@@ -33,7 +34,7 @@ impl ObjectKey {
         }
     }
 
-    /// The word for its kind: in metrics, messages and the audit.
+    /// Returns the word for the object's kind, as metrics, messages and the audit write it.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -56,7 +57,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// Desired content of an object.
+/// Desired content of an object in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// The account.
@@ -69,26 +70,26 @@ pub enum Content {
     Member(Box<MemberContent>),
 }
 
-/// Why something changes.
+/// Cause of a change, as metrics and the audit name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// The spec says so.
+    /// The spec has changed since it was last applied, or the object is not in the store yet.
     Spec,
-    /// Somebody changed the store.
+    /// The store was changed by someone other than Roster.
     Drift,
-    /// It was there, unmarked, and is ours from now on.
+    /// An unmarked object was in the store and is adopted.
     Adoption,
-    /// It is marked and no longer wanted.
+    /// The object carries our mark and is no longer desired.
     Unwanted,
-    /// Nobody declared it, and the account wants such members removed.
+    /// The member was not declared, and is blocked or the account removes undeclared members.
     Unmanaged,
     /// The Account is being deleted.
     AccountDeleted,
 }
 
 impl Cause {
-    /// The word in metrics and the audit.
+    /// Returns the word for the cause, as metrics and the audit write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -102,55 +103,57 @@ impl Cause {
     }
 }
 
-/// When, within a pass, a change is made.
+/// Phase of a pass in which a change is made. Phases run in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Somebody loses something.
+    /// A member loses permissions or access.
     Narrow,
-    /// The account, its roles and groups.
+    /// The account, a role or a group is created or updated.
     Define,
-    /// Somebody gains something.
+    /// A member gains permissions or access.
     Grant,
-    /// Roles and groups nobody uses any more, and the account itself.
+    /// A role or group that is no longer desired is deleted, or the account itself.
     Demolish,
 }
 
-/// One change.
+/// Change to one object in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The object that changes.
     pub object: ObjectKey,
-    /// Its new content, and the fingerprint to keep of it; absent to remove the object and its mark.
+    /// New content, and its fingerprint, which the store keeps with it; `None` to remove the object and its mark.
     pub put: Option<(Content, Fingerprint)>,
-    /// Why.
+    /// Cause, for metrics and the audit.
     pub cause: Cause,
-    /// Which object's generation caused it; absent where none did.
+    /// Object whose generation caused the change; `None` where no object did.
     pub origin: Option<Origin>,
-    /// When within the pass.
+    /// Phase of the pass in which the change is made.
     pub phase: Phase,
-    /// Whether the removal guard counts it (docs/concepts.md "Marks, drift, removal").
+    /// Whether the removal guard counts the change (docs/concepts.md "Marks, drift, removal").
     pub counted: bool,
-    /// Whether it leaves somebody without access since an approval lets it pass the guard. That is used up with it: a store
-    /// that makes one or more such changes of a batch counts one approval more ([`Observed::approvals`]), in the same
-    /// transaction or before.
+    /// Whether the change takes a member's access away and passed the guard by an approval. The change uses the
+    /// approval up: a store that makes one or more such changes of a batch adds one to its number of approvals
+    /// ([`Observed::approvals`]), in the same transaction or before.
     ///
     /// [`Observed::approvals`]: super::Observed::approvals
     pub approved: bool,
-    /// The fingerprint of what was seen there when this was planned; absent where none was. Where another one is there by
-    /// now, a pass of ours has written it since, and what this would grant is planned again: the store answers `Conflict`.
+    /// Fingerprint that the store had when the change was planned; `None` where there was none. If the store has
+    /// another one by now, another pass has written since: the store answers `Conflict` to a grant, which is then
+    /// planned again.
     pub seen: Option<Fingerprint>,
 }
 
 impl Change {
-    /// Whether it is made since somebody's time has come, in a store that does not see to that by itself.
+    /// Returns whether the change follows from the start or expiry of a Membership, in a store that does not evaluate
+    /// windows itself.
     #[must_use]
     pub fn is_by_time(&self) -> bool {
         let member = matches!(&self.put, Some((Content::Member(content), _)) if content.ended.is_none());
         member && self.origin.as_ref().is_some_and(|origin| origin.kind == "Membership" && origin.why.is_some())
     }
 
-    /// A removal that the guard does not count.
+    /// Returns a removal that the guard does not count.
     #[must_use]
     pub const fn removal(object: ObjectKey, cause: Cause, phase: Phase) -> Self {
         Self { object, put: None, cause, origin: None, phase, counted: false, approved: false, seen: None }

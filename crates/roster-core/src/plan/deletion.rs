@@ -1,4 +1,5 @@
-//! What happens in the store when an Account is deleted.
+//! Plans what is removed from a store when an Account is deleted. Called by `evaluate::delete` and
+//! `evaluate::judge_deletion`.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +11,11 @@ use super::{
 };
 use crate::{model::Email, resolve::Ends};
 
-/// Works out what [`deletion`] does, unless the removal guard holds it back. The guard judges it as the removal of everybody
-/// at once, but for whom it was decided before.
+/// Returns the plan of [`deletion`], unless the removal guard holds it back. The guard judges it as one removal of all
+/// members, except those in `decided`, whose removal was decided before.
 ///
 /// # Errors
-/// What the guard holds back, and what to approve.
+/// The removals that the guard holds back, with the hash to approve.
 pub(crate) fn guarded_deletion(
     ends: &Ends,
     observed: &Observed,
@@ -28,7 +29,7 @@ pub(crate) fn guarded_deletion(
     };
     let people = plan.changes.iter().filter_map(|change| change.object.person());
     let people: BTreeSet<Email> = people.filter(loses).cloned().collect();
-    // Nobody is left who could hold any of them.
+    // No member is left who could hold any of these roles.
     let last = guard::held_roles(&people, observed, policy).into_iter().next();
     match guard::check(&people, last, observed, true, policy) {
         GuardDecision::Pass | GuardDecision::Approved => Ok(plan),
@@ -36,8 +37,9 @@ pub(crate) fn guarded_deletion(
     }
 }
 
-/// What is to be done when an Account is deleted: everything that carries its mark goes, and with it the unmarked members
-/// of its own container; what another cluster has marked stays, and keeps the container.
+/// Returns the plan for the deletion of an Account: removes everything that carries `mark` and, if the account's
+/// container carries it, the unmarked members of that container. Objects that another cluster has marked stay, and then
+/// the container stays, too.
 pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
     let ours = |seen: Option<&Mark>| ownership(seen, mark) == Ownership::Ours;
     let mut plan = Plan { store: observed.store.clone(), layout: observed.layout.clone(), ..Plan::default() };

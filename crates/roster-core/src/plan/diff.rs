@@ -1,4 +1,5 @@
-//! Compares what should be with what is.
+//! Compares desired with observed content and plans the changes. Called by `evaluate::evaluate` and
+//! `evaluate::revoke_only`; `plan::waiting` and `plan::ends` reuse [`attempt`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,57 +18,59 @@ use crate::{
     resolve::{Access, AccountContent, Desired, DesiredDefinitions, MemberContent, Origin, Window},
 };
 
-/// What is to be done, and what is to be said.
+/// Changes to make in one account, with drift, held objects and reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Id of the store that was observed; absent where it has none. No other store takes the changes.
+    /// Id of the observed store; `None` where it has none. A store with another id refuses the changes.
     pub store: Option<Name>,
-    /// The changes, in the order in which a store should make them.
+    /// Changes, in the order in which a store should make them.
     pub changes: Vec<Change>,
-    /// What ranks in `changes` mean: the layout the store has once the changes are made. A store that keeps ranks brings
-    /// all others it has of the account to this layout, too ([`Layout::translate`]), where `changes` give the account
-    /// another one: those of members held back, kept, or not ours stand in no change.
+    /// Section layout of all ranks in `changes`, and of the account once the changes are made. A store that keeps ranks
+    /// must translate all other rows of the account to it ([`Layout::translate`]) when `changes` replace the account's
+    /// layout: rows of members who are held back, kept or not ours are in no change.
     pub layout: Layout,
-    /// Differences, corrected by `changes` or only reported.
+    /// Differences between the store and what was last applied, whether or not `changes` correct them.
     pub drift: Vec<Drift>,
-    /// What is not made as it should be, and why.
+    /// Objects that are not as desired after this plan, each with the reason.
     pub holds: BTreeMap<ObjectKey, Hold>,
-    /// What the store holds of a member once the changes are made, where that is not just what is desired.
+    /// Content that the store holds of a member once the changes are made, for members for whom it differs from the
+    /// desired content; `None` where the store holds nothing of ours.
     pub kept: BTreeMap<Email, Option<MemberContent>>,
-    /// Removals that the guard holds back.
+    /// Removals that the removal guard holds back.
     pub guarded: Option<Guarded>,
-    /// The owner who stays, since the catalog does not let the owner change.
+    /// Owner in the store who stays because the catalog does not let the owner change.
     pub owner_kept: Option<Email>,
-    /// The scope is too small for what is to be done: plan again for the whole account.
+    /// Whether the scope is too small: the account must be planned again as a whole.
     pub needs_account: bool,
-    /// Whether another store was observed than the one that has been used so far.
+    /// Whether the observed store is not the one used so far.
     pub replaced: bool,
     pub(super) widens: bool,
 }
 
-/// Why something is not made as it should be.
+/// Reason why an object is not as desired after a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Hold {
-    /// Something is there that is not ours.
+    /// The object exists and is not ours: another cluster has marked it, or the adoption policy does not allow taking
+    /// it over.
     NotOwned,
-    /// Store or account are paused.
+    /// The store or the account is paused.
     Paused,
-    /// Another store answers than the one that is known.
+    /// The store that answers is not the one used so far.
     StoreReplaced,
-    /// The removal guard holds it back.
+    /// The removal guard holds the removal back.
     Guarded,
-    /// It differs and the policy is to report.
+    /// The object has drifted, and drift is only reported.
     DriftReported,
 }
 
 impl Hold {
-    /// Returns whether grants and definitions wait, whatever the object.
+    /// Returns whether this reason makes grants and definitions of all objects wait.
     #[must_use]
     pub const fn is_pause(self) -> bool {
         matches!(self, Self::Paused | Self::StoreReplaced)
     }
 
-    /// Returns the word that reports have for it.
+    /// Returns the word for the reason, as reports write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,25 +84,26 @@ impl Hold {
 }
 
 impl Plan {
-    /// Whether somebody would be removed: then Account, namespace and definitions are to be read afresh before.
+    /// Returns whether the plan removes an object, or leaves a member without access other than by explicit revocation.
+    /// If so, the caller must first re-read the Account, its namespace and the definitions from the API server.
     #[must_use]
     pub fn removes(&self) -> bool {
         self.changes.iter().any(Self::is_removal)
     }
 
-    /// Returns who is removed or left without access since somebody approved it: the guard does not count them.
+    /// Returns the members who lose their access by an approval; the guard does not count them.
     pub fn approved(&self) -> impl Iterator<Item = &Email> {
         self.changes.iter().filter(|change| change.approved).filter_map(|change| change.object.person())
     }
 
-    /// The plan without removals and without what leaves anybody without access.
+    /// Drops removals, and changes that would leave a member without access other than by explicit revocation.
     pub fn drop_removals(&mut self) {
         let mut changes = std::mem::take(&mut self.changes);
         changes.retain(|change| !Self::is_removal(change));
         self.changes = changes;
     }
 
-    /// Whether somebody would gain something, also who loses something else.
+    /// Returns whether the plan gives any member more access, even if that member also loses some.
     #[must_use]
     pub const fn raises(&self) -> bool {
         self.widens
@@ -110,30 +114,31 @@ impl Plan {
     }
 }
 
-/// Puts a plan together, all of it in one layout: that of the plan.
+/// Builds a plan. All content is in the plan's layout.
 pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
-    /// What the store holds, as it holds it.
+    /// Stored content, in the store's layout.
     pub(super) stored: &'a Observed,
-    /// The same in the layout of the plan.
+    /// Stored content, in the plan's layout.
     pub(super) observed: &'a Observed,
     pub(super) policy: &'a Policy,
-    /// The account as it should be, and the owner who stays where the catalog does not let the owner change; absent where
-    /// the account does not resolve.
+    /// Desired content of the account, and the owner who stays where the catalog does not let the owner change; `None`
+    /// if the account does not resolve.
     account: Option<(AccountContent, Option<Email>)>,
-    /// Whether the account resolves, also where its definitions wait.
+    /// Whether the account resolves, or its definitions wait in this plan.
     pub(super) whole: bool,
-    /// Whether the account carries our mark, or is taken over by this plan.
+    /// Whether the account carries our mark, or this plan adopts it.
     pub(super) account_is_ours: bool,
     pub(super) layout_waits: Option<Hold>,
     pub(super) plan: Plan,
 }
 
-/// What is to be done so that the store holds what is desired, as far as marks, adoption, policy and guard allow.
+/// Returns the changes that make the store hold the desired content, within the bounds of marks, adoption, policy and
+/// guard.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let Outcome { plan, layout_waits } = attempt(desired, observed, policy, &Waiting::No);
     if plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
-        // What carries our mark in it is ours all the same, and its end is somebody's word.
+        // Objects in it that carry our mark are still ours, and revocations are explicit.
         let mut ends = ends::plan(desired, observed, policy, Gone::Kept);
         ends.holds.insert(ObjectKey::Account, Hold::NotOwned);
         return ends;
@@ -144,25 +149,25 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> P
     }
 }
 
-/// A plan, and why the account's new layout, if it has one, has to wait.
+/// Plan, and the reason why the account's new layout has to wait, if it does.
 pub(super) struct Outcome {
     pub(super) plan: Plan,
     pub(super) layout_waits: Option<Hold>,
 }
 
-/// Whether another layout waits.
+/// Part of the desired content that waits.
 pub(super) enum Waiting {
-    /// It does not.
+    /// No part waits.
     No,
-    /// It does, and this owner stays.
+    /// The new layout waits; this owner, if any, stays.
     Yes(Option<Email>),
-    /// Everything does but ends by somebody's word.
+    /// Everything waits except explicit revocations.
     OnlyEnds,
 }
 
-/// Plans once.
+/// Plans once, without handling a layout that must wait.
 pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: &Waiting) -> Outcome {
-    // An account that does not resolve has no layout of its own to wish for.
+    // An account that does not resolve has no desired layout.
     let layout = if desired.definitions.is_some() { &desired.layout } else { &stored.layout };
     let account = desired.definitions.as_ref().map(|definitions| account_content(definitions, stored, &policy.mark));
     let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
@@ -178,7 +183,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let account_is_ours = owner == Some(Ownership::Ours);
     let mut planner =
         Planner { desired, stored, observed, policy, account, whole, account_is_ours, layout_waits: None, plan };
-    // An end may be written where the account has lost its mark, but not where it has another cluster's.
+    // A revocation may be written to an account that has lost its mark, but not to one with another cluster's mark.
     let may_end = matches!(waiting, Waiting::OnlyEnds) && owner == Some(Ownership::Unmarked);
     if !may_end {
         if !planner.may_touch_account() {
@@ -194,25 +199,25 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     }
     members::plan_members(&mut planner);
     if matches!(waiting, Waiting::OnlyEnds) {
-        // Ends are somebody's word; that an object is gone is none.
+        // A revocation is explicit, so the guard does not count it; a missing object is not.
         planner.plan.changes.iter_mut().for_each(|change| change.counted &= change.put.is_none());
     }
     planner.apply_guard();
     planner.finish()
 }
 
-/// Returns the layout that the ranks in a store are of: the account's as it is there. But where the account's fingerprint
-/// is that of what is desired, the account was applied like that, and its layout was changed by somebody else since: the
-/// ranks are still of the one that was applied. Stores judge alike ([`crate::contract::decide`]).
+/// Returns the layout in which stored ranks are written: usually the account's stored layout. If the account's
+/// fingerprint equals that of the desired account, somebody else has changed the stored layout since it was applied,
+/// and the ranks are still in the applied layout. Stores decide by the same rule ([`crate::contract::decide`]).
 fn rows_layout<'a>(account: Option<&'a AccountContent>, stored: &'a Observed) -> &'a Layout {
     let applied = stored.account.as_ref().and_then(|seen| seen.fingerprint);
     let account = account.filter(|account| applied == Some(account.fingerprint(&account.layout)));
     account.map_or(&stored.layout, |account| &account.layout)
 }
 
-/// Returns whether somebody whom the Account names is the owner in force: not where the owner in the store stays, nor, where
-/// the account does not resolve, where the store shows another one. Returns nothing where nobody can tell, since the store
-/// does not show what was applied.
+/// Returns whether the owner named by the Account is the effective owner. The answer is `false` where the owner in the
+/// store stays, or where the account does not resolve and the store shows another owner. Returns `None` if the store
+/// does not show what was last applied.
 pub(crate) fn is_owner_in_force(email: &Email, desired: &Desired, observed: &Observed, mark: &Mark) -> Option<bool> {
     if let Some(definitions) = &desired.definitions {
         return Some(account_content(definitions, observed, mark).0.owner.as_ref() == Some(email));
@@ -222,7 +227,7 @@ pub(crate) fn is_owner_in_force(email: &Email, desired: &Desired, observed: &Obs
     (seen.fingerprint == Some(content.fingerprint(&content.layout))).then(|| content.owner.as_ref() == Some(email))
 }
 
-/// Returns the account as it should be, and the owner who stays where the catalog does not let the owner change.
+/// Returns the desired content of the account, and the owner who stays where the catalog does not let the owner change.
 fn account_content(
     definitions: &DesiredDefinitions,
     stored: &Observed,
@@ -243,8 +248,8 @@ fn account_content(
     (content, None)
 }
 
-/// Whether the owner that the store shows is the one Roster applied, not one somebody wrote there: with that owner in
-/// it, the account's content has the fingerprint that was kept, or at least differs from it in nothing the store shows.
+/// Returns whether the owner in the store is the one that Roster applied, and not written by somebody else: with that
+/// owner, the account's content has the stored fingerprint, or the stored content still matches its own fingerprint.
 fn last_applied_owner(definitions: &DesiredDefinitions, stored: &Observed, was: Option<&Email>) -> bool {
     let Some(seen) = &stored.account else { return false };
     let observed = seen.content.as_ref().map(|content| content.fingerprint(&content.layout));
@@ -253,16 +258,17 @@ fn last_applied_owner(definitions: &DesiredDefinitions, stored: &Observed, was: 
 }
 
 impl Planner<'_> {
-    /// Returns the layout in which everything is planned.
+    /// Returns the layout of the plan.
     pub(super) fn layout(&self) -> &Layout {
         &self.plan.layout
     }
 
-    /// Whether the account's container is ours, or may become so; nothing in a container that is not is touched.
+    /// Returns whether the account's container is ours or may be adopted, and records a hold if not. Nothing is changed
+    /// in a container that is not ours.
     fn may_touch_account(&mut self) -> bool {
         let seen = self.stored.account.as_ref();
         let refused = match (seen, &self.account) {
-            // Nothing is there, and what should be cannot be said.
+            // The store has no account, and the desired account is unknown.
             (None, None) => return false,
             (None, Some(_)) => false,
             (Some(seen), None) => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
@@ -274,7 +280,7 @@ impl Planner<'_> {
         !refused
     }
 
-    /// Returns what is to be done about one thing that is desired.
+    /// Returns what to do about one desired object.
     pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, seen: Option<&Seen<C>>) -> DiffOutcome {
         let fingerprint = desired.fingerprint(self.layout());
         let wanted = Wanted { desired, fingerprint, same_layout: self.stored.layout == *self.layout() };
@@ -300,7 +306,7 @@ impl Planner<'_> {
         if let (Some(_), Some(hold)) = (seen, self.plan.holds.get(&ObjectKey::Account))
             && self.stored.layout != self.desired.layout
         {
-            // The layout in the store stays as it is, and whatever is written has to be of it.
+            // The stored layout stays, so all writes must use it.
             self.layout_waits = Some(*hold);
         }
         for (name, (content, origin)) in &definitions.roles {
@@ -323,7 +329,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Definitions wait while the store is paused; members' access never hangs on them.
+    /// Plans one definition: the account, a role or a group. Definitions wait while the store is paused; members'
+    /// access does not depend on them.
     fn consider<C: Fingerprinted + Differs + Clone>(
         &mut self,
         object: ObjectKey,
@@ -386,7 +393,7 @@ impl Planner<'_> {
         let whole = self.desired.scope == Scope::Account;
         let roles = guard::held_roles(&emails, self.observed, self.policy);
         if !whole && !roles.is_empty() {
-            // Only the whole account shows who else holds them.
+            // Only a plan of the whole account shows who else holds these roles.
             self.plan.needs_account = true;
             return;
         }
@@ -402,7 +409,8 @@ impl Planner<'_> {
             GuardDecision::Hold(guarded) => guarded,
         };
         if !whole {
-            // Only the whole account shows all that is pending, which is what somebody approves, and who is still there.
+            // Only a plan of the whole account shows all pending removals, which the approval covers, and all remaining
+            // members.
             self.plan.needs_account = true;
         }
         if emails.iter().any(|email| self.loses_all_by_layout(email)) {
@@ -419,7 +427,7 @@ impl Planner<'_> {
         self.plan.guarded = Some(guarded);
     }
 
-    /// Whose removal is held back has access no longer than is written down all the same.
+    /// Applies the membership's time window to a member whose removal is held back.
     fn limit_held(&mut self, email: &Email) {
         let Some(own) = self.desired.members.get(email) else { return };
         if let Access::Exactly(content) | Access::AtMost(content) = &own.access
@@ -430,7 +438,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether nothing of a member's access is left in the layout that is desired.
+    /// Returns whether the plan's layout leaves nothing of the access that a member has in the store's layout.
     pub(super) fn loses_all_by_layout(&self, email: &Email) -> bool {
         let held = |observed: &Observed| {
             let content = observed.members.get(email).and_then(|seen| seen.content.as_ref());

@@ -1,4 +1,5 @@
-//! What differs, field by field: worked out only where something does.
+//! Lists the differences between two contents, field by field. Called by `plan::diff` and `plan::members` for objects
+//! that have drifted, and by `report` for changes.
 
 use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated, members::is_within};
 use crate::{
@@ -7,32 +8,32 @@ use crate::{
     resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
 };
 
-/// Something in the store that differs from what was applied.
+/// Object whose content in the store differs from what was last applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// What differs.
+    /// The object that differs.
     pub object: ObjectKey,
-    /// The fields that do.
+    /// The fields that differ.
     pub entries: Vec<DriftEntry>,
-    /// Whether this plan corrects it.
+    /// Whether this plan corrects the drift.
     pub corrected: bool,
 }
 
-/// Longest text in an entry, in characters.
+/// Maximum length of a text in an entry, in characters.
 const LONGEST: usize = 512;
-/// Names that a list in an entry shows.
+/// Maximum number of names of a list in an entry; the others are counted.
 const NAMED: usize = 5;
 
-/// What stands for "not there" in an entry.
+/// Word for an absent value in an entry.
 pub(crate) const ABSENT: &str = "(absent)";
 
-/// What can say how it differs from another of its kind.
+/// Content that can list its differences to another value.
 pub(super) trait Differs {
-    /// The fields that differ: name, desired, observed.
+    /// Returns the fields that differ: name, desired value, observed value.
     fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)>;
 }
 
-/// One thing's drift, whether it is gone or different.
+/// Returns the drift of one object: each field that differs, or one entry if the object is missing.
 pub(super) fn entries<C: Differs>(
     object: &ObjectKey,
     desired: &C,
@@ -50,8 +51,8 @@ pub(super) fn entries<C: Differs>(
 }
 
 impl Plan {
-    /// The fields that one of its changes changes in what is there: `desired` is what they become. None where nothing is
-    /// there, or nothing is left.
+    /// Returns the fields that `change` changes in the stored object; `desired` is the new value. Empty if the object
+    /// is not stored, or is removed.
     #[must_use]
     pub fn fields(&self, change: &Change, observed: &Observed) -> Vec<DriftEntry> {
         let Some((content, _)) = &change.put else { return Vec::new() };
@@ -74,7 +75,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Returns whether a change to what is there of a member gives them more, and whether it gives them less.
+    /// Returns whether a change gives a member more access than before, and whether it gives them less.
     pub(crate) fn direction(
         &self,
         content: &MemberContent,
@@ -97,7 +98,7 @@ fn between<C: Differs + Translated>(
     entries(object, content, Some(there.translated(from, to).as_ref()), to)
 }
 
-/// One entry. Somebody else wrote what is observed, as long as they liked.
+/// Returns one entry, each text cut to [`LONGEST`]: somebody else may have written any length to the store.
 pub(super) fn entry(object: &ObjectKey, field: &str, desired: &str, observed: &str) -> DriftEntry {
     DriftEntry {
         object: short(&object.to_string()),
@@ -107,7 +108,7 @@ pub(super) fn entry(object: &ObjectKey, field: &str, desired: &str, observed: &s
     }
 }
 
-/// A text of at most [`LONGEST`] characters, cut at its end.
+/// Returns the text, cut to [`LONGEST`] characters.
 fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -115,7 +116,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// The first of these names, and the number of the others.
+/// Returns the first [`NAMED`] names, and the number of the others.
 fn listed(names: &[Name]) -> String {
     let shown = names.iter().take(NAMED).map(|name| short(name)).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMED) {
@@ -124,7 +125,7 @@ fn listed(names: &[Name]) -> String {
     }
 }
 
-/// Puts those names first that are not among `others`, where not all can be shown.
+/// Sorts the names that are not among `others` first, so that a shortened list shows the differences.
 fn others_first(names: &[Name], others: &[Name]) -> Vec<Name> {
     let mut names = names.to_vec();
     if names.len() > NAMED {
@@ -133,7 +134,7 @@ fn others_first(names: &[Name], others: &[Name]) -> Vec<Name> {
     names
 }
 
-/// Collects fields that differ.
+/// Collects the fields that differ.
 #[derive(Default)]
 struct Differences(Vec<(String, String, String)>);
 

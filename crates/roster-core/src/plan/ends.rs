@@ -1,5 +1,6 @@
-//! Ends by somebody's word: what is done at once also where the objects that are left cannot be taken at their word, because
-//! something around them is being deleted or is not known. Where only the Account is being deleted, single removals, too.
+//! Plans explicit revocations only, for accounts whose objects cannot be trusted because something around them is being
+//! deleted or is unknown. Called by `evaluate::ends`, by `evaluate::ends_and_removals` (which also removes members
+//! whose Membership is gone while a deletion waits), and by `plan::diff` for an account that is not ours.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +14,18 @@ use crate::{
     resolve::{Access, Desired, DesiredMember, End, Window},
 };
 
-/// Treatment of people whom no object names any more.
+/// Treatment of members whom no object declares any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gone {
-    /// They keep what they have.
+    /// Their access stays.
     Kept,
-    /// They are removed, as far as the guard allows.
+    /// Their entries are removed, within the limits of the guard.
     Removed,
 }
 
-/// Returns the plan that ends the access of whoever is suspended, blocked or not approved, and whose time the
-/// Membership limits. Everybody else keeps what they have, but for those who are gone as `gone` says; roles, groups and the
-/// account stay as they are.
+/// Returns a plan that revokes the access of members who are suspended, blocked or not approved, and limits the others
+/// to the time window of their Membership. All other access stays; undeclared members are treated as `gone` says.
+/// Roles, groups and the account stay as they are.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, gone: Gone) -> Plan {
     let of = |(email, member): (&Email, &DesiredMember)| {
         (email.clone(), DesiredMember { access: only_its_end(&member.access), ..member.clone() })
@@ -37,7 +38,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, gone
         if gone == Gone::Removed && is_ours && owner != Some(email) {
             continue;
         }
-        // A block names the person: it means also whom no object declares.
+        // A block names the person, so it also applies to members whom no object declares.
         let end = desired.ends.of(email).filter(|end| is_ours || *end == End::Blocked);
         let origin = desired.ends.origin(&desired.account, email, end);
         let access = end.map_or(Access::Kept, Access::Ended);
@@ -47,7 +48,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, gone
     attempt(&frozen, observed, policy, &Waiting::OnlyEnds).plan
 }
 
-/// Returns what is left of an access where only ends count.
+/// Returns the access reduced to its revocation or time window; otherwise the access is kept.
 fn only_its_end(access: &Access) -> Access {
     if let Some(end) = access.ended() {
         return Access::Ended(end);

@@ -1,4 +1,5 @@
-//! Fingerprints of what was last applied: they tell a change of the spec from a change of the store.
+//! Computes fingerprints of what was last applied; they tell a change of the spec from a change of the store. Called by
+//! the plan module; stores keep and compare the results.
 
 use std::{borrow::Cow, fmt};
 
@@ -9,7 +10,7 @@ use crate::{
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
-/// 128 bits over everything a store should hold of one thing.
+/// Hash, 128 bits long, of everything that a store should hold of one object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 16]);
 
@@ -19,15 +20,15 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What can be in a store and compared with what should be.
+/// Stored content with a fingerprint.
 pub(super) trait Fingerprinted: PartialEq {
-    /// The fingerprint, where ranks are of `layout`.
+    /// Returns the fingerprint; the ranks are in `layout`.
     fn fingerprint(&self, layout: &Layout) -> Fingerprint;
 }
 
-/// What can be written in another layout than its own.
+/// Content that can be translated between layouts.
 pub(super) trait Translated: Clone {
-    /// The same in the layout `to`, where it has ranks of `from`.
+    /// Returns the content translated from the layout `from` to the layout `to`.
     fn translated(&self, from: &Layout, to: &Layout) -> Cow<'_, Self>;
 }
 
@@ -52,7 +53,7 @@ macro_rules! translated_by_ranks {
 
 translated_by_ranks!(RoleContent, GroupContent, MemberContent);
 
-/// Hashes fields so that no two different rows of fields look the same: each with its length.
+/// Hashes fields, each with its length, so that two different lists of fields never produce the same input.
 struct Fields(Sha256);
 
 impl Fields {

@@ -1,4 +1,5 @@
-//! The removal guard: a failure of ours, or a mistaken prune, never takes many people's access away at once.
+//! Decides whether removals wait for an approval, so that a bug or a mistaken prune does not take many people's access
+//! away at once. Called by `plan::diff` and `plan::deletion`.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -11,43 +12,44 @@ use crate::{
     resolve::{Access, Desired, DesiredMember, MemberContent},
 };
 
-/// Removals that the guard holds back.
+/// Removals that the guard holds back, and how to approve them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guarded {
-    /// Who would lose their access, in order.
+    /// Members who would lose their access, sorted by address.
     pub members: Vec<Email>,
-    /// What to approve: over the Account's UID, these members, and the number of approvals that were used up before.
+    /// Hash to approve: over the Account's UID, these members, and the number of approvals already used.
     pub hash: String,
-    /// Why it fired.
+    /// Reason for which the guard fired, as a sentence without a full stop.
     pub why: String,
-    /// Whether they are too many, not only the last who hold a role: then they stay held until somebody approves them.
-    /// Another holder of the role is enough otherwise.
+    /// Whether there are too many removals, and not only the removal of a role's last holder. If so, they stay held
+    /// until they are approved; otherwise another holder of the role is enough to release them.
     pub are_many: bool,
-    /// A hash that somebody approved, and that stands for other removals.
+    /// Hash that is approved on the Account, but for other removals or already used.
     pub other_approval: Option<String>,
 }
 
-/// What the guard says to a set of removals.
+/// Decision of the guard on a set of removals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GuardDecision {
-    /// They are few enough.
+    /// The removals are within the limits.
     Pass,
-    /// Somebody approved just these, for this once; they do not count towards the next ten minutes.
+    /// The removals, exactly these, were approved for one time; they do not count towards the next ten minutes.
     Approved,
-    /// They are held back.
+    /// The removals are held back.
     Hold(Guarded),
 }
 
-/// Whether the guard fires: at the minimum count and above the maximum percentage over its window, or when the last
-/// holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal"). Once it has fired, it holds
-/// whatever is counted, however few are left: those who are held do not go one by one, nor by themselves with time.
+/// Decides on removals. The guard fires at the minimum count and above the maximum percentage within its window, or
+/// when the last holder of a role with `minimumHolders` would go (docs/concepts.md "Marks, drift, removal"). Once it
+/// has fired, it holds all counted removals, however few are left, so that held removals do not pass one by one, or
+/// only because time passes.
 ///
-/// `members` would be removed or left without access, not by somebody's explicit word; `last` is a role that nobody would
-/// hold in effect any more.
+/// `members` would be removed or left without access, not by an explicit revocation; `last` is a role that would have
+/// no effective holder any more.
 ///
-/// `whole` says that `observed` shows every member of the account. Where it does not, nobody can tell who of those removed
-/// lately is still there without access, so they are taken to be: the guard then fires early, and the whole account
-/// decides.
+/// `whole` means that `observed` has every member of the account. Without it, recently removed members are assumed to
+/// be still present without access: the guard then fires early, and the decision is left to a plan of the whole
+/// account.
 pub(super) fn check(
     members: &BTreeSet<Email>,
     last: Option<&RoleName>,
@@ -67,7 +69,7 @@ pub(super) fn check(
     let recent: BTreeSet<&Email> = recent.map(|removal| &removal.email).collect();
     let count = members.union(&recent).count() as u64;
     let gone = recent.iter().filter(|email| whole && !observed.members.contains_key(**email)).count() as u64;
-    // As many as there were before.
+    // Number of members before the recent removals.
     let total = (observed.member_count + gone).max(count);
     let too_many =
         count >= u64::from(policy.guard.minimum_count) && count * 100 > u64::from(policy.guard.maximum_percent) * total;
@@ -106,7 +108,7 @@ pub(super) fn check(
     })
 }
 
-/// Returns the guarded roles that some of `members` hold in effect, as far as the store shows.
+/// Returns the guarded roles of which some of `members` are effective holders according to the store.
 pub(super) fn held_roles<'a>(
     members: &BTreeSet<Email>,
     observed: &'a Observed,
@@ -117,7 +119,7 @@ pub(super) fn held_roles<'a>(
     roles.filter(|role| policy.guard.guarded_roles.contains(*role)).collect()
 }
 
-/// Returns the first of these roles that nobody would hold in effect once the plan for the whole account is carried out.
+/// Returns the first of these roles that has no effective holder once the plan for the whole account is applied.
 pub(super) fn without_holder<'a>(
     mut roles: BTreeSet<&'a RoleName>,
     desired: &Desired,
@@ -133,7 +135,7 @@ pub(super) fn without_holder<'a>(
     roles.into_iter().next()
 }
 
-/// What somebody who counts as a holder has once the plan is carried out.
+/// Returns the content that a member has once the plan is applied; `None` if the member does not count as a holder.
 fn then_held<'a>(email: &Email, member: &'a DesiredMember, plan: &'a Plan) -> Option<&'a MemberContent> {
     if !member.counts_as_holder {
         return None;
@@ -145,13 +147,13 @@ fn then_held<'a>(email: &Email, member: &'a DesiredMember, plan: &'a Plan) -> Op
     }
 }
 
-/// The role that somebody holds in effect: their access has neither ended, nor is it before or after its time.
+/// Returns the role that a member holds effectively: access is not revoked, and `now` is within its window.
 fn role_in_effect(content: &MemberContent, now: Timestamp) -> Option<&RoleName> {
     content.role.as_ref().filter(|_| content.is_in_force(now))
 }
 
-/// Over the Account's UID, the members, and how many approvals were used up before: so an approval is good for just these
-/// removals, only here, and once.
+/// Returns the hash to approve: over the Account's UID, the members and the number of used approvals, so that an
+/// approval is valid once, for these removals only.
 fn approval_hash(uid: &str, members: &BTreeSet<&Email>, used: u64) -> String {
     let mut hash = Sha256::new();
     hash.update(uid);
@@ -160,7 +162,7 @@ fn approval_hash(uid: &str, members: &BTreeSet<&Email>, used: u64) -> String {
         hash.update(email.as_str());
     }
     if used > 0 {
-        // No address begins like this.
+        // No address begins with a zero byte, so this input cannot equal that of other members.
         hash.update([0, 0]);
         hash.update(used.to_be_bytes());
     }

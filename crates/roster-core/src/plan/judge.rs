@@ -1,4 +1,5 @@
-//! What one thing in a store is to us, and what is to be done about it.
+//! Decides who owns a stored object, and whether to write, adopt, leave or report it. Called by `plan::diff` for each
+//! object, and by the other plans for ownership.
 
 use super::{
     Cause, Mark, Policy, Seen,
@@ -6,14 +7,15 @@ use super::{
 };
 use crate::api::Adoption;
 
-/// Whose something is, seen from an account.
+/// Owner of a stored object, from the point of view of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
-    /// It carries our mark.
+    /// The object carries our mark.
     Ours,
-    /// It carries none, or one of an earlier Account of the same name, or was applied from files: adoption decides.
+    /// The object carries no mark, or the mark of an earlier Account of the same name, or was applied from files: the
+    /// adoption policy decides.
     Unmarked,
-    /// It carries another cluster's mark: never touched.
+    /// The object carries another cluster's mark and is never changed.
     Foreign,
 }
 
@@ -26,31 +28,30 @@ pub(super) fn ownership(mark: Option<&Mark>, ours: &Mark) -> Ownership {
     }
 }
 
-/// One thing that is desired, in the layout of the plan.
+/// One desired object, in the plan's layout.
 pub(super) struct Wanted<'a, C> {
-    /// As it is desired.
     pub(super) desired: &'a C,
-    /// Of what is desired.
+    /// Fingerprint of the desired content.
     pub(super) fingerprint: Fingerprint,
-    /// Whether the store's layout is that of the plan.
+    /// Whether the store uses the plan's layout.
     pub(super) same_layout: bool,
 }
 
-/// What to do about one thing that is desired.
+/// Action for one desired object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DiffOutcome {
-    /// It is as it should be.
+    /// The object is as desired.
     Nothing,
-    /// Make it so.
+    /// Write the object.
     Put(Cause),
-    /// Somebody changed the store.
+    /// The object was changed in the store by someone other than Roster; the drift policy decides.
     Drifted,
-    /// It is not ours.
+    /// The object is not ours: another cluster has marked it, or the adoption policy does not allow taking it over.
     NotOwned,
 }
 
-/// Fingerprint ≠ wanted is a change of the spec, made under any policy. Fingerprint = wanted but another content is
-/// drift. Not ours: adoption decides.
+/// Decides what to do with one object. A different fingerprint is a spec change, which is always applied. An equal
+/// fingerprint with different content is drift. An unmarked object is subject to the adoption policy.
 pub(super) fn judge<C: Fingerprinted>(wanted: &Wanted<'_, C>, seen: Option<&Seen<C>>, policy: &Policy) -> DiffOutcome {
     let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
     let is_identical = seen.content.as_ref() == Some(wanted.desired);
@@ -59,7 +60,7 @@ pub(super) fn judge<C: Fingerprinted>(wanted: &Wanted<'_, C>, seen: Option<&Seen
         (Ownership::Unmarked, None) => DiffOutcome::Put(Cause::Spec),
         (Ownership::Unmarked, Some(_)) => match policy.adoption {
             Adoption::Always => DiffOutcome::Put(Cause::Adoption),
-            // A level that the plan's layout does not have would be lost unseen.
+            // Adoption would silently lose a level that the plan's layout does not have.
             Adoption::IfIdentical if is_identical && wanted.same_layout => DiffOutcome::Put(Cause::Adoption),
             Adoption::IfIdentical | Adoption::Never => DiffOutcome::NotOwned,
         },

@@ -1,4 +1,5 @@
-//! Members: who gains, who loses, who is kept as they are.
+//! Plans the changes to members: who gains, loses or keeps access. Called by `plan::diff` after the definitions are
+//! planned.
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ use crate::{
     resolve::{Access, End, Ends, MemberContent, Origin},
 };
 
-/// Plans all members in scope: those desired, then those that are there and not desired.
+/// Plans all members in scope: first the desired ones, then those that are in the store and not desired.
 pub(super) fn plan_members(planner: &mut Planner<'_>) {
     let (desired, observed) = (planner.desired, planner.observed);
     for (email, want) in &desired.members {
@@ -28,30 +29,31 @@ pub(super) fn plan_members(planner: &mut Planner<'_>) {
     }
 }
 
-/// Whether somebody's word, now or then, has ended what `content` allows.
+/// Returns whether access by `content` is over: explicitly revoked, or expired by `now`.
 fn has_ended(content: &MemberContent, now: Timestamp) -> bool {
     content.ended.is_some() || content.window.is_over(now)
 }
 
-/// Whether somebody who is removed loses access by that: neither has somebody's word ended it before, nor does one now.
+/// Returns whether removing the member takes access away: it has neither been revoked or expired before, nor is it
+/// revoked now.
 pub(super) fn loses_access(email: &Email, seen: &Seen<MemberContent>, ends: &Ends, now: Timestamp) -> bool {
-    // Who is blocked, or whose account is suspended, goes by somebody's word.
+    // A block or a suspended account is an explicit revocation, which the guard does not count.
     ends.of(email).is_none() && seen.content.as_ref().is_some_and(|content| !has_ended(content, now))
 }
 
-/// Whether `content` allows nothing at any time.
+/// Returns whether `content` allows nothing at any time.
 fn allows_nothing(content: &MemberContent) -> bool {
     content.ranks.is_none() || content.window.is_empty()
 }
 
-/// Whether `content` allows nothing that `limit` does not. What has ended allows nothing, whatever ranks somebody wrote
-/// there.
+/// Returns whether `content` allows nothing that `limit` does not. Revoked content allows nothing, whatever ranks are
+/// stored with it.
 pub(super) fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
     allows_nothing(content)
         || (limit.ended.is_none() && content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
-/// `content`, allowing no more than `limit`; both are of one layout.
+/// Returns `content`, reduced to what `limit` allows; both must be in one layout.
 #[must_use]
 pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberContent {
     if limit.ended.is_some() {
@@ -63,7 +65,7 @@ pub fn limited(mut content: MemberContent, limit: &MemberContent) -> MemberConte
 }
 
 impl Planner<'_> {
-    /// Returns what is there with a rank for each section: somebody may have written any number of them.
+    /// Returns the content with one rank for each section; a store may hold any number of ranks.
     pub(super) fn fitted(&self, content: &MemberContent) -> MemberContent {
         content.fitted(self.layout().len())
     }
@@ -75,7 +77,8 @@ impl Planner<'_> {
         origin: Option<&Origin>,
         seen: Option<&Seen<MemberContent>>,
     ) {
-        // Whose access is over loses it also where the mark on it is lost: adoption decides what may be given.
+        // A member whose access is over loses it even if the entry has lost its mark: adoption only decides about
+        // grants.
         let is_over = self.policy.is_declared && self.account_is_ours && access.is_over(self.policy.now);
         let counts = |seen: &&Seen<MemberContent>| match ownership(seen.mark.as_ref(), &self.policy.mark) {
             Ownership::Ours => true,
@@ -125,8 +128,9 @@ impl Planner<'_> {
         !allows_nothing(content) && !has_ended(content, self.policy.now)
     }
 
-    /// Keeps what is there of a member, in the layout of the plan. Where that layout leaves nothing of it, the row is
-    /// written, since the member then loses their access like everybody else whom a change of the catalog leaves without.
+    /// Keeps a member's stored content, in the plan's layout. If that layout leaves nothing of the content, the row is
+    /// written as a change, so that the guard counts the member like all others who lose access by a change of the
+    /// catalog.
     fn keep(&mut self, email: &Email, origin: Option<&Origin>, held: Option<&MemberContent>) {
         let held = held.map(|content| self.fitted(content));
         if let Some(left) = held.as_ref().filter(|_| self.loses_all_by_layout(email)) {
@@ -138,9 +142,9 @@ impl Planner<'_> {
         self.plan.kept.insert(email.clone(), held);
     }
 
-    /// Notes the drift of a member; whether it is corrected. Whose access somebody's word has ended does not get it back
-    /// by writing to the store, whatever the policy; nor do levels stay beside the word that ended them, since who reads the
-    /// store might only read those.
+    /// Records a member's drift and returns whether to correct it. A member whose access was revoked or has expired
+    /// must not get it back by a change of the store: this drift is corrected under any policy. Levels stored with a
+    /// revocation are corrected, too, because a reader of the store might look at levels only.
     fn drifted(
         &mut self,
         email: &Email,
@@ -162,7 +166,7 @@ impl Planner<'_> {
         corrected
     }
 
-    /// What the member should be in the store; nothing where what is there is kept.
+    /// Returns the content that the member should have in the store; `None` to keep what is there.
     fn target<'m>(
         &self,
         email: &Email,
@@ -193,8 +197,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The same without permissions outside of their window, where the store would not see to that; also of whom
-    /// everything else is kept.
+    /// Clears the permissions outside the member's time window, for stores that do not evaluate windows themselves;
+    /// also for members whose content is otherwise kept.
     fn in_force<'m>(
         &self,
         target: Option<Cow<'m, MemberContent>>,
@@ -218,8 +222,8 @@ impl Planner<'_> {
         }
     }
 
-    /// What is left of a member's access where nothing is granted: within `limit`, and within its own time also where the
-    /// store would not see to that; nothing where that is what is there.
+    /// Returns what is left of a member's content where nothing is granted: reduced to `limit`, if any, and to its own
+    /// time window for stores that do not evaluate windows. `None` if nothing changes.
     fn left(&self, before: &MemberContent, limit: Option<&MemberContent>) -> Option<MemberContent> {
         let left = limit.map_or_else(|| before.clone(), |limit| limited(before.clone(), limit));
         let left = self.in_force(Some(Cow::Owned(left)), None)?.into_owned();
@@ -239,7 +243,7 @@ impl Planner<'_> {
             && !ends
             && (widens || !narrows)
         {
-            // Grants wait; what narrows at the same time does not.
+            // Grants wait during a pause; the narrowing part of the same change does not.
             self.plan.holds.insert(object.clone(), pause.hold());
             if let Some(drift) = self.plan.drift.iter_mut().rfind(|drift| drift.object == object) {
                 drift.corrected = false;
@@ -253,19 +257,19 @@ impl Planner<'_> {
             fingerprint = written.fingerprint(self.layout());
         }
         if cause == Cause::Drift {
-            // What is not corrected yet is still drift the next time.
+            // Uncorrected drift must still be drift in the next pass.
             fingerprint = target.fingerprint(self.layout());
         }
         if !exact {
             self.plan.kept.insert(email.clone(), Some(written.clone()));
         }
         let now = self.policy.now;
-        // Their time comes.
+        // Missing ranks before the member's time begins are not a removal.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
         self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
         let origin = self.origin(email, &written, before, origin);
         let had_access = had.is_some_and(|had| self.has_access(had));
-        // Their time leaves nothing of what they have, whatever else changes: that, too, is somebody's word.
+        // The written window leaves nothing of the former one, whatever else changes: an explicit revocation, too.
         let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
         self.plan.changes.push(Change {
             object,
@@ -284,8 +288,8 @@ impl Planner<'_> {
         });
     }
 
-    /// Returns the object that a member's change is put down to: whoever's word has ended the access, or whose time has come;
-    /// otherwise `own`.
+    /// Returns the origin of a member's change: the object that revokes access, or the Membership whose time begins or
+    /// ends; otherwise `own`.
     fn origin(
         &self,
         email: &Email,
@@ -298,7 +302,7 @@ impl Planner<'_> {
             return Some(ends.origin(&self.desired.account, email, written.ended));
         }
         let window = written.window;
-        // Until somebody's time begins, a store that does not see to that holds none of their levels.
+        // A store that does not evaluate windows holds no levels until the member's time begins.
         let waited = before.is_some_and(|before| {
             before.window == window && before.ended.is_none() && before.ranks.is_none() && !written.ranks.is_none()
         });
@@ -326,7 +330,7 @@ impl Planner<'_> {
         let cause = match ownership {
             Ownership::Foreign => return,
             Ownership::Ours => Cause::Unwanted,
-            // A block names the person: it means also whom no object declares, whatever the policy.
+            // A block names the person: it applies also to undeclared members, under any policy.
             Ownership::Unmarked if is_blocked && self.policy.is_declared => {
                 self.report_unmanaged(email, true);
                 Cause::Unmanaged
@@ -351,8 +355,8 @@ impl Planner<'_> {
         self.plan.changes.push(Change { origin, counted, ..removal });
     }
 
-    /// Whether this is the owner who stays: the catalog does not let the owner change, or the account does not resolve
-    /// and keeps what is there.
+    /// Returns whether this member is the owner who stays: the catalog does not let the owner change, or the account
+    /// does not resolve and keeps its content.
     fn stays_as_owner(&self, email: &Email) -> bool {
         if self.whole {
             return self.plan.owner_kept.as_ref() == Some(email);
@@ -371,17 +375,16 @@ impl Planner<'_> {
     }
 }
 
-/// What to make of one member.
+/// Planned content of one member.
 #[derive(Clone, Copy)]
 struct Put<'a> {
-    /// As it is desired.
+    /// Desired content.
     target: &'a MemberContent,
-    /// What is there, as it is there.
+    /// Stored content, in the store's layout.
     had: Option<&'a MemberContent>,
-    /// The same in the layout of the plan.
+    /// Stored content, in the plan's layout.
     before: Option<&'a MemberContent>,
-    /// Why.
     cause: Cause,
-    /// Whether this is just what is desired.
+    /// Whether `target` is exactly the desired content.
     exact: bool,
 }

@@ -1,8 +1,9 @@
-//! Desired × Observed → changes, drift, removals; and the guard. No I/O.
+//! Compares desired with observed content and returns changes, drift and held removals; performs no I/O. Called through
+//! [`crate::evaluate`].
 //!
-//! The rules are docs/concepts.md "Marks, drift, removal", and the way in is [`crate::evaluate`]. `plan` compares, `guard` holds back what would take
-//! too many people's access away, and what is left comes out in the order in which a store should do it: narrowing, then
-//! definitions and grants, structural deletion last.
+//! The rules are in docs/concepts.md "Marks, drift, removal". `diff` compares, `guard` holds back removals of too many
+//! members, and the remaining changes are sorted in the order in which a store should make them: first those that
+//! narrow access, then definitions and grants, and deletions of roles, groups and the account last.
 
 mod change;
 mod deletion;

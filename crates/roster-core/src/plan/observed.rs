@@ -1,4 +1,5 @@
-//! What a store holds of one account, within a scope.
+//! Holds what a store contains of one account, within a scope. Built by stores (`contract::describe`, `src/store`);
+//! read by the plan module, reports and the CLI.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -13,72 +14,72 @@ use crate::{
     resolve::{Access, AccountContent, Desired, GroupContent, MemberContent, RoleContent},
 };
 
-/// Whose something in a store is: everything Roster writes carries one.
+/// Mark of an entry in a store: says which Account it belongs to. Everything that Roster writes carries one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
-    /// Id of the cluster.
+    /// Id of the cluster; [`FILES`] if it was applied from files.
     pub cluster: Name,
-    /// The account.
+    /// The account to which the entry belongs.
     pub account: AccountKey,
-    /// UID of the Account object.
+    /// UID of the Account object; [`FILES`] if it was applied from files.
     pub uid: Name,
 }
 
-/// Stands for the cluster in the mark of what was applied from files (docs/decisions/0016): no cluster can have this id.
+/// Cluster id in the mark of what was applied from files (docs/decisions/0016). No cluster can have this id.
 pub const FILES: &str = "(files)";
 
 impl Mark {
-    /// The mark of what is applied from files, where no object has a UID.
+    /// Returns the mark of what is applied from files, where no object has a UID.
     #[must_use]
     pub fn of_files(account: AccountKey) -> Self {
         Self { cluster: Name::const_new(FILES), account, uid: Name::const_new(FILES) }
     }
 
-    /// Whether a cluster's controller wrote it.
+    /// Returns whether a cluster's controller wrote the mark.
     #[must_use]
     pub fn is_clusters(&self) -> bool {
         self.cluster != FILES
     }
 }
 
-/// One thing in a store.
+/// Entry of one object in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen<C> {
-    /// What is there; absent where only the mark is left, since somebody removed the rest.
+    /// Stored content; `None` where only the mark is left because somebody removed the rest.
     pub content: Option<C>,
-    /// Whose it is; absent where nobody marked it.
+    /// Mark of the entry; `None` where it has none.
     pub mark: Option<Mark>,
-    /// Of what was last applied.
+    /// Fingerprint of the content that was last applied; `None` where the store keeps none.
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// What a store holds of one account. The account itself is always there; roles and groups only where the scope is the
-/// whole account, and members as far as the scope goes.
+/// Content of a store for one account. The account is always included; roles and groups only if the scope is the whole
+/// account; members within the scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Id of the store; absent where it has none.
+    /// Id of the store; `None` where it has none.
     pub store: Option<Name>,
-    /// What ranks mean in the store: the layout of the account as it is there, empty where it is not.
+    /// Layout of the stored ranks: that of the stored account; empty if there is none.
     pub layout: Layout,
-    /// The account.
+    /// The account; `None` if the store does not have it.
     pub account: Option<Seen<AccountContent>>,
-    /// Roles.
+    /// Roles by name; empty unless the scope is the whole account.
     pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
-    /// Groups.
+    /// Groups by name; empty unless the scope is the whole account.
     pub groups: BTreeMap<Name, Seen<GroupContent>>,
-    /// Members by address, as it stands in the store.
+    /// Members in the scope, by the address as it is stored.
     pub members: BTreeMap<Email, Seen<MemberContent>>,
-    /// Members of the whole account, whatever the scope.
+    /// Number of members in the whole account, regardless of the scope.
     pub member_count: u64,
-    /// Removals counted by the guard, not older than its window.
+    /// Removals that the guard counts, not older than [`GUARD_WINDOW`](super::GUARD_WINDOW).
     pub recent_removals: Vec<RecentRemoval>,
-    /// How many approvals of removals the store has used up for this account.
+    /// Number of approvals of removals that have been used for this account.
     pub approvals: u64,
 }
 
 impl Observed {
-    /// What a store would show had it just been made to hold what is desired: to compare two states of the objects
-    /// without any store. Members of whom only a store would know what they hold are not there.
+    /// Builds the `Observed` of a store that holds exactly `desired`, to compare two revisions of the objects without a
+    /// store. Omits members whose content only a store knows.
     #[must_use]
     pub fn of(desired: &Desired, mark: &Mark) -> Self {
         let layout = &desired.layout;
@@ -108,7 +109,7 @@ impl Observed {
 }
 
 impl Observed {
-    /// Returns the same in the layout `to`, where its ranks are of `from`.
+    /// Returns the content translated from the layout `from` to the layout `to`.
     pub(super) fn translated(&self, from: &Layout, to: &Layout) -> Cow<'_, Self> {
         if from == to {
             return Cow::Borrowed(self);
@@ -140,16 +141,16 @@ fn rows<K: Clone + Ord, C: Translated>(
     rows.iter().map(|(key, seen)| (key.clone(), row(seen))).collect()
 }
 
-/// What was just applied.
+/// Returns the entry of content that was just applied.
 fn applied<C: Fingerprinted + Clone>(content: &C, layout: &Layout, mark: &Mark) -> Seen<C> {
     Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(content.fingerprint(layout)) }
 }
 
-/// A member who was removed or left without access, not by somebody's explicit word.
+/// Member who was removed or left without access, not by an explicit revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentRemoval {
-    /// The member.
+    /// Address of the member.
     pub email: Email,
-    /// When.
+    /// Time of the removal.
     pub at: Timestamp,
 }

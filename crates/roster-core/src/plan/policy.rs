@@ -1,4 +1,5 @@
-//! What decides, besides desired and observed, what a plan does.
+//! Holds the settings that decide about a plan, besides desired and observed content: store, account, pause and guard.
+//! Built by `evaluate`; read by the plan module.
 
 use std::collections::BTreeSet;
 
@@ -12,35 +13,36 @@ use crate::{
     state::AccountAnnotations,
 };
 
-/// The time over which the removal guard counts.
+/// Period over which the removal guard counts removals.
 pub const GUARD_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
-/// Store's defaults and account's settings, put together: the account can only be stricter.
+/// Policy of one account: the store's defaults and the account's settings, combined. The account can only be stricter.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Our mark on this account.
+    /// Mark of this account.
     pub mark: Mark,
-    /// What to do with what is there and not marked.
+    /// Treatment of unmarked entries in the store.
     pub adoption: Adoption,
-    /// Whether who is desired is declared by an object: then an end takes access away also where the mark on it is lost.
+    /// Whether objects declare the desired members. If so, a revocation takes access away even if the entry has lost
+    /// its mark.
     pub is_declared: bool,
-    /// Correct or report drift.
+    /// Treatment of drift: correct or report.
     pub drift: DriftPolicy,
-    /// What to do about members nobody declared.
+    /// Treatment of members whom no object declares.
     pub unmanaged: Unmanaged,
-    /// Why grants, definitions and corrections wait, if they do; revocations do not.
+    /// Reason why grants, definitions and corrections wait; `None` if they do not. Revocations never wait.
     pub paused: Option<Pause>,
-    /// When removals are held back.
+    /// Limits above which removals are held back.
     pub guard: GuardPolicy,
-    /// Whether the store evaluates start and expiry by itself. Where it does not, whoever has no access now holds no
-    /// permissions in it, and this is planned again when their time begins or ends.
+    /// Whether the store evaluates start and expiry itself. If not, a member outside their time window holds no
+    /// permissions in it, and is planned again when the window begins or ends.
     pub holds_windows: bool,
-    /// The time of this pass: tells who has expired, and so what the guard counts.
+    /// Time of this pass: decides who has expired, and so what the guard counts.
     pub now: Timestamp,
 }
 
 impl Policy {
-    /// Puts together the policy of one account. `guarded_roles`: see [`GuardPolicy::guarded_roles`].
+    /// Combines the policy of one account. For `guarded_roles` see [`GuardPolicy::guarded_roles`].
     pub(crate) fn new(
         mark: Mark,
         store: &IdentityStoreSpec,
@@ -69,23 +71,23 @@ impl Policy {
         }
     }
 
-    /// Tells every difference and corrects none: for who only wants to know.
+    /// Returns a policy that reports all differences and corrects none, for commands that only compare.
     pub(crate) fn only_reporting(self) -> Self {
         Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: None, ..self }
     }
 }
 
-/// Why grants, definitions and corrections wait.
+/// Reason why grants, definitions and corrections wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// Somebody paused the store or the account.
+    /// The store or the account is paused.
     Asked,
-    /// Another store answers than the one that is known.
+    /// The store that answers is not the one used so far.
     StoreReplaced,
 }
 
 impl Pause {
-    /// Returns the reason why an object is held back.
+    /// Returns the reason that is recorded for held objects.
     #[must_use]
     pub const fn hold(self) -> Hold {
         match self {
@@ -95,29 +97,29 @@ impl Pause {
     }
 }
 
-/// Whether the guard holds removals back since people are many.
+/// Whether the guard already holds removals because there are too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Holding {
-    /// It does not.
+    /// No removals are held for their number.
     #[default]
     No,
-    /// It holds something back, and nobody knows any more whether they are many or the last who hold a role.
+    /// Removals are held; whether for their number or for the last holder of a role is unknown (after a restart).
     Perhaps,
-    /// It does.
+    /// Removals are held for their number.
     Yes,
 }
 
-/// When removals are held back.
+/// Limits above which removals are held back.
 #[derive(Clone, Debug)]
 pub struct GuardPolicy {
-    /// More than this part of the members, in percent …
+    /// Maximum part of the members, in percent; the guard fires above it if `minimum_count` is also reached.
     pub maximum_percent: u8,
-    /// … and at least this many, over [`GUARD_WINDOW`].
+    /// Minimum number of members within [`GUARD_WINDOW`]; below it the percentage does not apply.
     pub minimum_count: u32,
-    /// The hashes somebody has approved.
+    /// Approved hashes.
     pub approved: Vec<String>,
-    /// Roles that must not lose the last one who holds them in effect unasked.
+    /// Roles that must not lose their last effective holder without an approval.
     pub guarded_roles: BTreeSet<RoleName>,
-    /// Whether removals are held back already: then all are, until somebody approves them or nobody is to be removed.
+    /// Whether removals are already held back. If so, all are, until they are approved or no removal is left.
     pub holding: Holding,
 }

@@ -1,9 +1,9 @@
-//! While another layout waits: the catalog's sections or levels have changed, and store or account are paused, or the
-//! removal guard holds back what that change would take away; or somebody changed them in the store, and drift is only
-//! reported.
+//! Plans for an account whose new section layout must wait. Called by `plan::diff` if the store or the account is
+//! paused, if the removal guard holds back what the new layout would take away, or if somebody changed the layout in
+//! the store and drift is only reported.
 //!
-//! Access then stays in the layout that is there. Nothing is granted; what the new catalog no longer knows stays as it is,
-//! since that it goes is part of what waits; and whatever else narrows is done at once.
+//! Access stays in the stored layout. Nothing is granted. Sections and levels that the new catalog does not have stay,
+//! because their removal is part of what waits; all other narrowing is done at once.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,13 +18,14 @@ use crate::{
     resolve::{Access, Desired, DesiredMember, MemberContent},
 };
 
-/// The plan for the time of waiting, where `first` is what would be done without.
+/// Returns the plan for the time of waiting; `first` is the plan without waiting.
 pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, first: Plan, hold: Hold) -> Plan {
     let sections = Sections::new(&observed.layout, &desired.layout);
     let waiting = |(email, member): (&Email, &DesiredMember)| {
         let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
         let held = seen.and_then(|seen| seen.content.as_ref());
-        // As it was applied: what the layout that somebody wrote there makes of it is their doing, and reported with it.
+        // The content is as it was applied: only a layout that somebody else wrote changes its meaning, and that is
+        // reported with the layout.
         let is_applied = |content: &Arc<MemberContent>| {
             let fingerprint = seen.and_then(|seen| seen.fingerprint);
             held == Some(content.as_ref()) && fingerprint == Some(content.fingerprint(&desired.layout))
@@ -56,7 +57,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, firs
     plan
 }
 
-/// Where the sections of the layout that is there are in the one that waits.
+/// For each section of the stored layout, its index in the desired layout; `None` if it is not there.
 struct Sections(Vec<Option<usize>>);
 
 impl Sections {

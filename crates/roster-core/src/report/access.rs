@@ -1,4 +1,5 @@
-//! Access of a member at present: the word for it, and what is told when that changes.
+//! Determines a member's current access, its word in the status, and the event when it changes. Called by
+//! `report::outcome` and `report::ends`.
 
 use jiff::Timestamp;
 
@@ -9,25 +10,25 @@ use crate::{
     state::{Seconds, StatusDigest},
 };
 
-/// What is known of a member besides what the store holds.
+/// Facts about a member that the store does not hold.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances {
-    /// Whether the Membership is without fault.
+    /// Whether the Membership has no fault.
     pub(super) is_valid: bool,
-    /// Whether the removal guard holds its end back.
+    /// Whether the removal guard holds the member's removal back.
     pub(super) is_held: bool,
-    /// Now.
+    /// Time at which the access is determined.
     pub(super) now: Timestamp,
 }
 
 impl AccessReport {
-    /// Returns what the status said before, where the store made no change.
+    /// Returns the access of the earlier status, for a member whose change the store did not make.
     pub(super) fn as_before(was: &StatusDigest) -> Self {
         Self { access: was.access, until: was.access_until.map(Seconds::timestamp), role: None }
     }
 
-    /// Returns what `content` gives at present; without any, a Membership that is invalid grants nothing, and of another one
-    /// nobody can tell.
+    /// Returns the access that `content` gives at present. Without content, an invalid Membership has the access
+    /// `Invalid`; for a valid one the access is unknown.
     pub(super) fn new(content: Option<&MemberContent>, circumstances: Circumstances) -> Self {
         let Some(content) = content else {
             let access = (!circumstances.is_valid).then_some(MemberAccess::Invalid);
@@ -37,15 +38,15 @@ impl AccessReport {
         Self { access: Some(access), until: content.window.expires_at, role: content.role.clone() }
     }
 
-    /// Returns what to tell of somebody whose access was another one before; nothing where it was not known, nor where it is
-    /// as before.
+    /// Returns the event to publish if access began or ended; `None` if the access was unknown before, or neither began
+    /// nor ended.
     pub(super) fn turn(
         &self,
         was: Option<MemberAccess>,
         content: Option<&MemberContent>,
     ) -> Option<(NoticeReason, String)> {
         let (was, is) = (was?, self.access?);
-        // Of what is held back there is an event on the Account.
+        // The Account has an event for a removal that is held back.
         if was == is || was.is_in_force() && is.is_in_force() {
             return None;
         }
@@ -134,7 +135,7 @@ mod tests {
         let invalid = Circumstances { is_valid: false, is_held: false, now: NOW };
         assert_eq!(word(&content(Window::default(), None, &[0, 1]), invalid), MemberAccess::Active);
         assert_eq!(word(&content(Window::default(), None, &[0, 0]), invalid), MemberAccess::Invalid);
-        // A role may well grant nothing.
+        // A role may grant nothing.
         assert_eq!(of(&content(Window::default(), None, &[0, 0])), MemberAccess::Active);
         assert_eq!(AccessReport::new(None, invalid).access, Some(MemberAccess::Invalid));
         let valid = Circumstances { is_valid: true, ..invalid };

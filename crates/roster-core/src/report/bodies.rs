@@ -1,4 +1,5 @@
-//! What is to be said of each kind, whatever a pass did.
+//! Builds the parts of a status that do not depend on a pass's outcome. Called by `report::outcome` and `report::ends`,
+//! and by the controller for counts, orphans and unreadable objects.
 
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ pub(super) fn account_report(
     Report::new(record.facts.generation, detail).with_findings(findings)
 }
 
-/// Updates the advice on an Account to its numbers; returns whether it changed.
+/// Updates the advice on an Account to the counts. Returns whether the advice changed.
 pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> bool {
     let advice = definitions.account_advice(facts, &counts.role_refs);
     let mut findings = report.findings.take().map(|findings| *findings).unwrap_or_default();
@@ -71,7 +72,7 @@ pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definit
     changed
 }
 
-/// The numbers an Account shows.
+/// Returns the status fields of an Account: its counts, the generation of its catalog and the time of the last check.
 pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, checked: Option<Timestamp>) -> Detail {
     Detail::Account {
         members: counts.memberships + u64::from(has_owner),
@@ -85,7 +86,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
     }
 }
 
-/// Returns the report on an object whose account does not exist.
+/// Returns the report on an object whose Account does not exist.
 #[must_use]
 pub fn orphan(reference: &ObjectRef, account: &str, generation: i64) -> Report {
     let account = AccountKey::new(&reference.namespace, account);
@@ -101,7 +102,7 @@ pub fn unreadable(unreadable: &Unreadable) -> Report {
     Report::new(meta.generation, unknown(object.kind)).with_findings(findings)
 }
 
-/// What is said of an object of an account of which nothing can be said.
+/// Returns the status fields of an object of an account if none of their values are known.
 fn unknown(kind: KindName) -> Detail {
     match kind {
         KindName::Role => Detail::Role { permissions: None, changes: Vec::new(), members: 0 },
@@ -111,7 +112,7 @@ fn unknown(kind: KindName) -> Detail {
     }
 }
 
-/// Updates the numbers of an Account, Role or UserGroup; returns whether they changed.
+/// Updates the counts of an Account, Role or UserGroup. Returns whether they changed.
 pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definitions, counts: &Counts) -> bool {
     let set = |number: &mut u64, now: u64| std::mem::replace(number, now) != now;
     match detail {

@@ -1,4 +1,4 @@
-//! Reports on catalogs.
+//! Reports on catalogs: how many accounts use one, and how far a rollout has come. Called by the controller's rollouts.
 
 use super::{Detail, Report, Waits};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     state::{CatalogFacts, Progress, Record},
 };
 
-/// Reports on a catalog that so many accounts use.
+/// Returns the report on a catalog that `users` accounts use.
 #[must_use]
 pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Progress>) -> Report {
     let updated = progress.map_or(users, |progress| progress.updated as u64);
@@ -28,8 +28,9 @@ pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Prog
     report
 }
 
-/// Returns a sentence on how far a change of a catalog has come, and what to do where it has stopped. Whoever reads a
-/// catalog need not read other tenants' accounts: so it counts them, and each says of itself what is wrong.
+/// Returns a sentence on the progress of a rollout, and the remedy if it has stopped. Readers of a catalog may not be
+/// allowed to read other tenants' accounts: so the sentence only counts them, and each Account's own status has the
+/// details.
 #[must_use]
 pub fn rollout_message(generation: i64, progress: &Progress) -> String {
     let Progress { accounts, updated, held_before, pending, stops, stopped, .. } = progress;

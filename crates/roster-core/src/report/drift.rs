@@ -1,4 +1,5 @@
-//! Drift in sentences: who has what in the store, and what they should have.
+//! Writes drift as sentences: the value in the store, and the value that it should have. Called by `report` for
+//! conditions and events, and by the CLI.
 
 use crate::{
     api::DriftEntry,
@@ -7,7 +8,7 @@ use crate::{
     resolve::End,
 };
 
-/// Returns what an entry says as a sentence without a full stop: `ada@x.example has the role owner, not viewer`.
+/// Returns an entry as a sentence without a full stop: `ada@x.example has the role owner, not viewer`.
 #[must_use]
 pub fn drift_sentence(entry: &DriftEntry) -> String {
     let who = match entry.object.strip_prefix("member ") {
@@ -20,7 +21,7 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
     if let Some(section) = entry.field.strip_prefix("permissions.") {
         return format!("{who} has the level {} in section {section}, not {}", entry.observed, entry.desired);
     }
-    // Somebody else wrote these, with whatever is in them.
+    // Somebody else wrote these values, so they may contain any characters.
     let quoted = |noun: &str| has(who, noun, observed.as_ref().map(quote), desired.as_ref().map(quote));
     match entry.field.as_str() {
         "object" if is_unmanaged(entry) => format!("{who} is a member whom nobody declared"),
@@ -45,7 +46,7 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
     }
 }
 
-/// Returns the first of these as sentences, and counts the others, as `rest` calls them.
+/// Returns the first `shown` entries as sentences, and the number of the others followed by `rest`.
 pub(super) fn sentences(entries: &[DriftEntry], shown: usize, rest: &str) -> String {
     let said = entries.iter().take(shown).map(drift_sentence).collect::<Vec<_>>().join("; ");
     match entries.len().saturating_sub(shown) {
@@ -54,7 +55,7 @@ pub(super) fn sentences(entries: &[DriftEntry], shown: usize, rest: &str) -> Str
     }
 }
 
-/// Returns how much differs and stays so, and the field of the Account or the store that would have it undone.
+/// Returns how many entries stay uncorrected, and the field of the Account or the store that would have them corrected.
 pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
     let unmanaged = entries.iter().filter(|entry| is_unmanaged(entry)).count();
     let fields = entries.len() - unmanaged;
@@ -77,7 +78,7 @@ pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
     said.join("; ")
 }
 
-/// Whether an entry is about somebody whom no object declares: `drift.unmanaged` decides about them, not `drift.policy`.
+/// Returns whether an entry is about an undeclared member. For these `drift.unmanaged` decides, not `drift.policy`.
 fn is_unmanaged(entry: &DriftEntry) -> bool {
     entry.field == "object" && entry.desired == ABSENT
 }

@@ -1,5 +1,5 @@
-//! Report of a pass that made only ends by somebody's word, and single removals where a deletion waits: what else the
-//! objects say waits, and why.
+//! Reports on passes that made only explicit revocations, and, while a deletion waits, single removals. Called by
+//! `report::report`; the status of the account says why everything else waits.
 
 use super::{
     AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
@@ -15,29 +15,31 @@ use crate::{
     state::{ObjectsInScope, Remade},
 };
 
-/// Why only ends by somebody's word are made in an account.
+/// Reason why a pass makes only explicit revocations in an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnlyEnds {
-    /// The Account, its namespace or a definition is being deleted: the objects that are left say nothing.
+    /// The Account, its namespace or a definition is being deleted, so the remaining objects are incomplete.
     Terminating,
-    /// This definition was made anew after the Account, so objects of its kind may be missing.
+    /// A definition was recreated after the Account, so objects of its kind may be missing.
     Remade(Remade),
-    /// The Account is being deleted, and waits for the accounts that it manages.
+    /// The Account is being deleted and waits for the accounts that it manages.
     ManagedAccounts,
-    /// The Account is being deleted, and the removal guard holds that back.
+    /// The Account is being deleted, and the removal guard holds the deletion back.
     DeletionHeld,
-    /// The objects of these kinds are not known: the API server does not know the kind, or does not list it.
+    /// Objects of these kinds are unknown: the API server does not have the kind, or does not list it.
     Unknown(Vec<&'static str>),
-    /// What is known of these kinds is being listed afresh, since another replica looked after the account before.
+    /// These kinds are being listed again, because another replica held the account's shard before.
     Listing(Vec<&'static str>),
-    /// An object of the account cannot be read, and may have counted before this process looked: which, and why.
+    /// An object of the account cannot be read and may have been valid before this process started; the text says which
+    /// object and why.
     Unreadable(String),
-    /// A finalizer could not be set: without it the account, its catalog or its store could go before what is made here.
+    /// A finalizer could not be set. Without it, the account, its catalog or its store could be deleted before the
+    /// content that this pass writes.
     Unprotected,
 }
 
 impl OnlyEnds {
-    /// Reason where the definition of a kind was made anew.
+    /// Reason of `Ready=False` after a definition was recreated.
     pub(crate) const REMADE: &'static str = "DefinitionRemade";
 
     /// Returns the reason of `Ready=False`.
@@ -54,7 +56,7 @@ impl OnlyEnds {
         }
     }
 
-    /// Returns it in a sentence.
+    /// Returns the message of `Ready=False`, as a sentence without a full stop.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -104,7 +106,8 @@ impl OnlyEnds {
     }
 }
 
-/// Reports on those who were looked at one by one, and of a whole account on those who changed and on the Account.
+/// Reports on the members in a member scope; for a whole account, on the members that changed or wait, and on the
+/// Account.
 pub(super) fn report(
     pass: &ObjectsInScope,
     judged: &Judged,
@@ -119,7 +122,7 @@ pub(super) fn report(
             OnlyEnds::Terminating => {
                 PassEnd::Retry { why: why.message(), revokes: false, members: None, by_store: false }
             }
-            // When it is mended, that brings a pass about.
+            // A fix of the cause triggers a new pass, so no retry is needed.
             OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) | OnlyEnds::Remade(_) => {
                 PassEnd::Done
             }
@@ -127,7 +130,7 @@ pub(super) fn report(
         };
     }
     let definitions = &judged.definitions;
-    // What is listed in a moment is nothing to be told.
+    // A list that ends soon is not worth an event or a status.
     let is_brief = matches!(why, OnlyEnds::Listing(_));
     let whole = pass.scope == Scope::Account;
     let mut turns = Turns::new();
@@ -140,7 +143,7 @@ pub(super) fn report(
             } else if is_brief || whole && !done.waiting.contains(email) {
                 continue;
             } else {
-                // Time goes on meanwhile, and the store may end somebody's access by itself.
+                // Time passes meanwhile, and the store may end a member's access by itself.
                 let content = outcomes.plan.kept.get(email).and_then(Option::as_ref);
                 let access = outcomes.access(record, view, &object, content);
                 if let Some((reason, note)) = access.turn(record.meta.status.access, content) {

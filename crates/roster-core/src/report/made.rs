@@ -1,4 +1,5 @@
-//! What was changed of people's access, in words for a log: each change that was made, one line.
+//! Describes the changes of people's access that were made in a store, one log line for each. Called by the
+//! controller's passes after a batch was applied.
 
 use crate::{
     api::DriftEntry,
@@ -8,31 +9,31 @@ use crate::{
     resolve::MemberContent,
 };
 
-/// Fields and sections that one line names.
+/// Maximum number of fields and sections in one line; the others are counted.
 const SHOWN: usize = 8;
 
-/// A change of one person's access that was made in a store.
+/// Change of one person's access that was made in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessChange {
-    /// Name of the Membership; absent for the owner of an Account, and for whom no object names.
+    /// Name of the Membership; `None` for the owner of an Account and for undeclared members.
     pub membership: Option<Name>,
-    /// The address.
+    /// Address of the member.
     pub email: Email,
-    /// In one word: `granted`, `added` (without access for now), `raised`, `lowered`, `changed`, `ended`, `restored` or
-    /// `removed`.
+    /// Kind of change: `granted`, `added` (without access for now), `raised`, `lowered`, `changed`, `ended`, `restored`
+    /// or `removed`.
     pub action: &'static str,
-    /// From what to what; at most eight fields, then their number.
+    /// Former and new values; at most eight fields, then the number of the others.
     pub change: String,
-    /// The cause, as the audit writes it.
+    /// Word for the cause, as in the audit.
     pub cause: &'static str,
-    /// The object whose generation brought it about.
+    /// Object whose generation caused the change, as `Kind name@generation`.
     pub origin: Option<String>,
-    /// Whether it was held back until somebody approved it.
+    /// Whether the change was held back until it was approved.
     pub approved: bool,
 }
 
-/// Returns the changes of access among those of a plan that were made. `membership` names that of an address, if there is
-/// one.
+/// Returns the changes of access that were made, from those of a plan. `membership` returns the name of an address's
+/// Membership, if there is one.
 pub(crate) fn access_changes<'a>(
     membership: impl Fn(&Email) -> Option<Name> + 'a,
     plan: &'a Plan,
@@ -66,12 +67,12 @@ pub(crate) fn access_changes<'a>(
             (None, Some(before)) => ("removed", content(before, &observed.layout)),
             _ => return None,
         };
-        // Of who is gone the cause may still know the name.
+        // The Membership may be deleted; then the change's origin still has its name.
         let of_cause = || change.origin.as_ref().filter(|origin| origin.kind == KindName::Membership.as_str());
         let membership = membership(email).or_else(|| of_cause().map(|origin| origin.name.clone()));
         let origin = change.origin.as_ref().map(ToString::to_string);
         let cause = change.cause.as_str();
-        // What only its mark or its fingerprint says anew changes nobody's access.
+        // A change of only the mark or the fingerprint changes nobody's access.
         (!said.is_empty()).then(|| AccessChange {
             membership,
             email: email.clone(),
@@ -84,7 +85,7 @@ pub(crate) fn access_changes<'a>(
     })
 }
 
-/// Returns a field that changed, in words. What people are called stands in no log.
+/// Returns a field that changed, in words. Names and ids of people must not be logged.
 fn changed(entry: DriftEntry) -> String {
     let DriftEntry { field, observed, desired, .. } = entry;
     match field.as_str() {

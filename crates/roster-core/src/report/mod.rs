@@ -1,7 +1,8 @@
-//! Findings and outcomes → conditions, status, events: as data. No I/O.
+//! Turns findings and outcomes into conditions, status and events, as data; performs no I/O. Called by the controller's
+//! passes, which queue the results for writing; the CLI reuses the sentences.
 //!
-//! [`report`] says of each object in a pass what its status should say ([`Report`]) and what is to be told as events
-//! ([`Notice`]). [`render()`] writes a report down as the status of its kind.
+//! [`report`] returns, for each object in a pass, the content of its status ([`Report`]), and the events to publish
+//! ([`Notice`]). [`render()`] writes a report as the status of its kind.
 
 mod access;
 mod bodies;

@@ -1,4 +1,5 @@
-//! Notices: what is told as Kubernetes events, as data.
+//! Defines notices: the content of Kubernetes events, as data. Created by `report` and the controller; published by the
+//! controller.
 
 use std::fmt;
 
@@ -14,33 +15,33 @@ use crate::{
 pub enum NoticeReason {
     /// A pass changed the store.
     Applied,
-    /// The store differs from what was applied.
+    /// The store differs from what was last applied.
     DriftDetected,
     /// Drift was corrected.
     DriftCorrected,
-    /// Removals are held back.
+    /// The removal guard holds removals back.
     RemovalGuarded,
-    /// The store refused something.
+    /// The store refused a change.
     Rejected,
-    /// A catalog's change goes no further.
+    /// The rollout of a catalog's change has stopped.
     RolloutStopped,
-    /// A member has access from now on: their time, or somebody's word, has come.
+    /// A member has access from now on: their time has begun, or a revocation was withdrawn.
     AccessBegan,
     /// A member has no access any more.
     AccessEnded,
-    /// A store is used from now on: for the first time, or in place of another one.
+    /// A store is used from now on, for the first time or in place of another one.
     StoreUsed,
-    /// Whom the IdentityStore blocks has no access any more, in any account.
+    /// The addresses that the IdentityStore blocks have no access in any account.
     BlocksInForce,
-    /// Another store answers than the one that was used so far.
+    /// The store that answers is not the one used so far.
     StoreReplaced,
     /// The object's spec cannot be read.
     Unreadable,
-    /// The object is invalid, for the reason that its condition gives.
+    /// The object is invalid, for the reason in its condition.
     Invalid(InvalidReason),
 }
 
-/// Writes the word that an event has for its reason.
+/// Writes the reason as it appears in an event.
 impl fmt::Display for NoticeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,7 +52,7 @@ impl fmt::Display for NoticeReason {
 }
 
 impl NoticeReason {
-    /// Returns whether somebody should look at it.
+    /// Returns whether the event is a warning, which needs somebody's attention.
     #[must_use]
     pub const fn is_warning(self) -> bool {
         match self {
@@ -72,31 +73,31 @@ impl NoticeReason {
     }
 }
 
-/// Something to tell about an object.
+/// Event to publish about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The object.
+    /// Object to which the event refers.
     pub about: ObjectRef,
-    /// Its UID.
+    /// UID of the object.
     pub uid: Name,
     /// Reason of the event.
     pub reason: NoticeReason,
-    /// How many changes, for `Applied`.
+    /// Number of changes, for `Applied`; 0 for other reasons.
     pub count: usize,
-    /// In words.
+    /// Text of the event.
     pub note: String,
 }
 
 impl Notice {
-    /// Returns a notice about an object as it is known.
+    /// Returns a notice about an object, with the UID from its metadata.
     #[must_use]
     pub fn new(about: ObjectRef, meta: &Meta, reason: NoticeReason, note: String) -> Self {
         Self { about, uid: meta.uid.clone(), reason, count: 0, note }
     }
 
-    /// Returns a notice that an object is invalid; nothing where its status says so of this generation already, so that a
-    /// generation is told once, whoever looks at it again. What only the Account is to blame for, the Account tells; and of
-    /// what cannot be read, whoever could not read it.
+    /// Returns an event for a newly invalid object; `None` if its status already has this for its generation, so that
+    /// each generation gets one event. Faults of the Account are reported on the Account only, and unreadable specs by
+    /// the code that failed to read them.
     #[must_use]
     pub fn invalid(about: &ObjectRef, meta: &Meta, report: &Report) -> Option<Self> {
         let findings = report.findings.as_ref()?;

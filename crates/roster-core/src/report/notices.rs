@@ -1,5 +1,6 @@
-//! What a pass has to tell as events: on the object concerned, so that `kubectl describe` of a person tells that person's
-//! story; and, where there would be very many, the rest summed up on the Account.
+//! Builds the events of a pass. Called by `report::outcome` and `report::ends`. Events are on the object concerned, so
+//! that `kubectl describe` of a Membership shows that person's history; above a maximum, the rest is summed up in one
+//! event on the Account.
 
 use super::{
     Notice, NoticeReason as Reason,
@@ -14,15 +15,15 @@ use crate::{
     state::{Meta, ObjectsInScope, Record},
 };
 
-/// Objects that one pass tells of one by one, for each reason.
+/// Maximum number of objects with an event of their own, in one pass and for each reason.
 const ONE_BY_ONE: usize = 20;
-/// Entries shown in one note.
+/// Maximum number of drift entries in one event.
 const SHOWN: usize = 5;
 
-/// Members whose access began or ended, and what is to be told of it.
+/// Members whose access began or ended, with the reason and the text of the event.
 pub(super) type Turns = Vec<(ObjectKey, Reason, String)>;
 
-/// The events of a pass.
+/// Returns the events of a pass.
 pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) -> Vec<Notice> {
     let mut notices = Notices { pass, told: Vec::new() };
     let made = outcomes.made.values().filter(|made| made.is_ok()).count();
@@ -34,7 +35,7 @@ pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) 
         notices.tell(reason, turned.map(|(object, _, note)| (object, note.clone())).collect());
     }
     let drift = || outcomes.plan.drift.iter().map(|drift| (&drift.object, drift));
-    // What is reported already is no news, nor that it is still there.
+    // Drift that is already in the status needs no new event.
     let news = drift().filter(|(object, _)| notices.meta(object).status.drift_detected.is_none());
     let found: Vec<_> = news.map(|(object, drift)| (object, describe(drift))).collect();
     notices.tell(Reason::DriftDetected, found);
@@ -64,7 +65,7 @@ impl<'a> Notices<'a> {
         let rest = what.len().saturating_sub(ONE_BY_ONE);
         for (object, note) in what.into_iter().take(ONE_BY_ONE) {
             let (reference, meta) = self.object(object);
-            // A sentence on drift says by itself whom it is about.
+            // A sentence on drift already names its object.
             let says_who = matches!(reason, Reason::DriftDetected | Reason::DriftCorrected);
             let is_of_another = reference.kind == KindName::Account && !says_who;
             let note = if is_of_another { format!("{object}: {note}") } else { note };
@@ -87,7 +88,8 @@ impl<'a> Notices<'a> {
         self.object(object).1
     }
 
-    /// The object in the cluster that stands for one in the store. The owner, and who has no Membership, are the Account's.
+    /// Returns the object in the cluster for one in the store: the Account for the owner and for members without a
+    /// Membership.
     fn object(&self, object: &ObjectKey) -> (ObjectRef, &'a Meta) {
         let pass = self.pass;
         let found = match object {

@@ -1,4 +1,5 @@
-//! Outcome of a pass: findings and what the store said, put into reports for status and notices for events.
+//! Turns the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
+//! end of each pass.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -29,89 +30,90 @@ use crate::{
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
 
-/// Objects named in one message.
+/// Maximum number of objects named in one message.
 const SHOWN: usize = 5;
 
-/// A plan, and what the store made of it.
+/// Plan, and the result of applying it to the store.
 #[derive(Default)]
 pub struct AppliedPlan {
-    /// The plan.
+    /// Changes that were planned, with drift and held objects.
     pub plan: Plan,
-    /// Outcome of each change, in the order of the plan; empty where nothing was to be done.
+    /// Outcome of each change, in the order of the plan; empty if there was no change.
     pub outcomes: Vec<Outcome>,
-    /// Why only ends by somebody's word were made; absent where everything was.
+    /// Reason why only explicit revocations were made; `None` if the whole plan was.
     pub only_ends: Option<OnlyEnds>,
-    /// Whether a fresh read found that account, namespace and definitions stay.
+    /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
     pub confirmed: bool,
-    /// Whether the rest is for another pass: the plan has only what was applied.
+    /// Whether the rest is left to another pass; the plan then has only the applied changes.
     pub interrupted: bool,
-    /// People whose changes wait, where only ends were made.
+    /// Members whose changes wait, if only explicit revocations were made.
     pub waiting: BTreeSet<Email>,
 }
 
-/// Outcome of a pass over one account.
+/// Outcome of a pass over one account, for the controller.
 pub struct PassReport {
-    /// The account's definitions, for the next pass.
+    /// Definitions of the account, which the next pass reuses.
     pub definitions: Arc<Definitions>,
-    /// Reports on objects whose status does not say so yet.
+    /// Reports on objects whose status differs from the report.
     pub reports: Vec<(ObjectRef, Report)>,
-    /// Reports on the Account, its roles and groups, whether or not their status says so: numbers follow.
+    /// Reports on the Account, its roles and groups, even if their status is up to date; their counts are updated
+    /// later.
     pub shown: Vec<(ObjectRef, Report)>,
-    /// Notices to be told.
+    /// Events to publish.
     pub notices: Vec<Notice>,
-    /// How it went.
+    /// Result of the pass as a whole.
     pub end: PassEnd,
-    /// Changes made, by kind of object and cause.
+    /// Number of changes made, by kind of object and cause.
     pub changes: BTreeMap<(&'static str, Cause), u64>,
-    /// Differences found, and those of them that were corrected.
+    /// Number of differences found, and of those that were corrected.
     pub drift: (u64, u64),
-    /// Instants at which somebody's time begins or ends.
+    /// Instants at which a member's time begins or ends, with the member's address.
     pub wakes: Vec<(Timestamp, Email)>,
-    /// Whether a fresh read found that account, namespace and definitions stay.
+    /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
     pub confirmed: bool,
-    /// Whether only ends by somebody's word were made.
+    /// Whether only explicit revocations were made.
     pub only_ends: bool,
-    /// Whether that is since a definition was made anew.
+    /// Whether they were the only ones because a definition was recreated.
     pub remade: bool,
-    /// Removals that the guard holds back, as far as the pass went.
+    /// Removals that the guard holds back, within the scope of the pass.
     pub guarded: Option<Guarded>,
-    /// Whether people are held back who are many, and so stay held until somebody approves them; absent where the guard did
-    /// not judge the whole account.
+    /// Whether removals are held because there are too many, and so stay held until they are approved; `None` if that
+    /// is unknown because the guard did not judge the whole account.
     pub holds: Option<bool>,
-    /// Causes of what was not made of people's changes, by address, since it is held back or the store refused it; absent
-    /// where not all was planned.
+    /// Origins of members' changes that were not made, by address: held back, or refused by the store. `None` if not
+    /// everything was planned.
     pub withheld: Option<BTreeMap<Email, Origin>>,
-    /// Whether another store answered than the one that has been used so far.
+    /// Whether the store that answered is not the one used so far.
     pub replaced: bool,
 }
 
-/// How a pass ended.
+/// Result of a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassEnd {
-    /// Everything is done that can be.
+    /// All possible changes are made.
     Done,
-    /// Something failed that may succeed later.
+    /// A change failed and may succeed later.
     Retry {
-        /// In words.
+        /// Cause of the failure, as a sentence without a full stop.
         why: String,
-        /// Whether it may have taken something away from somebody.
+        /// Whether a failed change may have been one that takes access away.
         revokes: bool,
-        /// Those of whom it failed; absent where it is not about single members.
+        /// Members whose changes failed; `None` if the failure is not about single members.
         members: Option<BTreeSet<Email>>,
-        /// Whether nothing could be done in the store: it is the store that fails, not something in the account.
+        /// Whether the store as a whole failed, not single changes of the account.
         by_store: bool,
     },
-    /// The whole account is to be looked at.
+    /// The account must be planned again as a whole.
     NeedsAccount,
     /// The rest waits until more is known of the cluster.
     Waits,
-    /// It made way for a revocation, or made only what can be made beside another pass: the rest is planned again after
-    /// that.
+    /// The pass stopped early for a revocation, or made only changes that are allowed in parallel with another pass.
+    /// The rest is planned again afterwards.
     Interrupted,
 }
 
 impl PassEnd {
-    /// Notes that what failed was no store, where that is so.
+    /// Clears `by_store` if the failure had another cause than the store.
     pub(crate) const fn not_by_store(&mut self, is_other: bool) {
         if let Self::Retry { by_store, .. } = self {
             *by_store = *by_store && !is_other;
@@ -120,8 +122,8 @@ impl PassEnd {
 }
 
 impl PassReport {
-    /// Queues a report unless the object's status already says it. It is checked here, in the pass, to keep the queue of
-    /// statuses short.
+    /// Queues a report unless the object's status is already equal to it. The check is here, in the pass, to keep the
+    /// queue of statuses short.
     pub(super) fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
         let reference = record.reference(kind);
         let says_so = !pass.stale_statuses.contains(&reference)
@@ -136,18 +138,19 @@ impl PassReport {
     }
 }
 
-/// Outcomes of a pass, looked up by object.
+/// Outcomes of a pass, indexed by object.
 pub(super) struct Outcomes<'a> {
     pub(super) plan: &'a Plan,
-    /// In the order of the objects, so that of several failures each pass shows the same one.
+    /// Outcomes in the order of the objects, so that of several failures each pass shows the same one.
     pub(super) made: BTreeMap<&'a ObjectKey, &'a Outcome>,
     drift: BTreeMap<&'a ObjectKey, (&'a [DriftEntry], bool)>,
-    /// The store, where it is paused.
+    /// Name of the store, if it is paused.
     paused_store: Option<Name>,
     now: Timestamp,
 }
 
-/// Reports what came of a pass. `result` is what the store made of it: nothing where there is no store.
+/// Returns the reports and notices of a pass. `result` is the outcome in the store: `Ok(None)` if the account has no
+/// store, `Err` if the store failed as a whole.
 #[must_use]
 pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<AppliedPlan>, StoreError>) -> PassReport {
     let mut outcome = PassReport {
@@ -180,12 +183,14 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 return outcome;
             }
             if done.interrupted {
-                // Whoever goes on says how everybody is; what was made is told now.
+                // The pass that continues writes the statuses; the events of the changes already made are published
+                // now.
                 let outcomes = Outcomes::new(pass, done);
                 outcomes.count(&mut outcome);
                 outcome.notices = notices::of(pass, &outcomes, &Turns::new());
                 match &mut outcome.end {
-                    // All of it again, after a while: whatever failed must not be passed over because something hurried.
+                    // Retries everything after a delay: a failure must not be forgotten because a revocation
+                    // interrupted the pass.
                     PassEnd::Retry { members, .. } => *members = None,
                     end => *end = PassEnd::Interrupted,
                 }
@@ -242,7 +247,7 @@ impl<'a> Outcomes<'a> {
         report_invitations(pass, definitions, outcome);
         for record in &pass.roles {
             let mut report = role_report(record, definitions, &pass.counts);
-            // A role that is not in the store must not claim to be in sync there.
+            // A role that is not in the store must not be reported as in sync.
             if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
                 self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
             }
@@ -287,7 +292,7 @@ impl<'a> Outcomes<'a> {
             && self.made.get(object).is_some_and(|made| made.is_ok())
     }
 
-    /// Sets the state of an object that has a place in the store.
+    /// Sets the sync and drift state of an object that exists in the store.
     fn put_sync(&self, report: &mut Report, object: &ObjectKey) {
         report.synced = self.synced(object);
         report.drift = match self.drift.get(object) {
@@ -305,7 +310,7 @@ impl<'a> Outcomes<'a> {
             return Synced::No(Box::new(self.hold(Hold::StoreReplaced, object)));
         }
         match self.made.get(object) {
-            // What belongs to an account that is not ours is not ours either.
+            // Objects of an account that is not ours are not ours either.
             None if self.plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) => {
                 Synced::No(Box::new(self.hold(Hold::NotOwned, &ObjectKey::Account)))
             }
@@ -344,8 +349,8 @@ impl<'a> Outcomes<'a> {
         }
     }
 
-    /// Returns a message on what is not ours and has no object of its own that says so, such as the owner or a predefined
-    /// role.
+    /// Returns a message on entries that are not ours and have no status of their own, such as the owner or a
+    /// predefined role; `None` if there are none.
     fn not_owned(&self, pass: &ObjectsInScope, judged: &Judged) -> Option<String> {
         let definitions = &judged.definitions;
         let holds = self.plan.holds.iter().filter(|(_, hold)| **hold == Hold::NotOwned);
@@ -404,7 +409,7 @@ impl<'a> Outcomes<'a> {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
             Outlook::Unresolvable => self.plan.layout.clone(),
         };
-        // Of what the store did not take nobody can tell.
+        // After a failed write the stored permissions are unknown.
         let is_made = self.made.get(object).is_none_or(|made| made.is_ok());
         let permissions = content.filter(|_| is_made).map(|content| (layout, content.ranks_at(self.now)));
         let is_there = member.desired.is_some() && (content.is_some() || self.plan.holds.contains_key(object));
@@ -429,7 +434,7 @@ impl<'a> Outcomes<'a> {
         report
     }
 
-    /// What access a member has, where the store holds `content` of them once all is made.
+    /// Returns the access of a member for whom the store holds `content` after the pass.
     pub(super) fn access(
         &self,
         record: &Record<MemberFacts>,
@@ -437,17 +442,17 @@ impl<'a> Outcomes<'a> {
         object: &ObjectKey,
         content: Option<&MemberContent>,
     ) -> AccessReport {
-        // What another store holds, nobody may be asking for.
+        // The content of another store must not be reported as a member's access.
         if self.plan.replaced {
             return AccessReport::default();
         }
-        // What a store did not take is not in force.
+        // A change that the store refused is not effective.
         if self.made.get(object).is_some_and(|made| made.is_err()) {
             return AccessReport::as_before(&record.meta.status);
         }
         let hold = |hold| self.plan.holds.get(object) == Some(&hold);
         let is_valid = view.findings.is_valid();
-        // Of somebody else's user nothing is known.
+        // Nothing is known of an entry that is not ours.
         let is_known = !hold(Hold::NotOwned) && self.plan.holds.get(&ObjectKey::Account) != Some(&Hold::NotOwned);
         let circumstances = Circumstances { is_valid, is_held: hold(Hold::Guarded), now: self.now };
         if is_known { AccessReport::new(content, circumstances) } else { AccessReport::default() }
@@ -458,7 +463,7 @@ impl<'a> Outcomes<'a> {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
         if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
-            // What the store should hold cannot be said, so neither can whether it does.
+            // The desired content is unknown, so nothing can be said about sync.
             report.synced = Synced::Silent;
         }
         let failures: Vec<_> =
@@ -503,7 +508,7 @@ impl<'a> Outcomes<'a> {
     }
 }
 
-/// Returns what the owner has, if that is the address: also where a Membership of theirs counts for nothing.
+/// Returns the owner's desired content if `email` is the owner's address; a Membership of the owner grants nothing.
 fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>> {
     let (_, owner) = definitions.owner_member().filter(|(owner, _)| owner == email)?;
     match owner.access {
@@ -512,13 +517,13 @@ fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>>
     }
 }
 
-/// Returns what is said of an Account whose enforcement has no effect.
+/// Returns the message for an Account whose enforcement has no effect; `None` if it has no such setting.
 fn not_enforced(report: &Report) -> Option<String> {
     let advice = report.findings.as_ref()?.advice().map(|finding| &finding.kind);
     advice.filter(|kind| matches!(kind, FindingKind::EnforcementWithoutEffect(_))).map(ToString::to_string).next()
 }
 
-/// Returns the message on removals that the guard holds back.
+/// Returns the message on removals that the guard holds back, and how to approve them.
 #[must_use]
 pub fn held(guarded: &Guarded) -> String {
     format!(
@@ -531,7 +536,7 @@ pub fn held(guarded: &Guarded) -> String {
     )
 }
 
-/// Returns the message on the deletion of an Account that the guard holds back.
+/// Returns the message on the deletion of an Account that the guard holds back, and how to approve it.
 #[must_use]
 pub fn held_deletion(guarded: &Guarded) -> String {
     format!(
@@ -552,7 +557,7 @@ fn how_to_approve(guarded: &Guarded) -> String {
     format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account{other}", guarded.hash)
 }
 
-/// Returns the report on an Account of which the guard holds something back.
+/// Adds removals that the guard holds back to the report on an Account.
 #[must_use]
 pub fn guard(report: Report, guarded: &Guarded, message: String) -> Report {
     let mut report = report.unsynced(SyncReason::RemovalGuarded, message);
@@ -563,7 +568,7 @@ pub fn guard(report: Report, guarded: &Guarded, message: String) -> Report {
     report
 }
 
-/// Lists the first of these, and counts the others.
+/// Returns the first [`SHOWN`] items, and the number of the others.
 fn listed<T: std::fmt::Display>(all: &[T]) -> String {
     let shown = all.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match all.len().saturating_sub(SHOWN) {
@@ -583,7 +588,7 @@ pub fn failure(error: &StoreError) -> (SyncReason, String) {
     (reason, words(error))
 }
 
-/// Returns the words of a store, of which there may be any number: the first of them.
+/// Returns a store's error message, cut to [`MAX_TEXT`] characters.
 pub(super) fn words(error: &StoreError) -> String {
     let mut words = error.to_string();
     if let Some((end, _)) = words.char_indices().nth(MAX_TEXT) {
@@ -610,7 +615,7 @@ fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome:
     }
 }
 
-/// Without a store nothing can be done, but everything can be said.
+/// Reports for an account without a store: only findings, since no change can be made.
 fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
     let definitions = &judged.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
@@ -630,7 +635,7 @@ fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut Pa
     outcome.say(pass, KindName::Account, &pass.account, report);
 }
 
-/// A store that is away is said on the Account, and on objects only where a change waits (docs/runbook.md).
+/// Reports a failed store on the Account, and on objects only if a change of theirs waits (docs/runbook.md).
 fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, outcome: &mut PassReport) {
     let definitions = &judged.definitions;
     let (reason, message) = failure(error);
@@ -638,7 +643,7 @@ fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, ou
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
             if waits(&record.meta) {
-                // They have what they had: that the store does not answer ends nobody's access.
+                // The member keeps their access: an unavailable store revokes nothing.
                 let access = AccessReport::as_before(&record.meta.status);
                 let report = member_report(record, view, None, access).unsynced(reason, &message);
                 outcome.say(pass, KindName::Membership, record, report);

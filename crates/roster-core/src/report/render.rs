@@ -1,5 +1,6 @@
-//! Writes a report down as the status of its kind: conditions as kstatus wants them, times that change only when what
-//! they date changes.
+//! Writes a report as the status of its kind: conditions follow kstatus, and a time changes only if the value that it
+//! dates changes. Called by the controller's status writer, and by `report::outcome` to skip a status that would not
+//! change.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -13,28 +14,28 @@ use crate::{
     state::{Digestible, Seconds, StatusDigest, digest},
 };
 
-/// Entries of drift that are shown.
+/// Maximum number of drift entries in a status.
 const DRIFT_ENTRIES: usize = 20;
-/// Effective permissions that are listed; above, only a digest is given.
+/// Maximum number of effective permissions listed in a status; above it, only a digest is given.
 const LISTED_PERMISSIONS: usize = 64;
-/// Longest message of a condition that the API server takes, in bytes.
+/// Maximum length of a condition's message that the API server accepts, in bytes.
 const MESSAGE: usize = 32_768;
-/// A clean check is written down when the last one written is this old.
+/// Minimum age of the last written check, in seconds, before a check without changes is written.
 const CHECKED_EVERY: u32 = 3_600;
 
-/// A status, ready to be sent.
+/// Rendered status, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// As JSON.
+    /// Status as JSON.
     pub json: serde_json::Value,
-    /// Its digest.
+    /// Digest of the status, to compare with that in the cluster.
     pub digest: StatusDigest,
 }
 
-/// Writes a report down, for an object whose status now reads as `was`.
+/// Renders a report, for an object whose current status has the digest `was`.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which no report can bring about.
+/// If the report cannot be serialized as JSON; no report leads to this.
 pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Rendered, serde_json::Error> {
     let writer = Writer { report, was, now: Seconds::of(now) };
     let observed_generation = Some(report.generation);
@@ -150,7 +151,7 @@ fn permissions_digest(permissions: &Permissions) -> String {
     format!("sha256:{:x}", hash.finalize())
 }
 
-/// A condition before it is dated.
+/// Condition without its times.
 struct Said {
     kind: ConditionType,
     is_true: bool,
@@ -217,7 +218,7 @@ impl Writer<'_> {
         match &self.report.synced {
             Synced::Silent => None,
             Synced::Yes { applied } => {
-                // A clean check must not change the word.
+                // A check without changes must not change the reason.
                 let applied = *applied || (self.was.applied && self.was.is_true(kind));
                 let reason = if applied { SyncReason::Applied } else { SyncReason::InSync };
                 Some(Said { kind, is_true: true, reason: reason.to_string(), message: String::new() })
@@ -261,7 +262,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Waiting heals it by itself.
+    /// Returns the condition for a state that resolves itself with time.
     fn reconciling(&self) -> Option<Said> {
         let (reason, message) = match (self.faulty(), &self.report.synced, &self.report.waits) {
             (_, _, Some(waits)) if waits.stalled => return None,
@@ -273,7 +274,7 @@ impl Writer<'_> {
         Some(Said { kind: ConditionType::Reconciling, is_true: true, reason, message })
     }
 
-    /// Somebody must act.
+    /// Returns the condition for a state in which somebody must act.
     fn stalled(&self) -> Option<Said> {
         if let Some(waits) = self.report.waits.as_ref().filter(|waits| waits.stalled) {
             let (reason, message) = (waits.reason.to_owned(), waits.message.clone());

@@ -1,4 +1,5 @@
-//! What is to be said of one object, before it is written down: small, so that very many can wait.
+//! Defines the report on one object: the content of its status before it is rendered, small because very many can be
+//! queued. Built by `report` and the controller; rendered by `report::render`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,28 +14,28 @@ use crate::{
 /// Content of one object's status, not yet rendered.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Generation that was looked at.
+    /// Generation of the object that was reconciled.
     pub generation: i64,
-    /// Faults and advice; none is the usual case.
+    /// Faults and advice; `None` in the usual case that there are none.
     pub findings: Option<Box<Findings>>,
-    /// Whether the store holds it.
+    /// State of the object in the store.
     pub synced: Synced,
-    /// Drift.
+    /// State of drift.
     pub drift: DriftReport,
-    /// Why it waits, besides.
+    /// Reason why the object waits for others, in addition to its own state.
     pub waits: Option<Box<Waits>>,
-    /// Status fields of its kind.
+    /// Status fields of the object's kind.
     pub detail: Detail,
 }
 
-/// Why an object waits for others: reason and message of `Ready=False`, and of `Reconciling` or `Stalled`.
+/// Reason why an object waits for others: reason and message of `Ready=False`, and of `Reconciling` or `Stalled`.
 #[derive(Clone, Debug)]
 pub struct Waits {
-    /// Reason.
+    /// Reason of the conditions.
     pub reason: &'static str,
-    /// In words.
+    /// Message of the conditions.
     pub message: String,
-    /// Whether somebody must act.
+    /// Whether somebody must act: `Stalled` instead of `Reconciling`.
     pub stalled: bool,
 }
 
@@ -45,63 +46,63 @@ impl Waits {
     }
 }
 
-/// Access of a member as the store gives it at present.
+/// Access that the store gives a member at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessReport {
-    /// Whether there is any, and why not; absent where nobody can tell.
+    /// Word for the current access, or for the reason why there is none; `None` if unknown.
     pub access: Option<api::MemberAccess>,
-    /// When it ends by itself, or ended.
+    /// Instant at which access ends or ended by its time window; `None` for no limit.
     pub until: Option<Timestamp>,
-    /// The role.
+    /// Role in the store, for display.
     pub role: Option<RoleName>,
 }
 
-/// State of the object in the store; decides `Synced`.
+/// State of the object in the store; decides the condition `Synced`.
 #[derive(Clone, Debug)]
 pub enum Synced {
-    /// Nothing is to be said: the kind has no place in a store, or nobody could look.
+    /// No condition: the kind has no entry in a store, or the store could not be read.
     Silent,
-    /// It does; whether this pass made it so.
+    /// The store holds the object as desired.
     Yes {
-        /// This pass changed the store.
+        /// Whether this pass wrote it to the store.
         applied: bool,
     },
-    /// It does not.
+    /// The store does not hold the object as desired, for this reason and with this message.
     No(Box<(SyncReason, String)>),
 }
 
-/// State of drift; decides `Drifted`.
+/// State of drift; decides the condition `Drifted`.
 #[derive(Clone, Debug)]
 pub enum DriftReport {
-    /// Nothing new: what was said of an earlier correction stays.
+    /// No drift now; an earlier correction stays in the status.
     Clean,
-    /// The store differs and is left so.
+    /// The store differs and is left unchanged.
     Reported(Arc<[DriftEntry]>),
-    /// The store differed and was corrected.
+    /// The store differed and was corrected at this time.
     Corrected(Seconds),
 }
 
-/// Status fields of each kind. Numbers of a store are absent if it could not be read.
+/// Status fields of each kind. Counts of a store are `None` if it could not be read.
 #[derive(Clone, Debug)]
 pub enum Detail {
     /// PermissionCatalog.
     Catalog {
-        /// Accounts that use it.
+        /// Number of accounts that use the catalog.
         accounts: u64,
-        /// Those of them that follow its present generation.
+        /// Number of these accounts that follow its current generation.
         updated: u64,
     },
     /// IdentityStore.
     Store {
-        /// Accounts kept in it.
+        /// Number of accounts in the store.
         accounts: Option<u64>,
-        /// Members kept in it.
+        /// Number of members in the store, over all accounts.
         members: Option<u64>,
-        /// Accounts whose Account is gone.
+        /// Accounts in the store whose Account is gone, as `namespace/name`.
         orphaned: Vec<String>,
-        /// The generation for which nobody who is blocked has access.
+        /// Generation for which no blocked address has access.
         blocked_in_force: Option<i64>,
-        /// Where somebody who is blocked still has access.
+        /// Blocked addresses that still have access, as `account address`.
         blocked_with_access: Vec<String>,
         /// Words for the abilities of the backend.
         capabilities: Vec<String>,
@@ -110,46 +111,47 @@ pub enum Detail {
     },
     /// Account.
     Account {
-        /// Members, the owner included.
+        /// Number of members, the owner included.
         members: u64,
-        /// Role objects.
+        /// Number of Role objects.
         roles: u64,
-        /// Groups.
+        /// Number of groups.
         groups: u64,
-        /// Invitations not answered.
+        /// Number of invitations without an answer.
         pending_invitations: u64,
-        /// Accounts that name it as their parent; absent if nobody counted them, and what was said of them stays.
+        /// Number of accounts that name it as their parent; `None` if they were not counted, and the status keeps its
+        /// value.
         managed_accounts: Option<u64>,
-        /// The generation of the catalog that it follows.
+        /// Generation of the catalog that the account follows.
         catalog: Option<i64>,
-        /// When it was just compared whole.
+        /// Time of the full comparison in this pass; `None` if there was none.
         checked: Option<Seconds>,
-        /// Removals that are held back.
+        /// Removals that the guard holds back.
         held_removals: Option<api::HeldRemovals>,
     },
     /// Role.
     Role {
-        /// Permissions that it grants; absent if they cannot be told.
+        /// Permissions that the role grants; `None` if they are unknown.
         permissions: Option<(Layout, Ranks)>,
-        /// Where an override differs.
+        /// Levels in which an override differs from the catalog.
         changes: Vec<ChangeFromDefault>,
-        /// Members that hold it.
+        /// Number of members that hold the role.
         members: u64,
     },
     /// UserGroup.
     Group {
-        /// Permissions that it grants; absent if they cannot be told.
+        /// Permissions that the group grants; `None` if they are unknown.
         permissions: Option<(Layout, Ranks)>,
-        /// Members in it.
+        /// Number of members in the group.
         members: u64,
     },
     /// Membership.
     Member {
-        /// Effective permissions; absent where they cannot be said.
+        /// Effective permissions; `None` if they are unknown.
         permissions: Option<(Layout, Ranks)>,
-        /// Restrictions in force.
+        /// Effective restrictions.
         restrictions: Arc<[Name]>,
-        /// Access at present.
+        /// Current access.
         access: AccessReport,
     },
     /// Invitation.
@@ -157,7 +159,7 @@ pub enum Detail {
 }
 
 impl Report {
-    /// A report that says nothing but what the kind shows.
+    /// Returns a report with only the fields of the kind: no findings, no sync state, no drift.
     #[must_use]
     pub fn new(generation: i64, detail: Detail) -> Self {
         Self { generation, findings: None, synced: Synced::Silent, drift: DriftReport::Clean, waits: None, detail }
@@ -172,7 +174,7 @@ impl Report {
         self
     }
 
-    /// Sets `Synced=False` with this reason.
+    /// Sets `Synced=False` with this reason and message.
     #[must_use]
     pub fn unsynced(mut self, reason: SyncReason, message: impl Into<String>) -> Self {
         self.synced = Synced::No(Box::new((reason, message.into())));

@@ -1,4 +1,4 @@
-//! Reports on stores.
+//! Reports on stores, and the events about them. Called by the controller when it has refreshed a store.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,28 +13,28 @@ use crate::{
     state::{Record, StoreAnswer, StoreFacts},
 };
 
-/// Content of a store as a whole.
+/// Summary of a store's content.
 #[derive(Clone, Debug, Default)]
 pub struct StoreFound {
-    /// Its id; absent where it has none.
+    /// Id of the store; `None` where it has none.
     pub id: Option<Name>,
-    /// Accounts kept in it.
+    /// Number of accounts in the store.
     pub accounts: u64,
-    /// Members kept in it, over all accounts.
+    /// Number of members in the store, over all accounts.
     pub members: u64,
-    /// Accounts of this cluster whose Account is gone.
+    /// Accounts marked by this cluster whose Account is gone.
     pub orphaned: BTreeSet<AccountKey>,
-    /// Where somebody who is blocked still has access.
+    /// Blocked addresses that still have access, each with the account.
     pub blocked_with_access: Vec<(AccountKey, Email)>,
-    /// Words for what the backend can do.
+    /// Words for the abilities of the backend.
     pub capabilities: Vec<String>,
-    /// Longest time that revoked access may stay in force outside of the store.
+    /// Longest time that revoked access may still work outside of the store.
     pub revocation_delay: Duration,
-    /// Advice for whoever keeps the store.
+    /// Advice for the operator of the store.
     pub advice: Vec<(FieldPath, FindingKind)>,
 }
 
-/// Returns what to do about a store that is not the one that was used so far.
+/// Returns the message on a store that is not the one used so far, and what to do.
 fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
     let known = record.facts.known.id.as_deref().unwrap_or_default();
     let content = match (found.accounts, found.members) {
@@ -59,7 +59,7 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
     }
 }
 
-/// Returns what to tell once nobody whom a store blocks has access any more.
+/// Returns the event that no blocked address has access any more.
 #[must_use]
 pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
     let blocked = record.facts.blocked.len();
@@ -70,7 +70,8 @@ pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
     Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::BlocksInForce, note)
 }
 
-/// Returns what to tell of a store that is used from now on.
+/// Returns the event that a store is used from now on: for the first time, or as approved. `None` if the same store as
+/// before answers, or an unapproved one.
 #[must_use]
 pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
     let answer = record.facts.known.judge(found.id.as_ref());
@@ -86,7 +87,7 @@ pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Not
     Some(Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note))
 }
 
-/// Returns what to tell of a store that is not the one that was used so far.
+/// Returns the event that a store is not the one used so far; `None` if it is.
 #[must_use]
 pub fn store_replaced(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
     let is_replaced = record.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced;
@@ -94,8 +95,8 @@ pub fn store_replaced(record: &Record<StoreFacts>, found: &StoreFound) -> Option
     is_replaced.then(|| Notice::new(about, &record.meta, NoticeReason::StoreReplaced, replaced(record, found)))
 }
 
-/// Reports on a store. `users` is the number of accounts that use it; `settled`, whether every account was reconciled
-/// since the IdentityStore last changed.
+/// Returns the report on a store. `users` is the number of accounts that use it; `settled` is whether every account was
+/// reconciled since the IdentityStore last changed.
 #[must_use]
 pub fn store(
     record: &Record<StoreFacts>,

@@ -1,4 +1,5 @@
-//! Whether store, catalog and parent admit an account.
+//! Decides whether store, catalog and parent admit an account. Called by `resolve::definitions`, and by `control` and
+//! the CLI before the deletion of a parent.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
@@ -9,14 +10,14 @@ use crate::{
     state::{AccountFacts, Index, Labels, Snapshot},
 };
 
-/// Whether the selector picks the labels of a namespace; one that is broken or absent picks nothing, and none picks a
-/// namespace whose labels are not known.
+/// Returns whether the selector matches the labels of a namespace. An invalid or absent selector matches nothing, and a
+/// namespace with unknown labels is never matched.
 fn picks(selector: Option<&LabelSelector>, labels: Option<&Labels>) -> bool {
     let (Some(selector), Some(labels)) = (selector, labels) else { return false };
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 
-/// Whether a store or catalog admits a namespace of these labels.
+/// Returns whether a store or catalog admits a namespace with these labels.
 pub(super) fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bool {
     match allowed.from {
         NamespacesFrom::All => true,
@@ -24,8 +25,8 @@ pub(super) fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bo
     }
 }
 
-/// Whether the account is admitted by the parent it names. One reason and one message for every refusal, so that
-/// nothing about a foreign namespace is revealed (docs/runbook.md).
+/// Returns whether the account is admitted by the parent that it names; `true` if it names none. Every refusal has one
+/// reason and one message, so that nothing about a foreign namespace is revealed (docs/runbook.md).
 pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) -> bool {
     let Some(key) = snapshot.account.parent() else { return true };
     let admitted = snapshot
@@ -41,7 +42,8 @@ pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'
     admitted
 }
 
-/// Whether a parent admits an account that names it, whose namespace has these labels (docs/concepts.md "Seven kinds").
+/// Returns whether a parent admits an account that names it, and whose namespace has these labels (docs/concepts.md
+/// "Seven kinds").
 fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let allowed = &managed.allowed_namespaces;
@@ -53,7 +55,7 @@ fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&La
     admits_namespace && admits_as_account(parent, child)
 }
 
-/// Whether a parent admits an account, whatever namespace it is in.
+/// Returns whether a parent admits an account, regardless of its namespace.
 fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let catalog = &child.spec.catalog_ref.name;
@@ -65,8 +67,9 @@ fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
     parent.spec.partner && parent.spec.parent_ref.is_none() && admits_catalog
 }
 
-/// Returns whether the deletion of an account waits for another one that names it as its parent: only where it admits that
-/// one, so that a stranger can keep nobody from going. One whose namespace is not known yet counts, since it may be.
+/// Returns whether the deletion of `parent` waits for an account that names it as its parent. It waits only for
+/// accounts that it admits, so that a stranger cannot block the deletion. An account whose namespace labels are not
+/// known yet counts as admitted by namespace.
 #[must_use]
 pub fn keeps_parent(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> bool {
     match labels {
@@ -83,7 +86,7 @@ pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
     children.map(|(child, _, _)| child.clone()).collect()
 }
 
-/// Whether the parent wants approval for this account and has not given it.
+/// Returns whether the parent requires an approval of this account and has not given it.
 pub(super) fn awaits_approval(snapshot: &Snapshot) -> bool {
     let child = &snapshot.account;
     snapshot.parent.as_ref().and_then(|parent| parent.spec.managed_accounts.as_ref()).is_some_and(|managed| {

@@ -1,4 +1,4 @@
-//! Findings of a catalog by itself.
+//! Returns the findings of a catalog alone, without any account. Called by reports and by `roster validate`.
 
 use crate::{
     model::{FindingKind, Findings, FindingsBuilder, KindName, Name, RolePrerequisite},
@@ -6,7 +6,8 @@ use crate::{
 };
 
 impl CatalogFacts {
-    /// Returns how it breaks its own rules; else, which of its roles cannot stand alone.
+    /// Returns the rules that the catalog breaks; if it breaks none, advice on roles with levels whose prerequisites
+    /// they do not include.
     #[must_use]
     pub fn findings(&self) -> Findings {
         let mut findings = FindingsBuilder::new(KindName::PermissionCatalog, "", &self.name);

@@ -1,4 +1,5 @@
-//! What catalog, roles and groups mean in one account: worked out once, then looked up for each member.
+//! Resolves what catalog, roles and groups mean in one account. Called once for each snapshot by `evaluate::prepare`;
+//! members are then looked up in the result.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,94 +19,97 @@ use crate::{
     state::{CatalogFacts, RoleFacts, Snapshot, StoreFacts},
 };
 
-/// What is known of an account as a whole.
+/// Resolved definitions of one account: admission, owner, roles, groups and findings.
 #[derive(Clone, Debug)]
 pub struct Definitions {
     /// The account.
     pub account: AccountKey,
-    /// Its generation.
+    /// Generation of the Account.
     pub generation: i64,
-    /// Whether it resolves as a whole.
+    /// Whether the account resolves as a whole, and its effective catalog.
     pub outlook: Outlook,
-    /// Type of the account.
+    /// Type of the account: standalone, partner or managed.
     pub account_type: AccountType,
-    /// An explicit end of everybody's access.
+    /// Revocation that applies to all members of the account: suspended or not approved.
     pub ended: Option<End>,
-    /// The Account that manages this one, where its approval is missing.
+    /// Account that manages this one; `Some` only while its approval is missing.
     pub approver: Option<Origin>,
-    /// The owner's address, whatever it grants; nobody else may have it.
+    /// Address of the owner, even if it grants nothing; a Membership must not have it.
     pub owner: Option<Email>,
-    /// Whether the catalog has an owner role; absent where the catalog is missing, so that nobody can tell.
+    /// Whether the catalog has an owner role; `None` if the catalog is missing.
     pub has_owner_role: Option<bool>,
     /// Features of the account's plan.
     pub features: Vec<String>,
-    /// Findings of the Account; [`Self::account_advice`] has more advice.
+    /// Findings of the Account; [`Self::account_advice`] adds advice.
     pub findings: Findings,
-    /// Faults of the Account for which everything in it is invalid; never empty.
+    /// Faults of the Account that make everything in it invalid; never empty.
     pub shared: Option<Arc<Findings>>,
-    /// The account's Role objects, overrides included, by name.
+    /// The account's Role objects by name, overrides included.
     pub roles: BTreeMap<Name, ResolvedRole>,
-    /// The account's groups, by name.
+    /// The account's groups by name.
     pub groups: BTreeMap<Name, ResolvedGroup>,
-    /// What a store should hold besides members; absent where the account does not resolve.
+    /// Desired content of the store besides members; `None` if the account does not resolve.
     pub desired: Option<Arc<DesiredDefinitions>>,
     /// The store, if it exists.
     pub store: Option<Arc<StoreFacts>>,
 }
 
-/// Whether an account resolves as a whole (docs/concepts.md "Effective permissions", last rule).
+/// Result of resolving an account as a whole (docs/concepts.md "Effective permissions", last rule).
 #[derive(Clone, Debug)]
 pub enum Outlook {
-    /// It does.
+    /// The account resolves, with this effective catalog.
     Whole(Box<EffectiveCatalog>),
-    /// Catalog, store or parent are missing, invalid or do not admit it: grants nothing new and keeps what is there.
+    /// Catalog, store or parent are missing, invalid or do not admit the account. Nothing new is granted, and the
+    /// stored content is kept.
     Unresolvable,
 }
 
-/// The catalog as it is in force in one account.
+/// Catalog as it is effective in one account.
 #[derive(Clone, Debug)]
 pub struct EffectiveCatalog {
-    /// The catalog's spec and what it compiles to.
+    /// Spec of the catalog, and the result of compiling it.
     pub facts: Arc<CatalogFacts>,
-    /// The same, compiled.
+    /// Compiled catalog.
     pub catalog: Arc<Catalog>,
-    /// What the predefined roles mean here, in the catalog's order.
+    /// Effective permissions of the predefined roles in this account, in the catalog's order.
     pub predefined: Vec<Ranks>,
-    /// For each of them, whether an override of it is invalid: who has the role keeps at most what the store holds.
+    /// For each predefined role, whether an override of it is invalid. If so, its holders keep at most what the store
+    /// holds.
     pub at_most: Vec<bool>,
-    /// The owner, where account and catalog both have one.
+    /// The owner; `None` if the account names none or the catalog has no owner role.
     pub owner: Option<ResolvedOwner>,
 }
 
-/// The owner of an account.
+/// Owner of an account.
 #[derive(Clone, Debug)]
 pub struct ResolvedOwner {
-    /// Address.
+    /// Address of the owner.
     pub email: Email,
-    /// Name for people.
+    /// Display name of the owner.
     pub display_name: Option<Box<str>>,
-    /// Place of the owner role.
+    /// Index of the owner role among the catalog's roles.
     pub role: usize,
 }
 
-/// A Role object, resolved.
+/// Role object, resolved.
 #[derive(Clone, Debug)]
 pub struct ResolvedRole {
-    /// Title, or the name where there is none.
+    /// Title; the name if it has none.
     pub title: Name,
-    /// The predefined role it overrides.
+    /// Predefined role that it overrides; `None` for a custom role.
     pub overrides: Option<Name>,
-    /// What it grants; nothing where it is invalid as a whole.
+    /// Permissions that it grants; none if it is invalid as a whole.
     pub ranks: Ranks,
-    /// Whether something that lowers it is invalid: who has the role keeps at most what the store holds.
+    /// Whether something that would lower its permissions is invalid. If so, its holders keep at most what the store
+    /// holds.
     pub at_most: bool,
-    /// Where an override differs from the catalog.
+    /// Levels in which an override differs from the catalog.
     pub changes_from_default: Vec<ChangeFromDefault>,
     /// Faults and advice.
     pub findings: Findings,
-    /// Its generation.
+    /// Generation of the Role.
     pub generation: i64,
-    /// Whether it may be written to a store: not where it is invalid as a whole.
+    /// Whether it may be written to a store; `false` if it is invalid as a whole.
     pub usable: bool,
 }
 
@@ -128,29 +132,30 @@ impl ResolvedRole {
     }
 }
 
-/// A group, resolved.
+/// Group, resolved.
 #[derive(Clone, Debug)]
 pub struct ResolvedGroup {
-    /// Title, or the name where there is none.
+    /// Title; the name if it has none.
     pub title: Name,
-    /// What it grants, its roles included.
+    /// Permissions that it grants, those of its roles included.
     pub ranks: Ranks,
-    /// Whether something that lowers one of its roles is invalid: who is in it keeps at most what the store holds.
+    /// Whether something that would lower one of its roles is invalid. If so, its members keep at most what the store
+    /// holds.
     pub at_most: bool,
     /// Faults and advice.
     pub findings: Findings,
-    /// Its generation.
+    /// Generation of the `UserGroup`.
     pub generation: i64,
 }
 
-/// The predefined roles as the overrides of an account leave them, in the catalog's order.
+/// Predefined roles after the overrides of an account are applied, in the catalog's order.
 pub(super) struct Overridden {
     pub(super) ranks: Vec<Ranks>,
-    /// Whether an override is invalid, as a whole or in a part.
+    /// For each role, whether an override of it is invalid, as a whole or in part.
     pub(super) at_most: Vec<bool>,
 }
 
-/// The roles that references of an account can mean.
+/// Roles to which references in an account can point.
 pub(super) struct RolesInForce<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) predefined: &'a [Ranks],
@@ -159,7 +164,7 @@ pub(super) struct RolesInForce<'a> {
     pub(super) account_type: AccountType,
 }
 
-/// Works out what an account's definitions mean.
+/// Resolves the definitions of an account.
 pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     let account = &snapshot.account;
     let mut findings = FindingsBuilder::new(KindName::Account, &account.namespace, &account.name);
@@ -167,9 +172,9 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     admitted_store(snapshot, &mut findings);
     let admitted = admission::check_parent(snapshot, &mut findings);
     let frozen = !findings.findings().is_valid();
-    // Approval that is withdrawn ends access even where, for another reason, nothing else changes.
+    // A withdrawn approval revokes access even if, for another reason, nothing else changes.
     let awaits_approval = admission::awaits_approval(snapshot);
-    // Of a parent that does not admit the account nothing is revealed.
+    // Nothing is revealed about a parent that does not admit the account.
     let mut approver = None;
     if let Some(parent) = account.parent().filter(|_| awaits_approval && admitted) {
         let is_near = parent.namespace == account.namespace;
@@ -240,7 +245,7 @@ fn admitted_catalog(
     match &facts.compiled {
         Ok(catalog) => Some((facts.clone(), catalog.clone())),
         Err(faults) => {
-            // Never an empty list.
+            // The list of faults is never empty.
             let first = faults.first().cloned().map(Box::new)?;
             findings.add(FIELD, FindingKind::CatalogBroken { catalog: name, first });
             None
@@ -373,7 +378,7 @@ impl Definitions {
                 parent: account.parent(),
                 anomalies: Box::default(),
             },
-            // An owner who is missing or misspelt replaces nobody.
+            // A missing or misspelt owner must not replace the owner in the store.
             owner_may_change: catalog.owner_role.is_none()
                 || (facts.spec.owner_change == OwnerChange::ByPlatform && self.owner.is_some()),
             roles,
@@ -382,7 +387,8 @@ impl Definitions {
         }
     }
 
-    /// Returns the desired content of the store within `scope`, where these are all its members, the owner included.
+    /// Returns the desired content of the store within `scope`; `members` must be all its members there, the owner
+    /// included.
     pub(crate) fn desired(&self, scope: Scope, members: BTreeMap<Email, DesiredMember>) -> Desired {
         let layout = match &self.outlook {
             Outlook::Whole(whole) => whole.catalog.layout.clone(),
@@ -392,7 +398,7 @@ impl Definitions {
         Desired { account, scope, layout, definitions, members, ends }
     }
 
-    /// Ends that hold whatever the objects of the account say.
+    /// Returns the revocations that apply regardless of the account's Memberships.
     #[must_use]
     pub fn ends(&self) -> Ends {
         let (approver, store) = (self.approver.clone(), self.store.clone());

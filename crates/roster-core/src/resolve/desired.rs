@@ -1,4 +1,5 @@
-//! What a store should hold, in terms that every backend shares.
+//! Holds the desired content of a store, in terms that all backends share. Built by the resolve module; read by the
+//! plan module, stores and reports.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -10,27 +11,27 @@ use crate::{
     state::StoreFacts,
 };
 
-/// The object whose spec, at a generation, caused a change; for the audit.
+/// Object whose spec, at a generation, caused a change; for the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Kind.
+    /// Kind of the object, as Kubernetes writes it.
     pub kind: &'static str,
-    /// Name.
+    /// Name of the object; `namespace/name` if it is in another namespace than the account.
     pub name: Name,
-    /// Generation.
+    /// Generation of the object.
     pub generation: i64,
-    /// What of it, or the words of whoever wrote it, where that says more: why somebody is blocked, say.
+    /// Extra detail, such as the reason given for a block, or the time at which a membership expired.
     pub why: Option<Name>,
 }
 
 impl Origin {
-    /// Returns an object at a generation, without further words.
+    /// Returns the origin of a change, without extra detail.
     #[must_use]
     pub const fn new(kind: &'static str, name: Name, generation: i64) -> Self {
         Self { kind, name, generation, why: None }
     }
 
-    /// Returns the store that blocks somebody, with the reason that it gives.
+    /// Returns the store as the origin of a block, with the reason given for it.
     #[must_use]
     pub fn of_block(store: &StoreFacts, email: &Email) -> Self {
         let why = store.blocked.get(email).and_then(|reason| reason.as_deref().map(Name::new));
@@ -45,46 +46,46 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Desired content of the store for one account, within a scope.
+/// Desired content of a store for one account, within a scope.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// The account.
     pub account: AccountKey,
-    /// Scope; `members` is complete within it.
+    /// Scope within which `members` is complete.
     pub scope: Scope,
     /// Layout of the ranks in `members`.
     pub layout: Layout,
-    /// The account itself, its roles and groups. Absent where the account cannot be resolved as a whole: then what is
-    /// there is kept.
+    /// The account itself, its roles and groups. `None` if the account cannot be resolved as a whole; then the stored
+    /// content is kept.
     pub definitions: Option<Arc<DesiredDefinitions>>,
-    /// Members by address.
+    /// Desired members by address.
     pub members: BTreeMap<Email, DesiredMember>,
-    /// Ends that hold for anybody, also for whom no object names: an owner who stays.
+    /// Revocations that also apply to members whom no object declares, such as an owner who stays.
     pub ends: Ends,
 }
 
-/// Explicit ends that hold whatever the objects of an account say.
+/// Explicit revocations that apply regardless of the account's Memberships.
 #[derive(Clone, Debug, Default)]
 pub struct Ends {
-    /// The end of everybody's access.
+    /// Revocation that applies to all members; `None` if there is none.
     pub account: Option<End>,
-    /// Generation of the Account that says so.
+    /// Generation of the Account from which `account` comes.
     pub generation: i64,
-    /// The Account that manages this one, where its approval is missing.
+    /// Account that manages this one; `Some` only while its approval is missing.
     pub approver: Option<Origin>,
-    /// The store, which knows whom it blocks.
+    /// The store, which has the list of blocked addresses.
     pub store: Option<Arc<StoreFacts>>,
 }
 
 impl Ends {
-    /// The end of this address's access, if there is one.
+    /// Returns the revocation that applies to this address, if any; a block comes before one of the whole account.
     #[must_use]
     pub fn of(&self, email: &Email) -> Option<End> {
         End::of(email, self.account, self.store.as_deref())
     }
 
-    /// Returns the object that says so: of a block the store, with the reason that it gives; of an approval that is missing
-    /// the Account that does not give it; otherwise the Account.
+    /// Returns the object that causes a revocation: the store for a block, with the reason given for it; the managing
+    /// Account for a missing approval; otherwise the Account.
     #[must_use]
     pub fn origin(&self, account: &AccountKey, email: &Email, end: Option<End>) -> Origin {
         match (end, &self.store, &self.approver) {
@@ -95,133 +96,134 @@ impl Ends {
     }
 }
 
-/// The account itself, its roles and groups.
+/// The account itself, its roles and groups, as desired.
 #[derive(Clone, Debug)]
 pub struct DesiredDefinitions {
-    /// The account.
+    /// Desired content of the account itself.
     pub account: AccountContent,
-    /// Whether the owner's address may change: the catalog has no owner role, or says so and the account names another.
+    /// Whether the owner's address may change: the catalog has no owner role, or it allows the change and the account
+    /// names a valid owner.
     pub owner_may_change: bool,
-    /// Roles: the predefined ones as they are in force here, and the account's own.
+    /// Effective predefined roles and the account's custom roles, by name.
     pub roles: BTreeMap<RoleName, (RoleContent, Origin)>,
-    /// Groups.
+    /// Groups by name.
     pub groups: BTreeMap<Name, (GroupContent, Origin)>,
-    /// The account's own generation.
+    /// The Account, with its generation, as the origin of changes.
     pub origin: Origin,
 }
 
-/// The account as a store holds it.
+/// Content of an account in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountContent {
-    /// Name for people.
+    /// Display name.
     pub display_name: Name,
     /// Name of the catalog.
     pub catalog: Name,
-    /// Sections and ladders.
+    /// Sections and their ladders.
     pub layout: Layout,
-    /// The owner's address.
+    /// Address of the owner; `None` if the account names none or the catalog has no owner role.
     pub owner: Option<Email>,
-    /// The parent account.
+    /// Account that manages this one.
     pub parent: Option<AccountKey>,
-    /// See [`MemberContent::anomalies`].
+    /// Anomalies of the entry; see [`MemberContent::anomalies`].
     pub anomalies: Box<[Name]>,
 }
 
-/// A role as a store holds it.
+/// Content of a role in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleContent {
-    /// Title.
+    /// Title, for display.
     pub title: Name,
     /// Permissions that it grants.
     pub ranks: Ranks,
 }
 
-/// A group as a store holds it.
+/// Content of a group in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupContent {
-    /// Title.
+    /// Title, for display.
     pub title: Name,
-    /// Permissions that it grants, its roles included.
+    /// Permissions that it grants, those of its roles included.
     pub ranks: Ranks,
 }
 
-/// A member as a store holds it.
+/// Content of a member in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberContent {
-    /// Name for people.
+    /// Display name.
     pub display_name: Option<Box<str>>,
-    /// Id in the store.
+    /// Id of the user in the store.
     pub external_id: Option<Box<str>>,
-    /// The role, for display; absent where there is none or several memberships disagree.
+    /// Role, for display only; `None` if there is none or several Memberships disagree.
     pub role: Option<RoleName>,
-    /// The groups, for display, sorted.
+    /// Groups, sorted, for display only.
     pub groups: Box<[Name]>,
-    /// Effective permissions within the window; none where access has ended.
+    /// Effective permissions within `window`; none if access is revoked.
     pub ranks: Ranks,
-    /// When they hold.
+    /// Time in which the permissions hold.
     pub window: Window,
-    /// Why there is no access, where it has ended by somebody's word.
+    /// Reason for which access is revoked; `None` if it is not.
     pub ended: Option<End>,
-    /// What somebody else has added or broken, in words: a permission inherited from elsewhere, say. Only a store whose
-    /// form has room for such things shows any, and nothing that is desired has them.
+    /// Anomalies that somebody else has caused in the entry, in words: for example a permission inherited from
+    /// elsewhere. Only stores with a free form of entries report any; desired content has none.
     pub anomalies: Box<[Name]>,
 }
 
 impl MemberContent {
-    /// Whether the permissions hold at `now`: nobody's word has ended them, and it is their time.
+    /// Returns whether the permissions hold at `now`: they are not revoked, and `now` is in the window.
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         self.ended.is_none() && self.window.contains(now)
     }
 
-    /// The permissions that hold at `now`.
+    /// Returns the permissions that hold at `now`.
     #[must_use]
     pub fn ranks_at(&self, now: Timestamp) -> Ranks {
         if self.is_in_force(now) { self.ranks.clone() } else { Ranks::none(self.ranks.as_slice().len()) }
     }
 
-    /// Returns the same with a rank for each of so many sections: whoever wrote it into a store may have written any number.
+    /// Returns the content with exactly `sections` ranks; the entry in a store may have any number.
     #[must_use]
     pub(crate) fn fitted(&self, sections: usize) -> Self {
         Self { ranks: self.ranks.clone().fitted(sections), ..self.clone() }
     }
 }
 
-/// The time in which a member's permissions hold.
+/// Time in which a member's permissions hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    /// No access before.
+    /// First instant with access; `None` for no lower bound.
     pub starts_at: Option<Timestamp>,
-    /// No access from then on.
+    /// First instant without access; `None` for no upper bound.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Window {
-    /// Whether no instant lies in it.
+    /// Returns whether the window contains no instant.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!((self.starts_at, self.expires_at), (Some(start), Some(end)) if start >= end)
     }
 
-    /// Whether it is over by `now`.
+    /// Returns whether the window has ended by `now`.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether `now` lies in it.
+    /// Returns whether `now` is in the window.
     #[must_use]
     pub fn contains(&self, now: Timestamp) -> bool {
         self.starts_at.is_none_or(|start| now >= start) && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// The next instant after `now` at which the answer of [`Self::contains`] changes.
+    /// Returns the next instant after `now` at which the answer of [`Self::contains`] changes.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         [self.starts_at, self.expires_at].into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// The time that lies in both.
+    /// Returns the window common to both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let later = self.starts_at.into_iter().chain(other.starts_at).max();
@@ -229,33 +231,33 @@ impl Window {
         Self { starts_at: later, expires_at: earlier }
     }
 
-    /// Whether no instant lies in this one and not in `other`.
+    /// Returns whether every instant of this window is also in `other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.intersection(other) == *self
     }
 }
 
-/// An explicit end of access: somebody said so. Never held back by the removal guard.
+/// Reason for an explicit revocation of access. The removal guard never holds a revocation back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum End {
-    /// The person is blocked in the store.
+    /// The address is blocked in the store.
     Blocked,
     /// The account is suspended.
     AccountSuspended,
-    /// The managed account is not approved, or no longer.
+    /// The managed account is not approved, or not any more.
     NotApproved,
-    /// The membership is suspended.
+    /// The Membership is suspended.
     Suspended,
 }
 
 impl End {
-    /// The end of this address's access, where everybody's in the account has ended so, and the store blocks some.
+    /// Returns the revocation that applies to this address: a block by the store, otherwise that of the whole account.
     pub(super) fn of(email: &Email, account: Option<Self>, store: Option<&StoreFacts>) -> Option<Self> {
         if store.is_some_and(|store| store.blocked.contains_key(email)) { Some(Self::Blocked) } else { account }
     }
 
-    /// The word stores and people see.
+    /// Returns the word for the reason, as stores and status write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -266,7 +268,7 @@ impl End {
         }
     }
 
-    /// The same for people to read.
+    /// Returns the reason as a phrase for messages.
     #[must_use]
     pub const fn in_words(self) -> &'static str {
         match self {
@@ -277,7 +279,7 @@ impl End {
         }
     }
 
-    /// The end of that word.
+    /// Parses the word that [`Self::as_str`] returns; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Blocked, Self::AccountSuspended, Self::NotApproved, Self::Suspended]
@@ -289,32 +291,33 @@ impl End {
 /// Desired state of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredMember {
-    /// Access that they should have.
+    /// Access that the member should have.
     pub access: Access,
-    /// The Membership (or, for the owner, the Account) it comes from.
+    /// Membership from which the access comes; for the owner, the Account.
     pub origin: Origin,
-    /// Whether they count as holder of their role while their access has not ended: not the owner, nor who has several
-    /// Memberships, nor whose Invitation is missing.
+    /// Whether the member counts as a holder of their role while their access is not revoked. `false` for the owner,
+    /// for members with several Memberships, and for members whose Invitation is missing.
     pub counts_as_holder: bool,
 }
 
-/// Access of one member.
+/// Desired access of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Just this.
+    /// Exactly this content.
     Exactly(Arc<MemberContent>),
-    /// This, but no more than the store holds now, and nobody new: something that could only take away is unknown.
+    /// At most this content, reduced to what the store holds; a new member is not created. Used if something that would
+    /// lower the access is invalid.
     AtMost(Arc<MemberContent>),
-    /// What the store holds now: the account cannot be resolved as a whole.
+    /// The stored content, because the account cannot be resolved as a whole.
     Kept,
-    /// The same, but not outside this time: an expiry takes effect in any case.
+    /// The stored content, limited to this time window: an expiry takes effect in any case.
     KeptWithin(Window),
-    /// What the store holds now, without any access.
+    /// The stored content without any permissions, revoked for this reason.
     Ended(End),
 }
 
 impl Access {
-    /// Returns whether somebody's word, or the time that it sets, has ended it by now.
+    /// Returns whether the access has been revoked, or has expired by `now`.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         let is_late = match self {
@@ -325,7 +328,7 @@ impl Access {
         is_late || self.ended().is_some()
     }
 
-    /// Whose word has ended it, if somebody's has.
+    /// Returns the reason for which the access is revoked; `None` if it is not.
     #[must_use]
     pub fn ended(&self) -> Option<End> {
         match self {

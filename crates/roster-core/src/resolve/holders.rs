@@ -1,4 +1,5 @@
-//! How many hold each role, which advice asks for, and which roles the removal guard looks after.
+//! Counts the holders of each role, advises on the numbers, and names the roles that the removal guard protects. Called
+//! by `report` for the Account's status and by `evaluate` for the guard.
 
 use std::collections::HashMap;
 
@@ -10,14 +11,15 @@ use crate::{
 };
 
 impl Definitions {
-    /// The role of a member that names none.
+    /// Returns the role of a member that names none; `None` if the catalog has no default role or the account does not
+    /// resolve.
     #[must_use]
     pub fn default_role(&self) -> Option<RoleName> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
         whole.catalog.default_role.map(|place| RoleName::predefined(&whole.catalog.roles[place].name))
     }
 
-    /// Members that hold a role, the owner included.
+    /// Returns the number of members that hold a role, the owner included.
     #[must_use]
     pub fn holders(&self, role: &RoleName, refs: &RoleRefs) -> u64 {
         let owns = match &self.outlook {
@@ -36,7 +38,7 @@ impl Definitions {
         count(&Some(role.clone())) + implicit
     }
 
-    /// Returns advice on how many hold each role, on the Account (docs/runbook.md, `Advised`).
+    /// Returns advice on the number of holders of each role, on the Account (docs/runbook.md, `Advised`).
     #[must_use]
     pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Findings {
         let Outlook::Whole(whole) = &self.outlook else { return Findings::default() };
@@ -64,7 +66,8 @@ impl Definitions {
         advice.finish()
     }
 
-    /// The advice of the catalog on role numbers: which roles must not lose their last holder unasked.
+    /// Returns the names of the predefined roles that must not lose their last holder without an approval, by the
+    /// catalog's advice.
     pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
         let whole = match &self.outlook {
             Outlook::Whole(whole) => Some(whole),
@@ -77,7 +80,8 @@ impl Definitions {
             .map(|role| &role.name)
     }
 
-    /// Returns all advice on the Account: of its definitions, on how many hold each role, on what is looser than its store.
+    /// Returns all advice on the Account: from its definitions, on the number of holders of each role, and on settings
+    /// that are looser than the store's.
     #[must_use]
     pub fn account_advice(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {
         let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
@@ -98,7 +102,7 @@ impl Definitions {
         advice
     }
 
-    /// Returns the findings of the Account, all advice on it included.
+    /// Returns the findings of the Account, with all advice on it.
     #[must_use]
     pub fn account_findings(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {
         let mut findings = self.findings.clone();
@@ -106,28 +110,30 @@ impl Definitions {
         findings
     }
 
-    /// Returns the fault of an Account whose store keeps another owner than it names, since the catalog wants it so.
+    /// Returns the fault of an Account that names a new owner while the store keeps the former one, because the catalog
+    /// does not let the owner change.
     #[must_use]
     pub fn owner_stays(&self, owner: &Email) -> Finding {
         let object = self.account.object();
         Finding { object, field: FieldPath::new("spec.owner.email"), kind: FindingKind::OwnerStays(owner.clone()) }
     }
 
-    /// Returns the findings of a Role of this account.
+    /// Returns the findings of a Role of this account; without such a resolved Role, those caused by the Account.
     #[must_use]
     pub fn role_findings(&self, name: &Name) -> Findings {
         let shared = || self.findings_of(KindName::Role, name).finish();
         self.roles.get(name).map_or_else(shared, |role| role.findings.clone())
     }
 
-    /// Returns the findings of a `UserGroup` of this account.
+    /// Returns the findings of a `UserGroup` of this account; without such a resolved group, those caused by the
+    /// Account.
     #[must_use]
     pub fn group_findings(&self, name: &Name) -> Findings {
         let shared = || self.findings_of(KindName::UserGroup, name).finish();
         self.groups.get(name).map_or_else(shared, |group| group.findings.clone())
     }
 
-    /// Begins with the findings of something in the account: with those it has because of the Account.
+    /// Starts the findings of an object of this account with those that are caused by the Account.
     pub(super) fn findings_of<'a>(&'a self, kind: KindName, name: &'a Name) -> FindingsBuilder<'a> {
         let mut findings = FindingsBuilder::new(kind, &self.account.namespace, name);
         if let Some(shared) = &self.shared {

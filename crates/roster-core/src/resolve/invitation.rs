@@ -1,4 +1,5 @@
-//! Findings of an Invitation; it becomes a Membership only once it is accepted.
+//! Returns the findings of an Invitation, which becomes a Membership only when it is accepted. Called by reports and by
+//! the CLI.
 
 use super::{
     Definitions, Outlook,
@@ -44,7 +45,7 @@ impl InvitationFacts {
             groups: &self.groups,
             apply: &self.apply,
             lift: &self.lift,
-            // Only a Membership can confirm; an invitation that lifts is confirmed by whoever edits the Membership.
+            // Only a Membership can confirm a lift. For an invitation, the editor of the later Membership confirms it.
             acknowledge: &self.lift,
         }
     }

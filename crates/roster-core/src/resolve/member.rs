@@ -1,4 +1,5 @@
-//! One address of an account: what its memberships come to, and the findings of each.
+//! Resolves one address of an account: the desired content from its Memberships, and the findings of each. Called by
+//! `evaluate::judge` for each address in scope.
 
 use std::sync::Arc;
 
@@ -23,50 +24,50 @@ const ADDRESS: &str = "spec.user.email";
 const ROLE: &str = "spec.roleRef";
 const GROUPS: &str = "spec.groupRefs";
 
-/// What the memberships of one address come to.
+/// Result of resolving the Memberships of one address.
 #[derive(Clone, Debug, Default)]
 pub struct ResolvedMember {
-    /// What the store should hold; nothing where no membership counts.
+    /// Desired content of the store; `None` if no Membership counts.
     pub desired: Option<DesiredMember>,
-    /// Potential permissions: without regard to suspension, blocking, time, approval and invitation. Of several
-    /// memberships, the lower level in each section. Absent where no membership counts, or the account does not resolve.
+    /// Potential permissions, before suspension, blocks, time, approval and invitation. Of several Memberships, the
+    /// lower level in each section. `None` if no Membership counts or the account does not resolve.
     pub potential: Option<Ranks>,
-    /// One view for each membership, in the order given.
+    /// One view for each Membership, in the order given.
     pub views: SmallVec<[MemberView; 1]>,
 }
 
-/// Findings of one Membership, and what it shows.
+/// Findings and effective restrictions of one Membership, for its status.
 #[derive(Clone, Debug, Default)]
 pub struct MemberView {
-    /// Restrictions in force.
+    /// Effective restrictions, in the catalog's order; empty if the user is equal to the owner.
     pub restrictions: SmallVec<[Name; 2]>,
     /// Faults and advice.
     pub findings: Findings,
 }
 
-/// What one membership comes to by itself.
+/// Result of resolving one Membership alone.
 struct One {
     content: MemberContent,
     potential: Ranks,
     view: MemberView,
-    /// Something unknown could only take away.
+    /// Whether something unknown could only lower the access.
     at_most: bool,
-    /// An Invitation is missing.
+    /// Whether the Invitation is missing.
     uninvited: bool,
 }
 
-/// References of a membership or invitation, looked up.
+/// Resolved references of a Membership or Invitation.
 pub(super) struct Parts<'a> {
     grants: SmallVec<[Grant<'a>; 4]>,
     role: Option<RoleName>,
     restrictions: SmallVec<[(&'a Name, &'a Caps); 4]>,
     equal_to_owner: Option<(&'a Name, &'a Ranks)>,
     unknown_restriction: bool,
-    /// The first role or group of which something that lowers it is invalid, and the field that names it.
+    /// First role or group for which something that would lower it is invalid, and the field that names it.
     at_most: Option<(&'static str, Grantor)>,
 }
 
-/// The choices that membership and invitation share.
+/// Choices that a Membership and an Invitation share.
 pub(super) struct Choices<'a> {
     pub(super) role: Option<&'a RoleRef>,
     pub(super) groups: &'a [Name],
@@ -76,7 +77,8 @@ pub(super) struct Choices<'a> {
 }
 
 impl MemberFacts {
-    /// The time in which it grants anything, in whole seconds, as every store keeps it; never longer than what is written.
+    /// Returns the time in which the Membership grants access, rounded to whole seconds as stores keep it; never longer
+    /// than the spec says.
     #[must_use]
     pub fn window(&self) -> Window {
         let second = |at: Timestamp, up: i64| match at.subsec_nanosecond() {
@@ -100,13 +102,13 @@ impl MemberFacts {
     }
 }
 
-/// Advises on an address that may have lost its end.
+/// Advises on an address whose domain has no dot, and so may be incomplete.
 pub(super) fn local(address: Option<&Email>) -> Option<FindingKind> {
     address.filter(|email| email.is_local()).cloned().map(FindingKind::AddressLocal)
 }
 
 impl Definitions {
-    /// Resolves all memberships of one address. `accepted` says whether an invitation lives and was accepted.
+    /// Resolves all Memberships of one address. `accepted` returns whether an Invitation exists and was accepted.
     pub(crate) fn member(
         &self,
         email: &Email,
@@ -120,15 +122,15 @@ impl Definitions {
         self.ordinary_member(email, facts, accepted)
     }
 
-    /// Resolves all memberships of one address, also where it is that of the owner whom the Account names: somebody else
-    /// may be the owner in force.
+    /// Resolves all Memberships of one address even if it is that of the owner named by the Account, since the
+    /// effective owner may be another one.
     pub(crate) fn ordinary_member(
         &self,
         email: &Email,
         facts: &[&MemberFacts],
         accepted: &dyn Fn(&Name) -> bool,
     ) -> ResolvedMember {
-        // The order in which they are given must not show in what is stored.
+        // The order of the arguments must not affect the stored content.
         let Some(first) = facts.iter().min_by_key(|one| &one.name) else {
             return ResolvedMember::default();
         };
@@ -144,7 +146,7 @@ impl Definitions {
             return ResolvedMember { desired, potential: None, views };
         };
 
-        // One list for all of them: each of n that named n others would take n² names.
+        // The list is shared: n findings with n names each would take n² names.
         let all: Option<Arc<[Name]>> = (facts.len() > 1).then(|| facts.iter().map(|one| one.name.clone()).collect());
         let mut views = SmallVec::with_capacity(facts.len());
         let mut resolved: SmallVec<[(&Name, MemberContent); 1]> = SmallVec::with_capacity(facts.len());
@@ -179,8 +181,9 @@ impl Definitions {
         ResolvedMember { desired, potential, views }
     }
 
-    /// What the store should hold of the owner. While the account does not resolve since its catalog is missing, the
-    /// address may as well be a member's: then what the person's Memberships say comes before this.
+    /// Returns the owner's address and desired content; `None` if the account has no owner who gets anything. If the
+    /// account does not resolve because its catalog is missing, the address may be that of a member: the person's
+    /// Memberships then take precedence.
     #[must_use]
     pub fn owner_member(&self) -> Option<(Email, DesiredMember)> {
         let email = self.owner.clone()?;
@@ -211,14 +214,14 @@ impl Definitions {
         Some((email, DesiredMember { access, origin, counts_as_holder: false }))
     }
 
-    /// Returns the findings of a Membership whose address is none: it counts for nothing.
+    /// Returns the findings of a Membership with an invalid address; it grants nothing.
     #[must_use]
     pub fn unaddressed(&self, facts: &MemberFacts) -> MemberView {
         self.view(facts, facts.email.clone().err().map(FindingKind::AddressInvalid))
     }
 
-    /// Whether the address is the owner's, who needs no Membership: not where the catalog has no owner role, since an
-    /// owner gets nothing there, nor where nobody can tell.
+    /// Returns whether the address is that of an owner, who needs no Membership. `false` if the catalog has no owner
+    /// role, since an owner gets nothing there, or if the catalog is unknown.
     pub(super) fn is_owner(&self, email: &Email) -> bool {
         let has_owner = match &self.outlook {
             Outlook::Whole(whole) => whole.owner.is_some(),
@@ -231,7 +234,7 @@ impl Definitions {
         End::of(email, self.ended, self.store.as_deref())
     }
 
-    /// The view of a Membership that counts for nothing, with a fault of its address.
+    /// Returns the view of a Membership without effective restrictions, with a fault of its address if given.
     fn view(&self, facts: &MemberFacts, of_address: Option<FindingKind>) -> MemberView {
         let mut findings = self.findings_of(KindName::Membership, &facts.name);
         if let Some(kind) = of_address {
@@ -254,7 +257,7 @@ impl Definitions {
         advise_on_sections(&whole.catalog, &ranks, &mut findings);
         let potential = ranks.clone();
         let mut at_most = parts.unknown_restriction;
-        // Who is equal to the owner has nothing from roles and groups.
+        // A user who is equal to the owner gets nothing from roles and groups.
         if let (Some((field, by)), None) = (&parts.at_most, &parts.equal_to_owner) {
             findings.add(*field, FindingKind::HeldAtMost(by.clone()));
             at_most = true;
@@ -292,7 +295,8 @@ impl Definitions {
         One { content, potential, view, at_most, uninvited }
     }
 
-    /// Looks up what a membership or invitation names; what leads nowhere adds nothing and is a fault.
+    /// Looks up the references of a Membership or Invitation. A reference that points to nothing is a fault and grants
+    /// nothing.
     pub(super) fn parts<'a>(
         &'a self,
         whole: &'a EffectiveCatalog,
@@ -345,7 +349,7 @@ impl Definitions {
                 findings.add("spec.restrictions.lift", missing);
             }
             let applied = choices.apply.contains(&restriction.name);
-            // The schema refuses both at once; where both are there, what takes away counts.
+            // The schema forbids to apply and lift one restriction; if both are set, the restriction applies.
             let lifted = listed && confirmed && !applied;
             if lifted && restriction.grants_owner_access {
                 let owner = catalog.owner_role.map(|place| &whole.predefined[place]);
@@ -407,7 +411,7 @@ impl Definitions {
     }
 }
 
-/// Grants the predefined role at `place`, as it is in force here.
+/// Grants the predefined role at index `place`, with its effective permissions in this account.
 fn grant_predefined<'a>(whole: &'a EffectiveCatalog, place: usize, parts: &mut Parts<'a>) {
     let name = &whole.catalog.roles[place].name;
     parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks: &whole.predefined[place] });
@@ -417,13 +421,13 @@ fn grant_predefined<'a>(whole: &'a EffectiveCatalog, place: usize, parts: &mut P
     }
 }
 
-/// What the owner has: the owner role, and nothing takes any of it away.
+/// Returns the owner's only grant: the owner role, which no restriction lowers.
 pub(super) fn owner_grant<'a>(whole: &'a EffectiveCatalog, owner: &ResolvedOwner) -> [Grant<'a>; 1] {
     let source = Source::Owner(&whole.catalog.roles[owner.role].name);
     [Grant { source, ranks: &whole.predefined[owner.role] }]
 }
 
-/// The same as what decides anybody's permissions.
+/// Returns the owner's grant as the inputs of [`potential()`].
 pub(super) fn owner_inputs<'a>(grants: &'a [Grant<'a>; 1]) -> MemberInputs<'a> {
     MemberInputs { grants, equal_to_owner: None, restrictions: &[] }
 }
@@ -450,7 +454,7 @@ fn invitation_missing(
     }
 }
 
-/// Of two memberships of one user, the lower level in each section and the shorter time.
+/// Combines two Memberships of one user: the lower level in each section and the shorter time.
 fn lower_of(mut one: MemberContent, other: MemberContent) -> MemberContent {
     one.ranks.lower_to(other.ranks.as_slice());
     one.window = one.window.intersection(&other.window);

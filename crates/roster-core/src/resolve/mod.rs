@@ -1,8 +1,9 @@
-//! Snapshot → Desired + findings for each object. No I/O.
+//! Resolves a snapshot of an account into desired content and findings; performs no I/O. Called through
+//! [`crate::evaluate`].
 //!
-//! Resolving has two halves, so that one changed member of an account of 50,000 costs what it costs in an account of
-//! five: [`Definitions`] are worked out once, what catalog, roles and groups mean in this account, and then each address is
-//! looked up in them. The way in is [`crate::evaluate`].
+//! Resolving has two steps: [`Definitions`] state once what catalog, roles and groups mean in this account, and then
+//! each address is resolved against them. So one changed member of an account of 50,000 costs as much as in an account
+//! of five.
 
 mod admission;
 mod catalog;

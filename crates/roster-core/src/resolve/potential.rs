@@ -1,5 +1,5 @@
-//! Potential permissions and why they are what they are; asked by people and by who judges authority, never on the way to a
-//! store.
+//! Explains potential permissions: what they are, and why. Called by CLI commands such as `roster explain` and by
+//! checks of authority; not used on the way to a store.
 
 use super::{
     Definitions, Outlook,
@@ -13,30 +13,30 @@ use crate::{
     state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
-/// Somebody whose potential permissions are asked for.
+/// Person whose potential permissions are requested.
 #[derive(Clone, Copy, Debug)]
 pub enum Holder<'a> {
-    /// The account's owner.
+    /// Owner of the account.
     Owner,
-    /// The user of one membership, were it their only one.
+    /// User of one Membership, as if it were their only one.
     Member(&'a MemberFacts),
-    /// Somebody invited, once they have accepted.
+    /// Invited person, as if they had accepted.
     Invited(&'a InvitationFacts),
 }
 
-/// Permissions by all steps but the last, the ends: what somebody may do, or could if they were not suspended, blocked,
-/// expired, not started, not approved, and their invitation not gone (docs/concepts.md "Effective permissions").
+/// Permissions of steps 1 to 4 of docs/concepts.md "Effective permissions": what a person may do, or could do if they
+/// were not suspended, blocked, expired, not started or not approved, and if their Invitation existed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Potential {
-    /// The permissions.
+    /// Rank in each section.
     pub ranks: Ranks,
-    /// Why each section is at its level, in the catalog's order.
+    /// Reason for the level of each section, in the catalog's order.
     pub sections: Vec<Explanation>,
 }
 
 impl Definitions {
-    /// Works out the potential permissions of somebody, and why they are what they are. Returns nothing where the account
-    /// does not resolve as a whole, or has no owner who gets anything.
+    /// Returns the potential permissions of a holder, and the reasons for them. Returns `None` if the account does not
+    /// resolve as a whole, or has no owner who gets anything.
     #[must_use]
     pub fn potential(&self, holder: Holder<'_>) -> Option<Potential> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
@@ -58,14 +58,14 @@ impl Definitions {
         Some(Potential { ranks, sections })
     }
 
-    /// The role a membership has, its own or the catalog's default; nothing where it leads nowhere.
+    /// Returns the role of a Membership, its own or the catalog's default; `None` if there is no such role.
     #[must_use]
     pub fn role_of(&self, facts: &MemberFacts) -> Option<RoleName> {
         let name = facts.role_name().or_else(|| self.default_role())?;
         self.role_ranks(&name).is_some().then_some(name)
     }
 
-    /// What a role that members can have means here; nothing where there is none of that name.
+    /// Returns the effective permissions of a role that members can hold; `None` if there is no such role.
     #[must_use]
     pub fn role_ranks(&self, name: &RoleName) -> Option<&Ranks> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
@@ -81,8 +81,8 @@ impl Definitions {
         }
     }
 
-    /// Each source that gives a membership `rank` or more in a section by itself: also those that the explanation passes
-    /// over, since another one was there first.
+    /// Returns all sources that alone give a Membership `rank` or more in a section, including those that an
+    /// explanation omits because an earlier source was sufficient.
     #[must_use]
     pub fn granting(&self, facts: &MemberFacts, section: usize, rank: u8) -> Vec<Grantor> {
         let Outlook::Whole(whole) = &self.outlook else { return Vec::new() };
@@ -102,7 +102,8 @@ impl Definitions {
         sources
     }
 
-    /// The role through which a group gives `rank` in a section; nothing where it does so itself, or not at all.
+    /// Returns the role through which a group gives `rank` in a section; `None` if the group's own permissions give it,
+    /// or nothing does.
     #[must_use]
     pub fn through(&self, group: &GroupFacts, section: usize, rank: u8) -> Option<RoleName> {
         let Outlook::Whole(whole) = &self.outlook else { return None };
@@ -125,7 +126,7 @@ impl Definitions {
         })
     }
 
-    /// Whether members of this account can have the predefined role at a place, or its owner has it.
+    /// Returns whether members of this account can hold the predefined role at index `place`, or its owner holds it.
     #[must_use]
     pub fn is_available(&self, place: usize) -> bool {
         let Outlook::Whole(whole) = &self.outlook else { return false };

@@ -1,4 +1,5 @@
-//! What roles and groups grant in an account.
+//! Resolves the permissions that roles and groups grant in an account. Called by `resolve::definitions`, and by
+//! `resolve::member` and `resolve::potential` for references.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,8 +10,8 @@ use crate::{
     state::{GroupFacts, RoleFacts},
 };
 
-/// Sets the cells that `permissions` names. An unknown section or one that is not applicable is passed over, an unknown
-/// level is the first one; each is a fault.
+/// Sets the cells that `permissions` names. Skips an unknown section and one that is not applicable, and sets the first
+/// level for an unknown level; each of these is a fault.
 fn set_cells(
     catalog: &Catalog,
     permissions: &Permissions,
@@ -36,7 +37,8 @@ fn set_cells(
     }
 }
 
-/// Advice on levels whose prerequisites a role or group does not bring itself, and on levels the catalog warns of.
+/// Advises on levels whose prerequisites a role or group does not include, and on levels for which the catalog has an
+/// advisory.
 pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, findings: &mut FindingsBuilder<'_>) {
     for rule in catalog.unmet(ranks) {
         findings.add_whole(FindingKind::CannotStandAlone(catalog.prerequisite(rule, ranks)));
@@ -44,7 +46,8 @@ pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, findings: &mut 
     advise_on_sections(catalog, ranks, findings);
 }
 
-/// Advice on levels the catalog warns of: on whoever holds them, and on the role or group that raises them.
+/// Advises on levels for which the catalog has an advisory: on the member who holds them, and on the role or group that
+/// grants them.
 pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, findings: &mut FindingsBuilder<'_>) {
     for ((place, section), rank) in catalog.sections.iter().enumerate().zip(ranks.as_slice()) {
         for (_, advisory) in section.advisories.iter().filter(|(above, _)| rank > above) {
@@ -54,7 +57,8 @@ pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, findings: &mu
     }
 }
 
-/// Returns why members of this type of account cannot hold the predefined role at `place`, if they cannot.
+/// Returns the reason why members of this type of account cannot hold the predefined role at index `place`; `None` if
+/// they can.
 pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: AccountType) -> Option<Unavailable> {
     let predefined = &catalog.roles[place];
     let role = predefined.name.clone();
@@ -68,9 +72,10 @@ pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: Account
     None
 }
 
-/// What the predefined roles mean in this account once its overrides are applied, and a finding for each override.
+/// Applies the overrides of an account to the predefined roles. Returns their effective permissions, and each resolved
+/// override with its index in `overrides`.
 ///
-/// What is invalid in an override lowers nothing, so whoever has the role keeps at most what the store holds.
+/// An invalid part of an override lowers nothing, so that holders of the role keep at most what the store holds.
 pub(super) fn apply_overrides(
     account: &AccountKey,
     catalog: &Catalog,
@@ -137,7 +142,7 @@ fn changes(catalog: &Catalog, default: &Ranks, now: &Ranks) -> Vec<ChangeFromDef
         .collect()
 }
 
-/// A Role that is not an override.
+/// Resolves a custom Role, which is not an override.
 pub(super) fn custom_role(
     account: &AccountKey,
     catalog: &Catalog,
@@ -160,7 +165,7 @@ pub(super) fn custom_role(
     let mut ranks = catalog.no_access();
     let mut at_most = false;
     if let Some(base) = &role.spec.based_on {
-        // A cell that is passed over may be one that lowers what the role starts from.
+        // A cell that is skipped may be one that would lower the permissions of the base role.
         at_most = role.spec.permissions.keys().any(|section| catalog.section(section).is_none());
         match catalog.role(base) {
             None => {
@@ -190,7 +195,7 @@ pub(super) fn custom_role(
     ResolvedRole { at_most, ..ResolvedRole::new(role, ranks, findings.finish()) }
 }
 
-/// A group, its roles included.
+/// Resolves a group, its roles included.
 pub(super) fn group(
     account: &AccountKey,
     catalog: &Catalog,
@@ -220,21 +225,21 @@ pub(super) fn group(
     ResolvedGroup { title, ranks, at_most, findings: findings.finish(), generation: group.generation }
 }
 
-/// The role that a reference means.
+/// Role to which a reference points.
 pub(super) struct FoundRole<'a> {
-    /// What it grants.
+    /// Permissions that it grants.
     pub(super) ranks: &'a Ranks,
-    /// The place of a predefined role.
+    /// Index of a predefined role in the catalog; `None` for a Role of the account.
     pub(super) place: Option<usize>,
-    /// Whether something that lowers it is invalid.
+    /// Whether something that would lower its permissions is invalid.
     pub(super) at_most: bool,
 }
 
 impl<'a> RolesInForce<'a> {
-    /// Returns what a role reference means here.
+    /// Returns the role to which a reference points in this account.
     ///
     /// # Errors
-    /// When it leads nowhere, or members of this account cannot hold the role.
+    /// If there is no such role, or members of this account cannot hold it.
     pub(super) fn find(&self, reference: &RoleRef) -> Result<FoundRole<'a>, FindingKind> {
         let role = || Name::new(&reference.name);
         match reference.kind {

@@ -1,5 +1,5 @@
-//! Store's defaults and account's settings, put together. An account can only be stricter; what would be looser counts
-//! for nothing and is advised.
+//! Combines the store's defaults with the account's settings: an account can only be stricter, and a looser setting has
+//! no effect and is advised. Called by the plan module for its policy, by `limits` and by the controller.
 
 use std::time::Duration;
 
@@ -8,24 +8,25 @@ use crate::{
     model::{FindingKind, FindingsBuilder, Name, SettingValue},
 };
 
-/// How often an account is compared whole where neither store nor account says so.
+/// Interval of full comparisons if neither store nor account sets one.
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 
-/// What holds for one account (docs/concepts.md "Seven kinds", `accountDefaults`).
+/// Effective settings of one account (docs/concepts.md "Seven kinds", `accountDefaults`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Correct or report drift.
+    /// Treatment of drift: correct or report.
     pub drift: DriftPolicy,
-    /// What to do about members nobody declared.
+    /// Treatment of members whom no object declares.
     pub unmanaged: Unmanaged,
-    /// The removal guard: more than this part of the members, in percent …
+    /// Maximum part of the members that may be removed, in percent; the guard fires above it if `minimum_count` is also
+    /// reached.
     pub maximum_percent: u8,
-    /// … and at least this many.
+    /// Minimum number of removed members at which the guard can fire.
     pub minimum_count: u32,
 }
 
 impl Settings {
-    /// The stricter of both, setting by setting.
+    /// Combines the settings; of each, the stricter one counts.
     #[must_use]
     pub fn of(store: &IdentityStoreSpec, account: &AccountSpec) -> Self {
         let (defaults, own) = (&store.account_defaults, account.drift.clone().unwrap_or_default());
@@ -42,7 +43,7 @@ impl Settings {
     }
 }
 
-/// Returns how lenient a treatment of members nobody declared is, from 0.
+/// Returns the leniency of a treatment of undeclared members, from 0 (strictest) to 2.
 #[must_use]
 pub const fn leniency(unmanaged: Unmanaged) -> u8 {
     match unmanaged {
@@ -90,12 +91,12 @@ pub(super) fn advise_on_settings(store: &IdentityStoreSpec, account: &AccountSpe
     }
     let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
     if enforcement != Enforcement::Off {
-        // Nobody must believe that somebody checks.
+        // Without this advice, users might assume that the setting is enforced.
         findings.add_whole(FindingKind::EnforcementWithoutEffect(enforcement));
     }
 }
 
-/// How often an account is compared whole.
+/// Returns the interval at which an account is compared as a whole: the shorter one of store and account.
 #[must_use]
 pub fn check_every(store: Option<&IdentityStoreSpec>, account: &AccountSpec) -> Duration {
     let store = store.and_then(|store| duration(&store.account_defaults.drift.check_every));
@@ -103,7 +104,7 @@ pub fn check_every(store: Option<&IdentityStoreSpec>, account: &AccountSpec) -> 
     store.into_iter().chain(own).min().unwrap_or(CHECK_EVERY)
 }
 
-/// A duration such as `1h30m`; nothing where it is none, which the schema refuses.
+/// Parses a duration such as `1h30m`. Returns `None` for any other form, which the schema refuses.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     let mut seconds = 0_u64;

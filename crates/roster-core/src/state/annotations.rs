@@ -1,4 +1,4 @@
-//! Instructions in annotations.
+//! Annotations by which users instruct Roster. Records keep them, and plan and evaluation read them.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::{
     model::KindName,
 };
 
-/// Returns those annotations that mean something on an object of this kind. A value of more than 63 bytes, which none of
-/// them needs, counts as absent: there may be very many objects, and everything that is kept of them is kept in memory.
+/// Returns the annotations that have a meaning on an object of this kind. A value of more than 63 bytes, which none
+/// of them needs, counts as absent: all records are in memory, and there may be very many objects.
 #[must_use]
 pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<Box<Annotations>> {
     let known: &[&str] = match kind {
@@ -39,14 +39,14 @@ pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<
 pub struct AccountAnnotations {
     /// Whether the account is paused.
     pub paused: bool,
-    /// The hash of removals that may pass.
+    /// Hash of the approved removals.
     pub approved: Option<Box<str>>,
-    /// The time of a definition that was made anew, whose objects are said to be all there again.
+    /// Creation time of a recreated definition; confirms that all objects of its kind exist again.
     pub definition: Option<Box<str>>,
 }
 
 impl AccountAnnotations {
-    /// Reads them from annotations, looked up by key.
+    /// Reads the instructions; `annotation` looks up the value of a key.
     pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
         let text = |key: &str| annotation(key).map(Box::from);
         Self {

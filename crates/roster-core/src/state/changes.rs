@@ -1,4 +1,5 @@
-//! How the index changes, and what each change touches.
+//! Changes of the index, and what each change affects. The controller's loop and the simulator pass objects of
+//! watches here.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -12,8 +13,8 @@ use super::{
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef};
 
 impl Index {
-    /// Takes in an object as it is now. Nothing is touched by what does not matter: labels, foreign annotations, or the
-    /// status that we wrote ourselves (`written` is the digest last sent for it).
+    /// Stores the current version of an object and returns what the change affects. Labels, foreign annotations and a
+    /// status that this process wrote affect nothing (`written` is the digest of the last status sent for an object).
     pub fn apply(&mut self, object: Object, written: impl Fn(&ObjectRef) -> Option<u64>) -> Vec<Impact> {
         let mut impacts = Vec::new();
         let reference = object.reference();
@@ -89,7 +90,7 @@ impl Index {
         }) && !self.listing.contains_key(&reference.kind)
     }
 
-    /// An object is gone.
+    /// Removes an object that is gone; returns what that affects.
     pub fn remove(&mut self, reference: &ObjectRef) -> Vec<Impact> {
         let mut impacts = Vec::new();
         let name = &reference.name;
@@ -114,19 +115,19 @@ impl Index {
         impacts
     }
 
-    /// Returns whether a list is naming an object that was not known before.
+    /// Returns whether a list in progress names an object that was not known before.
     #[must_use]
     pub fn is_first_listed(&self, object: &Object) -> bool {
         let reference = object.reference();
         self.listing.contains_key(&reference.kind) && self.meta(&reference).is_none()
     }
 
-    /// A list begins.
+    /// Begins a list of a kind.
     pub fn begin_list(&mut self, kind: KindName) {
         self.listing.insert(kind, HashSet::with_hasher(self.hashing));
     }
 
-    /// A list is complete: what it did not name is gone.
+    /// Ends a list: removes the objects that it did not name, and returns what that affects.
     pub fn end_list(&mut self, kind: KindName) -> Vec<Impact> {
         let Some(named) = self.listing.remove(&kind) else { return Vec::new() };
         let cluster_scoped =
@@ -149,12 +150,12 @@ impl Index {
         };
         let known = known.into_iter().chain(self.never_read(kind));
         let mut gone: Vec<Key> = known.filter(|key| !named.contains(key)).collect();
-        // What follows must not depend on how the maps are ordered.
+        // The result must not depend on the order of the hash maps.
         gone.sort_unstable();
         gone.into_iter().flat_map(|(namespace, name)| self.remove(&ObjectRef { kind, namespace, name })).collect()
     }
 
-    /// The accounts that `uses` picks are to be worked out afresh.
+    /// Invalidates the definitions of the accounts for which `uses` returns true.
     pub(super) fn users(&mut self, uses: impl Fn(&AccountFacts) -> bool, impacts: &mut Vec<Impact>) {
         for (key, entry) in &mut self.accounts {
             if entry.object.as_ref().is_some_and(|record| uses(&record.facts)) {
@@ -169,7 +170,7 @@ impl Index {
         let before = self.namespaces.insert(name.clone(), record.clone());
         if before.is_none_or(|before| before.labels != record.labels) {
             self.users(|account| account.namespace == name, impacts);
-            // Whom a parent no longer admits, it need not wait for.
+            // A parent need not wait for accounts that it no longer admits.
             let within = self.accounts.iter().filter(|(key, _)| key.namespace == name);
             let parents: Vec<AccountKey> =
                 within.filter_map(|(_, entry)| entry.object.as_ref()?.facts.parent()).collect();
@@ -206,7 +207,7 @@ impl Index {
             let same_store = before.facts.known.is_same(&facts.known);
             same_store && blocked(&before.facts) == blocked(&facts) && before.facts.blocked != facts.blocked
         });
-        // One person is cut off, or let in again, everywhere at once: only their places are looked at.
+        // A block or its removal affects one person everywhere: only that person's members are reconciled.
         let before = before.map(|before| before.facts.clone()).unwrap_or_default();
         let changed: BTreeSet<&Email> = before
             .blocked
@@ -280,7 +281,8 @@ impl Index {
         }
     }
 
-    /// An account that is being deleted waits for those that it manages: one of them has changed.
+    /// Queues the parent if it is being deleted: it waits for the accounts that it manages, and one of them has
+    /// changed.
     fn wake_if_deleting(&self, parent: &AccountKey, impacts: &mut Vec<Impact>) {
         let object = self.accounts.get(parent).and_then(|entry| entry.object.as_ref());
         if object.is_some_and(|object| object.meta.deleting) {
@@ -303,7 +305,7 @@ impl Index {
             if let Some(entry) = self.accounts.get_mut(&parent) {
                 entry.children.remove(&key);
             }
-            // A parent that is being deleted waits for this.
+            // A parent that is being deleted waits for this account.
             impacts.push(Impact::Account(parent));
         }
         for child in children {
@@ -312,7 +314,7 @@ impl Index {
         self.drop_if_empty(&key);
     }
 
-    /// Takes an object that belongs to an account out of it.
+    /// Removes an object from the account that it belongs to.
     fn forget(&mut self, reference: &ObjectRef, impacts: &mut Vec<Impact>) {
         let key = (reference.namespace.clone(), reference.name.clone());
         match reference.kind {
@@ -426,7 +428,7 @@ fn touch(account: &AccountKey, email: Option<&Email>, impacts: &mut Vec<Impact>)
     });
 }
 
-/// Returns the record of a store with the id that the object had before, where it has lost it.
+/// Returns the record of a store, with the former id if the object lost its annotation.
 fn keep_id(before: Option<&Record<StoreFacts>>, now: Record<StoreFacts>) -> Record<StoreFacts> {
     let Some(before) = before.filter(|before| before.meta.uid == now.meta.uid) else { return now };
     let known = now.facts.known.keeping(&before.facts.known);
@@ -437,8 +439,8 @@ fn keep_id(before: Option<&Record<StoreFacts>>, now: Record<StoreFacts>) -> Reco
     Record { facts, ..now }
 }
 
-/// Returns whether a store's id was written down at its first use, or was lost or written again, and nothing else changed:
-/// nobody's definitions change by it. Whether a pass may begin can hang on the finalizer, which is in the metadata.
+/// Returns whether the only change is that a store's id was recorded at its first use, or was lost or written again.
+/// Such a change affects no definitions. A change of the finalizer counts, since passes wait for it.
 fn only_learns_its_id(before: &Record<StoreFacts>, now: &Record<StoreFacts>) -> bool {
     let (known, knew) = (&now.facts.known, &before.facts.known);
     let learns = *knew == KnownStore::default() && known.id.is_some();
@@ -447,7 +449,7 @@ fn only_learns_its_id(before: &Record<StoreFacts>, now: &Record<StoreFacts>) -> 
         && StoreFacts { known: known.clone(), ..(*before.facts).clone() } == *now.facts
 }
 
-/// Returns whether an object says something new about access. A status that somebody else wrote adds
+/// Returns whether an object differs in a way that may affect access. A status that someone else wrote adds
 /// [`Impact::Status`] instead.
 fn news<F>(
     before: Option<&Record<F>>,

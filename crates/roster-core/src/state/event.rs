@@ -1,22 +1,22 @@
-//! Events of watches.
+//! Events of watches. The cluster client and the simulator send them to the controller's loop.
 
 use super::{Object, Unreadable};
 use crate::model::{KindName, ObjectRef};
 
-/// Event of a watch. Events of one kind arrive in the order in which the server tells them.
+/// Event of a watch. Events of one kind arrive in the order in which the API server sends them.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
-    /// A list begins; what it does not name is gone.
+    /// A list begins; objects that it does not name are gone.
     Listing(KindName),
     /// The list is complete.
     Listed(KindName),
-    /// The server does not know the kind.
+    /// The API server does not know the kind.
     Absent(KindName),
-    /// This process may not list or watch a kind; why.
+    /// This process may not list or watch a kind, with the message.
     Refused(KindName, String),
-    /// An object as it is now.
+    /// Current version of an object.
     Object(Object),
-    /// An object as it is now, whose spec cannot be read.
+    /// Current version of an object whose spec cannot be read.
     Unreadable(Box<Unreadable>),
     /// An object is gone.
     Gone(ObjectRef),

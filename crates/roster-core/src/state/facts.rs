@@ -1,4 +1,5 @@
-//! Facts about each object: only what resolving needs of it.
+//! Facts about each object: the fields that resolving needs. The index and the files of the command line keep them,
+//! and `resolve` reads them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,23 +14,23 @@ use crate::{
     model::{AccountKey, Catalog, CatalogFault, Email, InvalidEmail, Name, RoleName},
 };
 
-/// An Account.
+/// Facts about an Account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountFacts {
-    /// Namespace.
+    /// `metadata.namespace` of the Account.
     pub namespace: Name,
-    /// Name.
+    /// `metadata.name` of the Account.
     pub name: Name,
-    /// UID.
+    /// `metadata.uid` of the Account.
     pub uid: Name,
-    /// Generation.
+    /// `metadata.generation` of the Account.
     pub generation: i64,
-    /// Spec.
+    /// Spec of the Account.
     pub spec: AccountSpec,
 }
 
 impl AccountFacts {
-    /// `namespace/name`.
+    /// Returns the key, `namespace/name`.
     #[must_use]
     pub fn key(&self) -> AccountKey {
         AccountKey { namespace: self.namespace.clone(), name: self.name.clone() }
@@ -41,14 +42,14 @@ impl AccountFacts {
         self.spec.owner.as_ref().and_then(|owner| Email::parse(&owner.email).ok())
     }
 
-    /// The account this one names as its parent.
+    /// Returns the account that this one names as its parent.
     #[must_use]
     pub fn parent(&self) -> Option<AccountKey> {
         let parent = self.spec.parent_ref.as_ref()?;
         Some(AccountKey::new(parent.namespace.as_deref().unwrap_or(&self.namespace), &parent.name))
     }
 
-    /// Returns whether an account that it manages loses its approval where it becomes `now`.
+    /// Returns whether a managed account loses its approval when this Account changes to `now`.
     #[must_use]
     pub fn withdraws_approval(&self, now: &Self) -> bool {
         let before = self.spec.managed_accounts.as_ref();
@@ -61,58 +62,58 @@ impl AccountFacts {
     }
 }
 
-/// A Role.
+/// Facts about a Role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoleFacts {
-    /// Name.
+    /// `metadata.name` of the Role.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the Role.
     pub generation: i64,
-    /// Spec.
+    /// Spec of the Role.
     pub spec: RoleSpec,
 }
 
-/// A `UserGroup`.
+/// Facts about a `UserGroup`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupFacts {
-    /// Name.
+    /// `metadata.name` of the `UserGroup`.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the `UserGroup`.
     pub generation: i64,
-    /// Spec.
+    /// Spec of the `UserGroup`.
     pub spec: UserGroupSpec,
 }
 
-/// A Membership, slim: there may be very many.
+/// Facts about a Membership, kept small since there may be very many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemberFacts {
-    /// Name.
+    /// `metadata.name` of the Membership.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the Membership.
     pub generation: i64,
-    /// The address in canonical form, or why it is none.
+    /// Address in canonical form, or the reason why it is invalid.
     pub email: Result<Email, Box<InvalidEmail>>,
-    /// Name for people.
+    /// Display name of the user.
     pub display_name: Option<Box<str>>,
-    /// Id in the store.
+    /// Id of the user in the store.
     pub external_id: Option<Box<str>>,
-    /// The role.
+    /// Role that it refers to.
     pub role: Option<Box<RoleRef>>,
-    /// The groups.
+    /// Groups that it refers to.
     pub groups: Box<[Name]>,
-    /// Restrictions applied.
+    /// Names of the applied restrictions.
     pub apply: Box<[Name]>,
-    /// Restrictions lifted.
+    /// Names of the lifted restrictions.
     pub lift: Box<[Name]>,
-    /// Liftings confirmed.
+    /// Names of the acknowledged liftings.
     pub acknowledge: Box<[Name]>,
-    /// Suspended.
+    /// Whether it is suspended.
     pub suspended: bool,
-    /// No access before.
+    /// Start of access; absent for no limit.
     pub starts_at: Option<Timestamp>,
-    /// No access from then on.
+    /// End of access, exclusive; absent for no limit.
     pub expires_at: Option<Timestamp>,
-    /// The invitation it came from.
+    /// Invitation that it came from.
     pub invitation: Option<Name>,
 }
 
@@ -139,36 +140,36 @@ impl MemberFacts {
         }
     }
 
-    /// The role it names.
+    /// Returns the role that it refers to.
     #[must_use]
     pub fn role_name(&self) -> Option<RoleName> {
         self.role.as_deref().map(RoleName::from)
     }
 }
 
-/// An Invitation.
+/// Facts about an Invitation.
 #[derive(Clone, Debug)]
 pub struct InvitationFacts {
-    /// Name.
+    /// `metadata.name` of the Invitation.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the Invitation.
     pub generation: i64,
-    /// The address in canonical form, or why it is none.
+    /// Address in canonical form, or the reason why it is invalid.
     pub email: Result<Email, Box<InvalidEmail>>,
-    /// The role.
+    /// Role that it refers to.
     pub role: Option<RoleRef>,
-    /// The groups.
+    /// Groups that it refers to.
     pub groups: Vec<Name>,
-    /// Restrictions applied.
+    /// Names of the applied restrictions.
     pub apply: Vec<Name>,
-    /// Restrictions lifted.
+    /// Names of the lifted restrictions.
     pub lift: Vec<Name>,
-    /// Whether the ledger says that it was accepted.
+    /// Whether the ledger of invitations has it as accepted.
     pub accepted: bool,
 }
 
 impl InvitationFacts {
-    /// Reads the facts from a spec, and from the ledger whether it was accepted.
+    /// Reads the facts from a spec, and the acceptance from the ledger.
     #[must_use]
     pub fn new(name: Name, generation: i64, spec: &InvitationSpec, accepted: bool) -> Self {
         let restrictions = spec.restrictions.as_ref();
@@ -193,20 +194,20 @@ fn address(text: &str) -> Result<Email, Box<InvalidEmail>> {
     Email::parse(text).map_err(Box::new)
 }
 
-/// A `PermissionCatalog`, compiled once for all its accounts.
+/// Facts about a `PermissionCatalog`, compiled once for all its accounts.
 #[derive(Clone, Debug)]
 pub struct CatalogFacts {
-    /// Name.
+    /// `metadata.name` of the `PermissionCatalog`.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the `PermissionCatalog`.
     pub generation: i64,
-    /// Spec.
+    /// Spec of the `PermissionCatalog`.
     pub spec: PermissionCatalogSpec,
-    /// Compiled, or what is wrong with it.
+    /// Compiled catalog, or its faults.
     pub compiled: Result<Arc<Catalog>, Vec<CatalogFault>>,
 }
 
-/// Compares specs only; the compiled catalog follows from them.
+/// Compares names, generations and specs; the compiled catalog follows from the spec.
 impl PartialEq for CatalogFacts {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, self.generation, &self.spec) == (&other.name, other.generation, &other.spec)
@@ -222,23 +223,23 @@ impl CatalogFacts {
     }
 }
 
-/// An `IdentityStore`.
+/// Facts about an `IdentityStore`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFacts {
-    /// Name.
+    /// `metadata.name` of the `IdentityStore`.
     pub name: Name,
-    /// Generation.
+    /// `metadata.generation` of the `IdentityStore`.
     pub generation: i64,
-    /// Spec.
+    /// Spec of the `IdentityStore`.
     pub spec: IdentityStoreSpec,
-    /// Blocked addresses, in canonical form.
+    /// Reasons of blocks, by blocked address in canonical form.
     pub blocked: HashMap<Email, Option<String>>,
-    /// The store behind it, as its annotations know it.
+    /// Identity of the backing store, from the annotations.
     pub known: KnownStore,
 }
 
 impl StoreFacts {
-    /// Works out the blocked addresses. One that is no address can be nobody's, and blocks nobody.
+    /// Collects the blocked addresses. An invalid address is skipped: it cannot belong to any user.
     #[must_use]
     pub fn new(name: Name, generation: i64, spec: IdentityStoreSpec) -> Self {
         let blocked = spec
@@ -249,7 +250,7 @@ impl StoreFacts {
         Self { name, generation, spec, blocked, known: KnownStore::default() }
     }
 
-    /// Adds what the annotations of the object know of the store.
+    /// Sets the identity of the backing store.
     #[must_use]
     pub fn knowing(self, known: KnownStore) -> Self {
         Self { known, ..self }

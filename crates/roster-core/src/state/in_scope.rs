@@ -1,4 +1,5 @@
-//! Objects that one pass over an account works on, taken out of the index at one moment.
+//! Objects that one pass over an account works on, taken out of the index at one moment. The loop creates them, and
+//! the pass and its report read them.
 
 use std::{
     borrow::Cow,
@@ -20,54 +21,54 @@ pub type Memberships = SmallVec<[Arc<Record<MemberFacts>>; 1]>;
 
 /// Objects that one pass over an account works on.
 pub struct ObjectsInScope {
-    /// The account.
+    /// Key of the account.
     pub key: AccountKey,
-    /// How much of it is looked at.
+    /// Part of the account that the pass reconciles.
     pub scope: Scope,
-    /// Everything that decides about definitions.
+    /// All objects that affect definitions.
     pub snapshot: Snapshot,
     /// The Account object.
     pub account: Arc<Record<AccountFacts>>,
-    /// Memberships in scope, in the order of their addresses; an address that nobody has any more comes without any.
+    /// Memberships in scope, in the order of their addresses; an address without Memberships has an empty list.
     pub members: Vec<(Email, Memberships)>,
-    /// Memberships without a valid address; only where the scope is the account.
+    /// Memberships without a valid address; empty unless the scope is the account.
     pub unaddressed: Vec<Arc<Record<MemberFacts>>>,
-    /// The account's roles; only where the scope is the account.
+    /// Roles of the account; empty unless the scope is the account.
     pub roles: Vec<Arc<Record<RoleFacts>>>,
-    /// The account's groups; only where the scope is the account.
+    /// Groups of the account; empty unless the scope is the account.
     pub groups: Vec<Arc<Record<GroupFacts>>>,
     /// Invitations in scope.
     pub invitations: Vec<Arc<Record<InvitationFacts>>>,
-    /// Objects in scope with a queued or in-flight status write; the status known of them is stale.
+    /// Objects in scope with a queued or in-flight status write; the cached status is stale.
     pub stale_statuses: HashSet<ObjectRef, SeededState>,
     /// Numbers of the account.
     pub counts: Counts,
-    /// The time of the pass.
+    /// Time of the pass.
     pub now: Timestamp,
 }
 
-/// Numbers of an account.
+/// Numbers of an account for its status.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Memberships.
+    /// Number of Memberships.
     pub memberships: u64,
-    /// Memberships by the role they name.
+    /// Number of Memberships by the role that they refer to.
     pub role_refs: RoleRefs,
-    /// Memberships by the groups they name.
+    /// Number of Memberships by the groups that they refer to.
     pub group_refs: BTreeMap<Name, u64>,
-    /// Roles.
+    /// Number of Roles.
     pub roles: u64,
-    /// Groups.
+    /// Number of `UserGroups`.
     pub groups: u64,
-    /// Invitations.
+    /// Number of Invitations.
     pub invitations: u64,
-    /// Accounts that name it as their parent and are admitted; absent where only members are looked at.
+    /// Number of admitted accounts that refer to it as their parent; absent if the scope is members only.
     pub children: Option<u64>,
 }
 
 impl Index {
-    /// Takes the objects of an account: all of them, or those of `members`. Returns nothing where the Account does not
-    /// exist. Of the numbers, `children` is left out.
+    /// Takes the objects of an account: all of them, or those of `members`. Returns `None` if the Account does not
+    /// exist. Leaves `counts.children` empty.
     #[must_use]
     pub fn in_scope(
         &self,
@@ -114,7 +115,7 @@ impl Index {
         self.live_memberships(key, email).cloned().collect()
     }
 
-    /// Returns the numbers of an account, `children` left out.
+    /// Returns the numbers of an account, without `children`.
     #[must_use]
     pub fn counts(&self, key: &AccountKey) -> Counts {
         let Some(entry) = self.accounts.get(key) else { return Counts::default() };
@@ -135,7 +136,7 @@ fn facts(records: &[Arc<Record<MemberFacts>>]) -> SmallVec<[&MemberFacts; 1]> {
 }
 
 impl ObjectsInScope {
-    /// Returns the Memberships of an address; none where it is not in scope.
+    /// Returns the Memberships of an address; none if it is not in scope.
     #[must_use]
     pub fn memberships_of(&self, email: &Email) -> &[Arc<Record<MemberFacts>>] {
         let place = self.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
@@ -148,7 +149,7 @@ impl ObjectsInScope {
         self.memberships_of(email).first().map(|record| record.name.clone())
     }
 
-    /// Returns the memberships, as they are judged.
+    /// Returns the Memberships in the form that [`judge`](crate::evaluate::judge) needs.
     #[must_use]
     pub fn members(&self) -> Members<'_> {
         let accepted = self.invitations.iter().filter(|record| record.facts.accepted);
@@ -166,7 +167,7 @@ impl ObjectsInScope {
         invitation.email.as_ref().map(|email| facts(self.memberships_of(email))).unwrap_or_default()
     }
 
-    /// Names every object in scope of whose status something is said.
+    /// Returns every object in scope that has a status.
     pub fn references(&self) -> impl Iterator<Item = ObjectRef> {
         let members = self.members.iter().flat_map(|(_, records)| records).chain(&self.unaddressed);
         let members = members.map(|record| record.reference(KindName::Membership));

@@ -1,6 +1,6 @@
-//! What is known of the cluster, by account: one slim record for each object, and the few links between them.
+//! Index of the cluster's objects, by account: one small record for each object, and the few links between them.
 //!
-//! Owned by the controller's one loop, so there is no lock; a pass takes shared pointers out of it.
+//! The controller's loop owns it, so it has no lock; a pass takes shared pointers out of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::model::{AccountKey, Email, KindName, Name, ObjectRef, RoleName, Seed, SeededState};
 
-/// Namespace and name.
+/// Namespace and name of an object.
 pub(super) type Key = (Name, Name);
-/// A map over very many objects, whose order decides nothing.
+/// Map with very many objects, whose order does not affect any result.
 pub(super) type Map<K, V> = HashMap<K, V, SeededState>;
-/// The names of what has one address.
+/// Names of the objects with one address.
 type Names = SmallVec<[Name; 1]>;
 
-/// All that is known.
+/// Index of all watched objects.
 pub struct Index {
     /// Namespaces by name.
     pub namespaces: BTreeMap<Name, NamespaceRecord>,
@@ -30,7 +30,7 @@ pub struct Index {
     pub catalogs: BTreeMap<Name, Arc<Record<CatalogFacts>>>,
     /// Stores by name.
     pub stores: BTreeMap<Name, Arc<Record<StoreFacts>>>,
-    /// Accounts, and what names an account that is not there (yet).
+    /// Accounts by key, also those that objects refer to although the Account does not exist (yet).
     pub accounts: BTreeMap<AccountKey, AccountEntry>,
     pub(super) roles: Map<Key, Arc<Record<RoleFacts>>>,
     pub(super) groups: Map<Key, Arc<Record<GroupFacts>>>,
@@ -38,18 +38,18 @@ pub struct Index {
     pub(super) invitations: Map<Key, Arc<Record<InvitationFacts>>>,
     /// Objects that cannot be read.
     pub(super) unreadable: UnreadableObjects,
-    /// By address, the accounts in which it is the owner's, or of a Membership or an Invitation: once for each of them.
+    /// Accounts by address of an owner, a Membership or an Invitation; one entry for each such object.
     pub(super) people: Map<Email, SmallVec<[AccountKey; 1]>>,
     /// Records of catalogs' last revisions, by catalog.
     pub(super) records: BTreeMap<Name, Arc<Record<CatalogRecord>>>,
-    /// What a list under way has named so far.
+    /// Objects that the list in progress has named so far, by kind.
     pub(super) listing: BTreeMap<KindName, HashSet<Key, SeededState>>,
-    /// Changes of definitions so far, over all accounts.
+    /// Number of changes of definitions so far, over all accounts.
     pub(super) revisions: u64,
     pub(super) hashing: SeededState,
 }
 
-/// One account and what belongs to it.
+/// One account and the objects that belong to it.
 #[derive(Default)]
 pub struct AccountEntry {
     /// The Account, if it exists.
@@ -58,45 +58,45 @@ pub struct AccountEntry {
     pub roles: BTreeSet<Name>,
     /// Names of its groups.
     pub groups: BTreeSet<Name>,
-    /// Memberships by address.
+    /// Names of its Memberships, by address.
     pub addresses: BTreeMap<Email, Names>,
-    /// Memberships whose address is none.
+    /// Names of its Memberships without a valid address.
     pub unaddressed: BTreeSet<Name>,
     /// Names of its invitations.
     pub invitations: BTreeSet<Name>,
-    /// Accounts that name it as their parent.
+    /// Accounts that refer to it as their parent.
     pub children: BTreeSet<AccountKey>,
-    /// Names of memberships by the role they name; absent for those that name none.
+    /// Names of its Memberships by the role that they refer to; `None` for those without a role.
     pub(super) by_role: BTreeMap<Option<RoleName>, BTreeSet<Name>>,
-    /// Names of memberships by the groups they name.
+    /// Names of its Memberships by the groups that they refer to.
     pub(super) by_group: BTreeMap<Name, BTreeSet<Name>>,
-    /// What the statuses of all its objects come to.
+    /// Counts of the statuses of all its objects.
     pub(super) tally: Tally,
-    /// Number of the last change after which its definitions are to be worked out afresh. It never repeats, not even for
-    /// another account of the same name: what was worked out of an earlier one cannot be taken for this one's.
+    /// Number of the last change that invalidated its definitions. It never repeats, not even for another account of
+    /// the same name, so that definitions of an earlier account are never used for this one.
     pub revision: u64,
 }
 
 impl AccountEntry {
-    /// Number of memberships.
+    /// Returns the number of its Memberships.
     #[must_use]
     pub fn memberships(&self) -> u64 {
         self.by_role.values().map(|names| names.len() as u64).sum()
     }
 
-    /// Returns the number of memberships by the role they name.
+    /// Returns the number of its Memberships by the role that they refer to.
     #[must_use]
     pub fn role_refs(&self) -> RoleRefs {
         self.by_role.iter().map(|(role, names)| (role.clone(), names.len() as u64)).collect()
     }
 
-    /// Returns the number of memberships by the groups they name.
+    /// Returns the number of its Memberships by the groups that they refer to.
     #[must_use]
     pub fn group_refs(&self) -> BTreeMap<Name, u64> {
         self.by_group.iter().map(|(group, names)| (group.clone(), names.len() as u64)).collect()
     }
 
-    /// Notes that its definitions are to be worked out afresh.
+    /// Invalidates its definitions.
     pub(super) fn redefine(&mut self, revisions: &mut u64) {
         *revisions += 1;
         self.revision = *revisions;
@@ -113,25 +113,25 @@ impl AccountEntry {
     }
 }
 
-/// What a change touches.
+/// Part of the cluster that a change affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Impact {
-    /// All of an account.
+    /// A whole account.
     Account(AccountKey),
     /// One address in an account.
     Member(AccountKey, Email),
-    /// What is said of an account: its counts, not its members.
+    /// Counts in the status of an account; no access.
     AccountStatus(AccountKey),
-    /// A catalog's own status and finalizer.
+    /// Status and finalizer of a catalog.
     Catalog(Name),
-    /// A store's own status and finalizer.
+    /// Status and finalizer of a store.
     Store(Name),
-    /// Somebody else wrote a status of ours.
+    /// A status of Roster that someone else wrote.
     Status(ObjectRef),
 }
 
 impl Index {
-    /// Returns an index that knows nothing yet.
+    /// Creates an empty index.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
         let hashing = SeededState::new(seed);
@@ -153,7 +153,7 @@ impl Index {
         }
     }
 
-    /// The accounts that name this one as their parent, with the labels of their namespaces where those are known.
+    /// Returns the accounts that refer to this one as their parent, with the labels of their namespaces if known.
     pub fn children_of(&self, key: &AccountKey) -> impl Iterator<Item = (&AccountKey, &AccountFacts, Option<&Labels>)> {
         let children = self.accounts.get(key).into_iter().flat_map(|entry| &entry.children);
         children.filter_map(|child| {
@@ -162,44 +162,44 @@ impl Index {
         })
     }
 
-    /// The roles of an account.
+    /// Returns the roles of an account.
     pub fn roles_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<RoleFacts>>> {
         let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.roles);
         names.filter_map(|name| self.roles.get(&(key.namespace.clone(), name.clone())))
     }
 
-    /// The groups of an account.
+    /// Returns the groups of an account.
     pub fn groups_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<GroupFacts>>> {
         let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.groups);
         names.filter_map(|name| self.groups.get(&(key.namespace.clone(), name.clone())))
     }
 
-    /// The invitations of an account.
+    /// Returns the invitations of an account.
     pub fn invitations_of(&self, key: &AccountKey) -> impl Iterator<Item = &Arc<Record<InvitationFacts>>> {
         let names = self.accounts.get(key).into_iter().flat_map(|entry| &entry.invitations);
         names.filter_map(|name| self.invitations.get(&(key.namespace.clone(), name.clone())))
     }
 
-    /// A membership.
+    /// Returns the Membership of this name, if it exists.
     #[must_use]
     pub fn member(&self, namespace: &Name, name: &Name) -> Option<&Arc<Record<MemberFacts>>> {
         self.members.get(&(namespace.clone(), name.clone()))
     }
 
-    /// The Role that an object is.
+    /// Returns the record of an object that is a Role; `None` for other kinds.
     pub(crate) fn role(&self, reference: &ObjectRef) -> Option<&Arc<Record<RoleFacts>>> {
         let is_role = reference.kind == KindName::Role;
         is_role.then(|| self.roles.get(&(reference.namespace.clone(), reference.name.clone()))).flatten()
     }
 
-    /// The person whose Membership an object is.
+    /// Returns the address of an object that is a Membership; `None` for other kinds.
     pub(crate) fn person(&self, reference: &ObjectRef) -> Option<&Email> {
         let is_membership = reference.kind == KindName::Membership;
         let record = is_membership.then(|| self.member(&reference.namespace, &reference.name)).flatten()?;
         record.facts.email.as_ref().ok()
     }
 
-    /// The account that an object belongs to.
+    /// Returns the account that an object belongs to; `None` for cluster-scoped kinds and unknown objects.
     #[must_use]
     pub fn account_of(&self, reference: &ObjectRef) -> Option<AccountKey> {
         let key = || (reference.namespace.clone(), reference.name.clone());
@@ -215,7 +215,7 @@ impl Index {
         }
     }
 
-    /// What belongs to an account: all of it, or what has one of these addresses.
+    /// Returns the objects of an account: all of them, or the Memberships and Invitations of these addresses.
     #[must_use]
     pub fn belongings(&self, key: &AccountKey, addresses: Option<&BTreeSet<Email>>) -> Vec<ObjectRef> {
         let Some(entry) = self.accounts.get(key) else { return Vec::new() };
@@ -233,7 +233,7 @@ impl Index {
         found
     }
 
-    /// The metadata of any object of ours.
+    /// Returns the metadata of an object; `None` for a namespace or an unknown object.
     #[must_use]
     pub fn meta(&self, reference: &ObjectRef) -> Option<&Meta> {
         let key = || (reference.namespace.clone(), reference.name.clone());
@@ -253,7 +253,7 @@ impl Index {
         }
     }
 
-    /// Notes what was just written of an object.
+    /// Updates the metadata of an object after a write of its status.
     pub fn note_written(&mut self, reference: &ObjectRef, note: impl FnOnce(&mut Meta)) {
         self.count(reference, -1);
         if let Some(meta) = self.meta_mut(reference) {

@@ -1,43 +1,44 @@
-//! Identity of a store: tells the store that has been used so far from another one, or an empty one, in its place.
+//! Identity of a backing store: distinguishes the store in use from another or empty one that answers in its place.
+//! `evaluate` and the refresh of a store judge answers with it.
 
 use crate::{
     api::{APPROVE_STORE_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL},
     model::Name,
 };
 
-/// What an IdentityStore knows of the store behind it, by its annotations.
+/// Identity of an IdentityStore's backing store, from the annotations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownStore {
-    /// Id of the store that has been used so far; absent before the first use.
+    /// Id of the store in use; absent before the first use.
     pub id: Option<Name>,
-    /// Id of the store that somebody has approved in its place.
+    /// Id of the store that a user has approved as a replacement.
     pub approved: Option<Name>,
-    /// Whether the annotation with the id went from the same object: whoever replaces it whole forgets it easily, and does
-    /// not mean that another store is to be used.
+    /// Whether the id's annotation was removed from the same object. A replace of the whole object easily drops it,
+    /// and does not mean that another store shall be used.
     pub is_lost: bool,
 }
 
-/// Judgement of the store that answers.
+/// Relation of the answering store to the known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreAnswer {
-    /// It is the one that has been used so far, or it has no id and none is known.
+    /// The store in use; or it has no id and none is known.
     Known,
-    /// No store has been used so far.
+    /// No store was used before.
     First,
-    /// It is another one, and somebody has approved it.
+    /// Another store, which a user has approved.
     Approved,
-    /// It is another one, or one without an id where one is known: nothing is granted in it.
+    /// Another store, or one without an id although one is known: no access is granted in it.
     Replaced,
 }
 
 impl KnownStore {
-    /// Reads it from the annotations of an IdentityStore, looked up by key.
+    /// Reads the identity from the annotations of an IdentityStore; `annotation` looks up the value of a key.
     pub fn read<'a>(annotation: impl Fn(&str) -> Option<&'a str>) -> Self {
         let id = |key: &str| annotation(key).filter(|id| !id.is_empty() && id.len() <= MAX_LABEL).map(Name::new);
         Self { id: id(STORE_ID_ANNOTATION), approved: id(APPROVE_STORE_ANNOTATION), is_lost: false }
     }
 
-    /// Returns the same with the id that the object had `before`, where it has none any more.
+    /// Returns the identity with the id from `before`, if the annotation is gone.
     #[must_use]
     pub(super) fn keeping(&self, before: &Self) -> Self {
         match (&self.id, &before.id) {
@@ -46,13 +47,13 @@ impl KnownStore {
         }
     }
 
-    /// Returns whether both mean the same, wherever it is written.
+    /// Returns whether both have equal ids, whether or not the annotation is lost.
     #[must_use]
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.id == other.id && self.approved == other.approved
     }
 
-    /// Judges the store that answers by its id.
+    /// Compares the id of the answering store with the known one.
     #[must_use]
     pub fn judge(&self, answers: Option<&Name>) -> StoreAnswer {
         match (&self.id, answers) {
@@ -63,7 +64,7 @@ impl KnownStore {
         }
     }
 
-    /// Returns the id that is to be remembered from now on, where the annotation does not say it.
+    /// Returns the id to write into the annotation, if it is not there.
     #[must_use]
     pub fn to_remember<'a>(&'a self, answers: Option<&'a Name>) -> Option<&'a Name> {
         match self.judge(answers) {

@@ -1,5 +1,5 @@
-//! Questions about people: where somebody is, and who has a role or is in a group. Each costs what its answer is long,
-//! however many objects there are.
+//! Lookups by person, role and group. The index itself finds the accounts of an address by them. Each takes time in
+//! proportion to its result, not to the number of objects.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use super::{Index, MemberFacts, Record};
 use crate::model::{AccountKey, Email, Name, RoleName};
 
 impl Index {
-    /// Returns the accounts in which an address is the owner's, or of a Membership or an Invitation (also of one that is
-    /// being deleted), by key. The Account itself need not exist (yet).
+    /// Returns the accounts in which an address is the owner's, or of a Membership or an Invitation (also of one that
+    /// is being deleted), by key. The Account itself need not exist (yet).
     pub fn accounts_of(&self, email: &Email) -> impl Iterator<Item = &AccountKey> {
         let keys = self.people.get(email).map(smallvec::SmallVec::as_slice).unwrap_or_default();
-        // They stand in order, once for each object.
+        // The keys are sorted, with one entry for each object.
         let repeats = |place: usize| place > 0 && keys[place - 1] == keys[place];
         keys.iter().enumerate().filter(move |(place, _)| !repeats(*place)).map(|(_, key)| key)
     }
@@ -24,8 +24,8 @@ impl Index {
         })
     }
 
-    /// Returns the Memberships of an account that name this role, or, for `None`, that name none; by name. They are those
-    /// that ask for it: whoever has it in effect is worked out by [`judge`](crate::evaluate::judge).
+    /// Returns the Memberships of an account that refer to this role, or, for `None`, to none; by name. The effective
+    /// role of a member may differ; [`judge`](crate::evaluate::judge) determines it.
     pub fn memberships_with_role(
         &self,
         account: &AccountKey,
@@ -35,7 +35,7 @@ impl Index {
         names.into_iter().flatten().filter_map(|name| self.member(&account.namespace, name))
     }
 
-    /// Returns the Memberships of an account that name this group, by name.
+    /// Returns the Memberships of an account that refer to this group, by name.
     pub fn memberships_in_group(
         &self,
         account: &AccountKey,
@@ -45,16 +45,16 @@ impl Index {
         names.into_iter().flatten().filter_map(|name| self.member(&account.namespace, name))
     }
 
-    /// Notes that an object of an account names an address.
+    /// Records that an object of an account has an address.
     pub(super) fn meet(&mut self, email: Option<&Email>, account: &AccountKey) {
         let Some(email) = email else { return };
         let keys = self.people.entry(email.clone()).or_default();
-        // After those of the same account, of which there may be very many.
+        // Behind the entries of the same account, of which there may be very many.
         let place = keys.partition_point(|key| key <= account);
         keys.insert(place, account.clone());
     }
 
-    /// Notes that an object of an account no longer names an address.
+    /// Records that an object of an account no longer has an address.
     pub(super) fn part(&mut self, email: Option<&Email>, account: &AccountKey) {
         let Some((email, keys)) = email.and_then(|email| Some((email, self.people.get_mut(email)?))) else { return };
         let after = keys.partition_point(|key| key <= account);

@@ -1,8 +1,9 @@
-//! The objects we know: slim records indexed by account, and snapshots of one account taken out of them. No I/O.
+//! Known objects: small records indexed by account, and snapshots of one account taken out of them. The loop, the
+//! command line and the simulator build on it. No I/O.
 //!
-//! [`SnapshotSource`] is the trait of all that snapshots are taken from. [`Index`], one of them, follows the watches
-//! ([`WatchEvent`]) and says what each change touches ([`Impact`]). It decides nothing about access, and works in a process
-//! that does not lead, too.
+//! [`SnapshotSource`] is the trait of all sources of snapshots. [`Index`], one of them, follows the watches
+//! ([`WatchEvent`]) and returns what each change affects ([`Impact`]). It makes no decision about access, and also
+//! works in a process that holds no lease.
 
 mod annotations;
 mod catalog_record;

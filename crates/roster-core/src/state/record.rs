@@ -1,4 +1,5 @@
-//! Objects as the index keeps them: slim records.
+//! Records of objects, as the index keeps them: small extracts of metadata, status and spec. Watches and the
+//! simulator create them, and the index stores them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,28 +15,28 @@ use crate::{
     model::{AccountKey, KindName, Name, ObjectRef},
 };
 
-/// Label of every namespace: its name.
+/// Label with its own name on every namespace.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// Annotations of ours, by key.
+/// Roster's annotations, by key.
 pub type Annotations = BTreeMap<String, String>;
 
-/// Metadata and status, as far as they matter.
+/// Metadata and status, limited to the fields that Roster uses.
 #[derive(Clone, Debug, Default)]
 pub struct Meta {
-    /// UID.
+    /// `metadata.uid` of the object.
     pub uid: Name,
-    /// Resource version last seen or written.
+    /// `metadata.resourceVersion` as last read or written.
     pub resource_version: Name,
-    /// Generation.
+    /// `metadata.generation` of the object; 0 if absent.
     pub generation: i64,
-    /// Whether it is being deleted.
+    /// Whether the object is being deleted.
     pub deleting: bool,
-    /// Whether it carries our finalizer.
+    /// Whether it carries Roster's finalizer.
     pub finalizer: bool,
-    /// Our annotations that mean something on this kind; none on most objects.
+    /// Roster's annotations that have a meaning on this kind; `None` on most objects.
     pub annotations: Option<Box<Annotations>>,
-    /// What the status says.
+    /// Digest of the status.
     pub status: StatusDigest,
 }
 
@@ -54,7 +55,7 @@ impl Meta {
         }
     }
 
-    /// One of our annotations.
+    /// Returns the value of one of Roster's annotations.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.as_ref()?.get(key).map(String::as_str)
@@ -71,14 +72,14 @@ impl Meta {
     }
 }
 
-/// An object as the index keeps it.
+/// Record of one object.
 #[derive(Clone, Debug)]
 pub struct Record<F> {
-    /// Its namespace; empty for a cluster-scoped one.
+    /// `metadata.namespace`; empty for a cluster-scoped object.
     pub namespace: Name,
-    /// Its name.
+    /// `metadata.name` of the object.
     pub name: Name,
-    /// The account it belongs to, by name, in its namespace.
+    /// Name of the account that it belongs to, in the same namespace.
     pub account: Name,
     /// Metadata and status.
     pub meta: Meta,
@@ -87,53 +88,53 @@ pub struct Record<F> {
 }
 
 impl<F> Record<F> {
-    /// The account it belongs to.
+    /// Returns the account that the object belongs to.
     #[must_use]
     pub fn account_key(&self) -> AccountKey {
         AccountKey { namespace: self.namespace.clone(), name: self.account.clone() }
     }
 
-    /// Its reference.
+    /// Returns the reference to the object, of this kind.
     #[must_use]
     pub fn reference(&self, kind: KindName) -> ObjectRef {
         ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 
-/// A namespace.
+/// Record of a namespace.
 #[derive(Clone, Debug)]
 pub struct NamespaceRecord {
-    /// Name.
+    /// `metadata.name` of the namespace.
     pub name: Name,
-    /// Labels.
+    /// `metadata.labels` of the namespace.
     pub labels: Arc<BTreeMap<String, String>>,
 }
 
-/// Any object that is watched.
+/// Record of any watched object.
 #[derive(Clone, Debug)]
 pub enum Object {
-    /// A namespace.
+    /// A namespace, with its labels.
     Namespace(NamespaceRecord),
-    /// A catalog, compiled.
+    /// A `PermissionCatalog`, compiled.
     Catalog(Record<CatalogFacts>),
-    /// A store.
+    /// An `IdentityStore`.
     Store(Record<StoreFacts>),
-    /// An account.
+    /// An `Account`.
     Account(Record<AccountFacts>),
-    /// A role.
+    /// A `Role`.
     Role(Record<RoleFacts>),
-    /// A group.
+    /// A `UserGroup`.
     Group(Record<GroupFacts>),
-    /// A membership.
+    /// A `Membership`.
     Member(Record<MemberFacts>),
-    /// An invitation.
+    /// An `Invitation`.
     Invitation(Record<InvitationFacts>),
-    /// The record of a catalog's last revision.
+    /// The ConfigMap that records a catalog's last revision.
     CatalogRecord(Record<CatalogRecord>),
 }
 
 impl Object {
-    /// Kind, name and generation.
+    /// Returns kind, name and generation; 0 for a namespace or a catalog's record.
     #[must_use]
     pub fn identity(&self) -> (KindName, Name, i64) {
         match self {
@@ -149,7 +150,7 @@ impl Object {
         }
     }
 
-    /// Returns its metadata; nothing of a namespace, of which only labels are known.
+    /// Returns the metadata; `None` for a namespace, whose record has only labels.
     #[must_use]
     pub fn meta(&self) -> Option<&Meta> {
         Some(match self {
@@ -165,7 +166,7 @@ impl Object {
         })
     }
 
-    /// Its reference.
+    /// Returns the reference to the object.
     #[must_use]
     pub fn reference(&self) -> ObjectRef {
         match self {
@@ -183,14 +184,13 @@ impl Object {
         }
     }
 
-    /// Returns whether it is being deleted: then it counts as gone.
+    /// Returns whether the object is being deleted; it then counts as gone.
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.meta().is_some_and(|meta| meta.deleting)
     }
 
-    /// Returns whether it may end somebody's access by somebody's word: a suspension, a block, a Membership that goes, is
-    /// over, or has not begun.
+    /// Returns whether this object may revoke access: suspended, blocking, deleted, expired or not started.
     #[must_use]
     pub fn takes_away(&self, now: Timestamp) -> bool {
         match self {
@@ -204,8 +204,8 @@ impl Object {
     }
 }
 
-/// Returns the labels that a namespace has where `labels` are written on it: the API server gives each the label of its
-/// name, and lets nobody change it.
+/// Returns the labels of a namespace with `labels` in its manifest: the API server adds the label of its name, which
+/// cannot be changed.
 #[must_use]
 pub fn namespace_labels(name: &Name, mut labels: Labels) -> Labels {
     labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.to_string());
@@ -213,7 +213,7 @@ pub fn namespace_labels(name: &Name, mut labels: Labels) -> Labels {
 }
 
 impl NamespaceRecord {
-    /// The record of a namespace.
+    /// Extracts the record from the metadata of a namespace.
     #[must_use]
     pub fn new(metadata: ObjectMeta) -> Self {
         let name = metadata.name.unwrap_or_default().into();

@@ -1,24 +1,25 @@
-//! Definitions of our kinds that were made anew: their objects went with the former ones.
+//! Recreated definitions of Roster's kinds: their objects were deleted with the former definitions. The fresh read of
+//! a pass finds them.
 
 use jiff::Timestamp;
 
 use crate::model::KindName;
 
-/// Definitions that were made anew.
+/// Definitions that were recreated after an Account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remade {
-    /// Their kinds.
+    /// Kinds of the definitions.
     pub kinds: [Option<KindName>; 3],
-    /// When the last of them was made.
+    /// Creation time of the latest of them.
     pub at: Timestamp,
 }
 
 impl Remade {
-    /// Kinds whose objects, once gone, would take something from somebody, or give it.
+    /// Kinds whose objects grant or restrict access, so that their loss would change it.
     pub const KINDS: [KindName; 3] = [KindName::Role, KindName::UserGroup, KindName::Membership];
 
-    /// Finds those definitions that were made after an Account, by kind and time, unless somebody has named the time of the
-    /// last of them, and so said that the objects are all there again (`roster.dev/approve-definition`).
+    /// Finds the definitions that were created after an Account, by kind and time. Returns `None` if `said` is the
+    /// time of the latest one, which confirms that all objects exist again (`roster.dev/approve-definition`).
     #[must_use]
     pub fn find(made: impl Fn(KindName) -> Option<Timestamp>, account: Timestamp, said: Option<&str>) -> Option<Self> {
         let made = Self::KINDS.map(|kind| Some(kind).zip(made(kind).filter(|at| *at > account)));

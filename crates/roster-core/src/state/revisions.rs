@@ -1,34 +1,34 @@
-//! Which revision of its catalog an account follows: the present one, or the last one that reached everybody
-//! ([`Rollout`]).
+//! Revision of its catalog that an account follows: the present one, or the last one that reached all accounts
+//! ([`Rollout`]). Snapshots, and the loop's rollouts, ask the index for it.
 
 use std::sync::Arc;
 
 use super::{AccountFacts, CatalogFacts, CatalogRecord, Impact, Index, LastRevision, PresentRevision, Record, Rollout};
 use crate::model::{AccountKey, Name};
 
-/// What is known of a catalog's revisions.
+/// Known revisions of a catalog.
 #[derive(Clone)]
 pub struct Revisions {
-    /// The one there is.
+    /// Present revision.
     pub present: PresentRevision,
-    /// Its record, where there is one.
+    /// Record of the last revision, if it exists.
     pub record: Option<Arc<Record<CatalogRecord>>>,
 }
 
 impl Revisions {
-    /// The last revision that reached everybody, where that is known.
+    /// Returns the last revision that reached all accounts, if it is known.
     #[must_use]
     pub fn last(&self) -> Option<&LastRevision> {
         self.record.as_ref()?.facts.last.as_ref()
     }
 
-    /// Where a change stands.
+    /// Returns the state of the rollout.
     #[must_use]
     pub fn rollout(&self) -> Rollout<'_> {
         Rollout::of(&self.present, self.last())
     }
 
-    /// The revision that an account follows.
+    /// Returns the revision that an account follows.
     #[must_use]
     pub fn followed(&self, account: &AccountKey) -> &Arc<CatalogFacts> {
         self.rollout().instead(account).unwrap_or(&self.present.facts)
@@ -36,14 +36,14 @@ impl Revisions {
 }
 
 impl Index {
-    /// What is known of a catalog's revisions; nothing where the catalog does not exist.
+    /// Returns the known revisions of a catalog; `None` if the catalog does not exist.
     #[must_use]
     pub fn revisions(&self, catalog: &str) -> Option<Revisions> {
         let present = self.catalogs.get(catalog)?;
         Some(Revisions { present: PresentRevision::new(present), record: self.records.get(catalog).cloned() })
     }
 
-    /// The revision of its catalog that an account follows.
+    /// Returns the revision of its catalog that an account follows.
     #[must_use]
     pub fn followed(&self, key: &AccountKey) -> Option<Arc<CatalogFacts>> {
         let account = self.accounts.get(key)?.object.as_ref()?;
@@ -51,23 +51,23 @@ impl Index {
         Some(revisions.followed(key).clone())
     }
 
-    /// The catalogs there are, or are records of.
+    /// Returns the names of all catalogs, including deleted ones that still have a record.
     pub fn all_catalogs(&self) -> impl Iterator<Item = &Name> {
         self.catalogs.keys().chain(self.records.keys().filter(|name| !self.catalogs.contains_key(*name)))
     }
 
-    /// The record of a catalog's last revision.
+    /// Returns the record of a catalog's last revision.
     #[must_use]
     pub fn record(&self, catalog: &Name) -> Option<&Arc<Record<CatalogRecord>>> {
         self.records.get(catalog)
     }
 
-    /// The record of this name.
+    /// Returns the record with this object name.
     pub(super) fn record_named(&self, name: &Name) -> Option<&Arc<Record<CatalogRecord>>> {
         self.records.values().find(|record| record.name == *name)
     }
 
-    /// Takes in a catalog as it is now.
+    /// Stores the current version of a catalog.
     pub(super) fn catalog(&mut self, record: Record<CatalogFacts>, is_news: bool, impacts: &mut Vec<Impact>) {
         let name = record.name.clone();
         let before = self.catalogs.get(&name).cloned();
@@ -76,7 +76,7 @@ impl Index {
             return;
         }
         impacts.push(Impact::Catalog(name.clone()));
-        // Accounts wait for its finalizer, whatever revision they follow.
+        // Accounts wait for its finalizer, whichever revision they follow.
         let other = before.is_none_or(|before| {
             before.meta.finalizer != record.meta.finalizer || before.meta.deleting != record.meta.deleting
         });
@@ -92,11 +92,11 @@ impl Index {
         impacts.push(Impact::Catalog(name.clone()));
     }
 
-    /// Takes in the record of a catalog's last revision.
+    /// Stores the record of a catalog's last revision.
     pub(super) fn catalog_record(&mut self, record: Record<CatalogRecord>, impacts: &mut Vec<Impact>) {
-        // Somebody else's, with our label.
+        // A foreign ConfigMap with Roster's label.
         let Some(catalog) = record.facts.catalog.clone() else { return };
-        // A list under way may be older than the answer to a write of our own, and nobody is to be carried back by it.
+        // A list in progress may be older than the response to our own write, and must not take accounts back to it.
         let version = |record: &Record<CatalogRecord>| record.meta.resource_version.parse::<u64>().ok();
         let known = self.records.get(&catalog).filter(|known| known.meta.uid == record.meta.uid);
         if known.is_some_and(|known| version(&record) <= version(known)) {
@@ -116,8 +116,8 @@ impl Index {
         impacts.push(Impact::Catalog(catalog));
     }
 
-    /// Makes a change to what is known of a catalog. The accounts that follow another revision from now on are to be
-    /// worked out afresh, or all of them.
+    /// Changes the known revisions of a catalog. Invalidates the definitions of the accounts that follow another
+    /// revision afterwards, or of all its accounts.
     fn change_of(&mut self, catalog: &Name, all: bool, impacts: &mut Vec<Impact>, change: impl FnOnce(&mut Self)) {
         let revision = |revisions: &Option<Revisions>, key: &AccountKey| {
             let revisions = revisions.as_ref()?;

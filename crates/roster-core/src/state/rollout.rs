@@ -1,8 +1,9 @@
-//! Which revision of a catalog an account follows, and who is next (docs/decisions/0020-fleet-brake.md).
+//! Rollout of a catalog's revision: which accounts follow it, and which come next
+//! (docs/decisions/0020-fleet-brake.md). `revisions` and the loop's rollouts use it.
 //!
-//! A changed catalog reaches its accounts one after another, in the order of their keys. What decides about access is the
-//! record of the revision that reached everybody before, and the last account that follows the present one. What the
-//! accounts say of themselves decides about the pace, and about nothing else.
+//! A changed catalog reaches its accounts one after another, in the order of their keys. Access depends on two facts
+//! in the record: the revision that reached all accounts before, and the last account that follows the present one.
+//! The statuses of the accounts affect only the pace.
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
@@ -12,21 +13,21 @@ use crate::{
     model::{AccountKey, Name},
 };
 
-/// A catalog as it is now.
+/// Present revision of a catalog.
 #[derive(Clone, Debug)]
 pub struct PresentRevision {
-    /// UID of the object.
+    /// UID of the catalog object.
     pub uid: Name,
-    /// The revision.
+    /// Content of the revision.
     pub facts: Arc<CatalogFacts>,
-    /// The catalog is being deleted.
+    /// Whether the catalog is being deleted.
     pub deleting: bool,
-    /// Its annotation wants a change to reach all accounts at once.
+    /// Whether its annotation requests that a change reaches all accounts at once.
     pub all_at_once: bool,
 }
 
 impl PresentRevision {
-    /// Returns the revision that a catalog has now.
+    /// Extracts the present revision of a catalog.
     #[must_use]
     pub fn new(catalog: &Record<CatalogFacts>) -> Self {
         Self {
@@ -37,7 +38,7 @@ impl PresentRevision {
         }
     }
 
-    /// Returns whether the revision deserves a record: it is valid and not being deleted.
+    /// Returns whether the revision may be recorded: it is valid, and the catalog is not being deleted.
     fn counts(&self) -> bool {
         !self.deleting && self.facts.compiled.is_ok()
     }
@@ -46,29 +47,29 @@ impl PresentRevision {
 /// The last revision of a catalog that reached all of its accounts.
 #[derive(Clone, Debug)]
 pub struct LastRevision {
-    /// UID of the object.
+    /// UID of the catalog object.
     pub uid: Name,
-    /// The revision.
+    /// Content of the revision.
     pub facts: Arc<CatalogFacts>,
-    /// The last account, in the order of keys, that follows the present revision instead.
+    /// Last account, in the order of keys, that follows the present revision instead.
     pub up_to: Option<AccountKey>,
-    /// Those of these accounts that needed a person's decision already when they had their turn.
+    /// Accounts up to that one that already needed a person's decision before their turn.
     pub held_before: BTreeSet<AccountKey>,
 }
 
-/// Where a change of a catalog stands.
+/// State of the rollout of a catalog.
 #[derive(Clone, Copy, Debug)]
 pub enum Rollout<'a> {
     /// All accounts follow the present revision.
     Done,
-    /// The record is ahead of what is known of the catalog, so the catalog's own change is still on its way.
+    /// The record is newer than the known catalog, so the catalog's own change has not arrived yet.
     Ahead(&'a LastRevision),
-    /// The present revision goes from account to account.
+    /// The present revision is being rolled out from account to account.
     Under(&'a LastRevision),
 }
 
 impl<'a> Rollout<'a> {
-    /// Where it stands, by the record of the last one.
+    /// Returns the state of the rollout, by the record of the last revision.
     #[must_use]
     pub fn of(present: &PresentRevision, last: Option<&'a LastRevision>) -> Self {
         let Some(last) = last.filter(|last| last.uid == present.uid) else { return Self::Done };
@@ -89,7 +90,8 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// Returns whether the record must be rewritten: all accounts follow the present revision, and the record differs.
+    /// Returns whether the record must be rewritten: all accounts follow the present revision, and the record
+    /// differs.
     #[must_use]
     pub fn is_to_be_noted(self, present: &PresentRevision, last: Option<&LastRevision>) -> bool {
         let noted = |last: &LastRevision| {
@@ -105,51 +107,51 @@ impl<'a> Rollout<'a> {
 /// State of one account in a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It follows it, or cannot for a reason of its own, which need not keep others waiting.
+    /// The account follows the revision, or cannot for a reason of its own that does not delay others.
     Done,
-    /// It follows it, and needs a person's decision about something from before its turn, which need not keep others
-    /// waiting either.
+    /// The account follows the revision, and needs a person's decision that dates from before its turn and does not
+    /// delay others.
     HeldBefore,
-    /// Nothing yet.
+    /// The account has not followed the revision yet.
     Waits,
-    /// It needs a person's decision.
+    /// The account needs a person's decision.
     Stopped(SyncReason),
 }
 
-/// How far a change has come.
+/// Progress of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Accounts that use the catalog.
+    /// Number of accounts that use the catalog.
     pub accounts: usize,
-    /// Those of them that follow the present revision.
+    /// Number of them that follow the present revision.
     pub updated: usize,
-    /// Those of them that need a person's decision about something from before their turn.
+    /// Number of them that need a person's decision that dates from before their turn.
     pub held_before: usize,
-    /// The account that comes next.
+    /// Next account to follow.
     pub next: Option<AccountKey>,
-    /// Accounts that others wait for.
+    /// Number of accounts that others wait for.
     pub pending: usize,
-    /// Accounts that stop it.
+    /// Number of accounts that stop the rollout.
     pub stops: usize,
-    /// The first account that stops it, and why.
+    /// First account that stops the rollout, and the reason.
     pub stopped: Option<(AccountKey, SyncReason)>,
-    /// What is to be done now.
+    /// Next action.
     pub step: Step,
 }
 
-/// What is to be done now.
+/// Next action of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Wait.
+    /// Wait for the accounts that follow already.
     Wait,
-    /// All accounts up to this one are to follow the present revision.
+    /// Let all accounts up to this one follow the present revision.
     Admit(AccountKey),
-    /// All do, and are done.
+    /// Record that all accounts follow it.
     Finish,
 }
 
-/// How far a change has come, and what is next: one account first, then twice as many each time that all before are done.
-/// `accounts` are all that use the catalog, in the order of their keys.
+/// Returns the progress and the next action: one account first, then twice as many whenever all earlier ones are
+/// done. `accounts` are all that use the catalog, in the order of their keys.
 #[must_use]
 pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)]) -> Progress {
     let updated = accounts.partition_point(|(key, _)| up_to.is_some_and(|up_to| key <= up_to));
@@ -161,7 +163,7 @@ pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)])
     let held_before = admitted.iter().filter(|(_, standing)| *standing == Standing::HeldBefore).count();
     let pending = admitted.iter().filter(|(_, standing)| *standing == Standing::Waits).count();
     let stops = admitted.iter().filter(|(_, standing)| matches!(standing, Standing::Stopped(_))).count();
-    // 1, 2, 4, …: as many as there are already, and one.
+    // 1, 2, 4, …: as many as there are already, and one more.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
     let is_done = |standing: &Standing| matches!(standing, Standing::Done | Standing::HeldBefore);
     let step = if admitted.iter().any(|(_, standing)| !is_done(standing)) {

@@ -1,4 +1,4 @@
-//! Snapshots taken out of the index.
+//! Snapshots taken out of the index, by the trait [`SnapshotSource`]. [`Index::in_scope`] takes one for each pass.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
@@ -87,7 +87,7 @@ impl Index {
     }
 }
 
-/// Notes those of these objects that are being deleted.
+/// Adds the objects that are being deleted.
 fn note<'a, F: 'a>(
     deleting: &mut BTreeSet<ObjectRef>,
     kind: KindName,

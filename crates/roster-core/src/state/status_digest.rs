@@ -1,5 +1,6 @@
-//! What is kept of an object's status: a digest that tells whether it is as we would write it, and the times that must
-//! not change when nothing else does. Nothing here decides anything about access.
+//! Digests of statuses: a hash that shows whether a status is as Roster would write it, and the times that must not
+//! change while nothing else does. Watches compute them, and `report` uses them to render the next status; no access
+//! depends on them.
 
 use std::{hash::Hasher, num::NonZeroU32};
 
@@ -13,125 +14,125 @@ use crate::api::{self, ConditionType, DriftStatus, MemberAccess};
 /// Digest of a status, and the times in it that must survive the next write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusDigest {
-    /// Over the whole status as we would write it; 0 where there is none.
+    /// Hash of the whole status as Roster would write it; 0 if there is none.
     pub hash: u64,
-    /// Generation it speaks of; -1 for an object nobody has looked at.
+    /// Generation that the status refers to; -1 for an object that was not reconciled yet.
     pub observed_generation: i64,
-    /// Since when each condition has been as it is.
+    /// Time of the last transition of each condition.
     pub since: SmallVec<[Since; 3]>,
-    /// Whether `Synced` is True because a pass changed the store, not because it was so already.
+    /// Whether `Synced` is True because a pass changed the store, not because the store matched already.
     pub applied: bool,
-    /// Since when drift has been reported.
+    /// Time since which drift has been reported.
     pub drift_detected: Option<Seconds>,
-    /// When drift was last corrected.
+    /// Time at which drift was last corrected.
     pub drift_corrected: Option<Seconds>,
-    /// When the account was last compared whole.
+    /// Time of the last complete check of the account.
     pub last_checked: Option<Seconds>,
-    /// The generation that is in force: of the catalog that an Account follows, or of an IdentityStore's own blocks.
+    /// Generation in force: of the catalog that an Account follows, or of an IdentityStore's own blocks.
     pub in_force: Option<NonZeroU32>,
-    /// Managed accounts that an Account shows.
+    /// Number of managed accounts in the status of an Account.
     pub managed_accounts: u32,
-    /// Reason why it is not in sync, if that holds up a catalog rollout.
+    /// Reason why it is not in sync, if that delays a catalog rollout.
     pub held: Option<Held>,
-    /// Access that a Membership shows.
+    /// Access in the status of a Membership.
     pub access: Option<MemberAccess>,
-    /// When a Membership says that access ends.
+    /// End of access in the status of a Membership.
     pub access_until: Option<Seconds>,
 }
 
-/// Reason why an account is not in sync, if that holds up the rollout of a catalog.
+/// Reason why an account is not in sync, if that delays the rollout of a catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Removals are held back.
+    /// The removal guard holds removals.
     Guarded,
-    /// The store refuses something.
+    /// The store refuses a change.
     Rejected,
-    /// The store is away.
+    /// The store is unavailable.
     Away,
 }
 
-/// Seconds since 1970-01-01 UTC; Kubernetes keeps no more. Times outside of `u32` become 0.
+/// Seconds since 1970-01-01 UTC, the resolution of Kubernetes. Times outside of `u32` become 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u32);
 
 impl Seconds {
-    /// The second in which `at` lies.
+    /// Returns the second in which `at` lies.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
         Self(u32::try_from(at.as_second()).unwrap_or(0))
     }
 
-    /// As a timestamp.
+    /// Returns the start of the second.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
         Timestamp::from_second(i64::from(self.0)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
 
-/// Since when a condition has been as it is.
+/// Time of a condition's last transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// Which condition.
+    /// Type of the condition.
     pub condition: ConditionType,
-    /// Whether it is True.
+    /// Whether the condition is True.
     pub is_true: bool,
-    /// Since when.
+    /// Time of the transition.
     pub at: Seconds,
 }
 
 impl StatusDigest {
-    /// Whether this generation is in force.
+    /// Returns whether this generation is in force.
     #[must_use]
     pub fn is_in_force(&self, generation: i64) -> bool {
         self.in_force.is_some_and(|at| i64::from(at.get()) == generation)
     }
 
-    /// Since when `condition` has been `is_true`, if it has.
+    /// Returns the time since which `condition` has been `is_true`, if it is.
     #[must_use]
     pub fn since(&self, condition: ConditionType, is_true: bool) -> Option<Seconds> {
         self.since.iter().find(|since| since.condition == condition && since.is_true == is_true).map(|since| since.at)
     }
 
-    /// Whether a condition is there, whatever it says.
+    /// Returns whether a condition is present, with any value.
     #[must_use]
     pub fn has(&self, condition: ConditionType) -> bool {
         self.since.iter().any(|since| since.condition == condition)
     }
 
-    /// Whether a condition is there and True.
+    /// Returns whether a condition is present and True.
     #[must_use]
     pub fn is_true(&self, condition: ConditionType) -> bool {
         self.since(condition, true).is_some()
     }
 }
 
-/// Any kind's status, as far as the digest looks into it.
+/// Fields of a status that the digest includes, for any kind.
 pub trait Digestible: Serialize {
-    /// Conditions.
+    /// Returns the conditions.
     fn conditions(&self) -> &[Condition];
-    /// Generation it speaks of.
+    /// Returns the generation that the status refers to.
     fn observed_generation(&self) -> Option<i64>;
-    /// Differences.
+    /// Returns the reported drift.
     fn drift(&self) -> Option<&DriftStatus> {
         None
     }
-    /// When last compared whole.
+    /// Returns the time of the last complete check.
     fn last_checked(&self) -> Option<Timestamp> {
         None
     }
-    /// The generation that is in force.
+    /// Returns the generation in force.
     fn in_force(&self) -> Option<i64> {
         None
     }
-    /// Managed accounts.
+    /// Returns the number of managed accounts.
     fn managed_accounts(&self) -> Option<i64> {
         None
     }
-    /// When a member's access ends.
+    /// Returns the end of a member's access.
     fn access_until(&self) -> Option<Seconds> {
         None
     }
-    /// A member's access.
+    /// Returns a member's access.
     fn access(&self) -> Option<MemberAccess> {
         None
     }
@@ -199,10 +200,10 @@ digestible! {
 }
 with_drift! { RoleStatus UserGroupStatus }
 
-/// The digest of a status.
+/// Computes the digest of a status.
 pub fn digest<S: Digestible>(status: &S) -> StatusDigest {
     let mut writer = HashWriter(Fnv::default());
-    // Writing JSON into a hash cannot fail; a status that could not be written would read as one nobody wrote.
+    // Writing JSON into a hash cannot fail; a status that could not be written would read as absent.
     let hash = serde_json::to_writer(&mut writer, status).map_or(0, |()| writer.0.finish());
     let since = status
         .conditions()
@@ -255,8 +256,8 @@ impl std::io::Write for HashWriter {
     }
 }
 
-/// 64-bit FNV-1a: a digest of our own writing needs no defence against anybody's choice of text, only to be the same in
-/// every process.
+/// 64-bit FNV-1a. The digest covers Roster's own output, so it needs no defence against chosen texts; it must only be
+/// equal in every process.
 struct Fnv(u64);
 
 impl Default for Fnv {

@@ -1,4 +1,5 @@
-//! What the statuses of all objects come to, for gauges. Counted as objects change: nobody looks at all of them.
+//! Counts of the statuses of all objects, for gauges. The index updates them with each change, so that metrics never
+//! scan all objects.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +12,16 @@ use crate::{
 /// Counts of objects by kind and `Ready` condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// By kind and what their `Ready` condition says.
+    /// Number of objects by kind and value of the `Ready` condition (`True`, `False` or `Unknown`).
     pub ready: BTreeMap<(KindName, &'static str), i64>,
-    /// By kind, those that report drift.
+    /// Number of objects that report drift, by kind.
     pub drifted: BTreeMap<KindName, i64>,
-    /// Accounts in which removals wait for somebody to approve them.
+    /// Number of accounts in which removals wait for approval.
     pub guarded: i64,
 }
 
 impl Tally {
-    /// Adds an object, `1` time, or takes it out, `-1` time.
+    /// Adds an object (`times` is 1), or removes it (-1).
     fn count(&mut self, kind: KindName, meta: &Meta, times: i64) {
         let word = match (meta.status.is_true(ConditionType::Ready), meta.status.has(ConditionType::Ready)) {
             (true, _) => "True",
@@ -49,7 +50,7 @@ fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, times: i64) {
 }
 
 impl Index {
-    /// Returns what the statuses say: of the accounts that are `ours`, and of catalogs and stores where we speak of them.
+    /// Returns the counts of the accounts for which `ours` returns true, and of catalogs and stores if `leads`.
     #[must_use]
     pub fn tally(&self, leads: bool, ours: impl Fn(&AccountKey) -> bool) -> Tally {
         let mut tally = Tally::default();
@@ -62,7 +63,8 @@ impl Index {
         tally
     }
 
-    /// Counts an object of an account as it is now, `1` time, or takes it out, `-1` time: before and after each change.
+    /// Adds the current status of an account's object (`times` is 1), or removes it (-1): before and after each
+    /// change.
     pub(super) fn count(&mut self, object: &ObjectRef, times: i64) {
         let Some(key) = self.account_of(object) else { return };
         let mut tally = match self.accounts.get_mut(&key) {

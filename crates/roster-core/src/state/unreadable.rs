@@ -1,6 +1,7 @@
-//! Objects whose spec this release cannot read: of another release's definition, say. Where an earlier version of one could be
-//! read, it counts as that. One that was never read, but may have counted before this process looked, holds back its
-//! account: only ends by somebody's word are made there.
+//! Objects whose spec this release cannot read, such as one written with another release's definition. The index
+//! keeps them, and the loop reports them. If an earlier version of the object could be read, that version stays
+//! effective. An object that was never read, but may have been effective before this process started, holds its
+//! account: only explicit revocations are made there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,23 +12,23 @@ use std::{
 use super::{Impact, Index, Meta, Object, Record};
 use crate::model::{AccountKey, FieldPath, KindName, Name, ObjectRef};
 
-/// An object whose spec cannot be read.
+/// Object whose spec cannot be read.
 #[derive(Clone, Debug)]
 pub struct Unreadable {
-    /// The object.
+    /// Reference to the object.
     pub object: ObjectRef,
-    /// Name of the account that it says it belongs to, if that much can be read.
+    /// Name of its account, if that field can be read.
     pub account: Option<Name>,
     /// Metadata and status.
     pub meta: Meta,
     /// The field that cannot be read.
     pub field: FieldPath,
-    /// Why, in words.
+    /// Reason in words.
     pub how: Box<str>,
 }
 
 impl Unreadable {
-    /// Returns the account that it says it belongs to.
+    /// Returns the account that the object names, if that field can be read.
     #[must_use]
     pub fn account_key(&self) -> Option<AccountKey> {
         let name = self.account.clone()?;
@@ -42,15 +43,15 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// The same, as the index keeps it.
+/// Unreadable object as stored in the index.
 #[derive(Clone, Debug)]
 pub(super) struct UnreadableRecord {
     told: Unreadable,
-    /// The account that waits for it: it may have counted there before this process looked.
+    /// Account that is held, since the object may have been effective there before this process started.
     holds_back: Option<AccountKey>,
 }
 
-/// Objects that cannot be read, and the accounts that wait for some of them.
+/// Objects that cannot be read, and the accounts that some of them hold.
 #[derive(Debug, Default)]
 pub(super) struct UnreadableObjects {
     objects: BTreeMap<ObjectRef, UnreadableRecord>,
@@ -82,7 +83,7 @@ impl UnreadableObjects {
 }
 
 impl Index {
-    /// Takes in an object that cannot be read.
+    /// Records an object that cannot be read; returns what that affects.
     pub fn note_unreadable(&mut self, unreadable: Unreadable) -> Vec<Impact> {
         let reference = unreadable.object.clone();
         let is_listed = self.listing.get_mut(&reference.kind).map(|named| {
@@ -96,7 +97,7 @@ impl Index {
         let is_known = known.as_ref() == Some(&unreadable.meta.uid);
         match known.and_then(|_| self.with_meta(&reference, &unreadable.meta)) {
             Some(object) if is_known => impacts = self.apply(object, |_| None),
-            // Another object of this name.
+            // Another object of this name was known.
             Some(_) => impacts = self.remove(&reference),
             None => {}
         }
@@ -107,20 +108,20 @@ impl Index {
         impacts
     }
 
-    /// Forgets that an object could not be read.
+    /// Drops the record of an object that can be read now, or is gone.
     pub(super) fn forget_unreadable(&mut self, reference: &ObjectRef, impacts: &mut Vec<Impact>) {
         let held_back = self.unreadable.remove(reference).and_then(|record| record.holds_back);
         impacts.extend(held_back.map(Impact::Account));
     }
 
-    /// Returns the objects of a kind that cannot be read, and never could.
+    /// Returns the objects of a kind that could never be read.
     pub(super) fn never_read(&self, kind: KindName) -> Vec<(Name, Name)> {
         let of_kind =
             self.unreadable.objects.keys().filter(|object| object.kind == kind && self.meta(object).is_none());
         of_kind.map(|object| (object.namespace.clone(), object.name.clone())).collect()
     }
 
-    /// Returns an object that cannot be read, as it was last told.
+    /// Returns an object that cannot be read, as last received.
     #[must_use]
     pub fn unreadable(&self, reference: &ObjectRef) -> Option<&Unreadable> {
         self.unreadable.objects.get(reference).map(|record| &record.told)
@@ -131,13 +132,13 @@ impl Index {
         self.unreadable.objects.values().map(|record| &record.told)
     }
 
-    /// Returns the first object that holds back an account, since it cannot be read and may have counted.
+    /// Returns the first object that holds an account, since it cannot be read and may have been effective.
     #[must_use]
     pub fn holding_back(&self, account: &AccountKey) -> Option<&Unreadable> {
         self.unreadable(self.unreadable.held_back.get(account)?.first()?)
     }
 
-    /// Returns the metadata of an object, also of one that never could be read.
+    /// Returns the metadata of an object, also of one that could never be read.
     #[must_use]
     pub fn any_meta(&self, reference: &ObjectRef) -> Option<&Meta> {
         self.meta(reference).or_else(|| self.unreadable(reference).map(|unreadable| &unreadable.meta))
@@ -147,8 +148,8 @@ impl Index {
         self.unreadable.objects.get_mut(reference).map(|record| &mut record.told.meta)
     }
 
-    /// Returns what is known of an object, with this metadata. What belongs to no account keeps its generation, too: what is
-    /// said of it is said of that.
+    /// Returns the known version of an object with new metadata. An object of no account also keeps its generation,
+    /// since its status refers to that.
     fn with_meta(&self, reference: &ObjectRef, meta: &Meta) -> Option<Object> {
         fn with<F>(record: &Arc<Record<F>>, meta: &Meta) -> Record<F> {
             let Record { namespace, name, account, facts, .. } = record.as_ref();
@@ -180,7 +181,7 @@ impl Index {
     }
 }
 
-/// Whether objects of a kind belong to an account, and count there.
+/// Returns whether objects of a kind belong to an account and affect it.
 const fn is_of_account(kind: KindName) -> bool {
     matches!(kind, KindName::Role | KindName::UserGroup | KindName::Membership | KindName::Invitation)
 }

@@ -1,4 +1,4 @@
-//! Command of the simulator: random seeds, or the story of one.
+//! Command of the simulator: runs random seeds, or prints the story of one seed. Run by developers and CI.
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use std::{
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells the story of one seed.
+/// Prints the story of one seed.
 fn story(seed: u64, options: &Options) -> ExitCode {
     let features = Features::of(seed);
     let (config, actions) = people::generate(seed, &features);
@@ -83,7 +83,7 @@ struct Sum {
     failed: AtomicU64,
 }
 
-/// Runs so many seeds, or seeds until the time is over.
+/// Runs the given number of seeds, or seeds until the time is over.
 fn seeds(options: &Options) -> ExitCode {
     let began = Instant::now();
     let end = began + Duration::from_secs(60 * options.minutes);
@@ -126,7 +126,7 @@ fn seeds(options: &Options) -> ExitCode {
     if load(&sum.failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one seed; one in a hundred twice, under another seed of hash maps.
+/// Runs one seed. Runs every hundredth seed again with another seed of hash maps, which must not change the trace.
 fn run(seed: u64, sum: &Sum) -> Option<String> {
     let outcome: Outcome = simulate(seed);
     sum.runs.fetch_add(1, Ordering::Relaxed);

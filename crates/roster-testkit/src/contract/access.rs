@@ -1,4 +1,4 @@
-//! People with access, over all accounts.
+//! Promises about `Store::with_access`: people with access in all accounts. Run by the contract suite.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     world::{NOW, email, world},
 };
 
-/// Asks the store about everybody.
+/// Queries the store for all people of these tests.
 async fn with_access(store: &dyn Store) -> BTreeSet<(AccountKey, String)> {
     let all = ["ann@shop.example", "ben@shop.example", "owner@shop.example", "nobody@shop.example"].map(email);
     let found = store.with_access(&all, NOW).await.unwrap();
@@ -27,11 +27,11 @@ pub async fn who_has_access_is_told(backend: &dyn Backend) {
     };
     let (ann, ben) = ("ann@shop.example", "ben@shop.example");
     assert_eq!(with_access(&*store).await, named(&[("acme", ann), ("acme", ben), ("zeta", ann), ("zeta", ben)]));
-    // Only who is asked about.
+    // Only people in the query.
     assert_eq!(store.with_access(&[email(ann)], NOW).await.unwrap().len(), 2);
     assert!(store.with_access(&[], NOW).await.unwrap().is_empty());
 
-    // Ended, without any level, and over; but not: not begun yet.
+    // Not found: revoked, without any level, expired. Found: not started yet.
     let ended = one.members.get_mut(&email(ann)).unwrap();
     ended.ended = Some(End::Blocked);
     ended.ranks.clear();
@@ -41,11 +41,11 @@ pub async fn who_has_access_is_told(backend: &dyn Backend) {
     two.members.get_mut(&email(ben)).unwrap().window.starts_at = Some(NOW + jiff::SignedDuration::from_hours(1));
     two.converge(&*store).await;
     let waiting = ("zeta", ben);
-    // A store that does not hold windows learns of access only when it begins.
+    // A store that does not evaluate time windows has the access only when it starts.
     let begins = if store.capabilities().time_windows { vec![waiting] } else { vec![] };
     assert_eq!(with_access(&*store).await, named(&begins));
 
-    // Whoever wrote the row.
+    // Also rows that others wrote.
     backend.insert_member(&AccountKey::new("shop", "acme"), &email("nobody@shop.example")).await;
     let with_nobody = [vec![("acme", "nobody@shop.example")], begins].concat();
     assert_eq!(with_access(&*store).await, named(&with_nobody));

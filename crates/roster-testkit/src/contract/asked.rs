@@ -1,4 +1,4 @@
-//! Queries of the audit, and checks of exported records.
+//! Promises about queries of the audit, and checks of exported records. Run by the contract suite.
 
 use roster_core::{
     contract::{AuditCheck, AuditFault, AuditQuery, AuditRecord, Store},
@@ -10,7 +10,7 @@ use super::{
     world::{NOW, email, world},
 };
 
-/// Two accounts, one of which loses a member an hour later.
+/// Returns a store with two accounts, one of which loses a member an hour later.
 async fn two_accounts(backend: &dyn Backend) -> Box<dyn Store> {
     let store = backend.open().await;
     let mut one = world("acme");
@@ -62,7 +62,7 @@ pub async fn records_are_as_good_elsewhere(backend: &dyn Backend) {
     let all = ask(&*store, AuditQuery::default()).await;
     let check = |records: Vec<AuditRecord>| {
         let mut check = AuditCheck::default();
-        // As JSON and back: nothing may be lost on the way.
+        // Converted to JSON and back: nothing may be lost.
         for record in records {
             check.take(serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap());
         }

@@ -1,4 +1,4 @@
-//! Putting, removing and observing.
+//! Promises about putting, removing and observing. Run by the contract suite.
 
 use super::{
     Backend,
@@ -121,7 +121,7 @@ pub async fn an_account_goes_with_everything_in_it(backend: &dyn Backend) {
         assert_eq!(store.accounts().await.unwrap(), [other.mark().clone()]);
         other.assert_held(&other.observe(&*store).await);
     }
-    // And it can come again.
+    // It can be created again.
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
 }
@@ -130,7 +130,7 @@ pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let plan = roster_core::evaluate::delete(&world.observe(&*store).await, world.mark());
-    // Between the picture and the deletion, somebody comes in.
+    // Somebody adds a member between observation and deletion.
     backend.insert_member(world.key(), &email("late@shop.example")).await;
     let outcomes = world.apply(&*store, &plan).await;
     let (last, others) = outcomes.split_last().unwrap();
@@ -162,7 +162,7 @@ pub async fn every_account_is_told_whoevers_it_is(backend: &dyn Backend) {
     for world in [&core, &bolt, &acme] {
         world.converge(&*store).await;
     }
-    // Of one, only the mark is left.
+    // Only the mark of this account is left.
     backend.delete(core.key(), &ObjectKey::Account).await;
     let keys = [acme.key().clone(), bolt.key().clone(), core.key().clone()];
     assert_eq!(store.keys().await.unwrap(), keys);

@@ -1,4 +1,4 @@
-//! Names and numbers at their bounds.
+//! Promises about names and numbers at their bounds. Run by the contract suite.
 
 use super::{
     Backend,
@@ -72,7 +72,7 @@ pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
     }
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
-    // Every third goes, every other one changes.
+    // Every third member is removed, and every second one changes.
     let mut place = 0;
     world.members.retain(|_, content| {
         place += 1;

@@ -1,4 +1,4 @@
-//! Failures of one object, failures of a whole batch, and interrupted passes.
+//! Promises about failures of one object, failures of a whole batch, and interrupted passes. Run by the contract suite.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -62,7 +62,7 @@ pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
     let without: Vec<_> = plan.changes.iter().filter(|c| c.object != ObjectKey::Account).cloned().collect();
     let outcomes = world.apply_changes(&*store, &plan.layout, &without).await;
     assert!(outcomes.iter().all(|o| matches!(o, Err(StoreError::Conflict(_)))), "{outcomes:?}");
-    // And where the account itself is refused.
+    // Also if the account itself is refused.
     let mut broken = plan.clone();
     for change in &mut broken.changes {
         if let Some((Content::Account(content), _)) = &mut change.put {
@@ -77,7 +77,7 @@ pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
 
 pub async fn accounts_do_not_disturb_each_other(backend: &dyn Backend) {
     let store = backend.open().await;
-    // Where a pass is many requests, fewer show as much.
+    // If a pass is many requests, fewer rounds are enough.
     let rounds: u8 = if store.capabilities().transactions { 10 } else { 4 };
     let worlds: Vec<_> = (0..8).map(|n| world(&format!("account-{n}"))).collect();
     let passes = worlds.iter().map(|world| async {
@@ -106,7 +106,7 @@ pub async fn people_of_one_account_do_not_disturb_each_other(backend: &dyn Backe
             world.members.insert(person.clone(), member(&[n as u8 % 3, round % 2, 1]));
         }
         world.converge(&*store).await;
-        // Most of them change in one call. Meanwhile one is suspended, and one goes, each in a call of their own.
+        // Most of them change in one call. In parallel, one is suspended and one is removed, each in a call of its own.
         for person in &people {
             world.members.insert(person.clone(), member(&[2, round % 2, 2]));
         }
@@ -138,7 +138,7 @@ pub async fn a_pass_that_is_dropped_leaves_all_or_nothing(backend: &dyn Backend)
             world.members.insert(email(&format!("m{n}@shop.example")), content);
         }
         let plan = world.plan(&*store, Scope::Account).await;
-        // Dropped somewhere on its way, as by a lost lease: at another point each time.
+        // Dropped during the call, as after a lost lease: at another point in each round.
         let finished = dropped(backend.cut(round, capabilities), world.apply(&*store, &plan)).await.is_some();
         let after = world.observe(&*store).await;
         if finished || (capabilities.transactions && after != before) {
@@ -149,7 +149,7 @@ pub async fn a_pass_that_is_dropped_leaves_all_or_nothing(backend: &dyn Backend)
     }
 }
 
-/// Runs a call up to a cut; returns its answer where it ended before.
+/// Runs a call up to a cut. Returns its result if it ended before.
 async fn dropped<T>(cut: Cut, call: impl Future<Output = T>) -> Option<T> {
     let most = match cut {
         Cut::After(limit) => return tokio::time::timeout(limit, call).await.ok(),
@@ -174,7 +174,7 @@ pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
     let (ann, ben) = (email("ann@shop.example"), email("ben@shop.example"));
     world.members.remove(&ann);
     world.roles.remove(&RoleName::custom("admin"));
-    // One leaves, one is left without access; a role that goes does not count.
+    // One member is removed and one loses access; a removed role does not count.
     world.members.get_mut(&ben).unwrap().ranks = ranks(&[0, 0, 0]);
     let plan = world.converge(&*store).await;
     assert_eq!(plan.changes.iter().filter(|change| change.counted).count(), 2);
@@ -186,7 +186,7 @@ pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
         let later = NOW + Duration::from_micros(1);
         assert_eq!(store.observe(world.key(), &scope, later).await.unwrap().recent_removals, []);
     }
-    // Repeating is not removing once more.
+    // Repeating removes nobody again.
     world.apply(&*store, &plan).await;
     assert_eq!(world.observe(&*store).await.recent_removals.len(), 2);
 }
@@ -210,7 +210,7 @@ pub async fn an_approval_is_used_up_with_what_it_lets_pass(backend: &dyn Backend
     let seen = world.observe(&*store).await;
     assert!(!seen.members.contains_key(&ann));
     assert_eq!(seen.recent_removals, [], "what is approved does not count");
-    // Repeating removes nobody, and uses up nothing.
+    // Repeating removes nobody, and uses no approval.
     world.apply(&*store, &plan).await;
     assert_eq!(used(&Scope::Account).await, 1);
 }

@@ -1,4 +1,5 @@
-//! Claims: a later epoch fences out writers who claimed the same slots before, and nobody else.
+//! Promises about claims: a later epoch fences out writers who claimed the same slots before, and nobody else. Run by
+//! the contract suite.
 
 use super::{
     Backend,
@@ -31,7 +32,7 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch::of(&plan, world.mark(), NOW);
     let next = Claim::whole(later(1));
-    // The new leader's first batch changes nothing, and still shuts the former one out.
+    // The new leader's first batch changes nothing, and still fences out the former leader.
     let same = super::world::world("acme");
     let blind = roster_core::testing::plan(&same.desired(Scope::Account), &Observed::default(), &same.policy);
     let repeated = Batch::of(&blind, same.mark(), NOW);
@@ -80,20 +81,20 @@ pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
     let batch = Batch::of(&plan, world.mark(), NOW);
     let at = slot(world.key());
     let ours = Claim { epoch: later(1), slots: Slots::part(Slots::part_of(at, 4), 4) };
-    // Every other shard has a later term.
+    // Every other shard has a later epoch.
     for part in (0..4).filter(|part| *part != Slots::part_of(at, 4)) {
         store.claim("cluster-a", Claim { epoch: later(9), slots: Slots::part(part, 4) }).await.unwrap();
     }
     store.claim("cluster-a", ours).await.unwrap();
     assert!(is_former(&store.apply(&batch, TERM).await), "whoever had everything before is shut out");
-    // Shared out anew, in other pieces: three cover four, and none of the former holders may go on.
+    // Distributed again over another number of shards: three cover four, and all former holders are fenced out.
     for part in 0..3 {
         store.claim("cluster-a", Claim { epoch: later(20), slots: Slots::part(part, 3) }).await.unwrap();
     }
     assert!(is_former(&store.apply(&batch, ours).await));
     let now = Claim { epoch: later(20), slots: Slots::part(Slots::part_of(at, 3), 3) };
     assert_eq!(store.apply(&batch, now).await, [Ok(())]);
-    // And back to one: its claim takes the place of all others.
+    // Back to one shard: its claim replaces all others.
     store.claim("cluster-a", Claim::whole(later(30))).await.unwrap();
     assert!(is_former(&store.apply(&batch, now).await));
     world.assert_held(&world.observe(&*store).await);

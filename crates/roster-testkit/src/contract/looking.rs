@@ -1,4 +1,4 @@
-//! Opening a store read-only.
+//! Promises about opening a store read-only. Run by the contract suite.
 
 use roster_core::{contract::StoreError, evaluate};
 

@@ -1,8 +1,9 @@
-//! The contract suite: the promises that every identity store keeps (docs/architecture.md "The store contract").
+//! The contract suite: the promises that every identity store keeps (docs/architecture.md "The store contract"). Run by
+//! the tests of each backend, and by this crate's own against the store in memory.
 //!
-//! A [`Backend`] makes a fresh, empty store for each test, opens it again as another process would, and changes it behind
-//! Roster's back. [`contract_suite!`](crate::contract_suite) makes a test of each promise. A promise that depends on a
-//! capability applies where the store has it: see [`applies`].
+//! A [`Backend`] creates an empty store for each test, opens it again as another process would, and changes it behind
+//! Roster's back. [`contract_suite!`](crate::contract_suite) generates a test for each promise. A promise that depends
+//! on a capability applies only if the store has it: see [`applies`].
 
 #![allow(
     missing_docs,
@@ -35,16 +36,16 @@ use roster_core::{
 
 pub use crate::contract_suite;
 
-/// A store under test.
+/// Store under test.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// Opens the store: the first time, and again as another process would.
+    /// Opens the store: the first time, and again like another process.
     async fn open(&self) -> Box<dyn Store>;
 
-    /// Opens the store read-only; returns none where no store is.
+    /// Opens the store read-only; returns `None` if there is no store.
     async fn look(&self) -> Option<Box<dyn Store>>;
 
-    /// Checks the audit. Called only where the store has the capability.
+    /// Checks the audit. Called only if the store has the capability.
     async fn verify_audit(&self) -> AuditReport;
 
     /// Removes the content of an object behind Roster's back; its mark stays.
@@ -56,19 +57,19 @@ pub trait Backend: Send + Sync {
     /// Changes one visible field of an object behind Roster's back.
     async fn change(&self, account: &AccountKey, object: &ObjectKey);
 
-    /// Returns where a pass breaks off in this round of a test that interrupts passes; rounds count from 0.
+    /// Returns the point at which a pass is dropped in this round of a test; rounds count from 0.
     fn cut(&self, round: u32, capabilities: Capabilities) -> Cut {
         let step = if capabilities.transactions { 150 } else { 40_000 };
         Cut::After(Duration::from_micros(u64::from(round) * step))
     }
 }
 
-/// A point at which a call to a store is dropped.
+/// Point at which a call to a store is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// After this time.
     After(Duration),
-    /// When the call has been polled so often, at least once, and has not ended.
+    /// After this number of polls, at least 1, if the call has not ended.
     AtPoll(u32),
 }
 
@@ -83,8 +84,8 @@ pub async fn applies(module: &str, backend: &dyn Backend) -> bool {
     needs(backend.open().await.capabilities())
 }
 
-/// Makes one test for each promise; `$fresh` is an expression that makes a [`Backend`] with an
-/// empty store. The tests run on the tokio of the crate that uses the macro.
+/// Generates one test for each promise. `$fresh` is an expression that creates a [`Backend`] with an empty store. The
+/// tests run on the tokio of the crate that uses the macro.
 #[macro_export]
 macro_rules! contract_suite {
     ($fresh:expr) => {

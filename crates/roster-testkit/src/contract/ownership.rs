@@ -1,4 +1,5 @@
-//! Marks: observed, and respected by every write, whatever the plan says.
+//! Promises about marks: they are observed, and every write respects them, whatever the plan contains. Run by the
+//! contract suite.
 
 use super::{
     Backend,
@@ -34,7 +35,7 @@ pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
         };
         assert_eq!(seen, Some(*fingerprint), "{}", change.object);
     }
-    // Another cluster's mark comes out as it went in.
+    // The mark of another cluster is returned unchanged.
     let theirs = email("theirs@shop.example");
     let other = world.of_cluster("cluster-b");
     world.members.insert(theirs.clone(), member(&[1, 1, 1]));
@@ -66,7 +67,7 @@ pub async fn another_cluster_is_not_touched(backend: &dyn Backend) {
     world.converge(&*store).await;
     let before = world.observe(&*store).await;
     let other = world.of_cluster("cluster-b");
-    // Even with a plan made from nothing, and with one to remove everything.
+    // Even with a plan made for an empty store, and with one that removes everything.
     let plan = blind(&other).await;
     for cause in [Cause::Spec, Cause::Adoption, Cause::Drift] {
         let changes: Vec<Change> = plan.changes.iter().cloned().map(|change| Change { cause, ..change }).collect();
@@ -103,7 +104,7 @@ pub async fn an_earlier_account_of_the_same_name_is_adopted_only(backend: &dyn B
     let outcomes = again.apply(&*store, &plan).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
     world.assert_held(&world.observe(&*store).await);
-    // The plan adopts what is identical.
+    // The plan adopts identical content.
     let plan = again.converge(&*store).await;
     assert!(plan.changes.iter().all(|change| change.cause == Cause::Adoption), "{:?}", plan.changes);
     again.assert_held(&again.observe(&*store).await);
@@ -152,7 +153,7 @@ pub async fn a_grant_that_was_planned_before_a_revocation_does_not_come_after_it
     let outcomes = world.apply(&*store, &grant).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
     world.assert_held(&world.observe(&*store).await);
-    // The other way round the revocation gets through; and what is as wanted already is no conflict.
+    // In the other order the revocation succeeds. Repeating it is no conflict.
     before.converge(&*store).await;
     let outcomes = world.apply(&*store, &end).await;
     assert_eq!(outcomes, [Ok(())]);

@@ -1,4 +1,5 @@
-//! Store and plan together: a pass makes what is desired, and the next pass has nothing to do.
+//! Promises about store and plan together: a pass reaches the desired state, and the next pass has nothing to do. Run
+//! by the contract suite.
 
 use super::{
     Backend,
@@ -46,7 +47,7 @@ pub async fn deletion_behind_its_back_is_drift(backend: &dyn Backend) {
         assert!(plan.changes.iter().all(|change| change.cause == Cause::Drift));
         let drifted: Vec<_> = plan.drift.iter().map(|drift| (&drift.object, drift.corrected)).collect();
         if object == ObjectKey::Account {
-            // Without it nothing in it means anything, and nobody has access.
+            // Without the account nothing in it has an effect, and nobody has access.
             assert_eq!(drifted[0], (&object, true));
         } else {
             assert_eq!(drifted, [(&object, true)]);
@@ -104,7 +105,8 @@ pub async fn adoption_takes_what_is_identical(backend: &dyn Backend) {
     world.assert_held(&world.observe(&*store).await);
 }
 
-/// The catalog gets other sections. What we do not write, since it is not ours, must not mean more than it did.
+/// Tests that permissions keep their meaning when the catalog gets other sections. Rows that are not ours, and that we
+/// do not write, must not grant more than before.
 pub async fn other_sections_keep_the_meaning_of_what_stays(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
@@ -135,7 +137,7 @@ pub async fn other_sections_keep_the_meaning_of_what_stays(backend: &dyn Backend
     let mut before = before;
     before.sort();
     assert_eq!(after, before);
-    // A section that goes takes its permissions with it.
+    // A removed section takes its permissions with it.
     world.account.layout = Layout::new(vec![ladder("brand-new", &["Denied", "Allowed"])]);
     world.roles.values_mut().for_each(|role| role.ranks = ranks(&[1]));
     world.groups.values_mut().for_each(|group| group.ranks = ranks(&[1]));

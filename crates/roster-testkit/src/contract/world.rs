@@ -1,4 +1,4 @@
-//! Desired content of one account, and passes over it.
+//! Desired content of one account, and passes over it. Used by all promises.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,12 +17,12 @@ use roster_core::{
     },
 };
 
-/// Time of every pass.
+/// Time of all passes.
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 123_456_000);
 /// Claim of the leader that runs the passes.
 pub const TERM: Claim = Claim { epoch: Epoch(7), slots: Slots::ALL };
 
-/// One account as it should be, and the policy of its passes.
+/// Desired state of one account, and the policy of its passes.
 #[derive(Clone)]
 pub struct World {
     pub policy: Policy,
@@ -152,7 +152,7 @@ impl World {
         store.observe(self.key(), &Scope::Account, NOW).await.unwrap()
     }
 
-    /// Asserts that nothing is there of the account.
+    /// Asserts that the store holds nothing of the account.
     pub async fn assert_nothing(&self, store: &dyn Store) {
         let nothing = Observed { store: store.id().await.unwrap(), ..Observed::default() };
         assert_eq!(self.observe(store).await, nothing);
@@ -173,7 +173,7 @@ impl World {
         store.apply(&Batch { mark: self.mark(), layout, store: None, changes, now: self.policy.now }, TERM).await
     }
 
-    /// Runs a pass over the whole account; every change must be made.
+    /// Runs a pass over the whole account, and asserts that every change is made.
     pub async fn converge(&self, store: &dyn Store) -> Plan {
         self.converge_in(store, Scope::Account).await
     }
@@ -185,7 +185,7 @@ impl World {
         plan
     }
 
-    /// Asserts that the store holds everything as desired, with our mark.
+    /// Asserts that the store holds exactly the desired content, with our mark.
     pub fn assert_held(&self, observed: &Observed) {
         let contents = |observed: &Observed| {
             (

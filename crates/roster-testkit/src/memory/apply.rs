@@ -1,4 +1,5 @@
-//! A call of `apply` in progress, advanced step by step.
+//! A call of `apply` in progress, advanced step by step. Driven by [`SharedStore`](super::SharedStore) and by the
+//! simulator.
 
 use std::mem;
 
@@ -11,7 +12,7 @@ use roster_core::{
 
 use super::{Kind, MemoryStore, plain::Work, transaction};
 
-/// A batch that owns its parts. See [`Batch`].
+/// Batch that owns its parts; see [`Batch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedBatch {
     /// Our mark on the account.
@@ -20,7 +21,7 @@ pub struct OwnedBatch {
     pub layout: Layout,
     /// Id of the store that was observed.
     pub store: Option<Name>,
-    /// The changes, in order.
+    /// Changes in order.
     pub changes: Vec<Change>,
     /// Time of the pass.
     pub now: Timestamp,
@@ -50,23 +51,23 @@ impl From<&Batch<'_>> for OwnedBatch {
 /// Result of one step of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The store does not answer: nothing was done.
+    /// The store does not respond: nothing was done.
     Waiting,
-    /// The call goes on. These objects were written in this step; in a plain store at most one.
+    /// The call continues. These objects were written in this step; in a plain store at most one.
     Going {
-        /// The objects.
+        /// Written objects.
         touched: Vec<ObjectKey>,
     },
     /// The call has ended, with one outcome for each change. A further step returns this again.
     Done(Vec<Outcome>),
 }
 
-/// A call of `apply` in progress. It does not borrow the store: calls may take turns, and one that is dropped leaves what
+/// Call of `apply` in progress. It does not borrow the store, so calls can be interleaved; a dropped call leaves what
 /// it has written.
 ///
-/// In a transactional store the second step commits all or nothing, and the third one replies. In a plain store the first
-/// step reads and compares, each further step makes one single write, and the last one replies. What others write after
-/// that first step is not compared again: a plain store has no conditional writes.
+/// In a transactional store the second step commits all or nothing, and the third one replies. In a plain store the
+/// first step reads and compares, each further step makes one single write, and the last one replies. Writes of others
+/// after that first step are not compared again: a plain store has no conditional writes.
 #[derive(Clone, Debug)]
 pub struct Apply {
     batch: OwnedBatch,

@@ -1,35 +1,35 @@
-//! Faults that a test or a simulator turns on and off.
+//! Faults of the store in memory. Turned on and off by tests and by the simulator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{contract::StoreError, model::AccountKey, plan::ObjectKey};
 
-/// Faults of a store. By default there are none.
+/// Faults of a store; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// Every call fails as `Unavailable`, also one in progress.
     pub unavailable: bool,
-    /// No call is answered or goes on until this is turned off.
+    /// No call gets a response or continues until this is turned off.
     pub silent: bool,
     /// Every write fails as `Unavailable`; reads work.
     pub locked: bool,
     /// Every write to these accounts fails as `Unavailable`; reads work.
     pub locked_accounts: BTreeSet<AccountKey>,
-    /// Writes to these objects fail with this error; all else of their batch goes on.
+    /// Writes to these objects fail with this error; the rest of their batch continues.
     pub refused: BTreeMap<(AccountKey, ObjectKey), StoreError>,
     /// Number of writes that still succeed; then the store becomes `unavailable`, also in the middle of a change.
     pub dies_after_writes: Option<u32>,
-    /// Number of the next calls of `apply` whose reply is lost: the changes are made, and the call fails as `Unavailable`.
+    /// Number of the next calls of `apply` whose reply is lost: their changes are made, and they fail as `Unavailable`.
     pub lost_replies: u32,
 }
 
 impl Faults {
-    /// Fails where no read is answered.
+    /// Fails if reads fail.
     pub(super) fn check_read(&self) -> Result<(), StoreError> {
         if self.unavailable { Err(StoreError::Unavailable("the store in memory is down".to_owned())) } else { Ok(()) }
     }
 
-    /// Fails where no write to this account succeeds; `None` stands for writes to no account.
+    /// Fails if writes to this account fail; `None` stands for writes to no account.
     pub(super) fn check_write(&self, account: Option<&AccountKey>) -> Result<(), StoreError> {
         self.check_read()?;
         if self.locked || account.is_some_and(|account| self.locked_accounts.contains(account)) {
@@ -38,7 +38,7 @@ impl Faults {
         Ok(())
     }
 
-    /// Fails as [`Self::check_write`], or counts one write.
+    /// Fails like [`Self::check_write`], or counts one write.
     pub(super) fn write(&mut self, account: Option<&AccountKey>) -> Result<(), StoreError> {
         if self.dies_after_writes == Some(0) {
             (self.dies_after_writes, self.unavailable) = (None, true);

@@ -1,5 +1,5 @@
-//! Levels that are in force: they let somebody do something now. Read from the rows alone, for tests that judge the
-//! engine.
+//! Effective levels: those that a member can use now. Computed from the rows alone, without the engine, for tests that
+//! check the engine.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use roster_core::{
 use super::{Kind, Levels, MemoryStore, levels::known, rows::AccountRows};
 
 impl MemoryStore {
-    /// Returns the levels that are in force for one member at a time; empty where there are none.
+    /// Returns the effective levels of one member at a time; empty if there are none.
     #[must_use]
     pub fn access(&self, account: &AccountKey, email: &Email, at: Timestamp) -> Levels {
         self.accounts.get(account).map(|rows| self.in_account(rows, email, at)).unwrap_or_default()
     }
 
-    /// Returns the levels that are in force at a time, of everybody who has any.
+    /// Returns the effective levels at a time, of all members who have any.
     #[must_use]
     pub fn all_access(&self, at: Timestamp) -> BTreeMap<(AccountKey, Email), Levels> {
         let everybody =
@@ -27,7 +27,7 @@ impl MemoryStore {
         access.filter(|(_, levels)| !levels.is_empty()).collect()
     }
 
-    /// Returns the levels that are in force in one account at a time, of everybody who has any.
+    /// Returns the effective levels in one account at a time, of all members who have any.
     #[must_use]
     pub fn account_access(&self, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, Levels> {
         let Some(rows) = self.accounts.get(account) else { return BTreeMap::new() };

@@ -1,21 +1,22 @@
-//! Levels by name. Rows hold names, not ranks, so that no change of the layout gives a row another meaning.
+//! Levels by name. Used by the rows, which hold names and not ranks, so that no change of the layout gives a row
+//! another meaning.
 
 use std::collections::BTreeMap;
 
 use roster_core::model::{Ladder, Layout, Name, Ranks};
 
-/// Names of levels by the names of their sections. A section at its first level is left out.
+/// Names of levels by the names of their sections, without sections at their first level.
 pub type Levels = BTreeMap<Name, Name>;
 
-/// Returns the names of ranks; does not use the engine's `Layout::named`, since tests judge the engine by it.
+/// Returns the names of ranks. Does not use the engine's `Layout::named`, since tests check the engine with it.
 pub(super) fn levels_of(ranks: &Ranks, layout: &Layout) -> Levels {
     let ranked = layout.ladders().iter().zip(ranks.as_slice()).filter(|(_, rank)| **rank > 0);
     let named = ranked.filter_map(|(ladder, rank)| Some((&ladder.section, ladder.levels.get(usize::from(*rank))?)));
     named.map(|(section, level)| (section.clone(), level.clone())).collect()
 }
 
-/// Returns the ranks of names. Where the layout does not know one of them there is one rank too many, so that the ranks
-/// differ from all that can be desired.
+/// Returns the ranks of names. If the layout does not know one of them, there is one rank too many, so that the ranks
+/// differ from all desired ones.
 pub(super) fn ranks_of(levels: &Levels, layout: &Layout) -> Ranks {
     let mut ranks: Vec<u8> = layout.ladders().iter().map(|ladder| rank_in(ladder, levels)).collect();
     if levels.iter().any(|(section, level)| rank(layout, section, level).is_none()) {
@@ -41,14 +42,14 @@ fn rank(layout: &Layout, section: &Name, level: &Name) -> Option<usize> {
     ladder_of(layout, section).and_then(|ladder| index_of(ladder, level))
 }
 
-/// Returns the levels that the layout knows, without those that are the first of their section.
+/// Returns the levels that the layout knows, without the first levels of their sections.
 pub(super) fn known(levels: &Levels, layout: &Layout) -> Levels {
     let known = levels.iter().filter(|(section, level)| rank(layout, section, level).is_some_and(|rank| rank > 0));
     known.map(|(section, level)| (section.clone(), level.clone())).collect()
 }
 
-/// Returns the sections of `held`, levels of the layout `from`, that have to be lowered so that nothing exceeds `wanted`,
-/// levels of the layout `to`: with a level that `from` knows, or none.
+/// Returns the sections of `held`, levels of the layout `from`, that must be lowered so that nothing exceeds `wanted`,
+/// levels of the layout `to`. Each has a level that `from` knows, or `None`.
 pub(super) fn to_take(held: &Levels, from: &Layout, wanted: &Levels, to: &Layout) -> BTreeMap<Name, Option<Name>> {
     let lowered = held.iter().filter_map(|(section, level)| {
         let goal = wanted.get(section);

@@ -1,10 +1,10 @@
-//! An identity store in memory, of two kinds: one that is as strong as an SQL database, and one that is as weak as a store
-//! can be.
+//! Identity store in memory, of two kinds: one as strong as an SQL database, and one as weak as a store can be. Used by
+//! tests through [`SharedStore`], and by the simulator step by step.
 //!
-//! [`MemoryStore`] is plain data: no locks, no tasks, no clock. A call that writes is an [`Apply`], advanced by hand one
-//! step at a time, so that a simulator decides about every interleaving; dropping it is a crash of the caller. [`Faults`]
-//! make the store fail. [`MemoryStore::access`] returns the levels that are in force, without any code of the engine.
-//! [`SharedStore`] opens handles that implement the trait `Store`.
+//! [`MemoryStore`] is plain data: no locks, no tasks, no clock. A call that writes is an [`Apply`], advanced explicitly
+//! one step at a time, so that a simulator decides about every interleaving; dropping it is a crash of the caller.
+//! [`Faults`] make the store fail. [`MemoryStore::access`] returns the effective levels, without any code of the
+//! engine. [`SharedStore`] opens handles that implement the trait `Store`.
 
 mod apply;
 mod faults;
@@ -29,10 +29,11 @@ use roster_core::contract::Capabilities;
 /// Kind of a store in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Applies a batch in one transaction, fences out former leaders, holds time windows and ends, keeps an audit.
+    /// Applies a batch in one transaction, fences out former leaders, evaluates time windows and revocations, and keeps
+    /// an audit.
     Transactional,
-    /// Makes each change by several single writes, and does none of the other. A window or an end in a member's content is
-    /// a note: the levels that the member holds are in force.
+    /// Makes each change by several single writes, without the other capabilities. A time window or a revocation in a
+    /// member's content has no effect: the levels that the member holds are effective.
     Plain,
 }
 
@@ -40,7 +41,7 @@ impl Kind {
     /// Both kinds.
     pub const ALL: [Self; 2] = [Self::Transactional, Self::Plain];
 
-    /// Returns the abilities of a store of this kind.
+    /// Returns the capabilities of a store of this kind.
     #[must_use]
     pub fn capabilities(self) -> Capabilities {
         let strong = self == Self::Transactional;

@@ -1,8 +1,8 @@
-//! Applying a batch by single writes, without a transaction.
+//! Applies a batch by single writes, without a transaction. Used by [`Apply`](super::Apply) for plain stores.
 //!
-//! Each change is a row of writes that leaves nothing wider than it was or than it shall be, wherever it ends, and that
-//! may be repeated: levels are taken first and given last, whom levels are given to is marked before, and the fingerprint
-//! comes last of all, so that half a change does not look like somebody else's.
+//! Each change is a series of writes that can be repeated. Wherever it stops, nobody has more access than before or
+//! than desired: levels are taken first and given last, members are marked before they get levels, and the fingerprint
+//! comes last, so that half a change does not look like a change by somebody else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -23,34 +23,34 @@ use super::{
     write::{Write, lower, perform},
 };
 
-/// A part of the work, turned into writes when its turn comes. The number is the change's index.
+/// Part of the work, converted into writes when its turn comes. The number is the change's index.
 #[derive(Clone, Copy, Debug)]
 enum Task {
-    /// Takes what the change takes, as far as the layout before the batch knows it.
+    /// Revokes what the change revokes, limited to levels that the layout before the batch knows.
     Narrow(usize),
     /// Makes the change.
     Make(usize),
 }
 
-/// Work on a batch.
+/// Work on a batch, as tasks and single writes.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     tasks: VecDeque<Task>,
     writes: VecDeque<Write>,
-    /// The change that `writes` belong to; none for those before the first change.
+    /// Change that `writes` belong to; `None` for those before the first change.
     current: Option<usize>,
     /// Changes that are not finished.
     open: BTreeSet<usize>,
     /// Whether the layout of the account changes.
     flips: bool,
-    /// Whether content in the former layout has to be translated.
+    /// Whether content in the former layout must be translated.
     translates: bool,
-    /// The error of the account's own change, where nothing can be put without it.
+    /// Error of the account's own change, if nothing can be put without it.
     blocked: Option<StoreError>,
 }
 
 impl Work {
-    /// Reads the account and compares; returns the work, and the outcomes as far as they are known.
+    /// Reads the account and compares. Returns the work, and the outcomes that are known so far.
     pub(super) fn new(store: &MemoryStore, batch: &OwnedBatch) -> (Self, Vec<Outcome>) {
         let account = &batch.mark.account;
         let there = store.picture(account, Selection::Changes(&batch.changes));
@@ -63,7 +63,7 @@ impl Work {
         let is = |index: &usize, object: &ObjectKey| batch.changes.get(*index).is_some_and(|c| c.object == *object);
         let at = open.iter().copied().find(|index| is_put(index) && is(index, &ObjectKey::Account));
         let flips = at.is_some() && there.layout != batch.layout;
-        // What is put before the account in another layout waits for that layout, but not what it takes.
+        // A put that precedes the account's new layout waits for that layout, but its revocations do not wait.
         let early: Vec<usize> =
             open.iter().copied().filter(|index| flips && is_put(index) && at.is_some_and(|at| *index < at)).collect();
         let mut tasks = VecDeque::new();
@@ -89,7 +89,7 @@ impl Work {
         (Self { tasks, writes, current: None, open, flips, translates, blocked: None }, outcomes)
     }
 
-    /// Makes the next single write and returns its object; none where nothing is left to do.
+    /// Makes the next single write and returns its object; `None` if nothing is left to do.
     pub(super) fn step(
         &mut self,
         store: &mut MemoryStore,
@@ -134,7 +134,7 @@ impl Work {
         set(outcomes, index, Err(error));
     }
 
-    /// Turns the next task into writes.
+    /// Converts the next task into writes.
     fn next(&mut self, store: &MemoryStore, batch: &OwnedBatch, outcomes: &mut [Outcome]) -> Option<()> {
         if let Some(done) = self.current.take()
             && !self.tasks.iter().any(|task| matches!(task, Task::Make(index) if *index == done))
@@ -174,7 +174,7 @@ fn set(outcomes: &mut [Outcome], index: usize, outcome: Outcome) {
     }
 }
 
-/// Returns the write that takes what a put of a member takes.
+/// Returns the write that revokes what a put of a member revokes.
 fn narrow(rows: &AccountRows, batch: &OwnedBatch, change: &Change) -> Option<Write> {
     let (ObjectKey::Member(email), Some((Content::Member(content), _))) = (&change.object, &change.put) else {
         return None;
@@ -216,7 +216,7 @@ fn writes(rows: &AccountRows, batch: &OwnedBatch, change: &Change, translates: b
             let levels = levels_of(&content.ranks, &batch.layout);
             [Write::Define(object, DefinitionRow { title: content.title.clone(), levels }, *fingerprint)].into()
         }
-        // Content of another kind than its object: refused before.
+        // Content of another kind than its object was refused before.
         _ => VecDeque::new(),
     }
 }
@@ -246,7 +246,7 @@ fn put_member(
     writes
 }
 
-/// Returns the writes that bring everything in the account to the layout of the batch, before the account gets it.
+/// Returns the writes that translate everything in the account to the layout of the batch, before the account gets it.
 fn translate(rows: &AccountRows, batch: &OwnedBatch) -> VecDeque<Write> {
     let there = rows.observed(Selection::Whole);
     let translated = translations(&there, &there.layout, &batch.layout).into_iter();

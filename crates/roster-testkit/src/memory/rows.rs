@@ -1,4 +1,5 @@
-//! Rows of one account, and their conversion from and to the content that the engine knows.
+//! Rows of one account, and their conversion from and to the engine's content. Used by the other modules of the store
+//! in memory.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub(super) struct DefinitionRow {
     pub(super) levels: Levels,
 }
 
-/// Content of a member; its ranks are empty, and `levels` stand for them.
+/// Content of a member. Its ranks are empty; `levels` replace them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MemberRow {
     pub(super) content: MemberContent,
@@ -39,7 +40,7 @@ pub(super) struct AccountRows {
     pub(super) members: BTreeMap<Email, Seen<MemberRow>>,
 }
 
-/// Objects of an account to read, besides the account itself.
+/// Objects of an account to read, in addition to the account itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Selection<'a> {
     /// Every object.
@@ -74,7 +75,7 @@ impl AccountRows {
         self.members.values().filter(|seen| seen.content.is_some()).count() as u64
     }
 
-    /// Returns what is left in the account besides itself, in words.
+    /// Returns a word for anything left in the account besides itself.
     pub(super) fn left(&self) -> Option<&'static str> {
         let kinds = [
             (self.members.is_empty(), "a member"),
@@ -103,7 +104,7 @@ impl AccountRows {
         definition?.content.as_mut().map(|row| &mut row.levels)
     }
 
-    /// Returns the rows as the engine knows them, without recent removals.
+    /// Returns the rows as observed by the engine, without recent removals.
     pub(super) fn observed(&self, selection: Selection<'_>) -> Observed {
         let layout = self.layout();
         let mut observed =
@@ -156,7 +157,7 @@ impl AccountRows {
         }
     }
 
-    /// Returns whether a member is there and carries this mark.
+    /// Returns whether a member exists and carries this mark.
     pub(super) fn is_member_of(&self, email: &Email, mark: &Mark) -> bool {
         self.members.get(email).is_some_and(|seen| seen.content.is_some() && seen.mark.as_ref() == Some(mark))
     }

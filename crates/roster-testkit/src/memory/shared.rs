@@ -1,4 +1,4 @@
-//! Handles on one store in memory that implement the trait `Store`.
+//! Handles on one store in memory that implement the trait `Store`. Opened by tests.
 
 use std::{
     future::poll_fn,
@@ -19,7 +19,7 @@ use roster_core::{
 
 use super::{Kind, MemoryStore, OwnedBatch, Progress};
 
-/// A store in memory that several handles share, as processes share a database.
+/// Store in memory that several handles share, like processes share a database.
 #[derive(Clone, Debug)]
 pub struct SharedStore {
     shared: Arc<Mutex<Shared>>,
@@ -28,9 +28,9 @@ pub struct SharedStore {
 #[derive(Debug)]
 struct Shared {
     store: MemoryStore,
-    /// Whether it was ever opened to write.
+    /// Whether it was ever opened for writing.
     is_made: bool,
-    /// Calls that wait until the store answers.
+    /// Calls that wait until the store responds.
     waiting: Vec<Waker>,
 }
 
@@ -49,14 +49,14 @@ impl SharedStore {
         self.handle(false)
     }
 
-    /// Opens the store read-only; returns none where it was never opened to write.
+    /// Opens the store read-only; returns `None` if it was never opened for writing.
     #[must_use]
     pub fn open_to_read(&self) -> Option<MemoryHandle> {
         self.lock().is_made.then(|| self.handle(true))
     }
 
-    /// Gives access to the store itself: to turn faults on and off, to tamper, to read what is in force. Calls that wait
-    /// for an answer try again afterwards.
+    /// Gives access to the store itself: to turn faults on and off, to tamper, to read effective levels. Calls that
+    /// wait for a response try again afterwards.
     pub fn with<T>(&self, run: impl FnOnce(&mut MemoryStore) -> T) -> T {
         let mut shared = self.lock();
         let result = run(&mut shared.store);
@@ -73,7 +73,7 @@ impl SharedStore {
     }
 }
 
-/// An open store in memory.
+/// Open store in memory.
 #[derive(Debug)]
 pub struct MemoryHandle {
     store: SharedStore,
@@ -82,7 +82,7 @@ pub struct MemoryHandle {
 }
 
 impl MemoryHandle {
-    /// Runs a call that is one step, once the store answers.
+    /// Runs a call of one step as soon as the store responds.
     async fn answer<T>(
         &self,
         mut call: impl FnMut(&mut MemoryStore) -> Result<T, StoreError>,
@@ -148,7 +148,7 @@ impl Store for MemoryHandle {
         self.answer(|store| store.audit(query)).await
     }
 
-    /// Makes the changes step by step. Yields after each step, so that a call may be dropped at any of them.
+    /// Makes the changes step by step. Yields after each step, so that a call can be dropped at any of them.
     async fn apply(&self, batch: &Batch<'_>, claim: Claim) -> Vec<Outcome> {
         if let Err(error) = self.check_writable() {
             return batch.refused(&error);

@@ -1,4 +1,5 @@
-//! The store: its rows, and reading them.
+//! State of the store in memory, and reading it. Used by [`Apply`](super::Apply), by handles, and directly by tests and
+//! the simulator.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ use super::{
     rows::{AccountRows, Selection},
 };
 
-/// An identity store in memory. See the [module](super).
+/// Identity store in memory. See the [module](super).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryStore {
     pub(super) kind: Kind,
-    /// Id of the store; another one stands for another store.
+    /// Id of the store; another id stands for another store.
     pub id: Name,
     /// Faults that are turned on.
     pub faults: Faults,
@@ -68,7 +69,7 @@ impl MemoryStore {
     /// Returns the id of the store.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn id(&self) -> Result<Name, StoreError> {
         self.faults.check_read()?;
         Ok(self.id.clone())
@@ -77,7 +78,7 @@ impl MemoryStore {
     /// Returns the content of an account within a scope, and its counted removals that are not older than `since`.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
         self.faults.check_read()?;
         let mut observed = self.picture(account, Selection::of(scope));
@@ -87,7 +88,7 @@ impl MemoryStore {
         Ok(observed)
     }
 
-    /// Returns the rows of an account as the engine knows them.
+    /// Returns the rows of an account as observed by the engine.
     pub(super) fn picture(&self, account: &AccountKey, selection: Selection<'_>) -> Observed {
         let observed = self.accounts.get(account).map(|rows| rows.observed(selection)).unwrap_or_default();
         Observed { store: Some(self.id.clone()), ..observed }
@@ -96,7 +97,7 @@ impl MemoryStore {
     /// Returns the marks of all accounts, in the order of their keys.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn marks(&self) -> Result<Vec<Mark>, StoreError> {
         self.faults.check_read()?;
         Ok(self.accounts.values().filter_map(|rows| rows.account.as_ref()?.mark.clone()).collect())
@@ -105,7 +106,7 @@ impl MemoryStore {
     /// Returns all accounts of which anything is left, in order.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn keys(&self) -> Result<Vec<AccountKey>, StoreError> {
         self.faults.check_read()?;
         Ok(self.accounts.keys().cloned().collect())
@@ -114,7 +115,7 @@ impl MemoryStore {
     /// Counts accounts and members.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         self.faults.check_read()?;
         let is_there = |rows: &&AccountRows| rows.account.as_ref().is_some_and(|seen| seen.content.is_some());
@@ -124,11 +125,11 @@ impl MemoryStore {
         })
     }
 
-    /// Returns the members with one of these addresses who hold levels. The transactional kind leaves out those whose
-    /// access has ended or is over.
+    /// Returns the members with one of these addresses who hold levels. The transactional kind omits those whose access
+    /// is revoked or expired.
     ///
     /// # Errors
-    /// `Unavailable` where the store is down.
+    /// `Unavailable` if the store is down.
     pub fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
         self.faults.check_read()?;
         let mut sorted: Vec<&Email> = who.iter().collect();
@@ -152,8 +153,7 @@ impl MemoryStore {
     /// Fences out writers of a cluster with an earlier epoch. The plain kind does nothing.
     ///
     /// # Errors
-    /// `Conflict` where a later epoch has claimed one of the ends of the slots; `Unavailable` where nothing can be
-    /// written.
+    /// `Conflict` if a later epoch has claimed the first or last of the slots; `Unavailable` if nothing can be written.
     pub fn claim(&mut self, cluster: &str, claim: Claim) -> Result<(), StoreError> {
         self.faults.check_write(None)?;
         if self.kind == Kind::Plain {
@@ -169,7 +169,7 @@ impl MemoryStore {
         Ok(())
     }
 
-    /// Returns whether the claim's epoch is higher than any that has written at this slot.
+    /// Returns whether the claim's epoch is higher than all that have written at this slot.
     pub(super) fn check_fence(&self, cluster: &str, claim: Claim, at: Slot) -> Result<bool, StoreError> {
         let claims = self.fences.get(cluster).into_iter().flatten();
         let highest = claims.filter(|claim| claim.slots.contains(at)).map(|claim| claim.epoch).max();
@@ -182,7 +182,7 @@ impl MemoryStore {
         }
     }
 
-    /// Puts a claim in place of earlier ones within its slots.
+    /// Stores a claim, which replaces earlier ones within its slots.
     pub(super) fn raise_fence(&mut self, cluster: &str, claim: Claim) {
         let claims = self.fences.entry(Name::new(cluster)).or_default();
         let within = |old: &Claim| claim.slots.contains(old.slots.first) && claim.slots.contains(old.slots.last);
@@ -201,7 +201,7 @@ impl MemoryStore {
     /// Returns records of the audit, oldest first.
     ///
     /// # Errors
-    /// `Invalid` where the kind keeps none; `Unavailable` where the store is down.
+    /// `Invalid` if this kind keeps none; `Unavailable` if the store is down.
     pub fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
         self.faults.check_read()?;
         if self.kind == Kind::Plain {

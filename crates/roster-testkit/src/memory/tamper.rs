@@ -1,4 +1,5 @@
-//! Changes behind Roster's back, as by somebody with rights in the store. They leave no audit, and no fault stops them.
+//! Changes by others with rights in the store. Made by tests and by the simulator. They leave no audit records, and
+//! faults do not stop them.
 
 use roster_core::{
     model::{AccountKey, Email, Name},
@@ -12,8 +13,8 @@ use super::{
 };
 
 impl MemoryStore {
-    /// Removes the content of an object; its mark stays. In a plain store an account takes the levels of its members with
-    /// it. Returns whether there was content.
+    /// Removes the content of an object; its mark stays. In a plain store, removing an account also removes its
+    /// members' levels. Returns whether there was content.
     pub fn tamper_delete(&mut self, account: &AccountKey, object: &ObjectKey) -> bool {
         let plain = self.kind == Kind::Plain;
         self.tamper(account, |rows| match object {
@@ -29,14 +30,14 @@ impl MemoryStore {
         })
     }
 
-    /// Puts a member with these levels and without a mark, in place of one that is there.
+    /// Puts a member with these levels and without a mark; replaces an existing one.
     pub fn tamper_member(&mut self, account: &AccountKey, email: &Email, levels: Levels) {
         let row = MemberRow::new(&MemberContent::default(), levels);
         let seen = Seen { content: Some(row), mark: None, fingerprint: None };
         self.accounts.entry(account.clone()).or_default().members.insert(email.clone(), seen);
     }
 
-    /// Edits a member; the ranks of the content are without meaning. Returns whether there is such a member.
+    /// Edits a member; the ranks of the content have no meaning. Returns whether there is such a member.
     pub fn tamper_with_member(
         &mut self,
         account: &AccountKey,

@@ -1,4 +1,4 @@
-//! Applying a batch in one transaction.
+//! Applies a batch in one transaction. Used by [`Apply`](super::Apply) for transactional stores.
 
 use roster_core::{
     contract::{
@@ -18,14 +18,14 @@ use super::{
 
 /// Result of a transaction.
 pub(super) struct Committed {
-    /// One for each change.
+    /// One outcome for each change.
     pub(super) outcomes: Vec<Outcome>,
-    /// The objects that were written.
+    /// Objects that were written.
     pub(super) touched: Vec<ObjectKey>,
 }
 
-/// Makes the changes of a batch, all at once. Fails as a whole where the store cannot be written, where a later leader has
-/// fenced the writer out, and where the account itself is refused.
+/// Makes the changes of a batch, all at once. Fails as a whole if the store cannot be written, if a later leader has
+/// fenced the writer out, or if the account itself is refused.
 pub(super) fn commit(store: &mut MemoryStore, batch: &OwnedBatch, claim: Claim) -> Result<Committed, StoreError> {
     let (key, cluster) = (&batch.mark.account, batch.mark.cluster.as_str());
     store.faults.check_write(Some(key))?;
@@ -144,7 +144,7 @@ fn make(rows: &mut AccountRows, change: &Change, mark: &Mark, layout: &Layout) {
             let row = MemberRow::new(content, levels_of(&content.ranks, layout));
             rows.members.insert(email.clone(), marked(row, mark, *fingerprint));
         }
-        // Content of another kind than its object: refused before.
+        // Content of another kind than its object was refused before.
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The single writes of the plain kind.
+//! Single writes of the plain kind. Planned by `plain` and made by [`perform`].
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ use super::{
     rows::{DefinitionRow, MemberRow},
 };
 
-/// One single write.
+/// Single write.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    /// Remembers removals that the guard counts.
+    /// Records removals that the guard counts.
     Remember(Vec<RecentRemoval>),
-    /// Counts an approval of removals as used up.
+    /// Counts an approval of removals as used.
     UseUp,
     /// Lowers a member's levels: to this one, or to none.
     Take(Email, BTreeMap<Name, Option<Name>>),
     /// Raises a member's levels.
     Give(Email, Levels),
-    /// Writes a member's content, except levels, and the mark. Without a fingerprint it is unfinished.
+    /// Writes a member's content, except levels, and the mark. Without a fingerprint the content counts as unfinished.
     Describe(Email, Box<MemberContent>, Option<Fingerprint>),
     /// Writes a role or a group.
     Define(ObjectKey, DefinitionRow, Fingerprint),
     /// Writes the levels of a role or a group.
     Redefine(ObjectKey, Levels),
-    /// Writes the account. Without a fingerprint it is unfinished.
+    /// Writes the account. Without a fingerprint it counts as unfinished.
     Account(Box<AccountContent>, Option<Fingerprint>),
     /// Removes an object with its mark.
     Remove(ObjectKey),

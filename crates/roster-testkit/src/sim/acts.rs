@@ -1,4 +1,4 @@
-//! Carries out actions.
+//! Carries out actions. Called by the run when an action is due.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::memory::{Kind, MemoryStore};
 
-/// Time after which somebody has looked whether all objects are there again, once a definition was made anew.
+/// Time after which a user has checked that all objects exist again, once a CRD was recreated.
 const CONFIRMED_AFTER: Time = 20 * SECOND;
 
 impl Sim {
@@ -64,7 +64,8 @@ impl Sim {
                     let kind = store.kind();
                     let raise = |content: &mut MemberContent, levels: &mut crate::memory::Levels| {
                         if kind == Kind::Plain && levels.is_empty() {
-                            // Such a store knows of no end and of no time: who holds a level has access.
+                            // Such a store evaluates neither revocations nor time windows: a member with a level has
+                            // access.
                             (content.ended, content.window) = (None, Window::default());
                         }
                         levels.insert(Name::const_new("users"), Name::const_new("Edit"));
@@ -120,7 +121,7 @@ impl Sim {
         }
     }
 
-    /// Puts an empty store in the place of one.
+    /// Replaces a store with an empty one.
     fn replace(&mut self, name: Name, id: u64) {
         self.replaced(&name);
         if let Some(store) = self.stores.get_mut(&name).filter(|_| !self.replaced.contains_key(&name)) {
@@ -131,7 +132,7 @@ impl Sim {
         }
     }
 
-    /// Puts the former store back.
+    /// Restores the former store.
     fn restore(&mut self, name: &Name) {
         self.replaced(name);
         if let (Some(store), Some(mut former)) = (self.stores.get_mut(name), self.replaced.remove(name)) {
@@ -140,7 +141,7 @@ impl Sim {
         }
     }
 
-    /// Approves the store that stands in the place of another one.
+    /// Approves the store that has replaced another one.
     fn approve_store(&mut self, name: Name) {
         self.replaced(&name);
         self.replaced.remove(&name);
@@ -149,12 +150,12 @@ impl Sim {
         self.cluster.annotate(&object, api::APPROVE_STORE_ANNOTATION, id.as_deref());
     }
 
-    /// Notes that another store stands where a store was, or will in a moment.
+    /// Records that a store is being replaced.
     fn replaced(&mut self, name: &Name) {
         let others = self.stores.iter().filter(|(other, _)| *other != name);
         let others: BTreeSet<_> = others.flat_map(|(_, store)| store.keys().unwrap_or_default()).collect();
         self.checker.replaced(name, &others, self.clock.time);
-        // A call that goes on is one to the former store.
+        // A call in progress went to the former store.
         let passes = self.replicas.iter_mut().flat_map(|replica| replica.passes.values_mut());
         passes.filter(|running| running.pass.store == *name).for_each(|running| running.apply = None);
     }
@@ -184,7 +185,7 @@ impl Sim {
         }
     }
 
-    /// Lets an object of a namespace or kind that is being deleted go.
+    /// Deletes an object of a namespace or kind that is being deleted.
     pub fn purge(&mut self, object: &ObjectRef) {
         let wall = self.clock.wall();
         if object.kind == KindName::Namespace {

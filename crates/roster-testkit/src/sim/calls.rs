@@ -1,4 +1,4 @@
-//! Effects of a loop that go to the API server, and looks at stores.
+//! Effects of a loop that go to the API server, and refreshes of stores. Called by the run.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use super::{
     run::{Item, Sim},
 };
 
-/// Request that is on its way to the API server.
+/// Request in flight to the API server.
 pub enum Call {
-    /// A status is written.
+    /// Write of a status.
     Status(StatusWrite),
-    /// Finalizer and record of a catalog are brought up to date.
+    /// Update of a catalog's finalizer and record.
     Catalog(CatalogTending),
-    /// A store is looked at.
+    /// Refresh of a store.
     Store(StoreLook),
 }
 
@@ -93,7 +93,7 @@ impl Sim {
         self.at(self.clock.time + after, Item::Arrive(number, life, Box::new(call)));
     }
 
-    /// Takes one request's share of the API server's trouble.
+    /// Uses up one request's share of the API server's trouble.
     pub fn trouble(&mut self) -> Option<ApiTrouble> {
         if self.is_away() {
             return Some(ApiTrouble::Fails);
@@ -107,7 +107,7 @@ impl Sim {
         Some(trouble)
     }
 
-    /// Returns what becomes of a request that succeeds or fails by itself, under trouble.
+    /// Returns the result of a request under trouble.
     fn troubled<T>(&mut self, request: impl FnOnce(&mut Self) -> Result<T, ApiFault>) -> Result<T, ApiFault> {
         match self.trouble() {
             Some(ApiTrouble::Fails) => Err(lost()),
@@ -117,7 +117,7 @@ impl Sim {
         }
     }
 
-    /// Lets a request arrive at the API server. It does not matter whether whoever sent it still lives.
+    /// Processes a request that arrives at the API server, whether or not its sender still lives.
     pub fn arrive(&mut self, number: usize, life: u64, call: Call) {
         let (event, seen, draw) = match call {
             Call::Status(write) => (self.write_status(number, &write), None, key(&write.object.name)),
@@ -249,7 +249,7 @@ impl Sim {
         })
     }
 
-    /// Looks for an IdentityStore for a pass.
+    /// Reads for a pass whether an IdentityStore is missing.
     pub(super) fn looks_for_store(&mut self, name: &Name) -> Result<bool, ApiFault> {
         match self.trouble() {
             Some(_) => Err(lost()),
@@ -257,7 +257,7 @@ impl Sim {
         }
     }
 
-    /// Reads afresh for a pass.
+    /// Reads for a pass whether the objects around an account stay.
     pub(super) fn read_afresh(
         &mut self,
         account: &roster_core::model::AccountKey,

@@ -1,4 +1,4 @@
-//! Invariants that are checked after each write, for whom it touched.
+//! Invariants that are checked after each write, for the members it changed. Called by `requests` and `acts`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,45 +21,45 @@ use super::{
 };
 use crate::memory::{Kind, Levels};
 
-/// Passes over one account in one second, at most.
+/// Largest number of passes over one account in one second.
 const MOST_PASSES: usize = 50;
 
-/// A write that was just made.
+/// Write that was just made.
 pub struct Write<'a> {
     /// Name of the store.
     pub store: &'a Name,
-    /// Its kind.
+    /// Kind of the store.
     pub kind: Kind,
-    /// The account.
+    /// Account that was written.
     pub account: &'a AccountKey,
-    /// Claim under which it was made.
+    /// Claim of the writer.
     pub claim: Claim,
-    /// Pass that made it.
+    /// Pass that made the write.
     pub running: &'a Running,
-    /// Levels in force before.
+    /// Effective levels before.
     pub before: &'a BTreeMap<Email, Levels>,
-    /// Levels in force after.
+    /// Effective levels after.
     pub after: &'a BTreeMap<Email, Levels>,
-    /// Members in the account before.
+    /// Number of members before.
     pub members: u64,
-    /// When a fresh read of this replica last found that.
+    /// Time of the last fresh read of this replica that found that everything around the account stays.
     pub fresh: Option<Time>,
-    /// Now.
+    /// Simulated time.
     pub time: Time,
-    /// Now, by the wall clock.
+    /// Wall clock.
     pub wall: Timestamp,
-    /// Whether the store is neither the one that the IdentityStore knows nor one that somebody approved.
+    /// Whether the store is neither the one that the IdentityStore knows nor an approved one.
     pub is_unknown: bool,
-    /// Those who lost all, and whose time in the store is over: what was kept for them ended by itself.
+    /// Members who lost all levels, and whose time window in the store is over: their access ended by itself.
     pub over: BTreeSet<Email>,
 }
 
-/// Somebody who lost all.
+/// Member who lost all levels.
 #[derive(Clone, Debug)]
 struct Lost {
     email: Email,
     at: Timestamp,
-    /// Members that there were, with those who had gone.
+    /// Number of members, including those who were lost.
     total: u64,
 }
 
@@ -70,24 +70,24 @@ pub struct Checker {
     now: Time,
     claims: BTreeMap<Name, Vec<Claim>>,
     written: BTreeMap<(AccountKey, Email), Time>,
-    /// When the pass began that last wrote somebody, and its epoch.
+    /// Start time and epoch of the pass that last wrote each member.
     writers: BTreeMap<(AccountKey, Email), (Time, i64)>,
-    /// Shards that a replica gave back, and the epochs in which it had them.
+    /// Shards that replicas gave back, with the epochs in which they held them.
     released: BTreeSet<(u16, i64)>,
     losses: BTreeMap<AccountKey, Vec<Lost>>,
-    /// Approvals that were used, and when first.
+    /// Approvals that were used, with the time of their first use.
     approvals: BTreeMap<(AccountKey, String), Time>,
     pub(super) tampered: BTreeSet<(AccountKey, Email)>,
-    /// Of them, those whom we did not write since.
+    /// Those of `tampered` whom the controller has not written since.
     pub(super) meddled: BTreeSet<(AccountKey, Email)>,
     pub(super) faults: BTreeMap<Name, Time>,
     pub(super) pending: BTreeMap<(AccountKey, Email), Pending>,
     pub(super) watched: BTreeMap<AccountKey, Watched>,
-    /// When the passes over each account began, within the last second.
+    /// Start times of the passes over each account within the last second.
     begun: BTreeMap<AccountKey, VecDeque<Time>>,
-    /// How often somebody lost all access by a write.
+    /// Number of times that a member lost all access by a write.
     pub lost: u64,
-    /// Statuses written, without those that only say when an account was last checked.
+    /// Number of statuses written, without those that only change the time of the last check.
     pub api_writes: u64,
 }
 
@@ -98,7 +98,7 @@ impl Checker {
         self.violation.as_ref()
     }
 
-    /// Notes a violation, unless there was one before.
+    /// Records a violation unless there is one.
     pub fn fail(&mut self, invariant: &'static str, account: Option<&AccountKey>, said: String) {
         let (account, time) = (account.cloned(), self.now);
         self.violation.get_or_insert(Violation { invariant, account, time, said });
@@ -109,39 +109,39 @@ impl Checker {
         self.now = now;
     }
 
-    /// Notes that an account may have changed.
+    /// Records that an account may have changed.
     pub fn touch(&mut self, account: &AccountKey) {
         self.watched.remove(account);
     }
 
-    /// Notes that somebody changed a member behind our back.
+    /// Records that a member was changed by others.
     pub fn tampered(&mut self, account: &AccountKey, email: &Email) {
         self.tampered.insert((account.clone(), email.clone()));
         self.meddled.insert((account.clone(), email.clone()));
         self.touch(account);
     }
 
-    /// Notes that a store has a fault, or has it no longer.
+    /// Records that a store got a fault, or lost it.
     pub fn faulty(&mut self, store: &Name, now: Time) {
         self.faults.insert(store.clone(), now);
     }
 
-    /// Notes that another store stands where a store was: it knows nobody's claims, and people are in it as it holds them.
+    /// Records that a store was replaced by another one, which has no claims and other members.
     pub fn replaced(&mut self, store: &Name, others: &BTreeSet<AccountKey>, now: Time) {
         self.faulty(store, now);
-        // Who was removed stands in the store, also of accounts that are gone.
+        // Removals are recorded in the store, also those of deleted accounts.
         self.losses.retain(|account, _| others.contains(account));
-        // So does how many approvals were used up: another store has used none.
+        // So is the number of used approvals: another store has used none.
         self.approvals.retain(|(account, _), _| others.contains(account));
         self.claims.remove(store);
     }
 
-    /// Notes that a store knows of a claim.
+    /// Records that a store has a claim.
     pub fn claimed(&mut self, store: &Name, claim: Claim) {
         self.claims.entry(store.clone()).or_default().push(claim);
     }
 
-    /// Notes that a pass begins: nobody looks at an account again and again where nothing comes of it.
+    /// Records the start of a pass. Fails if an account is reconciled too often.
     pub fn began(&mut self, account: &AccountKey, now: Time) {
         let begun = self.begun.entry(account.clone()).or_default();
         begun.push_back(now);
@@ -154,7 +154,7 @@ impl Checker {
         }
     }
 
-    /// Notes a status that was written.
+    /// Records a written status.
     pub fn note_status(&mut self, object: &ObjectRef, was: Option<&Value>, now: &Value) {
         let without = |value: &Value| {
             let mut value = value.clone();
@@ -169,7 +169,7 @@ impl Checker {
         }
     }
 
-    /// Notes that a replica gives a shard back that it had in this epoch.
+    /// Records that a replica gives back a shard that it held in this epoch.
     pub fn released(&mut self, shard: u16, epoch: i64) {
         self.released.insert((shard, epoch));
     }
@@ -212,7 +212,8 @@ impl Checker {
         }
     }
 
-    /// Whoever was looked at in a pass is not written by one that began before it, and knows less of them.
+    /// Checks the order of passes: after a pass has written a member, no earlier pass of the same epoch may write that
+    /// member, since it was planned with older objects.
     fn in_order(&mut self, key: &(AccountKey, Email), (began, epoch): (Time, i64)) {
         let before = self.writers.insert(key.clone(), (began, epoch));
         if let Some((last, _)) = before.filter(|(last, of)| *of == epoch && *last > began) {
@@ -221,7 +222,7 @@ impl Checker {
         }
     }
 
-    /// Nobody gains anything in a store that took another one's place.
+    /// Checks that nobody gains access in an unapproved replacement of a store.
     fn known(&mut self, write: &Write<'_>) {
         let gains = |(email, after): (&Email, &Levels)| {
             let raised = raised(&write.running.delivered, write.account, write.before.get(email), after);
@@ -233,7 +234,7 @@ impl Checker {
         }
     }
 
-    /// Whoever gives a shard back has ended its passes: not every store keeps out what comes later.
+    /// Checks that the passes of a shard have ended before it is given back: not every store fences out later writes.
     fn still_has(&mut self, write: &Write<'_>) {
         let permit = write.running.pass.permit;
         if self.released.contains(&(permit.shard, permit.claim.epoch.0)) {
@@ -333,7 +334,7 @@ impl Checker {
         }
     }
 
-    /// Returns whether somebody approved removals; an approval counts once.
+    /// Returns whether removals are approved. An approval counts once.
     fn is_approved(&mut self, picture: &Picture, account: &AccountKey, now: Time) -> bool {
         let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
         let Some(approval) = annotation else { return false };
@@ -345,13 +346,13 @@ impl Checker {
         let (account, picture) = (write.account, &write.running.delivered);
         let is_explicit = |email: &Email| {
             let mut members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
-            // Who should have something loses it between two single writes only.
+            // A member who should have access loses it only between two single writes.
             let counts = |member: &MemberAnswer| match member.statement {
                 Statement::Ended(end) => !end.is_explicit(),
                 Statement::Exactly | Statement::AtMostHeld => member.levels.is_empty(),
                 Statement::Kept => true,
             };
-            // Of whom no object tells, what ends everybody's access counts.
+            // Members without an object lose access when the whole account does.
             let all = answers.iter().any(|answer| answer.ended.is_some());
             members.any(|member| !counts(member)) || all || is_blocked(picture, account, email)
         };
@@ -372,7 +373,7 @@ impl Checker {
         let all = self.losses.entry(account.clone()).or_default();
         let total = write.members + all.len() as u64;
         all.extend(lost.into_iter().map(|email| Lost { email, at: write.wall, total }));
-        // The store remembers when the pass was put together, somewhat before the write.
+        // The store records the time of planning, somewhat before the write.
         all.retain(|lost| write.wall.duration_since(lost.at) < SignedDuration::from_secs(570));
         let people: BTreeSet<&Email> = all.iter().map(|lost| &lost.email).collect();
         let (percent, minimum) = guard_of(picture, account);
@@ -387,7 +388,7 @@ impl Checker {
     }
 }
 
-/// Returns a role whose last holder in effect is among those who lost all, because a Membership is gone.
+/// Returns a role whose last effective holder lost everything because a Membership is gone.
 fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option<String> {
     let gone = write.running.vanished.iter().filter(|gone| gone.object.kind == KindName::Membership);
     let mut before = gone.filter_map(|gone| gone.before.answer(write.account, write.wall));
@@ -399,7 +400,7 @@ fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option
     })
 }
 
-/// Returns whether the store of an account blocks somebody.
+/// Returns whether the store of an account blocks a person.
 #[must_use]
 pub fn is_blocked(picture: &Picture, account: &AccountKey, email: &Email) -> bool {
     let key = (account.namespace.to_string(), account.name.to_string());
@@ -419,7 +420,7 @@ fn guard_of(picture: &Picture, account: &AccountKey) -> (u8, u32) {
     (percent, minimum)
 }
 
-/// Returns the levels that somebody may have at a time, whatever held them before.
+/// Returns the levels that a member may have at a time, independent of former ones; `None` if there are none.
 #[must_use]
 pub fn allowed(member: &MemberAnswer, wall: Timestamp) -> Option<&BTreeMap<String, String>> {
     match member.statement {

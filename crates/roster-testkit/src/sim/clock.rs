@@ -1,4 +1,4 @@
-//! Simulated time.
+//! Simulated time. Used by all modules of the simulator.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use roster_core::control::{Mono, Now};
 
 /// Simulated time since the run began, in microseconds.
 pub type Time = u64;
-/// One millisecond.
+/// One millisecond, in units of [`Time`].
 pub const MILLI: Time = 1_000;
-/// One second.
+/// One second, in units of [`Time`].
 pub const SECOND: Time = 1_000 * MILLI;
-/// One minute.
+/// One minute, in units of [`Time`].
 pub const MINUTE: Time = 60 * SECOND;
 
 /// Wall clock at the beginning of every run.
 pub const BEGIN: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-/// The clocks: one that never goes back, and a wall clock that may jump.
+/// Clocks: a monotonic one, and a wall clock that may jump.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    /// Time since the run began.
+    /// Monotonic time since the run began.
     pub time: Time,
     /// Seconds by which the wall clock was moved.
     pub moved: i64,
@@ -34,14 +34,14 @@ impl Clock {
         BEGIN + SignedDuration::from_micros(micros) + SignedDuration::from_secs(self.moved)
     }
 
-    /// Returns both clocks of a process that began at `origin`.
+    /// Returns both clocks of a process that started at `origin`.
     #[must_use]
     pub fn now(self, origin: Time) -> Now {
         Now { mono: Mono(Duration::from_micros(self.time.saturating_sub(origin))), wall: self.wall() }
     }
 }
 
-/// Returns the wall clock's time at a time of a run, unless it is moved.
+/// Returns the wall clock at a time of a run, without jumps.
 #[must_use]
 pub fn nominal(time: Time) -> Timestamp {
     Clock { time, moved: 0 }.wall()

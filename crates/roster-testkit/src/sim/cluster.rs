@@ -1,4 +1,5 @@
-//! The API server: objects in versions, and a log of each kind that watches follow.
+//! The API server: versions of objects, and a log of each kind that watches follow. Used by `acts`, `calls` and
+//! `deliver`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,16 +21,16 @@ use super::{
     objects::{Body, Spec, digest_of, record_of, with_meta},
 };
 
-/// One version of an object.
+/// Version of an object.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Kind, namespace and name.
     pub object: ObjectRef,
     /// Metadata.
     pub metadata: ObjectMeta,
-    /// Spec, with the metadata that decides.
+    /// Spec, with the metadata that the model reads.
     pub body: Body,
-    /// The record that watches make of it.
+    /// Record as watches decode it.
     pub record: Object,
     /// Status.
     pub status: Arc<Value>,
@@ -37,30 +38,30 @@ pub struct Stored {
     pub digest: StatusDigest,
 }
 
-/// Entry of a kind's log.
+/// Entry in the log of a kind.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// The object is like this now.
+    /// New version of an object.
     Put(Arc<Stored>),
-    /// The object is gone.
+    /// Deletion of an object.
     Gone(ObjectRef),
 }
 
-/// State of a kind's definition.
+/// State of a kind's CRD.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Definition {
     /// The kind is served.
     #[default]
     Served,
-    /// The definition is being deleted, and its objects with it.
+    /// The CRD is being deleted, with its objects.
     Terminating,
-    /// The definition is gone.
+    /// The CRD is deleted.
     Absent,
-    /// The definition is there, but lists answer 404 for the moment.
+    /// The CRD exists, but lists respond with 404 for now.
     Denied,
 }
 
-/// The cluster's own time: seconds by how many objects there have been, and after that so many milliseconds.
+/// Returns the cluster's own time: one second per object created so far, plus milliseconds.
 fn instant(count: u64, after: i64) -> Timestamp {
     let seconds = i64::try_from(count).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(seconds.saturating_mul(1_000).saturating_add(after)).unwrap_or_default()
@@ -74,13 +75,13 @@ pub struct Cluster {
     objects: BTreeMap<ObjectRef, Arc<Stored>>,
     logs: BTreeMap<KindName, Vec<Change>>,
     definitions: BTreeMap<KindName, Definition>,
-    /// UIDs of Accounts that went while there was no definition of IdentityStore: from no store could anything be removed.
+    /// UIDs of Accounts that were deleted while IdentityStore had no CRD: nothing could be removed from a store.
     pub without_store: BTreeSet<String>,
-    /// When a definition was made anew: after how many objects.
+    /// Number of objects created when a CRD was recreated, by kind.
     remade: BTreeMap<KindName, u64>,
     version: u64,
     given: u64,
-    /// Kinds that got a new entry since somebody asked.
+    /// Kinds with new log entries since the last [`Self::take_news`].
     news: Vec<KindName>,
 }
 
@@ -89,7 +90,7 @@ fn fault(code: u16, said: &str) -> ApiFault {
 }
 
 impl Cluster {
-    /// Returns an object as it is now.
+    /// Returns the current version of an object.
     #[must_use]
     pub fn get(&self, object: &ObjectRef) -> Option<&Arc<Stored>> {
         self.objects.get(object)
@@ -106,13 +107,13 @@ impl Cluster {
         self.logs.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the state of a kind's definition.
+    /// Returns the state of a kind's CRD.
     #[must_use]
     pub fn definition(&self, kind: KindName) -> Definition {
         self.definitions.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Changes the state of a kind's definition; returns whether it was made anew.
+    /// Changes the state of a kind's CRD. Returns whether it was recreated.
     pub fn define(&mut self, kind: KindName, definition: Definition) -> bool {
         let before = self.definitions.insert(kind, definition).unwrap_or_default();
         let was_gone = matches!(before, Definition::Terminating | Definition::Absent);
@@ -123,7 +124,7 @@ impl Cluster {
         is_remade
     }
 
-    /// Says of every Account that its objects are all there, since definitions were made anew.
+    /// Confirms on every Account that all its objects exist again after CRDs were recreated.
     pub fn say_all_are_there(&mut self) {
         let accounts: Vec<ObjectRef> =
             self.objects.keys().filter(|object| object.kind == KindName::Account).cloned().collect();
@@ -133,12 +134,12 @@ impl Cluster {
         }
     }
 
-    /// Returns when a definition was made anew.
+    /// Returns the time when a CRD was recreated.
     fn made(&self, kind: KindName) -> Option<Timestamp> {
         self.remade.get(&kind).map(|count| instant(*count, 1))
     }
 
-    /// Takes the kinds that got a new entry.
+    /// Returns the kinds with new log entries, and forgets them.
     pub fn take_news(&mut self) -> Vec<KindName> {
         std::mem::take(&mut self.news)
     }
@@ -149,7 +150,7 @@ impl Cluster {
         self.version
     }
 
-    /// Returns the objects that a list of a kind names after so many entries of its log.
+    /// Returns the objects that a list of a kind contains at a position of its log.
     #[must_use]
     pub fn snapshot(&self, kind: KindName, position: usize) -> Vec<Arc<Stored>> {
         let log = self.log(kind);
@@ -221,7 +222,7 @@ impl Cluster {
         self.store(Stored { object: object.clone(), metadata, body, record, status, digest })
     }
 
-    /// Writes a version that has another metadata or status only.
+    /// Writes a version with changed metadata or status only.
     fn touch(
         &mut self,
         known: &Stored,
@@ -263,7 +264,7 @@ impl Cluster {
         }
     }
 
-    /// Deletes an object; one with finalizers, and a namespace, stays until nothing holds it.
+    /// Deletes an object. One with finalizers stays until they are removed, and a namespace until it is empty.
     pub fn delete(&mut self, object: &ObjectRef, at: Timestamp) {
         let Some(known) = self.objects.get(object).cloned() else { return };
         let waits = known.metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty());
@@ -276,7 +277,7 @@ impl Cluster {
         }
     }
 
-    /// Removes a namespace that is being deleted and has nothing in it any more.
+    /// Removes a namespace that is being deleted and is empty. Returns whether it is empty.
     pub fn finish_namespace(&mut self, namespace: &Name) -> bool {
         let used = self.objects.keys().any(|object| object.namespace == *namespace);
         if !used {
@@ -300,10 +301,10 @@ impl Cluster {
         }
     }
 
-    /// Writes a status, against the version that is known of the object.
+    /// Writes a status, with the known version as precondition.
     ///
     /// # Errors
-    /// 404 where the object is gone, 409 where it has another version.
+    /// 404 if the object is gone, 409 if it has another version.
     pub fn write_status(
         &mut self,
         object: &ObjectRef,
@@ -327,7 +328,7 @@ impl Cluster {
         })
     }
 
-    /// Makes our finalizer be there, or not, as `src/cluster/finalizer.rs` does.
+    /// Adds or removes our finalizer, like `src/cluster/finalizer.rs`.
     pub fn set_finalizer(&mut self, object: &ObjectRef, uid: &str, wanted: bool) {
         let Some(known) = self.objects.get(object).cloned() else { return };
         let has = known.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER);
@@ -348,10 +349,10 @@ impl Cluster {
         self.touch(&known, metadata, known.status.clone(), known.digest.clone());
     }
 
-    /// Writes the record of a catalog's last revision; returns what it has become.
+    /// Writes the record of a catalog's last revision. Returns the written record.
     ///
     /// # Errors
-    /// 409 where there is another version.
+    /// 409 if it has another version.
     pub fn write_record(&mut self, catalog: &Name, write: &RecordWrite) -> Result<Option<Object>, ApiFault> {
         let object = ObjectRef {
             kind: KindName::CatalogRecord,
@@ -399,8 +400,8 @@ impl Cluster {
         }
     }
 
-    /// Returns whether the Account of this UID, its namespace and the definitions are there to stay, as
-    /// `src/cluster/fresh.rs` finds out.
+    /// Returns whether the Account with this UID, its namespace and the CRDs exist and are not being deleted, like
+    /// `src/cluster/fresh.rs`.
     #[must_use]
     pub fn stays(&self, account: &AccountKey, uid: &str) -> Staying {
         let there = |kind, namespace: &Name, name: &Name| {
@@ -423,7 +424,8 @@ impl Cluster {
         Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
     }
 
-    /// Returns whether there is no IdentityStore of this name. A server that denies that it knows the kind cannot say so.
+    /// Returns whether there is no IdentityStore with this name; `false` while the server denies that it knows the
+    /// kind.
     #[must_use]
     pub fn lacks_store(&self, name: &Name) -> bool {
         let store = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };

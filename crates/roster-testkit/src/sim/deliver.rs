@@ -1,4 +1,4 @@
-//! Watches: lists, and what comes after them, late and in order.
+//! Watches: lists, and events after them, late and in order. Called by the run and by `acts`.
 
 use roster_core::{control::Event, model::KindName, state::WatchEvent};
 
@@ -10,14 +10,14 @@ use super::{
 };
 
 impl Sim {
-    /// Opens all watches of a replica anew.
+    /// Reopens all watches of a replica.
     pub fn relist(&mut self, replica: usize) {
         for kind in KindName::ALL {
             self.open_watch(replica, kind, 0);
         }
     }
 
-    /// Opens a watch anew: it begins with a list.
+    /// Reopens a watch; it begins with a list.
     pub fn open_watch(&mut self, number: usize, kind: KindName, behind: usize) {
         let watch = self.replicas[number].watches.entry(kind).or_default();
         watch.opened += 1;

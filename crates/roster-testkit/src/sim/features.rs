@@ -1,4 +1,4 @@
-//! Features that a run may use. Each seed uses a random part of them.
+//! Features that a run may use. Chosen at random for each seed, and used by `people`, `specs` and `trouble`.
 
 use super::random::Random;
 
@@ -25,7 +25,7 @@ pub struct Features {
     pub api_faults: bool,
     pub crashes: bool,
     pub jumps: bool,
-    /// Namespaces and definitions that are being deleted, kinds that answer 404: (c), (d), (e), (i), (l).
+    /// Namespaces and CRDs that are being deleted, and kinds that respond with 404: (c), (d), (e), (i), (l).
     pub terminations: bool,
     /// Objects that a store refuses.
     pub refusals: bool,
@@ -33,16 +33,16 @@ pub struct Features {
     pub invalid: bool,
     /// Stores with room for one pass: (f).
     pub full_stores: bool,
-    /// Times in which the API server cannot be reached.
+    /// Periods in which the API server cannot be reached.
     pub away: bool,
-    /// People whose access is taken away while a pass over their account runs, in slow stores.
+    /// Members whose access is revoked while a pass over their account runs, in slow stores.
     pub rushes: bool,
-    /// Stores that others stand in for.
+    /// Stores that are replaced by others.
     pub replaced_stores: bool,
 }
 
 impl Features {
-    /// Returns those that a seed uses.
+    /// Returns the features that a seed uses.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Random::of(seed, 3);
@@ -81,7 +81,7 @@ impl Features {
         features
     }
 
-    /// Returns a run with nothing but people and one transactional store.
+    /// Returns the features of a run with only people and one transactional store.
     #[must_use]
     pub fn plainest() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Leases of the API server: objects with a version, which change by compare-and-set.
+//! Leases of the API server: objects with a version, which change by compare-and-set. Used by `cluster`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn fault(code: u16, said: &str) -> ApiFault {
 }
 
 impl Leases {
-    /// Returns a Lease as it is now.
+    /// Returns the current version of a Lease.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Lease> {
         self.by_name.get(name)
@@ -30,7 +30,7 @@ impl Leases {
     /// Carries out a request.
     ///
     /// # Errors
-    /// 404 where there is no such Lease, 409 where it has another version or UID, or where it is to be created and is there.
+    /// 404 if there is no such Lease, 409 if it has another version or UID, or already exists when it is created.
     pub fn carry_out(&mut self, request: &LeaseRequest) -> Result<LeaseAnswer, ApiFault> {
         match request {
             LeaseRequest::List => Ok(LeaseAnswer::Listed(self.by_name.values().cloned().collect())),

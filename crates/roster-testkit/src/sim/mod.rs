@@ -1,13 +1,14 @@
-//! A simulator of the controller's loop: the real `Control`, `ShardCoordinator` and `reconcile::run`, and an identity store
-//! in memory; one seed decides everything else. No clock, no threads, no runtime.
+//! Simulator of the controller's loop: the real `Control`, `ShardCoordinator` and `reconcile::run`, and an identity
+//! store in memory. Run by tests and by the command `sim`; one seed decides everything else. No clock, no threads, no
+//! runtime.
 //!
-//! | part | what is in it |
+//! | part | content |
 //! |---|---|
 //! | [`run`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
-//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`sharing`] | replicas of the controller, and what carries out their effects |
-//! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and what goes wrong |
-//! | [`picture`] | what was delivered to a replica (D), as the reference model reads it |
+//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`sharing`] | replicas of the controller |
+//! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and faults |
+//! | [`picture`] | objects that were delivered to a replica (D), as the reference model reads them |
 //! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
 //! | [`story`], [`shrink`] | the story of one account, and fewer actions that break the same promise |
 #![allow(
@@ -51,28 +52,28 @@ pub use story::Violation;
 /// Outcome of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The first promise that was broken.
+    /// First promise that was broken.
     pub violation: Option<Violation>,
-    /// Items done.
+    /// Number of items processed.
     pub steps: u64,
-    /// Simulated time.
+    /// Simulated time at the end.
     pub time: clock::Time,
-    /// Passes that ran beside another one over the same account.
+    /// Number of passes that ran in parallel to another one over the same account.
     pub beside: u64,
-    /// How often somebody lost all access by a write of ours.
+    /// Number of times that a member lost all access by a write of the controller.
     pub lost: u64,
     /// Number that two runs share if and only if they did the same.
     pub trace: u64,
 }
 
-/// Runs what a seed stands for.
+/// Runs a seed.
 #[must_use]
 pub fn simulate(seed: u64) -> Outcome {
     let (config, actions) = people::generate(seed, &Features::of(seed));
     play(config, actions)
 }
 
-/// Runs actions under settings.
+/// Runs actions with given settings.
 #[must_use]
 pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
     let mut sim = Sim::new(config, actions);

@@ -1,4 +1,4 @@
-//! Objects as people write them, as the model reads them, and as the index keeps them.
+//! Objects as users write them, as the model reads them, and as the index keeps them. Used by `cluster` and `picture`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,7 +28,7 @@ pub enum Spec {
 }
 
 impl Spec {
-    /// Returns the labels, of a namespace.
+    /// Returns the labels of a namespace; `None` for other kinds.
     #[must_use]
     pub fn labels(&self) -> Option<BTreeMap<String, String>> {
         match self {
@@ -53,7 +53,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// Puts metadata and spec together.
+    /// Combines metadata and spec.
     #[must_use]
     pub fn new(metadata: &ObjectMeta, spec: Spec) -> Self {
         let metadata = metadata.clone();
@@ -86,7 +86,7 @@ impl Body {
         }
     }
 
-    /// Returns whether the spec is this one.
+    /// Returns whether the spec equals this one.
     #[must_use]
     pub fn says(&self, spec: &Spec) -> bool {
         match (self, spec) {
@@ -143,7 +143,7 @@ pub fn with_meta(object: &Object, meta: Meta) -> Object {
     }
 }
 
-/// Returns the digest of a status as a watch reads it.
+/// Returns the digest of a status, as watches decode it.
 #[must_use]
 pub fn digest_of(kind: KindName, status: &Value) -> StatusDigest {
     macro_rules! read {
@@ -163,7 +163,7 @@ pub fn digest_of(kind: KindName, status: &Value) -> StatusDigest {
     }
 }
 
-/// Returns the status of a condition and its reason and message, if it is there.
+/// Returns status, reason and message of a condition, if it exists.
 #[must_use]
 pub fn condition<'a>(status: &'a Value, name: &str) -> Option<(bool, &'a str, &'a str)> {
     let conditions = status.get("conditions")?.as_array()?;

@@ -1,4 +1,4 @@
-//! Passes that run: each has one request outstanding, or ends.
+//! Running passes: each has one request in flight, or ends. Called by `calls`, `requests` and the run.
 
 use roster_core::control::{Event, Pass, PassEnded, PassId};
 
@@ -24,7 +24,7 @@ impl Sim {
         self.poll(number, id);
     }
 
-    /// Polls a pass: it asks for the next thing, or ends.
+    /// Polls a pass, which then sends its next request or ends.
     pub fn poll(&mut self, number: usize, id: PassId) {
         use std::task::{Context, Poll, Waker};
         let time = self.clock.time;
@@ -42,7 +42,7 @@ impl Sim {
         }
     }
 
-    /// Returns how long the next step of a pass's request takes.
+    /// Returns the duration of the next step of a pass's request.
     pub fn store_delay(&mut self, number: usize, id: PassId, key: u64) -> Time {
         let store = self.replicas[number].passes.get(&id).map(|running| running.pass.store.clone());
         let slow = store.and_then(|store| self.slow.get(&store).copied()).unwrap_or(0);

@@ -1,4 +1,5 @@
-//! People: what they apply, delete, block, approve and tamper with over time, and what goes wrong around them.
+//! Simulated users: they apply, delete, block, approve and tamper over time. Called once at the start of a run;
+//! `trouble` adds faults.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +20,12 @@ use super::{
 };
 use crate::memory::Kind;
 
-/// Names the transactional store.
+/// Name of the transactional store.
 pub const SQL: &str = "sql";
-/// Names the plain store.
+/// Name of the plain store.
 pub const KEYS: &str = "keys";
 
-/// Returns a run: its settings and everything that happens in it.
+/// Returns the settings and all actions of a run.
 #[must_use]
 pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
     let mut random = Random::of(seed, 1);
@@ -67,7 +68,7 @@ fn stores(features: &Features) -> BTreeMap<Name, Kind> {
     }
 }
 
-/// Objects that there may be, and what is done with them.
+/// Possible objects, and the actions on them.
 struct Town<'a> {
     seed: u64,
     features: &'a Features,
@@ -77,13 +78,13 @@ struct Town<'a> {
     actions: Vec<Action>,
 }
 
-/// Returns a reference.
+/// Returns a reference to an object.
 #[must_use]
 pub fn object(kind: KindName, namespace: &str, name: &str) -> ObjectRef {
     ObjectRef { kind, namespace: Name::new(namespace), name: Name::new(name) }
 }
 
-/// Returns the address of one person.
+/// Returns the address of a person by number.
 #[must_use]
 pub fn person(number: u64) -> Email {
     Email::as_stored(&format!("p{number}@corp.example"))
@@ -102,7 +103,7 @@ impl<'a> Town<'a> {
         Self { seed, features, stores, accounts, people, actions: Vec::new() }
     }
 
-    /// Randomness of one object or action.
+    /// Returns the randomness of one object or action.
     fn random(&self, what: &str, number: u64) -> Random {
         Random::of(self.seed, mix(&[key(what), number]))
     }
@@ -111,7 +112,7 @@ impl<'a> Town<'a> {
         self.actions.push(Action { id, at, act });
     }
 
-    /// Creates what there is at first, in any order.
+    /// Creates the initial objects, in any order.
     fn found(&mut self) {
         let mut first: Vec<(ObjectRef, Spec)> = Vec::new();
         for number in 0..3 {
@@ -201,27 +202,27 @@ impl<'a> Town<'a> {
         }
     }
 
-    /// Picks one of the accounts: its place, the account, and its store.
+    /// Picks an account: its index, key and store.
     fn pick(&self, random: &mut Random) -> (usize, AccountKey, Name) {
         let index = usize::try_from(random.below(self.accounts.len() as u64)).unwrap_or(0);
         let (account, store) = self.accounts[index].clone();
         (index, account, store)
     }
 
-    /// Applies an account anew.
+    /// Applies a new version of an account.
     fn change_account(&self, random: &mut Random, index: usize) -> Act {
         let (account, store) = &self.accounts[index];
         let spec = self.account(random, index, store);
         Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
     }
 
-    /// Applies the catalog anew.
+    /// Applies a new version of the catalog.
     fn change_catalog(&self, random: &mut Random) -> Act {
         let spec = specs::catalog(random, self.features, true);
         Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
     }
 
-    /// Does one thing at some time.
+    /// Adds one action at some time.
     fn act(&mut self, number: u64, busy: Time) {
         let mut random = self.random("act", number);
         let id = mix(&[3, number]);
@@ -281,7 +282,8 @@ impl<'a> Town<'a> {
         self.push(id, at, act);
     }
 
-    /// Changes something for a whole account, and right after that takes away the access of some, one after the other.
+    /// Changes something for a whole account, and right after that revokes the access of some members, one after the
+    /// other.
     fn rush(&mut self, number: u64, busy: Time) {
         let mut random = self.random("rush", number);
         let id = mix(&[4, number]);
@@ -312,7 +314,7 @@ impl<'a> Town<'a> {
         }
     }
 
-    /// Deletes many Memberships at once, as a mistaken prune does.
+    /// Deletes many Memberships at once, like a mistaken prune.
     fn prune(&mut self, random: &mut Random, id: u64, at: Time, account: &AccountKey) {
         let share = random.between(20, 100);
         for who in 0..self.people {

@@ -1,4 +1,5 @@
-//! What was delivered to one replica, as the model reads it (D).
+//! Objects that were delivered to one replica (D), as the model reads them. Filled by `deliver`, and read by the
+//! invariants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +26,7 @@ pub struct Picture {
     pub world: World,
     /// Last revisions of catalogs, by catalog.
     last: BTreeMap<String, LastRevision>,
-    /// UID and generation of catalogs, and whether a change reaches all accounts at once.
+    /// UID and generation of each catalog, and whether a change reaches all accounts at once.
     catalogs: BTreeMap<String, (String, i64, bool)>,
     /// Accounts that are being deleted.
     pub deleting: BTreeSet<AccountKey>,
@@ -50,7 +51,7 @@ impl Picture {
         picture
     }
 
-    /// Takes in an object.
+    /// Adds or replaces an object.
     pub fn put(&mut self, stored: &Stored) {
         let (object, world) = (&stored.object, &mut self.world);
         let (key, name) = (pair(object), object.name.to_string());
@@ -85,7 +86,7 @@ impl Picture {
         }
     }
 
-    /// Takes in that an object is gone. Returns whether it was there.
+    /// Removes an object. Returns whether it was known.
     pub fn remove(&mut self, object: &ObjectRef) -> bool {
         let (key, name, world) = (pair(object), object.name.as_str(), &mut self.world);
         match object.kind {
@@ -111,7 +112,7 @@ impl Picture {
         }
     }
 
-    /// Returns the objects of a kind that are known.
+    /// Returns the known objects of a kind.
     #[must_use]
     pub fn known(&self, kind: KindName) -> Vec<ObjectRef> {
         fn cluster_scoped<V>(kind: KindName, of: &BTreeMap<String, V>) -> Vec<ObjectRef> {
@@ -143,8 +144,8 @@ impl Picture {
         }
     }
 
-    /// Returns the revision of its catalog that an account follows where it is not the present one, as docs/concepts.md
-    /// "Changing a catalog" says.
+    /// Returns the earlier catalog revision that an account follows, as described in docs/concepts.md "Changing a
+    /// catalog"; `None` if it follows the present one.
     fn followed(&self, account: &AccountKey) -> Option<(&str, &LastRevision)> {
         let key = (account.namespace.to_string(), account.name.to_string());
         let name = &self.world.accounts.get(&key)?.spec.catalog_ref.name;
@@ -158,13 +159,14 @@ impl Picture {
         (is_ahead || is_sound && !at_once && waits).then_some((name, last))
     }
 
-    /// Returns the last revision of an account's catalog, where it follows that and not the present one.
+    /// Returns the last revision of an account's catalog if the account follows it and not the present one.
     #[must_use]
     pub fn behind(&self, account: &AccountKey) -> Option<&LastRevision> {
         self.followed(account).map(|(_, last)| last)
     }
 
-    /// Returns the objects as one account has them: with the revision of its catalog that it follows.
+    /// Returns the objects that apply to one account, with the earlier revision of its catalog; `None` if it follows
+    /// the present one.
     fn as_seen_by(&self, account: &AccountKey, world: &World) -> Option<World> {
         let (name, last) = self.followed(account)?;
         let mut world = world.clone();
@@ -180,7 +182,7 @@ impl Picture {
         other.as_ref().unwrap_or(&self.world).account(&account.namespace, &account.name, now)
     }
 
-    /// Returns the model's answer with objects put back that were there in earlier pictures.
+    /// Returns the model's answer with deleted objects put back from earlier states.
     #[must_use]
     pub fn answer_with<'a>(
         &self,
@@ -196,7 +198,7 @@ impl Picture {
         other.unwrap_or(world).account(&account.namespace, &account.name, now)
     }
 
-    /// Returns the rank of a level on the ladder that an account has for a section; nothing where there is none.
+    /// Returns the rank of a level on the ladder that an account has for a section; `None` if there is none.
     #[must_use]
     pub fn rank(&self, account: &AccountKey, section: &str, level: &str) -> Option<usize> {
         let key = (account.namespace.to_string(), account.name.to_string());
@@ -211,7 +213,7 @@ impl Picture {
     }
 }
 
-/// Returns the model's name of an object.
+/// Returns the model's id of an object.
 fn id(object: &ObjectRef) -> Option<ObjectId> {
     let kind = match object.kind {
         KindName::PermissionCatalog => Kind::PermissionCatalog,
@@ -226,37 +228,37 @@ fn id(object: &ObjectRef) -> Option<ObjectId> {
     Some(ObjectId::new(kind, &object.namespace, &object.name))
 }
 
-/// An object that went while something else stayed.
+/// Object that was deleted while others stayed.
 #[derive(Clone, Debug)]
 pub struct Vanished {
-    /// When the replica heard of it.
+    /// Time when the replica received the event.
     pub at: u64,
-    /// The object.
+    /// Deleted object.
     pub object: ObjectRef,
-    /// Objects as they were with it.
+    /// Objects before the deletion.
     pub before: Arc<Picture>,
-    /// Whether another object stands under its name.
+    /// Whether another object has the same name now.
     pub replaced: bool,
 }
 
-/// Follows what is delivered to one replica, in the way of the index.
+/// Objects that are delivered to one replica, tracked like in the index.
 #[derive(Debug, Default)]
 pub struct View {
-    /// What is known now.
+    /// Objects that are known now.
     pub picture: Arc<Picture>,
-    /// Objects that went.
+    /// Objects that were deleted.
     pub vanished: Vec<Vanished>,
     versions: BTreeMap<ObjectRef, (String, u64)>,
     listing: BTreeMap<KindName, BTreeSet<ObjectRef>>,
 }
 
 impl View {
-    /// A list of a kind begins.
+    /// Starts a list of a kind.
     pub fn begin_list(&mut self, kind: KindName) {
         self.listing.insert(kind, BTreeSet::new());
     }
 
-    /// A list of a kind ends: what it did not name is gone.
+    /// Ends a list of a kind: known objects that it did not contain are deleted.
     pub fn end_list(&mut self, kind: KindName, at: u64) {
         let Some(named) = self.listing.remove(&kind) else { return };
         for object in self.picture.known(kind) {
@@ -266,7 +268,7 @@ impl View {
         }
     }
 
-    /// Takes in an entry of a log.
+    /// Applies an entry of a log.
     pub fn take(&mut self, change: &Change, at: u64) {
         match change {
             Change::Put(stored) => self.put(stored, at),
@@ -285,7 +287,7 @@ impl View {
         }
         let before = self.versions.insert(stored.object.clone(), (uid.clone(), version));
         if before.is_some_and(|(before, _)| before != uid) {
-            // What stood under this name is gone, though nobody saw it go.
+            // The object that had this name was deleted, although no event said so.
             let (object, before) = (stored.object.clone(), self.picture.clone());
             self.vanished.push(Vanished { at, object, before, replaced: true });
         }
@@ -304,7 +306,7 @@ impl View {
 }
 
 impl Picture {
-    /// Returns whether an object is known just like this: a status makes no difference.
+    /// Returns whether exactly this version of an object is known, apart from its status.
     fn knows(&self, stored: &Stored) -> bool {
         let key = pair(&stored.object);
         let world = &self.world;

@@ -1,4 +1,5 @@
-//! Revocations in time: each second, how long those who should have no access still have it.
+//! Invariant of revocations in time: checks each second for how long people with revoked access still have it. Called
+//! by the run.
 
 use std::sync::Arc;
 
@@ -18,33 +19,33 @@ use super::{
 };
 use crate::memory::Faults;
 
-/// Good time within which a revocation has to be in force.
+/// Time without faults within which a revocation must be in force.
 const PATIENCE: Time = 5 * SECOND;
 
-/// Somebody whose access was revoked and who still has it.
+/// Member whose access was revoked and who still has it.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// Good time that has passed.
+    /// Time without faults that has passed.
     good: Time,
-    /// The replica that has to do it.
+    /// Replica that must apply the revocation.
     keeper: usize,
-    /// Whether it held the shard when this was last looked at. Who has let go of it takes it back within the patience, and
-    /// has as long again from then on.
+    /// Whether it held the shard at the last check. A replica that lost a shard must take it again within [`PATIENCE`],
+    /// and then has the same time again.
     holds: bool,
 }
 
-/// State of an account when it was last looked at.
+/// State of an account at the last check.
 #[derive(Clone, Debug)]
 pub struct Watched {
     keeper: usize,
     picture: Arc<Picture>,
     moved: i64,
-    /// When somebody's time begins or ends next.
+    /// Next time at which a member's time window starts or ends.
     next: Option<Timestamp>,
 }
 
 impl Sim {
-    /// Looks at revocations.
+    /// Checks revocations.
     pub fn pulse(&mut self) {
         let pictures: Vec<Arc<Picture>> = (0..self.replicas.len()).map(|number| self.delivered_to(number)).collect();
         for (number, picture) in pictures.iter().enumerate() {
@@ -58,7 +59,8 @@ impl Sim {
         self.count(&pictures);
     }
 
-    /// Returns what was delivered to a replica. One that waits for its own lease watches nothing, and should.
+    /// Returns the objects delivered to a replica. A replica that waits for its own lease has no watches and counts as
+    /// having all objects.
     fn delivered_to(&self, number: usize) -> Arc<Picture> {
         let replica = &self.replicas[number];
         if replica.control.is_none() && replica.leases.is_some() {
@@ -90,7 +92,7 @@ impl Sim {
             let member = answer.members.get(email.as_str());
             let ended =
                 member.is_some_and(|member| matches!(member.statement, Statement::Ended(end) if end.is_explicit()));
-            // Changes behind our back are found by the next check.
+            // Tampering is found by the next check.
             let meddled = self.checker.meddled.contains(&(account.clone(), email.clone()));
             let all = answer.ended.is_some() || is_blocked(picture, account, email);
             !meddled && (ended || all)
@@ -111,7 +113,7 @@ impl Sim {
         }
     }
 
-    /// Counts the second that has passed for everybody who waits.
+    /// Counts the second that has passed for each waiting revocation.
     fn count(&mut self, pictures: &[Arc<Picture>]) {
         let mut pending = std::mem::take(&mut self.checker.pending);
         pending.retain(|(account, email), waits| {
@@ -137,7 +139,7 @@ impl Sim {
         self.checker.pending = pending;
     }
 
-    /// Returns whether nothing keeps a revocation from being carried out.
+    /// Returns whether nothing prevents a revocation from being applied.
     fn is_good(&self, name: &Name, account: &AccountKey, email: &Email) -> bool {
         let Some(store) = self.stores.get(name) else { return false };
         let is_answered = !self.is_away() && self.unanswered_until <= self.clock.time;
@@ -149,7 +151,7 @@ impl Sim {
         others == Faults::default() && !store.faults.refused.contains_key(&object)
     }
 
-    /// Returns whether the status of an account says that removals are held back.
+    /// Returns whether the status of an account reports held removals.
     #[must_use]
     pub fn is_guarded(&self, account: &AccountKey) -> bool {
         let stored = self.cluster.get(&account.object());
@@ -166,7 +168,7 @@ pub fn store_of(picture: &Picture, account: &AccountKey) -> Option<Name> {
     picture.world.accounts.get(&key).map(|account| Name::new(&account.spec.store_ref.name))
 }
 
-/// Returns whether something in a store carries the mark of the Account that there is now.
+/// Returns whether a mark in a store is that of the present Account.
 #[must_use]
 pub fn is_ours(picture: &Picture, account: &AccountKey, mark: Option<&Mark>) -> bool {
     let key = (account.namespace.to_string(), account.name.to_string());

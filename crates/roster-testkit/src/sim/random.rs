@@ -1,7 +1,7 @@
-//! Randomness by key: no draw depends on how many others were made before, so that taking an action out of a run shifts
-//! nothing else.
+//! Randomness by key. Used by all modules of the simulator: no draw depends on the number of earlier draws, so that
+//! removing an action from a run changes nothing else.
 
-/// Mixes numbers into one.
+/// Hashes numbers to one number.
 #[must_use]
 pub fn mix(parts: &[u64]) -> u64 {
     parts
@@ -15,13 +15,13 @@ fn scramble(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Turns a text into a key.
+/// Hashes a text to a key.
 #[must_use]
 pub fn key(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Numbers drawn for one thing.
+/// Numbers drawn for one key.
 #[derive(Clone, Debug)]
 pub struct Random {
     key: u64,
@@ -29,7 +29,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// Returns the numbers of a thing under a seed.
+    /// Returns the numbers for an id under a seed.
     #[must_use]
     pub fn of(seed: u64, id: u64) -> Self {
         Self { key: mix(&[seed, id]), drawn: 0 }
@@ -51,12 +51,12 @@ impl Random {
         low + self.below(high - low + 1)
     }
 
-    /// Returns true in so many of a hundred draws.
+    /// Returns true in `percent` of 100 draws.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// Picks one of several, of which there is at least one.
+    /// Picks one of several items, at least one.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         &from[index]

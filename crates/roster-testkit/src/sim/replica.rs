@@ -1,4 +1,4 @@
-//! One replica of the controller: its loop, its watches and its passes.
+//! One replica of the controller: its loop, its watches and its passes. Held by the run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,45 +21,45 @@ use super::{
 };
 use crate::memory::Apply;
 
-/// A watch of one kind.
+/// Watch of one kind.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// Counts how often it was opened: deliveries of an earlier one are dropped.
+    /// Number of times it was opened: deliveries of an earlier one are dropped.
     pub opened: u64,
-    /// Entries of the log that were delivered.
+    /// Number of log entries that were delivered.
     pub position: usize,
-    /// Whether a list is to be made first.
+    /// Whether it starts with a list.
     pub lists: bool,
-    /// Objects of a list that are still to be delivered.
+    /// Objects of a list that are not delivered yet.
     pub listing: Option<Vec<Arc<Stored>>>,
-    /// Entries that the list may be behind the last one.
+    /// Number of entries by which the list may be behind the log.
     pub behind: usize,
     /// Whether a delivery is planned.
     pub planned: bool,
 }
 
-/// A pass that runs.
+/// Running pass.
 pub struct Running {
-    /// The pass.
+    /// Pass as started by the loop.
     pub pass: Arc<Pass>,
-    /// Its future.
+    /// Future of the pass.
     pub future: Pin<Box<dyn Future<Output = PassEnded> + Send>>,
-    /// Its world.
+    /// World of the pass.
     pub world: SimWorld,
-    /// The request that is being answered, and since when.
+    /// Request in progress, with its start time.
     pub request: Option<(Request, Time)>,
-    /// The call that writes.
+    /// Call that writes.
     pub apply: Option<Apply>,
-    /// What was delivered when it was put together.
+    /// Objects that were delivered when it was planned.
     pub delivered: Arc<Picture>,
-    /// When it was put together.
+    /// Time when it was planned.
     pub began: Time,
-    /// Objects around the account that had gone by then.
+    /// Objects in the account's namespace that had been deleted by then.
     pub vanished: Vec<Vanished>,
 }
 
 impl Running {
-    /// Begins a pass.
+    /// Starts a pass.
     #[must_use]
     pub fn new(pass: Pass, view: &View, began: Time) -> Self {
         let delivered = view.picture.clone();
@@ -77,43 +77,43 @@ impl Running {
     }
 }
 
-/// One replica.
+/// One replica of the controller.
 pub struct Replica {
-    /// Its number.
+    /// Number of the replica.
     pub number: usize,
-    /// Its loop, while it runs.
+    /// Loop, while it runs.
     pub control: Option<Control>,
-    /// Its lease machine; absent until this life begins.
+    /// Lease coordinator; `None` before the start of this life.
     pub leases: Option<ShardCoordinator>,
-    /// When its lease machine is to wake up.
+    /// Time when the lease coordinator wakes up.
     pub lease_wake: Option<Time>,
-    /// Whether its lease machine knows that accounts can be looked after.
+    /// Whether the lease coordinator knows that accounts can be reconciled.
     pub serves: bool,
-    /// Counts its processes: only a crash ends one.
+    /// Number of the process: only a crash starts another one.
     pub process: u64,
-    /// Counts its lives: what belongs to an earlier one is dropped.
+    /// Number of the life: items of an earlier one are dropped.
     pub life: u64,
-    /// When this life began.
+    /// Start time of this life.
     pub origin: Time,
-    /// What was delivered to it.
+    /// Objects that were delivered.
     pub view: View,
-    /// Its watches.
+    /// Watches by kind.
     pub watches: BTreeMap<KindName, Watch>,
-    /// Its passes.
+    /// Running passes.
     pub passes: BTreeMap<PassId, Running>,
-    /// Until when nothing of it goes on.
+    /// Time until which the replica is suspended.
     pub frozen_until: Time,
-    /// When it starts again.
+    /// Time of the next start.
     pub starts_at: Time,
-    /// When it is to wake up.
+    /// Time when the loop wakes up.
     pub wake: Option<Time>,
-    /// Claims that stores know of.
+    /// Claims that stores have received.
     pub claimed: BTreeSet<(Name, i64, u16)>,
-    /// Shards that it was told are its own.
+    /// Shards that the loop was given.
     pub held: BTreeMap<u16, Held>,
-    /// When a fresh read last found that everything around an account stays.
+    /// Time of the last fresh read that found that everything around an account stays.
     pub fresh: BTreeMap<AccountKey, Time>,
-    /// Extra lag of kinds, and until when.
+    /// Extra lag by kind, with its end time.
     pub lags: BTreeMap<KindName, (Time, Time)>,
 }
 
@@ -143,21 +143,21 @@ impl Replica {
         }
     }
 
-    /// Ends this life: loop, leases, passes and all that they knew are gone. The next one is of another process if this one
-    /// `dies`.
+    /// Ends this life: loop, leases, passes and their knowledge are dropped. The next life is another process if this
+    /// one `dies`.
     pub fn end(&mut self, starts_at: Time, dies: bool) {
         let lags = std::mem::take(&mut self.lags);
         let process = self.process + u64::from(dies);
         *self = Self { life: self.life + 1, process, starts_at, lags, ..Self::new(self.number) };
     }
 
-    /// Returns the name of its process.
+    /// Returns the name of the process.
     #[must_use]
     pub fn identity(&self) -> String {
         format!("replica-{}-{}", self.number, self.process)
     }
 
-    /// Returns the key under which a claim is remembered.
+    /// Returns the key of a claim in `claimed`.
     #[must_use]
     pub fn claim_key(store: &Name, claim: Claim) -> (Name, i64, u16) {
         (store.clone(), claim.epoch.0, claim.slots.first)

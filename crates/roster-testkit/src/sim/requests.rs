@@ -1,4 +1,4 @@
-//! Requests of passes, carried out step by step.
+//! Requests of passes, carried out step by step. Called by the run.
 
 use roster_core::{
     contract::StoreError,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::memory::{MemoryStore, Progress};
 
-/// Time after which a store that does not answer is given up.
+/// Timeout of a store that does not respond.
 const PATIENCE: Time = 30 * SECOND;
 
 fn gone() -> StoreError {
@@ -29,7 +29,7 @@ fn no_answer() -> StoreError {
     StoreError::Unavailable("no answer within 30 s".to_owned())
 }
 
-/// One step of a request.
+/// Result of one step of a request.
 enum Served {
     Answer(Answer),
     Again,
@@ -37,7 +37,7 @@ enum Served {
 }
 
 impl Sim {
-    /// Does the next step of a pass's request.
+    /// Carries out the next step of a pass's request.
     pub fn serve(&mut self, number: usize, id: PassId) {
         let Some(running) = self.replicas[number].passes.get_mut(&id) else { return };
         let Some((request, since)) = running.request.take() else { return };
@@ -125,13 +125,13 @@ impl Sim {
         }
     }
 
-    /// Returns whether the store behind this name is neither the known one nor one that somebody approved: then nothing is
-    /// granted in it.
+    /// Returns whether the store with this name is neither the known one nor an approved one: nothing may be granted in
+    /// it.
     pub(super) fn stands_unapproved(&self, name: &Name) -> bool {
         self.stores.get(name).is_some_and(|store| self.is_unknown(name, store))
     }
 
-    /// Returns whether a store is neither the one that its IdentityStore knows nor one that somebody approved.
+    /// Returns whether a store is neither the one that its IdentityStore knows nor an approved one.
     fn is_unknown(&self, name: &Name, store: &MemoryStore) -> bool {
         let object = ObjectRef { kind: KindName::IdentityStore, namespace: Name::default(), name: name.clone() };
         let Some(stored) = self.cluster.get(&object) else { return false };
@@ -207,7 +207,7 @@ impl Sim {
     }
 }
 
-/// Answer of a store that may be silent.
+/// State of a store that may be silent.
 enum Silence {
     Answers,
     Waits,

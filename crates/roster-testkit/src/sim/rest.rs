@@ -1,4 +1,4 @@
-//! Invariants at rest: nothing happened for long, and everything has come to what it should be.
+//! Invariants at rest: after a long quiet time, everything is in the desired state. Called by the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use super::{
 use crate::memory::{Kind, Levels, MemoryStore};
 
 impl Sim {
-    /// Checks everything that holds at rest.
+    /// Checks everything that must hold at rest.
     pub fn rests(&mut self) {
         let picture = Picture::of(&self.cluster);
         let all_served = KindName::ALL.iter().all(|kind| self.cluster.definition(*kind) == Definition::Served);
@@ -48,13 +48,13 @@ impl Sim {
         self.audits_rest();
     }
 
-    /// Returns the numbers of writes: of the cluster without what may change at rest, and of each store.
+    /// Returns the numbers of writes: of the cluster, without those that are allowed at rest, and of each store.
     pub(super) fn writes(&self) -> Vec<u64> {
         let stores = self.stores.values().map(MemoryStore::writes);
         std::iter::once(self.checker.api_writes).chain(stores).collect()
     }
 
-    /// Returns whether a guard holds somebody in any account.
+    /// Returns whether a guard holds removals in any account.
     pub(super) fn guards(&self) -> bool {
         let picture = Picture::of(&self.cluster);
         Self::accounts_of(&picture).iter().any(|account| self.is_guarded(account))
@@ -131,7 +131,7 @@ impl Sim {
         }
     }
 
-    /// Returns a Membership that is Ready although the store does not hold what it says.
+    /// Returns a violation if a Membership is Ready although the store does not hold its levels.
     fn ready_but(
         &self,
         picture: &Picture,
@@ -159,8 +159,8 @@ impl Sim {
         })
     }
 
-    /// Returns a Membership whose status says that there is no access although the store gives some. What the owner has is
-    /// not by a Membership.
+    /// Returns a violation if a Membership's status reports no access although the store grants some. The owner is left
+    /// out: the owner's access is not by a Membership.
     fn denied_but(&self, account: &AccountKey, answer: &AccountAnswer, person: &str, has: &Levels) -> Option<String> {
         let member = answer.members.get(person)?;
         if has.is_empty() || answer.owner.as_deref() == Some(person) {
@@ -199,7 +199,7 @@ impl Sim {
         }
     }
 
-    /// No account waits for its catalog because of another account.
+    /// Checks that no account waits for its catalog because of another account.
     fn rollouts_rest(&mut self, picture: &Picture) {
         let catalog = |account: &AccountKey| {
             let key = (account.namespace.to_string(), account.name.to_string());
@@ -207,7 +207,7 @@ impl Sim {
         };
         for account in Self::accounts_of(picture) {
             let Some(last) = picture.behind(&account) else { continue };
-            // The change itself may have brought removals about in an account whose turn came earlier: somebody decides.
+            // The change itself may have caused removals in an earlier account; these wait for approval.
             let stops = Self::accounts_of(picture).into_iter().any(|other| {
                 catalog(&other) == catalog(&account)
                     && last.up_to.as_ref().is_some_and(|up_to| other <= *up_to)
@@ -224,7 +224,7 @@ impl Sim {
         }
     }
 
-    /// An Account that is being deleted waits for managed accounts, or for somebody's approval.
+    /// Checks that an Account that is being deleted waits only for managed accounts, or for approval.
     fn deletion_rests(&mut self, picture: &Picture, account: &AccountKey) {
         let is_parent = |parent: &ParentRef, namespace: &str| {
             let of = parent.namespace.as_deref().unwrap_or(namespace);
@@ -239,7 +239,7 @@ impl Sim {
         }
     }
 
-    /// Whoever a store blocks has no access in accounts that no Account describes any more either.
+    /// Checks that blocked people have no access in orphaned accounts either.
     fn leftovers_rest(&mut self, picture: &Picture) {
         let wall = self.clock.wall();
         let accounts = self.cluster.all().filter(|stored| stored.object.kind == KindName::Account);
@@ -264,7 +264,7 @@ impl Sim {
         }
     }
 
-    /// What an Account with `deletionPolicy: Delete` had in a store went with it.
+    /// Checks that the store content of an Account with `deletionPolicy: Delete` was deleted with it.
     fn deletions_rest(&mut self) {
         let mut policies: BTreeMap<String, bool> = BTreeMap::new();
         for change in self.cluster.log(KindName::Account) {
@@ -343,11 +343,11 @@ impl Sim {
     }
 }
 
-/// What may keep a store from holding what the model says.
+/// Reasons why a store may differ from the model.
 struct Holds {
     paused: bool,
     guarded: bool,
-    /// Whether another layout of sections waits, and with it everything that it brings.
+    /// Whether another layout of sections waits, with all changes that need it.
     layout: bool,
 }
 
@@ -356,7 +356,7 @@ fn is_same(has: &Levels, wanted: &BTreeMap<String, String>) -> bool {
         && has.iter().all(|(section, level)| wanted.get(section.as_str()).is_some_and(|want| want == level.as_str()))
 }
 
-/// Returns what somebody should have, where they have something else and nothing explains it.
+/// Returns the expected access if a person has other access and nothing explains it.
 fn judge(
     picture: &Picture,
     account: &AccountKey,
@@ -369,7 +369,7 @@ fn judge(
         has.iter().any(|(section, level)| {
             let rank = picture.rank(account, section, level);
             let most = wanted.get(section.as_str()).and_then(|most| picture.rank(account, section, most));
-            // While it is paused, an account keeps the sections that it has.
+            // A paused account keeps its sections.
             rank.unwrap_or(if holds.paused { 0 } else { usize::MAX }) > most.unwrap_or(0)
         })
     };
@@ -392,7 +392,7 @@ fn judge(
         }
         Statement::Exactly => {
             let held = holds.guarded && (member.levels.is_empty() || holds.layout);
-            // While it is paused, what narrows may leave nothing: then a guard holds it.
+            // While paused, revocations may leave nothing; then a guard holds them.
             let explained = held || holds.paused && (holds.guarded || !exceeds(&member.levels));
             (!is_same(has, &member.levels) && !explained).then(|| format!("should have {:?}", member.levels))
         }

@@ -1,4 +1,4 @@
-//! The scheduler: one queue of items in simulated time, and whatever carries them out.
+//! Scheduler of the simulator: one queue of items in simulated time, and their execution. Driven by `play` and `tell`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,21 +29,21 @@ use crate::memory::{Kind, MemoryStore};
 pub struct Config {
     /// Seed of all randomness.
     pub seed: u64,
-    /// Seed of hash maps, which must decide nothing.
+    /// Seed of hash maps, which must have no influence.
     pub hashing: u64,
-    /// Replicas.
+    /// Number of replicas.
     pub replicas: usize,
-    /// Shards.
+    /// Number of shards.
     pub shards: u16,
-    /// Most passes at a time in one store.
+    /// Largest number of passes at a time in one store.
     pub most_passes: usize,
     /// Stores by the name of their IdentityStore.
     pub stores: BTreeMap<Name, Kind>,
-    /// When the last action happens at the latest; the rest is quiet.
+    /// Latest time of the last action; the rest of the run is quiet.
     pub busy: Time,
-    /// Whether every event is written down.
+    /// Whether every event is recorded in the story.
     pub tells: bool,
-    /// Latency of one step of a store, at most.
+    /// Largest latency of one step of a store.
     pub store_latency: Time,
 }
 
@@ -51,62 +51,62 @@ pub struct Config {
 pub enum Item {
     /// An action happens.
     Act(usize),
-    /// A watch delivers: replica, life, kind, count of openings.
+    /// A watch delivers. Fields: replica, life, kind, number of openings.
     Deliver(usize, u64, KindName, u64),
     /// A loop wakes up.
     Wake(usize, u64),
-    /// A store or the API server works on the request of a pass.
+    /// A store or the API server processes the request of a pass.
     Pass(usize, u64, PassId),
     /// A request arrives at the API server.
     Arrive(usize, u64, Box<Call>),
-    /// A reply arrives.
+    /// A reply arrives at the replica.
     Reply(usize, u64, Box<Event>, Option<Change>),
-    /// A lease machine wakes up, or a replica's life begins.
+    /// A lease coordinator wakes up, or a replica's life starts.
     Lease(usize, u64),
-    /// A call about Leases arrives at the API server.
+    /// A request about Leases arrives at the API server.
     LeaseCall(usize, u64, Box<LeaseCall>),
-    /// Its answer arrives.
+    /// The reply to such a request arrives.
     LeaseReply(usize, u64, CallId, Box<LeaseReply>),
-    /// An object of a namespace that is being deleted goes.
+    /// An object of a namespace that is being deleted is removed.
     Purge(ObjectRef),
-    /// Somebody says of every Account that its objects are all there, after a definition was made anew.
+    /// A user confirms on every Account that all its objects exist again after a CRD was recreated.
     Confirm,
-    /// The invariants that need time are looked at.
+    /// The invariants in time are checked.
     Pulse,
 }
 
-/// Id of the cluster.
+/// Id of the simulated cluster.
 pub const CLUSTER: &str = "here";
 
-/// A run.
+/// A run of the simulator.
 pub struct Sim {
     /// Settings.
     pub config: Config,
     /// Clocks.
     pub clock: Clock,
-    /// API server.
+    /// Simulated API server.
     pub cluster: Cluster,
-    /// Stores.
+    /// Stores by name.
     pub stores: BTreeMap<Name, MemoryStore>,
-    /// Stores in whose place others stand.
+    /// Stores that are replaced by others.
     pub replaced: BTreeMap<Name, MemoryStore>,
-    /// Latency of stores that are slow.
+    /// Latency of slow stores.
     pub slow: BTreeMap<Name, Time>,
-    /// Replicas.
+    /// Replicas by number.
     pub replicas: Vec<Replica>,
-    /// Invariants.
+    /// Checker of invariants.
     pub checker: Checker,
-    /// Written story.
+    /// Recorded story.
     pub story: Story,
-    /// Troubles of the API server, and how many requests still meet them.
+    /// Troubles of the API server, with the number of requests left for each.
     pub troubles: Vec<(ApiTrouble, u32)>,
-    /// Until when the API server cannot be reached.
+    /// Time until which the API server cannot be reached.
     pub away_until: Time,
-    /// Until when a call about a Lease is waited for that is never answered.
+    /// Time until which some request about a Lease waits for a reply that never comes.
     pub unanswered_until: Time,
-    /// Items done.
+    /// Number of items processed.
     pub steps: u64,
-    /// Passes that ran beside another one over the same account.
+    /// Number of passes that ran in parallel to another one over the same account.
     pub beside: u64,
     actions: Vec<Action>,
     items: BTreeMap<(Time, u64), Item>,
@@ -117,7 +117,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Returns a run that is about to begin.
+    /// Returns a run that has not started.
     #[must_use]
     pub fn new(config: Config, actions: Vec<Action>) -> Self {
         let stores = config.stores.iter().map(|(name, kind)| (name.clone(), MemoryStore::new(*kind))).collect();
@@ -154,25 +154,25 @@ impl Sim {
         sim
     }
 
-    /// Plans an item.
+    /// Adds an item to the queue.
     pub fn at(&mut self, time: Time, item: Item) {
         self.given += 1;
         self.items.insert((time.max(self.clock.time), self.given), item);
     }
 
-    /// Draws a number for one thing; others' draws do not shift it.
+    /// Draws a number for one key; draws for other keys do not influence it.
     pub fn draw(&mut self, key: u64) -> u64 {
         let count = self.drawn.entry(key).or_default();
         *count += 1;
         mix(&[self.config.seed, key, *count])
     }
 
-    /// Draws a time from `low` to `high` for one thing.
+    /// Draws a time from `low` to `high` for one key.
     pub fn delay(&mut self, key: u64, low: Time, high: Time) -> Time {
         low + self.draw(key) % (high.saturating_sub(low) + 1)
     }
 
-    /// Notes something of which traces are made.
+    /// Adds an event to the trace.
     pub fn mark(&mut self, parts: &[u64]) {
         self.trace = mix(&[self.trace, self.clock.time, mix(parts)]);
     }
@@ -183,7 +183,7 @@ impl Sim {
         self.trace
     }
 
-    /// Returns the actions.
+    /// Returns all actions.
     #[must_use]
     pub fn actions(&self) -> &[Action] {
         &self.actions
@@ -216,7 +216,7 @@ impl Sim {
         if self.checker.violation().is_none() {
             self.clock.time = end;
             self.rests();
-            // What a guard holds may pass when earlier removals are ten minutes old.
+            // Removals that a guard holds may be released when earlier removals are ten minutes old.
             let (writes, guards) = known.unwrap_or_default();
             if !guards {
                 self.is_quiet(&writes);
@@ -282,24 +282,24 @@ impl Sim {
         }
     }
 
-    /// Returns whether this life of a replica's loop goes on now; nothing where it is over.
+    /// Returns whether this life of a replica's loop continues now, or is suspended; `None` if it is over.
     fn goes_on(&self, replica: usize, life: u64) -> Option<bool> {
         self.lives(replica, life).filter(|_| self.replicas[replica].control.is_some())
     }
 
-    /// Returns whether this life of a replica goes on now; nothing where it is over.
+    /// Returns whether this life of a replica continues now, or is suspended; `None` if it is over.
     fn lives(&self, replica: usize, life: u64) -> Option<bool> {
         let replica = &self.replicas[replica];
         (replica.life == life).then_some(replica.frozen_until <= self.clock.time)
     }
 
-    /// Returns whether the API server cannot be reached.
+    /// Returns whether the API server cannot be reached now.
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.clock.time < self.away_until
     }
 
-    /// Puts off what a frozen replica would do. The order in which it goes on is not the one it had.
+    /// Postpones an item of a suspended replica. The order of its items may change.
     fn later(&mut self, replica: usize, item: Item) {
         let thaw = self.replicas[replica].frozen_until;
         let after = self.delay(mix(&[11, replica as u64]), 0, 200 * MILLI);
@@ -324,7 +324,7 @@ impl Sim {
         self.wake(number, 0);
     }
 
-    /// Hands an event to a replica's loop, which decides soon after.
+    /// Passes an event to a replica's loop, which decides soon after.
     pub fn absorb(&mut self, number: usize, event: Event) {
         let clock = self.clock;
         let replica = &mut self.replicas[number];
@@ -334,7 +334,7 @@ impl Sim {
         self.wake(number, after);
     }
 
-    /// Wakes a loop up after a while, unless it wakes up sooner.
+    /// Wakes a loop after a time, unless it wakes earlier.
     pub fn wake(&mut self, number: usize, after: Time) {
         let at = self.clock.time + after;
         let replica = &mut self.replicas[number];
@@ -362,7 +362,7 @@ impl Sim {
             control.decide(now, &mut effects);
         }
         for effect in effects.drain(..) {
-            // A lease may turn out to be lost meanwhile: that ends everything.
+            // A lease may be lost in the middle, which ends this life.
             if self.replicas[number].life == life {
                 self.carry_out(number, effect);
             }
@@ -379,7 +379,7 @@ impl Sim {
         let replica = &self.replicas[number];
         let next = replica.control.as_ref().and_then(|control| control.next_wake(now));
         let after = next.map_or(SECOND, |at| Time::try_from(at.since(now.mono).as_micros()).unwrap_or(SECOND));
-        // Time goes on between two decisions.
+        // Time passes between two decisions.
         self.wake(number, after.clamp(100, SECOND));
     }
 
@@ -399,7 +399,7 @@ impl Sim {
         self.perform(action);
     }
 
-    /// Returns the accounts of a picture.
+    /// Returns the accounts among delivered objects.
     #[must_use]
     pub fn accounts_of(picture: &Picture) -> BTreeSet<AccountKey> {
         picture.world.accounts.keys().map(|(namespace, name)| AccountKey::new(namespace, name)).collect()

@@ -1,4 +1,4 @@
-//! Carries out what each replica's lease machine asks for: the real one, driven beside its loop.
+//! Lease coordinators: the real ones, driven in parallel to each replica's loop. Called by the run.
 
 use roster_core::{
     contract::Epoch,
@@ -23,29 +23,29 @@ use super::{
     run::{Item, Sim},
 };
 
-/// Time after which a process that lost a lease takes part again.
+/// Time after which a process that lost a lease participates again.
 const AGAIN: Time = 100 * MILLI;
 
-/// Returns whether a replica has listed the kinds that a revocation needs; for others it must not wait.
+/// Returns whether a replica has listed the kinds that a revocation needs. A revocation must not wait for other kinds.
 fn has_listed(replica: &Replica) -> bool {
     let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
     needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
 }
 
-/// A shard that a replica was told is its own.
+/// Shard that a replica's loop was given.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
-    /// Its epoch.
+    /// Epoch of the shard.
     pub epoch: Epoch,
     /// Whether it is being given back.
     pub leaving: bool,
 }
 
-/// Answer to a call about Leases.
+/// Reply to a request about Leases.
 pub type LeaseReply = Result<LeaseAnswer, ApiFault>;
 
 impl Sim {
-    /// Wakes up a replica's lease machine. At the begin of its life there is none yet.
+    /// Wakes up a replica's lease coordinator, and creates it at the start of a life.
     pub fn wake_leases(&mut self, number: usize, life: u64) {
         let shards = self.config.shards;
         let replica = &mut self.replicas[number];
@@ -54,7 +54,7 @@ impl Sim {
             let timing = LeaseTiming::default();
             let config = ShardConfig { namespace: "roster-system".to_owned(), identity, shards, timing };
             replica.leases = Some(ShardCoordinator::new(config));
-            // Whoever takes part knows all accounts before it takes any.
+            // A replica knows all accounts before it takes a shard.
             if shards > 1 {
                 self.start(number);
             }
@@ -66,7 +66,7 @@ impl Sim {
         }
     }
 
-    /// Hands an event to a replica's lease machine, which decides at once unless the event can wait.
+    /// Passes an event to a replica's lease coordinator, which decides at once unless the event can wait.
     pub fn absorb_lease(&mut self, number: usize, event: LeaseEvent) {
         let now = self.clock.now(0);
         let is_urgent = !matches!(event, LeaseEvent::Say(..) | LeaseEvent::EveryStoreKnows(..));
@@ -87,7 +87,7 @@ impl Sim {
             leases.decide(now, &mut effects);
         }
         for effect in effects {
-            // A shard that is lost ends everything.
+            // A lost shard ends this life.
             if self.replicas[number].life != life {
                 return;
             }
@@ -102,7 +102,7 @@ impl Sim {
         }
     }
 
-    /// Plans when a lease machine wakes up, unless it wakes up sooner.
+    /// Plans the wake-up of a lease coordinator, unless it wakes earlier.
     fn plan_leases(&mut self, number: usize, after: Time) {
         let at = self.clock.time + after;
         let replica = &mut self.replicas[number];
@@ -162,14 +162,14 @@ impl Sim {
         self.absorb(number, Event::Share(event));
     }
 
-    /// Lets a call about Leases arrive at the API server. It does not matter whether whoever sent it still lives.
+    /// Processes a request about Leases that arrives at the API server, whether or not its sender still lives.
     pub fn arrive_lease(&mut self, number: usize, life: u64, call: &LeaseCall) {
         let is_write = !matches!(call.request, LeaseRequest::List | LeaseRequest::Get(_));
         let result = match self.trouble() {
             Some(ApiTrouble::Fails) => Err(lost()),
             Some(ApiTrouble::Conflicts) if is_write => Err(conflict()),
             Some(ApiTrouble::LosesReplies) => {
-                // It is not answered at all: whoever sent it gives it up.
+                // No reply at all: the sender gives up at its time limit.
                 let _ = self.cluster.leases.carry_out(&call.request);
                 let given_up = self.clock.time + Time::try_from(call.limit.as_micros()).unwrap_or(SECOND);
                 self.unanswered_until = self.unanswered_until.max(given_up);
@@ -182,7 +182,7 @@ impl Sim {
         self.at(self.clock.time + after, Item::LeaseReply(number, life, call.id, Box::new(result)));
     }
 
-    /// No two replicas believe at a time that they hold a shard.
+    /// Checks that no two replicas believe at the same time that they hold a shard.
     fn two_believe(&mut self) {
         for shard in 0..self.config.shards {
             let mut believers = (0..self.replicas.len()).filter(|number| self.believes(*number, shard));
@@ -193,8 +193,8 @@ impl Sim {
         }
     }
 
-    /// Ends a replica's life; it starts again later, `dies` as another process. Single writes of calls that were under way
-    /// are not undone.
+    /// Ends a replica's life. It starts again later, as another process if it `dies`. Single writes of calls in
+    /// progress are not undone.
     pub fn end(&mut self, number: usize, after: Time, dies: bool) {
         let starts_at = self.clock.time + after;
         self.replicas[number].end(starts_at, dies);
@@ -210,7 +210,7 @@ impl Sim {
         leases.until(shard, held.epoch).is_some_and(|until: Mono| self.clock.now(0).mono < until)
     }
 
-    /// Returns the replica that looks after an account, if one does.
+    /// Returns the replica that reconciles an account, if there is one.
     #[must_use]
     pub fn keeper(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
@@ -223,8 +223,8 @@ impl Sim {
         alive.then_some(holder)
     }
 
-    /// Returns the replica that has to carry out revocations in an account: its keeper, or the process that its Lease names
-    /// and that runs, but has not taken it back yet.
+    /// Returns the replica that must apply revocations in an account: its holder, or a running process that its Lease
+    /// names and that has not taken it again yet.
     #[must_use]
     pub fn answers_for(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
@@ -236,7 +236,7 @@ impl Sim {
         let named = leases::holder(self.cluster.leases.get(&name)?)?;
         let number = self.replicas.iter().position(|replica| replica.identity() == named)?;
         let replica = &self.replicas[number];
-        // One of several replicas lists what it needs before it takes a shard.
+        // One of several replicas lists the kinds it needs before it takes a shard.
         let lists = self.config.shards > 1 && !has_listed(replica);
         let runs = replica.leases.is_some() && replica.frozen_until <= self.clock.time && !lists;
         (runs && !replica.held.contains_key(&shard)).then_some(number)

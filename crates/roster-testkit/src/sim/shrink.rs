@@ -1,15 +1,15 @@
-//! Shrinking: fewer actions that break the same promise.
+//! Shrinking: removes actions from a failing run. Called by the command `sim`.
 
 use super::{Action, Config, Violation, play};
 
-/// Takes actions out, in ever smaller parts, as long as the same invariant is violated. Gives up after so many runs.
+/// Removes actions, in ever smaller parts, as long as the same invariant is violated. Stops after `runs` runs.
 #[must_use]
 pub fn shrink(config: &Config, actions: &[Action], violation: &Violation, runs: usize) -> Vec<Action> {
     let fails = |actions: &[Action]| {
         let outcome = play(config.clone(), actions.to_vec());
         outcome.violation.is_some_and(|found| found.invariant == violation.invariant)
     };
-    // What happens after the violation has no part in it.
+    // Actions after the violation cannot have caused it.
     let mut kept: Vec<Action> = actions.iter().filter(|action| action.at <= violation.time).cloned().collect();
     let mut left = runs;
     if !fails(&kept) {

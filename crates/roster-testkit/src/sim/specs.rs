@@ -1,4 +1,4 @@
-//! Specs as people write them.
+//! Random specs of objects. Called by `people`.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn parse<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap_or_else(|error| panic!("a spec that nobody can read: {error}"))
 }
 
-/// Returns a catalog; an edited one differs in its roles, and where that is wanted in its sections.
+/// Returns a catalog. An edited one differs in its roles and, with some features, in its sections.
 #[must_use]
 pub fn catalog(random: &mut Random, features: &Features, edited: bool) -> PermissionCatalogSpec {
     let reader = if edited { *random.pick(&["Hide", "View", "Edit"]) } else { "View" };
@@ -102,17 +102,17 @@ pub fn store(random: &mut Random, name: &Name, features: &Features, people: u64,
     parse(spec)
 }
 
-/// An account to be written.
+/// Input for [`account`].
 pub struct Account<'a> {
-    /// Its store.
+    /// Store of the account.
     pub store: &'a Name,
     /// Whether it is a partner.
     pub partner: bool,
-    /// Its parent.
+    /// Parent of the account.
     pub parent: Option<&'a AccountKey>,
     /// Features of the run.
     pub features: &'a Features,
-    /// All accounts.
+    /// All accounts of the run.
     pub accounts: &'a [(AccountKey, Name)],
 }
 
@@ -146,13 +146,13 @@ pub fn account(random: &mut Random, account: &Account<'_>) -> AccountSpec {
     parse(spec)
 }
 
-/// A member to be written.
+/// Input for [`member`].
 pub struct Member<'a> {
-    /// The account.
+    /// Account of the member.
     pub account: &'a AccountKey,
-    /// The address.
+    /// Address of the member.
     pub email: &'a Email,
-    /// When it is written.
+    /// Time of the action.
     pub at: Time,
     /// Features of the run.
     pub features: &'a Features,
@@ -183,7 +183,7 @@ pub fn member(random: &mut Random, member: &Member<'_>) -> MembershipSpec {
     });
     let starts = member.features.windows && random.chance(15);
     let expires = member.features.windows && random.chance(25);
-    // Kubernetes keeps whole seconds.
+    // Kubernetes stores whole seconds.
     let time = |at: Time| v1::Time(nominal(at / SECOND * SECOND) - SignedDuration::from_mins(2));
     MembershipSpec {
         account_ref: NameRef { name: account.to_string() },

@@ -1,4 +1,5 @@
-//! The story of a run in plain sentences, as far as it is about one account.
+//! Story of a run in plain sentences, which can be filtered by account. Recorded by all parts of the simulator, and
+//! printed by `tell`.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,16 +13,16 @@ use roster_core::{
 use super::clock::{MILLI, SECOND, Time};
 use crate::memory::Levels;
 
-/// A promise that was broken.
+/// Broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Name of the invariant.
     pub invariant: &'static str,
-    /// The account that it is about.
+    /// Account with the violation.
     pub account: Option<AccountKey>,
-    /// When it was found.
+    /// Time when it was found.
     pub time: Time,
-    /// What is wrong.
+    /// Message.
     pub said: String,
 }
 
@@ -43,7 +44,7 @@ struct Line {
     said: String,
 }
 
-/// Sentences, if anybody wants them.
+/// Recorded sentences; none unless the run asks for them.
 pub struct Story {
     tells: bool,
     lines: Vec<Line>,
@@ -56,7 +57,7 @@ impl Story {
         Self { tells, lines: Vec::new() }
     }
 
-    /// Tells something about a namespace, or about everybody.
+    /// Records a sentence about a namespace, or about the whole run.
     pub fn tell(&mut self, time: Time, namespace: Option<&Name>, said: impl FnOnce() -> String) {
         if self.tells {
             let namespace = namespace.filter(|name| !name.is_empty()).cloned();
@@ -64,7 +65,7 @@ impl Story {
         }
     }
 
-    /// Tells something about an account.
+    /// Records a sentence about an account.
     pub fn tell_account(&mut self, time: Time, account: &AccountKey, said: impl FnOnce() -> String) {
         if self.tells {
             let (namespace, account) = (Some(account.namespace.clone()), Some(account.name.clone()));
@@ -72,7 +73,7 @@ impl Story {
         }
     }
 
-    /// Tells something about an object.
+    /// Records a sentence about an object.
     pub fn tell_object(&mut self, time: Time, object: &Object, said: impl FnOnce(&str) -> String) {
         if !self.tells {
             return;
@@ -89,7 +90,7 @@ impl Story {
         self.lines.push(Line { time, namespace: namespace.cloned(), account: account.cloned(), said });
     }
 
-    /// Returns what concerns one account, and everybody.
+    /// Returns the sentences about one account, and about the whole run.
     #[must_use]
     pub fn of(&self, account: Option<&AccountKey>) -> String {
         let concerns = |line: &&Line| {

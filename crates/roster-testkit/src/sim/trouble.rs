@@ -1,4 +1,4 @@
-//! Trouble: faults of stores, watches, the API server and replicas.
+//! Faults of stores, watches, the API server and replicas. Called by `people`.
 
 use roster_core::{
     contract::StoreError,
@@ -16,7 +16,7 @@ use super::{
     run::Config,
 };
 
-/// Adds the trouble of a run.
+/// Adds the faults of a run.
 pub fn add(
     actions: &mut Vec<Action>,
     seed: u64,
@@ -47,7 +47,7 @@ pub fn add(
     }
 }
 
-/// Takes the API server away, once or twice.
+/// Makes the API server unreachable, once or twice.
 fn away(actions: &mut Vec<Action>, seed: u64, config: &Config) {
     let count = Random::of(seed, 6).between(1, 2);
     for number in 0..count {
@@ -58,7 +58,7 @@ fn away(actions: &mut Vec<Action>, seed: u64, config: &Config) {
     }
 }
 
-/// Puts an empty store in the place of one, once or twice.
+/// Replaces a store with an empty one, once or twice.
 fn replace(actions: &mut Vec<Action>, seed: u64, config: &Config, accounts: &[(AccountKey, Name)]) {
     let count = Random::of(seed, 11).between(1, 2);
     for number in 0..count {

@@ -1,4 +1,5 @@
-//! The world of one pass: one outstanding request, answered by the scheduler.
+//! The world of one pass: one request in flight, answered by the scheduler. Created by
+//! [`Running`](super::replica::Running).
 
 use std::{
     future::poll_fn,
@@ -16,7 +17,7 @@ use roster_core::{
 
 use crate::memory::OwnedBatch;
 
-/// Changes that are applied at a time: few, so that passes over accounts of a few people are cut.
+/// Number of changes applied at a time: few, so that passes over small accounts have several slices.
 const SLICE: usize = 3;
 
 /// Request of a pass.
@@ -49,7 +50,7 @@ struct Desk {
     answer: Option<Answer>,
 }
 
-/// The world of one pass.
+/// World of one pass.
 #[derive(Clone, Debug, Default)]
 pub struct SimWorld(Arc<Mutex<Desk>>);
 
@@ -58,13 +59,13 @@ impl SimWorld {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the request that waits.
+    /// Takes the waiting request.
     #[must_use]
     pub fn take_request(&self) -> Option<Request> {
         self.desk().request.take()
     }
 
-    /// Answers the request that was taken; the pass has to be polled afterwards.
+    /// Sets the answer to the request that was taken. The pass must be polled afterwards.
     pub fn answer(&self, answer: Answer) {
         self.desk().answer = Some(answer);
     }

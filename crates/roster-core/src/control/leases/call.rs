@@ -1,4 +1,5 @@
-//! What the machine takes in and asks for, as data.
+//! Events and effects of the Lease machine, as data. The controller's lease task and the simulator exchange them with
+//! [`ShardCoordinator`](super::ShardCoordinator).
 
 use std::time::Duration;
 
@@ -9,22 +10,22 @@ use crate::{
     control::{ApiFault, ShareEvent},
 };
 
-/// Id of a call; no other call of the same machine has it.
+/// Id of a call, unique within one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// A request to the API server, about Leases of the controller's namespace.
+/// Request to the API server about Leases of the controller's namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeaseCall {
-    /// Id, with which its answer comes back.
+    /// Id of the call; the answer carries it, too.
     pub id: CallId,
     /// The request.
     pub request: LeaseRequest,
-    /// Time after which the machine has given it up: whoever carries it out may drop it then, and says nothing.
+    /// Time after which the machine gives up the call; its executor may then drop it without an answer.
     pub limit: Duration,
 }
 
-/// What is requested.
+/// Operation on a Lease.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeaseRequest {
     /// List all Leases; answered by [`LeaseAnswer::Listed`].
@@ -37,117 +38,117 @@ pub enum LeaseRequest {
     Replace(Box<Lease>),
     /// Delete a Lease; answered by [`LeaseAnswer::Deleted`].
     Delete {
-        /// Its name.
+        /// Name of the Lease.
         name: String,
-        /// UID that it must have.
+        /// UID that the Lease must have.
         uid: Option<String>,
-        /// resourceVersion that it must have.
+        /// resourceVersion that the Lease must have.
         version: Option<String>,
     },
 }
 
-/// Answer to a request that succeeded.
+/// Answer to a successful request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeaseAnswer {
     /// All Leases.
     Listed(Vec<Lease>),
-    /// The Lease, if there is one.
+    /// The Lease, if it exists.
     Found(Option<Box<Lease>>),
     /// The Lease as it was written, with its new version.
     Written(Box<Lease>),
-    /// It is gone.
+    /// The Lease no longer exists.
     Deleted,
 }
 
-/// Something that happened to the Leases, or that the controller's loop wants.
+/// Event about Leases, or a request from the controller's loop.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeaseEvent {
     /// A call was answered. An answer to a call that was given up changes nothing.
     Answered {
-        /// Which call.
+        /// Id of the call.
         id: CallId,
         /// The answer.
         result: Result<LeaseAnswer, ApiFault>,
     },
-    /// Accounts can be looked after from now on: shards are taken. With a single shard, they are from the start.
+    /// Accounts can be reconciled from now on, so that shards may be taken. A single shard is taken without it.
     Serve,
-    /// Take no more shards. What is being taken just now is still told; then follows [`LeaseEffect::Stopped`].
+    /// Take no more shards. Shards being taken now are still reported; then follows [`LeaseEffect::Stopped`].
     Stop,
-    /// Take no more shards, and break off at once. What was taken stays, and is renewed.
+    /// Take no more shards, and abort the round at once. Held shards stay, and are renewed.
     Abandon,
-    /// Give a shard back: its last write has ended.
+    /// Release a shard: its last write has ended.
     Release(u16, Epoch),
-    /// Let go of a shard without giving it back: others wait until its Lease expires.
+    /// Drop a shard without releasing it: other replicas wait until its Lease expires.
     Drop(u16, Epoch),
-    /// Every store knows of this epoch of a shard.
+    /// Every store knows this epoch of a shard.
     EveryStoreKnows(u16, Epoch),
-    /// Say something on a shard's Lease; others read it when it was renewed the next time.
+    /// Write a note on a shard's Lease; other replicas read it after the next renewal.
     Say(u16, Epoch, String),
 }
 
-/// Something to be done, or to be told.
+/// Action or report that the machine requests.
 #[derive(Clone, Debug)]
 pub enum LeaseEffect {
     /// Carry out a call.
     Call(LeaseCall),
-    /// Tell the controller's loop.
+    /// Send an event to the controller's loop.
     Tell(ShareEvent),
-    /// A shard was lost without being given back: nothing may be written in it any more.
+    /// A shard was lost without being released: no write may begin in it any more.
     Lost {
-        /// Which.
+        /// Number of the shard.
         shard: u16,
-        /// Its epoch.
+        /// Epoch in which it was held.
         epoch: Epoch,
-        /// Why, for the log.
+        /// Reason, for the log.
         why: &'static str,
     },
     /// Write a line of the log.
     Log(LeaseLog),
-    /// No more shards are taken.
+    /// The machine takes no more shards.
     Stopped,
 }
 
-/// A line of the log.
+/// Line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseLog {
     /// A Lease was taken.
     Took {
-        /// Its name.
+        /// Name of the Lease.
         lease: String,
         /// Our epoch.
         epoch: Epoch,
     },
-    /// Another replica holds a Lease that we wait for.
+    /// Another replica holds a Lease that this one waits for.
     Waiting {
-        /// Its name.
+        /// Name of the Lease.
         lease: String,
-        /// The holder.
+        /// Identity of the holder.
         holder: String,
     },
-    /// Somebody holds Leases of another number of shards.
+    /// Other replicas hold these Leases of another number of shards.
     WaitingForOthers(Vec<String>),
-    /// A renewal failed, and why.
+    /// A renewal failed, with the reason.
     CannotRenew(String),
     /// A renewal was not answered in time.
     RenewalUnanswered,
-    /// A Lease was given back.
+    /// A Lease was released.
     GaveBack(String),
-    /// A Lease was not given back.
+    /// A Lease could not be released.
     CannotGiveBack {
-        /// Its name.
+        /// Name of the Lease.
         lease: String,
-        /// Why.
+        /// Error message.
         error: String,
     },
-    /// Giving back a Lease was not answered in time.
+    /// The release of a Lease was not answered in time.
     GivingBackUnanswered(String),
-    /// The Leases cannot be read or written.
+    /// The Leases cannot be read or written, with the reason.
     Unreachable(String),
-    /// A Lease of no use was not deleted.
+    /// An unused Lease could not be deleted.
     StaysStale {
-        /// Its name.
+        /// Name of the Lease.
         lease: String,
-        /// Why.
+        /// Error message.
         error: String,
     },
 }

@@ -1,23 +1,23 @@
-//! Fair shares: every replica works them out by itself, from the same Leases.
+//! Fair shares of shards. Each round computes them from the Leases; every replica gets the same result by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Shards that one replica should take or give back.
+/// Shards that one replica should take or release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moves {
-    /// Free shards that it should take.
+    /// Free shards that the replica should take.
     pub take: Vec<u16>,
-    /// Shards that it should give back, since another replica has too few.
+    /// Shards that the replica should release, since another one has too few.
     pub give: Vec<u16>,
 }
 
-/// Returns the moves of `me`, where `holders` says who holds each shard and `replicas` who is there. Everybody gets as many
-/// as everybody else, or one more; a shard stays where it is unless another replica has too few.
+/// Returns the moves of `me`. `holders` has the holder of each shard, and `replicas` all running replicas. Each
+/// replica gets the same number of shards, or one more; a shard stays where it is unless another replica has too few.
 pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> Moves {
     let mut counts: BTreeMap<&str, usize> = replicas.iter().map(|replica| (replica.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for holder in holders.iter().flatten() {
-        // Whoever holds something is there, whatever is known of it otherwise.
+        // A holder counts as running even without a presence Lease.
         *counts.entry(holder).or_default() += 1;
     }
     let least = holders.len() / counts.len();
@@ -35,8 +35,8 @@ pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<St
     if mine.len() < least {
         return Moves { take: free.into_iter().take(least - mine.len()).collect(), give: Vec::new() };
     }
-    // What those who lack some get: what is free, what others have too much of, then one each of whoever has one more
-    // than the least.
+    // Replicas with too few shards get first the free ones, then what others have above the maximum, then one each
+    // from those with one more than the minimum.
     let too_many: usize = counts.values().map(|count| count.saturating_sub(most)).sum();
     let wanted = all_lack.saturating_sub(free.len() + too_many);
     if mine.len() > least {
@@ -44,7 +44,7 @@ pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<St
         let give = mine.last().filter(|_| before < wanted).copied();
         return Moves { give: give.into_iter().collect(), take: Vec::new() };
     }
-    // One more than the least, of what nobody lacks.
+    // Take one more than the minimum if no replica lacks that shard.
     let spare = if mine.len() < most { free.len().saturating_sub(others_lack) } else { 0 };
     Moves { take: free.into_iter().rev().take(spare.min(1)).collect(), give: Vec::new() }
 }
@@ -65,7 +65,7 @@ mod tests {
         replicas.iter().map(held).collect()
     }
 
-    /// One round of one replica, as it would go on a cluster.
+    /// Runs one round of one replica, as on a cluster; returns the number of moves.
     fn round(who: &str, holders: &mut [Option<String>], replicas: &BTreeSet<String>) -> usize {
         let moves = moves(who, holders, replicas);
         for shard in &moves.take {
@@ -107,7 +107,7 @@ mod tests {
         ) {
             let mut holders = vec![None; shards];
             settle(&mut holders, &replicas(first));
-            // Some come or go; what those who went held is free.
+            // Some replicas start or stop; shards of stopped ones are free.
             let there = if order { replicas(then) } else { (0..then).map(|number| format!("a-{number}")).collect() };
             for holder in &mut holders {
                 *holder = holder.take().filter(|holder| there.contains(holder));
@@ -123,7 +123,7 @@ mod tests {
     fn one_who_joins_gets_its_share_and_nothing_else_moves() {
         let mut holders = vec![None; 8];
         settle(&mut holders, &replicas(2));
-        // Three of eight, given and taken once each: 4 + 4 becomes 3 + 3 + 2.
+        // Two of the eight shards move, each released once and taken once: 4 + 4 becomes 3 + 3 + 2.
         assert_eq!(settle(&mut holders, &replicas(3)), 4);
     }
 

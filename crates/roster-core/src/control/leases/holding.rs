@@ -1,6 +1,7 @@
-//! A shard that is held: renewed every `retry`, and given back at the end.
+//! Held shards: renewed every `retry`, and released at the end. [`ShardCoordinator`] calls this with each decision.
 //!
-//! Belief ends `deadline` after the last renewal was *asked* for: others see it change later, so they wait longer.
+//! A holder relies on its Lease until `deadline` after the last renewal was *requested*: other replicas see the
+//! change later, so they wait longer.
 
 use std::time::Duration;
 
@@ -17,60 +18,60 @@ use crate::{
     control::{ApiFault, Mono, Now},
 };
 
-/// A shard that is held.
+/// State of a held shard.
 #[derive(Debug)]
 pub(super) struct Holding {
     pub epoch: Epoch,
-    /// The Lease as it was last written by us, or found to be ours.
+    /// The Lease as last written or found by this replica.
     lease: Lease,
-    /// When belief ends unless it is renewed.
+    /// Time at which the holder must stop unless the Lease is renewed.
     pub until: Mono,
     pub note: Option<String>,
-    /// Whether nobody from before can write any more.
+    /// Whether no former holder can write any more.
     pub clean: bool,
-    /// Whether the controller's loop was told of it.
+    /// Whether the controller's loop knows of the shard.
     pub told: bool,
-    /// Whether the loop was asked to give it back.
+    /// Whether the loop was asked to release it.
     pub giving: bool,
-    /// Whether it is to be given back.
+    /// Whether it must be released now.
     pub releasing: bool,
     doing: Doing,
 }
 
-/// State of the renewal.
+/// Progress of the renewal.
 #[derive(Debug)]
 enum Doing {
-    /// Nothing until the next renewal.
+    /// Waits for the next renewal.
     Waits(Mono),
-    /// A renewal is under way.
+    /// A renewal is in flight.
     Renews(Renewal),
-    /// Giving back is under way, until this time.
+    /// The release is in flight, with its timeout.
     GivesBack(CallId, Mono),
 }
 
-/// A renewal that is under way.
+/// Renewal in flight.
 #[derive(Clone, Copy, Debug)]
 struct Renewal {
     call: CallId,
     step: RenewalStep,
-    /// When it began, before its first request.
+    /// Time before its first request.
     asked: Mono,
-    /// When it is given up.
+    /// Timeout.
     ends: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RenewalStep {
-    /// Writes the Lease.
+    /// Write the renewed Lease.
     Writes,
-    /// Reads it after a conflict: an annotation is no loss, and neither is a renewal whose answer got lost.
+    /// Re-read after a conflict: a foreign annotation or a lost response does not mean that the lease is lost.
     Reads,
-    /// Writes what was found.
+    /// Write the Lease as it was found.
     WritesAgain,
 }
 
 impl Holding {
-    /// Holds a Lease that was just taken; `asked` is from before the first request.
+    /// Creates the state of a shard that was just taken; `asked` is the time before the first request.
     pub(super) fn new(lease: Lease, clean: bool, asked: Mono, now: Mono, timing: LeaseTiming) -> Self {
         Self {
             epoch: record::epoch(&lease),
@@ -85,12 +86,12 @@ impl Holding {
         }
     }
 
-    /// Returns whether it is being given back, so that nothing may be written any more.
+    /// Returns whether it is being released, so that no write may begin any more.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.doing, Doing::GivesBack(..))
     }
 
-    /// Returns when there is something to do even if nothing is answered.
+    /// Returns the time of the next action if no answer arrives before.
     pub(super) fn next_wake(&self, now: Mono) -> Mono {
         match &self.doing {
             Doing::Waits(_) if self.releasing => now,
@@ -116,7 +117,7 @@ impl Holding {
 }
 
 impl ShardCoordinator {
-    /// Renews and gives back what is due.
+    /// Renews and releases shards as due.
     pub(super) fn tend_holdings(&mut self, now: Now) {
         let shards: Vec<u16> = self.held.keys().copied().collect();
         for shard in shards {
@@ -154,12 +155,12 @@ impl ShardCoordinator {
         if left.is_zero() {
             return self.lose(shard, "it could not be renewed in time");
         }
-        // Two attempts fit in, should the first one hang.
+        // Two attempts fit in, even if the first one hangs.
         let limit = left.min(timing.deadline / 2);
         self.write(shard, RenewalStep::Writes, now.mono, now.mono + limit, now);
     }
 
-    /// Asks for a write of the Lease as renewed.
+    /// Requests a write of the renewed Lease.
     fn write(&mut self, shard: u16, step: RenewalStep, asked: Mono, ends: Mono, now: Now) {
         let duration = self.config.timing.duration;
         let Some(holding) = self.held.get(&shard) else { return };
@@ -193,7 +194,7 @@ impl ShardCoordinator {
         }
     }
 
-    /// Takes in the answer to a call of a holding; returns it where it is to none of them.
+    /// Processes the answer to a call about a held shard; returns the answer if the call is not about one.
     pub(super) fn holding_answered(
         &mut self,
         id: CallId,
@@ -243,7 +244,7 @@ impl ShardCoordinator {
                 let request = LeaseRequest::Get(self.lease_name(shard));
                 self.step_renewal(shard, request, RenewalStep::Reads, asked, ends, now);
             }
-            // Also a refusal may pass: an API server that has just started knows no rights yet.
+            // Even a refusal may be temporary: an API server that has just started knows no rights yet.
             Err(fault) => {
                 holding.doing = Doing::Waits(now.mono + retry);
                 self.log(LeaseLog::CannotRenew(fault.said));
@@ -267,7 +268,7 @@ impl ShardCoordinator {
         self.outbox.push(LeaseEffect::Log(line));
     }
 
-    /// Asks for a call; returns its id.
+    /// Requests a call; returns its id.
     pub(super) fn call(&mut self, request: LeaseRequest, limit: Duration) -> CallId {
         self.calls += 1;
         let id = CallId(self.calls);

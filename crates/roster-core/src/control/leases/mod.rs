@@ -1,5 +1,6 @@
-//! Leases as a state machine: which shards this replica holds, one Lease for each (docs/architecture.md "Scale",
-//! docs/decisions/0007, 0022 and 0026). No I/O, no clock.
+//! Leases as a state machine: the shards that this replica holds, one Lease for each (docs/architecture.md "Scale",
+//! docs/decisions/0007, 0022 and 0026). It has no I/O and no clock; the controller's lease task and the simulator
+//! drive it.
 //!
 //! ```text
 //!      LeaseEvent                              LeaseEffect
@@ -8,23 +9,23 @@
 //!                                             └─────► lost, log
 //! ```
 //!
-//! | part | what it does |
+//! | part | task |
 //! |---|---|
-//! | `round` | looks at all Leases every `retry`; says that we are there, takes what is free, asks for what others lack |
-//! | `holding` | renews each shard that is held, and gives it back |
-//! | `fair` | works out fair shares |
-//! | `observed`, `snapshot` | Leases as we saw them change; all of them at one moment |
-//! | `record`, `name` | a Lease as data, and the names of ours |
+//! | `round` | reads all Leases every `retry`; announces this replica, takes free shards, releases what others lack |
+//! | `holding` | renews each held shard, and releases it |
+//! | `fair` | computes fair shares |
+//! | `observed`, `snapshot` | changes of Leases as observed here; all Leases at one moment |
+//! | `record`, `name` | fields of a Lease, and the names of Roster's Leases |
 //! | `call` | events and effects |
 //!
-//! Replicas that take part say so by a Lease of their own. Each works out by itself what is its fair share, takes what is
-//! free and gives back what another one lacks. With one shard, which is the default, this is plain leader election.
+//! Each participating replica announces itself by a Lease of its own. It computes its fair share, takes free shards
+//! and releases those that another replica lacks. With one shard, the default, this is plain leader election.
 //!
-//! Every write carries resourceVersion and UID of the Lease as last seen, so that nobody renews or takes what changed
-//! meanwhile.
+//! Every write carries resourceVersion and UID of the Lease as last read, so that no replica renews or takes a Lease
+//! that changed meanwhile.
 //!
-//! It is a machine of its own beside [`Control`](super::Control), and a small task of its own drives it: a long turn of the
-//! loop must never cost a lease. Writers do not ask it either: whoever drives it publishes [`ShardCoordinator::until`],
+//! The machine is separate from [`Control`](super::Control), and a small task of its own drives it: a long turn of
+//! the loop must never cost a lease. Writers do not ask it either: its driver publishes [`ShardCoordinator::until`],
 //! which they read right before a write.
 
 mod call;
@@ -47,18 +48,18 @@ use self::{holding::Holding, observed::ObservedLeases, round::Round};
 use super::{Mono, Now};
 use crate::contract::Epoch;
 
-/// The most shards there can be: each is a Lease that is renewed every other second.
+/// Maximum number of shards: each has a Lease that is renewed every other second.
 pub const MAX_SHARDS: u16 = 64;
 
-/// Times of a lease.
+/// Durations of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTiming {
-    /// Time that others wait after they last saw it change; whole seconds.
+    /// Time that other replicas wait after the last observed change; whole seconds.
     pub duration: Duration,
-    /// Time after its last renewal for which a holder believes in it. The difference to `duration` is the time that
-    /// requests under way have to end.
+    /// Time after its last renewal for which a holder relies on the Lease. The difference to `duration` is the time
+    /// in which requests in flight must end.
     pub deadline: Duration,
-    /// Time between two attempts to renew or to take.
+    /// Interval between attempts to renew or to take a Lease.
     pub retry: Duration,
 }
 
@@ -68,12 +69,12 @@ impl Default for LeaseTiming {
     }
 }
 
-/// Settings of a replica that takes part.
+/// Settings of a participating replica.
 #[derive(Clone, Debug)]
 pub struct ShardConfig {
     /// Namespace of the Leases.
     pub namespace: String,
-    /// Name of this process; of no other, now or ever.
+    /// Unique name of this process, never used by another one.
     pub identity: String,
     /// Number of shards, 1 to [`MAX_SHARDS`].
     pub shards: u16,
@@ -81,49 +82,49 @@ pub struct ShardConfig {
     pub timing: LeaseTiming,
 }
 
-/// Whether shards are taken.
+/// Participation in the sharing of shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TakesPart {
     Yes,
-    /// The round that is under way may end.
+    /// The current round may end.
     Stops,
     No,
 }
 
-/// The machine.
+/// State machine of one replica's Leases.
 pub struct ShardCoordinator {
     config: ShardConfig,
     held: BTreeMap<u16, Holding>,
     observed: ObservedLeases,
     takes_part: TakesPart,
-    /// Whether this replica can look after accounts.
+    /// Whether this replica can reconcile accounts.
     serves: bool,
     round: Option<Round>,
     next_round: Mono,
-    /// When this replica last said that it is there.
+    /// Time at which this replica last announced itself.
     present: Option<Mono>,
-    /// Whether a round went well once.
+    /// Whether a round has succeeded.
     may: bool,
-    /// Rounds that failed since.
+    /// Number of failed rounds since the last successful one.
     failures: u32,
-    /// Rounds in a row in which somebody held a Lease of another number of shards.
+    /// Number of consecutive rounds in which a replica held a Lease of another number of shards.
     conflicts: u32,
     /// Number of calls so far.
     calls: u64,
-    /// When it first decided: whatever this process held before was lost by then.
+    /// Time of the first decision: this process had lost all earlier Leases by then.
     began: Option<Mono>,
     outbox: Vec<LeaseEffect>,
 }
 
 impl ShardCoordinator {
-    /// Returns a replica that takes part from now on, and holds nothing yet.
+    /// Creates a participating replica that holds no shard yet.
     #[must_use]
     pub fn new(config: ShardConfig) -> Self {
         Self {
             held: BTreeMap::new(),
             observed: ObservedLeases::default(),
             takes_part: TakesPart::Yes,
-            // One that stands by for everything needs nothing but to be there.
+            // A standby for a single shard needs no listed kinds to take it.
             serves: config.shards == 1,
             round: None,
             next_round: Mono::default(),
@@ -138,7 +139,7 @@ impl ShardCoordinator {
         }
     }
 
-    /// Takes in an event.
+    /// Processes an event.
     pub fn absorb(&mut self, event: LeaseEvent, now: Now) {
         match event {
             LeaseEvent::Answered { id, result } => {
@@ -164,7 +165,7 @@ impl ShardCoordinator {
         }
     }
 
-    /// Decides what is to be done now, and asks for it.
+    /// Decides what to do now, and requests it.
     pub fn decide(&mut self, now: Now, effects: &mut Vec<LeaseEffect>) {
         self.began.get_or_insert(now.mono);
         self.tend_holdings(now);
@@ -172,7 +173,7 @@ impl ShardCoordinator {
         effects.append(&mut self.outbox);
     }
 
-    /// Returns when there is something to decide even if nothing happens before.
+    /// Returns the time of the next decision if no event arrives before.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Mono> {
         let round = match (&self.round, self.takes_part) {
@@ -185,14 +186,14 @@ impl ShardCoordinator {
         held.chain(round).min()
     }
 
-    /// Returns until when a shard may be written in this epoch unless its Lease is renewed; nothing where it was lost, let go
-    /// of, or is being given back.
+    /// Returns the time until which a shard may be written in this epoch unless its Lease is renewed; `None` if the
+    /// shard was lost or dropped, or is being released.
     #[must_use]
     pub fn until(&self, shard: u16, epoch: Epoch) -> Option<Mono> {
         self.holding(shard, epoch).filter(|holding| !holding.has_ended()).map(|holding| holding.until)
     }
 
-    /// Returns whether a shard is held in this epoch, or still being given back.
+    /// Returns whether a shard is held in this epoch, or still being released.
     #[must_use]
     pub fn has(&self, shard: u16, epoch: Epoch) -> bool {
         self.holding(shard, epoch).is_some()

@@ -1,30 +1,31 @@
-//! Names of the Leases: `roster` where one has everything, `roster-0-of-4` for each of several shards,
-//! `roster-replica-of-4-…` for each replica that takes part.
+//! Names of the Leases: `roster` for a single shard, `roster-0-of-4` for each of several shards, and
+//! `roster-replica-of-4-…` for each participating replica. The other modules of [`leases`](super) and `roster status`
+//! use them.
 
 use std::fmt;
 
-/// Name of the Lease of a replica that holds everything.
+/// Name of the Lease of a single shard.
 pub const NAME: &str = "roster";
 
-/// Name of a Lease, taken apart.
+/// Parsed name of a Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseName {
-    /// A shard.
+    /// Lease of a shard.
     Shard {
-        /// Which, from 0.
+        /// Number of the shard, from 0.
         shard: u16,
-        /// Number of shards.
+        /// Total number of shards.
         of: u16,
     },
-    /// A replica that takes part.
+    /// Lease by which a replica announces itself.
     Replica {
-        /// Number of shards that it shares out.
+        /// Total number of shards in its configuration.
         of: u16,
     },
 }
 
 impl LeaseName {
-    /// Takes a name apart; returns nothing where it is not one of ours.
+    /// Parses a name; returns `None` if it is not one of Roster's.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if name == NAME {
@@ -37,11 +38,11 @@ impl LeaseName {
         }
         let (shard, of) = rest.split_once("-of-")?;
         let name = Self::Shard { shard: shard.parse().ok()?, of: of.parse().ok()? };
-        // Written otherwise, it is another one.
+        // Another spelling of the numbers is another name.
         (name.to_string() == format!("{NAME}-{rest}")).then_some(name)
     }
 
-    /// Returns the name of a replica's own Lease, where `of` shards are shared out.
+    /// Returns the name of a replica's own Lease, for `of` shards.
     #[must_use]
     pub fn replica(of: u16, identity: &str) -> String {
         let fits = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };

@@ -1,5 +1,5 @@
-//! Leases as this replica observed them. Expiry is judged by the time that passed here since a Lease last changed, never by
-//! another machine's clock.
+//! Leases as this replica observed them. Each round adds what it reads. Expiry is judged by the time that passed here
+//! since a Lease last changed, never by another machine's clock.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use super::record;
 use crate::{contract::Epoch, control::Mono};
 
-/// A Lease as it last changed while somebody held it.
+/// Last observed version of a Lease that had a holder.
 #[derive(Clone, Debug)]
 struct Observed {
     uid: Option<String>,
@@ -16,16 +16,16 @@ struct Observed {
     holder: String,
     epoch: Epoch,
     duration: Option<Duration>,
-    /// When that was seen here.
+    /// Time of the observation, on this process's clock.
     at: Mono,
 }
 
-/// Leases that somebody held, by name.
+/// Leases that had a holder, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ObservedLeases(BTreeMap<String, Observed>);
 
 impl ObservedLeases {
-    /// Looks at a Lease again; returns whether it has another holder than before.
+    /// Records the current state of a Lease; returns whether its holder has changed.
     pub(super) fn look(&mut self, lease: &Lease, now: Mono) -> bool {
         let (Some(name), Some(holder)) = (&lease.metadata.name, record::holder(lease)) else { return false };
         let before = self.0.get(name);
@@ -46,18 +46,18 @@ impl ObservedLeases {
         is_news
     }
 
-    /// Forgets a Lease that is gone for good.
+    /// Drops a Lease that was deleted for good.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    /// Returns whether a Lease has not changed for as long as it says; `otherwise` where it does not say. One that was
-    /// deleted under its holder is judged as it was: that holder gets the time to notice.
+    /// Returns whether the Lease is unchanged for its own duration (`otherwise` if it has none). A deleted Lease
+    /// expires like one that still exists, so that its holder has time to notice.
     pub(super) fn is_expired(&self, name: &str, otherwise: Duration, now: Mono) -> bool {
         self.0.get(name).is_none_or(|observed| now.since(observed.at) > observed.duration.unwrap_or(otherwise))
     }
 
-    /// Returns the epoch of a Lease as it was last held.
+    /// Returns the epoch in which a Lease was last held.
     pub(super) fn epoch(&self, name: &str) -> Epoch {
         self.0.get(name).map_or(Epoch(0), |observed| observed.epoch)
     }

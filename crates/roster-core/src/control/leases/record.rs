@@ -1,4 +1,5 @@
-//! A Lease as data: reads and rewrites the object of the API server. Whatever else is on it stays.
+//! Fields of a Lease: reads and rewrites the object of the API server for [`leases`](super) and `roster status`.
+//! Other content of the object stays.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,25 +11,27 @@ use k8s_openapi::{
 
 use crate::contract::Epoch;
 
-/// Annotation in which a holder says up to which generation of each store it has reconciled all its accounts, as JSON.
+/// Annotation with the generation of each store up to which the holder has reconciled all its accounts, as JSON.
 const NOTE: &str = "roster.dev/gone-over";
 
-/// Annotation of a Lease that was given back although an earlier holder may still write, and not every store knows.
+/// Annotation of a Lease that was released although an earlier holder may still write, since not every store knows
+/// the epoch.
 const UNCLEAN: &str = "roster.dev/unclean";
 
-/// Returns the epoch of the last holder: the time of taking, in microseconds. Whoever takes makes sure that it grows.
+/// Returns the epoch of the last holder: the time of taking, in microseconds. The replica that takes the Lease
+/// ensures that it grows.
 #[must_use]
 pub fn epoch(lease: &Lease) -> Epoch {
     Epoch(lease.spec.as_ref().and_then(|spec| spec.acquire_time.as_ref()).map_or(0, |time| time.0.as_microsecond()))
 }
 
-/// Returns the identity of the holder; nothing where it was given back.
+/// Returns the identity of the holder; `None` if the Lease was released.
 #[must_use]
 pub fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
-/// Returns what the holder says on it.
+/// Returns the holder's note.
 pub(super) fn note(lease: &Lease) -> Option<&String> {
     lease.metadata.annotations.as_ref()?.get(NOTE)
 }
@@ -37,20 +40,20 @@ pub(super) fn name(lease: &Lease) -> &str {
     lease.metadata.name.as_deref().unwrap_or_default()
 }
 
-/// Returns how long it lasts after a renewal, where it says so.
+/// Returns the time for which the Lease lasts after a renewal, if set.
 pub(super) fn duration(lease: &Lease) -> Option<Duration> {
     let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// Returns whether it was given back by a holder before whom nobody can write any more.
+/// Returns whether the Lease was released and no former holder can write any more.
 pub(super) fn is_clean(lease: &Lease) -> bool {
     let annotations = lease.metadata.annotations.as_ref();
     holder(lease).is_none() && !annotations.is_some_and(|all| all.contains_key(UNCLEAN))
 }
 
-/// Returns the Lease as `identity` takes it, after a holder of epoch `before`. The epoch is the time, so that it also grows
-/// when the Lease was deleted or came back from a backup, and one more than before where clocks differ.
+/// Returns the Lease as `identity` takes it, after a holder of epoch `before`. The epoch is the time, so that it also
+/// grows when the Lease was deleted or restored from a backup. If clocks differ, it is at least `before` plus one.
 pub(super) fn taken(
     found: Option<Lease>,
     name: &str,
@@ -70,7 +73,7 @@ pub(super) fn taken(
         ..spec
     };
     lease.spec = Some(spec);
-    // The annotations of the holder before are not ours.
+    // The annotations belong to the former holder.
     if let Some(annotations) = &mut lease.metadata.annotations {
         annotations.remove(NOTE);
         annotations.remove(UNCLEAN);
@@ -88,7 +91,7 @@ pub(super) fn renewed(lease: &Lease, note: Option<&str>, duration: Duration, wal
     annotated(Lease { metadata: lease.metadata.clone(), spec: Some(spec) }, NOTE, note)
 }
 
-/// Returns the Lease as its holder gives it back.
+/// Returns the Lease as its holder releases it.
 pub(super) fn given_back(lease: &Lease, note: Option<&str>, clean: bool, wall: Timestamp) -> Lease {
     let spec =
         LeaseSpec { holder_identity: None, renew_time: Some(micros(wall)), ..lease.spec.clone().unwrap_or_default() };
@@ -96,7 +99,7 @@ pub(super) fn given_back(lease: &Lease, note: Option<&str>, clean: bool, wall: T
     annotated(lease, UNCLEAN, Some("true").filter(|_| !clean))
 }
 
-/// Returns the Lease by which a replica says that it is there.
+/// Returns the Lease by which a replica announces itself.
 pub(super) fn presence(found: Option<Lease>, name: &str, identity: &str, duration: Duration, wall: Timestamp) -> Lease {
     let spec = LeaseSpec {
         holder_identity: Some(identity.to_owned()),
@@ -119,7 +122,7 @@ fn annotated(mut lease: Lease, key: &str, value: Option<&str>) -> Lease {
     lease
 }
 
-/// A Lease holds microseconds.
+/// Truncates a time to the microseconds that a Lease holds.
 fn micros(wall: Timestamp) -> MicroTime {
     MicroTime(Timestamp::from_microsecond(wall.as_microsecond()).unwrap_or(wall))
 }

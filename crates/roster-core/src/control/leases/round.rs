@@ -1,5 +1,6 @@
-//! One round, every `retry`: says that this replica is there, looks at all Leases, gives back what another replica lacks, and
-//! takes what is free and ours by fair shares. One call at a time; a round that takes longer than `deadline` is broken off.
+//! One round, every `retry`: announces this replica, reads all Leases, releases shards that another replica lacks,
+//! and takes free shards up to the fair share. [`ShardCoordinator`] starts it and passes it the answers. One call at
+//! a time; a round that takes longer than `deadline` is aborted.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -19,63 +20,63 @@ use crate::{
     control::{ApiFault, Mono, NO_ANSWER, Now, ShareEvent},
 };
 
-/// Failures in a row after which a replica that could take part before says so: an API server that has just started knows
-/// no rights for a moment, and a single answer may be lost.
+/// Number of consecutive failures after which a replica with an earlier success reports them: an API server that has
+/// just started knows no rights for a moment, and a single answer may be lost.
 const FAILURES: u32 = 5;
 
-/// Interval in which a replica says that it is there.
+/// Interval at which a replica announces itself.
 const PRESENCE: Duration = Duration::from_secs(5);
 
-/// A round that is under way.
+/// Round in progress.
 pub(super) struct Round {
-    /// When it is broken off.
+    /// Time at which it is aborted.
     pub ends: Mono,
-    /// The call that it waits for; absent while it waits for a shard to be given back.
+    /// Call whose answer it waits for; absent while it waits for the release of a shard.
     call: Option<CallId>,
     step: Step,
 }
 
-/// What a round waits for.
+/// Answer that a round waits for.
 enum Step {
-    /// Our own Lease, by which we say that we are there.
+    /// The Lease by which this replica announces itself.
     FindPresence,
-    /// It is being written.
+    /// The write of that Lease.
     WritePresence,
     /// The list of all Leases.
     Look,
-    /// A Lease of no use is being deleted.
+    /// The deletion of an unused Lease.
     Clear(String, LeaseSnapshot),
-    /// The Lease of a shard that is to be taken.
+    /// The Lease of a shard to be taken.
     Find(Taking),
-    /// It is being taken; whether nobody from before can write any more.
+    /// The write that takes it, and whether no former holder can write any more.
     Take(Taking, bool),
-    /// All Leases once more, after a shard was taken.
+    /// The list of all Leases once more, after a shard was taken.
     Check(Taking),
-    /// The shard is being given back, since not all was well.
+    /// The release of that shard, since the list failed or showed a conflict.
     Undo(Taking, Option<ApiFault>),
-    /// Our own Lease is being deleted: we take part no more.
+    /// The deletion of this replica's own Lease when it stops.
     Leave,
 }
 
 /// Shards that are being taken, one after the other.
 struct Taking {
     shard: u16,
-    /// When it was first asked for.
+    /// Time before the first request.
     asked: Mono,
     rest: VecDeque<u16>,
-    /// Highest epoch that was seen.
+    /// Highest epoch seen.
     after: Epoch,
 }
 
-/// How a round goes on.
+/// Continuation of a round.
 enum Next {
-    /// It waits for the answer to a call, or for a shard to be given back.
+    /// Waits for the answer to a call, or for the release of a shard.
     Waits(Option<CallId>, Step),
     Ends,
 }
 
 impl ShardCoordinator {
-    /// Begins a round if it is time, goes on where nothing is to be answered, and breaks off what takes too long.
+    /// Begins a round if due, continues one that waits for no answer, and aborts one that takes too long.
     pub(super) fn go_on(&mut self, now: Now) {
         if let Some(Round { step: Step::Undo(taking, _), .. }) = &self.round
             && !self.held.contains_key(&taking.shard)
@@ -105,7 +106,7 @@ impl ShardCoordinator {
         let ends = now.mono + timing.deadline;
         let pause = PRESENCE.min(timing.duration / 3);
         let is_due = self.present.is_none_or(|at| now.mono.since(at) >= pause);
-        // Where there is one shard, nobody asks who is there.
+        // A single shard needs no list of replicas.
         let next = if self.serves && is_due && self.config.shards > 1 {
             self.ask(LeaseRequest::Get(self.presence_name()), Step::FindPresence, ends, now)
         } else {
@@ -114,7 +115,7 @@ impl ShardCoordinator {
         self.went(Ok(next), ends, now);
     }
 
-    /// Says that this replica takes part no more: others need not wait until its presence expires.
+    /// Deletes the Lease by which this replica announces itself, so that others need not wait until it expires.
     fn leave(&mut self, now: Now) {
         if self.present.take().is_none() {
             return self.stopped();
@@ -141,40 +142,41 @@ impl ShardCoordinator {
         self.next_round = self.after_a_pause(now.mono);
     }
 
-    /// Returns when the next round is: after the usual pause, but no later than our own Leases may be taken back.
+    /// Returns the time of the next round: after the usual interval, but no later than this process may take back its
+    /// own Leases.
     fn after_a_pause(&self, now: Mono) -> Mono {
         let usual = now + self.config.timing.retry;
         self.taken_back_from().filter(|from| *from > now).map_or(usual, |from| from.min(usual))
     }
 
-    /// Returns from when on this process takes back what it let go of before it began afresh.
+    /// Returns the time from which this process may take back Leases that it dropped before it restarted.
     fn taken_back_from(&self) -> Option<Mono> {
         let timing = self.config.timing;
         self.began.map(|began| began + timing.duration.saturating_sub(timing.deadline))
     }
 
-    /// Breaks off the round without a word.
+    /// Aborts the round without a report.
     pub(super) fn abandon(&mut self) {
         if let Some(Round { step: Step::Check(taking) | Step::Undo(taking, _), .. }) = self.round.take() {
             self.forget_untold(taking.shard);
         }
     }
 
-    /// Lets go of a shard that the controller's loop knows nothing of.
+    /// Drops a shard that was not reported to the controller's loop.
     fn forget_untold(&mut self, shard: u16) {
         if self.held.get(&shard).is_some_and(|holding| !holding.told) {
             self.held.remove(&shard);
         }
     }
 
-    /// Takes in the answer to the call of the round.
+    /// Processes the answer to the round's call.
     pub(super) fn round_answered(&mut self, id: CallId, result: Result<LeaseAnswer, ApiFault>, now: Now) {
         let Some(Round { ends, step, .. }) = self.round.take_if(|round| round.call == Some(id)) else { return };
         let next = self.step(step, result, ends, now);
         self.went(next, ends, now);
     }
 
-    /// Notes what a round has come to.
+    /// Stores the next step of a round, or ends it.
     fn went(&mut self, next: Result<Next, ApiFault>, ends: Mono, now: Now) {
         match next {
             Ok(Next::Waits(call, step)) => {
@@ -186,7 +188,7 @@ impl ShardCoordinator {
                 (self.may, self.failures) = (true, 0);
                 self.tell(ShareEvent::Waiting);
             }
-            // Somebody else was quicker.
+            // Another replica was first.
             Err(fault) if fault.is_conflict() => {}
             Err(fault) => self.failed(with_hint(&fault, &self.config.namespace)),
         }
@@ -226,7 +228,7 @@ impl ShardCoordinator {
             Step::Clear(lease, snapshot) => {
                 match result {
                     Err(fault) if !fault.is_gone() => {
-                        // Somebody was quicker, or will have to.
+                        // Another replica was first, or must delete it.
                         self.log(LeaseLog::StaysStale { lease, error: fault.said });
                     }
                     _ => self.observed.forget(&lease),
@@ -239,8 +241,8 @@ impl ShardCoordinator {
                 let holding = Holding::new(*lease, clean, taking.asked, now.mono, self.config.timing);
                 self.log(LeaseLog::Took { lease: self.lease_name(taking.shard), epoch: holding.epoch });
                 self.held.insert(taking.shard, holding);
-                // Somebody may have taken a Lease of another number of shards just then. Both look once they hold theirs,
-                // so at least one sees the other.
+                // Another replica may have taken a Lease of another number of shards in the meantime. Both list once
+                // they hold theirs, so that at least one sees the other.
                 Ok(self.ask(LeaseRequest::List, Step::Check(taking), ends, now))
             }
             Step::Check(taking) => Ok(self.checked(taking, result, ends, now)),
@@ -252,7 +254,7 @@ impl ShardCoordinator {
         }
     }
 
-    /// Deletes what is of no use, one after the other. A holder that was only slow finds it gone, and has lost it.
+    /// Deletes unused Leases, one after the other. A holder that was only slow finds its Lease gone, and has lost it.
     fn clear(&mut self, mut snapshot: LeaseSnapshot, ends: Mono, now: Now) -> Next {
         if snapshot.stale.is_empty() {
             return self.share_out(snapshot, ends, now);
@@ -264,9 +266,9 @@ impl ShardCoordinator {
         self.ask(request, Step::Clear(name, snapshot), ends, now)
     }
 
-    /// Gives back and takes, by fair shares.
+    /// Releases and takes shards up to the fair share.
     fn share_out(&mut self, snapshot: LeaseSnapshot, ends: Mono, now: Now) -> Next {
-        // A holder that was there before us, and does not look at others: a pod of the first release.
+        // A holder that started before us and does not check others: a pod of the first release.
         self.conflicts = if snapshot.others.is_empty() { 0 } else { self.conflicts + 1 };
         let moves = fair::moves(&self.config.identity, &snapshot.holders, &snapshot.replicas);
         let give = match self.conflicts {
@@ -290,8 +292,8 @@ impl ShardCoordinator {
             return Next::Ends;
         }
         let mut take: VecDeque<u16> = moves.take.into();
-        // What we let go of others would wait for as long as it lasts; what of it is theirs by fair shares, they get back from
-        // us in the next round.
+        // Other replicas would wait until a dropped Lease expires. Shards that belong to them by fair shares are
+        // released to them in the next round.
         take.extend(snapshot.abandoned.into_iter().filter(|shard| !take.contains(shard)).collect::<Vec<_>>());
         self.take_next(take, snapshot.highest, ends, now)
     }
@@ -313,7 +315,7 @@ impl ShardCoordinator {
         if !was_given_back && !is_abandoned && self.may_be_believed(&name, now.mono) {
             return self.take_next(taking.rest, taking.after, ends, now);
         }
-        // Of a new Lease nobody can say what was before: it may have been deleted under its holder, or be the first of
+        // The history of a new Lease is unknown: it may have been deleted under its holder, or be the first of
         // another number of shards.
         let clean = found.as_ref().is_some_and(record::is_clean);
         let before = self.observed.epoch(&name).max(found.as_ref().map_or(Epoch(0), record::epoch)).max(taking.after);
@@ -322,7 +324,7 @@ impl ShardCoordinator {
         self.ask(write(lease), Step::Take(taking, clean), ends, now)
     }
 
-    /// Keeps a shard that was taken, unless somebody holds one of another number of shards.
+    /// Keeps a taken shard, unless another replica holds one of another number of shards.
     fn checked(&mut self, taking: Taking, result: Result<LeaseAnswer, ApiFault>, ends: Mono, now: Now) -> Next {
         let others = result.map(|answer| self.snapshot(listed(answer), now).others);
         let is_alone = others.as_ref().is_ok_and(Vec::is_empty);
@@ -364,15 +366,14 @@ impl ShardCoordinator {
         LeaseSnapshot { abandoned, ..LeaseSnapshot::new(leases, self, holder) }
     }
 
-    /// Returns whether the last holder of a Lease may still believe that it holds it: it has changed as long ago, seen from
-    /// here, as it lasts.
+    /// Returns whether the last holder of a Lease may still rely on it: the Lease changed, as observed here, within
+    /// its duration.
     fn may_be_believed(&self, name: &str, now: Mono) -> bool {
         !self.observed.is_expired(name, self.config.timing.duration, now)
     }
 
-    /// Returns the shard of a Lease that names this very process, which does not hold it any more: it let go when the API
-    /// server could not be reached, and need not wait again as others do, who saw it change later. It lets the time pass in
-    /// which requests from before end, for the sake of stores without fencing.
+    /// Returns the shard of a Lease that this process abandoned during an API outage; it may retake it without
+    /// waiting for expiry. It first waits for outstanding requests to time out, for stores without fencing.
     fn abandoned(&self, lease: &Lease, now: Now) -> Option<u16> {
         let shard = match LeaseName::parse(record::name(lease))? {
             LeaseName::Shard { shard, of } if of == self.config.shards => shard,
@@ -392,14 +393,14 @@ impl ShardCoordinator {
     }
 
     fn ask(&mut self, request: LeaseRequest, step: Step, ends: Mono, now: Now) -> Next {
-        // One answer that gets lost must not cost all of the round's time.
+        // A single lost answer must not use up the time of the round.
         let limit = ends.since(now.mono).min(self.config.timing.deadline / 2);
         let call = self.call(request, limit);
         Next::Waits(Some(call), step)
     }
 }
 
-/// Returns the request that writes a Lease: one that has a version replaces what has it.
+/// Returns the request that writes a Lease: replace if it has a resourceVersion, otherwise create.
 fn write(lease: Lease) -> LeaseRequest {
     if lease.metadata.resource_version.is_none() {
         LeaseRequest::Create(Box::new(lease))
@@ -422,7 +423,7 @@ fn listed(answer: LeaseAnswer) -> Vec<Lease> {
     }
 }
 
-/// Returns what the API server said, and what to do where that is plain.
+/// Returns the message of the API server, with a remedy if one is known.
 fn with_hint(fault: &ApiFault, namespace: &str) -> String {
     let why = fault.lacks_right.as_ref().unwrap_or(&fault.said);
     let hint =

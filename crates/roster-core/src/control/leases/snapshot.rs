@@ -1,4 +1,4 @@
-//! All Leases at one moment, sorted by what they are about.
+//! All Leases at one moment, sorted by purpose. Each round makes one from its list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +7,18 @@ use k8s_openapi::api::coordination::v1::Lease;
 use super::{ShardCoordinator, name::LeaseName, record};
 use crate::contract::Epoch;
 
-/// The Leases as one list shows them.
+/// The Leases of one list.
 #[derive(Default)]
 pub(super) struct LeaseSnapshot {
-    /// Holder of each shard that has not let it expire.
+    /// Holder of each shard whose Lease has not expired.
     pub holders: Vec<Option<String>>,
-    /// Shards whose Lease names this process, which let go of them.
+    /// Shards whose Lease names this process, which has dropped them.
     pub abandoned: Vec<u16>,
-    /// Replicas that are there, this one among them.
+    /// Running replicas, including this one.
     pub replicas: BTreeSet<String>,
-    /// Names of Leases of another number of shards that somebody holds.
+    /// Names of held Leases of another number of shards.
     pub others: Vec<String>,
-    /// Leases of no use to anybody: of another number of shards, or of a replica that is gone.
+    /// Unused Leases: of another number of shards, or of a replica that has stopped.
     pub stale: Vec<Lease>,
     /// Notes of the holders, by shard.
     pub told: BTreeMap<u16, String>,
@@ -27,7 +27,7 @@ pub(super) struct LeaseSnapshot {
 }
 
 impl LeaseSnapshot {
-    /// Sorts Leases. `holder` returns the holder of one that it has not let expire.
+    /// Sorts Leases. `holder` returns the holder of a Lease that has not expired.
     pub(super) fn new(leases: Vec<Lease>, of: &ShardCoordinator, holder: impl Fn(&Lease) -> Option<String>) -> Self {
         let shards = of.config.shards;
         let mut snapshot = Self { holders: vec![None; usize::from(shards)], ..Self::default() };
@@ -48,7 +48,7 @@ impl LeaseSnapshot {
                 }
                 (LeaseName::Shard { .. }, Some(_)) => snapshot.others.push(record::name(&lease).to_owned()),
                 (LeaseName::Replica { of }, Some(replica)) => {
-                    // Replicas of another number of shards wait for us, and we need not wait for them.
+                    // Replicas with another number of shards wait for us, and we need not wait for them.
                     if of == shards {
                         snapshot.replicas.insert(replica);
                     }

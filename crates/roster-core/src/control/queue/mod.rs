@@ -1,9 +1,9 @@
-//! Work that waits, account by account: three lanes, one pass at a time for each account and one over few people beside
-//! it, backoff after failures.
+//! Work that waits, by account: three lanes, one pass at a time for each account plus one parallel pass over few
+//! members, backoff after failures. The loop adds work, takes it and reports the end of each pass.
 //!
-//! A change starts at once, without any pause to collect more; what arrives while the account's pass runs makes the next
-//! one. In every place where work waits, revocations go ahead of other changes, and those ahead of periodic checks. What
-//! failed waits by itself: what arrives meanwhile does not wait with it.
+//! A change starts at once, without a pause to collect more; work that arrives while the account's pass runs makes
+//! the next one. Wherever work waits, revocations go ahead of other changes, and those ahead of periodic checks.
+//! Failed work waits separately: later work does not wait with it.
 
 #[cfg(test)]
 mod tests;
@@ -19,49 +19,48 @@ pub(super) use self::work::{Admission, Ended, Kept, Lane, Pending, Trigger, Work
 use super::{Mono, Triggers};
 use crate::model::{AccountKey, Email, Name, Seed, SeededState};
 
-/// Wait of the rest of a pass that made way for a revocation: that is looked at first.
+/// Wait of the rest of a pass that made way for a revocation, so that the revocation is reconciled first.
 const AFTER_INTERRUPTION: Duration = Duration::from_millis(10);
-/// Wait after the first failure; doubled for each further one.
+/// Wait after the first failure; doubled after each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// Longest wait.
+/// Longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Longest wait where something may be taken away: so long may a revocation wait once the store is back.
+/// Longest wait of work that may revoke access: the maximum delay of a revocation after the store is back.
 const LONGEST_WAIT_OF_REVOCATIONS: Duration = Duration::from_secs(4);
 
-/// Turn of an account that waits for room: by lane, those first that are about single people of whom something is taken away,
-/// then in order.
+/// Sort key of a waiting account: lane, then single-member revocations first, then arrival order.
 type Turn = (Lane, bool, u64);
 
-/// Where the work of an account stands.
+/// State of an account's work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Place {
-    /// Nothing is to be done, or it stands in a lane.
+    /// No work is pending, or the account is in a lane.
     #[default]
     Ready,
-    /// A pass runs, or one that ran beside it still does; what arrives meanwhile makes the next one.
+    /// A pass runs, or a parallel one still does; work that arrives meanwhile makes the next pass.
     Running,
-    /// Waits at this place for room in its store.
+    /// Waits at this position for room in its store.
     Full(Name, Turn),
-    /// Waits until more is known.
+    /// Waits for more kinds to be listed.
     NotYet,
 }
 
 #[derive(Default)]
 struct Work {
     place: Place,
-    /// Since when it has been waiting for room, and in which lane.
+    /// Lane and arrival number with which it waits for room.
     turn: Option<(Lane, u64)>,
     pending: Option<Pending>,
-    /// What failed, and is to be done again when it is due.
+    /// Failed work, to be retried when due.
     failed: Option<Pending>,
-    /// What the running pass carries out.
+    /// Work of the running pass.
     running: Option<Pending>,
-    /// What a pass beside it carries out.
+    /// Work of the parallel pass.
     beside: Option<Pending>,
     failures: u32,
-    /// When what failed is done again: once, however much of it there is.
+    /// Time of the retry: one for all failed work.
     retry: Option<Mono>,
-    /// When the whole account is looked at, if that is planned: an earlier plan no longer counts.
+    /// Time of the next check of the whole account, if planned; earlier plans are void.
     check: Option<Mono>,
 }
 
@@ -70,7 +69,7 @@ enum Due {
     Check(AccountKey),
 }
 
-/// The queue.
+/// Pending, running and failed work of all accounts.
 pub(super) struct Queue {
     work: BTreeMap<AccountKey, Work>,
     lanes: [VecDeque<AccountKey>; 3],
@@ -93,7 +92,7 @@ impl Queue {
         }
     }
 
-    /// Asks for something to be looked at.
+    /// Adds work on an account or one of its members.
     pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
         let Trigger { lane, object } = trigger;
         let (whole, members, triggers): (bool, BTreeSet<Email>, _) = match item {
@@ -118,12 +117,12 @@ impl Queue {
         }
     }
 
-    /// Takes the next account to look at, of those that `admit` lets; it counts as running from now on. Those that have to
-    /// wait are put aside, so that they are not asked about again and again.
+    /// Takes the next account that `admit` accepts; from then on it counts as running. Accounts that must wait are
+    /// set aside, so that `admit` is not asked about them repeatedly.
     pub(super) fn take(&mut self, admit: impl Fn(&AccountKey, &Pending) -> Admission) -> Option<(AccountKey, Pending)> {
         loop {
             let key = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
-            // An account may stand in several lanes, or in one after it has been taken from another.
+            // An account may be in several lanes, or still in one after it was taken from another.
             let Some(work) = self.work.get_mut(&key).filter(|work| work.place == Place::Ready) else { continue };
             let Some(pending) = &work.pending else { continue };
             match admit(&key, pending) {
@@ -131,7 +130,7 @@ impl Queue {
                     work.place = Place::Running;
                     work.turn = None;
                     let mut pending = work.pending.take().unwrap_or_default();
-                    // Who looks at all of it looks at what failed, too.
+                    // A pass over the whole account covers the failed work, too.
                     if let Some(failed) = work.failed.take_if(|_| pending.whole) {
                         pending = failed.followed_by(Some(pending));
                     }
@@ -139,7 +138,7 @@ impl Queue {
                     return Some((key, pending));
                 }
                 Admission::Full(store) => {
-                    // Who waited already has not lost the turn.
+                    // An account that waited before keeps its position.
                     let turn = work.turn.filter(|(lane, _)| *lane == pending.lane).map(|(_, turn)| turn);
                     let turn = turn.unwrap_or(self.turns + 1);
                     self.turns = self.turns.max(turn);
@@ -149,7 +148,7 @@ impl Queue {
                     self.full.entry(store).or_default().insert(place, key);
                 }
                 Admission::NotYet => work.place = Place::NotYet,
-                // Whoever takes it over looks at all of it.
+                // The replica that takes it over reconciles all of it.
                 Admission::Elsewhere => {
                     self.work.remove(&key);
                 }
@@ -157,34 +156,34 @@ impl Queue {
         }
     }
 
-    /// Returns the stores that accounts wait for.
+    /// Returns the stores whose room accounts wait for.
     pub(super) fn full_stores(&self) -> Vec<Name> {
         self.full.keys().cloned().collect()
     }
 
-    /// Returns the stores for which single people wait of whom something is taken away: they come first.
+    /// Returns the stores in which revocations of single members wait for room; these come first.
     pub(super) fn stores_kept_waiting(&self) -> impl Iterator<Item = &Name> {
         let keeps =
             |waiting: &BTreeMap<Turn, AccountKey>| matches!(waiting.keys().next(), Some((Lane::Revocations, false, _)));
         self.full.iter().filter(move |(_, waiting)| keeps(waiting)).map(|(store, _)| store)
     }
 
-    /// Notes how many passes more a store has room for: beyond `room`, `reserved` for revocations alone. As many accounts
-    /// that waited for it have their turn.
+    /// Sets how many more passes a store has room for: `room` for any work, `reserved` more for revocations only.
+    /// Moves as many waiting accounts back to the front of their lanes.
     pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
         let waiting = self.full.get(store).into_iter().flatten();
         let may = |(place, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
             *place < room || (*lane == Lane::Revocations && *place < room + reserved)
         };
         let turn: Vec<AccountKey> = waiting.enumerate().take_while(may).map(|(_, (_, key))| key.clone()).collect();
-        // Ahead of what has come since.
+        // Waiting accounts go ahead of later work.
         for key in turn.iter().rev() {
             self.leave_place(key);
             self.requeue(key, VecDeque::push_front);
         }
     }
 
-    /// Notes that more is known: those that waited for it have their turn.
+    /// Moves the accounts that waited for more listed kinds back into their lanes.
     pub(super) fn more_known(&mut self) {
         let waits = self.work.iter().filter(|(_, work)| work.place == Place::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
@@ -193,13 +192,13 @@ impl Queue {
         }
     }
 
-    /// Puts an account at the end of its lane, wherever it waited.
+    /// Puts an account at the end of its lane, wherever it waited before.
     fn line_up(&mut self, key: &AccountKey) {
         self.leave_place(key);
         self.requeue(key, VecDeque::push_back);
     }
 
-    /// Takes an account from wherever it waited.
+    /// Removes an account from the store's waiting list.
     fn leave_place(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
         if let Place::Full(store, place) = std::mem::take(&mut work.place)
@@ -212,7 +211,7 @@ impl Queue {
         }
     }
 
-    /// Notes that a pass has ended. What failed is done again when a while has passed.
+    /// Records the end of a pass. Failed work is retried after a wait.
     pub(super) fn finished(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let ran = work.running.take().unwrap_or_default();
@@ -222,7 +221,7 @@ impl Queue {
         let rest = Pending { since: Some(now), lane, presses, ..ran };
         match ended {
             Ended::Done => {
-                // Only the whole account shows that nothing is left of a failure.
+                // Only a pass over the whole account shows that nothing of a failure is left.
                 if work.failed.is_none() && std::mem::take(&mut work.failures) > 0 && !was_whole {
                     let check = Pending { whole: true, since: Some(now), ..Pending::default() };
                     work.pending.get_or_insert_default().merge(check);
@@ -232,16 +231,16 @@ impl Queue {
                 let arrived = work.pending.is_some();
                 let rest = rest.of(None);
                 work.pending = Some(rest.followed_by(work.pending.take()));
-                // What arrived meanwhile does not wait.
+                // New work does not wait.
                 if ended == Ended::Waits && !arrived && work.beside.is_none() {
                     work.place = Place::NotYet;
                     return;
                 }
             }
             Ended::Interrupted => {
-                // Apart from what arrived, which goes first.
+                // Kept apart from the new work, which goes first.
                 work.failed = Some(rest.followed_by(work.failed.take()));
-                // What failed before comes with it, somewhat early.
+                // Earlier failed work is retried with it, somewhat early.
                 let due = now + AFTER_INTERRUPTION;
                 work.retry = Some(due);
                 self.later.entry(due).or_default().push(Due::Retry(key.clone()));
@@ -253,7 +252,7 @@ impl Queue {
         self.go_on(key);
     }
 
-    /// Does again what failed, after a while: the longer the more often it failed.
+    /// Schedules failed work again; the wait grows with the number of failures.
     fn failed(&mut self, key: &AccountKey, rest: Pending, revokes: bool, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         work.failures += 1;
@@ -261,7 +260,7 @@ impl Queue {
         work.failed = Some(rest.followed_by(work.failed.take()));
         let most = if revokes { LONGEST_WAIT_OF_REVOCATIONS } else { LONGEST_WAIT };
         let wait = (FIRST_WAIT * 2_u32.saturating_pow(work.failures.min(16) - 1)).min(most);
-        // Accounts of one store failed together; they should not all come back together.
+        // Accounts of one store failed together; they should not all be retried at the same moment.
         let jitter = u32::try_from(self.jitter.hash_one((key, work.failures)) % 1_000).unwrap_or(0);
         let wait = wait.mul_f64(0.75 + f64::from(jitter) / 4_000.0);
         let due = now + wait;
@@ -271,7 +270,7 @@ impl Queue {
         }
     }
 
-    /// Takes out of what waits for the running pass what is about some of whom something is taken away, for a pass beside it.
+    /// Moves the revocations of these people from the pending work into a parallel pass.
     pub(super) fn begin_beside(&mut self, key: &AccountKey, people: &BTreeSet<Email>) -> Option<Pending> {
         let work = self.work.get_mut(key)?;
         let pending = work.pending.as_mut()?;
@@ -283,7 +282,7 @@ impl Queue {
         Some(taken)
     }
 
-    /// Takes in how a pass ended that ran beside another. What cannot be done beside that one makes it end early.
+    /// Records the end of a parallel pass. Work that it could not do makes the other pass stop early.
     pub(super) fn finished_beside(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let Some(ran) = work.beside.take() else { return };
@@ -300,7 +299,7 @@ impl Queue {
         self.go_on(key);
     }
 
-    /// Lets the next pass over an account begin, once none runs.
+    /// Queues the next pass over an account, if none runs.
     fn go_on(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
         if work.running.is_none() && work.beside.is_none() {
@@ -309,7 +308,7 @@ impl Queue {
         }
     }
 
-    /// Plans to look at the whole account when `after` has passed, in place of what was planned before.
+    /// Plans a check of the whole account in `after`, with jitter; it replaces an earlier plan.
     pub(super) fn check_after(&mut self, key: &AccountKey, after: Duration, now: Mono) {
         let jitter = u32::try_from(self.jitter.hash_one(key) % 1_000).unwrap_or(0);
         let Some(work) = self.work.get_mut(key) else { return };
@@ -318,7 +317,7 @@ impl Queue {
         self.later.entry(at).or_default().push(Due::Check(key.clone()));
     }
 
-    /// Plans to look at the whole account before `within` has passed, unless that is planned already.
+    /// Plans a check of the whole account in `within`, unless an earlier one is planned.
     pub(super) fn check_within(&mut self, key: &AccountKey, within: Duration, now: Mono) {
         let planned = self.work.get(key).and_then(|work| work.check);
         if planned.is_none_or(|at| at > now + within) {
@@ -326,7 +325,7 @@ impl Queue {
         }
     }
 
-    /// Takes up what has become due.
+    /// Queues the retries and checks that have become due.
     pub(super) fn wake(&mut self, now: Mono) {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
             let (at, all) = entry.remove_entry();
@@ -345,7 +344,7 @@ impl Queue {
         }
     }
 
-    /// Asks again for what failed.
+    /// Queues failed work again.
     fn retry(&mut self, key: &AccountKey, at: Mono) {
         let Some(work) = self.work.get_mut(key).filter(|work| work.retry == Some(at)) else { return };
         work.retry = None;
@@ -356,7 +355,7 @@ impl Queue {
         }
     }
 
-    /// Returns what the running pass over an account keeps waiting that is in a hurry, and does not run beside it already.
+    /// Returns the revocations that wait for the account's running pass and have no parallel pass yet.
     pub(super) fn kept_waiting(&self, key: &AccountKey) -> Option<Kept<'_>> {
         let work = self.work.get(key).filter(|work| work.running.is_some())?;
         let pending = work.pending.as_ref()?;
@@ -371,24 +370,24 @@ impl Queue {
         self.work.get(key).is_some_and(|work| work.place == Place::Running)
     }
 
-    /// Returns whether something of the account is still to be looked at.
+    /// Returns whether work on the account is pending.
     pub(super) fn is_pending(&self, key: &AccountKey) -> bool {
         self.work.get(key).is_some_and(|work| work.pending.is_some())
     }
 
-    /// Returns when something becomes due next.
+    /// Returns the time of the next retry or check.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.later.keys().next().copied()
     }
 
-    /// Forgets an account that is gone.
+    /// Drops an account that is gone, unless it runs or work is pending.
     pub(super) fn forget(&mut self, key: &AccountKey) {
         if self.work.get(key).is_some_and(|work| work.place != Place::Running && work.pending.is_none()) {
             self.work.remove(key);
         }
     }
 
-    /// Returns how many accounts wait: for a change, and for a check.
+    /// Returns the number of accounts that wait for a change, and for a check.
     pub(super) fn depths(&self) -> (usize, usize) {
         let [revocations, changes, checks] = &self.lanes;
         let parked: usize = self.full.values().map(BTreeMap::len).sum();
@@ -396,8 +395,8 @@ impl Queue {
         (revocations.len() + changes.len() + parked + not_yet, checks.len())
     }
 
-    /// Returns since when the oldest change has been waiting to be carried out, over all passes that failed. What it will
-    /// turn out to take away is not known before a pass runs; the first one begins with just that, however long it takes.
+    /// Returns the time since which the oldest change has been waiting, across failed passes. Whether it revokes
+    /// access is known only when a pass runs; a first pass begins with the revocations, however long it takes.
     pub(super) fn oldest_change(&self) -> Option<Mono> {
         let waiting = |work: &Work| {
             let running = work.running.as_ref().filter(|_| work.failures > 0);

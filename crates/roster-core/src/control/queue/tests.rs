@@ -27,7 +27,7 @@ fn revocation() -> Trigger<'static> {
     Trigger { lane: Lane::Revocations, ..Trigger::CHANGE }
 }
 
-/// Takes up what is due, however far off it is.
+/// Wakes the queue after the longest wait.
 fn wake(queue: &mut Queue) {
     queue.wake(NOW + 2 * LONGEST_WAIT);
 }
@@ -259,7 +259,7 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     queue.wake(NOW + AFTER_INTERRUPTION);
     let rest = next(&mut queue).unwrap();
     assert!(rest.whole);
-    // A pass over very many members makes way, too, and goes on with them.
+    // A pass over single members makes way, too, and then continues with them.
     queue.finished(&acme(), Ended::Done, NOW);
     queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     assert!(!next(&mut queue).unwrap().whole);
@@ -285,7 +285,7 @@ fn everybody() -> BTreeSet<Email> {
     ["eve", "fay", "gus"].map(|name| Email::parse(&format!("{name}@acme.example")).unwrap()).into()
 }
 
-/// A pass over the whole account runs, fay changes, and eve's access is taken away.
+/// Starts a pass over the whole account; meanwhile fay changes, and eve's access is revoked.
 fn eve_is_revoked_meanwhile() -> Queue {
     let mut queue = Queue::new(Seed::default());
     queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);

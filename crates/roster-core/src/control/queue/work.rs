@@ -1,4 +1,5 @@
-//! Work on one account: what is asked for, and where it stands.
+//! Pending work on one account, and the outcomes of its passes. The queue and the loop pass these values to each
+//! other.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +8,10 @@ use crate::{
     model::{Email, Name},
 };
 
-/// Part of an account that is to be looked at.
+/// Part of an account to be reconciled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum WorkItem {
-    /// All of the account.
+    /// The whole account.
     Account,
     /// One address.
     Member(Email),
@@ -19,9 +20,9 @@ pub(in crate::control) enum WorkItem {
 /// Lane in which work waits; an earlier one goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::control) enum Lane {
-    /// Somebody's word takes access away, or a Membership or an Invitation is gone.
+    /// An explicit revocation, or a deleted Membership or Invitation.
     Revocations,
-    /// Something changed, or a pass failed.
+    /// A change, or a failed pass.
     Changes,
     /// A periodic check.
     #[default]
@@ -31,52 +32,51 @@ pub(in crate::control) enum Lane {
 impl Lane {
     pub(super) const ALL: [Self; 3] = [Self::Revocations, Self::Changes, Self::Checks];
 
-    /// Returns whether something changed.
+    /// Returns whether the work is more than a periodic check.
     pub(in crate::control) const fn is_change(self) -> bool {
         !matches!(self, Self::Checks)
     }
 }
 
-/// What brings work about.
+/// Reason for new work.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::control) struct Trigger<'a> {
-    /// Lane in which it waits.
+    /// Lane in which the work waits.
     pub(in crate::control) lane: Lane,
-    /// The object that changed, where one did.
+    /// The object that changed, if any.
     pub(in crate::control) object: Option<&'a ChangedObject>,
 }
 
 impl Trigger<'_> {
-    /// A change that no object of the account has brought about.
+    /// A change that no object of the account triggered.
     pub(in crate::control) const CHANGE: Self = Self { lane: Lane::Changes, object: None };
     /// A periodic check.
     pub(in crate::control) const CHECK: Self = Self { lane: Lane::Checks, object: None };
 }
 
-/// All that is to be looked at in one account.
+/// All pending work on one account.
 #[derive(Clone, Debug, Default)]
 pub(in crate::control) struct Pending {
-    /// All of it.
+    /// Whether the whole account must be reconciled.
     pub(in crate::control) whole: bool,
-    /// These addresses.
+    /// Addresses to be reconciled.
     pub(in crate::control) members: BTreeSet<Email>,
-    /// Those of them of whom somebody's word takes something away, or an object is gone.
+    /// Members with an explicit revocation or a deleted object.
     pub(in crate::control) revoked: BTreeSet<Email>,
-    /// Whether a pass that runs is to end early for this.
+    /// Whether the running pass must stop early.
     pub(in crate::control) presses: bool,
-    /// The objects that brought it about.
+    /// Objects that triggered the work.
     pub(in crate::control) triggers: Triggers,
-    /// When the first of it was asked for.
+    /// Time of the first request.
     pub(in crate::control) since: Option<Mono>,
-    /// Lane in which it waits.
+    /// Lane in which the work waits.
     pub(in crate::control) lane: Lane,
-    /// Since when a change that may take something away has been waiting, if there is any. A pass that fails has not done
-    /// it.
+    /// Time since which a change that may revoke access has been waiting, if any. A failed pass does not complete it.
     pub(in crate::control) changed: Option<Mono>,
 }
 
 impl Pending {
-    /// Returns this work, and other work on the same account that arrived after it.
+    /// Merges work on the same account that arrived later into this work.
     pub(super) fn followed_by(mut self, later: Option<Self>) -> Self {
         if let Some(later) = later {
             self.merge(later);
@@ -84,20 +84,20 @@ impl Pending {
         self
     }
 
-    /// Returns the same work for just these people, or for the whole account.
+    /// Restricts the work to these people, or extends it to the whole account.
     pub(super) fn of(mut self, members: Option<BTreeSet<Email>>) -> Self {
         self.whole = members.is_none();
         self.presses = self.whole && self.lane == Lane::Revocations;
         self.members = members.unwrap_or_default();
         self.revoked.retain(|email| self.members.contains(email));
         if !self.whole {
-            // What else brought it about is done, and must not be named for what comes later.
+            // The other triggers are completed, and must not be named as the cause of later changes.
             self.triggers = self.triggers.take(&self.members);
         }
         self
     }
 
-    /// Takes out what is about these people, of whom something is taken away. What is left may be nothing.
+    /// Removes and returns the revocations of these people. The remaining work may be empty.
     pub(super) fn take_revoked(&mut self, people: &BTreeSet<Email>) -> Self {
         let revoked: BTreeSet<Email> = self.revoked.intersection(people).cloned().collect();
         self.revoked.retain(|email| !revoked.contains(email));
@@ -117,12 +117,12 @@ impl Pending {
         }
     }
 
-    /// Returns whether there is nothing to be looked at.
+    /// Returns whether no work is left.
     pub(super) fn is_empty(&self) -> bool {
         !self.whole && self.members.is_empty()
     }
 
-    /// Takes in other work on the same account, which arrived later.
+    /// Adds work on the same account that arrived later.
     pub(super) fn merge(&mut self, other: Self) {
         self.whole |= other.whole;
         self.members.extend(other.members);
@@ -139,49 +139,49 @@ fn earlier(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
     one.into_iter().chain(other).min()
 }
 
-/// How a pass ended, as far as the queue is concerned.
+/// Outcome of a pass for the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Ended {
-    /// All that was to be done is done.
+    /// All work is done.
     Done,
-    /// The whole account is to be looked at for the rest of it, at once.
+    /// The rest needs a pass over the whole account, at once.
     Partly,
-    /// The whole account is to be looked at for the rest of it, once more is known of the cluster.
+    /// The rest needs a pass over the whole account, once more kinds are listed.
     Waits,
-    /// It made way for a revocation: that is done first, then all of it again for the rest.
+    /// The pass made way for a revocation, which goes first; then the whole work again.
     Interrupted,
-    /// It is to be done again, after a while.
+    /// The work must be retried after a wait.
     Failed {
-        /// Whether that may take something away from somebody.
+        /// Whether the work may revoke access.
         revokes: bool,
-        /// Those who are to be looked at again; absent for the whole account.
+        /// Members to retry; absent for the whole account.
         members: Option<BTreeSet<Email>>,
     },
 }
 
 impl Ended {
-    /// All of it failed, and it may take something away.
+    /// Failure of the whole work, which may revoke access.
     pub(in crate::control) const FAILED: Self = Self::Failed { revokes: true, members: None };
 }
 
-/// What a pass that runs keeps waiting.
+/// Urgent work that waits for a running pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Kept<'a> {
-    /// Something for which it is to end early.
+    /// The running pass must stop early.
     Presses,
-    /// People of whom something is taken away.
+    /// Revocations of these people, which a parallel pass can make.
     Revoked(&'a BTreeSet<Email>),
 }
 
-/// Whether a pass over an account may start now.
+/// Decision whether a pass over an account may start now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Admission {
-    /// It may.
+    /// The pass may start.
     Start,
-    /// Not before another pass in this store has ended.
+    /// The pass must wait until another one in this store has ended.
     Full(Name),
-    /// Not before more is known of the cluster.
+    /// The pass must wait until more kinds are listed.
     NotYet,
-    /// Another replica looks after the account.
+    /// Another replica reconciles the account.
     Elsewhere,
 }

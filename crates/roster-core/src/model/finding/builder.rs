@@ -1,10 +1,10 @@
-//! Gathering the findings of one object.
+//! Collects the findings of one object. Used by `resolve` and reports.
 
 use super::{FieldPath, Finding, FindingKind, Findings};
 use crate::model::{KindName, Name, ObjectRef};
 
-/// Gathers the findings of one object. The reference to the object is made only when there is something to say: most of
-/// very many objects have no finding.
+/// Collects the findings of one object. The reference to the object is built only with the first finding, since most
+/// objects have none.
 #[derive(Debug)]
 pub struct FindingsBuilder<'a> {
     kind: KindName,
@@ -14,7 +14,7 @@ pub struct FindingsBuilder<'a> {
 }
 
 impl<'a> FindingsBuilder<'a> {
-    /// Begins with the findings of an object; its namespace is empty where it is cluster-scoped.
+    /// Starts without findings for an object; `namespace` is empty if the object is cluster-scoped.
     #[must_use]
     pub fn new(kind: KindName, namespace: &'a str, name: &'a str) -> Self {
         Self { kind, namespace, name, findings: Findings::default() }
@@ -26,7 +26,7 @@ impl<'a> FindingsBuilder<'a> {
         self.findings.push(Finding { object, field: field.into(), kind });
     }
 
-    /// Adds several of one field.
+    /// Adds several findings of one field.
     pub fn add_all(&mut self, field: &'static str, kinds: impl IntoIterator<Item = FindingKind>) {
         for kind in kinds {
             self.add(field, kind);
@@ -38,13 +38,13 @@ impl<'a> FindingsBuilder<'a> {
         self.add(FieldPath::WHOLE, kind);
     }
 
-    /// Returns the findings gathered so far.
+    /// Returns the findings collected so far.
     #[must_use]
     pub fn findings(&self) -> &Findings {
         &self.findings
     }
 
-    /// Returns all findings.
+    /// Returns all findings that were collected.
     #[must_use]
     pub fn finish(self) -> Findings {
         self.findings

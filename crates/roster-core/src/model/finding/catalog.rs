@@ -1,4 +1,5 @@
-//! Ways in which a catalog breaks its own rules.
+//! Defines the ways in which a catalog breaks its own rules. Created by `model::compile`; part of
+//! [`FindingKind`](super::FindingKind).
 
 use std::fmt;
 
@@ -8,12 +9,12 @@ use super::{
 };
 use crate::{api::limits::MAX_LEVELS, model::Name};
 
-/// Rule of its own that a catalog breaks, and where.
+/// Rule that a catalog breaks, and the field that breaks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogFault {
     /// Field that breaks it.
     pub field: FieldPath,
-    /// The rule, and what breaks it.
+    /// Rule that is broken, with its details.
     pub kind: CatalogFaultKind,
 }
 
@@ -27,40 +28,40 @@ impl fmt::Display for CatalogFault {
 /// Rule that a catalog breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogFaultKind {
-    /// A section that the catalog does not have.
+    /// A name that is not among the catalog's sections.
     UnknownSection(Unknown),
     /// A level that is not on the section's ladder.
     UnknownLevel(Box<UnknownLevel>),
-    /// A role that the catalog does not have.
+    /// A name that is not among the catalog's roles.
     UnknownRole(Unknown),
     /// A ladder that is too short or too long.
     LevelCount,
     /// A ladder that has a level twice.
     RepeatedLevel,
-    /// A section, restriction or role that is there twice.
+    /// A section, restriction or role that appears twice.
     Repeated,
     /// A section that requires itself.
     RequiresItself,
     /// A prerequisite of a first level, which grants nothing.
     FirstLevelRequires(Name),
-    /// Prerequisites that need each other, each as section and level from which it holds.
+    /// Prerequisites that depend on each other in a cycle, each as section and lowest level with the prerequisite.
     Circle(Box<[(Name, Name)]>),
     /// A restriction whose lifting gives the owner's access, in a catalog without an owner role.
     NoOwnerRole,
-    /// Advice that wants more holders of a role than it allows.
+    /// Advice whose minimum number of holders is above its maximum.
     HolderLimits {
-        /// The least that is advised.
+        /// Advised minimum.
         minimum: u32,
-        /// The most that is advised.
+        /// Advised maximum.
         maximum: u32,
     },
-    /// A role with `allPermissions` and `permissions`.
+    /// A role with both `allPermissions` and `permissions`.
     AllAndSome,
     /// A role that grants a section that is not applicable for it.
     NotApplicable {
-        /// The section.
+        /// Name of the section.
         section: Name,
-        /// The level it grants.
+        /// Level that the role grants.
         level: Name,
     },
     /// An owner role that accounts could override.
@@ -104,7 +105,7 @@ impl fmt::Display for CatalogFaultKind {
     }
 }
 
-/// Writes the steps of a circle, the first one again at the end.
+/// Writes the steps of a cycle, with the first one again at the end.
 fn display_circle(circle: &[(Name, Name)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("prerequisites go round in a circle: ")?;
     for (section, level) in circle.iter().take(MOST) {

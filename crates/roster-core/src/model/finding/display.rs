@@ -1,4 +1,5 @@
-//! Sentence of each kind of finding: without the field, without a full stop.
+//! Writes the sentence of each kind of finding, without the field and without a full stop. Called by everything that
+//! shows a finding.
 
 use std::fmt;
 
@@ -23,7 +24,7 @@ impl fmt::Display for FindingKind {
                 write!(f, "{by} {name} does not admit namespace {namespace} (its spec.allowedNamespaces)")
             }
             Self::CatalogBroken { catalog, first } => {
-                // What would be right, the catalog says of itself.
+                // The catalog's own status shows the suggestion.
                 write!(f, "PermissionCatalog {} breaks its own rules: {first:#}", Quoted(catalog))
             }
             Self::ParentRefused(refusal) => {
@@ -219,18 +220,18 @@ impl fmt::Display for FindingKind {
     }
 }
 
-/// Writes the Account's name, and its faults as they stand on the Account itself.
+/// Writes the Account's name, and its faults with the same text as on the Account itself.
 fn display_account(findings: &Findings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let name = findings.iter().next().map_or("", |finding| finding.object.name.as_str());
     write!(f, "account {}: {}", Quoted(name), findings.message())
 }
 
-/// What was probably meant, as the end of a sentence.
+/// Suggestion of a name, as the end of a sentence; empty if there is none.
 pub(super) struct DidYouMean<'a>(Option<&'a Name>);
 
 impl Unknown {
-    /// Returns the end of a sentence about the name. The alternate form (`{:#}`) has none, for whoever has more to say
-    /// before it.
+    /// Returns the suggestion at the end of a sentence about the name. The alternate form (`{:#}`) omits it, for
+    /// sentences that continue.
     pub(super) fn hint(&self, f: &fmt::Formatter<'_>) -> DidYouMean<'_> {
         DidYouMean(self.near.as_ref().filter(|_| !f.alternate()))
     }
@@ -242,7 +243,7 @@ impl fmt::Display for DidYouMean<'_> {
     }
 }
 
-/// Words of the catalog that follow a sentence of ours.
+/// Text of the catalog that follows a sentence of Roster.
 struct Also<'a>(Option<&'a str>);
 
 impl fmt::Display for Also<'_> {
@@ -253,7 +254,7 @@ impl fmt::Display for Also<'_> {
 
 impl fmt::Display for UnknownLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // All levels are named: one of them is what was meant.
+        // The sentence lists all levels, since one of them was meant.
         let (section, level, ladder) = (Quoted(&self.section), Quoted(&self.level), List(&self.ladder, usize::MAX));
         write!(f, "section {section} has no level {level}; it has {ladder}")
     }

@@ -1,4 +1,4 @@
-//! Promises that every kind of finding keeps: of its sentence, its reason, its remedy and its size.
+//! Tests the rules that every kind of finding keeps: for its sentence, reason, remedy and size.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::{
     model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
-/// Longest sentence with names at their bounds, in bytes.
+/// Maximum length of a sentence with names at their bounds, in bytes.
 const LONGEST: usize = 300;
 
-/// Names for the samples: long ones are at the bounds of the schemas.
+/// Names for the samples; long ones are at the bounds of the schemas.
 struct Names {
     object: Name,
     label: Name,
@@ -39,7 +39,7 @@ impl Names {
         Self { object, label, level, email, text: "y".repeat(MAX_EMAIL) }
     }
 
-    /// One of every kind; lists have one name.
+    /// Returns one finding of every kind; lists have one name.
     fn kinds(&self) -> Vec<FindingKind> {
         use FindingKind as Kind;
         let Self { object, label, level, email, text } = self;
@@ -152,12 +152,12 @@ impl Names {
     }
 }
 
-/// A name that nothing has, beside one that is nearly the same and as long.
+/// Returns a name that does not exist, with a suggestion of the same length.
 fn misspelt(near: Name) -> Unknown {
     Unknown { name: near.clone(), near: Some(near) }
 }
 
-/// The variants of an enum, as its source has them.
+/// Returns the variants of an enum, as its source lists them.
 fn variants(source: &str, name: &str) -> BTreeSet<String> {
     let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
     let (body, _) = body.split_once("\n}\n").unwrap();
@@ -201,7 +201,7 @@ fn every_kind_has_a_remedy() {
     }
 }
 
-/// Reasons that nothing gives yet: authority is still to come.
+/// Reasons that no finding causes yet, because authority is not implemented.
 const NOT_YET: [InvalidReason; 1] = [InvalidReason::Unauthorized];
 
 #[test]
@@ -211,7 +211,7 @@ fn every_reason_is_given_by_some_kind() {
     assert_eq!(missing, NOT_YET);
 }
 
-/// There may be very many members, and each may have findings.
+/// An account may have very many members, each with findings.
 #[test]
 fn findings_are_small_and_those_of_the_account_are_shared() {
     assert!(size_of::<FindingKind>() <= 64, "{}", size_of::<FindingKind>());
@@ -257,7 +257,7 @@ fn a_path_is_written_as_it_is_built() {
     assert!(FieldPath::WHOLE.is_whole() && !path.is_whole());
 }
 
-/// So that no number of faults, advice or duplicates makes a message longer than can be read.
+/// Any number of faults, advice or duplicates must give a message of readable length.
 #[test]
 fn of_many_five_are_told_and_the_others_counted() {
     let mut builder = FindingsBuilder::new(KindName::Role, "east", "cells");

@@ -1,4 +1,4 @@
-//! Findings of one object, together.
+//! Holds all findings of one object: its faults and its advice. Read by reports for conditions, and by the CLI.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::{
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Findings of an object whose Account does not exist.
+    /// Returns the findings of an object whose Account does not exist.
     #[must_use]
     pub fn account_missing(kind: KindName, name: &str, account: &AccountKey) -> Self {
         let mut builder = super::FindingsBuilder::new(kind, &account.namespace, name);
@@ -21,7 +21,7 @@ impl Findings {
         builder.finish()
     }
 
-    /// Findings of an object whose spec cannot be read, in this field.
+    /// Returns the findings of an object whose spec cannot be read; `field` is the field at fault and `how` the error.
     #[must_use]
     pub fn unreadable(object: &ObjectRef, field: FieldPath, how: &str) -> Self {
         let mut builder = super::FindingsBuilder::new(object.kind, &object.namespace, &object.name);
@@ -32,13 +32,13 @@ impl Findings {
     /// Adds a fault or advice.
     pub fn push(&mut self, finding: Finding) {
         if self.0.is_empty() {
-            // One is the usual case, and there may be very many objects.
+            // Most objects with findings have one, and there may be very many objects.
             self.0.reserve_exact(1);
         }
         self.0.push(finding);
     }
 
-    /// Adds all of these.
+    /// Adds all findings of another list.
     pub fn extend(&mut self, findings: Self) {
         if self.0.is_empty() {
             self.0 = findings.0;
@@ -47,13 +47,12 @@ impl Findings {
         }
     }
 
-    /// Keeps those for which `keep` holds.
+    /// Keeps only the findings for which `keep` returns true.
     pub fn retain(&mut self, keep: impl FnMut(&Finding) -> bool) {
         self.0.retain(keep);
     }
 
-    /// Puts this advice in the place of the advice there is, and keeps the faults; returns whether that changed anything.
-    /// Faults in `advice` are left out.
+    /// Replaces the advice and keeps the faults; faults in `advice` are ignored. Returns whether the advice changed.
     pub fn set_advice(&mut self, mut advice: Self) -> bool {
         advice.retain(|finding| finding.kind.is_advice());
         let changed = !self.advice().eq(advice.iter());
@@ -76,34 +75,35 @@ impl Findings {
         self.faults().next().is_none()
     }
 
-    /// Faults and advice.
+    /// Returns faults and advice, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter()
     }
 
-    /// Faults, for each of which the object is invalid.
+    /// Returns the faults, each of which makes the object invalid.
     pub fn faults(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter().filter(|finding| !finding.kind.is_advice())
     }
 
-    /// Advice.
+    /// Returns the advice, in the order in which it was found.
     pub fn advice(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter().filter(|finding| finding.kind.is_advice())
     }
 
-    /// Returns the reason shown: the first that applies, in the order of [`InvalidReason`]; nothing for a valid object.
+    /// Returns the reason of `Valid=False`: the first that applies, in the order of [`InvalidReason`]; `None` for a
+    /// valid object.
     #[must_use]
     pub fn reason(&self) -> Option<InvalidReason> {
         self.0.iter().filter_map(|finding| finding.kind.reason()).min()
     }
 
-    /// Returns the first fault of the reason shown; nothing for a valid object.
+    /// Returns the first fault that has the reason of [`Self::reason`]; `None` for a valid object.
     pub(super) fn first_fault(&self) -> Option<&Finding> {
         self.faults().min_by_key(|fault| fault.reason())
     }
 
-    /// Returns a message on all faults: those of the reason shown come first, and the others have theirs before them. Of
-    /// each reason five are told and the others counted. Empty for a valid object.
+    /// Returns a message on all faults. Faults with the reason of [`Self::reason`] come first; the others are preceded
+    /// by their own reason. Five faults of each reason are listed and the others counted. Empty for a valid object.
     #[must_use]
     pub fn message(&self) -> String {
         let with_reason = |finding| Some((Finding::reason(finding)?, finding));
@@ -128,7 +128,7 @@ impl Findings {
         message
     }
 
-    /// Returns the advice as one message: of each kind five are told, and the others counted. Empty where there is none.
+    /// Returns a message on all advice: five of each kind are listed and the others counted. Empty if there is none.
     #[must_use]
     pub fn advice_message(&self) -> String {
         let mut told: Vec<(std::mem::Discriminant<FindingKind>, usize)> = Vec::new();
@@ -153,13 +153,13 @@ impl Findings {
 }
 
 impl Finding {
-    /// Returns the reason of `Valid=False` that a fault gives; nothing for advice.
+    /// Returns the reason of `Valid=False` that a fault causes; `None` for advice.
     #[must_use]
     pub fn reason(&self) -> Option<InvalidReason> {
         self.kind.reason()
     }
 
-    /// Returns whether it is said of the object only because of its Account.
+    /// Returns whether the object has the finding only because of its Account.
     #[must_use]
     pub fn is_of_account(&self) -> bool {
         matches!(self.kind, FindingKind::Account(_))

@@ -1,4 +1,5 @@
-//! Kinds of findings, and the reason that each gives.
+//! Defines the kinds of findings, and the reason that each causes. Created by all checks of objects; shown by reports
+//! and the CLI.
 
 use std::sync::Arc;
 
@@ -13,12 +14,13 @@ use crate::{
     model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
 };
 
-/// Fault of an object, or advice on it, with the names and numbers that its sentence needs. At most 64 bytes.
+/// Fault of an object, or advice on it, with the names and numbers of its sentence. At most 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindingKind {
-    /// Everything in an account: the Account's own faults for which it grants nothing, or nothing new. Shared, never empty.
+    /// Everything in an account: the Account's own faults because of which it grants nothing, or nothing new. Shared,
+    /// never empty.
     Account(Arc<Findings>),
-    /// The Account that something belongs to does not exist.
+    /// Any object of an account: the Account does not exist.
     AccountMissing(AccountKey),
 
     /// Account: its catalog does not exist.
@@ -27,75 +29,76 @@ pub enum FindingKind {
     StoreMissing(Name),
     /// Account: its catalog or store does not admit its namespace.
     NamespaceNotAdmitted {
-        /// Kind that does not admit it: `PermissionCatalog` or `IdentityStore`.
+        /// Kind of the object that does not admit it: `PermissionCatalog` or `IdentityStore`.
         by: KindName,
         /// Name of the catalog or store.
         name: Name,
-        /// The namespace.
+        /// Namespace of the account.
         namespace: Name,
     },
     /// Account: its catalog breaks its own rules.
     CatalogBroken {
-        /// The catalog.
+        /// Name of the catalog.
         catalog: Name,
         /// The first fault of the catalog.
         first: Box<CatalogFault>,
     },
-    /// Account: its parent does not admit it. One kind for all causes, so that nothing about a foreign namespace is revealed.
+    /// Account: its parent does not admit it. All causes have one kind, so that nothing about a foreign namespace is
+    /// revealed.
     ParentRefused(Box<ParentRefusal>),
-    /// Account: waits for approval by this parent.
+    /// Account: it waits for the approval of this parent.
     ApprovalPending(AccountKey),
-    /// Account: the catalog has an owner role, and the account no owner.
+    /// Account: it has no owner, and the catalog has an owner role.
     OwnerMissing {
         /// The catalog's owner role.
         role: Name,
     },
-    /// Account: the owner in the store stays, since the catalog does not let the owner change.
+    /// Account: the owner in the store stays, because the catalog does not let the owner change.
     OwnerStays(Email),
-    /// Advice on an Account: its owner gets nothing, since the catalog has no owner role.
+    /// Advice on an Account: its owner gets nothing, because the catalog has no owner role.
     OwnerWithoutRole,
     /// Advice on an Account: a setting is looser than the store's default, and so has no effect.
     LooserThanStore {
-        /// The account's value.
+        /// Value of the account.
         own: SettingValue,
-        /// The store's value, which counts.
+        /// Value of the store, which is effective.
         store: SettingValue,
     },
-    /// Advice on an Account: this release enforces nothing. Without it, somebody could believe that it does.
+    /// Advice on an Account: this release does not enforce anything, although the setting asks for it.
     EnforcementWithoutEffect(Enforcement),
     /// Advice on an Account: a role has fewer holders than the catalog advises.
     TooFewHolders {
         /// The predefined role.
         role: Name,
-        /// Members that hold it, the owner included.
+        /// Number of members that hold it, the owner included.
         holders: u64,
-        /// The least that is advised.
+        /// Advised minimum.
         minimum: u32,
-        /// The catalog's own words, up to 512 characters.
+        /// Text of the catalog, up to 512 characters.
         message: Option<Box<str>>,
     },
     /// Advice on an Account: a role has more holders than the catalog advises.
     TooManyHolders {
         /// The predefined role.
         role: Name,
-        /// Members that hold it, the owner included.
+        /// Number of members that hold it, the owner included.
         holders: u64,
-        /// The most that is advised.
+        /// Advised maximum.
         maximum: u32,
-        /// The catalog's own words, up to 512 characters.
+        /// Text of the catalog, up to 512 characters.
         message: Option<Box<str>>,
     },
-    /// Advice on an Account: a role has holders, on which the catalog has a word.
+    /// Advice on an Account: a role has holders, and the catalog has an advice for that.
     RoleHeld {
         /// The predefined role.
         role: Name,
-        /// The catalog's own words, up to 512 characters.
+        /// Text of the catalog, up to 512 characters.
         message: Box<str>,
     },
 
-    /// `PermissionCatalog`: it breaks a rule of its own.
+    /// `PermissionCatalog`: it breaks one of its own rules.
     Catalog(CatalogFaultKind),
-    /// Advice on a `PermissionCatalog`: a role of it cannot stand alone.
+    /// Advice on a `PermissionCatalog`: one of its roles has a level whose prerequisite it does not include.
     RoleCannotStandAlone(Box<RolePrerequisite>),
 
     /// Advice on an `IdentityStore`: a client that it names is not in Keycloak's realm.
@@ -111,51 +114,52 @@ pub enum FindingKind {
     NotApplicable(Name),
     /// Role: the catalog does not let this predefined role be overridden.
     NotOverridable(Name),
-    /// Role: another one overrides the same predefined role.
+    /// Role: another Role overrides the same predefined role.
     OverriddenTwice(Name),
     /// Role: the catalog does not let accounts add roles.
     CustomRolesForbidden,
-    /// Role: it is named like this predefined role.
+    /// Role: it has the name of this predefined role.
     NameIsPredefined {
-        /// The name.
+        /// Name of both roles.
         role: Name,
-        /// It overrides a predefined role, be it that one or another.
+        /// Whether the Role is an override, of that predefined role or of another one.
         is_override: bool,
     },
-    /// Advice on a Role: a section of the role it is based on is left out.
+    /// Advice on a Role: a section of its base role is left out.
     LeftOut {
-        /// The section.
+        /// Name of the section.
         section: Name,
-        /// The predefined role that it would come from.
+        /// Base role, from which the section would come.
         role: Name,
     },
-    /// Advice on a Role or `UserGroup`: a level needs another section that does not come with it.
+    /// Advice on a Role or `UserGroup`: a level needs another section, which is not included.
     CannotStandAlone(Box<Prerequisite>),
-    /// Advice on whoever holds a level that the catalog warns of, and on the Role or `UserGroup` that raises it.
+    /// Advice on a member with a level for which the catalog has an advisory, and on the Role or `UserGroup` that
+    /// grants it.
     Advisory {
-        /// The level held.
+        /// Level that the member holds.
         level: Name,
-        /// Section and words of the catalog.
+        /// Section and text of the advisory.
         advisory: Arc<Advisory>,
     },
     /// `UserGroup`: the catalog forbids groups.
     GroupForbidden,
 
-    /// Reference to a role: the catalog has none of this name.
+    /// Reference to a role: the catalog has no role of this name.
     PredefinedRoleMissing {
         /// Name of the role.
         role: Unknown,
-        /// The account has a Role of this name, so probably the kind is wrong.
+        /// Whether the account has a Role of this name, so that probably the kind is wrong.
         is_custom: bool,
     },
-    /// Reference to a role: the account has none of this name.
+    /// Reference to a role: the account has no Role of this name.
     RoleMissing {
         /// Name of the role.
         role: Unknown,
-        /// The catalog has a role of this name, so probably the kind is wrong.
+        /// Whether the catalog has a role of this name, so that probably the kind is wrong.
         is_predefined: bool,
     },
-    /// Reference to a role: the Role is an override, which cannot be held itself.
+    /// Reference to a role: the Role is an override, which cannot be referenced itself.
     RoleIsOverride {
         /// Name of the Role.
         role: Name,
@@ -171,11 +175,11 @@ pub enum FindingKind {
     },
     /// Reference to a role: members of this account cannot hold it.
     RoleUnavailable(Unavailable),
-    /// Membership, Invitation: names no role, and members of this account cannot hold the catalog's default.
+    /// Membership, Invitation: it names no role, and members of this account cannot hold the catalog's default.
     DefaultRoleUnavailable(Unavailable),
-    /// Membership, Invitation: names no role, and the catalog wants one.
+    /// Membership, Invitation: it names no role, and the catalog requires one.
     RoleRequired,
-    /// Membership, Invitation: names groups, which the catalog forbids.
+    /// Membership, Invitation: it names groups, which the catalog forbids.
     GroupRefsForbidden,
     /// Membership, Invitation: the account has no such group.
     GroupMissing(Unknown),
@@ -187,39 +191,39 @@ pub enum FindingKind {
     RestrictionsWithoutEffect {
         /// Lifted restriction that makes the user equal to the owner.
         lifted: Name,
-        /// Restrictions applied in vain.
+        /// Applied restrictions that have no effect.
         applied: Box<[Name]>,
     },
-    /// Advice on a Membership: this role or group depends on a Role that should lower it and is invalid, so access does not
-    /// rise.
+    /// Advice on a Membership: this role or group depends on a Role that would lower it and is invalid. Access stays at
+    /// most what the store holds.
     HeldAtMost(Grantor),
-    /// Account, Membership, Invitation: an address that is none.
+    /// Account, Membership, Invitation: a text that is not an address.
     AddressInvalid(Box<InvalidEmail>),
-    /// Advice on an Account, Membership or Invitation: a domain of one word, which may have lost its end.
+    /// Advice on an Account, Membership or Invitation: the domain is a single word, so that it may be incomplete.
     AddressLocal(Email),
-    /// Any: its spec is of a form that this release cannot read; how.
+    /// Any object: this release cannot read its spec, for this reason.
     Unreadable(Box<str>),
     /// Membership: the address is the owner's.
     OwnerIsMember(Email),
     /// Invitation: the address is the owner's.
     OwnerIsInvited(Email),
-    /// Advice on a Membership: its time is over soon, at this instant.
+    /// Advice on a Membership: it expires soon, at this instant.
     ExpiresSoon(Timestamp),
-    /// Advice on a Membership: its time is over, since this instant.
+    /// Advice on a Membership: it has expired, at this instant.
     HasExpired(Timestamp),
-    /// Advice on an Invitation: this release sends none.
+    /// Advice on an Invitation: this release does not send invitations.
     InvitationWithoutEffect,
-    /// Advice on an Invitation: the address has this Membership already.
+    /// Advice on an Invitation: the address already has this Membership.
     MemberIsInvited(Name),
-    /// Membership: others have the same address.
+    /// Membership: other Memberships have the same address.
     DuplicateMembership(Box<DuplicateMembership>),
-    /// Membership: the invitation it came from is gone, or was not accepted.
+    /// Membership: the Invitation that it names does not exist, or was not accepted.
     InvitationMissing(Name),
     /// Membership: the catalog admits members by invitation only.
     InvitationOnly,
-    /// Invitation: the account's plan lacks a feature.
+    /// Invitation: the account's plan does not have a required feature.
     PlanNotEligible {
-        /// The feature.
+        /// Name of the feature.
         feature: Name,
         /// Name of the account.
         account: Name,
@@ -227,7 +231,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// Returns the reason of `Valid=False` that a fault gives; nothing for advice.
+    /// Returns the reason of `Valid=False` that a fault causes; `None` for advice.
     #[must_use]
     pub fn reason(&self) -> Option<InvalidReason> {
         use InvalidReason as Reason;

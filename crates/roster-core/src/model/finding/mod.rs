@@ -1,6 +1,7 @@
-//! Findings: everything that can be said of an object, as types. One kind has one sentence ([`FindingKind`]'s `Display`),
-//! one reason ([`FindingKind::reason`]) and one remedy ([`FindingKind::remedy`]). No other module puts such a sentence
-//! together, and none parses one.
+//! Defines findings: everything that can be said of an object, as types. One kind has one sentence ([`FindingKind`]'s
+//! `Display`), one reason ([`FindingKind::reason`]) and one remedy ([`FindingKind::remedy`]). No other module builds
+//! such a sentence, and no module parses one. Created by the checks in `resolve`, `evaluate` and `model::compile`, and
+//! by stores as advice; read by reports and the CLI.
 
 mod builder;
 mod catalog;
@@ -34,15 +35,15 @@ pub(super) use shorten::Quoted;
 /// Fault of an object, or advice on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Object that the finding is said of.
+    /// Object that has the finding.
     pub object: ObjectRef,
-    /// Field of the object; [`FieldPath::WHOLE`] where no single field is meant.
+    /// Field of the object; [`FieldPath::WHOLE`] if the finding is about no single field.
     pub field: FieldPath,
     /// Fault or advice.
     pub kind: FindingKind,
 }
 
-/// Writes `field: sentence` as status shows it; the sentence alone where the whole object is meant.
+/// Writes `field: sentence` as in a status; only the sentence if the finding is about the whole object.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.field.is_whole() {

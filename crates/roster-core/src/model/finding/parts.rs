@@ -1,27 +1,28 @@
-//! Parts of findings that have several names. They are boxed or shared, so that a finding stays small.
+//! Defines the parts of findings that have several names. They are boxed or shared, so that a finding stays small. Used
+//! by `finding::kinds` and `finding::catalog`.
 
 use std::sync::Arc;
 
 use super::super::{AccountKey, Email, Name, suggest::closest};
 use crate::api::{AccountType, DriftPolicy, Enforcement, Unmanaged};
 
-/// Name that nothing has, and the one that was probably meant.
+/// Name that does not exist, and the one that was probably meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// The name, as it is written.
+    /// Name as it is written.
     pub name: Name,
-    /// The name among those there are that is nearly the same.
+    /// Existing name that is nearly the same; `None` if there is none.
     pub near: Option<Name>,
 }
 
 impl Unknown {
-    /// Returns a name that is none of `known`.
+    /// Returns a name that is not in `known`, with the closest one as a suggestion.
     #[must_use]
     pub fn among<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self { name: Name::new(name), near: closest(name, known).map(Name::new) }
     }
 
-    /// Returns a name with no suggestion: another hint says more, or the names there are must not be told.
+    /// Returns a name without a suggestion: another hint is better, or the existing names must not be revealed.
     #[must_use]
     pub fn alone(name: &str) -> Self {
         Self { name: Name::new(name), near: None }
@@ -31,76 +32,76 @@ impl Unknown {
 /// Level that is not on the ladder of its section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLevel {
-    /// The section.
+    /// Name of the section.
     pub section: Name,
-    /// The level that does not exist.
+    /// Level that does not exist on its ladder.
     pub level: Name,
     /// Levels of the section, least permissive first; at most 16.
     pub ladder: Box<[Name]>,
 }
 
-/// Level whose prerequisite a role or group does not bring itself.
+/// Level whose prerequisite a role or group does not include.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prerequisite {
     /// Section that has the prerequisite.
     pub section: Name,
-    /// Level granted there.
+    /// Level granted in `section`.
     pub level: Name,
-    /// Section that is needed as well.
+    /// Section that is also needed.
     pub needs: Name,
-    /// Lowest level that will do there.
+    /// Lowest level that suffices in `needs`.
     pub at: Name,
-    /// Level of `section` that is left without it.
+    /// Level that is left in `section` without it.
     pub left: Name,
 }
 
-/// Predefined role of a catalog with a level whose prerequisite it does not bring itself.
+/// Predefined role with a level whose prerequisite it does not include.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolePrerequisite {
-    /// The predefined role.
+    /// Name of the predefined role.
     pub role: Name,
     /// Section that has the prerequisite.
     pub section: Name,
-    /// Level that the role grants there.
+    /// Level that the role grants in `section`.
     pub level: Name,
-    /// Section that is needed as well.
+    /// Section that is also needed.
     pub needs: Name,
-    /// Lowest level that will do there.
+    /// Lowest level that suffices in `needs`.
     pub at: Name,
 }
 
-/// Advice of a catalog on a section, for everybody above some level of it. Shared by all who are.
+/// Advice of a catalog on a section, for all members above some level of it. Shared by their findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advisory {
-    /// The section.
+    /// Name of the section.
     pub section: Name,
-    /// The catalog's own words, up to 512 characters.
+    /// Text of the catalog, up to 512 characters.
     pub message: Box<str>,
 }
 
-/// Cause for which members of an account cannot hold a predefined role.
+/// Reason why members of an account cannot hold a predefined role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
     /// Only the owner holds it.
     HeldByOwner {
-        /// The role.
+        /// Name of the role.
         role: Name,
     },
-    /// It is for accounts of other types.
+    /// The role is available in other types of account only.
     OtherAccountType {
-        /// The role.
+        /// Name of the role.
         role: Name,
-        /// Types of account that have it.
+        /// Types of account in which it is available.
         available_in: Box<[AccountType]>,
         /// Type of this account.
         account_type: AccountType,
     },
 }
 
-/// Parent that does not admit an account, for whatever cause.
+/// Refusal of a parent to admit an account; the cause is not revealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRefusal {
-    /// The parent that is named.
+    /// Parent that the account names.
     pub parent: AccountKey,
     /// Namespace of the managed account.
     pub namespace: Name,
@@ -111,15 +112,15 @@ pub struct ParentRefusal {
 /// Several memberships of one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateMembership {
-    /// The address.
+    /// Address of the Memberships.
     pub email: Email,
-    /// The Membership that it is said of.
+    /// Membership that has the finding.
     pub own: Name,
-    /// All of them, in the order given. Shared: each of very many has this finding.
+    /// All Memberships of the address, in the order given. Shared, since each of them has this finding.
     pub all: Arc<[Name]>,
 }
 
-/// Value of a setting that stores default and accounts tighten.
+/// Value of a setting that stores default and accounts can only tighten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingValue {
     /// `drift.policy`

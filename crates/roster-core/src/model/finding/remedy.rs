@@ -1,16 +1,18 @@
-//! Remedy of each kind of finding, in a line.
+//! Returns the remedy of each kind of finding, in one line. Called by tests only so far; the CLI shows the remedies of
+//! reasons instead.
 
 use super::FindingKind;
 
 impl FindingKind {
-    /// Returns what to do about it: the kind's own remedy, or else its reason's
+    /// Returns the remedy: the kind's own, or else that of its reason
     /// ([`InvalidReason::remedy`](crate::api::InvalidReason::remedy)).
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         self.own_remedy().or_else(|| self.reason().map(crate::api::InvalidReason::remedy)).unwrap_or_default()
     }
 
-    /// Remedies of advice, which has no reason, and of faults whose reason covers several cases.
+    /// Returns the kind's own remedy: for advice, which has no reason, and for faults whose reason covers several
+    /// cases.
     fn own_remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Account(findings) => findings.first_fault()?.kind.remedy(),

@@ -1,13 +1,14 @@
-//! Bounds of what a sentence shows. A name may have 253 characters and an address 254; a sentence that holds three of
-//! them would be no sentence any more, and many objects may each have several.
+//! Shortens names in sentences. A name may have 253 characters and an address 254: a sentence with three of them could
+//! not be read, and many objects may each have several. Called by all sentences of findings.
 
 use std::fmt;
 
-/// Longest name that is shown whole, in characters.
+/// Maximum length of a name that is shown whole, in characters.
 const WHOLE: usize = 50;
-/// Characters shown of the beginning and of the end of a longer name. The end often tells generated names apart.
+/// Number of characters shown from the beginning and from the end of a longer name. The end often distinguishes
+/// generated names.
 const ENDS: [usize; 2] = [30, 19];
-/// Most names that a list shows where its length says enough.
+/// Maximum number of names that a list shows if its length is given as well.
 pub(super) const MOST: usize = 5;
 
 /// Name or text of a spec, without quotes; the middle of a long one is left out.
@@ -34,7 +35,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Names separated by commas; at most so many of them, and the number of the others.
+/// Names separated by commas: at most as many as the second field says, then the number of the others.
 pub(super) struct List<'a, N>(pub &'a [N], pub usize);
 
 impl<N: AsRef<str>> fmt::Display for List<'_, N> {
@@ -44,7 +45,7 @@ impl<N: AsRef<str>> fmt::Display for List<'_, N> {
     }
 }
 
-/// The first of so many names, separated by commas, and the number of the others.
+/// Names separated by commas, then the number of those omitted; the second field is the total.
 pub(super) struct Counted<'a, N>(pub &'a [N], pub usize);
 
 impl<N: AsRef<str>> fmt::Display for Counted<'_, N> {
@@ -61,7 +62,7 @@ impl<N: AsRef<str>> fmt::Display for Counted<'_, N> {
 }
 
 fn cut(text: &str) -> Option<(&str, &str)> {
-    // No text of so few bytes has more characters.
+    // A text of at most this many bytes cannot have more characters.
     if text.len() <= WHOLE || text.chars().count() <= WHOLE {
         return None;
     }

@@ -1,11 +1,11 @@
-//! Names that findings point at.
+//! Returns the names to which findings point. Called by the CLI to locate a finding in a file and to suggest a name.
 
 use super::{CatalogFaultKind, FindingKind, Unavailable};
 use crate::model::Grantor;
 
 impl FindingKind {
-    /// Returns the name or word that the sentence is about, as it is written in the object, so that a file's line and
-    /// column can be found; nothing where the field says enough.
+    /// Returns the name or word in the object to which the sentence refers, as it is written there, so that a file's
+    /// line and column can be found. `None` if the field is enough.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         match self {
@@ -39,7 +39,7 @@ impl FindingKind {
                 Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
             ) => Some(name),
             Self::ParentRefused(refusal) => Some(&refusal.parent.name),
-            // The field may be the store's, so the finding names none.
+            // The field may be the store's, so the finding points to no name.
             Self::EnforcementWithoutEffect(_) => Some("enforcement"),
             Self::Catalog(fault) => fault.subject(),
             Self::RoleCannotStandAlone(missing) => Some(&missing.role),
@@ -73,7 +73,7 @@ impl FindingKind {
 }
 
 impl FindingKind {
-    /// Returns the name that was probably meant by one that nothing has; nothing where none is near.
+    /// Returns the name that was probably meant by one that does not exist; `None` if none is close.
     #[must_use]
     pub fn near(&self) -> Option<&str> {
         match self {
