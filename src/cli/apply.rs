@@ -97,7 +97,10 @@ struct Failed {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    ensure!(args.input.is_files(), "say which files with -f; the stores of a cluster's objects are its controller's");
+    ensure!(
+        args.input.is_files(),
+        "name the files with -f; `roster apply` does not work on a cluster, where the controller applies the objects"
+    );
     let now = super::now()?;
     let mut loaded = args.input.read_valid().await?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };

@@ -4,9 +4,9 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::{
-    ask::{Held, Lookup, Question, Subject, nobody_anywhere, reach, reach_all, subjects, why_not},
+    ask::{Held, Lookup, Question, Subject, nobody, nobody_anywhere, not_asked, reach, reach_all, subjects, why_not},
     input::Input,
-    output::{print, wrap},
+    output::{complain, print, wrap},
     target::Leftover,
 };
 use crate::{
@@ -69,11 +69,15 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let (allowed, text) = if let Some(account) = &args.account {
         reach(&mut input, Some(account), &args.lookup);
         let loaded = input.read_valid().await?;
-        let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
+        let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
         let question = subject.question(&args.level, &args.section)?;
-        let answer = answer(&subject, &email, &question, now);
-        let why = if answer.why.is_empty() { String::new() } else { answer.why + "\n" };
-        (answer.allowed, why)
+        if subject.person(&email).is_none() {
+            (false, nobody(&loaded, &subject, &email).await + "\n")
+        } else {
+            let answer = answer(&subject, &email, &question, now);
+            let why = if answer.why.is_empty() { String::new() } else { answer.why + "\n" };
+            (answer.allowed, why)
+        }
     } else {
         reach_all(&mut input, &args.lookup);
         anywhere(&args, &input.read_valid().await?, &email, now).await?
@@ -117,7 +121,9 @@ async fn anywhere(
 ) -> anyhow::Result<(bool, String)> {
     let subjects = subjects(loaded, &args.lookup, now).await?;
     let (mut answers, mut refused, mut asked) = (Vec::new(), None, false);
-    for subject in &subjects {
+    // Without its catalog, nobody knows the sections of an account.
+    let all_unknown = subjects.iter().all(|subject| subject.layout.is_empty());
+    for subject in subjects.iter().filter(|subject| all_unknown || !subject.layout.is_empty()) {
         match subject.question(&args.level, &args.section) {
             Ok(question) => {
                 asked = true;
@@ -141,8 +147,11 @@ async fn anywhere(
     if let Some(error) = refused.filter(|_| !asked) {
         return Err(error);
     }
+    if let Some(note) = not_asked(&subjects).filter(|_| !args.quiet) {
+        complain(note);
+    }
     if answers.is_empty() {
-        return Ok((false, nobody_anywhere(&subjects, email) + "\n"));
+        return Ok((false, nobody_anywhere(loaded, &subjects, email).await + "\n"));
     }
     let wide = answers.iter().map(|one| one.account.chars().count()).max().unwrap_or(0);
     let line = |one: &Answer| {

@@ -31,13 +31,13 @@ pub fn when(text: &str) -> Result<When, String> {
         return Ok(When::At(at.timestamp()));
     }
     duration(text).map(When::Ago).map_err(|_| {
-        "needed is a date (2026-09-01), a time (2026-09-01T08:00:00Z), or how long ago (7d, 12h30m)".to_owned()
+        "must be a date (2026-09-01), a time (2026-09-01T08:00:00Z), or how long ago (7d, 12h30m)".to_owned()
     })
 }
 
 /// For clap: a duration such as `30d`, `2w` or `12h30m`; a day has 24 hours.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "needed is a duration such as 30d, 2w or 12h30m".to_owned();
+    let wrong = || "must be a duration such as 30d, 2w or 12h30m".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     if duration.is_negative() { Err(wrong()) } else { Ok(duration) }

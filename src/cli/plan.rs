@@ -50,7 +50,7 @@ pub struct Args {
     all: bool,
 
     /// How it is printed; wide has long lists whole, name only the accounts in which something changes or waits (and, between
-    /// revisions, the objects that differ), and JSON and YAML have everything
+    /// revisions, the people who gain or lose something and the objects that differ), and JSON and YAML have everything
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 

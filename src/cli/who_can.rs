@@ -121,7 +121,10 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::Result<WhoCan> {
-    let one: Option<AccountKey> = args.account.as_deref().map(|account| loaded.account(account)).transpose()?;
+    let one: Option<AccountKey> = match args.account.as_deref() {
+        Some(account) => Some(loaded.account(account).await?),
+        None => None,
+    };
     let keys = one.clone().map_or_else(|| loaded.accounts.clone(), |key| vec![key]);
     anyhow::ensure!(!keys.is_empty(), "there are no accounts to ask about");
     let (section, level) = (args.section.clone(), args.level.clone());

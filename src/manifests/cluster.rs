@@ -102,6 +102,17 @@ pub async fn namespaces_with_accounts(client: &Client) -> BTreeSet<String> {
     found.map(|found| found.items.into_iter().filter_map(|one| one.metadata.namespace).collect()).unwrap_or_default()
 }
 
+/// Returns all accounts of the cluster; none where they may not be listed.
+pub(super) async fn accounts(client: &Client) -> Vec<String> {
+    let accounts: Api<api::Account> = Api::all(client.clone());
+    let found = accounts.list_metadata(&ListParams::default()).await;
+    let found = found.map(|found| found.items).unwrap_or_default();
+    let name = |one: kube::core::PartialObjectMeta<api::Account>| {
+        format!("{}/{}", one.metadata.namespace.unwrap_or_default(), one.metadata.name.unwrap_or_default())
+    };
+    found.into_iter().map(name).collect()
+}
+
 /// Reads which accounts still follow an earlier revision of their catalog.
 async fn last_revisions(client: &Client, namespace: &str, objects: &mut Objects) -> anyhow::Result<()> {
     let records: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);

@@ -251,3 +251,74 @@ async fn a_block_holds_in_a_store_that_was_applied_to() {
     let said = kept.said("block ada@acme.example --reason stolen --store empty.db");
     assert!(said.starts_with("exit code 2") && said.contains("is an empty file, and no store"), "{said}");
 }
+
+/// What a review says of the account as JSON.
+fn reviewed(kept: &Kept, files: &str) -> serde_json::Value {
+    let data = on_the_day(&format!("review -f {files} --store roster.db -o json")).within(kept.folder.path());
+    let data: serde_json::Value = serde_json::from_slice(&data.output().stdout).unwrap();
+    data["accounts"][0].clone()
+}
+
+fn flags(review: &serde_json::Value, email: &str) -> String {
+    let line = review["people"].as_array().unwrap().iter().find(|one| one["email"] == email);
+    line.unwrap_or_else(|| panic!("{email}: {review:#}"))["flags"].to_string()
+}
+
+fn is_strong(review: &serde_json::Value, email: &str) -> bool {
+    review["strongest"].as_array().unwrap().iter().any(|one| one["email"] == email)
+}
+
+#[tokio::test]
+async fn a_review_tells_what_the_store_gives_where_an_account_is_paused() {
+    let kept = Kept::new().await;
+    let after = fs::read_to_string(kept.folder.path().join("after.yaml")).unwrap();
+    let paused = after
+        .replace(
+            "metadata: {name: acme, namespace: shop}",
+            "metadata: {name: acme, namespace: shop, annotations: {roster.dev/paused: \"true\"}}",
+        )
+        .replace("user: {email: cid@acme.example}", "user: {email: cid@acme.example}, roleRef: {name: admin}")
+        + "---\napiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {name: fay, namespace: shop}\n\
+           spec: {accountRef: {name: acme}, user: {email: fay@acme.example}, roleRef: {name: admin}}\n";
+    fs::write(kept.folder.path().join("paused.yaml"), paused).unwrap();
+    let review = reviewed(&kept, "paused.yaml");
+    assert!(!is_strong(&review, "cid@acme.example") && !is_strong(&review, "fay@acme.example"), "{review:#}");
+    assert!(flags(&review, "fay@acme.example").contains("NotInStore"), "{review:#}");
+    assert_eq!((review["counts"]["people"].as_u64(), review["pending"].as_u64()), (Some(6), Some(2)), "{review:#}");
+}
+
+#[tokio::test]
+async fn a_review_counts_nobody_in_a_store_that_does_not_have_the_account() {
+    let kept = Kept::new().await;
+    keep::run(&kept.file(), "DELETE FROM members; DELETE FROM marks WHERE kind = 'member';").await;
+    let review = reviewed(&kept, "after.yaml");
+    let counts = &review["counts"];
+    assert_eq!((counts["people"].as_u64(), counts["withAccess"].as_u64()), (Some(0), Some(0)), "{review:#}");
+    assert!(review["pending"].as_u64() > Some(0) && review["strongest"].as_array().unwrap().is_empty(), "{review:#}");
+    assert!(flags(&review, "ada@acme.example").contains("NotInStore"), "{review:#}");
+}
+
+#[tokio::test]
+async fn a_review_names_whose_removal_is_held_and_who_is_undeclared() {
+    let kept = Kept::new().await;
+    keep::run(
+        &kept.file(),
+        "INSERT INTO members (account_id, email, ranks, role) VALUES (1, 'mallory@evil.example', '222', 'admin')",
+    )
+    .await;
+    let after = fs::read_to_string(kept.folder.path().join("after.yaml")).unwrap();
+    let few: Vec<&str> = after.split("---\n").filter(|one| !one.contains("kind: Membership")).collect();
+    let few = few.join("---\n").replace(
+        "metadata: {name: default}\nspec: {sqlite",
+        "metadata: {name: default}\nspec: {accountDefaults: {removalGuard: {maximumPercent: 10, minimumCount: 1}}, sqlite",
+    );
+    fs::write(kept.folder.path().join("few.yaml"), few).unwrap();
+    let review = reviewed(&kept, "few.yaml");
+    assert!(review["heldRemovals"].to_string().contains("ada@acme.example"), "{review:#}");
+    assert!(flags(&review, "ada@acme.example").contains("RemovalHeld"), "{review:#}");
+    assert!(is_strong(&review, "mallory@evil.example"), "{review:#}");
+    assert_eq!(review["counts"]["people"].as_u64(), Some(7), "{review:#}");
+    let text = kept.said("review -f few.yaml --store roster.db");
+    assert!(text.contains("Removal held back by the removal guard"), "{text}");
+    assert!(text.contains("no object names this person"), "{text}");
+}

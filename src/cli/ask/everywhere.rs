@@ -9,6 +9,9 @@ use crate::{
     model::{Email, suggest::closest_address},
 };
 
+/// Accounts that one note names.
+const NAMED: usize = 3;
+
 /// Has a cluster asked about all namespaces, where no account and no namespace is named.
 pub fn reach_all(input: &mut Input, lookup: &Lookup) {
     *input = input.of_controller(&lookup.store_namespace);
@@ -31,9 +34,27 @@ pub async fn subjects<'a>(
     Ok(all)
 }
 
-/// Why an address is nobody's in any of these accounts.
+/// Says in which accounts no section was looked for, since only their stores know what sections they have; nothing where
+/// there is none.
 #[must_use]
-pub fn nobody_anywhere(subjects: &[Subject<'_>], email: &Email) -> String {
+pub fn not_asked(subjects: &[Subject<'_>]) -> Option<String> {
+    let accounts = subjects.iter().filter(|subject| subject.layout.is_empty()).map(|subject| subject.key.to_string());
+    let accounts: Vec<String> = accounts.collect();
+    let named = accounts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = accounts.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!accounts.is_empty()).then(|| {
+        format!(
+            "note: not asked: {named}{more}; the catalog of these accounts cannot be used, so only the store knows their \
+             sections: name it with --store or --sqlite-dir"
+        )
+    })
+}
+
+/// Why an address is nobody's in any of these accounts. Nobody else is suggested where the store may still know the address.
+///
+/// The statuses of a cluster's objects tell that; where the stores were asked, they need not be.
+pub async fn nobody_anywhere(loaded: &LoadedObjects, subjects: &[Subject<'_>], email: &Email) -> String {
     let invited = subjects.iter().filter_map(|subject| Some((subject, invitation(subject, email)?)));
     let invited: Vec<String> =
         invited.map(|(subject, name)| format!("Invitation {name} of {} is not accepted", subject.key)).collect();
@@ -41,8 +62,11 @@ pub fn nobody_anywhere(subjects: &[Subject<'_>], email: &Email) -> String {
         return format!("{email} is no member of any account: {}", invited.join(", "));
     }
     let known = subjects.iter().flat_map(|subject| subject.people.iter().map(|person| person.email.as_str()));
-    let near =
-        closest_address(email.as_str(), known).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let was_asked = !subjects.is_empty() && subjects.iter().all(|subject| subject.stored.is_some());
+    let left =
+        if was_asked { None } else { loaded.left_in_stores().await.and_then(|left| left.warning(email.as_str())) };
+    let near = closest_address(email.as_str(), known).map(|near| format!("; did you mean {near}?"));
+    let near = left.or(near).unwrap_or_default();
     let accounts = match subjects.len() {
         1 => "the only account there is".to_owned(),
         count => format!("any of {count} accounts"),

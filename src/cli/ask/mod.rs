@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::why::invitation;
 pub use self::{
     elsewhere::StoredAccess,
-    everywhere::{nobody_anywhere, reach_all, subjects},
+    everywhere::{nobody_anywhere, not_asked, reach_all, subjects},
     question::{Question, section_of},
     stored::Stored,
     why::{Held, STORED, day, explanations, facts, nobody, through, time_note, why_not, withheld},
@@ -85,7 +85,12 @@ impl Lookup {
 
 /// Has a cluster asked about the namespace that an account is in, where nothing else is said.
 pub fn reach(input: &mut Input, account: Option<&str>, lookup: &Lookup) {
-    *input = input.of_controller(&lookup.store_namespace);
+    reach_namespace(input, account, &lookup.store_namespace);
+}
+
+/// As [`reach`], for a controller in this namespace.
+pub fn reach_namespace(input: &mut Input, account: Option<&str>, controller: &str) {
+    *input = input.of_controller(controller);
     let namespace = account.and_then(|account| account.split_once('/')).map(|(namespace, _)| namespace);
     if !input.is_files() && !input.all_namespaces && input.namespace.is_none() {
         input.namespace = namespace.map(ToOwned::to_owned);

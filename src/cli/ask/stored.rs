@@ -44,7 +44,7 @@ enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Since(why) => write!(f, ", since {why}"),
+            Self::Since(why) => write!(f, ", because {why}"),
             Self::Ended(end) => write!(f, ": {}; the next apply lifts it", end.in_words()),
         }
     }
@@ -91,7 +91,7 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
         let ObjectKey::Member(email) = object else { continue };
         let reason = match hold {
             Hold::NotOwned => Reason::Since("what is there is not Roster's, and is left alone"),
-            Hold::Paused => Reason::Since("store or account are paused"),
+            Hold::Paused => Reason::Since("its store or account is paused"),
             Hold::StoreReplaced => Reason::Since("another store answers than the one that was used so far"),
             Hold::Guarded => GUARDED,
             Hold::DriftReported => Reason::Since("somebody changed it there, and such changes are only reported"),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
+    manifests::LoadedObjects,
     model::suggest::closest_address,
     model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Ranks, Step},
     resolve::{End, Holder},
@@ -136,7 +137,7 @@ pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanati
 /// Why the answer to a question is no, or cannot be known.
 #[must_use]
 pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> String {
-    let Some(person) = subject.person(email) else { return nobody(subject, email) };
+    let Some(person) = subject.person(email) else { return format!("{email} is no member of {}", subject.key) };
     if let Some(why) = person.withheld(now) {
         let note = withheld(subject, person, why);
         return match why {
@@ -204,15 +205,17 @@ fn in_parentheses(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
-/// Why an address is nobody's here.
-#[must_use]
-pub fn nobody(subject: &Subject<'_>, email: &Email) -> String {
+/// Why an address is nobody's here. Nobody else is suggested where the store may still know the address.
+pub async fn nobody(loaded: &LoadedObjects, subject: &Subject<'_>, email: &Email) -> String {
     let account = &subject.key;
     if let Some(name) = invitation(subject, email) {
         return format!("{email} is no member of {account}: Invitation {name} is not accepted");
     }
     let near = closest_address(email.as_str(), subject.people.iter().map(|person| person.email.as_str()));
-    let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let near = near.map(|near| format!("; did you mean {near}?"));
+    let left = if subject.stored.is_some() { None } else { loaded.left_in_stores().await };
+    let left = left.and_then(|left| left.only(&account.to_string()).warning(email.as_str()));
+    let near = left.or(near).unwrap_or_default();
     format!("{email} is no member of {account}{near}")
 }
 

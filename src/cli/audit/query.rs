@@ -88,7 +88,7 @@ const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::J
 
 /// For clap: `namespace/name`.
 fn account(text: &str) -> Result<AccountKey, String> {
-    AccountKey::parse(text).ok_or_else(|| "needed is NAMESPACE/NAME".to_owned())
+    AccountKey::parse(text).ok_or_else(|| "must be NAMESPACE/NAME".to_owned())
 }
 
 /// What `-o json` gives.

@@ -35,7 +35,7 @@ pub struct Args {
 fn head(text: &str) -> Result<String, String> {
     let hash = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     let fine = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if fine { Ok(hash) } else { Err("needed is sha256: and 64 hexadecimal digits".to_owned()) }
+    if fine { Ok(hash) } else { Err("must be sha256: and 64 hexadecimal digits".to_owned()) }
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {

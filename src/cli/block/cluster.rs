@@ -18,9 +18,12 @@ use super::{Where, meant, unknown};
 use crate::{
     api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
     cli::output::{BAD, GOOD, WARN, counted, paint, print, wrap},
-    manifests::list_all,
+    manifests::{LeftInStores, list_all},
     model::{Email, suggest::closest_address},
 };
+
+/// The store that is meant where none is named.
+const DEFAULT: &str = "default";
 
 /// How often the store's status is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -33,8 +36,11 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
         // By name only: one that cannot be read must not keep the others from being told.
         let all = stores.list_metadata(&ListParams::default()).await.context("cannot list identitystores")?;
         all.items.iter().map(ResourceExt::name_any).collect()
+    } else if let Some(name) = &place.identity_store {
+        vec![name.clone()]
     } else {
-        vec![place.identity_store.clone()]
+        let all = stores.list_metadata(&ListParams::default()).await.context("cannot list identitystores")?;
+        vec![meant_store(&all.items.iter().map(ResourceExt::name_any).collect::<Vec<_>>())?]
     };
     anyhow::ensure!(!names.is_empty(), "there is no IdentityStore in the cluster");
     // First everywhere, then wait: no store is to let somebody in while another is waited for.
@@ -60,6 +66,19 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
         }
     }
     Ok(code)
+}
+
+/// Returns the store that is meant where none is named: `default`, or else the only one.
+fn meant_store(names: &[String]) -> anyhow::Result<String> {
+    match names {
+        [] => anyhow::bail!("there is no IdentityStore in the cluster"),
+        [one] => Ok(one.clone()),
+        several if several.iter().any(|name| name == DEFAULT) => Ok(DEFAULT.to_owned()),
+        several => anyhow::bail!(
+            "no IdentityStore is called {DEFAULT:?}; there are: {}. Name one with --identity-store, or pass --all-stores",
+            several.join(", ")
+        ),
+    }
 }
 
 /// Writes the list with the person in it, or without; the generation that says so, and whether it is new.
@@ -183,7 +202,7 @@ fn place(named: &Named, who: &Email, blocks: bool) -> String {
         }
         (0, true) => {
             let (known, near) = (named.elsewhere.join(" or "), meant(named.near.as_deref()));
-            let text = format!("No object names {who}; only the store knows whether it is {known}.{near}");
+            let text = format!("No object names {who}; only the store knows whether this address is {known}.{near}");
             format!("; no object names this address\n{}", wrap(&paint(WARN, "! "), 2, &text).trim_end())
         }
         (0, false) => "; no object names this address, so it has no access".to_owned(),
@@ -204,18 +223,13 @@ struct Named {
 
 /// Looks for somebody in the objects; nothing where they cannot be read.
 async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
-    let accounts = list_all::<Account>(Api::all(client.clone())).await.ok()?;
+    let all_accounts = list_all::<Account>(Api::all(client.clone())).await.ok()?;
+    let accounts = &all_accounts;
     let members = list_all::<Membership>(Api::all(client.clone())).await.ok()?;
     let is_here: BTreeSet<_> = accounts
         .iter()
         .filter(|account| account.spec.store_ref.name == store)
         .map(|account| (account.namespace(), account.name_any()))
-        .collect();
-    let held: Vec<String> = accounts
-        .iter()
-        .filter(|account| account.spec.store_ref.name == store)
-        .filter(|account| account.status.as_ref().is_some_and(|status| status.held_removals.is_some()))
-        .map(|account| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any()))
         .collect();
     let owners = accounts.iter().filter_map(|account| {
         let owner = account.spec.owner.as_ref()?;
@@ -229,23 +243,9 @@ async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
     let accounts = accounts.collect::<BTreeSet<_>>().len();
     let near = closest_address(who.as_str(), all.iter().map(|(_, address)| *address)).filter(|_| accounts == 0);
     let near = near.map(ToOwned::to_owned);
-    let store = Api::<IdentityStore>::all(client.clone()).get(store).await.ok()?;
-    Some(Named { accounts, near, elsewhere: elsewhere(&store, &held) })
-}
-
-/// Where a store may know people whom no object names: those whose removal is held back in an account, and those of accounts
-/// that are left in it.
-fn elsewhere(store: &IdentityStore, held: &[String]) -> Vec<String> {
-    let left = store.status.as_ref().map(|status| status.orphaned_accounts.as_slice()).unwrap_or_default();
-    let some = |names: &[String]| names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let mut found = Vec::new();
-    if !held.is_empty() {
-        found.push(format!("one of those whose removal is held back in {}", some(held)));
-    }
-    if !left.is_empty() {
-        found.push(format!("in an account that no object describes, as {}", some(left)));
-    }
-    found
+    let kept = Api::<IdentityStore>::all(client.clone()).get(store).await.ok()?;
+    let here = all_accounts.iter().filter(|account| account.spec.store_ref.name == store);
+    Some(Named { accounts, near, elsewhere: LeftInStores::new(here, std::iter::once(&kept)).phrases() })
 }
 
 /// What to do where kinds are missing.
@@ -275,4 +275,18 @@ async fn missing_kinds(client: &Client) -> Vec<&'static str> {
         missing.push("memberships");
     }
     missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_store_is_meant_whatever_its_name() {
+        let meant = |names: &[&str]| meant_store(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(meant(&["people"]).unwrap(), "people");
+        assert_eq!(meant(&["default", "people"]).unwrap(), "default");
+        let several = meant(&["east", "west"]).unwrap_err().to_string();
+        assert!(several.contains("there are: east, west") && several.contains("--identity-store"), "{several}");
+    }
 }

@@ -40,9 +40,9 @@ pub struct Args {
 /// Where somebody is blocked
 #[derive(Clone, Debug, clap::Args)]
 pub struct Where {
-    /// The IdentityStore
-    #[arg(long, value_name = "NAME", default_value = "default", conflicts_with_all = ["all_stores", "store"])]
-    identity_store: String,
+    /// The IdentityStore [default: `default`, or the only one there is]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all_stores", "store"])]
+    identity_store: Option<String>,
 
     /// Every IdentityStore of the cluster
     #[arg(long, conflicts_with = "store")]
@@ -94,5 +94,5 @@ fn unknown(who: &Email, near: Option<&str>) -> String {
 
 /// Asks whether another address is meant, in a sentence behind others.
 fn meant(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to that address."))
+    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to {near}."))
 }

@@ -52,15 +52,19 @@ impl Report {
         self.accounts.iter().filter(changes).map(|one| one.account.as_str())
     }
 
-    /// The accounts in which something changes, or waits to, and the objects of which something else is told.
+    /// The accounts in which something changes, or waits to, and the objects of which something else is told; between
+    /// revisions also the people who gain or lose something.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let differs = |one: &&AccountChanges| {
             !(one.changes.is_empty() && one.people.is_empty() && one.holds.is_empty()) || one.guarded.is_some()
         };
         let accounts = self.accounts.iter().filter(differs).map(|one| one.account.as_str());
+        let is_of_revisions = matches!(self.compares, Compares::Revisions);
+        let people = self.accounts.iter().filter(move |_| is_of_revisions).flat_map(|one| &one.people);
+        let people = people.filter(|one| one.gains_something() || one.loses_something()).map(|one| one.email.as_str());
         let limits = self.limits.iter().map(|one| one.object.as_str());
         let others = self.other_changes.iter().map(|one| one.object.as_str());
-        accounts.chain(limits).chain(others).chain(self.refused.iter().map(|one| one.object.as_str()))
+        accounts.chain(people).chain(limits).chain(others).chain(self.refused.iter().map(|one| one.object.as_str()))
     }
 }
 
@@ -214,6 +218,8 @@ pub struct Guarded {
     pub why: String,
     /// What to approve.
     pub hash: String,
+    /// What lets them pass: an argument of the command, or of a cluster the command that annotates the Account.
+    pub approve: String,
 }
 
 /// Something that is not made as it should be.

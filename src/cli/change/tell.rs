@@ -13,11 +13,11 @@ use super::{
     revisions::others,
 };
 use crate::{
-    cli::output::API_VERSION,
+    cli::output::{self, API_VERSION},
     evaluate::Judged,
     limits::Direction,
-    manifests::LoadedObjects,
-    model::{Findings, Layout},
+    manifests::{LoadedObjects, Source},
+    model::{AccountKey, Findings, Layout},
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
 };
 
@@ -99,6 +99,14 @@ impl Report {
     }
 }
 
+/// Returns what lets removals pass.
+fn approve(loaded: &LoadedObjects, account: &AccountKey, hash: &str) -> String {
+    match loaded.source {
+        Source::Files(_) => format!("--approve {hash}"),
+        Source::Cluster(_) => output::approve_command(&account.namespace, &account.name, hash),
+    }
+}
+
 fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.judged.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
@@ -107,6 +115,7 @@ fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChange
         members: guarded.members.iter().map(ToString::to_string).collect(),
         why: guarded.why.clone(),
         hash: guarded.hash.clone(),
+        approve: approve(loaded, &work.key, &guarded.hash),
     });
     let drift = plan.drift.iter().map(|drift| Drifted {
         object: drift.object.to_string(),

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use self::{overview::PersonAccess, report::report};
 use super::{
-    ask::{Lookup, StoredAccess, Subject, nobody, nobody_anywhere, reach, reach_all, section_of, subjects},
+    ask::{Lookup, StoredAccess, Subject, nobody, nobody_anywhere, not_asked, reach, reach_all, section_of, subjects},
     input::Input,
-    output::{Format, formats, print, print_data, print_names},
+    output::{Format, complain, formats, print, print_data, print_names},
 };
 use crate::model::{Email, Scope};
 
@@ -68,11 +68,11 @@ async fn in_account(args: Args, account: &str, email: &Email, now: Timestamp) ->
     let mut input = args.input;
     reach(&mut input, Some(account), &args.lookup);
     let loaded = input.read_valid().await?;
-    let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
+    let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
     let account = format!("account {}", subject.key);
     let section = args.section.as_deref().map(|section| section_of(&subject.layout, &account, section)).transpose()?;
     let Some(report) = report(&subject, email, section, now) else {
-        print(&(nobody(&subject, email) + "\n"))?;
+        print(&(nobody(&loaded, &subject, email).await + "\n"))?;
         return Ok(super::NO);
     };
     match args.output {
@@ -90,24 +90,37 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
     let loaded = if args.lookup.is_one_store() { input.read_if_there().await? } else { input.read_valid().await? };
     let subjects = subjects(&loaded, &args.lookup, now).await?;
     let mut accounts = Vec::new();
-    let mut refused = None;
+    let (mut refused, mut asked) = (None, false);
     for subject in &subjects {
+        // Without its catalog, nobody knows its sections.
+        if args.section.is_some() && subject.layout.is_empty() {
+            continue;
+        }
         let whose = format!("account {}", subject.key);
         match args.section.as_deref().map(|section| section_of(&subject.layout, &whose, section)).transpose() {
-            Ok(section) => accounts.extend(report(subject, email, section, now)),
-            Err(error) => refused = refused.or(Some(error)),
+            Ok(section) => {
+                asked = true;
+                accounts.extend(report(subject, email, section, now));
+            }
+            Err(error) => {
+                let is_of_them = subject.person(email).is_some();
+                refused = refused.filter(|(known, _)| *known || !is_of_them).or(Some((is_of_them, error)));
+            }
         }
     }
     let leftovers = args.lookup.leftovers(&loaded, &Scope::Members([email.clone()].into()), now).await?;
     let stored = leftovers.iter().filter_map(|one| StoredAccess::new(one, email, now)).collect();
     let person = PersonAccess::new(email, subjects.len(), accounts, stored);
-    if let Some(error) = refused.filter(|_| person.is_empty()) {
+    if let Some((_, error)) = refused.filter(|(is_of_them, _)| person.is_empty() && (*is_of_them || !asked)) {
         return Err(error);
+    }
+    if let Some(note) = not_asked(&subjects).filter(|_| args.section.is_some()) {
+        complain(note);
     }
     match (args.output, person.accounts.as_slice()) {
         (Format::Json | Format::Yaml, _) => print_data(args.output, &person)?,
         (Format::Name, _) => print_names(person.names())?,
-        _ if person.is_empty() => print(&(nobody_anywhere(&subjects, email) + "\n"))?,
+        _ if person.is_empty() => print(&(nobody_anywhere(&loaded, &subjects, email).await + "\n"))?,
         // Of one account there is room for all of it.
         (Format::Text, [one]) if person.in_store_only.is_empty() => print(&text::text(one))?,
         (format, _) => print(&person.text(format == Format::Wide))?,

@@ -70,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let loaded = input.read_valid().await?;
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {
-            let subject = Subject::new(&loaded, loaded.account(account)?, &args.lookup, now).await?;
+            let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
             build::of_account(&subject, args.rows, now)?
         }
         (None, name) => of_catalog(&loaded, name.as_deref().unwrap_or_default(), args.rows)?,

@@ -15,6 +15,8 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::api::APPROVE_REMOVAL_ANNOTATION;
+
 pub use self::{
     format::{Format, formats},
     table::Table,
@@ -75,6 +77,12 @@ pub fn fill(head: &str, mut column: usize, indent: usize, text: &str, columns: u
         column += width;
     }
     out
+}
+
+/// Returns the command that lets the held removals of this hash pass on a cluster.
+#[must_use]
+pub fn approve_command(namespace: &str, account: &str, hash: &str) -> String {
+    format!("kubectl annotate -n {namespace} acct {account} --overwrite {APPROVE_REMOVAL_ANNOTATION}={hash}")
 }
 
 /// Prints to standard output; see [`harmless`]. Whoever reads it may have seen enough: `roster … | head`.

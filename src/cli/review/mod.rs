@@ -2,6 +2,7 @@
 
 mod account;
 mod changes;
+mod held;
 mod html;
 mod report;
 mod show;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::report::{API_KIND, Review, Since, Unread};
 use super::{
+    ask::reach_namespace,
     input::Input,
     output::{API_VERSION, Format, formats, print, print_data},
     period::{When, duration, when},
@@ -80,7 +82,9 @@ struct Setting<'a> {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
-    let loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
+    let mut input = args.input.clone();
+    reach_namespace(&mut input, args.account.as_deref(), &args.target.store_namespace);
+    let loaded = input.read_valid().await?;
     let earlier = match &args.from {
         Some(path) => {
             let input = Input {
@@ -94,7 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         None => None,
     };
     let keys: Vec<AccountKey> = match &args.account {
-        Some(text) => vec![loaded.account(text)?],
+        Some(text) => vec![loaded.account(text).await?],
         None => loaded.accounts.clone(),
     };
     anyhow::ensure!(!keys.is_empty(), "there is no Account to review");

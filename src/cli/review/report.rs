@@ -92,10 +92,12 @@ pub struct AccountReview {
     pub drift: Vec<DriftEntry>,
     /// Changes that the store does not hold yet, and removals that the guard holds back.
     pub pending: usize,
+    /// Members whose removal the guard holds back: they keep what the store gives them.
+    pub held_removals: Vec<String>,
     /// Who gained or lost what; absent where it was not asked, or cannot be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<ChangeLine>>,
-    /// Everybody.
+    /// Everybody in the store, and whom the objects name.
     pub people: Vec<PersonLine>,
 }
 
@@ -117,9 +119,9 @@ pub struct StoreState {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// People, the owner included.
+    /// People, the owner included: in the store, or where it was not read, in the objects.
     pub people: usize,
-    /// People with access now.
+    /// People with access now, by the same.
     pub with_access: usize,
     /// Role objects.
     pub roles: usize,
@@ -146,6 +148,9 @@ pub struct Strong {
     /// Why there is no access now, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
+    /// Whether no object names them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undeclared: bool,
 }
 
 /// A predefined role that means something else here.
@@ -203,6 +208,9 @@ pub struct Ended {
     /// Whether it stands in the store only: the next apply lifts it, unless the objects say so, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_store_only: bool,
+    /// Whether the store still gives access.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_in_store_yet: bool,
     /// Since when, by the store's audit; absent where that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -274,7 +282,7 @@ pub struct PersonLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sections_at_top: Option<usize>,
     /// `Owner`, `EqualToOwner`, `Strong`, the reason of an end, `AtMostAsStored`, `Expired`, `ExpiresSoon`, `NotStarted`, `Invalid`, `Undeclared`,
-    /// `KnownToStoreOnly`.
+    /// `KnownToStoreOnly`, `RemovalHeld`, `NotInStore`.
     #[schemars(with = "Vec<String>")]
     pub flags: Vec<Flag>,
 }
@@ -304,6 +312,10 @@ pub enum Flag {
     AtMostAsStored,
     /// In the store, and declared by nobody.
     Undeclared,
+    /// Removal held back by the removal guard.
+    RemovalHeld,
+    /// Declared, and not in the store.
+    NotInStore,
 }
 
 impl fmt::Display for Flag {

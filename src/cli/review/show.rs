@@ -173,7 +173,12 @@ pub(super) fn unread(review: &Review) -> Table {
 /// Numbers by account; the brief ones fit a terminal.
 pub(super) fn counts(review: &Review, brief: bool) -> Table {
     let all = ["people", "with access", "strong", "lifted", "ended", "expiring", "invalid", "undeclared", "drift"];
-    let shown = |name: &str| !brief || !["lifted", "expiring", "undeclared"].contains(&name);
+    let any_undeclared = review.accounts.iter().any(|account| !account.undeclared.is_empty());
+    let shown = |name: &str| match name {
+        "lifted" | "expiring" => !brief,
+        "undeclared" => !brief || any_undeclared,
+        _ => true,
+    };
     let short = |name: &'static str| if name == "with access" && brief { "access" } else { name };
     let names: Vec<&str> = all.into_iter().filter(|name| shown(name)).collect();
     let headings = std::iter::once("account").chain(names.iter().map(|name| short(name)));
@@ -210,6 +215,7 @@ pub(super) fn sections(account: &AccountReview, review: &Review) -> Vec<Section>
     if account.store.unread.is_none() {
         sections.push(undeclared(account));
         sections.push(drift(account));
+        sections.push(held_removals(account));
         sections.push(pending(account));
     }
     if review.since.is_some() {
@@ -222,11 +228,12 @@ fn strongest(account: &AccountReview) -> Section {
     let mut table = Table::new(["who", "role", "top levels", "why"]);
     for strong in &account.strongest {
         let withheld = strong.withheld.as_ref().map_or_else(String::new, |why| format!("; no access now: {why}"));
+        let undeclared = if strong.undeclared { "; no object names this person" } else { "" };
         table.row([
             strong.email.clone(),
             strong.role.clone(),
             format!("{} of {}", strong.sections_at_top, strong.sections),
-            strong.why.join("; ") + &withheld,
+            strong.why.join("; ") + &withheld + undeclared,
         ]);
     }
     Section { title: "Strongest access", none: "strong access", table }
@@ -265,7 +272,11 @@ fn ended(account: &AccountReview) -> Section {
     let mut table = Table::new(["who", "reason", "since"]);
     for one in &account.ended {
         let since = one.since.map_or_else(|| "unknown".to_owned(), at);
-        let place = if one.in_store_only { " (in the store only)" } else { "" };
+        let place = match (one.in_store_only, one.not_in_store_yet) {
+            (true, _) => " (in the store only)",
+            (false, true) => " (not in the store yet: still has access)",
+            (false, false) => "",
+        };
         table.row([one.email.as_str(), &format!("{}{place}", one.reason.as_str()), &since]);
     }
     Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
@@ -320,6 +331,17 @@ fn drift(account: &AccountReview) -> Section {
         table.row([&one.object, &one.field, &one.desired, &one.observed]);
     }
     Section { title: "Drift", none: "drift", table }
+}
+
+fn held_removals(account: &AccountReview) -> Section {
+    let mut table = Table::new(["who", "role", "sections"]).numbers(&[2]);
+    for email in &account.held_removals {
+        let line = account.people.iter().find(|person| person.email == *email);
+        let sections = line.and_then(|line| line.sections_with_access).unwrap_or(0);
+        table.row([email.as_str(), line.map_or("", |line| line.role.as_str()), &sections.to_string()]);
+    }
+    let title = "Removal held back by the removal guard: they keep this access";
+    Section { title, none: "removals held back", table }
 }
 
 fn pending(account: &AccountReview) -> Section {

@@ -8,15 +8,18 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Setting, changes,
-    report::{AccountReview, Counts, Ended, Flag, PersonLine, StoreState, Undeclared},
+    Setting, changes, held,
+    report::{AccountReview, Ended, StoreState, Undeclared},
 };
 use crate::{
-    cli::target::{self, Leftover, Planned},
+    cli::{
+        people::people,
+        target::{self, Leftover, Planned},
+    },
     manifests::Source,
     model::{AccountKey, Email},
     plan::{Cause, Mark, ObjectKey, Observed, Seen},
-    resolve::{End, MemberContent},
+    resolve::{End, MemberContent, Outlook},
     store::{AuditRecord, Place, Store},
 };
 
@@ -78,7 +81,7 @@ async fn read(
     let planned = target::plan(setting.loaded, key, &place, Some(&store), setting.now);
     let planned = planned.await.map_err(|error| failed(format!("{error:#}")))?;
     if let Some(planned) = planned {
-        compared(&planned, review, setting.now);
+        compared(setting, &planned, review);
     }
     if !store.capabilities().audit {
         return if setting.since.is_some() { Err(failed(format!("{place} keeps no audit"))) } else { Ok(()) };
@@ -97,9 +100,10 @@ async fn read(
     Ok(())
 }
 
-/// What differs between the objects and the store.
-fn compared(planned: &Planned, review: &mut AccountReview, now: Timestamp) {
+/// What differs between the objects and the store, and what the store gives everybody.
+fn compared(setting: &Setting<'_>, planned: &Planned, review: &mut AccountReview) {
     let (plan, observed) = (&planned.plan, &planned.observed);
+    let guarded: BTreeSet<&Email> = plan.guarded.iter().flat_map(|guarded| &guarded.members).collect();
     let wanted = &planned.judged.desired.members;
     let undeclared: BTreeSet<&Email> = observed
         .members
@@ -112,74 +116,80 @@ fn compared(planned: &Planned, review: &mut AccountReview, now: Timestamp) {
         .collect();
     for email in &undeclared {
         if let Some(seen) = observed.members.get(*email) {
-            add_undeclared(email, seen, review, now);
+            add_undeclared(email, seen, review, setting.now);
         }
     }
-    add_ended(observed, review);
+    add_ended(observed, review, setting.now);
     let drift = plan.drift.iter().filter(|drift| match &drift.object {
         ObjectKey::Member(email) => !undeclared.contains(email),
         _ => true,
     });
     review.drift = drift.flat_map(|drift| drift.entries.clone()).collect();
     let pending = plan.changes.iter().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)).count();
-    review.pending = pending + plan.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
+    let waiting = plan.holds.iter().filter(|(object, hold)| hold.is_pause() && !is_guarded(object, &guarded)).count();
+    review.pending = pending + waiting + guarded.len();
+    review.held_removals = guarded.iter().map(ToString::to_string).collect();
+    let definitions = &planned.judged.definitions;
+    let layout = match &definitions.outlook {
+        Outlook::Whole(whole) => &whole.catalog.layout,
+        Outlook::Unresolvable => &observed.layout,
+    };
+    let Some(entry) = setting.loaded.objects.accounts.get(&planned.key) else { return };
+    let everybody = people(&planned.judged, entry);
+    let held = held::of_store(observed, &everybody, &guarded, review, layout, setting.now);
+    review.take(&held, Some(definitions), layout);
 }
 
-/// Adds the ends of access that stand in the store, and that the objects do not say: these people have no access now.
-fn add_ended(observed: &Observed, review: &mut AccountReview) {
+fn is_guarded(object: &ObjectKey, guarded: &BTreeSet<&Email>) -> bool {
+    matches!(object, ObjectKey::Member(email) if guarded.contains(email))
+}
+
+/// Adds the ends of access that stand in the store, and that the objects do not say: these people have no access now. Of
+/// those that the objects say, notes which the store does not have yet.
+fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
+    let contents =
+        || observed.members.iter().filter_map(|(email, seen)| Some((email.as_str(), seen.content.as_ref()?)));
+    let with_access: BTreeSet<&str> =
+        contents().filter(|(_, content)| !content.ranks_at(now).is_none()).map(|(email, _)| email).collect();
+    for ended in &mut review.ended {
+        ended.not_in_store_yet = with_access.contains(ended.email.as_str());
+    }
     let known: BTreeSet<&str> = review.ended.iter().map(|one| one.email.as_str()).collect();
-    let end = |(email, seen): (&Email, &Seen<MemberContent>)| Some((email.to_string(), seen.content.as_ref()?.ended?));
-    let ends = observed.members.iter().filter_map(end).filter(|(email, _)| !known.contains(email.as_str()));
-    let ends: BTreeMap<String, End> = ends.collect();
-    for person in &mut review.people {
-        let Some(end) = ends.get(&person.email) else { continue };
-        person.flags.push(Flag::Ended(*end));
-        let had_access = person.sections_with_access.replace(0).is_some_and(|sections| sections > 0);
-        review.counts.with_access -= usize::from(had_access);
-        person.sections_at_top = person.sections_at_top.map(|_| 0);
-    }
-    for strong in &mut review.strongest {
-        let Some(end) = ends.get(&strong.email) else { continue };
-        strong.withheld.get_or_insert_with(|| end.as_str().to_owned());
-        strong.sections_at_top = 0;
-    }
-    let ended = ends.into_iter().map(|(email, reason)| Ended { email, reason, in_store_only: true, since: None });
+    let ends = contents().filter_map(|(email, content)| Some((email, content.ended?)));
+    let ends: Vec<(&str, End)> = ends.filter(|(email, _)| !known.contains(email)).collect();
+    let ended = ends.into_iter().map(|(email, reason)| Ended {
+        email: email.to_owned(),
+        reason,
+        in_store_only: true,
+        not_in_store_yet: false,
+        since: None,
+    });
     review.ended.extend(ended);
 }
 
 /// Adds somebody whom only the store knows; nothing where only a mark is left of them.
 fn add_undeclared(email: &Email, seen: &Seen<MemberContent>, review: &mut AccountReview, now: Timestamp) {
     let Some(content) = &seen.content else { return };
-    let role = content.role.as_ref().map(ToString::to_string);
-    let sections = content.ranks_at(now).as_slice().iter().filter(|rank| **rank > 0).count();
     review.undeclared.push(Undeclared {
         email: email.to_string(),
-        role: role.clone(),
+        role: content.role.as_ref().map(ToString::to_string),
         mark: seen.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
-        sections,
-    });
-    review.people.push(PersonLine {
-        email: email.to_string(),
-        display_name: content.display_name.as_deref().unwrap_or_default().to_owned(),
-        role: role.unwrap_or_default(),
-        groups: content.groups.iter().map(ToString::to_string).collect(),
-        sections_with_access: Some(sections),
-        sections_at_top: None,
-        flags: vec![Flag::Undeclared],
+        sections: content.ranks_at(now).as_slice().iter().filter(|rank| **rank > 0).count(),
     });
 }
 
 /// An account that only its store knows: everybody in it is declared by nobody.
 pub fn leftover(leftover: &Leftover, now: Timestamp) -> AccountReview {
-    let with_access = leftover.members().filter(|(_, content)| !content.ranks_at(now).is_none()).count();
-    let counts = Counts { people: leftover.members().count(), with_access, ..Counts::default() };
     let store = StoreState { place: leftover.place.to_string(), ..StoreState::default() };
     let (account, display_name) = (leftover.key.to_string(), leftover.key.name.to_string());
-    let mut review = AccountReview { account, display_name, store, counts, ..AccountReview::default() };
+    let mut review = AccountReview { account, display_name, store, ..AccountReview::default() };
     for (email, seen) in &leftover.observed.members {
         add_undeclared(email, seen, &mut review, now);
     }
-    add_ended(&leftover.observed, &mut review);
+    let observed = &leftover.observed;
+    add_ended(observed, &mut review, now);
+    let held = held::of_store(observed, &[], &BTreeSet::new(), &review, &observed.layout, now);
+    review.take(&held, None, &observed.layout);
     review
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{AdministrationAction, HeldBy, NOT_ENFORCED},
-    cli::people::Person,
-    model::{Catalog, Ranks, RoleName},
+    model::{Layout, Ranks, RoleName},
     resolve::{Definitions, EffectiveCatalog, Outlook},
 };
 
 /// What makes a role or a person strong in one account.
 pub struct Strength<'a> {
-    whole: &'a EffectiveCatalog,
+    layout: &'a Layout,
+    /// The catalog; absent where the account does not resolve as a whole, or only its store knows it.
+    whole: Option<&'a EffectiveCatalog>,
     /// Roles that have the most sections at their highest level; not the owner role, nor the one that everybody has who
     /// names none.
     strongest: BTreeSet<RoleName>,
@@ -22,43 +23,39 @@ pub struct Strength<'a> {
 }
 
 /// Sections at their highest level.
-pub fn at_top(catalog: &Catalog, ranks: &Ranks) -> usize {
-    let ladders = catalog.layout.ladders().iter();
+pub fn at_top(layout: &Layout, ranks: &Ranks) -> usize {
+    let ladders = layout.ladders().iter();
     ladders.zip(ranks.as_slice()).filter(|(ladder, rank)| usize::from(**rank) + 1 == ladder.levels.len()).count()
 }
 
 impl<'a> Strength<'a> {
-    /// Of an account that resolves as a whole. `held` are the permissions of its members, the owner and whoever is equal
-    /// aside.
-    pub fn new<'r>(definitions: &'a Definitions, held: impl Iterator<Item = &'r Ranks>) -> Option<Self> {
-        let Outlook::Whole(whole) = &definitions.outlook else { return None };
-        let catalog = &whole.catalog;
-        let predefined = std::iter::zip(&catalog.roles, &whole.predefined)
-            .filter(|(role, _)| role.held_by == HeldBy::Members)
-            .map(|(role, ranks)| (RoleName::predefined(&role.name), at_top(catalog, ranks)));
-        let custom = definitions.roles.iter().filter(|(_, role)| role.usable && role.overrides.is_none());
-        let custom = custom.map(|(name, role)| (RoleName::custom(name), at_top(catalog, &role.ranks)));
-        let tops: Vec<(RoleName, usize)> = predefined.chain(custom).collect();
-        let most = tops.iter().map(|(_, top)| *top).max().unwrap_or(0);
-        let strongest = tops.into_iter().filter(|(_, top)| *top == most && most > 0).map(|(name, _)| name);
-        let strongest = strongest.filter(|name| definitions.default_role().as_ref() != Some(name)).collect();
-        let most_held = held.map(|ranks| at_top(catalog, ranks)).max().unwrap_or(0);
-        Some(Self { whole, strongest, most, most_held })
+    /// Of an account with these sections. `held` are the permissions of its members, the owner and whoever is equal aside.
+    pub fn new<'r>(
+        layout: &'a Layout,
+        definitions: Option<&'a Definitions>,
+        held: impl Iterator<Item = &'r Ranks>,
+    ) -> Self {
+        let whole = definitions.and_then(|definitions| match &definitions.outlook {
+            Outlook::Whole(whole) => Some((definitions, &**whole)),
+            Outlook::Unresolvable => None,
+        });
+        let (strongest, most) =
+            whole.map(|(definitions, whole)| strongest_roles(definitions, whole)).unwrap_or_default();
+        let most_held = held.map(|ranks| at_top(layout, ranks)).max().unwrap_or(0);
+        Self { layout, whole: whole.map(|(_, whole)| whole), strongest, most, most_held }
     }
 
     /// Why somebody counts among the strongest; nothing where they do not. `ranks` are theirs now, or would be.
-    pub fn why(&self, person: &Person, equal_to_owner: bool, ranks: &Ranks) -> Vec<String> {
-        let catalog = &self.whole.catalog;
-        let sections = catalog.layout.len();
-        let role = person.content.as_ref().and_then(|content| content.role.as_ref());
+    pub fn why(&self, role: Option<&RoleName>, is_owner: bool, equal_to_owner: bool, ranks: &Ranks) -> Vec<String> {
+        let sections = self.layout.len();
         let mut why = Vec::new();
-        if person.is_owner {
+        if is_owner {
             why.push("owner".to_owned());
         }
         if equal_to_owner {
             why.push("equal to the owner".to_owned());
         }
-        let top = at_top(catalog, ranks);
+        let top = at_top(self.layout, ranks);
         if top == sections && sections > 0 {
             why.push("every section at its highest level".to_owned());
         } else if let Some(role) = role.filter(|role| self.strongest.contains(*role)) {
@@ -75,8 +72,9 @@ impl<'a> Strength<'a> {
 
     /// Actions on other people that the catalog's administration rules let somebody do.
     fn administers(&self, role: Option<&RoleName>, ranks: &Ranks) -> Vec<String> {
-        let catalog = &self.whole.catalog;
-        let rules = self.whole.facts.spec.administration.iter();
+        let Some(whole) = self.whole else { return Vec::new() };
+        let catalog = &whole.catalog;
+        let rules = whole.facts.spec.administration.iter();
         let others = rules.filter(|rule| rule.action != AdministrationAction::EditOwnDetails);
         let held = others.filter(|rule| {
             let by_role = role.is_some_and(|role| rule.roles.iter().any(|name| *role == RoleName::predefined(name)));
@@ -90,6 +88,21 @@ impl<'a> Strength<'a> {
         });
         held.map(|rule| format!("{:?}", rule.action)).collect()
     }
+}
+
+/// The strongest roles, and how many sections they have at their highest level.
+fn strongest_roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (BTreeSet<RoleName>, usize) {
+    let catalog = &whole.catalog;
+    let layout = &catalog.layout;
+    let predefined = std::iter::zip(&catalog.roles, &whole.predefined)
+        .filter(|(role, _)| role.held_by == HeldBy::Members)
+        .map(|(role, ranks)| (RoleName::predefined(&role.name), at_top(layout, ranks)));
+    let custom = definitions.roles.iter().filter(|(_, role)| role.usable && role.overrides.is_none());
+    let custom = custom.map(|(name, role)| (RoleName::custom(name), at_top(layout, &role.ranks)));
+    let tops: Vec<(RoleName, usize)> = predefined.chain(custom).collect();
+    let most = tops.iter().map(|(_, top)| *top).max().unwrap_or(0);
+    let strongest = tops.into_iter().filter(|(_, top)| *top == most && most > 0).map(|(name, _)| name);
+    (strongest.filter(|name| definitions.default_role().as_ref() != Some(name)).collect(), most)
 }
 
 /// Where somebody may create, edit and delete the same things, that is said in one.

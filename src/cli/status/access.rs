@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::reason::ReadyReason;
 use crate::{
     api::{MemberAccess, Membership},
     evaluate::EXPIRES_SOON,
@@ -16,8 +17,10 @@ use crate::{
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessSummary {
-    /// Memberships by their `status.access`; those without one are not counted.
+    /// Memberships by their `status.access`.
     pub members: BTreeMap<&'static str, usize>,
+    /// Memberships of whose access nothing is known, by the reason of `Ready`.
+    pub not_known: BTreeMap<String, usize>,
     /// Whose access ends within seven days, the first of them first.
     pub ends_soon: Vec<AccessEnd>,
     /// Whose access has ended by itself, and whose Membership is still there; the last of them first.
@@ -40,8 +43,11 @@ pub struct AccessEnd {
 impl AccessSummary {
     /// Takes a Membership in.
     pub fn take(&mut self, member: &Membership, now: Timestamp) {
-        let Some(status) = &member.status else { return };
-        let Some(access) = status.access else { return };
+        let status = member.status.as_ref();
+        let Some((status, access)) = status.and_then(|status| Some((status, status.access?))) else {
+            *self.not_known.entry(why_not_known(member)).or_default() += 1;
+            return;
+        };
         *self.members.entry(access.as_str()).or_default() += 1;
         let Some(until) = &status.access_until else { return };
         let membership = format!("{}/{}", member.namespace().unwrap_or_default(), member.name_any());
@@ -53,11 +59,31 @@ impl AccessSummary {
         }
     }
 
+    /// How many have which access, in words; what is not known has its reason where all share it.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let mut counts: Vec<String> = self.members.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        let not_known: usize = self.not_known.values().sum();
+        match self.not_known.keys().collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [reason] => counts.push(format!("{not_known} not known ({reason})")),
+            _ => counts.push(format!("{not_known} not known")),
+        }
+        if counts.is_empty() { "no Memberships".to_owned() } else { counts.join(", ") }
+    }
+
     /// Puts them into their order.
     pub fn sort(&mut self) {
         self.ends_soon.sort_by(|a, b| (a.at, &a.membership).cmp(&(b.at, &b.membership)));
         self.expired.sort_by(|a, b| (b.at, &a.membership).cmp(&(a.at, &b.membership)));
     }
+}
+
+/// Why nothing is known of a member's access: the reason of `Ready`, where a controller has looked at it.
+fn why_not_known(member: &Membership) -> String {
+    let status = member.status.as_ref().filter(|status| status.observed_generation >= member.metadata.generation);
+    let ready = status.and_then(|status| status.conditions.iter().find(|one| one.type_ == "Ready"));
+    ready.map_or_else(|| ReadyReason::NotLookedAt.to_string(), |ready| ready.reason.clone())
 }
 
 #[cfg(test)]
@@ -96,5 +122,21 @@ mod tests {
         assert_eq!(names(&summary.ends_soon), ["shop/a", "shop/b"]);
         assert_eq!(names(&summary.expired), ["shop/just", "shop/gone"]);
         assert_eq!(summary.members, BTreeMap::from([("Active", 3), ("Expired", 2), ("Held", 1), ("Suspended", 1)]));
+        assert_eq!(summary.counts(), "3 Active, 2 Expired, 1 Held, 1 Suspended");
+    }
+
+    #[test]
+    fn members_of_whose_access_nothing_is_known_are_counted() {
+        let mut summary = AccessSummary::default();
+        assert_eq!(summary.counts(), "no Memberships");
+        let mut member = Membership::new("a", MembershipSpec::default());
+        summary.take(&member, Timestamp::UNIX_EPOCH);
+        assert_eq!(summary.counts(), "1 not known (NotLookedAt)");
+        let ready = serde_json::json!({"type": "Ready", "status": "False", "reason": "StoreUnavailable", "message": "",
+            "lastTransitionTime": "2026-06-01T08:00:00Z"});
+        let conditions = vec![serde_json::from_value(ready).unwrap()];
+        member.status = Some(MembershipStatus { conditions, ..MembershipStatus::default() });
+        summary.take(&member, Timestamp::UNIX_EPOCH);
+        assert_eq!(summary.counts(), "2 not known");
     }
 }

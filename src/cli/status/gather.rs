@@ -9,12 +9,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    api::{
-        APPROVE_REMOVAL_ANNOTATION, Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog,
-        Role, UserGroup,
-    },
+    api::{Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog, Role, UserGroup},
     cli::{
-        output::API_VERSION,
+        output::{API_VERSION, approve_command},
         status::{
             access::AccessSummary,
             leases::{Controller, controller},
@@ -168,6 +165,9 @@ pub struct Guarded {
     pub command: String,
     /// Whether the Account is being deleted, and waits for this.
     pub deletion: bool,
+    /// What lets an Account that is being deleted go, and leaves its people their access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphan: Option<String>,
 }
 
 impl Status {
@@ -292,10 +292,13 @@ fn account_line(account: &Account) -> AccountLine {
 fn guarded(account: &Account) -> Option<Guarded> {
     let hash = &account.status.as_ref()?.held_removals.as_ref()?.hash;
     let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
+    let deletion = account.metadata.deletion_timestamp.is_some();
+    let orphan = r#"--type=merge -p '{"spec":{"deletionPolicy":"Orphan"}}'"#;
     Some(Guarded {
         account: format!("{namespace}/{name}"),
-        deletion: account.metadata.deletion_timestamp.is_some(),
-        command: format!("kubectl annotate -n {namespace} acct {name} --overwrite {APPROVE_REMOVAL_ANNOTATION}={hash}"),
+        deletion,
+        orphan: deletion.then(|| format!("kubectl patch -n {namespace} acct {name} {orphan}")),
+        command: approve_command(&namespace, &name, hash),
     })
 }
 

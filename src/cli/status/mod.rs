@@ -53,7 +53,7 @@ pub struct Args {
 
 fn interval(text: &str) -> Result<Duration, String> {
     let every = Duration::try_from(duration(text)?).map_err(|error| error.to_string())?;
-    if every.is_zero() { Err("needed is more than nothing".to_owned()) } else { Ok(every) }
+    if every.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(every) }
 }
 
 const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::AccessSummary,
-    gather::Status,
+    gather::{Status, Store},
     leases::{Controller, LeaseState},
 };
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
@@ -31,13 +31,14 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
         };
         let title = paint(WARN, format!("{}: {what}:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
-        if guarded.deletion {
-            text += "  To let the Account go and leave everybody their access, set spec.deletionPolicy to Orphan.\n";
+        if let Some(orphan) = &guarded.orphan {
+            text = format!("{text}To let the Account go, and leave everybody their access:\n  {orphan}\n");
         }
     }
     text += &what_to_do(status);
     text += &access(&status.access, now, shown);
     text += &section("Stores", &stores(status));
+    text += &orphaned(status, shown);
     text += &section("Catalogs", &catalogs(status));
     text += &accounts(status, shown);
     text + &objects(status)
@@ -45,9 +46,7 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
 
 /// Who has access, and whose ends or has ended by itself.
 fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
-    let counts = access.members.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ");
-    let counts = if counts.is_empty() { "no Memberships".to_owned() } else { counts };
-    let mut text = format!("\n{}\n{counts}\n", paint(BOLD, "Access"));
+    let mut text = format!("\n{}\n{}\n", paint(BOLD, "Access"), access.counts());
     let mut table = Table::new(["membership", "user", "ends"]).whole(&[2]);
     for end in access.ends_soon.iter().take(shown) {
         table.row([end.membership.clone(), end.user.clone(), format!("in {}", age(end.at.duration_since(now)))]);
@@ -174,6 +173,19 @@ fn stores(status: &Status) -> Table {
         ]);
     }
     table
+}
+
+/// Accounts that a store still has, and that no Account describes: their people keep their access.
+fn orphaned(status: &Status, shown: usize) -> String {
+    let with = status.stores.iter().filter(|store| !store.orphaned_accounts.is_empty());
+    let line = |store: &Store| {
+        let names = store.orphaned_accounts.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+        let more = store.orphaned_accounts.len().saturating_sub(shown);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let said = format!("has accounts that no Account describes; their people keep their access: {names}{more}");
+        wrap(&format!("{} ", store.name), store.name.chars().count() + 1, &said)
+    };
+    with.map(line).collect()
 }
 
 fn catalogs(status: &Status) -> Table {

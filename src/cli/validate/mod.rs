@@ -109,7 +109,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let count = |severity| said.iter().filter(|one| one.severity == severity).count();
     let (errors, advice, notes) = (count(Severity::Error), count(Severity::Advice), count(Severity::Note));
     let valid = errors == 0 && (advice == 0 || !args.strict);
-    let sum = print::Sum { objects, files, errors, advice, notes };
+    let sum = print::Sum { objects, files, errors, advice, notes, strict: args.strict };
     match args.output {
         Format::Json | Format::Yaml => {
             let findings = said.into_iter().map(Found::from).collect();

@@ -16,6 +16,8 @@ pub(super) struct Sum {
     pub errors: usize,
     pub advice: usize,
     pub notes: usize,
+    /// Whether advice counts as an error.
+    pub strict: bool,
 }
 
 /// As the compilers do it: what and where, and the line of the file with the place marked.
@@ -91,12 +93,13 @@ fn summary(sum: &Sum) -> String {
         parts.push(paint(BAD.bold(), counted(sum.errors, "error")));
     }
     if sum.advice > 0 {
-        parts.push(paint(WARN, format_args!("{} of advice", counted(sum.advice, "piece"))));
+        let counts = if sum.strict { ", which --strict counts as an error" } else { "" };
+        parts.push(paint(WARN, format_args!("{} of advice{counts}", counted(sum.advice, "piece"))));
     }
     if sum.notes > 0 {
         parts.push(counted(sum.notes, "note"));
     }
-    if sum.errors == 0 {
+    if sum.errors == 0 && !(sum.strict && sum.advice > 0) {
         parts.insert(0, paint(GOOD, if sum.objects == 0 { "nothing to check" } else { "valid" }));
     }
     format!("{what}: {}\n", parts.join(", "))

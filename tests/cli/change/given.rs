@@ -79,7 +79,7 @@ fn whom_the_removal_guard_holds_still_has_access() {
     assert!(desk.said(can).starts_with("exit code 1"));
     let said = desk.said(&format!("{can} --store shop.db"));
     assert!(
-        said.starts_with("exit code 0") && said.contains("since the removal guard holds the removal back"),
+        said.starts_with("exit code 0") && said.contains("because the removal guard holds the removal back"),
         "{said}"
     );
 }
@@ -113,6 +113,8 @@ fn accounts_that_only_the_store_knows_stand_in_every_answer() {
     let people: Vec<&str> =
         left["undeclared"].as_array().unwrap().iter().filter_map(|one| one["email"].as_str()).collect();
     assert!(people.contains(&"dana@acme.example"), "{left:#}");
+    let strong = left["strongest"].to_string();
+    assert!(strong.contains("every section at its highest level"), "an owner with everything: {left:#}");
 
     desk.revised("elsewhere", |text| text.replace("namespace: shop", "namespace: elsewhere"));
     for question in ["can-i View orders --as dana@acme.example", "who-can View orders", "review"] {

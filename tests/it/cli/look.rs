@@ -264,7 +264,8 @@ async fn a_review_of_a_cluster_reads_its_store() {
     assert!(bob["since"].is_string(), "by the audit: {bob:#}");
     let strong: Vec<&str> =
         account["strongest"].as_array().unwrap().iter().filter_map(|one| one["email"].as_str()).collect();
-    assert_eq!(strong, ["olga@acme.example", "ann@acme.example"]);
+    // As the store gives it: also to whom nobody declared.
+    assert_eq!(strong, ["olga@acme.example", "ann@acme.example", "mallory@evil.example"]);
     let changes = account["changes"].as_array().unwrap();
     let last = changes.last().expect("changes");
     assert_eq!((&last["object"], &last["why"]), (&json!("bob@acme.example"), &json!("spec: Membership bob@2")));

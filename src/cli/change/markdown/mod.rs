@@ -93,10 +93,10 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     if let Some(guarded) = &account.guarded {
         let _ = write!(
             out,
-            "> ⚠️ {} held back by the removal guard: {}. To let them pass: `--approve {}`\n\n",
+            "> ⚠️ {} held back by the removal guard: {}. To let them pass: `{}`\n\n",
             counted(guarded.members.len(), "removal"),
             escape_markdown(&guarded.why),
-            guarded.hash
+            guarded.approve
         );
     }
     out + &steps(account, rows) + &notes(account)

@@ -88,7 +88,7 @@ impl Report {
             if self.summary.accounts == 0 && matches!(self.compares, Compares::Store) {
                 format!("Nothing was compared: {}.", super::NO_ACCOUNT)
             } else if reported {
-                format!("Nothing to change in {accounts}.")
+                format!("Nothing can be changed now in {accounts}: what is listed waits or stays as it is.")
             } else {
                 format!("No changes: {same} ({accounts}).")
             }
@@ -198,7 +198,13 @@ impl Text {
             if steps.is_empty() {
                 continue;
             }
-            self.line(&paint(DIM, format!("  {}", title_of(phase))));
+            let gains = steps.iter().any(|step| {
+                account
+                    .people
+                    .iter()
+                    .any(|one| step.kind == "member" && one.email == step.name && one.gains_something())
+            });
+            self.line(&paint(DIM, format!("  {}", title_of(phase, gains))));
             let wide = steps.iter().take(self.rows).map(|step| step.name.chars().count()).max().unwrap_or(0).min(40);
             for step in steps.iter().take(self.rows) {
                 self.step(step, wide);
@@ -232,14 +238,14 @@ impl Text {
             self.line(&format!("    {member}"));
         }
         self.more(4, self.rows, guarded.members.len());
-        self.line(&format!("    to let them pass: --approve {}", guarded.hash));
+        self.line(&format!("    to let them pass: {}", guarded.approve));
     }
 
     fn holds(&mut self, account: &AccountChanges) {
         for (hold, words) in [
             (Hold::NotOwned, "not ours, and left alone"),
-            (Hold::Paused, "waits, since store or account are paused"),
-            (Hold::StoreReplaced, "waits, since another store answers than the one that was used so far"),
+            (Hold::Paused, "waits, because its store or account is paused"),
+            (Hold::StoreReplaced, "waits, because another store answers than the one that was used so far"),
         ] {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
@@ -292,11 +298,13 @@ impl Text {
     }
 }
 
-const fn title_of(phase: Phase) -> &'static str {
+/// The heading of a phase; `gains` where somebody in it gains something, too.
+const fn title_of(phase: Phase, gains: bool) -> &'static str {
     match phase {
-        Phase::Narrow => "Narrowed, first of all",
+        Phase::Narrow if gains => "Loses and gains access (made first)",
+        Phase::Narrow => "Loses access (made first)",
         Phase::Define => "Account, roles and groups",
-        Phase::Grant => "Granted",
+        Phase::Grant => "Gains access",
         Phase::Demolish => "Used by nobody any more",
     }
 }

@@ -54,7 +54,9 @@ impl Text {
 
 /// `time: until 2026-12-31T00:00:00Z → no end`.
 pub(in crate::cli::change) fn time(change: &TimeChange) -> String {
-    format!("time: {} → {}", change.from, change.to)
+    let sets_time = |words: &str| words.starts_with("until ") || words.starts_with("starts") || words == "no end";
+    let what = if sets_time(&change.from) { "time" } else { "access" };
+    format!("{what}: {} → {}", change.from, change.to)
 }
 
 /// `settings: Edit (from View)`.
