@@ -7,11 +7,7 @@ source scripts/lib.sh
 need_rust
 stop_if_missing
 
-step "format"
-cargo fmt --check
-
-step "lints"
-cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+judge_sources
 
 step "core, reference model, simulator"
 cargo test --quiet --locked -p roster-core -p roster-reference -p roster-testkit --all-features

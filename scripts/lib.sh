@@ -3,6 +3,14 @@
 
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
+# Format and lints of all that cargo takes by itself.
+judge_sources() {
+  step "format"
+  cargo fmt --check
+  step "lints"
+  cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+}
+
 # need COMMAND WHAT_FOR: says plainly what is missing, all at once at the end.
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("  $1: $2"); }

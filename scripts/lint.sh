@@ -6,11 +6,7 @@ source scripts/lib.sh
 need_rust
 stop_if_missing
 
-step "format"
-cargo fmt --check
-
-step "lints"
-cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+judge_sources
 # Not among the targets that cargo takes by itself; see Cargo.toml.
 cargo clippy --locked --all-features --test image -- -D warnings
 

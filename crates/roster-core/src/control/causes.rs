@@ -2,6 +2,7 @@
 //! it. Several edits that arrive together make one pass, and none of them stands for all its changes.
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -63,11 +64,18 @@ impl ChangedObject {
             && account != key
         {
             *access = true;
-            if account.namespace != key.namespace {
-                named.origin.name = Name::from(account.to_string());
-            }
+            named.origin.name = account.seen_from(&key.namespace);
         }
         named
+    }
+
+    /// Records that the object changed again.
+    fn take_in(&mut self, later: Self) {
+        let changed_access = matches!(self.reach, Reach::Account { access: true, .. });
+        *self = later;
+        if let Reach::Account { access, .. } = &mut self.reach {
+            *access |= changed_access;
+        }
     }
 }
 
@@ -128,17 +136,6 @@ impl Triggers {
     }
 }
 
-impl ChangedObject {
-    /// Records that the object changed again.
-    fn take_in(&mut self, later: Self) {
-        let changed_access = matches!(self.reach, Reach::Account { access: true, .. });
-        *self = later;
-        if let Reach::Account { access, .. } = &mut self.reach {
-            *access |= changed_access;
-        }
-    }
-}
-
 /// Sets each change's cause to the object that triggered it, or keeps the object that declares the desired state.
 pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed) {
     let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
@@ -163,7 +160,8 @@ pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed
 /// Returns the causes of held and refused changes of people, so that the audit can name them when the changes are
 /// made later.
 pub(super) fn withheld(applied: &AppliedPlan, work: &Reconcile) -> BTreeMap<Email, Origin> {
-    let known = Known::new(work);
+    // Most passes hold nothing back.
+    let known = LazyCell::new(|| Known::new(work));
     let held = applied.plan.holds.iter().filter(|(_, hold)| **hold == Hold::Guarded || hold.is_pause());
     let held = held.filter_map(|(object, _)| object.person());
     let held = held.filter_map(|email| Some((email.clone(), known.of_person(email)?)));

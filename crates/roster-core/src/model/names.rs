@@ -134,6 +134,13 @@ impl AccountKey {
         Self { namespace: Name::new(namespace), name: Name::new(name) }
     }
 
+    /// Returns the name by which objects of a namespace name this account: the bare name within its own namespace,
+    /// `namespace/name` elsewhere.
+    #[must_use]
+    pub fn seen_from(&self, namespace: &Name) -> Name {
+        if self.namespace == *namespace { self.name.clone() } else { Name::from(self.to_string()) }
+    }
+
     /// Parses a key written as `namespace/name`, as stores write it; `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -177,8 +177,7 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
     // Nothing is revealed about a parent that does not admit the account.
     let mut approver = None;
     if let Some(parent) = account.parent().filter(|_| awaits_approval && admitted) {
-        let is_near = parent.namespace == account.namespace;
-        let name = if is_near { parent.name.clone() } else { Name::from(parent.to_string()) };
+        let name = parent.seen_from(&account.namespace);
         approver = snapshot.parent.as_ref().map(|parent| Origin::new("Account", name, parent.generation));
         findings.add_whole(FindingKind::ApprovalPending(parent));
     }
