@@ -316,13 +316,23 @@ impl Checker {
         if gone.is_empty() {
             return;
         }
-        let back = gone.iter().map(|gone| (&gone.object, gone.before.as_ref()));
-        let Some(answer) = picture.answer_with(back, write.account, write.wall) else { return };
-        let Some(member) = answer.members.get(email.as_str()) else { return };
-        let exceeds = raised.iter().find(|(section, level)| {
-            let most = allowed(member, write.wall).and_then(|levels| levels.get(section.as_str()));
-            !most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
-        });
+        let back = || gone.iter().map(|gone| (&gone.object, gone.before.as_ref()));
+        // An allowance that ended by time alone, while the pass was running, did not end because of what vanished.
+        let times = [running.pass.now, write.wall];
+        let Some(answers) =
+            times.map(|at| picture.answer_with(back(), write.account, at)).into_iter().collect::<Option<Vec<_>>>()
+        else {
+            return;
+        };
+        let members = answers.iter().map(|answer| answer.members.get(email.as_str()));
+        let Some(members) = members.collect::<Option<Vec<_>>>() else { return };
+        let is_allowed = |(section, level): &(&Name, &Name)| {
+            members.iter().any(|member| {
+                let most = allowed(member, write.wall).and_then(|levels| levels.get(section.as_str()));
+                most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
+            })
+        };
+        let exceeds = raised.iter().find(|raised| !is_allowed(raised));
         if let Some((section, level)) = exceeds {
             let objects: Vec<String> = gone.iter().map(|gone| format!("{:?}", gone.object)).collect();
             let said = format!(
