@@ -210,6 +210,9 @@ fn object(file: &SourceFile, chunk: &Chunk<'_>, value: Value, inside: DocumentPa
             let place = place_in(chunk.text, chunk.line, found);
             let mut diagnostic = Diagnostic::new(Severity::Error, &file.path, place, reason, message);
             diagnostic.field = path.to_string();
+            // Like all others, it names the object, as far as that is known.
+            let id = id_of(&value, namespace);
+            diagnostic.object = (!id.name.is_empty() && !id.kind.is_empty()).then_some(id);
             read.diagnostics.push(diagnostic);
         }
         Sort::Ours => {
@@ -233,8 +236,9 @@ fn object(file: &SourceFile, chunk: &Chunk<'_>, value: Value, inside: DocumentPa
 
 fn id_of(value: &Value, namespace: &str) -> ObjectId {
     let kind = value["kind"].as_str().unwrap_or_default();
-    let is_namespaced = KINDS.get(kind).is_some_and(|kind| kind.is_namespaced);
-    let own = value["metadata"]["namespace"].as_str().filter(|own| !own.is_empty()).unwrap_or(namespace);
+    let own = value["metadata"]["namespace"].as_str().filter(|own| !own.is_empty());
+    let is_namespaced = KINDS.get(kind).map_or(own.is_some(), |kind| kind.is_namespaced);
+    let own = own.unwrap_or(namespace);
     ObjectId {
         kind: kind.into(),
         namespace: if is_namespaced { Name::new(own) } else { Name::default() },

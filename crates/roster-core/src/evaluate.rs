@@ -135,10 +135,24 @@ impl Prepared {
         let guarded_roles = self.definitions.guarded_roles().map(|name| RoleName::predefined(name)).collect();
         let mark = context.mark.clone();
         let mut policy = Policy::new(mark, store, &self.account.spec, &self.annotations, guarded_roles, context.now);
+        policy.unmanaged_by = self.unmanaged_by();
         if self.is_replaced(observed) {
             policy.paused = Some(Pause::StoreReplaced);
         }
         context.policy(policy)
+    }
+}
+
+impl Prepared {
+    /// Returns the object that sets what to do with members whom no object declares: the store, unless the account
+    /// sets something stricter.
+    fn unmanaged_by(&self) -> Option<Origin> {
+        let store = self.definitions.store.as_ref()?;
+        let in_effect = resolve::Settings::of(&store.spec, &self.account.spec).unmanaged;
+        if in_effect != store.spec.account_defaults.drift.unmanaged {
+            return self.definitions.desired.as_ref().map(|definitions| definitions.origin.clone());
+        }
+        Some(Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.generation))
     }
 }
 

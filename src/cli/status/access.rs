@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::reason::ReadyReason;
 use crate::{
-    api::{MemberAccess, Membership},
+    api::{Account, IdentityStore, MemberAccess, Membership},
     evaluate::EXPIRES_SOON,
+    model::Email,
 };
 
 /// Access of the members that were asked about.
@@ -25,6 +26,18 @@ pub struct AccessSummary {
     pub ends_soon: Vec<AccessEnd>,
     /// Whose access has ended by itself, and whose Membership is still there; the last of them first.
     pub expired: Vec<AccessEnd>,
+    /// Owners of accounts whom the account's store blocks.
+    pub blocked_owners: Vec<BlockedOwner>,
+}
+
+/// Owner of an account who is blocked.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockedOwner {
+    /// `namespace/name` of the Account.
+    pub account: String,
+    /// Address of the owner.
+    pub user: String,
 }
 
 /// The end of a member's access.
@@ -56,6 +69,17 @@ impl AccessSummary {
             MemberAccess::Expired => self.expired.push(end),
             access if access.is_in_force() && end.at.duration_since(now) <= EXPIRES_SOON => self.ends_soon.push(end),
             _ => {}
+        }
+    }
+
+    /// Adds the owner of an account if the account's store blocks them.
+    pub fn take_owner(&mut self, account: &Account, store: Option<&IdentityStore>) {
+        let Some(user) = account.spec.owner.as_ref().map(|owner| &owner.email) else { return };
+        let Ok(owner) = Email::parse(user) else { return };
+        let mut blocked = store.into_iter().flat_map(|store| &store.spec.blocked);
+        if blocked.any(|blocked| Email::parse(&blocked.email).is_ok_and(|blocked| blocked == owner)) {
+            let account = format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
+            self.blocked_owners.push(BlockedOwner { account, user: user.clone() });
         }
     }
 

@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    api::{Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog, Role, UserGroup},
+    api::{
+        Account, ConditionType, IdentityStore, Invitation, Membership, PermissionCatalog, Role, SyncReason, UserGroup,
+        approve_store_command,
+    },
     cli::{
         output::{API_VERSION, approve_command},
         status::{
@@ -58,6 +61,12 @@ pub struct Store {
     pub name: String,
     /// `True`, `False` or `Unknown`.
     pub ready: String,
+    /// Id of the store that answered last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_id: Option<String>,
+    /// Command that approves the store that answers; only if it is not the one used so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve: Option<String>,
     /// Accounts kept in it.
     pub accounts: Option<i64>,
     /// Members kept in it.
@@ -229,6 +238,10 @@ pub async fn status(
         tally.take(&member, status.map(|s| (s.observed_generation, s.conditions.as_slice())));
         access.take(&member, now);
     }
+    for account in &accounts {
+        let store = stores.iter().find(|store| store.name_any() == account.spec.store_ref.name);
+        access.take_owner(account, store);
+    }
     access.sort();
     take!(Invitation);
     let guarded = accounts.iter().filter_map(guarded).collect();
@@ -254,9 +267,14 @@ pub async fn status(
 fn store_line(store: &IdentityStore) -> Store {
     let status = store.status.clone().unwrap_or_default();
     let in_force = status.blocked_in_force >= store.metadata.generation;
+    let is_replaced = find(&status.conditions, ConditionType::Ready)
+        .is_some_and(|ready| ready.reason == SyncReason::StoreReplaced.to_string());
+    let id = status.store_id.as_ref().filter(|_| is_replaced);
     Store {
         name: store.name_any(),
         ready: ready(&status.conditions),
+        approve: id.map(|id| approve_store_command(&store.name_any(), id)),
+        store_id: status.store_id,
         accounts: status.accounts,
         members: status.members,
         blocked: store.spec.blocked.len(),

@@ -19,6 +19,7 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
     let mut text = format!("{}\n{}", verdict(status, now), controller(&status.controller, now));
     let total = status.not_ready.len();
     if total > 0 {
+        let shown = fits(total, shown);
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
         text = format!("{text}\n{title}\n{}", not_ready(status, now, shown).text());
         text += &more(total, shown);
@@ -34,6 +35,10 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
         if let Some(orphan) = &guarded.orphan {
             text = format!("{text}To let the Account go, and leave everybody their access:\n  {orphan}\n");
         }
+    }
+    for (name, command) in status.stores.iter().filter_map(|store| Some((&store.name, store.approve.as_ref()?))) {
+        let title = format!("{name}: another store answers than the one used so far. If it is the right one:");
+        text = format!("{text}\n{}\n  {command}\n", paint(WARN, title));
     }
     text += &what_to_do(status);
     text += &access(&status.access, now, shown);
@@ -58,7 +63,13 @@ fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
         text += &table.text();
     }
     let left = access.ends_soon.len().saturating_sub(shown) + access.expired.len().saturating_sub(shown);
-    if left > 0 { text + &format!("and {left} more; -o wide has all\n") } else { text }
+    if left > 0 {
+        text += &format!("and {left} more; -o wide has all\n");
+    }
+    for owner in access.blocked_owners.iter().take(shown) {
+        text += &wrap("", 0, &format!("{}, the owner of {}, is blocked", owner.user, owner.account));
+    }
+    text + &more(access.blocked_owners.len(), shown)
 }
 
 /// What is wrong, in a line, and for how long at most.
@@ -97,6 +108,12 @@ fn verdict(status: &Status, now: Timestamp) -> String {
 fn section(title: &str, table: &Table) -> String {
     let body = if table.is_empty() { "none\n".to_owned() } else { table.text() };
     format!("\n{}\n{body}", paint(BOLD, title))
+}
+
+/// Returns how many of `total` rows are shown if at most `shown` fit: all, if the line about the others would stand in
+/// for a single one.
+const fn fits(total: usize, shown: usize) -> usize {
+    if total == shown.saturating_add(1) { total } else { shown }
 }
 
 fn more(total: usize, shown: usize) -> String {
@@ -214,6 +231,7 @@ fn accounts(status: &Status, most: usize) -> String {
         return format!("\n{}\n{folded}", paint(BOLD, "Accounts"));
     }
     let mut table = Table::new(["account", "ready", "members", "drift"]).numbers(&[2, 3]);
+    let most = fits(shown.len(), most);
     for account in shown.iter().take(most) {
         table.row([account.account.clone(), account.ready.clone(), number(account.members), account.drift.to_string()]);
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, Scene, eventually_or, find};
 
 /// What `roster` said: exit code, standard output, standard error.
-async fn roster(arguments: &[&str]) -> (i32, String, String) {
+pub async fn roster(arguments: &[&str]) -> (i32, String, String) {
     roster_as(ControlPlane::shared().await.kubeconfig(), arguments).await
 }
 

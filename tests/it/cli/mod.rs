@@ -4,7 +4,7 @@ mod alone;
 mod documents;
 mod held;
 #[cfg(feature = "sqlite")]
-mod look;
+pub mod look;
 mod plan;
 mod same;
 #[cfg(feature = "sqlite")]

@@ -79,7 +79,12 @@ async fn a_role_or_group_says_what_is_wrong_with_it_and_the_rest_of_it_counts() 
         ("Role", "typo", "UnknownLevel", &["section \"orders\" has no level \"Viev\"; it has None, View, Edit"]),
         ("Role", "pays", "NotApplicable", &["\"payments\" cannot be configured for this role; leave it out"]),
         ("Role", "clerk", "NameTaken", &["metadata.name", "choose another name, or set spec.overrides"]),
-        ("Role", "over-owner", "NotApplicable", &["spec.overrides", "\"owner\" is not overridable"]),
+        (
+            "Role",
+            "over-owner",
+            "NotApplicable",
+            &["spec.overrides", "\"owner\" is not overridable; the catalog can set overridable: true for it"],
+        ),
         ("Role", "over-nobody", "RoleNotFound", &["spec.overrides", "no predefined role \"nobody\""]),
         ("Role", "from-nobody", "RoleNotFound", &["spec.basedOn", "no predefined role \"nobody\""]),
         ("Role", "from-owner", "RoleNotAvailable", &["spec.basedOn", "held by the account's owner only"]),

@@ -230,17 +230,24 @@ impl<'p> Site<'p> {
     /// Waits for an event about an object, and gives its note.
     #[track_caller]
     pub fn event(&self, kind: &str, name: &str, reason: &str) -> impl Future<Output = String> + use<> {
+        self.event_with(kind, name, reason, "")
+    }
+
+    /// Waits for an event about an object whose note contains `part`, and gives its note.
+    #[track_caller]
+    pub fn event_with(&self, kind: &str, name: &str, reason: &str, part: &str) -> impl Future<Output = String> + use<> {
         // Events about what is of the whole cluster are in the namespace `default`.
         let of_cluster = matches!(kind, "IdentityStore" | "PermissionCatalog");
         let namespace = if of_cluster { "default" } else { self.name() };
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        let what = format!("the event {reason} on {kind} {name}");
-        let (kind, name, reason) = (kind.to_owned(), name.to_owned(), reason.to_owned());
+        let what = format!("the event {reason} on {kind} {name} {part}");
+        let (kind, name, reason, part) = (kind.to_owned(), name.to_owned(), reason.to_owned(), part.to_owned());
         eventually_or(PATIENCE, what, async move || {
             let events = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
             let about = |event: &Event| {
                 let regarding = event.regarding.as_ref();
                 event.reason.as_deref() == Some(&reason)
+                    && event.note.as_ref().is_some_and(|note| note.contains(&part))
                     && regarding.is_some_and(|r| r.kind.as_deref() == Some(&kind) && r.name.as_deref() == Some(&name))
             };
             events.into_iter().find(about).and_then(|event| event.note).ok_or_else(|| "no such event".to_owned())

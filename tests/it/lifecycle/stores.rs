@@ -209,6 +209,25 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     site.patch("Membership", "eve", json!({"spec": {"suspended": false}})).await;
     approve(&first).await;
     healed("the copy is brought up to date").await;
+
+    // Another store answers once more, and then the known one does again: nobody needs to approve that.
+    let kept = file.path().with_extension("kept");
+    sqlx::query("VACUUM INTO ?").bind(kept.to_str()).execute(&mut file.connect().await).await.unwrap();
+    remove();
+    let third = replaced(&site, "answers, which is empty").await;
+    let (code, out, _) = crate::cli::look::roster(&["status", "-n", site.name(), "-o", "json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let store = &status["stores"][0];
+    let command =
+        format!("kubectl annotate --overwrite identitystore {} roster.dev/approve-store={third}", site.name());
+    assert_eq!((code, &store["storeId"], &store["approve"]), (1, &json!(third), &json!(command)), "{store:#}");
+    let (_, out, _) = crate::cli::look::roster(&["status", "-n", site.name()]).await;
+    assert!(out.lines().any(|line| line.trim() == command), "{out}");
+    remove();
+    fs::rename(&kept, file.path()).unwrap();
+    healed("the known store is used again").await;
+    let back = format!("store {first} answers again, and is used as before; it holds 1 account and 3 members");
+    site.event_with("IdentityStore", site.name(), "StoreUsed", &back).await;
 }
 
 /// The store refuses one member again and again, so that it is tried more and more seldom. Another one of the account is

@@ -291,6 +291,11 @@ pub struct IdentityStoreStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
+    /// Id of the store that answered last. If it is not the one in the annotation `roster.dev/store-id`, the store is
+    /// `StoreReplaced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::status_name")]
+    pub store_id: Option<String>,
     /// Accounts kept in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]

@@ -57,6 +57,12 @@ pub const CATALOG_ANNOTATION: &str = "roster.dev/catalog";
 pub const STORE_ID_ANNOTATION: &str = "roster.dev/store-id";
 /// Annotation on an IdentityStore: the id from the `StoreReplaced` message lets the store that answers be used from now on.
 pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
+
+/// Returns the command that approves the store with this id for an IdentityStore.
+#[must_use]
+pub fn approve_store_command(store: &str, id: &str) -> String {
+    format!("kubectl annotate --overwrite identitystore {store} {APPROVE_STORE_ANNOTATION}={id}")
+}
 /// Annotation on an Account: the time from the `DefinitionRemade` message, when the definition was made anew, says that the
 /// objects of that kind are all there again.
 pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";

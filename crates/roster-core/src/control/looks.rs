@@ -211,6 +211,7 @@ impl Control {
         let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
             if matches!(self.looks.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
                 self.looks.told.remove(&store.meta.uid);
+                self.outbox.push(Effect::Tell(report::store_is_back(store, found)));
             }
             return;
         };

@@ -9,7 +9,7 @@ use super::{
     ends::{self, Gone},
     fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
-    judge::{DiffOutcome, Ownership, Wanted, judge, ownership},
+    judge::{DiffOutcome, NotOwned, Ownership, Wanted, judge, ownership},
     members, waiting,
 };
 use crate::{
@@ -33,6 +33,8 @@ pub struct Plan {
     pub drift: Vec<Drift>,
     /// Objects that are not as desired after this plan, each with the reason.
     pub holds: BTreeMap<ObjectKey, Hold>,
+    /// Reasons of the holds [`Hold::NotOwned`].
+    pub not_owned: BTreeMap<ObjectKey, NotOwned>,
     /// Content that the store holds of a member once the changes are made, for members for whom it differs from the
     /// desired content; `None` where the store holds nothing of ours.
     pub kept: BTreeMap<Email, Option<MemberContent>>,
@@ -141,6 +143,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> P
         // Objects in it that carry our mark are still ours, and revocations are explicit.
         let mut ends = ends::plan(desired, observed, policy, Gone::Kept);
         ends.holds.insert(ObjectKey::Account, Hold::NotOwned);
+        ends.not_owned = plan.not_owned;
         return ends;
     }
     match layout_waits {
@@ -267,17 +270,26 @@ impl Planner<'_> {
     /// in a container that is not ours.
     fn may_touch_account(&mut self) -> bool {
         let seen = self.stored.account.as_ref();
-        let refused = match (seen, &self.account) {
-            // The store has no account, and the desired account is unknown.
-            (None, None) => return false,
-            (None, Some(_)) => false,
-            (Some(seen), None) => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
-            (Some(seen), Some((account, _))) => self.judge(account, Some(seen)) == DiffOutcome::NotOwned,
+        let Some(seen) = seen else {
+            // If the desired account is unknown, too, there is nothing to touch.
+            return self.account.is_some();
+        };
+        let desired = self.account.as_ref().map(|(account, _)| account);
+        let refused = match desired {
+            None => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
+            Some(account) => self.judge(account, Some(seen)) == DiffOutcome::NotOwned,
         };
         if refused {
-            self.plan.holds.insert(ObjectKey::Account, Hold::NotOwned);
+            let why = NotOwned::of(&ObjectKey::Account, desired, seen, self.policy, self.layout());
+            self.not_owned(ObjectKey::Account, why);
         }
         !refused
+    }
+
+    /// Leaves an entry of the store that is not ours as it is.
+    pub(super) fn not_owned(&mut self, object: ObjectKey, why: NotOwned) {
+        self.plan.holds.insert(object.clone(), Hold::NotOwned);
+        self.plan.not_owned.insert(object, why);
     }
 
     /// Returns what to do about one desired object.
@@ -342,7 +354,10 @@ impl Planner<'_> {
         let cause = match self.judge(desired, seen) {
             DiffOutcome::Nothing => return,
             DiffOutcome::NotOwned => {
-                self.plan.holds.insert(object, Hold::NotOwned);
+                if let Some(seen) = seen {
+                    let why = NotOwned::of(&object, Some(desired), seen, self.policy, self.layout());
+                    self.not_owned(object, why);
+                }
                 return;
             }
             DiffOutcome::Drifted => {

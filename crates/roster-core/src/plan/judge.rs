@@ -2,10 +2,55 @@
 //! object, and by the other plans for ownership.
 
 use super::{
-    Cause, Mark, Policy, Seen,
+    Cause, Mark, ObjectKey, Policy, Seen,
+    drift::{self, Differs},
     fingerprint::{Fingerprint, Fingerprinted},
 };
-use crate::api::Adoption;
+use crate::{
+    api::{Adoption, DriftEntry},
+    model::{Layout, Name},
+};
+
+/// Maximum number of differences named of an entry that is not taken over.
+const DIFFERENCES: usize = 3;
+
+/// Reason why an entry that is in the store already is not taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotOwned {
+    /// It carries the mark of the cluster with this id, and is never changed.
+    OfCluster(Name),
+    /// The adoption policy does not allow it, whatever the entry holds.
+    Never,
+    /// The adoption policy allows it only for identical entries, and this one differs: the first three differences, and
+    /// the number of the others. None are named where only the section layouts differ.
+    Differs(Vec<DriftEntry>, usize),
+}
+
+impl NotOwned {
+    /// Returns the reason for an entry that [`judge`] found is not ours.
+    pub(super) fn of<C: Differs>(
+        object: &ObjectKey,
+        desired: Option<&C>,
+        seen: &Seen<C>,
+        policy: &Policy,
+        layout: &Layout,
+    ) -> Self {
+        if let Some(mark) = seen.mark.as_ref().filter(|mark| ownership(Some(mark), &policy.mark) == Ownership::Foreign)
+        {
+            return Self::OfCluster(mark.cluster.clone());
+        }
+        if policy.adoption == Adoption::Never {
+            return Self::Never;
+        }
+        let mut entries = match (desired, &seen.content) {
+            (Some(desired), Some(content)) => drift::entries(object, desired, Some(content), layout),
+            _ => Vec::new(),
+        };
+        let more = entries.len().saturating_sub(DIFFERENCES);
+        entries.truncate(DIFFERENCES);
+        Self::Differs(entries, more)
+    }
+}
 
 /// Owner of a stored object, from the point of view of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
     diff::Planner,
     drift,
     fingerprint::Fingerprinted,
-    judge::{DiffOutcome, Ownership, ownership},
+    judge::{DiffOutcome, NotOwned, Ownership, ownership},
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
@@ -103,7 +103,11 @@ impl Planner<'_> {
             }
             DiffOutcome::NotOwned if is_over && held.is_some_and(|held| self.has_access(held)) => {}
             DiffOutcome::NotOwned => {
-                self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::NotOwned);
+                let object = ObjectKey::Member(email.clone());
+                if let Some(seen) = seen {
+                    let why = NotOwned::of(&object, Some(target.as_ref()), seen, self.policy, self.layout());
+                    self.not_owned(object, why);
+                }
                 self.plan.kept.insert(email.clone(), None);
                 return;
             }
@@ -351,7 +355,11 @@ impl Planner<'_> {
         let counted = loses_access(email, seen, &self.desired.ends, self.policy.now);
         let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
         let desired = self.desired;
-        let origin = is_blocked.then(|| desired.ends.origin(&desired.account, email, Some(End::Blocked)));
+        let origin = match cause {
+            _ if is_blocked => Some(desired.ends.origin(&desired.account, email, Some(End::Blocked))),
+            Cause::Unmanaged => self.policy.unmanaged_by.clone(),
+            _ => None,
+        };
         self.plan.changes.push(Change { origin, counted, ..removal });
     }
 

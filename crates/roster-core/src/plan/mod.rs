@@ -27,6 +27,7 @@ pub use drift::Drift;
 pub(crate) use ends::{Gone, plan as ends};
 pub use fingerprint::Fingerprint;
 pub use guard::Guarded;
+pub use judge::NotOwned;
 pub use members::limited;
 pub use observed::{FILES, Mark, Observed, RecentRemoval, Seen};
 pub use policy::{GUARD_WINDOW, GuardPolicy, Holding, Pause, Policy};

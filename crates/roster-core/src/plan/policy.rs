@@ -9,7 +9,7 @@ use super::{Hold, Mark};
 use crate::{
     api::{AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::RoleName,
-    resolve::Settings,
+    resolve::{Origin, Settings},
     state::AccountAnnotations,
 };
 
@@ -30,6 +30,8 @@ pub struct Policy {
     pub drift: DriftPolicy,
     /// Treatment of members whom no object declares.
     pub unmanaged: Unmanaged,
+    /// Object that sets `unmanaged`; `None` if that is unknown.
+    pub unmanaged_by: Option<Origin>,
     /// Reason why grants, definitions and corrections wait; `None` if they do not. Revocations never wait.
     pub paused: Option<Pause>,
     /// Limits above which removals are held back.
@@ -58,6 +60,7 @@ impl Policy {
             is_declared: true,
             drift: settings.drift,
             unmanaged: settings.unmanaged,
+            unmanaged_by: None,
             paused: (store.paused || annotations.paused).then_some(Pause::Asked),
             guard: GuardPolicy {
                 maximum_percent: settings.maximum_percent,

@@ -15,7 +15,7 @@ pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Prog
     let mut report = Report::new(record.facts.generation, detail).with_findings(record.facts.findings());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(Waits::in_use(format!(
-            "{} still {} this catalog",
+            "it is being deleted, and waits: {} still {} this catalog",
             counted(users, "account"),
             agree(&users, "uses", "use")
         ))));

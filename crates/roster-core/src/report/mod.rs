@@ -27,4 +27,4 @@ pub use notice::{Notice, NoticeReason};
 pub use outcome::{AppliedPlan, PassEnd, PassReport, failure, guard, held, held_deletion, report};
 pub use render::{Rendered, render};
 pub use status::{AccessReport, Detail, DriftReport, Report, Synced, Waits};
-pub use store::{StoreFound, blocks_in_force, store, store_replaced, store_used};
+pub use store::{StoreFound, blocks_in_force, store, store_is_back, store_replaced, store_used};

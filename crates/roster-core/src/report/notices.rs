@@ -41,7 +41,7 @@ pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) 
     notices.tell(Reason::DriftDetected, found);
     let corrected = drift().filter(|(object, _)| outcomes.is_corrected(object));
     let corrected: Vec<_> =
-        corrected.map(|(object, drift)| (object, format!("put right: {}", describe(drift)))).collect();
+        corrected.map(|(object, drift)| (object, format!("corrected: {}", describe(drift)))).collect();
     notices.tell(Reason::DriftCorrected, corrected);
     if outcomes.plan.guarded.is_some() {
         notices.told.push(notices.of_account(Reason::RemovalGuarded, outcomes.guard_message()));

@@ -12,7 +12,7 @@ use super::{
     AccessReport, Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
     access::Circumstances,
     bodies::{account_report, group_report, member_report, role_key, role_report},
-    drift::drift_advice,
+    drift::{drift_advice, sentences},
     ends,
     notices::{self, Turns},
     render,
@@ -25,7 +25,7 @@ use crate::{
     contract::{Outcome, StoreError},
     evaluate::Judged,
     model::{Email, FindingKind, KindName, Name, ObjectRef, Scope, agree, counted},
-    plan::{Cause, Change, Guarded, Hold, ObjectKey, Phase, Plan},
+    plan::{Cause, Change, Guarded, Hold, NotOwned, ObjectKey, Phase, Plan},
     resolve::{Access, Definitions, MemberContent, MemberView, Origin, Outlook, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
@@ -322,12 +322,10 @@ impl<'a> Outcomes<'a> {
 
     fn hold(&self, hold: Hold, object: &ObjectKey) -> (SyncReason, String) {
         match hold {
-            Hold::NotOwned => (
-                SyncReason::NotOwned,
-                format!(
-                    "{object} is in the store already and is not ours; the store's spec.adoption does not allow taking it"
-                ),
-            ),
+            Hold::NotOwned => {
+                let why = self.why_not_owned(object);
+                (SyncReason::NotOwned, format!("{object} is in the store already and is not ours; {why}"))
+            }
             Hold::Paused => {
                 let who = match &self.paused_store {
                     Some(store) => format!("IdentityStore {store} is paused (spec.paused)"),
@@ -344,8 +342,27 @@ impl<'a> Outcomes<'a> {
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 let entries = self.drift.get(object).map_or(&[][..], |(entries, _)| *entries);
-                (SyncReason::DriftReported, drift_advice(entries))
+                (SyncReason::DriftReported, format!("{}; {}", sentences(entries, SHOWN, " in status.drift"), drift_advice(entries)))
             }
+        }
+    }
+
+    /// Returns why an entry of the store that is not ours is not taken over.
+    fn why_not_owned(&self, object: &ObjectKey) -> String {
+        match self.plan.not_owned.get(object) {
+            Some(NotOwned::OfCluster(cluster)) => {
+                format!("it has the mark of cluster {cluster}, and another cluster's entries are never changed")
+            }
+            Some(NotOwned::Differs(entries, more)) => {
+                let more = if *more == 0 { String::new() } else { format!("; and {more} more") };
+                let what = match entries.as_slice() {
+                    [] => "its section layout differs".to_owned(),
+                    entries => sentences(entries, entries.len(), ""),
+                };
+                format!("the store's spec.adoption is IfIdentical, and it differs: {what}{more}")
+            }
+            Some(NotOwned::Never) => "the store's spec.adoption is Never".to_owned(),
+            None => "the store's spec.adoption does not allow taking it".to_owned(),
         }
     }
 

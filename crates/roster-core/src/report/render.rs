@@ -48,6 +48,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             updated_accounts: Some(count(*updated)),
         }),
         Detail::Store {
+            id,
             accounts,
             members,
             orphaned,
@@ -58,6 +59,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
         } => finish(&api::IdentityStoreStatus {
             observed_generation,
             conditions,
+            store_id: id.as_ref().map(ToString::to_string),
             accounts: accounts.map(count),
             members: members.map(count),
             orphaned_accounts: orphaned.clone(),

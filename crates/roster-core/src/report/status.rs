@@ -94,6 +94,8 @@ pub enum Detail {
     },
     /// IdentityStore.
     Store {
+        /// Id of the store that answers; `None` where it has none, or did not answer.
+        id: Option<Name>,
         /// Number of accounts in the store.
         accounts: Option<u64>,
         /// Number of members in the store, over all accounts.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Detail, Notice, NoticeReason, Report, Synced, Waits, failure};
 use crate::{
     api::{
-        APPROVE_STORE_ANNOTATION, SyncReason,
+        SyncReason, approve_store_command,
         limits::{MAX_BLOCKED_WITH_ACCESS, MAX_ORPHANED_ACCOUNTS},
     },
     contract::StoreError,
@@ -48,9 +48,8 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
     match &found.id {
         Some(id) => format!(
             "store {known} was used so far, and now store {id} answers, {content}; nothing is granted, and only revocations \
-             are made. Restore the former store or, if this one is right: kubectl annotate --overwrite identitystore {} \
-             {APPROVE_STORE_ANNOTATION}={id}{other}",
-            record.name
+             are made. Restore the former store or, if this one is right: {}{other}",
+            approve_store_command(&record.name, id)
         ),
         None => format!(
             "store {known} was used so far, and now a store without an id answers, {content}; nothing is granted, and only \
@@ -76,15 +75,26 @@ pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
 pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Notice> {
     let answer = record.facts.known.judge(found.id.as_ref());
     let id = found.id.as_ref().filter(|_| matches!(answer, StoreAnswer::First | StoreAnswer::Approved))?;
-    let content = match (found.accounts, found.members) {
-        (0, 0) => "it is empty".to_owned(),
-        (accounts, members) => format!("it holds {} and {}", counted(accounts, "account"), counted(members, "member")),
-    };
     let note = match &record.facts.known.id {
-        None => format!("store {id} is used for the first time; {content}"),
-        Some(known) => format!("store {id} is used in place of store {known}, as approved; {content}"),
+        None => format!("store {id} is used for the first time; {}", content(found)),
+        Some(known) => format!("store {id} is used in place of store {known}, as approved; {}", content(found)),
     };
     Some(Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note))
+}
+
+/// Returns the event that the store used so far answers again, after another one answered in its place.
+#[must_use]
+pub fn store_is_back(record: &Record<StoreFacts>, found: &StoreFound) -> Notice {
+    let id = found.id.as_deref().unwrap_or("without an id");
+    let note = format!("store {id} answers again, and is used as before; {}", content(found));
+    Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note)
+}
+
+fn content(found: &StoreFound) -> String {
+    match (found.accounts, found.members) {
+        (0, 0) => "it is empty".to_owned(),
+        (accounts, members) => format!("it holds {} and {}", counted(accounts, "account"), counted(members, "member")),
+    }
 }
 
 /// Returns the event that a store is not the one used so far; `None` if it is.
@@ -109,6 +119,7 @@ pub fn store(
         Ok(found) => {
             let is_replaced = record.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced;
             let detail = Detail::Store {
+                id: found.id.clone(),
                 accounts: Some(found.accounts),
                 members: Some(found.members),
                 orphaned: found.orphaned.iter().take(MAX_ORPHANED_ACCOUNTS).map(ToString::to_string).collect(),
@@ -139,6 +150,7 @@ pub fn store(
         }
         Err(error) => {
             let detail = Detail::Store {
+                id: None,
                 accounts: None,
                 members: None,
                 orphaned: Vec::new(),
@@ -153,7 +165,7 @@ pub fn store(
     };
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(Waits::in_use(format!(
-            "{} {} still kept in this store",
+            "it is being deleted, and waits: {} {} still kept in this store",
             counted(users, "account"),
             agree(&users, "is", "are")
         ))));

@@ -3,7 +3,7 @@
 use crate::support::{PLAIN, Pass, World, crowd, email, mark, membership, table};
 use jiff::Timestamp;
 use roster_core::{
-    api::Adoption,
+    api::{AccountDrift, Adoption, Unmanaged},
     evaluate::{Context, Revocation, evaluate, prepare, revoke_only},
     model::{AccountKey, Email, Scope},
     plan::{Cause, Hold, Mark, ObjectKey, Plan, Seen},
@@ -144,4 +144,31 @@ fn a_context_approves_removals_or_only_reports() {
     let plan = evaluate(&prepare(&index.snapshot(&key).unwrap()), &members, &observed, &reports).plan;
     assert_eq!((plan.changes.len(), plan.drift.len()), (0, 1));
     assert!(!plan.drift[0].corrected);
+}
+
+#[test]
+fn the_removal_of_an_undeclared_member_names_the_object_that_asks_for_it() {
+    let (key, stranger) = (AccountKey::new("default", "acme"), email("stranger@acme.example"));
+    let removed_by = |of_store, of_account| {
+        let mut pass = pass();
+        let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
+        let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+        pass.memory.members.insert(stranger.clone(), seen);
+        let account = std::sync::Arc::make_mut(pass.world.accounts.get_mut(&key).unwrap());
+        account.spec.drift = Some(AccountDrift { unmanaged: of_account, ..AccountDrift::default() });
+        let store = std::sync::Arc::make_mut(pass.world.stores.values_mut().next().unwrap());
+        store.spec.account_defaults.drift.unmanaged = of_store;
+        let index = pass.world.index();
+        let (prepared, members) =
+            (prepare(&index.snapshot(&key).unwrap()), index.members(&key, &Scope::Account).unwrap());
+        let observed = pass.memory.observe(&Scope::Account, pass.policy.now);
+        let plan = evaluate(&prepared, &members, &observed, &context(&pass)).plan;
+        let removed = plan.changes.into_iter().find(|change| change.object.person() == Some(&stranger))?;
+        Some((removed.cause, removed.origin?.kind))
+    };
+    let (remove, report) = (Unmanaged::Remove, Unmanaged::Report);
+    assert_eq!(removed_by(report, Some(remove)), Some((Cause::Unmanaged, "Account")));
+    assert_eq!(removed_by(remove, Some(remove)), Some((Cause::Unmanaged, "IdentityStore")));
+    assert_eq!(removed_by(remove, Some(report)), Some((Cause::Unmanaged, "IdentityStore")));
+    assert_eq!(removed_by(report, None), None);
 }

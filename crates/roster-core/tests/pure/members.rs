@@ -187,7 +187,7 @@ fn the_catalogs_rules_for_members_hold() {
         "acme",
         "membership dana",
         InvalidReason::RoleRequired,
-        "spec.roleRef: the catalog wants every member to have a role",
+        "spec.roleRef: the catalog requires every member to have a role; set spec.roleRef",
     );
     let world = ruled("members: {groups: Forbidden}", "groupRefs: [{name: readers}]");
     world.says(
@@ -256,7 +256,7 @@ fn a_member_by_invitation_needs_one_that_was_accepted() {
                 "acme",
                 "membership dana",
                 InvalidReason::InvitationRequired,
-                r#"spec.invitationRef: there is no accepted Invitation "i" for this address"#,
+                r#"spec.invitationRef: there is no accepted Invitation "i" for this address; invite the member again"#,
             );
             assert_eq!(gone.resolve("acme").access("dana@acme.example"), "at most nothing");
         }
@@ -295,7 +295,7 @@ fn the_owner_needs_no_membership_and_none_counts_in_whatever_letters() {
         "acme",
         "membership olga",
         InvalidReason::OwnerIsMember,
-        "spec.user.email: olga@acme.example is the account's owner, who has the owner role and needs no Membership",
+        "spec.user.email: olga@acme.example is the account's owner, who has the owner role and needs no Membership; delete this one",
     );
     assert_eq!(world.resolve("acme").access("olga@acme.example"), "docs: Delete, billing: Allowed, keys: Edit");
 }
@@ -363,7 +363,7 @@ fn an_invitation_is_checked_as_the_membership_it_becomes() {
         (
             "email: OLGA@acme.example",
             InvalidReason::OwnerIsMember,
-            "spec.email: olga@acme.example is the account's owner and needs no Invitation",
+            "spec.email: olga@acme.example is the account's owner and needs no Invitation; delete this one",
         ),
         (
             "email: a@b..c",

@@ -76,7 +76,7 @@ fn two_overrides_of_one_role_give_the_lower_level_in_each_section_and_both_are_n
                 "acme",
                 &format!("role {name}"),
                 InvalidReason::NameTaken,
-                r#"spec.overrides: another Role overrides "editor" too; the lower levels count"#,
+                r#"spec.overrides: another Role overrides "editor", too; the lower levels count until one of them is deleted"#,
             );
         }
         assert_eq!(world.resolve("acme").access("dana@acme.example"), "docs: View");
@@ -100,7 +100,7 @@ fn a_role_named_like_a_predefined_one_contributes_nothing_and_its_holders_are_to
         "acme",
         "membership dana",
         InvalidReason::RoleNotAvailable,
-        r#"spec.roleRef: Role "editor" is invalid (NameTaken) and grants nothing until it is mended"#,
+        r#"spec.roleRef: Role "editor" is invalid (NameTaken) and grants nothing; its own status says what to correct"#,
     );
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "nothing");
     // The predefined role of that name is another thing.
@@ -131,7 +131,7 @@ fn a_role_that_is_not_overridable_stays_as_it_is() {
         "acme",
         "role admins-here",
         InvalidReason::NotApplicable,
-        r#"spec.overrides: predefined role "admin" is not overridable"#,
+        r#"spec.overrides: predefined role "admin" is not overridable; the catalog can set overridable: true for it"#,
     );
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "at most docs: Delete, billing: Allowed");
 }

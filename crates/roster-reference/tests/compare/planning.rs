@@ -131,6 +131,7 @@ fn policy(holds_windows: bool, now: Timestamp) -> Policy {
         is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
+        unmanaged_by: None,
         paused: None,
         guard: GuardPolicy {
             maximum_percent: 100,

@@ -71,6 +71,7 @@ pub fn world(name: &str) -> World {
             adoption: Adoption::IfIdentical,
             is_declared: true,
             drift: DriftPolicy::Correct,
+            unmanaged_by: None,
             unmanaged: Unmanaged::Report,
             paused: None,
             guard: GuardPolicy {

@@ -18,7 +18,12 @@ impl fmt::Display for FindingKind {
                 write!(f, "there is no Account {} in namespace {}", Quoted(&account.name), Quoted(&account.namespace))
             }
             Self::CatalogMissing(name) => write!(f, "there is no PermissionCatalog {}", Quoted(name)),
-            Self::StoreMissing(name) => write!(f, "there is no IdentityStore {}", Quoted(name)),
+            Self::StoreMissing(name) => {
+                write!(f, "there is no IdentityStore {}", Quoted(name))?;
+                // The default of spec.storeRef; whoever left it out has not written this name.
+                let hint = if *name == "default" { ", which is used where spec.storeRef is left out" } else { "" };
+                f.write_str(hint)
+            }
             Self::NamespaceNotAdmitted { by, name, namespace } => {
                 let (by, name, namespace) = (by.as_str(), Quoted(name), Quoted(namespace));
                 write!(f, "{by} {name} does not admit namespace {namespace} (its spec.allowedNamespaces)")
@@ -31,7 +36,7 @@ impl fmt::Display for FindingKind {
                 let (namespace, catalog) = (Quoted(&refusal.namespace), Quoted(&refusal.catalog));
                 write!(
                     f,
-                    "{}/{} is no partner account that admits accounts of namespace {namespace} with catalog {catalog}",
+                    "{}/{} is not a partner account that admits accounts of namespace {namespace} with catalog {catalog}",
                     Short(&refusal.parent.namespace),
                     Short(&refusal.parent.name),
                 )
@@ -93,9 +98,17 @@ impl fmt::Display for FindingKind {
             Self::NotApplicable(section) => {
                 write!(f, "section {} cannot be configured for this role; leave it out", Quoted(section))
             }
-            Self::NotOverridable(role) => write!(f, "predefined role {} is not overridable", Quoted(role)),
+            Self::NotOverridable(role) => write!(
+                f,
+                "predefined role {} is not overridable; the catalog can set overridable: true for it",
+                Quoted(role)
+            ),
             Self::OverriddenTwice(role) => {
-                write!(f, "another Role overrides {} too; the lower levels count", Quoted(role))
+                write!(
+                    f,
+                    "another Role overrides {}, too; the lower levels count until one of them is deleted",
+                    Quoted(role)
+                )
             }
             Self::CustomRolesForbidden => {
                 f.write_str("the catalog does not allow accounts to add roles (spec.customRoles.allowed is false)")
@@ -144,11 +157,11 @@ impl fmt::Display for FindingKind {
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
                 }
-                f.write_str(" and grants nothing until it is mended")
+                f.write_str(" and grants nothing; its own status says what to correct")
             }
             Self::RoleUnavailable(cause) => write!(f, "{cause}"),
             Self::DefaultRoleUnavailable(cause) => write!(f, "the catalog's default {cause}; name another role"),
-            Self::RoleRequired => f.write_str("the catalog wants every member to have a role"),
+            Self::RoleRequired => f.write_str("the catalog requires every member to have a role; set spec.roleRef"),
             Self::GroupRefsForbidden => f.write_str("the catalog forbids groups; give the user a role instead"),
             Self::GroupMissing(group) => {
                 write!(f, "this account has no UserGroup {}{}", Quoted(&group.name), group.hint(f))
@@ -172,7 +185,7 @@ impl fmt::Display for FindingKind {
                 };
                 write!(
                     f,
-                    "a Role that changes {kind} {} is invalid; until it is mended, access is at most what the store holds",
+                    "a Role that changes {kind} {} is invalid; until it is corrected, access is at most what the store holds",
                     Quoted(name)
                 )
             }
@@ -184,15 +197,20 @@ impl fmt::Display for FindingKind {
             Self::Unreadable(how) => write!(f, "it cannot be read, so nothing is changed for it: {how}"),
             Self::OwnerIsMember(owner) => {
                 let owner = Short(owner.as_str());
-                write!(f, "{owner} is the account's owner, who has the owner role and needs no Membership")
+                write!(
+                    f,
+                    "{owner} is the account's owner, who has the owner role and needs no Membership; delete this one"
+                )
             }
             Self::OwnerIsInvited(owner) => {
-                write!(f, "{} is the account's owner and needs no Invitation", Short(owner.as_str()))
+                write!(f, "{} is the account's owner and needs no Invitation; delete this one", Short(owner.as_str()))
             }
-            Self::ExpiresSoon(at) => write!(f, "access ends at {at}"),
-            Self::HasExpired(at) => write!(f, "access has ended at {at}"),
+            Self::ExpiresSoon(at) => write!(f, "access ends at {at}; to keep it, set a later spec.expiresAt"),
+            Self::HasExpired(at) => {
+                write!(f, "access has ended at {at}; delete the Membership, or set a later spec.expiresAt")
+            }
             Self::InvitationWithoutEffect => {
-                f.write_str("nobody is invited by this: this release sends no invitations")
+                f.write_str("nobody is invited by this: this release sends no invitations; create a Membership instead")
             }
             Self::MemberIsInvited(membership) => {
                 write!(f, "this address is a member already, by Membership {}", Quoted(membership))
@@ -208,7 +226,11 @@ impl fmt::Display for FindingKind {
                 )
             }
             Self::InvitationMissing(invitation) => {
-                write!(f, "there is no accepted Invitation {} for this address", Quoted(invitation))
+                write!(
+                    f,
+                    "there is no accepted Invitation {} for this address; invite the member again",
+                    Quoted(invitation)
+                )
             }
             Self::InvitationOnly => {
                 f.write_str("the catalog admits members by invitation only; create an Invitation instead")

@@ -1,4 +1,4 @@
-//! Tests the rules that every kind of finding keeps: for its sentence, reason, remedy and size.
+//! Tests the rules that every kind of finding keeps: for its sentence, reason and size.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -190,14 +190,6 @@ fn every_sentence_is_whole_and_of_bounded_length() {
             }
             assert!(sentence.len() <= LONGEST, "{} bytes: {sentence}", sentence.len());
         }
-    }
-}
-
-#[test]
-fn every_kind_has_a_remedy() {
-    for kind in Names::short().kinds() {
-        let remedy = kind.remedy();
-        assert!(!remedy.is_empty() && !remedy.ends_with('.'), "{kind}: {remedy:?}");
     }
 }
 

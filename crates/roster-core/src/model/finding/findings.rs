@@ -97,11 +97,6 @@ impl Findings {
         self.0.iter().filter_map(|finding| finding.kind.reason()).min()
     }
 
-    /// Returns the first fault that has the reason of [`Self::reason`]; `None` for a valid object.
-    pub(super) fn first_fault(&self) -> Option<&Finding> {
-        self.faults().min_by_key(|fault| fault.reason())
-    }
-
     /// Returns a message on all faults. Faults with the reason of [`Self::reason`] come first; the others are preceded
     /// by their own reason. Five faults of each reason are listed and the others counted. Empty for a valid object.
     #[must_use]

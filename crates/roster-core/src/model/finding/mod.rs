@@ -1,6 +1,6 @@
 //! Defines findings: everything that can be said of an object, as types. One kind has one sentence ([`FindingKind`]'s
-//! `Display`), one reason ([`FindingKind::reason`]) and one remedy ([`FindingKind::remedy`]). No other module builds
-//! such a sentence, and no module parses one. Created by the checks in `resolve`, `evaluate` and `model::compile`, and
+//! `Display`), and one reason ([`FindingKind::reason`]). The sentence says what is wrong and what would be right. No other
+//! module builds such a sentence, and no module parses one. Created by the checks in `resolve`, `evaluate` and `model::compile`, and
 //! by stores as advice; read by reports and the CLI.
 
 mod builder;
@@ -10,7 +10,6 @@ mod field;
 mod findings;
 mod kinds;
 mod parts;
-mod remedy;
 mod shorten;
 mod subject;
 

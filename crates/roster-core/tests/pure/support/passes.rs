@@ -27,6 +27,7 @@ pub fn policy(account: &str) -> Policy {
         is_declared: true,
         drift: DriftPolicy::Correct,
         unmanaged: Unmanaged::Report,
+        unmanaged_by: None,
         paused: None,
         guard: GuardPolicy {
             maximum_percent: 25,
