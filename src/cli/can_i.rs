@@ -7,7 +7,7 @@ use super::{
     ask::{Held, Lookup, Question, Subject, nobody, nobody_anywhere, not_asked, reach, reach_all, subjects, why_not},
     input::Input,
     output::{complain, print, wrap},
-    target::Leftover,
+    target::OrphanedAccount,
 };
 use crate::{
     manifests::LoadedObjects,
@@ -101,15 +101,20 @@ fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timest
 }
 
 /// The answer in an account that only its store knows; nothing where that does not know the person.
-fn stored_answer(leftover: &Leftover, email: &Email, question: &Question, now: Timestamp) -> Option<Answer> {
-    let content = leftover.member(email)?;
+fn stored_answer(
+    orphaned_account: &OrphanedAccount,
+    email: &Email,
+    question: &Question,
+    now: Timestamp,
+) -> Option<Answer> {
+    let content = orphaned_account.member(email)?;
     let allowed = question.is_met(&content.ranks_at(now));
     let why = match content.ended {
-        _ if allowed => leftover.note(),
-        Some(end) => format!("{email} has no access there: {}; {}", end.in_words(), leftover.note()),
-        None => format!("{email} has less there; {}", leftover.note()),
+        _ if allowed => orphaned_account.note(),
+        Some(end) => format!("{email} has no access there: {}; {}", end.in_words(), orphaned_account.note()),
+        None => format!("{email} has less there; {}", orphaned_account.note()),
     };
-    Some(Answer { account: leftover.key.to_string(), allowed, why })
+    Some(Answer { account: orphaned_account.key.to_string(), allowed, why })
 }
 
 /// The answer for all accounts that know the section and the person: yes where it is yes in any of them.
@@ -134,12 +139,12 @@ async fn anywhere(
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    for leftover in args.lookup.leftovers(loaded, &Scope::Members([email.clone()].into()), now).await? {
-        let whose = format!("account {}", leftover.key);
-        match Question::parse(&leftover.observed.layout, &whose, &args.level, &args.section) {
+    for orphaned_account in args.lookup.orphaned_accounts(loaded, &Scope::Members([email.clone()].into()), now).await? {
+        let whose = format!("account {}", orphaned_account.key);
+        match Question::parse(&orphaned_account.observed.layout, &whose, &args.level, &args.section) {
             Ok(question) => {
                 asked = true;
-                answers.extend(stored_answer(&leftover, email, &question, now));
+                answers.extend(stored_answer(&orphaned_account, email, &question, now));
             }
             Err(error) => refused = refused.or(Some(error)),
         }

@@ -8,7 +8,7 @@ use crate::{
     evaluate::Judged,
     manifests::AccountObjects,
     model::{Email, Findings, Name, Ranks},
-    resolve::{Access, End, Holder, MemberContent, Window},
+    resolve::{Access, Holder, MemberContent, RevocationReason, Window},
 };
 
 /// One address in an account.
@@ -41,14 +41,14 @@ pub enum Known {
     /// Nothing: the account does not resolve as a whole, so whatever the store holds stays.
     OnlyStore,
     /// It has ended, whatever the store holds.
-    Ended(End),
+    Ended(RevocationReason),
 }
 
 /// Why somebody has no access now although the objects grant some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withheld {
     /// By somebody's word.
-    Ended(End),
+    Ended(RevocationReason),
     /// It has not begun.
     StartsAt(Timestamp),
     /// It is over.
@@ -124,7 +124,7 @@ pub fn people(resolved: &Judged, objects: &AccountObjects) -> Vec<Person> {
             Some(Access::Exactly(content)) => (Some(content.clone()), Known::All),
             Some(Access::AtMost(content)) => (Some(content.clone()), Known::AtMost),
             Some(Access::Kept | Access::KeptWithin(_)) => (None, Known::OnlyStore),
-            Some(Access::Ended(end)) => (None, Known::Ended(*end)),
+            Some(Access::Revoked(end)) => (None, Known::Ended(*end)),
         };
         let (email, memberships, findings) = (email.clone(), Vec::new(), Vec::new());
         Person { email, memberships, is_owner: false, content, known, window, potential: None, findings }

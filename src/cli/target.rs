@@ -47,7 +47,7 @@ pub fn absent(place: &Place) -> String {
 }
 
 /// An account that a store holds and that no object describes: its Account is gone, or is kept elsewhere.
-pub struct Leftover {
+pub struct OrphanedAccount {
     /// The account.
     pub key: AccountKey,
     /// The store.
@@ -56,7 +56,7 @@ pub struct Leftover {
     pub observed: Observed,
 }
 
-impl Leftover {
+impl OrphanedAccount {
     /// Everybody in it.
     pub fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
         self.observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)))
@@ -136,12 +136,12 @@ impl Target {
     ///
     /// # Errors
     /// When the store that was named is not there, or cannot be read.
-    pub async fn leftovers(
+    pub async fn orphaned_accounts(
         &self,
         loaded: &LoadedObjects,
         scope: &Scope,
         now: Timestamp,
-    ) -> anyhow::Result<(Vec<Leftover>, Vec<(Place, String)>)> {
+    ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(Place, String)>)> {
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for place in self.places(loaded)? {
             match self.leftovers_in(loaded, &place, scope, now).await {
@@ -159,7 +159,7 @@ impl Target {
         place: &Place,
         scope: &Scope,
         now: Timestamp,
-    ) -> anyhow::Result<Vec<Leftover>> {
+    ) -> anyhow::Result<Vec<OrphanedAccount>> {
         let mut found = Vec::new();
         let Some(store) = self.open_if_there(loaded, place).await? else {
             anyhow::ensure!(self.store.is_none(), "{}: say where the store is", absent(place));
@@ -168,7 +168,7 @@ impl Target {
         for key in store.keys().await? {
             if loaded.is_asked_about(&key) && !loaded.describes(&key) {
                 let observed = store.observe(&key, scope, now - GUARD_WINDOW).await?;
-                found.push(Leftover { key, place: place.clone(), observed });
+                found.push(OrphanedAccount { key, place: place.clone(), observed });
             }
         }
         store.close().await;

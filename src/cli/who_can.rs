@@ -11,7 +11,7 @@ use super::{
     input::Input,
     output::{BOLD, DIM, Format, Table, WARN, counted, formats, paint, print, print_data, print_names, tame, wrap},
     people::Person,
-    target::Leftover,
+    target::OrphanedAccount,
 };
 use crate::{
     manifests::LoadedObjects,
@@ -151,13 +151,14 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    let leftovers = if one.is_none() { args.lookup.leftovers(loaded, &Scope::Account, now).await? } else { Vec::new() };
-    for leftover in leftovers {
-        let whose = format!("account {}", leftover.key);
-        match Question::parse(&leftover.observed.layout, &whose, &args.level, &args.section) {
+    let orphaned_accounts =
+        if one.is_none() { args.lookup.orphaned_accounts(loaded, &Scope::Account, now).await? } else { Vec::new() };
+    for orphaned_account in orphaned_accounts {
+        let whose = format!("account {}", orphaned_account.key);
+        match Question::parse(&orphaned_account.observed.layout, &whose, &args.level, &args.section) {
             Ok(question) => {
                 asked = true;
-                found.users.extend(stored_holders(&leftover, &question, now));
+                found.users.extend(stored_holders(&orphaned_account, &question, now));
             }
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -169,15 +170,15 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
 }
 
 /// Those to whom a store gives it in an account that only the store knows.
-fn stored_holders(leftover: &Leftover, question: &Question, now: Timestamp) -> Vec<Holder> {
-    let holders = leftover.members().filter(|(_, content)| question.is_met(&content.ranks_at(now)));
+fn stored_holders(orphaned_account: &OrphanedAccount, question: &Question, now: Timestamp) -> Vec<Holder> {
+    let holders = orphaned_account.members().filter(|(_, content)| question.is_met(&content.ranks_at(now)));
     let holder = |(email, content): (&Email, &MemberContent)| Holder {
-        account: leftover.key.to_string(),
+        account: orphaned_account.key.to_string(),
         user: email.to_string(),
         display_name: content.display_name.as_deref().map(ToOwned::to_owned),
-        level: question.level(&leftover.observed.layout, &content.ranks),
+        level: question.level(&orphaned_account.observed.layout, &content.ranks),
         through: STORED.to_owned(),
-        note: leftover.note(),
+        note: orphaned_account.note(),
     };
     holders.map(holder).collect()
 }

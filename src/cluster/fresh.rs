@@ -13,9 +13,9 @@ use kube::{Api, Client, api::ListParams};
 use crate::{
     api,
     cluster::wire::Wire,
-    control::Staying,
+    control::FreshRead,
     model::{AccountKey, KindName},
-    state::Remade,
+    state::RecreatedDefinitions,
 };
 
 /// Accounts per page of a list.
@@ -26,7 +26,7 @@ const PAGE: u32 = 500;
 ///
 /// # Errors
 /// When the API server does not respond; then nobody is removed.
-pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<Staying, kube::Error> {
+pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<FreshRead, kube::Error> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let accounts: Api<api::Account> = Api::namespaced(client.clone(), &account.namespace);
@@ -49,9 +49,9 @@ pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<S
     let made = |kind: KindName| Some(definition(kind)?.metadata.creation_timestamp.as_ref()?.0);
     let remade = account.as_ref().and_then(|account| {
         let said = account.metadata.annotations.as_ref().and_then(|all| all.get(api::APPROVE_DEFINITION_ANNOTATION));
-        Remade::find(made, account.metadata.creation_timestamp.as_ref()?.0, said.map(String::as_str))
+        RecreatedDefinitions::find(made, account.metadata.creation_timestamp.as_ref()?.0, said.map(String::as_str))
     });
-    Ok(Staying::of(account.is_some(), is_deleting, others_stay, remade))
+    Ok(FreshRead::of(account.is_some(), is_deleting, others_stay, remade))
 }
 
 /// Reads whether there is no IdentityStore with this name.

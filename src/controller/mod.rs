@@ -12,7 +12,7 @@
 //! decisions.
 
 mod log;
-mod look;
+mod refresh;
 mod shell;
 mod stores;
 mod trace;
@@ -171,7 +171,7 @@ async fn lead(
     stop: &CancellationToken,
 ) -> Result<Vec<Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
-    let means = shell::Means {
+    let means = shell::ShellContext {
         client: client.clone(),
         namespace: Name::new(&config.store_namespace),
         metrics: metrics.clone(),

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use super::{
-    Error, log, look,
+    Error, log, refresh,
     stores::{Announced, Stores},
     trace::{Traces, end_of_deletion, gauges},
     world::PassWorld,
@@ -30,8 +30,8 @@ use crate::{
         status, store_id, watch,
     },
     control::{
-        ApiFault, CatalogTending, Control, Effect, Event, Mono, Now, Pass, PassEnded, PassId, PassWork, Setup,
-        ShareEvent, StatusWrite, StoreLook, reconcile,
+        ApiFault, CatalogMaintenance, Control, Effect, Event, Mono, Now, Pass, PassEnded, PassId, PassWork, Setup,
+        ShareEvent, StatusWrite, StoreRefresh, reconcile,
     },
     model::{KindName, Name, ObjectRef},
     telemetry::{Health, Metrics},
@@ -45,7 +45,7 @@ const TICK: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Parts of the shell that do not change in a term.
-pub(super) struct Means {
+pub(super) struct ShellContext {
     pub client: Client,
     /// Namespace of the controller.
     pub namespace: Name,
@@ -58,7 +58,7 @@ pub(super) struct Means {
 
 /// Shell of one term.
 pub(super) struct Shell {
-    means: Means,
+    means: ShellContext,
     shards: u16,
     control: Control,
     stores: Stores,
@@ -92,7 +92,7 @@ enum Owner {
 }
 
 impl Shell {
-    pub(super) fn new(means: Means, setup: Setup, stores: Stores) -> Self {
+    pub(super) fn new(means: ShellContext, setup: Setup, stores: Stores) -> Self {
         Self {
             shards: setup.shards,
             control: Control::new(setup),
@@ -151,7 +151,7 @@ impl Shell {
                         return Err(Error::WatchesEnded);
                     }
                     let now = self.now();
-                    intake.drain(..).for_each(|seen| self.control.absorb(Event::Seen(seen), now));
+                    intake.drain(..).for_each(|seen| self.control.absorb(Event::Watched(seen), now));
                 }
                 Some(Announced { store, account }) = announced.recv() => {
                     self.absorb(Event::Announced { store, account });
@@ -310,8 +310,8 @@ impl Shell {
                 }
             }
             Effect::WriteStatus(write) => self.write_status(*write),
-            Effect::TendCatalog(tending) => self.tend_catalog(*tending),
-            Effect::LookAtStore(look) => self.look_at_store(*look),
+            Effect::MaintainCatalog(tending) => self.tend_catalog(*tending),
+            Effect::RefreshStore(look) => self.look_at_store(*look),
             Effect::Relist => self.relist = true,
             Effect::Release(shard) => {
                 if let Some(leadership) = self.leases.remove(&shard) {
@@ -397,17 +397,17 @@ impl Shell {
         self.spawn(owner, work.instrument(span));
     }
 
-    fn tend_catalog(&mut self, tending: CatalogTending) {
+    fn tend_catalog(&mut self, tending: CatalogMaintenance) {
         let (client, namespace, metrics) =
             (self.means.client.clone(), self.means.namespace.clone(), self.means.metrics.clone());
         let term = self.term(tending.shard);
         let object =
             ObjectRef { kind: KindName::PermissionCatalog, namespace: Name::default(), name: tending.name.clone() };
         self.spawn(Owner::Look(tending.id, object), async move {
-            let CatalogTending { id, name, shard: _, finalizer, record } = tending;
+            let CatalogMaintenance { id, name, shard: _, finalizer, record } = tending;
             let mut failure = None;
             if let Some((catalog, used)) = finalizer {
-                failure = look::keep_finalizer(&client, KindName::PermissionCatalog, &catalog, used).await.err();
+                failure = refresh::keep_finalizer(&client, KindName::PermissionCatalog, &catalog, used).await.err();
             }
             let mut seen = None;
             if let Some((write, term)) = record.zip(term) {
@@ -428,22 +428,22 @@ impl Shell {
                 }
             }
             let fault = failure.as_ref().map(fault);
-            Done::Event(Box::new(Event::CatalogTended { id, seen: seen.map(Box::new), fault }))
+            Done::Event(Box::new(Event::CatalogMaintained { id, seen: seen.map(Box::new), fault }))
         });
     }
 
-    fn look_at_store(&mut self, look: StoreLook) {
+    fn look_at_store(&mut self, look: StoreRefresh) {
         let handle = self.stores.handle(&look.record.name, &look.record.facts.spec);
         let client = self.means.client.clone();
         let object = look.record.reference(KindName::IdentityStore);
         self.spawn(Owner::Look(look.id, object), async move {
             let used = !look.users.is_empty();
             let kept = if look.speaks {
-                look::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err()
+                refresh::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err()
             } else {
                 None
             };
-            let found = look::look(&look, &handle).await;
+            let found = refresh::refresh_store(&look, &handle).await;
             let id = found.as_ref().ok().and_then(|found| found.id.as_ref());
             let written = match look.record.facts.known.to_remember(id).filter(|_| look.speaks) {
                 Some(id) => Some(store_id::remember(&client, &look.record, id).await),
@@ -451,7 +451,7 @@ impl Shell {
             };
             let remembered = matches!(written, Some(Ok(())));
             let fault = kept.or(written.and_then(Result::err)).as_ref().map(fault);
-            Done::Event(Box::new(Event::StoreLooked { id: look.id, found, remembered, fault }))
+            Done::Event(Box::new(Event::StoreRefreshed { id: look.id, found, remembered, fault }))
         });
     }
 

@@ -76,8 +76,8 @@ impl Traces {
                 (span, "account")
             }
             PassWork::SetFinalizers(..) => (Span::none(), "account"),
-            PassWork::Leftover(_) => {
-                let span = tracing::info_span!(parent: None, "leftover", pass = %pass.id, account = %pass.key);
+            PassWork::OrphanedAccount(_) => {
+                let span = tracing::info_span!(parent: None, "orphaned_account", pass = %pass.id, account = %pass.key);
                 note(&span, "store", pass.store.as_ref());
                 (span, "members")
             }
@@ -113,15 +113,15 @@ impl Traces {
                 self.note_failure(&running, &error.to_string(), now);
             }
             // Retried every few seconds, but logged once.
-            PassEnded::LeftoverEnded(Err(error)) if self.blocked.insert(running.key.clone()) => {
+            PassEnded::OrphanedRevoked(Err(error)) if self.blocked.insert(running.key.clone()) => {
                 let said = error.to_string();
                 let error = &*log::shown(&said, self.with_addresses);
                 tracing::warn!(account = %running.key, error, "a block is not in force in an account without an Account");
             }
-            PassEnded::LeftoverEnded(Ok(_)) => drop(self.blocked.remove(&running.key)),
+            PassEnded::OrphanedRevoked(Ok(_)) => drop(self.blocked.remove(&running.key)),
             PassEnded::FinalizersSet(Ok(()))
             | PassEnded::Deleted(_)
-            | PassEnded::LeftoverEnded(Err(_))
+            | PassEnded::OrphanedRevoked(Err(_))
             | PassEnded::BrokeOff => {}
         }
     }

@@ -7,7 +7,7 @@ use kube::Client;
 use super::{log, stores::StoreHandle};
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, leases::Term},
-    control::{ApiFault, Permit, Staying, World},
+    control::{ApiFault, FreshRead, Permit, World},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
@@ -53,7 +53,7 @@ impl World for PassWorld {
         self.store.as_ref().map_or(1, StoreHandle::slice)
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<Staying, ApiFault> {
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
         fresh::stays(&self.client, account, uid).await.map_err(|error| fault(&error))
     }
 

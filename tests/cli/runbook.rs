@@ -8,13 +8,13 @@ use crate::support::repository;
 /// Reasons that are no variants, each with the source that writes it.
 const SAID: [(&str, &str); 10] = [
     ("ManagedAccountsExist", "crates/roster-core/src/control/finish.rs"),
-    ("NotLetIn", "crates/roster-core/src/report/outcome.rs"),
+    ("AccessWithheld", "crates/roster-core/src/report/outcome.rs"),
     ("FinalizerMissing", "crates/roster-core/src/report/ends.rs"),
     ("Terminating", "crates/roster-core/src/report/ends.rs"),
-    ("DefinitionRemade", "crates/roster-core/src/report/ends.rs"),
+    ("DefinitionRecreated", "crates/roster-core/src/report/ends.rs"),
     ("DefinitionsMissing", "crates/roster-core/src/report/ends.rs"),
     ("InUse", "crates/roster-core/src/report/status.rs"),
-    ("NotLookedAt", "src/cli/status/reason.rs"),
+    ("NotReconciled", "src/cli/status/reason.rs"),
     ("AdviceApplies", "crates/roster-core/src/report/render.rs"),
     ("Corrected", "crates/roster-core/src/report/render.rs"),
 ];

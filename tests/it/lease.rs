@@ -46,12 +46,12 @@ impl Setup {
         self.contend(identity).await.unwrap()
     }
 
-    fn party(&self, identity: &str, timing: LeaseTiming) -> Party {
-        party(self.client.clone(), self.namespace.name(), identity, timing)
+    fn candidate(&self, identity: &str, timing: LeaseTiming) -> Candidate {
+        candidate(self.client.clone(), self.namespace.name(), identity, timing)
     }
 
     fn contend(&self, identity: &str) -> JoinHandle<Leadership> {
-        tokio::spawn(acquire(self.party(identity, QUICK)))
+        tokio::spawn(acquire(self.candidate(identity, QUICK)))
     }
 
     async fn spec(&self) -> LeaseSpec {
@@ -64,19 +64,19 @@ impl Setup {
 }
 
 /// Whoever takes part.
-struct Party {
+struct Candidate {
     client: Client,
     config: ShardConfig,
 }
 
-fn party(client: Client, namespace: &str, identity: &str, timing: LeaseTiming) -> Party {
+fn candidate(client: Client, namespace: &str, identity: &str, timing: LeaseTiming) -> Candidate {
     let (namespace, identity) = (namespace.to_owned(), identity.to_owned());
-    Party { client, config: ShardConfig { namespace, identity, shards: 1, timing } }
+    Candidate { client, config: ShardConfig { namespace, identity, shards: 1, timing } }
 }
 
 /// Waits until all is ours.
-async fn acquire(party: Party) -> Leadership {
-    let mut share = Share::join(party.client, party.config);
+async fn acquire(candidate: Candidate) -> Leadership {
+    let mut share = Share::join(candidate.client, candidate.config);
     loop {
         if let Event::Taken(leadership) = share.events.recv().await.unwrap() {
             return leadership;
@@ -85,8 +85,8 @@ async fn acquire(party: Party) -> Leadership {
 }
 
 /// Waits until it is refused.
-async fn refusal(party: Party) -> String {
-    let mut share = Share::join(party.client, party.config);
+async fn refusal(candidate: Candidate) -> String {
+    let mut share = Share::join(candidate.client, candidate.config);
     loop {
         if let Event::Share(ShareEvent::Unable(why)) = share.events.recv().await.unwrap() {
             return why;
@@ -102,8 +102,8 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn a_successor_takes_over_at_once_when_the_leader_stops() {
     let setup = Setup::new("lease-release").await;
     // With the real times: a successor that waited for expiry would come after 15 seconds.
-    let first = acquire(setup.party("first", LeaseTiming::default())).await;
-    let second = tokio::spawn(acquire(setup.party("second", LeaseTiming::default())));
+    let first = acquire(setup.candidate("first", LeaseTiming::default())).await;
+    let second = tokio::spawn(acquire(setup.candidate("second", LeaseTiming::default())));
     assert!(first.term().holds());
     let (epoch, lost, stopped) = (first.epoch, first.lost.clone(), Instant::now());
     first.release().await;
@@ -145,7 +145,7 @@ async fn the_same_identity_gets_a_new_epoch() {
 async fn a_leader_that_is_cut_off_knows_before_anybody_takes_over() {
     let setup = Setup::new("lease-cut").await;
     let line = Line::to(ControlPlane::shared().await).await;
-    let first = acquire(party(line.client.clone(), setup.namespace.name(), "first", QUICK)).await;
+    let first = acquire(candidate(line.client.clone(), setup.namespace.name(), "first", QUICK)).await;
     let second = setup.contend("second");
     eventually(PATIENCE, "it is renewed over the line", async || {
         let spec = setup.spec().await;
@@ -171,7 +171,7 @@ async fn a_leader_whose_process_stood_still_writes_nothing() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let client = ControlPlane::shared().await.client().await;
-            let first = acquire(party(client, &namespace, "first", QUICK)).await;
+            let first = acquire(candidate(client, &namespace, "first", QUICK)).await;
             freeze.store(true, Ordering::Release);
             while !thaw.load(Ordering::Acquire) {
                 std::thread::sleep(Duration::from_millis(10));
@@ -258,12 +258,12 @@ async fn a_refusal_is_said_at_once() {
     let plane = ControlPlane::shared().await;
     // With the real times: a busy API server may take longer to refuse than the short ones wait for an answer.
     let timing = LeaseTiming::default();
-    let missing = refusal(party(plane.client().await, "no-such-namespace", "one", timing)).await;
+    let missing = refusal(candidate(plane.client().await, "no-such-namespace", "one", timing)).await;
     assert!(missing.starts_with("cannot take a lease in no-such-namespace: "), "{missing}");
     assert!(missing.contains("`kubectl create namespace no-such-namespace`"), "{missing}");
     let setup = Setup::new("lease-right").await;
     let stranger = plane.client_as("stranger", &[]).await;
-    let refused = refusal(party(stranger, setup.namespace.name(), "one", timing)).await;
+    let refused = refusal(candidate(stranger, setup.namespace.name(), "one", timing)).await;
     assert!(refused.contains("cannot list resource \"leases\""), "{refused}");
 }
 

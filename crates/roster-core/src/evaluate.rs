@@ -21,8 +21,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
     model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
-    plan::{self, Gone, Guarded, Holding, Mark, Observed, Pause, Plan, Policy},
-    resolve::{self, Access, Definitions, Desired, DesiredMember, End, Ends, MemberContent, Origin, ResolvedMember},
+    plan::{self, GuardState, Guarded, Mark, Observed, Pause, Plan, Policy, UndeclaredMembers},
+    resolve::{
+        self, Access, AccountRevocations, Definitions, Desired, DesiredMember, MemberContent, Origin, ResolvedMember,
+        RevocationReason,
+    },
     state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, MemberFacts, Members, Snapshot, StoreAnswer},
 };
 
@@ -53,7 +56,7 @@ pub struct Context<'a> {
     /// Treatment of existing objects without a mark; absent to follow the store's own setting.
     pub adoption: Option<Adoption>,
     /// Whether the removal guard already holds removals of this account.
-    pub holding: Holding,
+    pub holding: GuardState,
 }
 
 /// Findings and desired content of an account, within a scope.
@@ -66,7 +69,7 @@ pub struct Judged {
     /// Desired content, potential permissions and findings of each address, in the order of the given addresses.
     pub members: Vec<ResolvedMember>,
     /// Future instants at which a member's access begins or ends, or its end must be advised of.
-    pub wakes: Vec<(Timestamp, Email)>,
+    pub deadlines: Vec<(Timestamp, Email)>,
     /// Owner named by the Account, if within the scope, with the desired content.
     owner: Option<(Email, DesiredMember)>,
     /// Time of the judgement.
@@ -86,7 +89,7 @@ pub struct Evaluation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Reason of the revocation.
-    pub end: End,
+    pub end: RevocationReason,
     /// Object that requested it, for the audit.
     pub origin: Origin,
 }
@@ -95,7 +98,7 @@ impl Context<'_> {
     /// Returns a context without adjustments.
     #[must_use]
     pub const fn new(mark: Mark, now: Timestamp) -> Self {
-        Self { mark, now, only_reporting: false, approved: &[], adoption: None, holding: Holding::No }
+        Self { mark, now, only_reporting: false, approved: &[], adoption: None, holding: GuardState::Passes }
     }
 
     /// Applies the adjustments to the policy of an account.
@@ -188,7 +191,14 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         wanted.entry(email.clone()).or_insert_with(|| owner.clone());
     }
     let desired = definitions.desired(members.scope.clone(), wanted);
-    Judged { definitions, desired, members: resolved, wakes: wakes(members, context.now), owner, now: context.now }
+    Judged {
+        definitions,
+        desired,
+        members: resolved,
+        deadlines: deadlines(members, context.now),
+        owner,
+        now: context.now,
+    }
 }
 
 /// Judges like [`judge`], with the observed store: determines whether the owner named by the Account is in force. The
@@ -224,22 +234,31 @@ impl Judged {
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
-    let plan = prepared.plan(observed, context, |policy| plan::plan(&judged.desired, observed, policy));
+    let plan = prepared.plan(observed, context, |policy| plan::plan_changes(&judged.desired, observed, policy));
     Evaluation { judged, plan }
 }
 
 /// Plans only explicit revocations, for accounts whose objects cannot be trusted (deletion in progress, kinds
 /// missing). Keeps everything else. `judged` comes from [`judge_with`].
 #[must_use]
-pub fn ends(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Kept))
+pub fn plan_revocations(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
+    prepared.plan(observed, context, |policy| {
+        plan::plan_revocations(&judged.desired, observed, policy, UndeclaredMembers::Keep)
+    })
 }
 
 /// Plans explicit revocations for an Account whose deletion waits. Also removes people whose Membership is gone,
 /// within the limits of the guard.
 #[must_use]
-pub fn ends_and_removals(prepared: &Prepared, judged: &Judged, observed: &Observed, context: &Context<'_>) -> Plan {
-    prepared.plan(observed, context, |policy| plan::ends(&judged.desired, observed, policy, Gone::Removed))
+pub fn plan_revocations_and_removals(
+    prepared: &Prepared,
+    judged: &Judged,
+    observed: &Observed,
+    context: &Context<'_>,
+) -> Plan {
+    prepared.plan(observed, context, |policy| {
+        plan::plan_revocations(&judged.desired, observed, policy, UndeclaredMembers::Remove)
+    })
 }
 
 /// Plans the revocation of single people's access in one account of a store, regardless of its objects, and also if
@@ -263,7 +282,7 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
         // Without definitions everything else stays.
         definitions: None,
         members,
-        ends: Ends::default(),
+        ends: AccountRevocations::default(),
     };
     // Other observed members must not be removed.
     let held = observed.members.iter().filter(|(email, _)| desired.members.contains_key(*email));
@@ -280,7 +299,7 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     let (store, account) = (IdentityStoreSpec::default(), AccountSpec::default());
     let annotations = AccountAnnotations::default();
     let policy = Policy::new(context.mark.clone(), &store, &account, &annotations, BTreeSet::new(), context.now);
-    plan::plan(&desired, &meant, &Policy { is_declared: false, ..context.policy(policy) })
+    plan::plan_changes(&desired, &meant, &Policy { is_declared: false, ..context.policy(policy) })
 }
 
 /// Plans the removals for a deleted Account: everything that carries its mark, and with it the unmarked members of
@@ -292,7 +311,7 @@ pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
 
 /// Decision about the deletion of an Account whose content is removed with it.
 #[derive(Debug)]
-pub enum Deletion {
+pub enum DeletionDecision {
     /// Another store answered than the one in use so far, which holds the content. The deletion waits.
     Replaced,
     /// The removal guard holds the removal of all members. The deletion waits for an approval.
@@ -311,9 +330,9 @@ pub fn judge_deletion(
     observed: &Observed,
     context: &Context<'_>,
     decided: &BTreeSet<Email>,
-) -> Deletion {
+) -> DeletionDecision {
     if prepared.is_replaced(observed) {
-        return Deletion::Replaced;
+        return DeletionDecision::Replaced;
     }
     let mut policy = prepared.policy(observed, context);
     // The roles also count in an account that does not resolve.
@@ -321,8 +340,8 @@ pub fn judge_deletion(
     let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
     policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
     match plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided) {
-        Ok(plan) => Deletion::Removes(plan),
-        Err(guarded) => Deletion::Held(guarded),
+        Ok(plan) => DeletionDecision::Removes(plan),
+        Err(guarded) => DeletionDecision::Held(guarded),
     }
 }
 
@@ -349,15 +368,15 @@ fn advised_from(end: Timestamp) -> Option<Timestamp> {
     end.checked_sub(EXPIRES_SOON).ok()
 }
 
-fn wakes(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {
-    let mut wakes = Vec::new();
+fn deadlines(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {
+    let mut deadlines = Vec::new();
     for (email, memberships) in &members.addresses {
         for facts in memberships {
             let window = facts.window();
             let advised = window.expires_at.and_then(advised_from);
             let instants = [window.starts_at, advised, window.expires_at].into_iter().flatten();
-            wakes.extend(instants.filter(|at| *at > now).map(|at| (at, (*email).clone())));
+            deadlines.extend(instants.filter(|at| *at > now).map(|at| (at, (*email).clone())));
         }
     }
-    wakes
+    deadlines
 }

@@ -9,5 +9,5 @@ use crate::{
 /// Plans the changes that make a store hold the desired content, under the given policy.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
-    plan::plan(desired, observed, policy)
+    plan::plan_changes(desired, observed, policy)
 }

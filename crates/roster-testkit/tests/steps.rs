@@ -15,7 +15,7 @@ use roster_core::{
     contract::{Batch, Claim, Outcome, StoreError},
     model::{Email, Layout, Name, Ranks, Scope},
     plan::{Cause, ObjectKey, Plan},
-    resolve::End,
+    resolve::RevocationReason,
 };
 use roster_testkit::{
     contract::world::{NOW, TERM, World, email, ladder, member, member_key, ranks, world},
@@ -232,7 +232,8 @@ fn what_is_in_force_depends_on_the_kind() {
         for (at, is_within) in [(NOW, false), (NOW + hour, true), (NOW + hour * 2, false)] {
             assert_eq!(access(&store, at) == held, is_within || !enforces, "{kind:?} {at}");
         }
-        store.tamper_with_member(world.key(), &email(BEN), |content, _| content.ended = Some(End::Blocked));
+        store
+            .tamper_with_member(world.key(), &email(BEN), |content, _| content.ended = Some(RevocationReason::Blocked));
         assert_eq!(access(&store, NOW + hour).is_empty(), enforces, "{kind:?}");
         assert_eq!(store.with_access(&[email(BEN)], NOW).unwrap().is_empty(), enforces, "{kind:?}");
         // Without its account nothing is in force.

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Lookup;
 use crate::{
-    cli::{output::complain, target::Leftover},
+    cli::{output::complain, target::OrphanedAccount},
     manifests::LoadedObjects,
     model::{Email, Scope},
-    resolve::End,
+    resolve::RevocationReason,
 };
 
 /// What a store gives somebody in an account that no object describes.
@@ -25,7 +25,7 @@ pub struct StoredAccess {
     /// By whose word access has ended there: `Blocked`, `Suspended`, `AccountSuspended` or `NotApproved`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
-    pub ended: Option<End>,
+    pub ended: Option<RevocationReason>,
     /// The role, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -52,14 +52,14 @@ impl Lookup {
     ///
     /// # Errors
     /// When the store that was named is not there, or cannot be read.
-    pub async fn leftovers(
+    pub async fn orphaned_accounts(
         &self,
         loaded: &LoadedObjects,
         scope: &Scope,
         now: Timestamp,
-    ) -> anyhow::Result<Vec<Leftover>> {
+    ) -> anyhow::Result<Vec<OrphanedAccount>> {
         let Some(target) = self.target() else { return Ok(Vec::new()) };
-        let (found, unread) = target.leftovers(loaded, scope, now).await?;
+        let (found, unread) = target.orphaned_accounts(loaded, scope, now).await?;
         for (place, why) in unread {
             complain(format!("note: accounts that only a store knows were not looked for in {place}: {why}"));
         }
@@ -69,17 +69,17 @@ impl Lookup {
 
 impl StoredAccess {
     /// What a store gives somebody at `now`; nothing where it does not know them.
-    pub fn new(leftover: &Leftover, email: &Email, now: Timestamp) -> Option<Self> {
-        let observed = &leftover.observed;
-        let content = leftover.member(email)?;
+    pub fn new(orphaned_account: &OrphanedAccount, email: &Email, now: Timestamp) -> Option<Self> {
+        let observed = &orphaned_account.observed;
+        let content = orphaned_account.member(email)?;
         let in_force = content.is_in_force(now);
         let levels = observed.layout.named(&content.ranks).filter(|_| in_force);
         let levels =
             levels.map(|(section, level)| StoredLevel { section: section.to_owned(), level: level.to_owned() });
         let levels: Vec<StoredLevel> = levels.collect();
         Some(Self {
-            account: leftover.key.to_string(),
-            store: leftover.place.to_string(),
+            account: orphaned_account.key.to_string(),
+            store: orphaned_account.place.to_string(),
             access: !levels.is_empty(),
             ended: content.ended,
             role: content.role.as_ref().map(ToString::to_string),

@@ -29,7 +29,7 @@ use crate::{
     evaluate::{Context, Judged},
     manifests::{AccountObjects, LoadedObjects},
     model::{AccountKey, Catalog, Email, Finding, Findings, Layout, Ranks},
-    resolve::Outlook,
+    resolve::AccountResolution,
 };
 
 /// Which store is asked what it gives
@@ -129,10 +129,10 @@ impl<'a> Subject<'a> {
         let there = loaded.judge(&key, now).zip(loaded.objects.accounts.get(&key));
         let Some((mut resolved, objects)) = there else { anyhow::bail!("there is no account {key}") };
         let planned = lookup.planned(loaded, &key, now).await?;
-        let catalog = match &resolved.definitions.outlook {
-            Outlook::Whole(whole) => Some(whole.catalog.clone()),
+        let catalog = match &resolved.definitions.resolution {
+            AccountResolution::Resolved(whole) => Some(whole.catalog.clone()),
             // It cannot be used here; that it has sections is no secret of it.
-            Outlook::Unresolvable => {
+            AccountResolution::Unresolvable => {
                 let name = objects.account.as_ref().map(|account| account.spec.catalog_ref.name.as_str());
                 let facts = name.and_then(|name| loaded.objects.catalogs.get(name));
                 facts.and_then(|catalog| catalog.facts.compiled.clone().ok())
@@ -231,6 +231,6 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn frozen(&self) -> Option<String> {
         let definitions = &self.resolved.definitions;
-        matches!(definitions.outlook, Outlook::Unresolvable).then(|| definitions.findings.message())
+        matches!(definitions.resolution, AccountResolution::Unresolvable).then(|| definitions.findings.message())
     }
 }

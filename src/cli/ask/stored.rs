@@ -15,7 +15,7 @@ use crate::{
     },
     model::{Email, Layout, Ranks},
     plan::{Cause, Content, Hold, ObjectKey, Observed, Plan},
-    resolve::{End, MemberContent},
+    resolve::{MemberContent, RevocationReason},
     store::Place,
 };
 
@@ -38,7 +38,7 @@ enum Reason {
     /// For this reason.
     Since(&'static str),
     /// By somebody's word, which stands in the store only.
-    Ended(End),
+    Ended(RevocationReason),
 }
 
 impl fmt::Display for Reason {

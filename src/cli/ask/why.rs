@@ -8,7 +8,7 @@ use crate::{
     manifests::LoadedObjects,
     model::suggest::closest_address,
     model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Ranks, Step},
-    resolve::{End, Holder},
+    resolve::{Holder, RevocationReason},
     state::MemberFacts,
 };
 
@@ -30,18 +30,18 @@ pub fn day(at: Timestamp) -> String {
 }
 
 /// By whose word access has ended, as a note.
-fn ended(subject: &Subject<'_>, person: &Person, end: End) -> String {
+fn ended(subject: &Subject<'_>, person: &Person, end: RevocationReason) -> String {
     let store = subject.resolved.definitions.store.as_ref();
     match end {
-        End::Blocked => {
+        RevocationReason::Blocked => {
             let name = store.map_or("", |store| store.name.as_str());
             let reason = store.and_then(|store| store.blocked.get(&person.email)?.clone());
             let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
             format!("blocked by IdentityStore {name}{reason}")
         }
-        End::AccountSuspended => "account suspended".to_owned(),
-        End::NotApproved => "account not approved".to_owned(),
-        End::Suspended => {
+        RevocationReason::AccountSuspended => "account suspended".to_owned(),
+        RevocationReason::NotApproved => "account not approved".to_owned(),
+        RevocationReason::Suspended => {
             let by = facts(subject, person).into_iter().filter(|facts| facts.suspended);
             let by: Vec<&str> = by.map(|facts| facts.name.as_str()).collect();
             if by.is_empty() { "suspended".to_owned() } else { format!("suspended by Membership {}", by.join(", ")) }
@@ -141,14 +141,16 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
     if let Some(why) = person.withheld(now) {
         let note = withheld(subject, person, why);
         return match why {
-            Withheld::Ended(End::AccountSuspended) => format!("{email} has no access: the account is suspended"),
-            Withheld::Ended(End::NotApproved) => {
+            Withheld::Ended(RevocationReason::AccountSuspended) => {
+                format!("{email} has no access: the account is suspended")
+            }
+            Withheld::Ended(RevocationReason::NotApproved) => {
                 let account = subject.objects.account.as_ref();
                 let parent =
                     account.and_then(|account| account.parent()).map_or_else(String::new, |key| key.to_string());
                 format!("{email} has no access: {parent} has not approved the account")
             }
-            Withheld::Ended(End::Blocked | End::Suspended) => format!("{email} is {note}"),
+            Withheld::Ended(RevocationReason::Blocked | RevocationReason::Suspended) => format!("{email} is {note}"),
             Withheld::StartsAt(at) => format!("{email} has no access before {}", day(at)),
             Withheld::ExpiredAt(at) => format!("{email} has no access any more: it expired on {}", day(at)),
         };

@@ -22,7 +22,7 @@ pub struct FieldChange {
 /// What a record did to its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Deed {
+pub enum AuditAction {
     /// It was not there before.
     Added,
     /// It was there, and is.
@@ -31,7 +31,7 @@ pub enum Deed {
     Removed,
 }
 
-impl Deed {
+impl AuditAction {
     /// What the record did.
     pub fn of(record: &AuditRecord) -> Self {
         match (&record.before, &record.after) {
@@ -95,10 +95,10 @@ pub fn text(record: &AuditRecord) -> String {
         parts.extend(sections);
         parts.join(", ")
     };
-    match Deed::of(record) {
-        Deed::Added => format!("added: {}", list(&fields(record.after.as_deref()))),
-        Deed::Removed => format!("removed; was: {}", list(&fields(record.before.as_deref()))),
-        Deed::Changed => {
+    match AuditAction::of(record) {
+        AuditAction::Added => format!("added: {}", list(&fields(record.after.as_deref()))),
+        AuditAction::Removed => format!("removed; was: {}", list(&fields(record.before.as_deref()))),
+        AuditAction::Changed => {
             let found = changes(record);
             if found.is_empty() {
                 return "taken over as it was".to_owned();

@@ -12,7 +12,7 @@ use super::{
         people::email,
         period::{When, when},
     },
-    changes::{Deed, FieldChange, changes, text},
+    changes::{AuditAction, FieldChange, changes, text},
 };
 use crate::{
     model::{AccountKey, Email},
@@ -105,7 +105,7 @@ struct AuditList {
 struct Entry {
     #[serde(flatten)]
     record: AuditRecord,
-    deed: Deed,
+    action: AuditAction,
     changes: Vec<FieldChange>,
 }
 
@@ -136,7 +136,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let found = if records.is_empty() { super::super::NO } else { super::super::OK };
     match args.output {
         Format::Json | Format::Yaml => {
-            let entry = |record: AuditRecord| Entry { deed: Deed::of(&record), changes: changes(&record), record };
+            let entry =
+                |record: AuditRecord| Entry { action: AuditAction::of(&record), changes: changes(&record), record };
             let records = records.into_iter().map(entry).collect();
             print_data(args.output, &AuditList { api_version: API_VERSION, kind: "AuditList", records })?;
         }

@@ -17,11 +17,11 @@ use crate::{
     model::suggest::closest_address,
     model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark},
-    resolve::{End, Origin},
+    resolve::{Origin, RevocationReason},
     store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
 };
 
-/// Ends every access of `who` in the store.
+/// AccountRevocations every access of `who` in the store.
 pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
     // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
@@ -132,7 +132,7 @@ async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Sea
     Ok(known)
 }
 
-/// Ends the access of these people; returns what the store refused.
+/// AccountRevocations the access of these people; returns what the store refused.
 async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &str, now: Timestamp) -> Vec<String> {
     let mut refused = Vec::new();
     for (account, email) in who {
@@ -143,7 +143,7 @@ async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &s
     refused
 }
 
-/// Ends the access of one person in one account.
+/// AccountRevocations the access of one person in one account.
 async fn end(
     store: &Arc<dyn Store>,
     account: &AccountKey,
@@ -157,7 +157,8 @@ async fn end(
     let mark = Mark::of_files(account.clone());
     // Also whom nobody declared: this is somebody's word about a person, not about an object.
     let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), now) };
-    let plan = revoke_only(&observed, &[(who.clone(), Revocation { end: End::Blocked, origin })], &context);
+    let plan =
+        revoke_only(&observed, &[(who.clone(), Revocation { end: RevocationReason::Blocked, origin })], &context);
     let batch = Batch::of(&plan, &mark, now);
     // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
     let outcomes = store.apply(&batch, Claim::whole(Epoch(now.as_microsecond()))).await;

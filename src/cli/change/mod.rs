@@ -5,8 +5,8 @@ mod alike;
 mod effect;
 mod markdown;
 mod report;
+mod reported;
 mod revisions;
-mod said;
 mod tell;
 mod text;
 
@@ -25,7 +25,7 @@ pub use self::{
 use super::target::{self, Target};
 use crate::{
     api::DeletionPolicy,
-    evaluate::{self, Context, Deletion, Judged},
+    evaluate::{self, Context, DeletionDecision, Judged},
     manifests::{AccountObjects, LoadedObjects, Objects, Source},
     model::{AccountKey, Name, Scope},
     plan::{Mark, Observed, Plan},
@@ -190,20 +190,20 @@ fn leaving(
     let mut accounts = loaded.objects.accounts.iter().map(|(key, entry)| (&key.namespace, entry));
     let waits_for_accounts = accounts.any(keeps_it);
     let is_orphaned = !waits_for_accounts && account.spec.deletion_policy == DeletionPolicy::Orphan;
-    let meanwhile = || evaluate::ends_and_removals(&prepared, &judged, &observed, context);
+    let meanwhile = || evaluate::plan_revocations_and_removals(&prepared, &judged, &observed, context);
     let plan = if is_orphaned {
         Plan::default()
     } else if waits_for_accounts {
         meanwhile()
     } else {
         match evaluate::judge_deletion(&prepared, &judged, &observed, context, &BTreeSet::new()) {
-            Deletion::Replaced => meanwhile(),
-            Deletion::Held(guarded) => {
+            DeletionDecision::Replaced => meanwhile(),
+            DeletionDecision::Held(guarded) => {
                 let mut plan = meanwhile();
                 plan.guarded = Some(guarded);
                 plan
             }
-            Deletion::Removes(plan) => plan,
+            DeletionDecision::Removes(plan) => plan,
         }
     };
     let (key, place, mark) = (key.clone(), Some(place.clone()), context.mark.clone());

@@ -108,8 +108,9 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
             }
         }
     }
-    let leftovers = args.lookup.leftovers(&loaded, &Scope::Members([email.clone()].into()), now).await?;
-    let stored = leftovers.iter().filter_map(|one| StoredAccess::new(one, email, now)).collect();
+    let orphaned_accounts =
+        args.lookup.orphaned_accounts(&loaded, &Scope::Members([email.clone()].into()), now).await?;
+    let stored = orphaned_accounts.iter().filter_map(|one| StoredAccess::new(one, email, now)).collect();
     let person = PersonAccess::new(email, subjects.len(), accounts, stored);
     if let Some((_, error)) = refused.filter(|(is_of_them, _)| person.is_empty() && (*is_of_them || !asked)) {
         return Err(error);

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     api::RoleRefKind,
     model::{AccountKey, Name},
-    plan::Seen,
-    resolve::{AccountContent, End, MemberContent},
+    plan::Existing,
+    resolve::{AccountContent, MemberContent, RevocationReason},
 };
 
 /// Adds everything of one account.
@@ -82,7 +82,7 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
         if children.iter().any(|(key, ..)| key.namespace != one.key.namespace) {
             managed["allowedNamespaces"] = json!({"from": "All"});
         }
-        if children.iter().any(|(_, child, _)| has(child, End::NotApproved)) {
+        if children.iter().any(|(_, child, _)| has(child, RevocationReason::NotApproved)) {
             managed["needApproval"] = true.into();
             let approved = children.iter().filter(|(_, child, _)| is_approved(child));
             let approved: Vec<Value> =
@@ -91,24 +91,25 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
         }
         spec["managedAccounts"] = managed;
     }
-    if has(one, End::AccountSuspended) {
+    if has(one, RevocationReason::AccountSuspended) {
         spec["suspended"] = true.into();
     }
     (spec, comment)
 }
 
 fn contents(one: &Taken) -> impl Iterator<Item = &MemberContent> {
-    one.observed.members.values().filter_map(|seen: &Seen<MemberContent>| seen.content.as_ref())
+    one.observed.members.values().filter_map(|seen: &Existing<MemberContent>| seen.content.as_ref())
 }
 
 /// Whether somebody's access in the account has ended so.
-fn has(one: &Taken, end: End) -> bool {
+fn has(one: &Taken, end: RevocationReason) -> bool {
     contents(one).any(|content| content.ended == Some(end))
 }
 
 /// Whether somebody's access shows that the account is approved.
 fn is_approved(one: &Taken) -> bool {
-    contents(one).any(|content| !matches!(content.ended, Some(End::NotApproved | End::Blocked)))
+    contents(one)
+        .any(|content| !matches!(content.ended, Some(RevocationReason::NotApproved | RevocationReason::Blocked)))
 }
 
 fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) {

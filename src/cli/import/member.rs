@@ -15,7 +15,7 @@ use crate::{
     api::RoleRefKind,
     model::{AccountKey, Email, Name, Ranks, RoleName},
     plan::Observed,
-    resolve::{AccountContent, End, MemberContent},
+    resolve::{AccountContent, MemberContent, RevocationReason},
 };
 
 /// Names of Memberships: one for each, whatever else there is.
@@ -113,7 +113,7 @@ fn membership(one: &Taken, email: &Email, content: &MemberContent, catalog: &mut
         }
     }
     let mut groups: Vec<String> = content.groups.iter().map(ToString::to_string).collect();
-    if content.ended == Some(End::Suspended) {
+    if content.ended == Some(RevocationReason::Suspended) {
         spec["suspended"] = true.into();
     }
     for (field, time) in [("startsAt", content.window.starts_at), ("expiresAt", content.window.expires_at)] {

@@ -28,7 +28,7 @@ use crate::{
     manifests::Source,
     model::{AccountKey, Email},
     plan::Observed,
-    resolve::End,
+    resolve::RevocationReason,
     store::{NoSecrets, Place},
 };
 
@@ -184,7 +184,8 @@ fn manifests(taken: &[Taken], place: &Place, notes: &mut Vec<String>) -> Manifes
 /// The store itself, and whom it blocks.
 fn store_of(taken: &[Taken], place: &Place) -> Value {
     let members = taken.iter().flat_map(|one| &one.observed.members);
-    let blocked = members.filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended == Some(End::Blocked)));
+    let blocked =
+        members.filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended == Some(RevocationReason::Blocked)));
     let blocked: BTreeSet<&Email> = blocked.map(|(email, _)| email).collect();
     let place = place.spec();
     let mut spec = match (place.sqlite, place.postgres, place.keycloak) {

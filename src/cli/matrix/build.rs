@@ -15,7 +15,7 @@ use crate::{
         people::Person,
     },
     model::{Catalog, Explanation, Findings, Layout, Name, Ranks, Step},
-    resolve::{Definitions, EffectiveCatalog, Outlook},
+    resolve::{AccountResolution, Definitions, EffectiveCatalog},
     state::CatalogFacts,
 };
 
@@ -44,9 +44,9 @@ pub(super) fn of_catalog(facts: &CatalogFacts, catalog: &Catalog) -> AccessMatri
 pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> anyhow::Result<AccessMatrix> {
     let definitions = &subject.resolved.definitions;
     let frozen = || subject.frozen().unwrap_or_default();
-    let whole = match &definitions.outlook {
-        Outlook::Whole(whole) => Some(whole.as_ref()),
-        Outlook::Unresolvable => None,
+    let whole = match &definitions.resolution {
+        AccountResolution::Resolved(whole) => Some(whole.as_ref()),
+        AccountResolution::Unresolvable => None,
     };
     let rows_are = rows;
     let (rows, changes, notes) = match (rows_are, whole) {

@@ -2,7 +2,7 @@
 
 use super::{
     Setting, changes, held,
-    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, Said},
+    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, ReviewFinding},
     stored::{self, Stores},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     evaluate::Judged,
     manifests::{AccountObjects, of_invited},
     model::{AccountKey, FindingKind, Findings, Layout, RoleName, Step},
-    resolve::{Definitions, Holder, Outlook},
+    resolve::{AccountResolution, Definitions, Holder},
     state::MemberFacts,
 };
 
@@ -21,9 +21,9 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
     let account = entry.account.as_ref()?;
     let resolved = loaded.judge(key, setting.now)?;
     let everybody = people(&resolved, entry);
-    let layout = match &resolved.definitions.outlook {
-        Outlook::Whole(whole) => whole.catalog.layout.clone(),
-        Outlook::Unresolvable => Layout::default(),
+    let layout = match &resolved.definitions.resolution {
+        AccountResolution::Resolved(whole) => whole.catalog.layout.clone(),
+        AccountResolution::Unresolvable => Layout::default(),
     };
     let mut review = AccountReview {
         account: key.to_string(),
@@ -116,12 +116,12 @@ fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], rev
     let mut say = |object: String, findings: &Findings| {
         if let Some(reason) = findings.reason() {
             let (reason, message) = (Some(reason), findings.message());
-            review.invalid.push(Said { object: object.clone(), reason, message });
+            review.invalid.push(ReviewFinding { object: object.clone(), reason, message });
         }
         // Whose time ends soon, or has ended, has a section of their own.
         let is_of_time = |kind: &FindingKind| matches!(kind, FindingKind::ExpiresSoon(_) | FindingKind::HasExpired(_));
         for advice in findings.advice().filter(|advice| !is_of_time(&advice.kind)) {
-            review.advice.push(Said { object: object.clone(), reason: None, message: advice.to_string() });
+            review.advice.push(ReviewFinding { object: object.clone(), reason: None, message: advice.to_string() });
         }
     };
     if let Some(account) = &entry.account {

@@ -12,7 +12,7 @@ use crate::{
     },
     manifests::LoadedObjects,
     model::{AccountKey, Email, Layout, Ranks},
-    resolve::Outlook,
+    resolve::AccountResolution,
     store::{AuditQuery, AuditRecord, Store, StoreError},
 };
 
@@ -81,9 +81,9 @@ pub fn between(earlier: &LoadedObjects, now: &LoadedObjects, account: &AccountKe
 fn access(loaded: &LoadedObjects, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, BTreeMap<String, String>> {
     let Some(resolved) = loaded.judge(account, at) else { return BTreeMap::new() };
     let Some(entry) = loaded.objects.accounts.get(account) else { return BTreeMap::new() };
-    let layout = match &resolved.definitions.outlook {
-        Outlook::Whole(whole) => whole.catalog.layout.clone(),
-        Outlook::Unresolvable => Layout::default(),
+    let layout = match &resolved.definitions.resolution {
+        AccountResolution::Resolved(whole) => whole.catalog.layout.clone(),
+        AccountResolution::Unresolvable => Layout::default(),
     };
     let named = |ranks: &Ranks| layout.named(ranks).map(|(name, level)| (name.to_owned(), level.to_owned())).collect();
     let everybody = people(&resolved, entry).into_iter();

@@ -12,7 +12,7 @@ use crate::{
     cli::people::{Known, Person, Withheld},
     model::{Email, Layout, Ranks, RoleName},
     plan::Observed,
-    resolve::{Definitions, End, MemberContent},
+    resolve::{Definitions, MemberContent, RevocationReason},
 };
 
 /// One person of an account.
@@ -168,7 +168,7 @@ impl Holding<'_> {
         self.person.is_some()
     }
 
-    fn ended(&self) -> Option<End> {
+    fn ended(&self) -> Option<RevocationReason> {
         match self.withheld {
             Some(Withheld::Ended(end)) => Some(end),
             _ => None,

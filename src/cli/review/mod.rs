@@ -113,9 +113,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut unlooked = Vec::new();
     if args.account.is_none() {
         // A named store that cannot be read is told with each account.
-        let found = args.target.leftovers(&loaded, &Scope::Account, now).await;
+        let found = args.target.orphaned_accounts(&loaded, &Scope::Account, now).await;
         let (found, unread) = found.unwrap_or_default();
-        accounts.extend(found.iter().map(|one| stored::leftover(one, now)));
+        accounts.extend(found.iter().map(|one| stored::orphaned_account(one, now)));
         let used: BTreeSet<Place> = keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
         let unused = unread.into_iter().filter(|(place, _)| !used.contains(place));
         let account = |place: Place| format!("accounts that only {place} knows");

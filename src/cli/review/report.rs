@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     api::{ChangeFromDefault, DriftEntry, InvalidReason},
-    resolve::End,
+    resolve::RevocationReason,
 };
 
 /// `kind` of the JSON.
@@ -83,9 +83,9 @@ pub struct AccountReview {
     /// Whose access somebody has ended.
     pub ended: Vec<Ended>,
     /// Advice that is not followed.
-    pub advice: Vec<Said>,
+    pub advice: Vec<ReviewFinding>,
     /// Objects that are not valid.
-    pub invalid: Vec<Said>,
+    pub invalid: Vec<ReviewFinding>,
     /// Members of the store whom nobody declared.
     pub undeclared: Vec<Undeclared>,
     /// Differences between the store and what was applied to it.
@@ -204,7 +204,7 @@ pub struct Ended {
     pub email: String,
     /// `Suspended`, `AccountSuspended`, `NotApproved` or `Blocked`.
     #[schemars(with = "String")]
-    pub reason: End,
+    pub reason: RevocationReason,
     /// Whether it stands in the store only: the next apply lifts it, unless the objects say so, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_store_only: bool,
@@ -220,7 +220,7 @@ pub struct Ended {
 /// Something said of an object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Said {
+pub struct ReviewFinding {
     /// Kind and name.
     pub object: String,
     /// Reason of `Valid=False`; absent for advice.
@@ -297,7 +297,7 @@ pub enum Flag {
     /// Among those who can do the most.
     Strong,
     /// Without access by somebody's word.
-    Ended(End),
+    Ended(RevocationReason),
     /// Past the end of the membership.
     Expired,
     /// Near the end of the membership.

@@ -14,12 +14,12 @@ use super::{
 use crate::{
     cli::{
         people::people,
-        target::{self, Leftover, Planned},
+        target::{self, OrphanedAccount, Planned},
     },
     manifests::Source,
     model::{AccountKey, Email},
-    plan::{Cause, Mark, ObjectKey, Observed, Seen},
-    resolve::{End, MemberContent, Outlook},
+    plan::{Cause, Existing, Mark, ObjectKey, Observed},
+    resolve::{AccountResolution, MemberContent, RevocationReason},
     store::{AuditRecord, Place, Store},
 };
 
@@ -130,9 +130,9 @@ fn compared(setting: &Setting<'_>, planned: &Planned, review: &mut AccountReview
     review.pending = pending + waiting + guarded.len();
     review.held_removals = guarded.iter().map(ToString::to_string).collect();
     let definitions = &planned.judged.definitions;
-    let layout = match &definitions.outlook {
-        Outlook::Whole(whole) => &whole.catalog.layout,
-        Outlook::Unresolvable => &observed.layout,
+    let layout = match &definitions.resolution {
+        AccountResolution::Resolved(whole) => &whole.catalog.layout,
+        AccountResolution::Unresolvable => &observed.layout,
     };
     let Some(entry) = setting.loaded.objects.accounts.get(&planned.key) else { return };
     let everybody = people(&planned.judged, entry);
@@ -156,7 +156,7 @@ fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
     }
     let known: BTreeSet<&str> = review.ended.iter().map(|one| one.email.as_str()).collect();
     let ends = contents().filter_map(|(email, content)| Some((email, content.ended?)));
-    let ends: Vec<(&str, End)> = ends.filter(|(email, _)| !known.contains(email)).collect();
+    let ends: Vec<(&str, RevocationReason)> = ends.filter(|(email, _)| !known.contains(email)).collect();
     let ended = ends.into_iter().map(|(email, reason)| Ended {
         email: email.to_owned(),
         reason,
@@ -168,7 +168,7 @@ fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
 }
 
 /// Adds somebody whom only the store knows; nothing where only a mark is left of them.
-fn add_undeclared(email: &Email, seen: &Seen<MemberContent>, review: &mut AccountReview, now: Timestamp) {
+fn add_undeclared(email: &Email, seen: &Existing<MemberContent>, review: &mut AccountReview, now: Timestamp) {
     let Some(content) = &seen.content else { return };
     review.undeclared.push(Undeclared {
         email: email.to_string(),
@@ -179,14 +179,14 @@ fn add_undeclared(email: &Email, seen: &Seen<MemberContent>, review: &mut Accoun
 }
 
 /// An account that only its store knows: everybody in it is declared by nobody.
-pub fn leftover(leftover: &Leftover, now: Timestamp) -> AccountReview {
-    let store = StoreState { place: leftover.place.to_string(), ..StoreState::default() };
-    let (account, display_name) = (leftover.key.to_string(), leftover.key.name.to_string());
+pub fn orphaned_account(orphaned_account: &OrphanedAccount, now: Timestamp) -> AccountReview {
+    let store = StoreState { place: orphaned_account.place.to_string(), ..StoreState::default() };
+    let (account, display_name) = (orphaned_account.key.to_string(), orphaned_account.key.name.to_string());
     let mut review = AccountReview { account, display_name, store, ..AccountReview::default() };
-    for (email, seen) in &leftover.observed.members {
+    for (email, seen) in &orphaned_account.observed.members {
         add_undeclared(email, seen, &mut review, now);
     }
-    let observed = &leftover.observed;
+    let observed = &orphaned_account.observed;
     add_ended(observed, &mut review, now);
     let held = held::of_store(observed, &[], &BTreeSet::new(), &review, &observed.layout, now);
     review.take(&held, None, &observed.layout);

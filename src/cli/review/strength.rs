@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     api::{AdministrationAction, HeldBy, NOT_ENFORCED},
     model::{Layout, Ranks, RoleName},
-    resolve::{Definitions, EffectiveCatalog, Outlook},
+    resolve::{AccountResolution, Definitions, EffectiveCatalog},
 };
 
 /// What makes a role or a person strong in one account.
@@ -35,9 +35,9 @@ impl<'a> Strength<'a> {
         definitions: Option<&'a Definitions>,
         held: impl Iterator<Item = &'r Ranks>,
     ) -> Self {
-        let whole = definitions.and_then(|definitions| match &definitions.outlook {
-            Outlook::Whole(whole) => Some((definitions, &**whole)),
-            Outlook::Unresolvable => None,
+        let whole = definitions.and_then(|definitions| match &definitions.resolution {
+            AccountResolution::Resolved(whole) => Some((definitions, &**whole)),
+            AccountResolution::Unresolvable => None,
         });
         let (strongest, most) =
             whole.map(|(definitions, whole)| strongest_roles(definitions, whole)).unwrap_or_default();

@@ -107,7 +107,7 @@ impl AccessSummary {
 fn why_not_known(member: &Membership) -> String {
     let status = member.status.as_ref().filter(|status| status.observed_generation >= member.metadata.generation);
     let ready = status.and_then(|status| status.conditions.iter().find(|one| one.type_ == "Ready"));
-    ready.map_or_else(|| ReadyReason::NotLookedAt.to_string(), |ready| ready.reason.clone())
+    ready.map_or_else(|| ReadyReason::NotReconciled.to_string(), |ready| ready.reason.clone())
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(summary.counts(), "no Memberships");
         let mut member = Membership::new("a", MembershipSpec::default());
         summary.take(&member, Timestamp::UNIX_EPOCH);
-        assert_eq!(summary.counts(), "1 not known (NotLookedAt)");
+        assert_eq!(summary.counts(), "1 not known (NotReconciled)");
         let ready = serde_json::json!({"type": "Ready", "status": "False", "reason": "StoreUnavailable", "message": "",
             "lastTransitionTime": "2026-06-01T08:00:00Z"});
         let conditions = vec![serde_json::from_value(ready).unwrap()];

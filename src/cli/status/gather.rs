@@ -140,7 +140,7 @@ pub struct NotReady {
     pub namespace: Option<String>,
     /// Name.
     pub name: String,
-    /// Reason of `Ready`, or `NotLookedAt`.
+    /// Reason of `Ready`, or `NotReconciled`.
     #[schemars(with = "String")]
     pub reason: ReadyReason,
     /// What is wrong and what would be right.
@@ -364,7 +364,7 @@ impl Tally {
             }
             _ => {
                 let message = "no controller has looked at it since it changed".to_owned();
-                (ReadyReason::NotLookedAt, message, None)
+                (ReadyReason::NotReconciled, message, None)
             }
         };
         self.not_ready.push(NotReady {

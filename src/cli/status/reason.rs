@@ -10,11 +10,11 @@ use crate::api::{InvalidReason, RolloutReason, SyncReason};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadyReason {
     /// No controller has looked at it since it changed.
-    NotLookedAt,
+    NotReconciled,
     /// An Account that waits to be deleted until its managed accounts are.
     ManagedAccountsExist,
     /// A Membership of somebody who is not let in, since something that lowers their access is invalid.
-    NotLetIn,
+    AccessWithheld,
     /// An account, catalog or store whose finalizer could not be set.
     FinalizerMissing,
     /// A catalog or store that waits to be deleted until no account uses it.
@@ -22,7 +22,7 @@ pub enum ReadyReason {
     /// An account in which only ends are made, since something around it is being deleted.
     Terminating,
     /// The same, since the definition of a kind was made anew.
-    DefinitionRemade,
+    DefinitionRecreated,
     /// The same, since the API server does not list a kind.
     DefinitionsMissing,
     /// The same, since an object cannot be read.
@@ -42,13 +42,13 @@ impl ReadyReason {
     #[must_use]
     pub fn parse(word: &str) -> Self {
         let ours = [
-            Self::NotLookedAt,
+            Self::NotReconciled,
             Self::ManagedAccountsExist,
-            Self::NotLetIn,
+            Self::AccessWithheld,
             Self::FinalizerMissing,
             Self::InUse,
             Self::Terminating,
-            Self::DefinitionRemade,
+            Self::DefinitionRecreated,
             Self::DefinitionsMissing,
             Self::Unreadable,
         ];
@@ -63,13 +63,13 @@ impl ReadyReason {
 
     const fn word(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotLookedAt => "NotLookedAt",
+            Self::NotReconciled => "NotReconciled",
             Self::ManagedAccountsExist => "ManagedAccountsExist",
-            Self::NotLetIn => "NotLetIn",
+            Self::AccessWithheld => "AccessWithheld",
             Self::FinalizerMissing => "FinalizerMissing",
             Self::InUse => "InUse",
             Self::Terminating => "Terminating",
-            Self::DefinitionRemade => "DefinitionRemade",
+            Self::DefinitionRecreated => "DefinitionRecreated",
             Self::DefinitionsMissing => "DefinitionsMissing",
             Self::Unreadable => "Unreadable",
             _ => return None,
@@ -80,15 +80,17 @@ impl ReadyReason {
     #[must_use]
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::NotLookedAt => Some("see that a controller leads, and that it can reach the API server"),
+            Self::NotReconciled => Some("see that a controller leads, and that it can reach the API server"),
             Self::ManagedAccountsExist => Some("delete its managed accounts first"),
-            Self::NotLetIn => Some("mend what Advised names: until then nobody new is let in"),
+            Self::AccessWithheld => Some("mend what Advised names: until then nobody new is let in"),
             Self::FinalizerMissing => {
                 Some("let the controller patch Accounts, catalogs and stores; its log has the answer")
             }
             Self::InUse => Some("delete the accounts that use it, or let it be"),
             Self::Terminating => Some("let the deletion finish, or apply the objects again where it was not meant"),
-            Self::DefinitionRemade => Some("apply all objects again, then set the annotation that the message names"),
+            Self::DefinitionRecreated => {
+                Some("apply all objects again, then set the annotation that the message names")
+            }
             Self::DefinitionsMissing => Some("install the CRDs of this release, and let the controller list them"),
             Self::Unreadable => Some("correct or delete the object that the message names"),
             Self::Invalid(reason) => Some(reason.remedy()),
@@ -124,13 +126,13 @@ mod tests {
     #[test]
     fn a_reason_is_read_as_it_is_written() {
         let words = [
-            "NotLookedAt",
+            "NotReconciled",
             "ManagedAccountsExist",
-            "NotLetIn",
+            "AccessWithheld",
             "FinalizerMissing",
             "InUse",
             "Terminating",
-            "DefinitionRemade",
+            "DefinitionRecreated",
             "DefinitionsMissing",
             "Unreadable",
             "NameTaken",

@@ -93,7 +93,7 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
         for (place, outcome) in done.into_iter().chain(again) {
             let waits = matches!(outcome, Err(StoreError::Conflict(_)));
             early.extend(
-                work.iter().filter(|(other, change)| waits && *other == place && change.phase == Phase::Narrow),
+                work.iter().filter(|(other, change)| waits && *other == place && change.phase == Phase::Revoke),
             );
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;

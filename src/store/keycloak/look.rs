@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Email, Layout, Name, Scope},
-    plan::{Mark, ObjectKey, Observed, Seen},
+    plan::{Existing, Mark, ObjectKey, Observed},
     resolve::{AccountContent, GroupContent, RoleContent},
     store::StoreError,
 };
@@ -150,7 +150,7 @@ impl Realm {
         let layout = content.layout.clone();
         look.observed.layout = layout.clone();
         look.former = note.former(&layout);
-        look.observed.account = Some(Seen {
+        look.observed.account = Some(Existing {
             content: Some(content),
             mark: note.stamp.mark(account),
             // The portals differ from those that the account was written for: the store's spec changed, nobody
@@ -180,7 +180,7 @@ impl Realm {
         look.stamp = stamp.clone();
         look.parts.organization = organization.id.unwrap_or_default();
         look.observed.account =
-            Some(Seen { content: None, mark: stamp.mark(account), fingerprint: stamp.fingerprint() });
+            Some(Existing { content: None, mark: stamp.mark(account), fingerprint: stamp.fingerprint() });
         if let Some(group) = self.top_group(client_id).await? {
             look.parts.group = group.id.unwrap_or_default();
         }
@@ -290,11 +290,11 @@ fn see_definitions(look: &mut Look, account: &AccountKey, layout: &Layout) {
         match definition {
             Definition::Role(name) => {
                 let content = parts.map(|(title, ranks)| RoleContent { title, ranks });
-                look.observed.roles.insert(name, Seen { content, mark, fingerprint });
+                look.observed.roles.insert(name, Existing { content, mark, fingerprint });
             }
             Definition::Group(name) => {
                 let content = parts.map(|(title, ranks)| GroupContent { title, ranks });
-                look.observed.groups.insert(name, Seen { content, mark, fingerprint });
+                look.observed.groups.insert(name, Existing { content, mark, fingerprint });
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     contract::hex,
     model::{AccountKey, Email, Ladder, Layout, Name, RoleName},
     plan::{Fingerprint, Mark, RecentRemoval},
-    resolve::{AccountContent, End, MemberContent, Window},
+    resolve::{AccountContent, MemberContent, RevocationReason, Window},
 };
 
 /// Owner of an object, and fingerprint of the content last applied to it.
@@ -281,7 +281,8 @@ impl Entry {
     pub(super) fn content(&self) -> MemberContent {
         let instant =
             |second: Option<i64>| second.map(|second| Timestamp::from_second(second).unwrap_or(Timestamp::MIN));
-        let ended = self.ended.as_deref().map(|ended| End::parse(ended).unwrap_or(End::Suspended));
+        let ended =
+            self.ended.as_deref().map(|ended| RevocationReason::parse(ended).unwrap_or(RevocationReason::Suspended));
         MemberContent {
             display_name: self.display_name.as_deref().map(Into::into),
             external_id: self.external_id.as_deref().map(Into::into),

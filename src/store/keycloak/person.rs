@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Email, Layout, Name},
-    plan::Seen,
+    plan::Existing,
     resolve::{MemberContent, Window},
 };
 
@@ -143,7 +143,7 @@ impl Person {
         former: &[Layout],
         definitions: &Definitions,
         has_organization: bool,
-    ) -> Seen<MemberContent> {
+    ) -> Existing<MemberContent> {
         let stamp = self.entry.as_ref().map(|entry| entry.stamp.clone()).unwrap_or_default();
         // If the organization is missing, the entry alone shows who was a member.
         let in_organization = self.membership.is_some() || !has_organization;
@@ -151,7 +151,7 @@ impl Person {
         let content = there.then(|| self.content(layout, former, definitions));
         // An entry that could carry a seal and does not must be written again.
         let fingerprint = stamp.fingerprint().filter(|_| self.sealed || !self.certain);
-        Seen { content, mark: stamp.mark(account), fingerprint }
+        Existing { content, mark: stamp.mark(account), fingerprint }
     }
 
     fn content(&self, layout: &Layout, former: &[Layout], definitions: &Definitions) -> MemberContent {

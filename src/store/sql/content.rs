@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::{
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName},
-    plan::{Fingerprint, Mark, Seen},
-    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent, Window},
+    plan::{Existing, Fingerprint, Mark},
+    resolve::{AccountContent, GroupContent, MemberContent, RevocationReason, RoleContent, Window},
 };
 
 /// Digits of ranks: one for each level that a ladder can have.
@@ -32,9 +32,9 @@ impl MarkRow {
     }
 
     /// Returns the stored object with this mark. A mark whose owner is unknown counts as none.
-    pub(in crate::store) fn seen<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Seen<C> {
+    pub(in crate::store) fn seen<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Existing<C> {
         let mark = self.owner.and_then(|owner| owners.get(&owner)).cloned();
-        Seen { content, mark, fingerprint: self.fingerprint }
+        Existing { content, mark, fingerprint: self.fingerprint }
     }
 }
 
@@ -97,7 +97,7 @@ pub(in crate::store) struct MemberRow {
 
 impl MemberRow {
     pub(in crate::store) fn content(self, layout: &Layout) -> MemberContent {
-        let ended = self.ended.as_deref().map(End::parse);
+        let ended = self.ended.as_deref().map(RevocationReason::parse);
         let readable = ended != Some(None);
         MemberContent {
             display_name: self.display_name.map(String::into_boxed_str),
@@ -107,7 +107,7 @@ impl MemberRow {
             ranks: if readable { ranks_of(&self.ranks, layout) } else { unreadable_ranks(layout) },
             window: Window { starts_at: self.starts_at.map(instant_of), expires_at: self.expires_at.map(instant_of) },
             // The view grants nothing to a member with any value here.
-            ended: ended.map(|end| end.unwrap_or(End::Suspended)),
+            ended: ended.map(|end| end.unwrap_or(RevocationReason::Suspended)),
             anomalies: Box::default(),
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Email, Layout, Name, RoleName, Scope},
-    plan::{Mark, ObjectKey, Observed, RecentRemoval, Seen},
+    plan::{Existing, Mark, ObjectKey, Observed, RecentRemoval},
     store::Totals,
 };
 
@@ -224,7 +224,7 @@ struct Found<C> {
 }
 
 impl<C> Found<C> {
-    fn seen(self, owners: &HashMap<i64, Mark>) -> Seen<C> {
+    fn seen(self, owners: &HashMap<i64, Mark>) -> Existing<C> {
         self.mark.seen(self.content, owners)
     }
 }

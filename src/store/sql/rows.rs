@@ -6,7 +6,7 @@ use super::content::{names_of_groups, ranks_text, second_of};
 use crate::{
     contract::{decide::Translation, hex, object_name},
     plan::{Change, Content, Fingerprint, ObjectKey},
-    resolve::{End, MemberContent},
+    resolve::{MemberContent, RevocationReason},
 };
 
 /// Rows to write.
@@ -74,7 +74,7 @@ fn member_row(email: &str, content: &MemberContent) -> Value {
         ranks_text(&content.ranks),
         content.window.starts_at.map(second_of),
         content.window.expires_at.map(second_of),
-        content.ended.map(End::as_str),
+        content.ended.map(RevocationReason::as_str),
     ])
 }
 

@@ -138,7 +138,7 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     plane.kubectl_ok(&["delete", "crd", "memberships.roster.dev"], None).await;
     Controller::prepare(&plane).await;
-    let message = site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    let message = site.wait("Account", "acme", "Ready", "False DefinitionRecreated").await;
     assert!(message.contains("memberships.roster.dev was made anew after this Account"), "{message}");
     let since = site.left().await.audit[before.audit.len()..].to_vec();
     assert!(since.is_empty(), "{since:#?}");
@@ -150,12 +150,12 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     site.store(&format!("{unguarded}, blocked: [{{email: bob@acme.example}}]")).await;
     site.view("bob", NONE).await;
     site.delete("Membership", "ann").await;
-    site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    site.wait("Account", "acme", "Ready", "False DefinitionRecreated").await;
     site.view("ann", VIEWER).await;
     // To look again, or another time, approves nothing.
     site.check("acme").await;
     site.annotate("Account", "acme", "roster.dev/approve-definition", Some("2999-01-01T00:00:00Z")).await;
-    let message = site.wait("Account", "acme", "Ready", "False DefinitionRemade").await;
+    let message = site.wait("Account", "acme", "Ready", "False DefinitionRecreated").await;
     let (_, made) = message.split_once("roster.dev/approve-definition=").unwrap();
     site.view("ann", VIEWER).await;
     site.annotate("Account", "acme", "roster.dev/approve-definition", Some(made)).await;

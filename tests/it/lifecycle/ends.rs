@@ -1,4 +1,4 @@
-//! Ends of access, and their undoing: suspension, time, the store's list of the blocked.
+//! AccountRevocations of access, and their undoing: suspension, time, the store's list of the blocked.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

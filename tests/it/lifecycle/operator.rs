@@ -170,7 +170,7 @@ async fn what_the_alerts_look_at_moves_when_it_should() {
     metric(&mut roster, "roster_guarded_accounts ", |guarded| guarded == 0.0).await;
     metric(&mut roster, pending, |age| age == 0.0).await;
 
-    // RosterRevocationPending, RosterPassesFailing, RosterStoreAway: the age grows over all attempts, longer than the wait
+    // RosterRevocationPending, RosterPassesFailing, RosterStoreUnavailable: the age grows over all attempts, longer than the wait
     // between any two of them.
     let mut lock = site.file().connect().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();

@@ -65,10 +65,10 @@ impl ControlPlane {
     pub async fn own(name: &str) -> Self {
         let permit = OWN.acquire().await.expect("never closed");
         let data = target(&format!("controlplane-own-{name}"));
-        let leftover = data.clone();
+        let orphaned_account = data.clone();
         blocking(move || {
-            if leftover.exists() {
-                run(Command::new(binary()?).arg("down").arg("--data").arg(&leftover).arg("--purge"))?;
+            if orphaned_account.exists() {
+                run(Command::new(binary()?).arg("down").arg("--data").arg(&orphaned_account).arg("--purge"))?;
             }
             Ok(())
         })

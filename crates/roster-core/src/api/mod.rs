@@ -63,7 +63,7 @@ pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 pub fn approve_store_command(store: &str, id: &str) -> String {
     format!("kubectl annotate --overwrite identitystore {store} {APPROVE_STORE_ANNOTATION}={id}")
 }
-/// Annotation on an Account: the time from the `DefinitionRemade` message, when the definition was made anew, says that the
+/// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was made anew, says that the
 /// objects of that kind are all there again.
 pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";
 /// Annotation on an Account: any new value asks for a whole check now.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Batch, StoreError};
 use crate::{
     model::{Ladder, Layout, Name, Ranks},
-    plan::{Cause, Change, Content, Fingerprint, Mark, ObjectKey, Observed, Seen},
+    plan::{Cause, Change, Content, Existing, Fingerprint, Mark, ObjectKey, Observed},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
@@ -170,13 +170,13 @@ fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step,
     }
 }
 
-fn look<C>(seen: Option<&Seen<C>>) -> (bool, Option<&Mark>) {
+fn look<C>(seen: Option<&Existing<C>>) -> (bool, Option<&Mark>) {
     (seen.is_some(), seen.and_then(|seen| seen.mark.as_ref()))
 }
 
 /// Existing object that may be overwritten.
 struct Held<'a, C> {
-    seen: Option<&'a Seen<C>>,
+    seen: Option<&'a Existing<C>>,
     ours: bool,
 }
 
@@ -195,7 +195,11 @@ impl<C: PartialEq> Held<'_, C> {
     }
 }
 
-fn may_put<'a, C>(batch: &Batch<'_>, change: &Change, seen: Option<&'a Seen<C>>) -> Result<Held<'a, C>, StoreError> {
+fn may_put<'a, C>(
+    batch: &Batch<'_>,
+    change: &Change,
+    seen: Option<&'a Existing<C>>,
+) -> Result<Held<'a, C>, StoreError> {
     let mark = seen.and_then(|seen| seen.mark.as_ref());
     let ours = mark == Some(batch.mark);
     match mark {

@@ -69,7 +69,7 @@ impl Control {
 
     /// Loads a new store or spec. Trusts `blockedInForce` only as read at this moment (a former leader wrote it);
     /// later edits by others are ignored.
-    pub(super) fn believe(&mut self, store: &Name) {
+    pub(super) fn load_reported(&mut self, store: &Name) {
         self.blocks.said.remove(store);
         let Some(record) = self.index.stores.get(store) else { return };
         if record.meta.status.is_in_force(record.facts.generation) {
@@ -80,7 +80,7 @@ impl Control {
     }
 
     /// Records the reported generation, and publishes an event for blocks that are newly in force.
-    pub(super) fn say_in_force(&mut self, store: &Name, in_force: Option<i64>) {
+    pub(super) fn report_in_force(&mut self, store: &Name, in_force: Option<i64>) {
         let record = self.index.stores.get(store).cloned();
         let Some((record, generation)) = record.zip(in_force) else {
             self.blocks.said.remove(store);
@@ -120,7 +120,7 @@ impl Control {
             }
         }
         for store in settled {
-            self.look(KindName::IdentityStore, store, Duration::ZERO, now.mono);
+            self.refresh(KindName::IdentityStore, store, Duration::ZERO, now.mono);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     model::{AccountKey, Email, Name, RoleName},
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed},
     report::AppliedPlan,
-    resolve::{End, MemberContent, Origin},
+    resolve::{MemberContent, Origin, RevocationReason},
     state::{AccountFacts, GroupFacts, MemberFacts, ObjectsInScope, RoleFacts, Snapshot},
 };
 
@@ -175,7 +175,7 @@ struct Known<'a> {
     withheld: &'a BTreeMap<Email, Origin>,
     objects: &'a ObjectsInScope,
     /// Part of the account that each whole-account trigger affects.
-    concerned: Vec<Concerned>,
+    concerned: Vec<Affected>,
 }
 
 /// Roles, groups and layout that this plan changes, with their causes.
@@ -233,7 +233,7 @@ impl Definitions {
 }
 
 /// Part of an account that a changed object affects.
-enum Concerned {
+enum Affected {
     /// The whole account.
     Everything,
     /// The account's row in the store, and people without a Membership.
@@ -246,7 +246,7 @@ enum Concerned {
     Invited,
 }
 
-impl Concerned {
+impl Affected {
     fn new(object: &ChangedObject, snapshot: &Snapshot) -> Self {
         match (object.origin.kind, &object.reach) {
             ("Role", reach) => Self::of_role(&object.origin.name, reach, snapshot),
@@ -300,7 +300,7 @@ impl Concerned {
 impl<'a> Known<'a> {
     fn new(work: &'a Reconcile) -> Self {
         let Reconcile { triggers, objects, withheld, .. } = work;
-        let concerned = triggers.objects.iter().map(|object| Concerned::new(object, &objects.snapshot)).collect();
+        let concerned = triggers.objects.iter().map(|object| Affected::new(object, &objects.snapshot)).collect();
         Self { triggers, withheld, objects, concerned }
     }
 
@@ -311,7 +311,7 @@ impl<'a> Known<'a> {
                     let is_known = self.triggers.objects.iter().any(|object| object.origin.kind == catalog.kind);
                     is_known || self.triggers.objects.is_empty()
                 });
-                let any = |_: &_, concerned: &_| matches!(concerned, Concerned::Everything | Concerned::Account);
+                let any = |_: &_, concerned: &_| matches!(concerned, Affected::Everything | Affected::Account);
                 of_layout.cloned().or_else(|| self.nearest(any))
             }
             // The cause of a new entry is the object that declares it.
@@ -320,12 +320,12 @@ impl<'a> Known<'a> {
                 _ => None,
             },
             ObjectKey::Role(role) => self.nearest(|_, concerned| match concerned {
-                Concerned::Some { roles, .. } => roles.contains(role),
-                other => matches!(other, Concerned::Everything),
+                Affected::Some { roles, .. } => roles.contains(role),
+                other => matches!(other, Affected::Everything),
             }),
             ObjectKey::Group(group) => self.nearest(|_, concerned| match concerned {
-                Concerned::Some { groups, .. } => groups.contains(group),
-                other => matches!(other, Concerned::Everything),
+                Affected::Some { groups, .. } => groups.contains(group),
+                other => matches!(other, Affected::Everything),
             }),
             ObjectKey::Member(email) => self.of_member(email, change, definitions, observed),
         }
@@ -349,7 +349,10 @@ impl<'a> Known<'a> {
         let is_known = content.is_none() && change.origin.is_some();
         let is_out = |content: &MemberContent| !content.window.contains(self.objects.now);
         if is_known
-            || matches!(ended, Some(End::Blocked | End::AccountSuspended | End::NotApproved))
+            || matches!(
+                ended,
+                Some(RevocationReason::Blocked | RevocationReason::AccountSuspended | RevocationReason::NotApproved)
+            )
             || change.is_by_time() && content.is_some_and(is_out)
         {
             return None;
@@ -360,11 +363,11 @@ impl<'a> Known<'a> {
     }
 
     /// Returns the object that lifted a revocation.
-    fn that_lifted(&self, end: Option<End>) -> Option<Origin> {
+    fn that_lifted(&self, end: Option<RevocationReason>) -> Option<Origin> {
         let kind = match end? {
-            End::Blocked => "IdentityStore",
-            End::AccountSuspended | End::NotApproved => "Account",
-            End::Suspended => return None,
+            RevocationReason::Blocked => "IdentityStore",
+            RevocationReason::AccountSuspended | RevocationReason::NotApproved => "Account",
+            RevocationReason::Suspended => return None,
         };
         let lifted = self.triggers.objects.iter().find(|object| object.origin.kind == kind);
         lifted.map(|object| object.origin.clone())
@@ -376,14 +379,14 @@ impl<'a> Known<'a> {
             return Some(own.clone());
         }
         let nearest = self.nearest(|origin, concerned| match self.objects.memberships_of(email) {
-            [] => matches!(concerned, Concerned::Everything | Concerned::Account),
+            [] => matches!(concerned, Affected::Everything | Affected::Account),
             records => records.iter().any(|record| concerned.concerns(origin, &record.facts)),
         });
         nearest.or_else(|| self.withheld.get(email).cloned())
     }
 
     /// Returns the closest of the objects that affect an entry.
-    fn nearest(&self, concerns: impl Fn(&Origin, &Concerned) -> bool) -> Option<Origin> {
+    fn nearest(&self, concerns: impl Fn(&Origin, &Affected) -> bool) -> Option<Origin> {
         let distance = |origin: &&Origin| match origin.kind {
             "Account" => 1,
             "PermissionCatalog" => 2,

@@ -1,4 +1,4 @@
-//! Deletion of an Account by its `deletionPolicy`, unless the removal guard holds it. `reconcile` calls it for passes
+//! DeletionDecision of an Account by its `deletionPolicy`, unless the removal guard holds it. `reconcile` calls it for passes
 //! that delete.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use super::{Delete, Deleted, Pass, World, reconcile};
 use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
-    evaluate::{self, Context, Deletion, judge},
+    evaluate::{self, Context, DeletionDecision, judge},
     model::{Email, KindName, Name, Scope},
     plan::{GUARD_WINDOW, Guarded},
     report,
@@ -40,12 +40,12 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
             }
         },
         (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, world).await {
-            Ok(Removal::Done(removed)) => removed,
-            Ok(Removal::Held(guarded)) => {
+            Ok(RemovalResult::Done(removed)) => removed,
+            Ok(RemovalResult::Held(guarded)) => {
                 let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
                 return Deleted::Held(guarded, Box::new(report));
             }
-            Ok(Removal::Replaced) => {
+            Ok(RemovalResult::Replaced) => {
                 let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
                 return Deleted::Replaced(Box::new(report));
             }
@@ -59,7 +59,7 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
 }
 
 /// Result of the removal of an account's whole content.
-enum Removal {
+enum RemovalResult {
     /// Made, with this number of changes.
     Done(u64),
     /// Held by the removal guard.
@@ -68,7 +68,7 @@ enum Removal {
     Replaced,
 }
 
-/// Removal that failed, wholly or partly.
+/// RemovalResult that failed, wholly or partly.
 struct Failed {
     error: StoreError,
     /// People whose removal is decided.
@@ -79,7 +79,7 @@ struct Failed {
 
 /// Removes the account's content unless the guard holds it. After a partial failure, returns the members whose
 /// removal is already approved so that a retry does not ask again.
-async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<Removal, Failed> {
+async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<RemovalResult, Failed> {
     let (key, now) = (&pass.mark.account, pass.now);
     let decided_before =
         |error: StoreError| Failed { by_store: error.is_of_store(), error, decided: work.decided.clone() };
@@ -92,15 +92,15 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
         evaluate::judge_deletion(&prepared, &judged, &observed, &context, &work.decided)
     });
     let mut plan = match deletion {
-        Deletion::Replaced => return Ok(Removal::Replaced),
-        Deletion::Held(guarded) => return Ok(Removal::Held(guarded)),
-        Deletion::Removes(plan) => plan,
+        DeletionDecision::Replaced => return Ok(RemovalResult::Replaced),
+        DeletionDecision::Held(guarded) => return Ok(RemovalResult::Held(guarded)),
+        DeletionDecision::Removes(plan) => plan,
     };
     let origin = Origin::new(KindName::Account.as_str(), key.name.clone(), work.account.facts.generation);
     let origin = Origin { why: Some(Name::new("deleted")), ..origin };
     plan.changes.iter_mut().for_each(|change| change.origin = Some(origin.clone()));
     if plan.changes.is_empty() {
-        return Ok(Removal::Done(0));
+        return Ok(RemovalResult::Done(0));
     }
     let decided = |error, by_store| {
         let people = plan.changes.iter().filter_map(|change| change.object.person());
@@ -116,5 +116,5 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     }
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>();
     let made = made.map_err(|error| decided(error, false))?;
-    Ok(Removal::Done(made.len() as u64))
+    Ok(RemovalResult::Done(made.len() as u64))
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Something that happened outside of the loop.
 pub enum Event {
     /// An event from a watch.
-    Seen(WatchEvent),
+    Watched(WatchEvent),
     /// The shards of this replica or the state of the others changed.
     Share(ShareEvent),
     /// Someone else changed a store.
@@ -40,7 +40,7 @@ pub enum Event {
         result: Result<StatusWritten, ApiFault>,
     },
     /// The update of a catalog's finalizer and record ended, with or without success.
-    CatalogTended {
+    CatalogMaintained {
         /// Id of the effect.
         id: PassId,
         /// The record as written, ahead of its watch.
@@ -49,7 +49,7 @@ pub enum Event {
         fault: Option<ApiFault>,
     },
     /// The refresh of a store ended.
-    StoreLooked {
+    StoreRefreshed {
         /// Id of the effect.
         id: PassId,
         /// State of the store, or why it is unavailable.
@@ -99,9 +99,9 @@ pub enum Effect {
     /// Write a status.
     WriteStatus(Box<StatusWrite>),
     /// Update the finalizer and record of a catalog.
-    TendCatalog(Box<CatalogTending>),
+    MaintainCatalog(Box<CatalogMaintenance>),
     /// Check the state of a store.
-    LookAtStore(Box<StoreLook>),
+    RefreshStore(Box<StoreRefresh>),
     /// List every kind again.
     Relist,
     /// Release the lease of a shard: its last write has ended.
@@ -123,7 +123,7 @@ pub enum Effect {
 }
 
 /// Catalog whose finalizer or record needs an update.
-pub struct CatalogTending {
+pub struct CatalogMaintenance {
     /// Id of the effect.
     pub id: PassId,
     /// Name of the catalog.
@@ -137,7 +137,7 @@ pub struct CatalogTending {
 }
 
 /// Store whose state must be checked.
-pub struct StoreLook {
+pub struct StoreRefresh {
     /// Id of the effect.
     pub id: PassId,
     /// The IdentityStore.

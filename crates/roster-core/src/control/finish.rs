@@ -1,19 +1,19 @@
-//! Ends of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
+//! AccountRevocations of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
 //! calls it.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Access, ApiFault, Control, Deleted, Deletion, Effect, Now, PassEnded, PassId, StatusWritten,
-    looks::LOOK_DELAY,
+    Access, ApiFault, Control, Deleted, DeletionState, Effect, Now, PassEnded, PassId, StatusWritten,
     pass::Running,
     queue::{Ended, Trigger, WorkItem},
-    statuses::{Saying, StatusLane},
+    refreshes::REFRESH_DELAY,
+    statuses::{QueuedStatus, StatusLane},
 };
 use crate::{
     api::SyncReason,
     model::{AccountKey, KindName, Name, ObjectRef, Scope, counted},
-    report::{self, Notice, NoticeReason, OnlyEnds, PassEnd, PassReport, Report, Synced, Waits},
+    report::{self, Notice, NoticeReason, PassEnd, PassReport, Report, RevocationsOnly, Synced, Waits},
     resolve::{self, Definitions},
     state::{AccountFacts, Record},
 };
@@ -32,8 +32,8 @@ impl Control {
             return self.leftover_ended(&running, &end, now);
         }
         // A parallel pass reconciled them, perhaps only for explicit revocations.
-        let taken_out = running.handle.taken_out();
-        for email in &taken_out {
+        let withdrawn = running.handle.withdrawn();
+        for email in &withdrawn {
             self.queue.want(&running.key, WorkItem::Member(email.clone()), Trigger::CHANGE, now.mono);
         }
         let ended = match end {
@@ -46,13 +46,13 @@ impl Control {
                     Ok(()) => Ended::Done,
                     Err((_, ends)) => {
                         if let Some(ends) = ends {
-                            self.took_ends(pass, &running.key, *ends, now);
+                            self.took_revocations(pass, &running.key, *ends, now);
                         }
                         Ended::FAILED
                     }
                 }
             }
-            PassEnded::LeftoverEnded(_) => Ended::Done,
+            PassEnded::OrphanedRevoked(_) => Ended::Done,
             PassEnded::BrokeOff => {
                 // A defect in Roster affects only the account in which it occurs; the pass is retried with backoff.
                 if running.reconciles {
@@ -61,8 +61,8 @@ impl Control {
                 Ended::FAILED
             }
         };
-        if running.is_beside {
-            self.queue.finished_beside(&running.key, ended, now.mono);
+        if running.is_parallel {
+            self.queue.finished_parallel(&running.key, ended, now.mono);
         } else {
             self.queue.finished(&running.key, ended, now.mono);
         }
@@ -71,7 +71,7 @@ impl Control {
     /// Marks the account reconciled unless members were withdrawn from the pass, or the pass was for such members
     /// only.
     fn reconciled_by(&mut self, running: &Running, now: Now) {
-        if !running.is_beside && running.handle.taken_out().is_empty() {
+        if !running.is_parallel && running.handle.withdrawn().is_empty() {
             self.reconciled(&running.key, running.store_generation, now);
         }
     }
@@ -86,9 +86,9 @@ impl Control {
             end,
             changes,
             drift: _,
-            wakes,
+            deadlines,
             confirmed,
-            only_ends,
+            revocations_only,
             remade,
             guarded: _,
             holds,
@@ -100,13 +100,13 @@ impl Control {
         }
         let ended = match ended(&end) {
             // All kinds are listed by now.
-            Ended::Waits if self.lists.are_complete() && !self.shards.has_only_ends(self.shard_of(key)) => {
+            Ended::Waits if self.lists.are_complete() && !self.shards.is_revocations_only(self.shard_of(key)) => {
                 Ended::Partly
             }
             ended => ended,
         };
         self.tell_all(key, notices, holds, now);
-        self.wakes.replace(key, &running.scope, wakes);
+        self.deadlines.replace(key, &running.scope, deadlines);
         // The fresh read does not cover a new Account of the same name.
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
         if confirmed
@@ -115,17 +115,17 @@ impl Control {
         {
             state.confirmed = Some(running.vanished);
         }
-        self.remember(running, definitions, &end, only_ends, holds, now);
+        self.remember(running, definitions, &end, revocations_only, holds, now);
         if let (Some(withheld), Some(state)) = (withheld, self.accounts.get_mut(key)) {
             state.note_withheld(&running.scope, withheld);
         }
         let lane = if running.scope == Scope::Account { StatusLane::Bulk } else { StatusLane::Changes };
         // A report on an older generation must not replace a newer one in the queue. Members withdrawn from the pass
         // are reported by the parallel one.
-        let taken_out = running.handle.taken_out();
+        let withdrawn = running.handle.withdrawn();
         let reports = reports.into_iter().filter(|(object, report)| {
             self.index.any_meta(object).is_none_or(|meta| meta.generation <= report.generation)
-                && (taken_out.is_empty() || self.index.person(object).is_none_or(|email| !taken_out.contains(email)))
+                && (withdrawn.is_empty() || self.index.person(object).is_none_or(|email| !withdrawn.contains(email)))
         });
         for (object, report) in reports.collect::<Vec<_>>() {
             self.say_within(pass, object, report, lane, now);
@@ -151,12 +151,12 @@ impl Control {
             // The Account must report it, too.
             (true, false) => self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono),
             // This object may complete the set. The delay merges many objects that are applied one after the other.
-            (_, true) => self.queue.check_within(key, LOOK_DELAY, now.mono),
+            (_, true) => self.queue.check_within(key, REFRESH_DELAY, now.mono),
             (false, false) => {}
         }
         let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
         if let Some(store) = store {
-            self.look(KindName::IdentityStore, store, LOOK_DELAY, now.mono);
+            self.refresh(KindName::IdentityStore, store, REFRESH_DELAY, now.mono);
         }
         if !matches!(end, PassEnd::NeedsAccount | PassEnd::Interrupted) {
             self.reconciled_by(running, now);
@@ -196,7 +196,7 @@ impl Control {
     /// Returns whether an account waits because the definition of a kind was recreated.
     fn is_remade(&self, key: &AccountKey) -> bool {
         let said = self.accounts.get(key).and_then(|state| state.reports.get(&key.object()));
-        said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == OnlyEnds::REMADE)
+        said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == RevocationsOnly::REMADE)
     }
 
     fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Ended {
@@ -221,7 +221,7 @@ impl Control {
             Deleted::Held(guarded, meanwhile) => {
                 let message = report::held_deletion(&guarded);
                 let state = self.accounts.entry(key.clone()).or_default();
-                let now_held = (running.uid.clone(), Deletion::Held(guarded.hash.clone()));
+                let now_held = (running.uid.clone(), DeletionState::Held(guarded.hash.clone()));
                 let is_news = std::mem::replace(&mut state.deletion, now_held.clone()) != now_held;
                 if is_news {
                     let reason = NoticeReason::RemovalGuarded;
@@ -246,25 +246,32 @@ impl Control {
             Deleted::Retry { error, decided, .. } => {
                 if !decided.is_empty() {
                     self.accounts.entry(key.clone()).or_default().deletion =
-                        (running.uid.clone(), Deletion::Decided(decided));
+                        (running.uid.clone(), DeletionState::Decided(decided));
                 }
                 (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED)
             }
         };
-        self.say(object, report, StatusLane::Changes, Duration::ZERO, now);
+        self.queue_status(object, report, StatusLane::Changes, Duration::ZERO, now);
         ended
     }
 
     /// Queues the status of an object, to be written after `delay` at the earliest.
-    pub(super) fn say(&mut self, object: ObjectRef, report: Report, lane: StatusLane, delay: Duration, now: Now) {
+    pub(super) fn queue_status(
+        &mut self,
+        object: ObjectRef,
+        report: Report,
+        lane: StatusLane,
+        delay: Duration,
+        now: Now,
+    ) {
         let account = self.index.account_of(&object);
-        self.statuses.put(object, Saying { report, account, lane, pass: None }, delay, now.mono);
+        self.statuses.put(object, QueuedStatus { report, account, lane, pass: None }, delay, now.mono);
     }
 
     /// Queues the status of an object on behalf of the pass that reports it.
     fn say_within(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
         let account = self.index.account_of(&object);
-        self.statuses.put(object, Saying { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
+        self.statuses.put(object, QueuedStatus { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
     }
 
     /// Processes the report of an account whose deletion waits, and plans its next check.
@@ -273,17 +280,17 @@ impl Control {
         state.is_holding = meanwhile.holds.or(state.is_holding);
         meanwhile.reports.retain(|(object, _)| object.kind != KindName::Account);
         self.plan_check(key, now);
-        self.took_ends(pass, key, meanwhile, now)
+        self.took_revocations(pass, key, meanwhile, now)
     }
 
     /// Processes the report of a pass that did only a part of an account's work.
-    fn took_ends(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
+    fn took_revocations(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
         if let Some(store) = self.store_of(key).filter(|_| ends.replaced) {
             self.note_replaced(&store, key, now);
         }
         self.tell_all(key, ends.notices, ends.holds, now);
-        let people = ends.wakes.iter().map(|(_, email)| email.clone()).collect();
-        self.wakes.replace(key, &Scope::Members(people), ends.wakes);
+        let people = ends.deadlines.iter().map(|(_, email)| email.clone()).collect();
+        self.deadlines.replace(key, &Scope::Members(people), ends.deadlines);
         for (object, report) in ends.reports {
             self.say_within(pass, object, report, StatusLane::Changes, now);
         }
@@ -317,7 +324,7 @@ impl Control {
         running: &Running,
         definitions: Arc<Definitions>,
         end: &PassEnd,
-        only_ends: bool,
+        revocations_only: bool,
         holds: Option<bool>,
         now: Now,
     ) {
@@ -331,7 +338,7 @@ impl Control {
         // Failed members are retried alone; the whole account keeps its interval.
         let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
         if running.scope == Scope::Account && is_whole {
-            if *end == PassEnd::Done && !only_ends {
+            if *end == PassEnd::Done && !revocations_only {
                 state.checked = Some(now.mono);
             }
             self.plan_check(key, now);
@@ -365,7 +372,7 @@ impl Control {
         }
         state.reports.retain(|object, _| self.index.meta(object).is_some());
         for (object, report) in stale {
-            self.say(object, report, StatusLane::Bulk, COUNTS_DELAY, now);
+            self.queue_status(object, report, StatusLane::Bulk, COUNTS_DELAY, now);
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! A pass over very many members takes long, and an explicit revocation must not wait for it. So the loop withdraws
 //! the members concerned from the pass, which writes none of their changes from then on, and reconciles them in a
-//! parallel pass. If that is impossible, the loop asks the pass to end early (docs/decisions/0031-beside.md).
+//! parallel pass. If that is impossible, the loop asks the pass to end early (docs/decisions/0031-parallel.md).
 
 use std::{
     collections::BTreeSet,
@@ -27,9 +27,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    taken_out: BTreeSet<Email>,
+    withdrawn: BTreeSet<Email>,
     writing: Writing,
-    removals_are_settled: bool,
+    removals_are_applied: bool,
 }
 
 /// Content that a pass is writing now.
@@ -57,7 +57,7 @@ impl Handle {
     /// Withdraws people from the pass and returns `true`. Withdraws none and returns `false` if the pass is writing
     /// one of them, or definitions.
     #[must_use]
-    pub fn take_out(&self, people: &BTreeSet<Email>) -> bool {
+    pub fn withdraw(&self, people: &BTreeSet<Email>) -> bool {
         let mut state = self.state();
         let is_free = match &state.writing {
             Writing::Nothing => true,
@@ -65,15 +65,15 @@ impl Handle {
             Writing::Definitions => false,
         };
         if is_free {
-            state.taken_out.extend(people.iter().cloned());
+            state.withdrawn.extend(people.iter().cloned());
         }
         is_free
     }
 
     /// Returns the people who were withdrawn from the pass.
     #[must_use]
-    pub fn taken_out(&self) -> BTreeSet<Email> {
-        self.state().taken_out.clone()
+    pub fn withdrawn(&self) -> BTreeSet<Email> {
+        self.state().withdrawn.clone()
     }
 
     /// Begins a slice. Returns the members withdrawn from the pass, whose changes the caller must drop.
@@ -82,7 +82,7 @@ impl Handle {
         let (mut left_out, mut written) = (BTreeSet::new(), Some(BTreeSet::new()));
         for change in changes {
             match (change.object.person(), &mut written) {
-                (Some(email), _) if state.taken_out.contains(email) => drop(left_out.insert(email.clone())),
+                (Some(email), _) if state.withdrawn.contains(email) => drop(left_out.insert(email.clone())),
                 (Some(email), Some(written)) => drop(written.insert(email.clone())),
                 (Some(_), None) => {}
                 (None, _) => written = None,
@@ -98,13 +98,13 @@ impl Handle {
     }
 
     /// Records that all removals of the pass are in the store, or that it makes none.
-    pub(super) fn settle_removals(&self) {
-        self.state().removals_are_settled = true;
+    pub(super) fn set_removals_applied(&self) {
+        self.state().removals_are_applied = true;
     }
 
     /// Returns whether the pass makes no more removals: an observation after this counts all of them.
-    pub(super) fn removals_are_settled(&self) -> bool {
-        self.state().removals_are_settled
+    pub(super) fn removals_are_applied(&self) -> bool {
+        self.state().removals_are_applied
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,7 +119,7 @@ mod tests {
     use crate::plan::{Cause, ObjectKey, Phase};
 
     fn change(object: ObjectKey) -> Change {
-        Change::removal(object, Cause::Unwanted, Phase::Narrow)
+        Change::removal(object, Cause::Unwanted, Phase::Revoke)
     }
 
     fn email(name: &str) -> Email {
@@ -129,15 +129,15 @@ mod tests {
     #[test]
     fn who_is_taken_out_is_not_written_and_who_is_being_written_is_not_taken_out() {
         let handle = Handle::default();
-        assert!(handle.take_out(&[email("dana")].into()));
+        assert!(handle.withdraw(&[email("dana")].into()));
         let slice = ["dana", "eve"].map(|name| change(ObjectKey::Member(email(name))));
         assert_eq!(handle.begin_slice(&slice), [email("dana")].into());
-        assert!(!handle.take_out(&[email("eve"), email("finn")].into()));
-        assert!(handle.take_out(&[email("finn")].into()));
+        assert!(!handle.withdraw(&[email("eve"), email("finn")].into()));
+        assert!(handle.withdraw(&[email("finn")].into()));
         handle.end_slice();
-        assert!(handle.take_out(&[email("eve")].into()));
-        assert_eq!(handle.taken_out(), ["dana", "eve", "finn"].map(email).into());
+        assert!(handle.withdraw(&[email("eve")].into()));
+        assert_eq!(handle.withdrawn(), ["dana", "eve", "finn"].map(email).into());
         handle.begin_slice(&[change(ObjectKey::Account)]);
-        assert!(!handle.take_out(&[email("gus")].into()));
+        assert!(!handle.withdraw(&[email("gus")].into()));
     }
 }

@@ -7,12 +7,12 @@
 //!  watches ────────► Control::absorb             ┌──────► passes: reconcile ──► store
 //!  leases            Control::decide ────────────┼──────► statuses, finalizers, records ──► API server
 //!  passes, answers       │                       └──────► leases, notices
-//!                        └ state: Index, Queue, Passes, Statuses, Shards, Looks, Blocks
+//!                        └ state: Index, Queue, Passes, Statuses, Shards, Refreshes, Blocks
 //! ```
 //!
 //! Path of an edit to the store:
 //!
-//! 1. A watch sends [`Event::Seen`]. The index stores the object and returns the parts of the cluster that the change
+//! 1. A watch sends [`Event::Watched`]. The index stores the object and returns the parts of the cluster that the change
 //!    affects ([`Impact`]): one address, or a whole account. That part is queued.
 //! 2. [`Control::decide`] takes it from the queue once this replica holds the account's shard, every kind is listed
 //!    and the store has room. It requests [`Effect::Start`]: a pass over that part. If a finalizer is missing, a pass
@@ -35,18 +35,20 @@
 
 mod blocks;
 mod causes;
+mod deadlines;
 mod deletion;
 mod event;
+mod fair_queue;
 mod fault;
 mod figures;
 mod finish;
 mod handle;
 pub mod leases;
-mod leftovers;
-mod looks;
+mod orphaned_accounts;
 mod pass;
 mod queue;
 pub mod reconcile;
+mod refreshes;
 mod rollouts;
 mod shards;
 mod share;
@@ -54,8 +56,6 @@ mod slices;
 mod start;
 mod statuses;
 mod time;
-mod turns;
-mod wakes;
 mod warnings;
 mod watches;
 mod world;
@@ -71,19 +71,19 @@ use jiff::{SignedDuration, Timestamp};
 use self::causes::{ChangedObject, MOST_WITHHELD};
 use self::{
     blocks::Blocks,
-    looks::Looks,
+    deadlines::Deadlines,
     pass::{PassIds, Passes},
     queue::{Lane, Queue, Trigger, WorkItem},
+    refreshes::Refreshes,
     shards::Shards,
     share::Relist,
     statuses::{StatusLane, Statuses},
-    wakes::Wakes,
     warnings::Warnings,
     watches::{Access, ListState, Listed, Lists, Refusals},
 };
 pub use self::{
     causes::Triggers,
-    event::{CatalogTending, Effect, Event, ShareEvent, StoreLook},
+    event::{CatalogMaintenance, Effect, Event, ShareEvent, StoreRefresh},
     fault::{ApiFault, NO_ANSWER},
     figures::Figures,
     handle::Handle,
@@ -92,7 +92,7 @@ pub use self::{
     shards::shard_of,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
-    world::{Staying, World},
+    world::{FreshRead, World},
 };
 use crate::{
     contract::Epoch,
@@ -139,13 +139,13 @@ pub struct Control {
     no_lease: Option<String>,
     accounts: BTreeMap<AccountKey, AccountState>,
     /// Instants at which a member's access begins or ends.
-    wakes: Wakes,
+    deadlines: Deadlines,
     /// Wall clock at the last wake.
     last_wall: Option<Timestamp>,
     /// Accounts whose numbers are counted again at the next tick: rarely, since that takes time in proportion to the
     /// managed accounts.
     recounts: BTreeSet<AccountKey>,
-    looks: Looks,
+    refreshes: Refreshes,
     /// Stores contacted so far: `Ok` once one was reached, otherwise the last error.
     reached: BTreeMap<Name, Result<(), String>>,
     blocks: Blocks,
@@ -161,7 +161,7 @@ pub struct Control {
 
 /// Progress of an account's deletion.
 #[derive(Clone, Default, PartialEq)]
-enum Deletion {
+enum DeletionState {
     /// No progress known.
     #[default]
     None,
@@ -181,7 +181,7 @@ struct AccountState {
     /// Whether the removal guard held removals in the last complete check; absent before the first.
     is_holding: Option<bool>,
     /// UID of the Account that is being deleted, and the progress of the deletion.
-    deletion: (Name, Deletion),
+    deletion: (Name, DeletionState),
     /// Shard in which the last pass over the account began.
     shard: Option<u16>,
     /// Number of objects that have vanished in the account.
@@ -240,10 +240,10 @@ impl Control {
             relist: None,
             no_lease: None,
             accounts: BTreeMap::new(),
-            wakes: Wakes::default(),
+            deadlines: Deadlines::default(),
             last_wall: None,
             recounts: BTreeSet::new(),
-            looks: Looks::default(),
+            refreshes: Refreshes::default(),
             reached: BTreeMap::new(),
             blocks: Blocks::default(),
             stops: BTreeMap::new(),
@@ -263,16 +263,16 @@ impl Control {
     /// Processes an event.
     pub fn absorb(&mut self, event: Event, now: Now) {
         match event {
-            Event::Seen(seen) => self.seen(seen, now),
+            Event::Watched(seen) => self.seen(seen, now),
             Event::Share(event) => self.shared(event, now),
-            Event::Announced { store, account } => self.announced(&store, account, now),
+            Event::Announced { store, account } => self.changed_in_store(&store, account, now),
             Event::Ended { pass, end } => self.ended(pass, end, now),
             Event::StatusWritten { object, result } => self.status_written(&object, &result, now),
-            Event::CatalogTended { id, seen, fault } => self.catalog_tended(id, seen, fault.as_ref(), now),
-            Event::StoreLooked { id, found, remembered, fault } => {
-                self.store_looked(id, &found, remembered, fault.as_ref(), now);
+            Event::CatalogMaintained { id, seen, fault } => self.catalog_maintained(id, seen, fault.as_ref(), now),
+            Event::StoreRefreshed { id, found, remembered, fault } => {
+                self.store_refreshed(id, &found, remembered, fault.as_ref(), now);
             }
-            Event::LookBrokeOff { id } => self.look_broke_off(id, now),
+            Event::LookBrokeOff { id } => self.refresh_failed(id, now),
             Event::Stop => self.stopping = true,
         }
     }
@@ -290,10 +290,10 @@ impl Control {
                 effects.push(Effect::Relist);
             }
             self.wake(now);
-            self.hurry(now, effects);
-            self.start_looks(now, effects);
+            self.preempt_for_revocations(now, effects);
+            self.start_refreshes(now, effects);
             self.start_passes(now, effects);
-            self.make_room();
+            self.free_a_place();
             self.tick(now, effects);
         }
         let index = &self.index;
@@ -309,8 +309,8 @@ impl Control {
             return Some(now.mono);
         }
         let lists = [self.lists.next_due(), self.relist.as_ref().and_then(Relist::next_due)];
-        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_look()];
-        let wall = self.wakes.next().map(|at| {
+        let due = [self.queue.next_due(), self.statuses.next_due(), self.next_refresh()];
+        let wall = self.deadlines.next().map(|at| {
             let wait = Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
             now.mono + wait
         });
@@ -327,7 +327,7 @@ impl Control {
     /// Returns whether nothing runs, and only statuses that are delayed on purpose wait.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.passes.is_empty() && !self.looks.any_runs() && self.statuses.is_idle()
+        self.passes.is_empty() && !self.refreshes.any_runs() && self.statuses.is_idle()
     }
 
     /// Returns whether a status of this pass still waits or is being written.
@@ -363,7 +363,7 @@ impl Control {
                 let statuses = &self.statuses;
                 let impacts = self.index.apply(object, |object| statuses.being_sent(object));
                 if let Some(store) = store {
-                    self.believe(&store);
+                    self.load_reported(&store);
                     self.await_passes(&store, generation, &impacts);
                 }
                 if vanished {
@@ -440,7 +440,7 @@ impl Control {
         let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
         self.outbox.push(Effect::Tell(note));
         if unreadable.account.is_some() {
-            self.say(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now);
+            self.queue_status(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now);
         }
     }
 
@@ -468,13 +468,13 @@ impl Control {
         if self.lists.set(kind, state, now.mono) {
             self.queue.more_known();
             if state == ListState::Absent {
-                self.say_that_it_waits(now);
+                self.report_waiting(now);
             }
         }
     }
 
     /// Queues every account, so that each reports that only explicit revocations are made while a kind is missing.
-    fn say_that_it_waits(&mut self, now: Now) {
+    fn report_waiting(&mut self, now: Now) {
         let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
         for key in &keys {
             self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
@@ -505,16 +505,16 @@ impl Control {
                     self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
                 }
                 Impact::AccountStatus(key) => drop(self.recounts.insert(key)),
-                Impact::Catalog(name) => self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
-                Impact::Store(name) => self.look(KindName::IdentityStore, name, Duration::ZERO, now.mono),
-                Impact::Status(object) => self.restate(&object, now),
+                Impact::Catalog(name) => self.refresh(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
+                Impact::Store(name) => self.refresh(KindName::IdentityStore, name, Duration::ZERO, now.mono),
+                Impact::Status(object) => self.rewrite_status(&object, now),
             }
         }
     }
 
     /// Queues the accounts that someone else changed in a store. They come behind changes of objects, so that a
     /// writer of the store cannot delay those.
-    fn announced(&mut self, store: &Name, account: Option<AccountKey>, now: Now) {
+    fn changed_in_store(&mut self, store: &Name, account: Option<AccountKey>, now: Now) {
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(store);
         let keys: Vec<AccountKey> = match account {
             Some(key) => Some(key).filter(kept).into_iter().collect(),
@@ -526,7 +526,7 @@ impl Control {
     }
 
     /// Evaluates a status again that someone else wrote, so that it is also written again.
-    fn restate(&mut self, object: &ObjectRef, now: Now) {
+    fn rewrite_status(&mut self, object: &ObjectRef, now: Now) {
         self.account_said(object, now);
         if self.shard_of_object(object).is_none_or(|shard| !self.shards.has(shard)) {
             return;
@@ -534,7 +534,7 @@ impl Control {
         self.statuses.was_touched(object);
         match object.kind {
             KindName::PermissionCatalog | KindName::IdentityStore => {
-                self.look(object.kind, object.name.clone(), Duration::ZERO, now.mono);
+                self.refresh(object.kind, object.name.clone(), Duration::ZERO, now.mono);
             }
             KindName::Membership => {
                 let Some(record) = self.index.member(&object.namespace, &object.name) else { return };
@@ -560,7 +560,7 @@ impl Control {
                 self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
             }
         }
-        while let Some((key, email)) = self.wakes.take(now.wall) {
+        while let Some((key, email)) = self.deadlines.take(now.wall) {
             // A member's time window begins or ends.
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
             self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
@@ -572,11 +572,11 @@ impl Control {
             return;
         }
         self.ticked = Some(now.mono);
-        self.tell_others(effects);
+        self.publish_reconciled(effects);
         self.note_clean(effects);
         // Drops the state of accounts that moved to another replica, or were deleted while held.
         self.accounts.retain(|key, _| self.index.accounts.contains_key(key));
-        self.wakes.retain(|key| self.index.accounts.contains_key(key));
+        self.deadlines.retain(|key| self.index.accounts.contains_key(key));
         for key in std::mem::take(&mut self.recounts) {
             self.recount(&key, true, now);
         }

@@ -15,8 +15,8 @@ use crate::{
     contract::{Claim, StoreError},
     evaluate::Revocation,
     model::{AccountKey, Email, Name, ObjectRef, Scope, Seed, SeededState},
-    plan::{Guarded, Holding, Mark},
-    report::{OnlyEnds, PassReport},
+    plan::{GuardState, Guarded, Mark},
+    report::{PassReport, RevocationsOnly},
     resolve::{Definitions, Origin},
     state::{AccountFacts, ObjectsInScope, Record, StoreFacts},
 };
@@ -85,7 +85,7 @@ pub struct Pass {
     pub handle: Handle,
     /// Handle of the other pass over the same account, if this one runs in parallel, for members withdrawn from that
     /// one.
-    pub beside: Option<Handle>,
+    pub parallel: Option<Handle>,
     /// Work of the pass.
     pub work: PassWork,
 }
@@ -99,7 +99,7 @@ pub enum PassWork {
     /// Set the missing finalizers, in this order. If that fails, make explicit revocations, which need none.
     SetFinalizers(Vec<(ObjectRef, Name)>, Box<Reconcile>),
     /// Revoke the access of these people in an account that no Account describes any more.
-    Leftover(Vec<(Email, Revocation)>),
+    OrphanedAccount(Vec<(Email, Revocation)>),
 }
 
 /// Input of a pass that deletes.
@@ -111,7 +111,7 @@ pub struct Delete {
     /// Work while the deletion waits: explicit revocations, and single removals.
     pub meanwhile: Reconcile,
     /// Whether the removal guard already holds the deletion.
-    pub holding: Holding,
+    pub holding: GuardState,
     /// People whose removal was decided earlier, and has begun.
     pub decided: BTreeSet<Email>,
 }
@@ -134,9 +134,9 @@ pub struct Reconcile {
     /// gains access without another fresh read.
     pub vanished: bool,
     /// Reason to make only explicit revocations; absent if all changes may be made.
-    pub only_ends: Option<OnlyEnds>,
+    pub revocations_only: Option<RevocationsOnly>,
     /// Whether the removal guard already holds removals of the account.
-    pub holding: Holding,
+    pub holding: GuardState,
 }
 
 /// Result of a pass.
@@ -148,7 +148,7 @@ pub enum PassEnded {
     /// The pass set finalizers, or failed; then with the report of the explicit revocations.
     FinalizersSet(Result<(), (ApiFault, Option<Box<PassReport>>)>),
     /// The pass revoked access in an account that no Account describes; `false` if no access was left to revoke.
-    LeftoverEnded(Result<bool, StoreError>),
+    OrphanedRevoked(Result<bool, StoreError>),
     /// The pass panicked or was abandoned.
     BrokeOff,
 }
@@ -186,7 +186,7 @@ pub(super) struct Running {
     pub(super) scope: Scope,
     pub(super) handle: Handle,
     /// Whether it runs in parallel to another pass over the same account.
-    pub(super) is_beside: bool,
+    pub(super) is_parallel: bool,
     /// Whether it works on an account that no Account describes.
     pub(super) is_leftover: bool,
     /// The Account, if it is being deleted.

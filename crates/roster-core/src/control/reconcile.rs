@@ -16,13 +16,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Handle, Pass, PassEnded, PassWork, Reconcile, Staying, World, causes, deletion, leftovers, slices};
+use super::{
+    FreshRead, Handle, Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, orphaned_accounts, slices,
+};
 use crate::{
     contract::{Batch, StoreError},
-    evaluate::{Context, Evaluation, Judged, Prepared, ends, ends_and_removals, evaluate, judge, judge_with, prepare},
+    evaluate::{
+        Context, Evaluation, Judged, Prepared, evaluate, judge, judge_with, plan_revocations,
+        plan_revocations_and_removals, prepare,
+    },
     model::{Email, Scope},
     plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
-    report::{self, AppliedPlan, OnlyEnds, PassReport},
+    report::{self, AppliedPlan, PassReport, RevocationsOnly},
 };
 
 /// Carries out a pass. Errors are part of the returned value: at the object that they concern, or at the account.
@@ -30,7 +35,9 @@ pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
     match &pass.work {
         PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
         PassWork::Delete(work) => PassEnded::Deleted(deletion::delete(pass, work, world).await),
-        PassWork::Leftover(revocations) => PassEnded::LeftoverEnded(leftovers::end(pass, revocations, world).await),
+        PassWork::OrphanedAccount(revocations) => {
+            PassEnded::OrphanedRevoked(orphaned_accounts::end(pass, revocations, world).await)
+        }
         PassWork::SetFinalizers(missing, work) => {
             let mut result = Ok(());
             for (object, uid) in missing {
@@ -56,44 +63,49 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     }
     // Two parallel passes that both remove members would not count each other's removals, unless all removals of the
     // other pass are in the store already.
-    let may_remove = pass.beside.as_ref().is_none_or(Handle::removals_are_settled);
+    let may_remove = pass.parallel.as_ref().is_none_or(Handle::removals_are_applied);
     let observed = match observe(pass, work, world).await {
         Ok(observed) => observed,
         Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
     };
-    let only_ends = |judged: &Judged| ends(&prepared, judged, &observed, &context);
-    let deletion_waits = matches!(work.only_ends, Some(OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld));
+    let revocations_only = |judged: &Judged| plan_revocations(&prepared, judged, &observed, &context);
+    let deletion_waits =
+        matches!(work.revocations_only, Some(RevocationsOnly::ManagedAccounts | RevocationsOnly::DeletionHeld));
     let (judged, plan) = world.step("plan", || {
-        if work.only_ends.is_some() {
+        if work.revocations_only.is_some() {
             let judged = judge_with(&prepared, &work.objects.members(), &observed, &context);
             let plan = if deletion_waits {
-                ends_and_removals(&prepared, &judged, &observed, &context)
+                plan_revocations_and_removals(&prepared, &judged, &observed, &context)
             } else {
-                only_ends(&judged)
+                revocations_only(&judged)
             };
             return (judged, plan);
         }
         let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
         (judged, plan)
     });
-    let waits = pass.beside.is_some() && (plan.needs_account || plan.removes() && !may_remove);
-    let plan = if waits { only_ends(&judged) } else { plan };
+    let waits = pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
+    let plan = if waits { revocations_only(&judged) } else { plan };
     let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
-    let confirmed = matches!(stays, Some(Ok(Staying::All)));
+    let confirmed = matches!(stays, Some(Ok(FreshRead::All)));
     let mut waiting = BTreeSet::new();
     let (plan, why, fault) = match stays {
-        None | Some(Ok(Staying::All)) => (plan, work.only_ends.clone(), None),
-        Some(Ok(Staying::AllButAccount)) if deletion_waits => (plan, work.only_ends.clone(), None),
-        Some(Ok(Staying::Remade(remade))) => {
+        None | Some(Ok(FreshRead::All)) => (plan, work.revocations_only.clone(), None),
+        Some(Ok(FreshRead::AllButAccount)) if deletion_waits => (plan, work.revocations_only.clone(), None),
+        Some(Ok(FreshRead::RecreatedDefinitions(remade))) => {
             waiting = plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect();
-            (only_ends(&judged), Some(work.only_ends.clone().unwrap_or(OnlyEnds::Remade(remade))), None)
+            (
+                revocations_only(&judged),
+                Some(work.revocations_only.clone().unwrap_or(RevocationsOnly::RecreatedDefinitions(remade))),
+                None,
+            )
         }
         // The deletion policy decides about an account that is being deleted; its remaining objects do not count.
         Some(Ok(_)) => {
-            let why = work.only_ends.clone().unwrap_or(OnlyEnds::Terminating);
-            (only_ends(&judged), Some(why), None)
+            let why = work.revocations_only.clone().unwrap_or(RevocationsOnly::Terminating);
+            (revocations_only(&judged), Some(why), None)
         }
-        Some(Err(fault)) => (only_ends(&judged), None, Some(fault)),
+        Some(Err(fault)) => (revocations_only(&judged), None, Some(fault)),
     };
     // Everything else depends on the account's own row, except explicit revocations: they are made in any case.
     let puts_account = |change: &Change| change.object == ObjectKey::Account && change.put.is_some();
@@ -106,15 +118,15 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     }
     let mut applied = apply(pass, work, plan, why, &observed, world).await;
     if puts_account && refuses_account(&applied) {
-        let ends = ends(&prepared, &judged, &observed, &context);
+        let ends = plan_revocations(&prepared, &judged, &observed, &context);
         if !ends.changes.is_empty() {
             let made = Box::pin(apply(pass, work, ends, None, &observed, world)).await;
-            applied = with_ends(applied, made);
+            applied = with_revocations(applied, made);
         }
     }
     drop(observed);
     let is_whole = |applied: &&AppliedPlan| {
-        !waits && !applied.interrupted && applied.only_ends.is_none() && !applied.plan.needs_account
+        !waits && !applied.interrupted && applied.revocations_only.is_none() && !applied.plan.needs_account
     };
     let withheld = applied.as_ref().ok().filter(is_whole).map(|applied| causes::withheld(applied, work));
     let applied = applied.map_err(|(error, _)| error);
@@ -134,10 +146,10 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
 }
 
 /// Applied plan; or the error, with the plan of which nothing was applied.
-type Made = Result<AppliedPlan, (StoreError, Box<Plan>)>;
+type ApplyResult = Result<AppliedPlan, (StoreError, Box<Plan>)>;
 
 /// Returns whether a store applied nothing, or only a part, of a plan because it refuses the account itself.
-fn refuses_account(made: &Made) -> bool {
+fn refuses_account(made: &ApplyResult) -> bool {
     let refuses = |error: &StoreError| !matches!(error, StoreError::Unavailable(_));
     match made {
         Err((error, _)) => refuses(error),
@@ -147,7 +159,7 @@ fn refuses_account(made: &Made) -> bool {
 }
 
 /// Merges the result of a plan whose account was refused with that of the revocations that were made anyway.
-fn with_ends(refused: Made, ends: Made) -> Made {
+fn with_revocations(refused: ApplyResult, ends: ApplyResult) -> ApplyResult {
     let Ok(ends) = ends else { return refused };
     let mut made = refused.unwrap_or_else(|(error, plan)| {
         let outcomes = plan.changes.iter().map(|_| Err(error.clone())).collect();
@@ -184,12 +196,12 @@ async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<O
 /// Returns whether the plan needs a fresh read of Account, namespace and definitions first.
 fn takes_their_word(plan: &Plan, work: &Reconcile) -> bool {
     let takes = takes_away(plan, &work.objects.scope) || (work.vanished && plan.raises());
-    !plan.needs_account && if work.only_ends.is_none() { takes } else { plan.removes() }
+    !plan.needs_account && if work.revocations_only.is_none() { takes } else { plan.removes() }
 }
 
 /// Returns whether the plan revokes access because objects vanished or changed meaning (not by explicit revocation).
 fn takes_away(plan: &Plan, scope: &Scope) -> bool {
-    let narrows = |change: &Change| change.phase == Phase::Narrow && *scope == Scope::Account;
+    let narrows = |change: &Change| change.phase == Phase::Revoke && *scope == Scope::Account;
     plan.removes() || plan.changes.iter().any(narrows)
 }
 
@@ -198,19 +210,19 @@ async fn apply<W: World>(
     pass: &Pass,
     work: &Reconcile,
     mut plan: Plan,
-    only_ends: Option<OnlyEnds>,
+    revocations_only: Option<RevocationsOnly>,
     observed: &Observed,
     world: &W,
-) -> Made {
+) -> ApplyResult {
     let objects = &work.objects;
     // An account that belongs to another owner is reported by a pass over the whole account.
     plan.needs_account |= objects.scope != Scope::Account && plan.holds.contains_key(&ObjectKey::Account);
     if plan.needs_account || plan.changes.is_empty() {
-        return Ok(AppliedPlan { plan, only_ends, ..AppliedPlan::default() });
+        return Ok(AppliedPlan { plan, revocations_only, ..AppliedPlan::default() });
     }
     causes::name(&mut plan.changes, work, observed);
     if !plan.removes() {
-        pass.handle.settle_removals();
+        pass.handle.set_removals_applied();
     }
     let slices = slices::cut(&mut plan.changes, world.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
@@ -236,7 +248,7 @@ async fn apply<W: World>(
         match made {
             Ok(made) => {
                 pass.handle.end_slice();
-                pass.handle.settle_removals();
+                pass.handle.set_removals_applied();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
                 if world.logs() {
                     let name = |email: &Email| objects.first_membership(email);
@@ -258,5 +270,5 @@ async fn apply<W: World>(
     }
     let interrupted = done < plan.changes.len();
     slices::keep_done(&mut plan, done, &left_out);
-    Ok(AppliedPlan { plan, outcomes, only_ends, interrupted, ..AppliedPlan::default() })
+    Ok(AppliedPlan { plan, outcomes, revocations_only, interrupted, ..AppliedPlan::default() })
 }

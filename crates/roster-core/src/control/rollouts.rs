@@ -4,14 +4,14 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{CatalogTending, Control, Effect, Now, statuses::StatusLane};
+use super::{CatalogMaintenance, Control, Effect, Now, statuses::StatusLane};
 use crate::{
     api::{ConditionType, SyncReason},
     model::{AccountKey, KindName, Name, ObjectRef},
     report::{self, Notice, NoticeReason},
     state::{
         AccountFacts, CatalogFacts, CatalogRecord, Held, LastRevision, Meta, PresentRevision, Progress, Record,
-        Revisions, Rollout, Standing, Step, progress,
+        Revisions, Rollout, RolloutState, Step, progress,
     },
 };
 
@@ -94,12 +94,18 @@ impl Control {
         let Some(catalog) = account.map(|account| Name::new(&account.facts.spec.catalog_ref.name)) else { return };
         let revisions = self.index.revisions(&catalog);
         if revisions.is_some_and(|revisions| matches!(revisions.rollout(), Rollout::Under(_))) {
-            self.look(KindName::PermissionCatalog, catalog, PACE, now.mono);
+            self.refresh(KindName::PermissionCatalog, catalog, PACE, now.mono);
         }
     }
 
     /// Reports the progress of a catalog's rollout, and continues it.
-    pub(super) fn look_at_catalog(&mut self, object: &ObjectRef, complete: bool, now: Now, effects: &mut Vec<Effect>) {
+    pub(super) fn start_catalog_refresh(
+        &mut self,
+        object: &ObjectRef,
+        complete: bool,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         let name = &object.name;
         let Some(revisions) = self.index.revisions(name) else {
             if self.index.unreadable(object).is_some() {
@@ -121,7 +127,7 @@ impl Control {
         };
         let report = report::catalog(&catalog, users as u64, progress.as_ref());
         self.tell_of_stop(&catalog, progress.as_ref());
-        self.say(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
+        self.queue_status(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
         // The users of a catalog are known only when all kinds are listed.
         let record =
             complete.then(|| next_record(&revisions, users == 0, progress.as_ref(), || self.held(name))).flatten();
@@ -143,7 +149,7 @@ impl Control {
             return;
         }
         let name = object.name.clone();
-        self.tend_catalog(object, |id| CatalogTending { id, name, shard: 0, finalizer, record }, effects);
+        self.maintain_catalog(object, |id| CatalogMaintenance { id, name, shard: 0, finalizer, record }, effects);
     }
 
     /// Returns the accounts that use a catalog, in the order of their keys.
@@ -153,7 +159,7 @@ impl Control {
     }
 
     /// Returns the state of each of these accounts towards the present revision, in the order of their keys.
-    fn standings(&self, catalog: &Name, revisions: &Revisions) -> Vec<(AccountKey, Standing)> {
+    fn standings(&self, catalog: &Name, revisions: &Revisions) -> Vec<(AccountKey, RolloutState)> {
         let generation = revisions.present.facts.generation;
         let is_away = |account: &AccountFacts| {
             let store = self.index.stores.get(account.spec.store_ref.name.as_str());
@@ -163,7 +169,7 @@ impl Control {
         let standing = |key: &AccountKey, account: &Record<AccountFacts>| {
             if self.index.holding_back(key).is_some() {
                 // Only explicit revocations are made in it until someone fixes an object.
-                return Standing::HeldBefore;
+                return RolloutState::HeldBefore;
             }
             let before = held_before.is_some_and(|held| held.contains(key));
             standing(&account.meta, generation, before, is_away(&account.facts))
@@ -220,17 +226,17 @@ fn next_record(
 /// accounts in other stores; one failed pass does.
 ///
 /// An account that was held already before its turn does not stop the rollout either: the change is not the cause.
-fn standing(account: &Meta, generation: i64, held_before: bool, store_is_away: bool) -> Standing {
+fn standing(account: &Meta, generation: i64, held_before: bool, store_is_away: bool) -> RolloutState {
     let status = &account.status;
     let is_current = status.is_in_force(generation) && status.observed_generation == account.generation;
     match status.held {
-        Some(Held::Away) if store_is_away => Standing::Done,
-        _ if account.deleting => Standing::Done,
-        _ if !is_current => Standing::Waits,
-        Some(Held::Guarded | Held::Rejected) if held_before => Standing::HeldBefore,
-        Some(Held::Guarded) => Standing::Stopped(SyncReason::RemovalGuarded),
-        Some(Held::Rejected) => Standing::Stopped(SyncReason::StoreRejected),
-        Some(Held::Away) => Standing::Waits,
-        None => Standing::Done,
+        Some(Held::Away) if store_is_away => RolloutState::Done,
+        _ if account.deleting => RolloutState::Done,
+        _ if !is_current => RolloutState::Waits,
+        Some(Held::Guarded | Held::Rejected) if held_before => RolloutState::HeldBefore,
+        Some(Held::Guarded) => RolloutState::Stopped(SyncReason::RemovalGuarded),
+        Some(Held::Rejected) => RolloutState::Stopped(SyncReason::StoreRejected),
+        Some(Held::Away) => RolloutState::Waits,
+        None => RolloutState::Done,
     }
 }

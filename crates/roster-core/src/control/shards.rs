@@ -33,7 +33,7 @@ pub(super) struct Shards {
     unlisted: BTreeSet<u16>,
     /// Newly taken shards in which revocations are already possible because the kinds they need have been listed
     /// again.
-    only_ends: BTreeSet<u16>,
+    revocations_only: BTreeSet<u16>,
     /// Generation of each store, by UID, with which another replica's accounts are all reconciled; by shard.
     told: BTreeMap<u16, BTreeMap<String, i64>>,
 }
@@ -45,7 +45,7 @@ impl Shards {
             held: BTreeMap::new(),
             leaving: BTreeMap::new(),
             unlisted: BTreeSet::new(),
-            only_ends: BTreeSet::new(),
+            revocations_only: BTreeSet::new(),
             told: BTreeMap::new(),
         }
     }
@@ -59,7 +59,7 @@ impl Shards {
     /// [listed](Self::listed) again.
     pub(super) fn take(&mut self, shard: u16, epoch: Epoch, clean: bool, known: bool) {
         self.leaving.remove(&shard);
-        self.only_ends.remove(&shard);
+        self.revocations_only.remove(&shard);
         self.held.insert(shard, Held { epoch, clean });
         if known {
             self.unlisted.insert(shard);
@@ -74,19 +74,19 @@ impl Shards {
     /// Records that all kinds were listed after this shard was taken.
     pub(super) fn listed(&mut self, shard: u16) {
         self.unlisted.remove(&shard);
-        self.only_ends.remove(&shard);
+        self.revocations_only.remove(&shard);
     }
 
     /// Records that the kinds needed for revocations were listed after this shard was taken. Returns whether that
     /// enables new work: the shard is held, and not all kinds were listed.
-    pub(super) fn listed_for_ends(&mut self, shard: u16) -> bool {
+    pub(super) fn listed_for_revocations(&mut self, shard: u16) -> bool {
         let waits = self.unlisted.contains(&shard) && !self.leaving.contains_key(&shard);
-        waits && self.only_ends.insert(shard)
+        waits && self.revocations_only.insert(shard)
     }
 
     /// Returns whether a shard is held and so far allows only explicit revocations.
-    pub(super) fn has_only_ends(&self, shard: u16) -> bool {
-        self.only_ends.contains(&shard) && !self.leaving.contains_key(&shard)
+    pub(super) fn is_revocations_only(&self, shard: u16) -> bool {
+        self.revocations_only.contains(&shard) && !self.leaving.contains_key(&shard)
     }
 
     /// Begins the release of a shard.
@@ -109,9 +109,9 @@ impl Shards {
     }
 
     /// Returns the permit to write the accounts in a shard, if it is held; it may be for revocations only
-    /// ([`Self::has_only_ends`]).
+    /// ([`Self::is_revocations_only`]).
     pub(super) fn permit(&self, shard: u16) -> Option<Permit> {
-        let held = self.held.get(&shard).filter(|_| self.has(shard) || self.has_only_ends(shard))?;
+        let held = self.held.get(&shard).filter(|_| self.has(shard) || self.is_revocations_only(shard))?;
         let claim = Claim { epoch: held.epoch, slots: Slots::part(shard, self.of) };
         Some(Permit { shard, claim, clean: held.clean })
     }
@@ -149,7 +149,7 @@ impl Shards {
     }
 
     /// Stores the notes of the other replicas; returns whether they changed.
-    pub(super) fn hear(&mut self, told: &BTreeMap<u16, String>) -> bool {
+    pub(super) fn receive(&mut self, told: &BTreeMap<u16, String>) -> bool {
         let parse = |note: &String| serde_json::from_str(note).unwrap_or_default();
         let told = told.iter().map(|(shard, note)| (*shard, parse(note))).collect();
         std::mem::replace(&mut self.told, told) != self.told

@@ -80,8 +80,8 @@ impl Control {
                 }
             }
             ShareEvent::Told(told) => {
-                if self.shards.hear(&told) {
-                    self.look_at_stores(now.mono);
+                if self.shards.receive(&told) {
+                    self.refresh_stores(now.mono);
                 }
             }
             ShareEvent::Unable(why) => self.no_lease = Some(why),
@@ -110,7 +110,7 @@ impl Control {
             return;
         }
         for shard in relist.shards.clone() {
-            if self.shards.listed_for_ends(shard) {
+            if self.shards.listed_for_revocations(shard) {
                 self.look_at_accounts(shard, now);
             }
         }
@@ -140,10 +140,10 @@ impl Control {
             }
         }
         if shard == 0 {
-            self.look_at_stores(now.mono);
+            self.refresh_stores(now.mono);
             let catalogs: Vec<Name> = self.index.all_catalogs().cloned().collect();
             for name in catalogs {
-                self.look(KindName::PermissionCatalog, name, Duration::ZERO, now.mono);
+                self.refresh(KindName::PermissionCatalog, name, Duration::ZERO, now.mono);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Control {
         let blocking = self.index.stores.iter().filter(|(_, store)| !store.facts.blocked.is_empty());
         let blocking: Vec<Name> = blocking.map(|(name, _)| name.clone()).collect();
         for name in blocking {
-            self.look(KindName::IdentityStore, name, Duration::ZERO, now.mono);
+            self.refresh(KindName::IdentityStore, name, Duration::ZERO, now.mono);
         }
         let keys: Vec<AccountKey> =
             self.index.accounts.keys().filter(|key| self.shard_of(key) == shard).cloned().collect();
@@ -169,7 +169,7 @@ impl Control {
 
     /// Publishes to the other replicas the generation of each store with which all accounts of this one are
     /// reconciled.
-    pub(super) fn tell_others(&self, effects: &mut Vec<Effect>) {
+    pub(super) fn publish_reconciled(&self, effects: &mut Vec<Effect>) {
         if self.setup.shards == 1 || !self.lists.are_complete() {
             return;
         }
@@ -210,15 +210,15 @@ impl Control {
             let runs = self.passes.iter().filter(|(_, running)| running.shard == shard);
             // The next holder continues the work.
             let runs: Vec<_> = runs.inspect(|(_, running)| running.handle.end_early()).map(|(id, _)| id).collect();
-            let looks: Vec<_> = self.looks.ids().filter(|_| shard == 0).collect();
+            let refreshes: Vec<_> = self.refreshes.ids().filter(|_| shard == 0).collect();
             if is_late {
-                effects.extend(runs.iter().chain(&looks).map(|id| Effect::Abandon(*id)));
+                effects.extend(runs.iter().chain(&refreshes).map(|id| Effect::Abandon(*id)));
             }
             let in_shard = |object: &ObjectRef| self.shard_of_object(object).is_none_or(|of| of == shard);
             let waiting: Vec<ObjectRef> = self.statuses.waiting().filter(|it| in_shard(it)).cloned().collect();
             let sends = self.statuses.in_flight().any(in_shard);
             self.statuses.forget(&waiting);
-            if (sends || !runs.is_empty() || !looks.is_empty()) && !is_late {
+            if (sends || !runs.is_empty() || !refreshes.is_empty()) && !is_late {
                 continue;
             }
             let is_of =

@@ -42,7 +42,7 @@ enum Turn {
     /// account's new sections.
     Together,
     /// Explicit revocation.
-    End,
+    RevocationReason,
     Rest,
 }
 
@@ -50,7 +50,9 @@ fn turn(change: &Change) -> Turn {
     match (&change.object, &change.put) {
         _ if change.counted || change.approved => Turn::Together,
         (ObjectKey::Account, Some(_)) => Turn::Together,
-        (ObjectKey::Member(_), Some((Content::Member(content), _))) if content.ended.is_some() => Turn::End,
+        (ObjectKey::Member(_), Some((Content::Member(content), _))) if content.ended.is_some() => {
+            Turn::RevocationReason
+        }
         _ => Turn::Rest,
     }
 }
@@ -85,7 +87,7 @@ mod tests {
     use crate::{
         model::Layout,
         plan::{Cause, Fingerprint, Phase},
-        resolve::{AccountContent, End, MemberContent},
+        resolve::{AccountContent, MemberContent, RevocationReason},
     };
 
     /// Creates a change of the account, a revocation of a member's access, or a member's removal.
@@ -100,7 +102,7 @@ mod tests {
                 anomalies: Box::default(),
             })),
             name if name.starts_with("end") => {
-                let content = MemberContent { ended: Some(End::Suspended), ..MemberContent::default() };
+                let content = MemberContent { ended: Some(RevocationReason::Suspended), ..MemberContent::default() };
                 Some(Content::Member(Box::new(content)))
             }
             _ => None,
@@ -122,10 +124,10 @@ mod tests {
     #[test]
     fn what_the_guard_judged_goes_together_then_ends_then_the_rest() {
         let changes = vec![
-            change("a", Phase::Narrow, false),
-            change("b", Phase::Narrow, true),
-            change("end-c", Phase::Narrow, false),
-            change("d", Phase::Narrow, true),
+            change("a", Phase::Revoke, false),
+            change("b", Phase::Revoke, true),
+            change("end-c", Phase::Revoke, false),
+            change("d", Phase::Revoke, true),
             change("account", Phase::Define, false),
             change("e", Phase::Grant, true),
             change("f", Phase::Grant, false),

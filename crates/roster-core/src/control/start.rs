@@ -3,17 +3,17 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    Control, Delete, Deletion, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, DeletionState, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
-    queue::{Admission, Ended, Kept, Lane, Pending},
+    queue::{Admission, Ended, Lane, Pending, WaitingForPass},
     share::Relist,
     statuses::StatusLane,
     watches::Listed,
 };
 use crate::{
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
-    plan::{Holding, Mark},
-    report::{self, OnlyEnds},
+    plan::{GuardState, Mark},
+    report::{self, RevocationsOnly},
     resolve::admitted_children,
     state::{AccountFacts, Counts, Held, Meta, Record},
 };
@@ -25,7 +25,7 @@ const ORPHAN_DELAY: Duration = Duration::from_secs(2);
 const RESERVED: usize = 2;
 /// Maximum number of people in a parallel pass: no more than any store writes at a time, so that work which excludes
 /// both passes never waits for more than that.
-const BESIDE: usize = 100;
+const PARALLEL: usize = 100;
 
 impl Control {
     pub(super) fn start_passes(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -79,25 +79,27 @@ impl Control {
         let permit = self.shards.permit(shard)?;
         let deletes = record.meta.deleting;
         // An account in deletion gets only explicit revocations until its managed accounts are known.
-        let may_delete = self.lists.allow_deletion() && !self.shards.has_only_ends(shard);
+        let may_delete = self.lists.allow_deletion() && !self.shards.is_revocations_only(shard);
         let work = if deletes && !record.meta.finalizer {
             None
         } else if deletes && !may_delete {
-            let only_ends = self.only_ends(key, shard, now);
-            self.reconcile(key, pending, only_ends, now).map(|work| PassWork::Reconcile(Box::new(work)))
+            let revocations_only = self.revocations_only(key, shard, now);
+            self.reconcile(key, pending, revocations_only, now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if deletes {
             self.delete(key, &record, pending, shard, now).map(|work| PassWork::Delete(Box::new(work)))
         } else {
-            let only_ends = self.only_ends(key, shard, now);
+            let revocations_only = self.revocations_only(key, shard, now);
             match self.missing_finalizers(&record) {
                 // Finalizers come first, so that no content stays behind; their watch events queue the account again.
-                Some(missing) if !matches!(only_ends, Some(OnlyEnds::Unknown(_) | OnlyEnds::Listing(_))) => {
-                    let why = only_ends.unwrap_or(OnlyEnds::Unprotected);
+                Some(missing)
+                    if !matches!(revocations_only, Some(RevocationsOnly::Unknown(_) | RevocationsOnly::Listing(_))) =>
+                {
+                    let why = revocations_only.unwrap_or(RevocationsOnly::Unprotected);
                     let work = self.reconcile(key, pending, Some(why), now);
                     work.map(|work| PassWork::SetFinalizers(missing, Box::new(work)))
                 }
                 _ => {
-                    let work = self.reconcile(key, pending, only_ends, now);
+                    let work = self.reconcile(key, pending, revocations_only, now);
                     work.map(|work| PassWork::Reconcile(Box::new(work)))
                 }
             }
@@ -110,44 +112,46 @@ impl Control {
     }
 
     /// Returns why only explicit revocations can be made in an account; `None` if all changes can.
-    fn only_ends(&self, key: &AccountKey, shard: u16, now: Now) -> Option<OnlyEnds> {
+    fn revocations_only(&self, key: &AccountKey, shard: u16, now: Now) -> Option<RevocationsOnly> {
         if self.lists.listed(now.mono) != Listed::All {
-            return Some(OnlyEnds::Unknown(self.lists.missing()));
+            return Some(RevocationsOnly::Unknown(self.lists.missing()));
         }
-        if self.shards.has_only_ends(shard) {
-            return Some(OnlyEnds::Listing(self.relist.as_ref().map(Relist::missing).unwrap_or_default()));
+        if self.shards.is_revocations_only(shard) {
+            return Some(RevocationsOnly::Listing(self.relist.as_ref().map(Relist::missing).unwrap_or_default()));
         }
-        self.index.holding_back(key).map(|unreadable| OnlyEnds::Unreadable(unreadable.to_string()))
+        self.index.holding_back(key).map(|unreadable| RevocationsOnly::Unreadable(unreadable.to_string()))
     }
 
     /// Gives way to waiting revocations. Starts a parallel pass over the people concerned where possible; otherwise
     /// asks the running pass to stop after its slice.
-    pub(super) fn hurry(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let passes = self.passes.iter().filter(|(_, running)| !running.is_beside).map(|(id, _)| id);
+    pub(super) fn preempt_for_revocations(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let passes = self.passes.iter().filter(|(_, running)| !running.is_parallel).map(|(id, _)| id);
         for id in passes.collect::<Vec<_>>() {
             let Some(running) = self.passes.get(id) else { continue };
-            let people = match self.queue.kept_waiting(&running.key) {
+            let people = match self.queue.waits_for_pass(&running.key) {
                 None => continue,
-                Some(Kept::Presses) => None,
-                Some(Kept::Revoked(people)) => Some(people.iter().take(BESIDE).cloned().collect::<BTreeSet<Email>>()),
+                Some(WaitingForPass::EndPassEarly) => None,
+                Some(WaitingForPass::Revoked(people)) => {
+                    Some(people.iter().take(PARALLEL).cloned().collect::<BTreeSet<Email>>())
+                }
             };
-            let people = people.filter(|people| self.may_run_beside(running, now) && running.handle.take_out(people));
+            let people = people.filter(|people| self.may_run_parallel(running, now) && running.handle.withdraw(people));
             let Some(people) = people else {
                 running.handle.end_early();
                 continue;
             };
             let (key, other) = (running.key.clone(), running.handle.clone());
-            let Some(pending) = self.queue.begin_beside(&key, &people) else { continue };
-            match self.pass_beside(&key, other, &pending, now) {
+            let Some(pending) = self.queue.begin_parallel(&key, &people) else { continue };
+            match self.parallel_pass(&key, other, &pending, now) {
                 Some(pass) => effects.push(Effect::Start(Box::new(pass))),
-                None => self.queue.finished_beside(&key, Ended::Partly, now.mono),
+                None => self.queue.finished_parallel(&key, Ended::Partly, now.mono),
             }
         }
     }
 
     /// Asks one long-running pass to stop early when revocations of single members wait for a free slot in that
     /// store.
-    pub(super) fn make_room(&self) {
+    pub(super) fn free_a_place(&self) {
         for store in self.queue.stores_kept_waiting() {
             let long =
                 |running: &&Running| running.store == *store && running.reconciles && running.scope == Scope::Account;
@@ -161,7 +165,7 @@ impl Control {
     }
 
     /// Returns whether a parallel pass may run while this one does.
-    fn may_run_beside(&self, running: &Running, now: Now) -> bool {
+    fn may_run_parallel(&self, running: &Running, now: Now) -> bool {
         let account = self.index.accounts.get(&running.key).and_then(|entry| entry.object.as_ref());
         let is_same = account.is_some_and(|account| {
             account.meta.uid == running.uid
@@ -173,11 +177,11 @@ impl Control {
     }
 
     /// Creates a parallel pass, for members withdrawn from the pass with the handle `other`.
-    fn pass_beside(&mut self, key: &AccountKey, other: Handle, pending: &Pending, now: Now) -> Option<Pass> {
+    fn parallel_pass(&mut self, key: &AccountKey, other: Handle, pending: &Pending, now: Now) -> Option<Pass> {
         let record = self.index.accounts.get(key).and_then(|entry| entry.object.clone())?;
         let shard = self.shard_of(key);
         let permit = self.shards.permit(shard)?;
-        let work = self.reconcile(key, pending, self.only_ends(key, shard, now), now)?;
+        let work = self.reconcile(key, pending, self.revocations_only(key, shard, now), now)?;
         Some(self.begin(key, &record, permit, PassWork::Reconcile(Box::new(work)), Some(other), now))
     }
 
@@ -187,7 +191,7 @@ impl Control {
         record: &Arc<Record<AccountFacts>>,
         permit: Permit,
         work: PassWork,
-        beside: Option<Handle>,
+        parallel: Option<Handle>,
         now: Now,
     ) -> Pass {
         let id: PassId = self.pass_ids.give();
@@ -209,7 +213,7 @@ impl Control {
             shard: permit.shard,
             scope,
             handle: handle.clone(),
-            is_beside: beside.is_some(),
+            is_parallel: parallel.is_some(),
             is_leftover: false,
             uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
@@ -224,7 +228,7 @@ impl Control {
         };
         self.passes.begin(id, running);
         let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid: record.meta.uid.clone() };
-        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, handle, beside, work }
+        Pass { id, key: key.clone(), store, store_facts, mark, permit, now: now.wall, handle, parallel, work }
     }
 
     fn delete(
@@ -236,15 +240,15 @@ impl Control {
         now: Now,
     ) -> Option<Delete> {
         let children = admitted_children(&self.index, key);
-        let waits = if children.is_empty() { OnlyEnds::DeletionHeld } else { OnlyEnds::ManagedAccounts };
-        let why = self.only_ends(key, shard, now).unwrap_or(waits);
+        let waits = if children.is_empty() { RevocationsOnly::DeletionHeld } else { RevocationsOnly::ManagedAccounts };
+        let why = self.revocations_only(key, shard, now).unwrap_or(waits);
         let deletion = self.accounts.get(key).map(|state| &state.deletion);
         let deletion = deletion.filter(|(uid, _)| *uid == account.meta.uid).map(|(_, deletion)| deletion);
         let (holding, decided) = match deletion {
-            Some(Deletion::Held(_)) => (Holding::Yes, BTreeSet::new()),
-            Some(Deletion::Decided(people)) => (Holding::No, people.clone()),
-            _ if account.meta.status.held == Some(Held::Guarded) => (Holding::Perhaps, BTreeSet::new()),
-            _ => (Holding::No, BTreeSet::new()),
+            Some(DeletionState::Held(_)) => (GuardState::HoldsMany, BTreeSet::new()),
+            Some(DeletionState::Decided(people)) => (GuardState::Passes, people.clone()),
+            _ if account.meta.status.held == Some(Held::Guarded) => (GuardState::HoldsSome, BTreeSet::new()),
+            _ => (GuardState::Passes, BTreeSet::new()),
         };
         Some(Delete {
             account: account.clone(),
@@ -260,7 +264,7 @@ impl Control {
         &self,
         key: &AccountKey,
         pending: &Pending,
-        only_ends: Option<OnlyEnds>,
+        revocations_only: Option<RevocationsOnly>,
         now: Now,
     ) -> Option<Reconcile> {
         let members = (!pending.whole && !pending.members.is_empty()).then_some(&pending.members);
@@ -279,21 +283,21 @@ impl Control {
             is_change: pending.lane.is_change(),
             since: pending.since,
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),
-            only_ends,
+            revocations_only,
             holding: self.holding(key),
         })
     }
 
     /// Returns whether the removal guard holds removals of an account: the last result of this process, or else the
     /// status.
-    fn holding(&self, key: &AccountKey) -> Holding {
+    fn holding(&self, key: &AccountKey) -> GuardState {
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
         // The status of an account in deletion refers to the deletion.
         let says_so = |meta: &Meta| !meta.deleting && meta.status.held == Some(Held::Guarded);
         match self.accounts.get(key).and_then(|state| state.is_holding) {
-            Some(true) => Holding::Yes,
-            None if account.is_some_and(|account| says_so(&account.meta)) => Holding::Perhaps,
-            Some(false) | None => Holding::No,
+            Some(true) => GuardState::HoldsMany,
+            None if account.is_some_and(|account| says_so(&account.meta)) => GuardState::HoldsSome,
+            Some(false) | None => GuardState::Passes,
         }
     }
 
@@ -324,7 +328,7 @@ impl Control {
         for object in self.index.belongings(key, (!pending.whole).then_some(&pending.members)) {
             let Some(meta) = self.index.meta(&object) else { continue };
             let report = report::orphan(&object, &key.name, meta.generation);
-            self.say(object, report, StatusLane::Bulk, ORPHAN_DELAY, now);
+            self.queue_status(object, report, StatusLane::Bulk, ORPHAN_DELAY, now);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! calls [`Statuses::pump`] with each decision.
 //!
 //! Twenty thousand statuses after a role change must not delay one changed member, nor another tenant. Therefore
-//! there are two lanes, and in each of them accounts take turns. A report is rendered only when it is sent, against
+//! there are two lanes, and in each of them accounts take fair_queue. A report is rendered only when it is sent, against
 //! the current object.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ApiFault, Effect, Mono, Now, PassId, turns::Turns};
+use super::{ApiFault, Effect, Mono, Now, PassId, fair_queue::FairQueue};
 use crate::{
     api::MemberAccess,
     model::{AccountKey, Name, ObjectRef, Seed, SeededState},
@@ -69,7 +69,7 @@ pub struct StatusWritten {
 }
 
 /// Report that is queued for an object.
-pub(super) struct Saying {
+pub(super) struct QueuedStatus {
     /// Content of the status.
     pub report: Report,
     /// Account that the object belongs to, if any.
@@ -81,7 +81,7 @@ pub(super) struct Saying {
 }
 
 struct Waiting {
-    saying: Saying,
+    saying: QueuedStatus,
     attempts: u32,
     /// Lane in which the object is queued; `None` while it waits only for its delay or for the write in flight.
     place: Option<StatusLane>,
@@ -98,7 +98,7 @@ struct InFlight {
 /// Queued statuses, and those in flight.
 pub(super) struct Statuses {
     waiting: HashMap<ObjectRef, Waiting, SeededState>,
-    lanes: [Turns; 2],
+    lanes: [FairQueue; 2],
     later: BTreeMap<Mono, Vec<ObjectRef>>,
     in_flight: HashMap<ObjectRef, InFlight, SeededState>,
     /// Number of bulk writes in flight.
@@ -114,7 +114,7 @@ impl Statuses {
         let hashing = SeededState::new(seed);
         Self {
             waiting: HashMap::with_hasher(hashing),
-            lanes: [Turns::new(seed), Turns::new(seed)],
+            lanes: [FairQueue::new(seed), FairQueue::new(seed)],
             later: BTreeMap::new(),
             in_flight: HashMap::with_hasher(hashing),
             bulk: 0,
@@ -124,7 +124,7 @@ impl Statuses {
     }
 
     /// Queues a report, to be sent after `delay` at the earliest; it replaces the queued report on this object.
-    pub(super) fn put(&mut self, object: ObjectRef, mut saying: Saying, delay: Duration, now: Mono) {
+    pub(super) fn put(&mut self, object: ObjectRef, mut saying: QueuedStatus, delay: Duration, now: Mono) {
         let lane = saying.lane;
         // No user waits for a bulk status.
         saying.pass = saying.pass.filter(|_| lane == StatusLane::Changes);
@@ -217,7 +217,7 @@ impl Statuses {
 
     /// Returns whether only delayed statuses are queued, and none is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.lanes.iter().all(Turns::is_empty)
+        self.in_flight.is_empty() && self.lanes.iter().all(FairQueue::is_empty)
     }
 
     /// Returns whether [`Self::pump`] has more to send at once; it processes a limited number per call.
@@ -290,7 +290,7 @@ impl Statuses {
         }
     }
 
-    /// Ends a write. If it succeeded, returns the digest of the new status, and the notice to publish.
+    /// AccountRevocations a write. If it succeeded, returns the digest of the new status, and the notice to publish.
     pub(super) fn landed(
         &mut self,
         object: &ObjectRef,
@@ -320,7 +320,7 @@ impl Statuses {
     fn give_back(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
             self.waiting.shrink_to(ROOM);
-            self.lanes.iter_mut().for_each(Turns::give_back);
+            self.lanes.iter_mut().for_each(FairQueue::give_back);
         }
     }
 
@@ -350,13 +350,17 @@ mod tests {
     const NOW: Now = Now { mono: Mono(Duration::ZERO), wall: Timestamp::UNIX_EPOCH };
 
     /// Queues reports on many objects of one kind in one account.
-    fn say(statuses: &mut Statuses, account: &str, kind: KindName, many: usize, lane: StatusLane) {
+    fn queue_status(statuses: &mut Statuses, account: &str, kind: KindName, many: usize, lane: StatusLane) {
         let account = AccountKey { namespace: "portal".into(), name: account.into() };
         for number in 0..many {
             let name = format!("{}-{number}", account.name.as_str());
             let object = ObjectRef { kind, namespace: "portal".into(), name: name.into() };
-            let saying =
-                Saying { report: Report::new(0, Detail::Invitation), account: Some(account.clone()), lane, pass: None };
+            let saying = QueuedStatus {
+                report: Report::new(0, Detail::Invitation),
+                account: Some(account.clone()),
+                lane,
+                pass: None,
+            };
             statuses.put(object, saying, Duration::ZERO, NOW.mono);
         }
     }
@@ -381,10 +385,10 @@ mod tests {
     #[test]
     fn an_account_does_not_wait_for_very_many_statuses_of_another() {
         let mut statuses = Statuses::new(Seed::default());
-        say(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Bulk);
+        queue_status(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Bulk);
         let first = sent(&mut statuses);
         assert_eq!(first.len(), BULK_IN_FLIGHT);
-        say(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
+        queue_status(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
         land(&mut statuses, &first);
         assert!(sent(&mut statuses).iter().any(|object| object.kind == KindName::Account));
     }
@@ -394,7 +398,7 @@ mod tests {
         let mut statuses = Statuses::new(Seed::default());
         for lane in [StatusLane::Bulk, StatusLane::Changes, StatusLane::Bulk] {
             for _ in 0..1_000 {
-                say(&mut statuses, "large", KindName::Membership, 1, lane);
+                queue_status(&mut statuses, "large", KindName::Membership, 1, lane);
             }
         }
         let places = statuses.lanes.iter_mut().map(|lane| std::iter::from_fn(|| lane.next()).count());
@@ -404,9 +408,9 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_has_a_place_however_much_somebody_waits_for() {
         let mut statuses = Statuses::new(Seed::default());
-        say(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Changes);
+        queue_status(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Changes);
         assert_eq!(sent(&mut statuses).len(), IN_FLIGHT);
-        say(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
+        queue_status(&mut statuses, "small", KindName::Account, 1, StatusLane::Bulk);
         let next = sent(&mut statuses);
         assert_eq!(next.iter().map(|object| object.kind).collect::<Vec<_>>(), [KindName::Account]);
         assert!(!statuses.has_more());

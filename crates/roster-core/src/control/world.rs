@@ -1,4 +1,4 @@
-//! Environment of one pass: the account's store and the API server. `reconcile`, `deletion` and `leftovers` use it;
+//! Environment of one pass: the account's store and the API server. `reconcile`, `deletion` and `orphaned_accounts` use it;
 //! the controller's shell and the simulator implement it.
 
 use std::future::Future;
@@ -11,32 +11,32 @@ use crate::{
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
-    state::Remade,
+    state::RecreatedDefinitions,
 };
 
 /// Result of a fresh read of an Account, its namespace and the definitions of Roster's kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Staying {
+pub enum FreshRead {
     /// All of them stay: the remaining objects can be trusted.
     All,
     /// The Account is being deleted, and the others stay: each Membership can be trusted.
     AllButAccount,
     /// Definitions were recreated after the Account, so objects of their kinds may be missing. The remaining objects
     /// cannot be trusted until someone confirms that they are complete.
-    Remade(Remade),
+    RecreatedDefinitions(RecreatedDefinitions),
     /// The Account is gone or was recreated, or its namespace or a definition is being deleted or gone: the remaining
     /// objects cannot be trusted.
     NotAll,
 }
 
-impl Staying {
+impl FreshRead {
     /// Combines the results of a fresh read: the Account, whether its namespace and the definitions stay, and the
     /// definition that was recreated after the Account.
     #[must_use]
-    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, remade: Option<Remade>) -> Self {
+    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, remade: Option<RecreatedDefinitions>) -> Self {
         match (is_there && others_stay, remade, is_deleting) {
             (false, ..) => Self::NotAll,
-            (true, Some(remade), _) => Self::Remade(remade),
+            (true, Some(remade), _) => Self::RecreatedDefinitions(remade),
             (true, None, false) => Self::All,
             (true, None, true) => Self::AllButAccount,
         }
@@ -83,7 +83,7 @@ pub trait World: Sync {
     ///
     /// # Errors
     /// When the API server does not respond or refuses.
-    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<Staying, ApiFault>> + Send;
+    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<FreshRead, ApiFault>> + Send;
 
     /// Reads again from the API server whether no IdentityStore of this name exists: a list may be stale, and an API
     /// server that has just started may briefly deny that it knows the kind.

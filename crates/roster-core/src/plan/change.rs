@@ -108,13 +108,13 @@ impl Cause {
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// A member loses permissions or access.
-    Narrow,
+    Revoke,
     /// The account, a role or a group is created or updated.
     Define,
     /// A member gains permissions or access.
     Grant,
     /// A role or group that is no longer desired is deleted, or the account itself.
-    Demolish,
+    Delete,
 }
 
 /// Change to one object in a store.

@@ -9,7 +9,7 @@ use super::{
     judge::{Ownership, ownership},
     members::loses_access,
 };
-use crate::{model::Email, resolve::Ends};
+use crate::{model::Email, resolve::AccountRevocations};
 
 /// Returns the plan of [`deletion`], unless the removal guard holds it back. The guard judges it as one removal of all
 /// members, except those in `decided`, whose removal was decided before.
@@ -17,7 +17,7 @@ use crate::{model::Email, resolve::Ends};
 /// # Errors
 /// The removals that the guard holds back, with the hash to approve.
 pub(crate) fn guarded_deletion(
-    ends: &Ends,
+    ends: &AccountRevocations,
     observed: &Observed,
     policy: &Policy,
     decided: &BTreeSet<Email>,
@@ -53,16 +53,16 @@ pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
         }
     };
     for (email, seen) in &observed.members {
-        remove(ObjectKey::Member(email.clone()), seen.mark.as_ref(), Phase::Narrow);
+        remove(ObjectKey::Member(email.clone()), seen.mark.as_ref(), Phase::Revoke);
     }
     for (name, seen) in &observed.groups {
-        remove(ObjectKey::Group(name.clone()), seen.mark.as_ref(), Phase::Demolish);
+        remove(ObjectKey::Group(name.clone()), seen.mark.as_ref(), Phase::Delete);
     }
     for (name, seen) in &observed.roles {
-        remove(ObjectKey::Role(name.clone()), seen.mark.as_ref(), Phase::Demolish);
+        remove(ObjectKey::Role(name.clone()), seen.mark.as_ref(), Phase::Delete);
     }
     if account_is_ours && !foreign {
-        plan.changes.push(Change::removal(ObjectKey::Account, Cause::AccountDeleted, Phase::Demolish));
+        plan.changes.push(Change::removal(ObjectKey::Account, Cause::AccountDeleted, Phase::Delete));
     }
     plan
 }

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Content, Drift, Guarded, Mark, ObjectKey, Observed, Phase, Policy, Seen,
+    Cause, Change, Content, Drift, Existing, Guarded, Mark, ObjectKey, Observed, Phase, Policy,
     drift::{self, Differs},
-    ends::{self, Gone},
     fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
     judge::{DiffOutcome, NotOwned, Ownership, Wanted, judge, ownership},
-    members, waiting,
+    members,
+    revocations::{UndeclaredMembers, plan_revocations},
+    waiting,
 };
 use crate::{
     api::DriftPolicy,
@@ -137,17 +138,17 @@ pub(super) struct Planner<'a> {
 
 /// Returns the changes that make the store hold the desired content, within the bounds of marks, adoption, policy and
 /// guard.
-pub(crate) fn plan(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
+pub(crate) fn plan_changes(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
     let Outcome { plan, layout_waits } = attempt(desired, observed, policy, &Waiting::No);
     if plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
         // Objects in it that carry our mark are still ours, and revocations are explicit.
-        let mut ends = ends::plan(desired, observed, policy, Gone::Kept);
+        let mut ends = plan_revocations(desired, observed, policy, UndeclaredMembers::Keep);
         ends.holds.insert(ObjectKey::Account, Hold::NotOwned);
         ends.not_owned = plan.not_owned;
         return ends;
     }
     match layout_waits {
-        Some(hold) => waiting::plan(desired, observed, policy, plan, hold),
+        Some(hold) => waiting::plan_while_layout_waits(desired, observed, policy, plan, hold),
         None => plan,
     }
 }
@@ -165,7 +166,7 @@ pub(super) enum Waiting {
     /// The new layout waits; this owner, if any, stays.
     Yes(Option<Email>),
     /// Everything waits except explicit revocations.
-    OnlyEnds,
+    RevocationsOnly,
 }
 
 /// Plans once, without handling a layout that must wait.
@@ -176,7 +177,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let observed = stored.translated(rows_layout(account.as_ref().map(|(account, _)| account), stored), layout);
     let (waits, owner_kept) = match waiting {
         Waiting::No => (false, None),
-        Waiting::OnlyEnds => (true, None),
+        Waiting::RevocationsOnly => (true, None),
         Waiting::Yes(owner) => (true, owner.clone()),
     };
     let whole = desired.definitions.is_some() || waits;
@@ -187,7 +188,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let mut planner =
         Planner { desired, stored, observed, policy, account, whole, account_is_ours, layout_waits: None, plan };
     // A revocation may be written to an account that has lost its mark, but not to one with another cluster's mark.
-    let may_end = matches!(waiting, Waiting::OnlyEnds) && owner == Some(Ownership::Unmarked);
+    let may_end = matches!(waiting, Waiting::RevocationsOnly) && owner == Some(Ownership::Unmarked);
     if !may_end {
         if !planner.may_touch_account() {
             return planner.finish();
@@ -201,7 +202,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
         return planner.finish();
     }
     members::plan_members(&mut planner);
-    if matches!(waiting, Waiting::OnlyEnds) {
+    if matches!(waiting, Waiting::RevocationsOnly) {
         // A revocation is explicit, so the guard does not count it; a missing object is not.
         planner.plan.changes.iter_mut().for_each(|change| change.counted &= change.put.is_none());
     }
@@ -293,7 +294,7 @@ impl Planner<'_> {
     }
 
     /// Returns what to do about one desired object.
-    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, seen: Option<&Seen<C>>) -> DiffOutcome {
+    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, seen: Option<&Existing<C>>) -> DiffOutcome {
         let fingerprint = desired.fingerprint(self.layout());
         let wanted = Wanted { desired, fingerprint, same_layout: self.stored.layout == *self.layout() };
         judge(&wanted, seen, self.policy)
@@ -336,7 +337,7 @@ impl Planner<'_> {
         let unwanted: Vec<_> = unwanted_roles.chain(unwanted_groups).collect();
         for (object, mark) in unwanted {
             if ownership(mark, &self.policy.mark) == Ownership::Ours {
-                self.demolish(object);
+                self.delete(object);
             }
         }
     }
@@ -347,7 +348,7 @@ impl Planner<'_> {
         &mut self,
         object: ObjectKey,
         desired: &C,
-        seen: Option<&Seen<C>>,
+        seen: Option<&Existing<C>>,
         origin: Option<&Origin>,
         content: impl Fn(C) -> Content,
     ) {
@@ -389,12 +390,12 @@ impl Planner<'_> {
         });
     }
 
-    fn demolish(&mut self, object: ObjectKey) {
+    fn delete(&mut self, object: ObjectKey) {
         if let Some(pause) = self.policy.paused {
             self.plan.holds.insert(object, pause.hold());
             return;
         }
-        self.plan.changes.push(Change::removal(object, Cause::Unwanted, Phase::Demolish));
+        self.plan.changes.push(Change::removal(object, Cause::Unwanted, Phase::Delete));
     }
 
     fn apply_guard(&mut self) {

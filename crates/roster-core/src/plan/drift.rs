@@ -1,11 +1,11 @@
 //! Lists the differences between two contents, field by field. Called by `plan::diff` and `plan::members` for objects
 //! that have drifted, and by `report` for changes.
 
-use super::{Change, Content, ObjectKey, Observed, Plan, Seen, fingerprint::Translated, members::is_within};
+use super::{Change, Content, Existing, ObjectKey, Observed, Plan, fingerprint::Translated, members::is_within};
 use crate::{
     api::DriftEntry,
     model::{Email, Layout, Name, Ranks, counted},
-    resolve::{AccountContent, End, GroupContent, MemberContent, RoleContent},
+    resolve::{AccountContent, GroupContent, MemberContent, RevocationReason, RoleContent},
 };
 
 /// Object whose content in the store differs from what was last applied.
@@ -90,7 +90,7 @@ impl Plan {
 fn between<C: Differs + Translated>(
     object: &ObjectKey,
     content: &C,
-    seen: Option<&Seen<C>>,
+    seen: Option<&Existing<C>>,
     from: &Layout,
     to: &Layout,
 ) -> Vec<DriftEntry> {
@@ -235,7 +235,7 @@ impl Differs for MemberContent {
             .groups(&self.groups, &observed.groups)
             .optional("startsAt", time(window.starts_at).as_deref(), time(other.starts_at).as_deref())
             .optional("expiresAt", time(window.expires_at).as_deref(), time(other.expires_at).as_deref())
-            .optional("ended", self.ended.map(End::as_str), observed.ended.map(End::as_str))
+            .optional("ended", self.ended.map(RevocationReason::as_str), observed.ended.map(RevocationReason::as_str))
             .ranks(&self.ranks, &observed.ranks, layout)
             .anomalies(&self.anomalies, &observed.anomalies);
         fields.0

@@ -125,7 +125,7 @@ impl Fingerprinted for MemberContent {
             .optional(role.as_deref())
             .optional(second(self.window.starts_at).as_deref())
             .optional(second(self.window.expires_at).as_deref())
-            .optional(self.ended.map(super::super::resolve::End::as_str))
+            .optional(self.ended.map(super::super::resolve::RevocationReason::as_str))
             .ranks(&self.ranks, layout);
         for group in &self.groups {
             fields.text(group);

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{GUARD_WINDOW, Holding, Observed, Plan, Policy};
+use super::{GUARD_WINDOW, GuardState, Observed, Plan, Policy};
 use crate::{
     model::{Email, RoleName, agree, counted},
     resolve::{Access, Desired, DesiredMember, MemberContent},
@@ -74,9 +74,9 @@ pub(super) fn check(
     let too_many =
         count >= u64::from(policy.guard.minimum_count) && count * 100 > u64::from(policy.guard.maximum_percent) * total;
     let are_many = match policy.guard.holding {
-        Holding::No => too_many,
-        Holding::Perhaps => too_many || last.is_none(),
-        Holding::Yes => true,
+        GuardState::Passes => too_many,
+        GuardState::HoldsSome => too_many || last.is_none(),
+        GuardState::HoldsMany => true,
     };
     let why = if too_many {
         let holder = last.map_or_else(String::new, |role| format!("; the last holder of role {role} is among them"));
@@ -91,7 +91,7 @@ pub(super) fn check(
         )
     } else if let Some(role) = last {
         format!("the last holder of role {role} would be removed")
-    } else if policy.guard.holding != Holding::No {
+    } else if policy.guard.holding != GuardState::Passes {
         let are = agree(&members.len(), "is", "are");
         let total = counted(total, "member");
         format!("{} of {total} {are} still to be removed or left without access", members.len())

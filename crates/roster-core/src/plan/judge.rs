@@ -2,7 +2,7 @@
 //! object, and by the other plans for ownership.
 
 use super::{
-    Cause, Mark, ObjectKey, Policy, Seen,
+    Cause, Existing, Mark, ObjectKey, Policy,
     drift::{self, Differs},
     fingerprint::{Fingerprint, Fingerprinted},
 };
@@ -31,7 +31,7 @@ impl NotOwned {
     pub(super) fn of<C: Differs>(
         object: &ObjectKey,
         desired: Option<&C>,
-        seen: &Seen<C>,
+        seen: &Existing<C>,
         policy: &Policy,
         layout: &Layout,
     ) -> Self {
@@ -97,7 +97,11 @@ pub(super) enum DiffOutcome {
 
 /// Decides what to do with one object. A different fingerprint is a spec change, which is always applied. An equal
 /// fingerprint with different content is drift. An unmarked object is subject to the adoption policy.
-pub(super) fn judge<C: Fingerprinted>(wanted: &Wanted<'_, C>, seen: Option<&Seen<C>>, policy: &Policy) -> DiffOutcome {
+pub(super) fn judge<C: Fingerprinted>(
+    wanted: &Wanted<'_, C>,
+    seen: Option<&Existing<C>>,
+    policy: &Policy,
+) -> DiffOutcome {
     let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
     let is_identical = seen.content.as_ref() == Some(wanted.desired);
     match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
-    Cause, Change, Content, Drift, Hold, ObjectKey, Phase, Seen,
+    Cause, Change, Content, Drift, Existing, Hold, ObjectKey, Phase,
     diff::Planner,
     drift,
     fingerprint::Fingerprinted,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::{DriftPolicy, Unmanaged},
     model::{Email, Name, Scope},
-    resolve::{Access, End, Ends, MemberContent, Origin},
+    resolve::{Access, AccountRevocations, MemberContent, Origin, RevocationReason},
 };
 
 /// Plans all members in scope: first the desired ones, then those that are in the store and not desired.
@@ -36,7 +36,12 @@ fn has_ended(content: &MemberContent, now: Timestamp) -> bool {
 
 /// Returns whether removing the member takes access away: it has neither been revoked or expired before, nor is it
 /// revoked now.
-pub(super) fn loses_access(email: &Email, seen: &Seen<MemberContent>, ends: &Ends, now: Timestamp) -> bool {
+pub(super) fn loses_access(
+    email: &Email,
+    seen: &Existing<MemberContent>,
+    ends: &AccountRevocations,
+    now: Timestamp,
+) -> bool {
     // A block or a suspended account is an explicit revocation, which the guard does not count.
     ends.of(email).is_none() && seen.content.as_ref().is_some_and(|content| !has_ended(content, now))
 }
@@ -75,12 +80,12 @@ impl Planner<'_> {
         email: &Email,
         access: &Access,
         origin: Option<&Origin>,
-        seen: Option<&Seen<MemberContent>>,
+        seen: Option<&Existing<MemberContent>>,
     ) {
         // A member whose access is over loses it even if the entry has lost its mark: adoption only decides about
         // grants.
         let is_over = self.policy.is_declared && self.account_is_ours && access.is_over(self.policy.now);
-        let counts = |seen: &&Seen<MemberContent>| match ownership(seen.mark.as_ref(), &self.policy.mark) {
+        let counts = |seen: &&Existing<MemberContent>| match ownership(seen.mark.as_ref(), &self.policy.mark) {
             Ownership::Ours => true,
             Ownership::Unmarked => is_over,
             Ownership::Foreign => false,
@@ -125,7 +130,7 @@ impl Planner<'_> {
             return;
         };
         let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
-        self.put(email, Put { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
+        self.put(email, MemberChange { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
     }
 
     fn has_access(&self, content: &MemberContent) -> bool {
@@ -139,7 +144,7 @@ impl Planner<'_> {
         let held = held.map(|content| self.fitted(content));
         if let Some(left) = held.as_ref().filter(|_| self.loses_all_by_layout(email)) {
             let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
-            let put = Put { target: left, had, before: Some(left), cause: Cause::Spec, exact: false };
+            let put = MemberChange { target: left, had, before: Some(left), cause: Cause::Spec, exact: false };
             self.put(email, put, origin);
             return;
         }
@@ -197,7 +202,7 @@ impl Planner<'_> {
                 content.window = window;
                 shorter.then_some(Cow::Owned(content))
             }
-            Access::Ended(end) => ended(*end),
+            Access::Revoked(end) => ended(*end),
         }
     }
 
@@ -234,8 +239,8 @@ impl Planner<'_> {
         (left != *before).then_some(left)
     }
 
-    fn put(&mut self, email: &Email, put: Put<'_>, origin: Option<&Origin>) {
-        let Put { target, had, before, cause, mut exact } = put;
+    fn put(&mut self, email: &Email, put: MemberChange<'_>, origin: Option<&Origin>) {
+        let MemberChange { target, had, before, cause, mut exact } = put;
         let seen = self.stored.members.get(email).and_then(|seen| seen.fingerprint);
         let object = ObjectKey::Member(email.clone());
         let mut written = target.clone();
@@ -288,7 +293,7 @@ impl Planner<'_> {
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin,
-            phase: if narrows { Phase::Narrow } else { Phase::Grant },
+            phase: if narrows { Phase::Revoke } else { Phase::Grant },
         });
     }
 
@@ -321,16 +326,22 @@ impl Planner<'_> {
         Some(Origin { why: why.map(Name::from), ..own })
     }
 
-    fn undesired(&mut self, email: &Email, seen: &Seen<MemberContent>) {
+    fn undesired(&mut self, email: &Email, seen: &Existing<MemberContent>) {
         let ownership = ownership(seen.mark.as_ref(), &self.policy.mark);
         if self.stays_as_owner(email) {
             if ownership != Ownership::Foreign {
-                self.member(email, &self.desired.ends.of(email).map_or(Access::Kept, Access::Ended), None, Some(seen));
+                self.member(
+                    email,
+                    &self.desired.ends.of(email).map_or(Access::Kept, Access::Revoked),
+                    None,
+                    Some(seen),
+                );
             }
             return;
         }
         let has_access = seen.content.as_ref().is_some_and(|content| self.has_access(content));
-        let is_blocked = has_access && self.account_is_ours && self.desired.ends.of(email) == Some(End::Blocked);
+        let is_blocked =
+            has_access && self.account_is_ours && self.desired.ends.of(email) == Some(RevocationReason::Blocked);
         let cause = match ownership {
             Ownership::Foreign => return,
             Ownership::Ours => Cause::Unwanted,
@@ -353,10 +364,10 @@ impl Planner<'_> {
             },
         };
         let counted = loses_access(email, seen, &self.desired.ends, self.policy.now);
-        let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Narrow);
+        let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Revoke);
         let desired = self.desired;
         let origin = match cause {
-            _ if is_blocked => Some(desired.ends.origin(&desired.account, email, Some(End::Blocked))),
+            _ if is_blocked => Some(desired.ends.origin(&desired.account, email, Some(RevocationReason::Blocked))),
             Cause::Unmanaged => self.policy.unmanaged_by.clone(),
             _ => None,
         };
@@ -385,7 +396,7 @@ impl Planner<'_> {
 
 /// Planned content of one member.
 #[derive(Clone, Copy)]
-struct Put<'a> {
+struct MemberChange<'a> {
     /// Desired content.
     target: &'a MemberContent,
     /// Stored content, in the store's layout.

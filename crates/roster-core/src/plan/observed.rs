@@ -44,7 +44,7 @@ impl Mark {
 
 /// Entry of one object in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen<C> {
+pub struct Existing<C> {
     /// Stored content; `None` where only the mark is left because somebody removed the rest.
     pub content: Option<C>,
     /// Mark of the entry; `None` where it has none.
@@ -62,13 +62,13 @@ pub struct Observed {
     /// Layout of the stored ranks: that of the stored account; empty if there is none.
     pub layout: Layout,
     /// The account; `None` if the store does not have it.
-    pub account: Option<Seen<AccountContent>>,
+    pub account: Option<Existing<AccountContent>>,
     /// Roles by name; empty unless the scope is the whole account.
-    pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
+    pub roles: BTreeMap<RoleName, Existing<RoleContent>>,
     /// Groups by name; empty unless the scope is the whole account.
-    pub groups: BTreeMap<Name, Seen<GroupContent>>,
+    pub groups: BTreeMap<Name, Existing<GroupContent>>,
     /// Members in the scope, by the address as it is stored.
-    pub members: BTreeMap<Email, Seen<MemberContent>>,
+    pub members: BTreeMap<Email, Existing<MemberContent>>,
     /// Number of members in the whole account, regardless of the scope.
     pub member_count: u64,
     /// Removals that the guard counts, not older than [`GUARD_WINDOW`](super::GUARD_WINDOW).
@@ -91,7 +91,7 @@ impl Observed {
                 Access::Exactly(content) | Access::AtMost(content) => {
                     Some((email.clone(), applied(content.as_ref(), layout, mark)))
                 }
-                Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
+                Access::Kept | Access::KeptWithin(_) | Access::Revoked(_) => None,
             })
             .collect();
         Self {
@@ -129,11 +129,11 @@ impl Observed {
 }
 
 fn rows<K: Clone + Ord, C: Translated>(
-    rows: &BTreeMap<K, Seen<C>>,
+    rows: &BTreeMap<K, Existing<C>>,
     from: &Layout,
     to: &Layout,
-) -> BTreeMap<K, Seen<C>> {
-    let row = |seen: &Seen<C>| Seen {
+) -> BTreeMap<K, Existing<C>> {
+    let row = |seen: &Existing<C>| Existing {
         content: seen.content.as_ref().map(|content| content.translated(from, to).into_owned()),
         mark: seen.mark.clone(),
         fingerprint: seen.fingerprint,
@@ -142,8 +142,12 @@ fn rows<K: Clone + Ord, C: Translated>(
 }
 
 /// Returns the entry of content that was just applied.
-fn applied<C: Fingerprinted + Clone>(content: &C, layout: &Layout, mark: &Mark) -> Seen<C> {
-    Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(content.fingerprint(layout)) }
+fn applied<C: Fingerprinted + Clone>(content: &C, layout: &Layout, mark: &Mark) -> Existing<C> {
+    Existing {
+        content: Some(content.clone()),
+        mark: Some(mark.clone()),
+        fingerprint: Some(content.fingerprint(layout)),
+    }
 }
 
 /// Member who was removed or left without access, not by an explicit revocation.

@@ -67,7 +67,7 @@ impl Policy {
                 minimum_count: settings.minimum_count,
                 approved: annotations.approved.iter().map(ToString::to_string).collect(),
                 guarded_roles,
-                holding: Holding::No,
+                holding: GuardState::Passes,
             },
             holds_windows: store.holds_windows(),
             now,
@@ -100,16 +100,16 @@ impl Pause {
     }
 }
 
-/// Whether the guard already holds removals because there are too many.
+/// Removals of an account that the guard holds already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Holding {
-    /// No removals are held for their number.
+pub enum GuardState {
+    /// None are held for their number.
     #[default]
-    No,
-    /// Removals are held; whether for their number or for the last holder of a role is unknown (after a restart).
-    Perhaps,
-    /// Removals are held for their number.
-    Yes,
+    Passes,
+    /// Some are held; whether for their number or for the last holder of a role is unknown (after a restart).
+    HoldsSome,
+    /// They are held for their number.
+    HoldsMany,
 }
 
 /// Limits above which removals are held back.
@@ -124,5 +124,5 @@ pub struct GuardPolicy {
     /// Roles that must not lose their last effective holder without an approval.
     pub guarded_roles: BTreeSet<RoleName>,
     /// Whether removals are already held back. If so, all are, until they are approved or no removal is left.
-    pub holding: Holding,
+    pub holding: GuardState,
 }

@@ -19,7 +19,13 @@ use crate::{
 };
 
 /// Returns the plan for the time of waiting; `first` is the plan without waiting.
-pub(super) fn plan(desired: &Desired, observed: &Observed, policy: &Policy, first: Plan, hold: Hold) -> Plan {
+pub(super) fn plan_while_layout_waits(
+    desired: &Desired,
+    observed: &Observed,
+    policy: &Policy,
+    first: Plan,
+    hold: Hold,
+) -> Plan {
     let sections = Sections::new(&observed.layout, &desired.layout);
     let waiting = |(email, member): (&Email, &DesiredMember)| {
         let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
@@ -69,7 +75,7 @@ impl Sections {
 
     fn waiting(&self, access: &Access, held: Option<&MemberContent>, desired: &Layout, observed: &Layout) -> Access {
         if let Some(end) = access.ended() {
-            return Access::Ended(end);
+            return Access::Revoked(end);
         }
         let (Access::Exactly(content) | Access::AtMost(content)) = access else { return access.clone() };
         let Some(held) = held else { return Access::Kept };

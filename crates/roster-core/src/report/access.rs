@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{AccessReport, NoticeReason};
 use crate::{
     api::MemberAccess,
-    resolve::{End, MemberContent},
+    resolve::{MemberContent, RevocationReason},
     state::{Seconds, StatusDigest},
 };
 
@@ -58,9 +58,9 @@ impl AccessReport {
 fn word(content: &MemberContent, Circumstances { is_valid, is_held, now }: Circumstances) -> MemberAccess {
     let window = content.window;
     match content.ended {
-        Some(End::Blocked) => MemberAccess::Blocked,
-        Some(End::AccountSuspended | End::Suspended) => MemberAccess::Suspended,
-        Some(End::NotApproved) => MemberAccess::Unapproved,
+        Some(RevocationReason::Blocked) => MemberAccess::Blocked,
+        Some(RevocationReason::AccountSuspended | RevocationReason::Suspended) => MemberAccess::Suspended,
+        Some(RevocationReason::NotApproved) => MemberAccess::Unapproved,
         None if window.is_over(now) => MemberAccess::Expired,
         None if !window.contains(now) => MemberAccess::NotStarted,
         None if is_held => MemberAccess::Held,
@@ -94,7 +94,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn content(window: Window, ended: Option<End>, levels: &[u8]) -> MemberContent {
+    fn content(window: Window, ended: Option<RevocationReason>, levels: &[u8]) -> MemberContent {
         let mut ranks = Ranks::none(levels.len());
         ranks.as_mut_slice().copy_from_slice(levels);
         MemberContent { ranks, window, ended, ..MemberContent::default() }
@@ -108,10 +108,10 @@ mod tests {
     fn an_end_by_somebodys_word_comes_before_time_and_guard() {
         let over = Window { starts_at: None, expires_at: Some(at(-1)) };
         let words = [
-            (Some(End::Blocked), MemberAccess::Blocked),
-            (Some(End::AccountSuspended), MemberAccess::Suspended),
-            (Some(End::Suspended), MemberAccess::Suspended),
-            (Some(End::NotApproved), MemberAccess::Unapproved),
+            (Some(RevocationReason::Blocked), MemberAccess::Blocked),
+            (Some(RevocationReason::AccountSuspended), MemberAccess::Suspended),
+            (Some(RevocationReason::Suspended), MemberAccess::Suspended),
+            (Some(RevocationReason::NotApproved), MemberAccess::Unapproved),
             (None, MemberAccess::Expired),
         ];
         for (ended, access) in words {
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_told_is_what_has_changed() {
         let active = content(Window { starts_at: None, expires_at: Some(at(60)) }, None, &[1]);
-        let blocked = content(Window::default(), Some(End::Blocked), &[0]);
+        let blocked = content(Window::default(), Some(RevocationReason::Blocked), &[0]);
         let circumstances = Circumstances { is_valid: true, is_held: false, now: NOW };
         let turn = |content: &MemberContent, was| {
             let (reason, note) = AccessReport::new(Some(content), circumstances).turn(was, Some(content))?;

@@ -5,7 +5,7 @@ use crate::{
     api::DriftEntry,
     model::{agree, counted},
     plan::ABSENT,
-    resolve::End,
+    resolve::RevocationReason,
 };
 
 /// Returns an entry as a sentence without a full stop: `ada@x.example has the role owner, not viewer`.
@@ -110,11 +110,11 @@ fn groups(names: &str) -> String {
 }
 
 fn ended(word: String) -> String {
-    match End::parse(&word) {
-        Some(End::Blocked) => "blocked".to_owned(),
-        Some(End::AccountSuspended) => "suspended with the account".to_owned(),
-        Some(End::NotApproved) => "without access until the account is approved".to_owned(),
-        Some(End::Suspended) => "suspended".to_owned(),
+    match RevocationReason::parse(&word) {
+        Some(RevocationReason::Blocked) => "blocked".to_owned(),
+        Some(RevocationReason::AccountSuspended) => "suspended with the account".to_owned(),
+        Some(RevocationReason::NotApproved) => "without access until the account is approved".to_owned(),
+        Some(RevocationReason::Suspended) => "suspended".to_owned(),
         None => word,
     }
 }

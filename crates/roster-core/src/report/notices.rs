@@ -21,17 +21,17 @@ const ONE_BY_ONE: usize = 20;
 const SHOWN: usize = 5;
 
 /// Members whose access began or ended, with the reason and the text of the event.
-pub(super) type Turns = Vec<(ObjectKey, Reason, String)>;
+pub(super) type AccessEvents = Vec<(ObjectKey, Reason, String)>;
 
 /// Returns the events of a pass.
-pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, turns: &Turns) -> Vec<Notice> {
+pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, access_events: &AccessEvents) -> Vec<Notice> {
     let mut notices = Notices { pass, told: Vec::new() };
     let made = outcomes.made.values().filter(|made| made.is_ok()).count();
     if made > 0 {
         notices.told.push(Notice { count: made, ..notices.of_account(Reason::Applied, String::new()) });
     }
     for reason in [Reason::AccessEnded, Reason::AccessBegan] {
-        let turned = turns.iter().filter(|(_, of, _)| *of == reason);
+        let turned = access_events.iter().filter(|(_, of, _)| *of == reason);
         notices.tell(reason, turned.map(|(object, _, note)| (object, note.clone())).collect());
     }
     let drift = || outcomes.plan.drift.iter().map(|drift| (&drift.object, drift));

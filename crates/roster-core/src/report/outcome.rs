@@ -1,4 +1,4 @@
-//! Turns the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
+//! AccessEvents the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
 //! end of each pass.
 
 use std::{
@@ -9,13 +9,12 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    AccessReport, Detail, DriftReport, Notice, OnlyEnds, Report, Synced, Waits,
+    AccessReport, Detail, DriftReport, Notice, Report, RevocationsOnly, Synced, Waits,
     access::Circumstances,
     bodies::{account_report, group_report, member_report, role_key, role_report},
     drift::{drift_advice, sentences},
-    ends,
-    notices::{self, Turns},
-    render,
+    notices::{self, AccessEvents},
+    render, revocations_only,
 };
 use crate::{
     api::{
@@ -26,7 +25,7 @@ use crate::{
     evaluate::Judged,
     model::{Email, FindingKind, KindName, Name, ObjectRef, Scope, agree, counted},
     plan::{Cause, Change, Guarded, Hold, NotOwned, ObjectKey, Phase, Plan},
-    resolve::{Access, Definitions, MemberContent, MemberView, Origin, Outlook, ResolvedMember},
+    resolve::{Access, AccountResolution, Definitions, MemberContent, MemberView, Origin, ResolvedMember},
     state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
 };
 
@@ -41,7 +40,7 @@ pub struct AppliedPlan {
     /// Outcome of each change, in the order of the plan; empty if there was no change.
     pub outcomes: Vec<Outcome>,
     /// Reason why only explicit revocations were made; `None` if the whole plan was.
-    pub only_ends: Option<OnlyEnds>,
+    pub revocations_only: Option<RevocationsOnly>,
     /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
     pub confirmed: bool,
     /// Whether the rest is left to another pass; the plan then has only the applied changes.
@@ -68,11 +67,11 @@ pub struct PassReport {
     /// Number of differences found, and of those that were corrected.
     pub drift: (u64, u64),
     /// Instants at which a member's time begins or ends, with the member's address.
-    pub wakes: Vec<(Timestamp, Email)>,
+    pub deadlines: Vec<(Timestamp, Email)>,
     /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
     pub confirmed: bool,
     /// Whether only explicit revocations were made.
-    pub only_ends: bool,
+    pub revocations_only: bool,
     /// Whether they were the only ones because a definition was recreated.
     pub remade: bool,
     /// Removals that the guard holds back, within the scope of the pass.
@@ -161,10 +160,13 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         end: PassEnd::Done,
         changes: BTreeMap::new(),
         drift: (0, 0),
-        wakes: judged.wakes.clone(),
+        deadlines: judged.deadlines.clone(),
         confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
-        only_ends: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(_), .. }))),
-        remade: matches!(result, Ok(Some(AppliedPlan { only_ends: Some(OnlyEnds::Remade(_)), .. }))),
+        revocations_only: matches!(result, Ok(Some(AppliedPlan { revocations_only: Some(_), .. }))),
+        remade: matches!(
+            result,
+            Ok(Some(AppliedPlan { revocations_only: Some(RevocationsOnly::RecreatedDefinitions(_)), .. }))
+        ),
         guarded: None,
         holds: None,
         withheld: None,
@@ -173,7 +175,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
     if let Ok(Some(done)) = result {
         outcome.guarded.clone_from(&done.plan.guarded);
         let are_many = done.plan.guarded.as_ref().is_some_and(|guarded| guarded.are_many);
-        let is_judged = pass.scope == Scope::Account && done.only_ends.is_none();
+        let is_judged = pass.scope == Scope::Account && done.revocations_only.is_none();
         outcome.holds = (are_many || is_judged && !done.interrupted && !done.plan.needs_account).then_some(are_many);
     }
     match result {
@@ -187,7 +189,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 // now.
                 let outcomes = Outcomes::new(pass, done);
                 outcomes.count(&mut outcome);
-                outcome.notices = notices::of(pass, &outcomes, &Turns::new());
+                outcome.notices = notices::of(pass, &outcomes, &AccessEvents::new());
                 match &mut outcome.end {
                     // Retries everything after a delay: a failure must not be forgotten because a revocation
                     // interrupted the pass.
@@ -196,8 +198,8 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 }
                 return outcome;
             }
-            match &done.only_ends {
-                Some(why) => ends::report(pass, judged, done, why, &mut outcome),
+            match &done.revocations_only {
+                Some(why) => revocations_only::report(pass, judged, done, why, &mut outcome),
                 None => Outcomes::new(pass, done).report(pass, judged, &mut outcome),
             }
         }
@@ -235,11 +237,11 @@ impl<'a> Outcomes<'a> {
     fn report(&self, pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
         self.count(outcome);
         let definitions = &judged.definitions;
-        let mut turns = Turns::new();
+        let mut access_events = AccessEvents::new();
         for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
-                let report = self.member(record, view, member, &object, definitions, &mut turns);
+                let report = self.member(record, view, member, &object, definitions, &mut access_events);
                 outcome.say(pass, KindName::Membership, record, report);
             }
         }
@@ -264,7 +266,7 @@ impl<'a> Outcomes<'a> {
             let report = self.account(pass, judged);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
-        outcome.notices = notices::of(pass, self, &turns);
+        outcome.notices = notices::of(pass, self, &access_events);
     }
 
     pub(super) fn count(&self, outcome: &mut PassReport) {
@@ -279,7 +281,7 @@ impl<'a> Outcomes<'a> {
         let failures: Vec<&StoreError> = self.made.values().filter_map(|made| made.as_ref().err()).collect();
         if let Some(first) = failures.first() {
             let failed = |change: &&Change| self.made.get(&change.object).is_some_and(|made| made.is_err());
-            let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Narrow);
+            let revokes = self.plan.changes.iter().filter(failed).any(|change| change.phase == Phase::Revoke);
             let members =
                 self.plan.changes.iter().filter(failed).map(|change| change.object.person().cloned()).collect();
             let why = format!("{} failed; {first}", counted(failures.len(), "change"));
@@ -408,7 +410,7 @@ impl<'a> Outcomes<'a> {
         member: &ResolvedMember,
         object: &ObjectKey,
         definitions: &Definitions,
-        turns: &mut Turns,
+        access_events: &mut AccessEvents,
     ) -> Report {
         let held = match object {
             ObjectKey::Member(email) => self.plan.kept.get(email),
@@ -416,15 +418,15 @@ impl<'a> Outcomes<'a> {
         };
         let desired = member.desired.as_ref().and_then(|desired| match &desired.access {
             Access::Exactly(content) | Access::AtMost(content) => Some(content.as_ref()),
-            Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
+            Access::Kept | Access::KeptWithin(_) | Access::Revoked(_) => None,
         });
         let content = match held {
             Some(held) => held.as_ref(),
             None => desired,
         };
-        let layout = match &definitions.outlook {
-            Outlook::Whole(whole) => whole.catalog.layout.clone(),
-            Outlook::Unresolvable => self.plan.layout.clone(),
+        let layout = match &definitions.resolution {
+            AccountResolution::Resolved(whole) => whole.catalog.layout.clone(),
+            AccountResolution::Unresolvable => self.plan.layout.clone(),
         };
         // After a failed write the stored permissions are unknown.
         let is_made = self.made.get(object).is_none_or(|made| made.is_ok());
@@ -438,7 +440,7 @@ impl<'a> Outcomes<'a> {
             access.access = Some(MemberAccess::Invalid);
         }
         if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
-            turns.push((object.clone(), reason, note));
+            access_events.push((object.clone(), reason, note));
         }
         let mut report = member_report(record, view, permissions, access);
         if is_there {
@@ -446,7 +448,8 @@ impl<'a> Outcomes<'a> {
         } else if is_kept_out {
             let message = "not in the store: something that lowers this access is invalid (see Advised), and nobody new is \
                            let in until it is mended";
-            report.waits = Some(Box::new(Waits { reason: "NotLetIn", message: message.to_owned(), stalled: true }));
+            report.waits =
+                Some(Box::new(Waits { reason: "AccessWithheld", message: message.to_owned(), stalled: true }));
         }
         report
     }
@@ -530,7 +533,7 @@ fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>>
     let (_, owner) = definitions.owner_member().filter(|(owner, _)| owner == email)?;
     match owner.access {
         Access::Exactly(content) | Access::AtMost(content) => Some(content),
-        Access::Kept | Access::KeptWithin(_) | Access::Ended(_) => None,
+        Access::Kept | Access::KeptWithin(_) | Access::Revoked(_) => None,
     }
 }
 

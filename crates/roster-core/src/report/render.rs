@@ -154,7 +154,7 @@ fn permissions_digest(permissions: &Permissions) -> String {
 }
 
 /// Condition without its times.
-struct Said {
+struct RenderedCondition {
     kind: ConditionType,
     is_true: bool,
     reason: String,
@@ -184,7 +184,7 @@ impl Writer<'_> {
         said.into_iter().flatten().map(|said| self.dated(said)).collect()
     }
 
-    fn dated(&self, said: Said) -> Condition {
+    fn dated(&self, said: RenderedCondition) -> Condition {
         let since = self.was.since(said.kind, said.is_true).unwrap_or(self.now);
         let mut message = said.message;
         if message.len() > MESSAGE {
@@ -207,15 +207,15 @@ impl Writer<'_> {
         findings.reason().map(|reason| (reason, findings.message()))
     }
 
-    fn valid(&self) -> Said {
+    fn valid(&self) -> RenderedCondition {
         let kind = ConditionType::Valid;
         match self.faulty() {
-            Some((reason, message)) => Said { kind, is_true: false, reason: reason.to_string(), message },
-            None => Said { kind, is_true: true, reason: "Resolved".to_owned(), message: String::new() },
+            Some((reason, message)) => RenderedCondition { kind, is_true: false, reason: reason.to_string(), message },
+            None => RenderedCondition { kind, is_true: true, reason: "Resolved".to_owned(), message: String::new() },
         }
     }
 
-    fn synced(&self) -> Option<Said> {
+    fn synced(&self) -> Option<RenderedCondition> {
         let kind = ConditionType::Synced;
         match &self.report.synced {
             Synced::Silent => None,
@@ -223,13 +223,15 @@ impl Writer<'_> {
                 // A check without changes must not change the reason.
                 let applied = *applied || (self.was.applied && self.was.is_true(kind));
                 let reason = if applied { SyncReason::Applied } else { SyncReason::InSync };
-                Some(Said { kind, is_true: true, reason: reason.to_string(), message: String::new() })
+                Some(RenderedCondition { kind, is_true: true, reason: reason.to_string(), message: String::new() })
             }
-            Synced::No(no) => Some(Said { kind, is_true: false, reason: no.0.to_string(), message: no.1.clone() }),
+            Synced::No(no) => {
+                Some(RenderedCondition { kind, is_true: false, reason: no.0.to_string(), message: no.1.clone() })
+            }
         }
     }
 
-    fn drifted(&self) -> Option<Said> {
+    fn drifted(&self) -> Option<RenderedCondition> {
         let kind = ConditionType::Drifted;
         let (is_true, reason, message) = match &self.report.drift {
             DriftReport::Reported(entries) => (true, "DriftReported", drift_message(entries)),
@@ -238,12 +240,12 @@ impl Writer<'_> {
             DriftReport::Clean if self.was.has(kind) => (false, "InSync", String::new()),
             DriftReport::Clean => return None,
         };
-        Some(Said { kind, is_true, reason: reason.to_owned(), message })
+        Some(RenderedCondition { kind, is_true, reason: reason.to_owned(), message })
     }
 
-    fn advised(&self) -> Option<Said> {
+    fn advised(&self) -> Option<RenderedCondition> {
         let message = self.report.findings.as_ref()?.advice_message();
-        (!message.is_empty()).then(|| Said {
+        (!message.is_empty()).then(|| RenderedCondition {
             kind: ConditionType::Advised,
             is_true: true,
             reason: "AdviceApplies".to_owned(),
@@ -251,21 +253,33 @@ impl Writer<'_> {
         })
     }
 
-    fn ready(&self, valid: &Said, synced: Option<&Said>, drifted: Option<&Said>) -> Said {
+    fn ready(
+        &self,
+        valid: &RenderedCondition,
+        synced: Option<&RenderedCondition>,
+        drifted: Option<&RenderedCondition>,
+    ) -> RenderedCondition {
         let kind = ConditionType::Ready;
         if let Some(waits) = &self.report.waits {
-            return Said { kind, is_true: false, reason: waits.reason.to_owned(), message: waits.message.clone() };
+            return RenderedCondition {
+                kind,
+                is_true: false,
+                reason: waits.reason.to_owned(),
+                message: waits.message.clone(),
+            };
         }
         let bad = [Some(valid), synced].into_iter().flatten().find(|said| !said.is_true);
         let bad = bad.or_else(|| drifted.filter(|said| said.is_true));
         match bad {
-            Some(said) => Said { kind, is_true: false, reason: said.reason.clone(), message: said.message.clone() },
-            None => Said { kind, is_true: true, reason: "Ready".to_owned(), message: String::new() },
+            Some(said) => {
+                RenderedCondition { kind, is_true: false, reason: said.reason.clone(), message: said.message.clone() }
+            }
+            None => RenderedCondition { kind, is_true: true, reason: "Ready".to_owned(), message: String::new() },
         }
     }
 
     /// Returns the condition for a state that resolves itself with time.
-    fn reconciling(&self) -> Option<Said> {
+    fn reconciling(&self) -> Option<RenderedCondition> {
         let (reason, message) = match (self.faulty(), &self.report.synced, &self.report.waits) {
             (_, _, Some(waits)) if waits.stalled => return None,
             (_, _, Some(waits)) => (waits.reason.to_owned(), waits.message.clone()),
@@ -273,14 +287,14 @@ impl Writer<'_> {
             (None, Synced::No(no), _) if no.0 == SyncReason::StoreUnavailable => (no.0.to_string(), no.1.clone()),
             _ => return None,
         };
-        Some(Said { kind: ConditionType::Reconciling, is_true: true, reason, message })
+        Some(RenderedCondition { kind: ConditionType::Reconciling, is_true: true, reason, message })
     }
 
     /// Returns the condition for a state in which somebody must act.
-    fn stalled(&self) -> Option<Said> {
+    fn stalled(&self) -> Option<RenderedCondition> {
         if let Some(waits) = self.report.waits.as_ref().filter(|waits| waits.stalled) {
             let (reason, message) = (waits.reason.to_owned(), waits.message.clone());
-            return Some(Said { kind: ConditionType::Stalled, is_true: true, reason, message });
+            return Some(RenderedCondition { kind: ConditionType::Stalled, is_true: true, reason, message });
         }
         let (reason, message) = match (self.faulty(), &self.report.synced) {
             (Some((reason, message)), _) if !reason.heals_by_waiting() => (reason.to_string(), message),
@@ -296,7 +310,7 @@ impl Writer<'_> {
             },
             _ => return None,
         };
-        Some(Said { kind: ConditionType::Stalled, is_true: true, reason, message })
+        Some(RenderedCondition { kind: ConditionType::Stalled, is_true: true, reason, message })
     }
 
     fn drift_status(&self) -> Option<DriftStatus> {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, Origin, RoleContent,
-    admission, member::local, role,
+    AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent, Origin,
+    RevocationReason, RoleContent, admission, member::local, role,
 };
 use crate::{
     api::{AccountType, ChangeFromDefault, MemberGroups, OwnerChange},
@@ -27,11 +27,11 @@ pub struct Definitions {
     /// Generation of the Account.
     pub generation: i64,
     /// Whether the account resolves as a whole, and its effective catalog.
-    pub outlook: Outlook,
+    pub resolution: AccountResolution,
     /// Type of the account: standalone, partner or managed.
     pub account_type: AccountType,
     /// Revocation that applies to all members of the account: suspended or not approved.
-    pub ended: Option<End>,
+    pub ended: Option<RevocationReason>,
     /// Account that manages this one; `Some` only while its approval is missing.
     pub approver: Option<Origin>,
     /// Address of the owner, even if it grants nothing; a Membership must not have it.
@@ -56,9 +56,9 @@ pub struct Definitions {
 
 /// Result of resolving an account as a whole (docs/concepts.md "Effective permissions", last rule).
 #[derive(Clone, Debug)]
-pub enum Outlook {
+pub enum AccountResolution {
     /// The account resolves, with this effective catalog.
-    Whole(Box<EffectiveCatalog>),
+    Resolved(Box<EffectiveCatalog>),
     /// Catalog, store or parent are missing, invalid or do not admit the account. Nothing new is granted, and the
     /// stored content is kept.
     Unresolvable,
@@ -199,15 +199,15 @@ pub(crate) fn definitions(snapshot: &Snapshot) -> Definitions {
         (false, None) => AccountType::Standalone,
     };
     let ended = match (account.spec.suspended, awaits_approval) {
-        (true, _) => Some(End::AccountSuspended),
-        (false, true) => Some(End::NotApproved),
+        (true, _) => Some(RevocationReason::AccountSuspended),
+        (false, true) => Some(RevocationReason::NotApproved),
         (false, false) => None,
     };
 
     let mut resolved = Definitions {
         account: account.key(),
         generation: account.generation,
-        outlook: Outlook::Unresolvable,
+        resolution: AccountResolution::Unresolvable,
         account_type,
         ended,
         approver,
@@ -305,7 +305,8 @@ impl Definitions {
         let owner = self.resolve_owner(snapshot, &catalog);
         self.desired = Some(Arc::new(self.desired_definitions(snapshot, &facts, &catalog, &in_force.ranks)));
         let Overridden { ranks: predefined, at_most } = in_force;
-        self.outlook = Outlook::Whole(Box::new(EffectiveCatalog { facts, catalog, predefined, at_most, owner }));
+        self.resolution =
+            AccountResolution::Resolved(Box::new(EffectiveCatalog { facts, catalog, predefined, at_most, owner }));
     }
 
     fn resolve_owner(&mut self, snapshot: &Snapshot, catalog: &Catalog) -> Option<ResolvedOwner> {
@@ -389,9 +390,9 @@ impl Definitions {
     /// Returns the desired content of the store within `scope`; `members` must be all its members there, the owner
     /// included.
     pub(crate) fn desired(&self, scope: Scope, members: BTreeMap<Email, DesiredMember>) -> Desired {
-        let layout = match &self.outlook {
-            Outlook::Whole(whole) => whole.catalog.layout.clone(),
-            Outlook::Unresolvable => Layout::default(),
+        let layout = match &self.resolution {
+            AccountResolution::Resolved(whole) => whole.catalog.layout.clone(),
+            AccountResolution::Unresolvable => Layout::default(),
         };
         let (account, definitions, ends) = (self.account.clone(), self.desired.clone(), self.ends());
         Desired { account, scope, layout, definitions, members, ends }
@@ -399,8 +400,8 @@ impl Definitions {
 
     /// Returns the revocations that apply regardless of the account's Memberships.
     #[must_use]
-    pub fn ends(&self) -> Ends {
+    pub fn ends(&self) -> AccountRevocations {
         let (approver, store) = (self.approver.clone(), self.store.clone());
-        Ends { account: self.ended, generation: self.generation, approver, store }
+        AccountRevocations { account: self.ended, generation: self.generation, approver, store }
     }
 }

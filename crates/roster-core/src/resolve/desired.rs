@@ -61,14 +61,14 @@ pub struct Desired {
     /// Desired members by address.
     pub members: BTreeMap<Email, DesiredMember>,
     /// Revocations that also apply to members whom no object declares, such as an owner who stays.
-    pub ends: Ends,
+    pub ends: AccountRevocations,
 }
 
 /// Explicit revocations that apply regardless of the account's Memberships.
 #[derive(Clone, Debug, Default)]
-pub struct Ends {
+pub struct AccountRevocations {
     /// Revocation that applies to all members; `None` if there is none.
-    pub account: Option<End>,
+    pub account: Option<RevocationReason>,
     /// Generation of the Account from which `account` comes.
     pub generation: i64,
     /// Account that manages this one; `Some` only while its approval is missing.
@@ -77,20 +77,20 @@ pub struct Ends {
     pub store: Option<Arc<StoreFacts>>,
 }
 
-impl Ends {
+impl AccountRevocations {
     /// Returns the revocation that applies to this address, if any; a block comes before one of the whole account.
     #[must_use]
-    pub fn of(&self, email: &Email) -> Option<End> {
-        End::of(email, self.account, self.store.as_deref())
+    pub fn of(&self, email: &Email) -> Option<RevocationReason> {
+        RevocationReason::of(email, self.account, self.store.as_deref())
     }
 
     /// Returns the object that causes a revocation: the store for a block, with the reason given for it; the managing
     /// Account for a missing approval; otherwise the Account.
     #[must_use]
-    pub fn origin(&self, account: &AccountKey, email: &Email, end: Option<End>) -> Origin {
+    pub fn origin(&self, account: &AccountKey, email: &Email, end: Option<RevocationReason>) -> Origin {
         match (end, &self.store, &self.approver) {
-            (Some(End::Blocked), Some(store), _) => Origin::of_block(store, email),
-            (Some(End::NotApproved), _, Some(approver)) => approver.clone(),
+            (Some(RevocationReason::Blocked), Some(store), _) => Origin::of_block(store, email),
+            (Some(RevocationReason::NotApproved), _, Some(approver)) => approver.clone(),
             _ => Origin::new("Account", account.name.clone(), self.generation),
         }
     }
@@ -163,7 +163,7 @@ pub struct MemberContent {
     /// Time in which the permissions hold.
     pub window: Window,
     /// Reason for which access is revoked; `None` if it is not.
-    pub ended: Option<End>,
+    pub ended: Option<RevocationReason>,
     /// Anomalies that somebody else has caused in the entry, in words: for example a permission inherited from
     /// elsewhere. Only stores with a free form of entries report any; desired content has none.
     pub anomalies: Box<[Name]>,
@@ -240,7 +240,7 @@ impl Window {
 
 /// Reason for an explicit revocation of access. The removal guard never holds a revocation back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum End {
+pub enum RevocationReason {
     /// The address is blocked in the store.
     Blocked,
     /// The account is suspended.
@@ -251,7 +251,7 @@ pub enum End {
     Suspended,
 }
 
-impl End {
+impl RevocationReason {
     /// Returns the revocation that applies to this address: a block by the store, otherwise that of the whole account.
     pub(super) fn of(email: &Email, account: Option<Self>, store: Option<&StoreFacts>) -> Option<Self> {
         if store.is_some_and(|store| store.blocked.contains_key(email)) { Some(Self::Blocked) } else { account }
@@ -313,7 +313,7 @@ pub enum Access {
     /// The stored content, limited to this time window: an expiry takes effect in any case.
     KeptWithin(Window),
     /// The stored content without any permissions, revoked for this reason.
-    Ended(End),
+    Revoked(RevocationReason),
 }
 
 impl Access {
@@ -323,18 +323,18 @@ impl Access {
         let is_late = match self {
             Self::Exactly(content) | Self::AtMost(content) => content.window.is_over(now),
             Self::KeptWithin(window) => window.is_over(now),
-            Self::Kept | Self::Ended(_) => false,
+            Self::Kept | Self::Revoked(_) => false,
         };
         is_late || self.ended().is_some()
     }
 
     /// Returns the reason for which the access is revoked; `None` if it is not.
     #[must_use]
-    pub fn ended(&self) -> Option<End> {
+    pub fn ended(&self) -> Option<RevocationReason> {
         match self {
             Self::Exactly(content) | Self::AtMost(content) => content.ended,
             Self::Kept | Self::KeptWithin(_) => None,
-            Self::Ended(end) => Some(*end),
+            Self::Revoked(end) => Some(*end),
         }
     }
 }

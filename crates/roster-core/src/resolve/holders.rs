@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Definitions, Outlook, settings};
+use super::{AccountResolution, Definitions, settings};
 use crate::{
     api::RoleAdvice,
     model::{Email, FieldPath, Finding, FindingKind, Findings, FindingsBuilder, KindName, Name, RoleName},
@@ -15,19 +15,19 @@ impl Definitions {
     /// resolve.
     #[must_use]
     pub fn default_role(&self) -> Option<RoleName> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         whole.catalog.default_role.map(|place| RoleName::predefined(&whole.catalog.roles[place].name))
     }
 
     /// Returns the number of members that hold a role, the owner included.
     #[must_use]
     pub fn holders(&self, role: &RoleName, refs: &RoleRefs) -> u64 {
-        let owns = match &self.outlook {
-            Outlook::Whole(whole) => whole
+        let owns = match &self.resolution {
+            AccountResolution::Resolved(whole) => whole
                 .owner
                 .as_ref()
                 .is_some_and(|owner| RoleName::predefined(&whole.catalog.roles[owner.role].name) == *role),
-            Outlook::Unresolvable => false,
+            AccountResolution::Unresolvable => false,
         };
         self.members_with(role, refs) + u64::from(owns)
     }
@@ -41,7 +41,7 @@ impl Definitions {
     /// Returns advice on the number of holders of each role, on the Account (docs/runbook.md, `Advised`).
     #[must_use]
     pub fn holder_advice(&self, holders: &HashMap<RoleName, u64>) -> Findings {
-        let Outlook::Whole(whole) = &self.outlook else { return Findings::default() };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return Findings::default() };
         let mut advice = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
         for one in &whole.catalog.roles {
             let Some(rule) = &one.advice else { continue };
@@ -69,9 +69,9 @@ impl Definitions {
     /// Returns the names of the predefined roles that must not lose their last holder without an approval, by the
     /// catalog's advice.
     pub fn guarded_roles(&self) -> impl Iterator<Item = &Name> {
-        let whole = match &self.outlook {
-            Outlook::Whole(whole) => Some(whole),
-            Outlook::Unresolvable => None,
+        let whole = match &self.resolution {
+            AccountResolution::Resolved(whole) => Some(whole),
+            AccountResolution::Unresolvable => None,
         };
         whole
             .into_iter()
@@ -85,7 +85,7 @@ impl Definitions {
     #[must_use]
     pub fn account_advice(&self, facts: &AccountFacts, refs: &RoleRefs) -> Findings {
         let mut all_holders: HashMap<RoleName, u64> = HashMap::new();
-        if let Outlook::Whole(whole) = &self.outlook {
+        if let AccountResolution::Resolved(whole) = &self.resolution {
             for role in &whole.catalog.roles {
                 let name = RoleName::predefined(&role.name);
                 let count = self.holders(&name, refs);

@@ -2,7 +2,7 @@
 //! the CLI.
 
 use super::{
-    Definitions, Outlook,
+    AccountResolution, Definitions,
     member::{Choices, local},
 };
 use crate::{
@@ -26,7 +26,7 @@ impl Definitions {
             }
             Ok(email) => findings.add_all("spec.email", local(Some(email))),
         }
-        let Outlook::Whole(whole) = &self.outlook else { return findings.finish() };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return findings.finish() };
         if let Some(feature) = &whole.facts.spec.invitations.requires_plan_feature
             && !self.features.contains(feature)
         {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::{
-    Access, Definitions, DesiredMember, End, MemberContent, Origin, Outlook, Window,
+    Access, AccountResolution, Definitions, DesiredMember, MemberContent, Origin, RevocationReason, Window,
     definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
     role::{FoundRole, advise_on_sections, unavailable},
 };
@@ -32,7 +32,7 @@ pub struct ResolvedMember {
     /// Potential permissions, before suspension, blocks, time, approval and invitation. Of several Memberships, the
     /// lower level in each section. `None` if no Membership counts or the account does not resolve.
     pub potential: Option<Ranks>,
-    /// One view for each Membership, in the order given.
+    /// SingleMembership view for each Membership, in the order given.
     pub views: SmallVec<[MemberView; 1]>,
 }
 
@@ -46,7 +46,7 @@ pub struct MemberView {
 }
 
 /// Result of resolving one Membership alone.
-struct One {
+struct SingleMembership {
     content: MemberContent,
     potential: Ranks,
     view: MemberView,
@@ -135,12 +135,12 @@ impl Definitions {
             return ResolvedMember::default();
         };
         let origin = Origin::new("Membership", first.name.clone(), first.generation);
-        let suspended = facts.iter().any(|one| one.suspended).then_some(End::Suspended);
+        let suspended = facts.iter().any(|one| one.suspended).then_some(RevocationReason::Suspended);
         let ended = self.ended_for(email).or(suspended);
-        let Outlook::Whole(whole) = &self.outlook else {
+        let AccountResolution::Resolved(whole) = &self.resolution else {
             let window = facts.iter().fold(Window::default(), |window, one| window.intersection(&one.window()));
             let kept = if window == Window::default() { Access::Kept } else { Access::KeptWithin(window) };
-            let access = ended.map_or(kept, Access::Ended);
+            let access = ended.map_or(kept, Access::Revoked);
             let views = facts.iter().map(|one| self.view(one, None)).collect();
             let desired = Some(DesiredMember { access, origin, counts_as_holder: false });
             return ResolvedMember { desired, potential: None, views };
@@ -189,11 +189,11 @@ impl Definitions {
         let email = self.owner.clone()?;
         let ended = self.ended_for(&email);
         let origin = Origin::new("Account", self.account.name.clone(), self.generation);
-        let Outlook::Whole(whole) = &self.outlook else {
+        let AccountResolution::Resolved(whole) = &self.resolution else {
             if self.has_owner_role == Some(false) {
                 return None;
             }
-            let access = ended.map_or(Access::Kept, Access::Ended);
+            let access = ended.map_or(Access::Kept, Access::Revoked);
             return Some((email, DesiredMember { access, origin, counts_as_holder: false }));
         };
         let owner = whole.owner.as_ref()?;
@@ -223,15 +223,15 @@ impl Definitions {
     /// Returns whether the address is that of an owner, who needs no Membership. `false` if the catalog has no owner
     /// role, since an owner gets nothing there, or if the catalog is unknown.
     pub(super) fn is_owner(&self, email: &Email) -> bool {
-        let has_owner = match &self.outlook {
-            Outlook::Whole(whole) => whole.owner.is_some(),
-            Outlook::Unresolvable => self.has_owner_role == Some(true),
+        let has_owner = match &self.resolution {
+            AccountResolution::Resolved(whole) => whole.owner.is_some(),
+            AccountResolution::Unresolvable => self.has_owner_role == Some(true),
         };
         has_owner && self.owner.as_ref() == Some(email)
     }
 
-    fn ended_for(&self, email: &Email) -> Option<End> {
-        End::of(email, self.ended, self.store.as_deref())
+    fn ended_for(&self, email: &Email) -> Option<RevocationReason> {
+        RevocationReason::of(email, self.ended, self.store.as_deref())
     }
 
     /// Returns the view of a Membership without effective restrictions, with a fault of its address if given.
@@ -249,7 +249,7 @@ impl Definitions {
         facts: &MemberFacts,
         accepted: &dyn Fn(&Name) -> bool,
         duplicate: Option<FindingKind>,
-    ) -> One {
+    ) -> SingleMembership {
         let mut findings = self.findings_of(KindName::Membership, &facts.name);
         let parts = self.parts(whole, &facts.choices(), &mut findings);
         let mut ranks = Ranks::default();
@@ -292,7 +292,7 @@ impl Definitions {
             ended: None,
             anomalies: Box::default(),
         };
-        One { content, potential, view, at_most, uninvited }
+        SingleMembership { content, potential, view, at_most, uninvited }
     }
 
     /// Looks up the references of a Membership or Invitation. A reference that points to nothing is a fault and grants

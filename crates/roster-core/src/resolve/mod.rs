@@ -18,10 +18,10 @@ mod settings;
 
 pub use admission::{admitted_children, keeps_parent};
 pub(crate) use definitions::definitions;
-pub use definitions::{Definitions, EffectiveCatalog, Outlook, ResolvedGroup, ResolvedOwner, ResolvedRole};
+pub use definitions::{AccountResolution, Definitions, EffectiveCatalog, ResolvedGroup, ResolvedOwner, ResolvedRole};
 pub use desired::{
-    Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, End, Ends, GroupContent, MemberContent, Origin,
-    RoleContent, Window,
+    Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,
+    MemberContent, Origin, RevocationReason, RoleContent, Window,
 };
 pub use member::{MemberView, ResolvedMember};
 pub use potential::{Holder, Potential};

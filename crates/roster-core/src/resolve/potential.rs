@@ -2,7 +2,7 @@
 //! checks of authority; not used on the way to a store.
 
 use super::{
-    Definitions, Outlook,
+    AccountResolution, Definitions,
     definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
     role::unavailable,
@@ -39,7 +39,7 @@ impl Definitions {
     /// resolve as a whole, or has no owner who gets anything.
     #[must_use]
     pub fn potential(&self, holder: Holder<'_>) -> Option<Potential> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         let namespace = &self.account.namespace;
         let (ranks, sections) = match holder {
             Holder::Owner => {
@@ -68,7 +68,7 @@ impl Definitions {
     /// Returns the effective permissions of a role that members can hold; `None` if there is no such role.
     #[must_use]
     pub fn role_ranks(&self, name: &RoleName) -> Option<&Ranks> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         match name.kind {
             RoleRefKind::PredefinedRole => {
                 let place = whole.catalog.role(&name.name)?;
@@ -85,7 +85,7 @@ impl Definitions {
     /// explanation omits because an earlier source was sufficient.
     #[must_use]
     pub fn granting(&self, facts: &MemberFacts, section: usize, rank: u8) -> Vec<Grantor> {
-        let Outlook::Whole(whole) = &self.outlook else { return Vec::new() };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return Vec::new() };
         let reaches = |ranks: &Ranks| ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
         let mut sources = Vec::new();
         if let Some(role) = self.role_of(facts).filter(|role| self.role_ranks(role).is_some_and(reaches)) {
@@ -106,7 +106,7 @@ impl Definitions {
     /// or nothing does.
     #[must_use]
     pub fn through(&self, group: &GroupFacts, section: usize, rank: u8) -> Option<RoleName> {
-        let Outlook::Whole(whole) = &self.outlook else { return None };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         let catalog = whole.catalog.as_ref();
         let own = group.spec.permissions.get(catalog.section_name(section));
         if own.and_then(|level| catalog.rank(section, level)) >= Some(rank) {
@@ -129,7 +129,7 @@ impl Definitions {
     /// Returns whether members of this account can hold the predefined role at index `place`, or its owner holds it.
     #[must_use]
     pub fn is_available(&self, place: usize) -> bool {
-        let Outlook::Whole(whole) = &self.outlook else { return false };
+        let AccountResolution::Resolved(whole) = &self.resolution else { return false };
         whole.owner.as_ref().is_some_and(|owner| owner.role == place)
             || unavailable(&whole.catalog, place, self.account_type).is_none()
     }

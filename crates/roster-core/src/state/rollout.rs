@@ -106,7 +106,7 @@ impl<'a> Rollout<'a> {
 
 /// State of one account in a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RolloutState {
     /// The account follows the revision, or cannot for a reason of its own that does not delay others.
     Done,
     /// The account follows the revision, and needs a person's decision that dates from before its turn and does not
@@ -153,19 +153,19 @@ pub enum Step {
 /// Returns the progress and the next action: one account first, then twice as many whenever all earlier ones are
 /// done. `accounts` are all that use the catalog, in the order of their keys.
 #[must_use]
-pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, Standing)]) -> Progress {
+pub fn progress(up_to: Option<&AccountKey>, accounts: &[(AccountKey, RolloutState)]) -> Progress {
     let updated = accounts.partition_point(|(key, _)| up_to.is_some_and(|up_to| key <= up_to));
     let (admitted, waiting) = accounts.split_at(updated);
     let stopped = admitted.iter().find_map(|(key, standing)| match standing {
-        Standing::Stopped(reason) => Some((key.clone(), *reason)),
-        Standing::Done | Standing::HeldBefore | Standing::Waits => None,
+        RolloutState::Stopped(reason) => Some((key.clone(), *reason)),
+        RolloutState::Done | RolloutState::HeldBefore | RolloutState::Waits => None,
     });
-    let held_before = admitted.iter().filter(|(_, standing)| *standing == Standing::HeldBefore).count();
-    let pending = admitted.iter().filter(|(_, standing)| *standing == Standing::Waits).count();
-    let stops = admitted.iter().filter(|(_, standing)| matches!(standing, Standing::Stopped(_))).count();
+    let held_before = admitted.iter().filter(|(_, standing)| *standing == RolloutState::HeldBefore).count();
+    let pending = admitted.iter().filter(|(_, standing)| *standing == RolloutState::Waits).count();
+    let stops = admitted.iter().filter(|(_, standing)| matches!(standing, RolloutState::Stopped(_))).count();
     // 1, 2, 4, …: as many as there are already, and one more.
     let last = (2 * updated).min(accounts.len().saturating_sub(1));
-    let is_done = |standing: &Standing| matches!(standing, Standing::Done | Standing::HeldBefore);
+    let is_done = |standing: &RolloutState| matches!(standing, RolloutState::Done | RolloutState::HeldBefore);
     let step = if admitted.iter().any(|(_, standing)| !is_done(standing)) {
         Step::Wait
     } else if waiting.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::support::{PORTAL, Pass, World, advice, membership, table};
-use roster_core::{api::InvalidReason, model::RoleName, resolve::Outlook};
+use roster_core::{api::InvalidReason, model::RoleName, resolve::AccountResolution};
 
 fn acme(spec: &str) -> World {
     World::of(PORTAL).with(&format!("kind: Account\nmetadata: {{name: acme, generation: 3}}\nspec: {{{spec}}}"))
@@ -40,7 +40,7 @@ fn a_catalog_that_breaks_its_own_rules_is_the_catalogs_fault() {
         InvalidReason::CatalogInvalid,
         r#"spec.catalogRef: PermissionCatalog "portal" breaks its own rules: spec.ownerRole: role "boss" is not among spec.roles"#,
     );
-    assert!(matches!(world.definitions("acme").outlook, Outlook::Unresolvable));
+    assert!(matches!(world.definitions("acme").resolution, AccountResolution::Unresolvable));
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! Deletion of an account: the removal guard judges it as the removal of everybody at once.
+//! DeletionDecision of an account: the removal guard judges it as the removal of everybody at once.
 
 use std::collections::BTreeSet;
 
 use crate::support::{PLAIN, Pass, crowd, email, membership, table};
 use jiff::SignedDuration;
 use roster_core::{
-    evaluate::{Context, Deletion, Judged, Prepared, ends_and_removals, judge, judge_deletion, prepare},
+    evaluate::{
+        Context, DeletionDecision, Judged, Prepared, judge, judge_deletion, plan_revocations_and_removals, prepare,
+    },
     model::Scope,
-    plan::{Guarded, Observed, Plan, Seen},
+    plan::{Existing, Guarded, Observed, Plan},
     resolve::MemberContent,
     state::SnapshotSource as _,
 };
@@ -21,7 +23,7 @@ fn judged<T>(pass: &Pass, judge_it: impl Fn(&Prepared, &Judged, &Observed, &Cont
     judge_it(&prepared, &judge(&prepared, &members, &context), &observed, &context)
 }
 
-fn deletion(pass: &Pass) -> Deletion {
+fn deletion(pass: &Pass) -> DeletionDecision {
     judged(pass, |prepared, judged, observed, context| {
         judge_deletion(prepared, judged, observed, context, &BTreeSet::new())
     })
@@ -30,15 +32,15 @@ fn deletion(pass: &Pass) -> Deletion {
 /// The removals that the guard holds back.
 fn held(pass: &Pass) -> Option<Guarded> {
     match deletion(pass) {
-        Deletion::Held(guarded) => Some(guarded),
-        Deletion::Removes(_) => None,
-        Deletion::Replaced => panic!("the store has no id here"),
+        DeletionDecision::Held(guarded) => Some(guarded),
+        DeletionDecision::Removes(_) => None,
+        DeletionDecision::Replaced => panic!("the store has no id here"),
     }
 }
 
 /// The plan for as long as the deletion waits.
 fn meanwhile(pass: &Pass) -> Plan {
-    judged(pass, ends_and_removals)
+    judged(pass, plan_revocations_and_removals)
 }
 
 fn viewers(count: usize) -> Pass {
@@ -62,7 +64,7 @@ fn five_people_are_held_and_an_approval_lets_them_go() {
         "5 of 5 members would be removed or left without access within 10 minutes; the guard allows 25% or fewer than 5"
     );
     pass.policy.guard.approved = vec![guarded.hash];
-    let Deletion::Removes(plan) = deletion(&pass) else { panic!("it was approved") };
+    let DeletionDecision::Removes(plan) = deletion(&pass) else { panic!("it was approved") };
     assert_eq!(plan.changes.len(), 8, "{:?}", table(&plan));
     // Of another set of people nobody has approved anything.
     pass.world.add(&membership("new", "roleRef: {name: viewer}"));
@@ -109,10 +111,11 @@ fn whose_access_somebodys_word_has_ended_is_not_held() {
 fn people_of_the_container_whom_nobody_declared_count() {
     let mut pass = viewers(4);
     let content = pass.memory.members[&email("m0@acme.example")].content.clone();
-    pass.memory.members.insert(email("x@acme.example"), Seen { content, mark: None, fingerprint: None });
+    pass.memory.members.insert(email("x@acme.example"), Existing { content, mark: None, fingerprint: None });
     assert_eq!(held(&pass).unwrap().members.len(), 5);
-    let ended = MemberContent { ended: Some(roster_core::resolve::End::Suspended), ..MemberContent::default() };
-    let seen = Seen { content: Some(ended), mark: None, fingerprint: None };
+    let ended =
+        MemberContent { ended: Some(roster_core::resolve::RevocationReason::Suspended), ..MemberContent::default() };
+    let seen = Existing { content: Some(ended), mark: None, fingerprint: None };
     pass.memory.members.insert(email("x@acme.example"), seen);
     assert_eq!(held(&pass), None);
 }
@@ -126,13 +129,13 @@ fn while_it_waits_ends_and_single_removals_are_made_and_nothing_is_given() {
     let plan = meanwhile(&pass);
     assert_eq!(
         table(&plan),
-        ["Narrow spec put member m1@acme.example", "Narrow unwanted remove member m0@acme.example counted"]
+        ["Revoke spec put member m1@acme.example", "Revoke unwanted remove member m0@acme.example counted"]
     );
     // A prune is held, the end of somebody's access is not.
     let mut pass = without(viewers(8), 6);
     pass.world.add(&membership("m7", "roleRef: {name: viewer}, suspended: true"));
     let plan = meanwhile(&pass);
-    assert_eq!(table(&plan), ["Narrow spec put member m7@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member m7@acme.example"]);
     assert_eq!(plan.guarded.unwrap().members.len(), 6);
 }
 
@@ -144,7 +147,7 @@ fn while_it_waits_the_owner_and_whom_nobody_declared_stay() {
     ) + "  ownerRole: owner\n---\nkind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: plain}, owner: {email: olga@acme.example}}\n";
     let mut pass = Pass::synced("acme", &catalog);
     let content = pass.memory.members[&email("olga@acme.example")].content.clone();
-    pass.memory.members.insert(email("x@acme.example"), Seen { content, mark: None, fingerprint: None });
+    pass.memory.members.insert(email("x@acme.example"), Existing { content, mark: None, fingerprint: None });
     // Also where the catalog is gone.
     pass.world.catalogs.clear();
     assert_eq!(table(&meanwhile(&pass)), [""; 0]);

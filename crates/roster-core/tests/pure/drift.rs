@@ -6,8 +6,8 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     evaluate::delete,
     model::Scope,
-    plan::{Hold, Mark, ObjectKey, Pause, Seen},
-    resolve::{End, MemberContent},
+    plan::{Existing, Hold, Mark, ObjectKey, Pause},
+    resolve::{MemberContent, RevocationReason},
 };
 
 const DANA: &str = "dana@acme.example";
@@ -55,10 +55,10 @@ fn what_narrows_comes_first_and_structure_goes_last() {
     assert_eq!(
         table(&pass.run()),
         [
-            "Narrow spec put member dana@acme.example",
+            "Revoke spec put member dana@acme.example",
             "Define spec put group desk",
             "Grant spec put member eve@acme.example",
-            "Demolish unwanted remove role custom:clerk",
+            "Delete unwanted remove role custom:clerk",
         ]
     );
 }
@@ -85,7 +85,7 @@ fn drift_is_corrected_or_reported_and_a_change_of_the_spec_is_made_in_any_case()
         set(&mut pass, "dana", "roleRef: {name: viewer}");
         let plan = pass.run();
         assert_eq!(plan.drift, []);
-        assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+        assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
     }
 }
 
@@ -139,7 +139,7 @@ fn access_that_somebodys_word_has_ended_is_not_given_back_by_writing_to_the_stor
 fn members_nobody_declared_are_reported_removed_or_ignored() {
     let stranger = |pass: &mut Pass| {
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
         pass.memory.members.insert(email("mallory@acme.example"), seen);
     };
     for (unmanaged, said, access) in [
@@ -233,7 +233,7 @@ fn a_pause_delays_what_widens_and_never_what_narrows() {
     set(&mut pass, "dana", "roleRef: {kind: Role, name: half}");
     set(&mut pass, "eve", "roleRef: {name: viewer}");
     let plan = pass.run();
-    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
     assert_eq!(pass.access(DANA), "docs: View, billing: Allowed");
     assert_eq!(Pass::holds(&plan).keys().collect::<Vec<_>>(), ["member eve@acme.example", "role custom:half"]);
     // What narrows and widens at once does the one half.
@@ -311,7 +311,7 @@ fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_sectio
     });
     set(&mut pass, "fay", "roleRef: {name: editor}");
     let plan = pass.run();
-    assert_eq!(table(&plan), ["Narrow spec put member eve@acme.example counted"]);
+    assert_eq!(table(&plan), ["Revoke spec put member eve@acme.example counted"]);
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed", "names that are gone are still there in the store");
     assert_eq!(pass.access("eve@acme.example"), "nothing");
     assert!(["account", "role editor", "member fay@acme.example"].iter().all(|o| Pass::holds(&plan)[*o] == "Paused"));
@@ -398,9 +398,9 @@ fn an_account_that_does_not_resolve_keeps_members_and_lets_them_go() {
     assert_eq!(
         table(&plan),
         [
-            "Narrow spec put member fay@acme.example",
-            "Narrow spec put member gil@acme.example",
-            "Narrow unwanted remove member eve@acme.example counted",
+            "Revoke spec put member fay@acme.example",
+            "Revoke spec put member gil@acme.example",
+            "Revoke unwanted remove member eve@acme.example counted",
         ]
     );
     let all = "docs: Edit, billing: Allowed";
@@ -428,25 +428,25 @@ fn a_pass_over_some_members_asks_for_the_whole_account_where_it_must() {
 #[test]
 fn a_deleted_account_takes_its_container_with_it_but_nothing_of_another_cluster() {
     let mut pass = dana();
-    let stranger = Seen { content: Some(MemberContent::default()), mark: None, fingerprint: None };
+    let stranger = Existing { content: Some(MemberContent::default()), mark: None, fingerprint: None };
     pass.memory.members.insert(email("x@acme.example"), stranger);
     let observed = |pass: &Pass| pass.memory.observe(&Scope::Account, pass.policy.now);
     let plan = delete(&observed(&pass), &pass.policy.mark);
     assert_eq!(
         table(&plan),
         [
-            "Narrow account-deleted remove member dana@acme.example",
-            "Narrow account-deleted remove member x@acme.example",
-            "Demolish account-deleted remove role editor",
-            "Demolish account-deleted remove role viewer",
-            "Demolish account-deleted remove account",
+            "Revoke account-deleted remove member dana@acme.example",
+            "Revoke account-deleted remove member x@acme.example",
+            "Delete account-deleted remove role editor",
+            "Delete account-deleted remove role viewer",
+            "Delete account-deleted remove account",
         ]
     );
     let foreign = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
     pass.memory.members.get_mut(&email("x@acme.example")).unwrap().mark = Some(foreign.clone());
     let left = table(&delete(&observed(&pass), &pass.policy.mark));
     assert!(!left.iter().any(|line| line.contains("x@") || line.contains("remove account")), "{left:?}");
-    assert_eq!(table(&delete(&observed(&pass), &foreign)), ["Narrow account-deleted remove member x@acme.example"]);
+    assert_eq!(table(&delete(&observed(&pass), &foreign)), ["Revoke account-deleted remove member x@acme.example"]);
     // An Account of another UID has nothing there.
     let later = Mark { uid: "uid-9".into(), ..pass.policy.mark.clone() };
     assert_eq!(table(&delete(&observed(&pass), &later)), [""; 0]);
@@ -460,7 +460,7 @@ fn one_persons_end_replaces_another() {
     pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: dana@acme.example}]}");
     pass.run();
     let content = pass.memory.members[&email(DANA)].content.as_ref().unwrap();
-    assert_eq!(content.ended, Some(End::Blocked));
+    assert_eq!(content.ended, Some(RevocationReason::Blocked));
 }
 
 /// A pass over `dana`, who is suspended meanwhile, after `damage` was done to the store.
@@ -506,7 +506,7 @@ fn an_end_takes_access_away_also_where_the_mark_of_the_account_is_lost() {
         seen.content.as_mut().unwrap().display_name = "Somebody else's".into();
     };
     let pass = suspended_after("roleRef: {name: editor}, suspended: true", Adoption::IfIdentical, unmark);
-    assert_eq!(pass.memory.members[&email(DANA)].content.as_ref().unwrap().ended, Some(End::Suspended));
+    assert_eq!(pass.memory.members[&email(DANA)].content.as_ref().unwrap().ended, Some(RevocationReason::Suspended));
     assert_eq!(pass.memory.account.as_ref().unwrap().mark, None);
     assert_eq!(pass.plan().holds.get(&ObjectKey::Account), Some(&Hold::NotOwned));
     // Nothing else is done in it.
@@ -520,16 +520,16 @@ fn a_block_means_also_whom_no_object_declares() {
         let mut pass = dana();
         pass.policy.unmanaged = unmanaged;
         let content = pass.memory.members[&email(DANA)].content.clone();
-        let stranger = Seen { content, mark: None, fingerprint: None };
+        let stranger = Existing { content, mark: None, fingerprint: None };
         for name in ["x@acme.example", "y@acme.example"] {
             pass.memory.members.insert(email(name), stranger.clone());
         }
         pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: x@acme.example}]}");
         // Also in a pass over the person alone, and where objects cannot be taken at their word.
-        let ends = pass.ends();
-        assert_eq!(table(&ends), ["Narrow adoption put member x@acme.example"]);
+        let ends = pass.revocations();
+        assert_eq!(table(&ends), ["Revoke adoption put member x@acme.example"]);
         let plan = pass.run_within(Scope::Members([email("x@acme.example")].into()));
-        assert_eq!(table(&plan), ["Narrow unmanaged remove member x@acme.example"]);
+        assert_eq!(table(&plan), ["Revoke unmanaged remove member x@acme.example"]);
         assert_eq!(pass.access("x@acme.example"), "nobody");
         assert_eq!(pass.access("y@acme.example"), "docs: Edit, billing: Allowed");
     }
@@ -547,7 +547,7 @@ fn an_account_that_was_orphaned_and_made_again_ends_what_has_ended_meanwhile() {
     set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
     pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: eve@acme.example}]}");
     pass.run();
-    for (name, end) in [("dana", End::Suspended), ("eve", End::Blocked)] {
+    for (name, end) in [("dana", RevocationReason::Suspended), ("eve", RevocationReason::Blocked)] {
         let content = pass.memory.members[&email(&format!("{name}@acme.example"))].content.as_ref().unwrap();
         assert_eq!(content.ended, Some(end), "{name}");
     }
@@ -578,7 +578,7 @@ fn an_owner_who_stays_is_blocked_also_where_the_mark_is_lost() {
     assert_eq!(pass.access("olga@acme.example"), "docs: Edit");
     pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: olga@acme.example}]}");
     pass.run();
-    assert_eq!(pass.memory.members[&olga].content.as_ref().unwrap().ended, Some(End::Blocked));
+    assert_eq!(pass.memory.members[&olga].content.as_ref().unwrap().ended, Some(RevocationReason::Blocked));
 }
 
 #[test]

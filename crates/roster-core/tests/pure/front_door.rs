@@ -6,8 +6,8 @@ use roster_core::{
     api::{AccountDrift, Adoption, Unmanaged},
     evaluate::{Context, Revocation, evaluate, prepare, revoke_only},
     model::{AccountKey, Email, Scope},
-    plan::{Cause, Hold, Mark, ObjectKey, Plan, Seen},
-    resolve::{End, MemberContent, Origin},
+    plan::{Cause, Existing, Hold, Mark, ObjectKey, Plan},
+    resolve::{MemberContent, Origin, RevocationReason},
     state::SnapshotSource as _,
 };
 
@@ -20,7 +20,7 @@ fn pass() -> Pass {
 }
 
 fn block() -> Revocation {
-    Revocation { end: End::Blocked, origin: Origin::new("block:", "lost laptop".into(), 0) }
+    Revocation { end: RevocationReason::Blocked, origin: Origin::new("block:", "lost laptop".into(), 0) }
 }
 
 fn context(pass: &Pass) -> Context<'static> {
@@ -36,7 +36,7 @@ fn revoked(pass: &Pass, people: &[&str], context: &Context<'_>) -> Plan {
 fn a_revocation_needs_no_objects_and_touches_nobody_else() {
     let mut pass = pass();
     let plan = revoked(&pass, &[DANA, "nobody@acme.example"], &context(&pass));
-    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
     assert_eq!(plan.changes[0].origin, Some(block().origin));
     assert!(!plan.changes[0].counted && plan.guarded.is_none());
     let mark = pass.policy.mark.clone();
@@ -52,7 +52,7 @@ fn a_revocation_needs_no_objects_and_touches_nobody_else() {
 fn somebody_whom_nobody_declared_is_revoked_where_the_context_adopts() {
     let mut pass = pass();
     let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-    let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+    let seen = Existing { content: Some(content), mark: None, fingerprint: None };
     pass.memory.members.insert(email("stranger@acme.example"), seen);
     let plan = revoked(&pass, &["stranger@acme.example"], &context(&pass));
     assert_eq!(plan.changes, []);
@@ -87,22 +87,22 @@ fn ends_are_made_and_nothing_else() {
         pass.world.add(&membership(name, spec));
     }
     pass.world.members.retain(|(_, name), _| name != "m2");
-    let plan = pass.ends();
+    let plan = pass.revocations();
     assert_eq!(
         table(&plan),
-        ["Narrow spec put member m0@acme.example", "Narrow spec put member m1@acme.example"],
+        ["Revoke spec put member m0@acme.example", "Revoke spec put member m1@acme.example"],
         "who is not named stays, and nobody gains anything"
     );
     assert!(!plan.removes() && !plan.raises() && plan.guarded.is_none());
     // The account is suspended: everybody's access ends, also theirs whom no object names.
     std::sync::Arc::make_mut(pass.world.accounts.get_mut(&account).unwrap()).spec.suspended = true;
-    let plan = pass.ends();
+    let plan = pass.revocations();
     assert_eq!(plan.changes.len(), 10, "{:?}", table(&plan));
     let mark = pass.policy.mark.clone();
     pass.memory.apply(&plan, &mark, pass.policy.now);
     assert_eq!(pass.access("m2@acme.example"), "nothing ended: AccountSuspended");
     assert_eq!(pass.access("new@acme.example"), "nobody");
-    assert_eq!(pass.ends().changes, [], "they have ended already");
+    assert_eq!(pass.revocations().changes, [], "they have ended already");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn who_loses_something_and_gains_something_else_gains() {
     pass.run();
     pass.world.add(&membership("dana", "roleRef: {kind: Role, name: bills}"));
     let plan = pass.plan();
-    assert_eq!(table(&plan), ["Narrow spec put member dana@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
     assert!(plan.raises(), "billing is more than there was");
     pass.world.add(&membership("dana", "roleRef: {kind: Role, name: bills}, suspended: true"));
     assert!(!pass.plan().raises());
@@ -129,7 +129,7 @@ fn a_context_approves_removals_or_only_reports() {
     pass.world.members.clear();
     let (key, index) = (AccountKey::new("default", "acme"), pass.world.index());
     let (prepared, members) = (prepare(&index.snapshot(&key).unwrap()), index.members(&key, &Scope::Account).unwrap());
-    pass.memory.tamper("m3@acme.example", |content| content.ended = Some(End::Suspended));
+    pass.memory.tamper("m3@acme.example", |content| content.ended = Some(RevocationReason::Suspended));
     let observed = pass.memory.observe(&Scope::Account, pass.policy.now);
     let plan = |context: &Context<'_>| evaluate(&prepared, &members, &observed, context).plan;
     let guarded = plan(&context(&pass)).guarded.unwrap();
@@ -152,7 +152,7 @@ fn the_removal_of_an_undeclared_member_names_the_object_that_asks_for_it() {
     let removed_by = |of_store, of_account| {
         let mut pass = pass();
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
         pass.memory.members.insert(stranger.clone(), seen);
         let account = std::sync::Arc::make_mut(pass.world.accounts.get_mut(&key).unwrap());
         account.spec.drift = Some(AccountDrift { unmanaged: of_account, ..AccountDrift::default() });

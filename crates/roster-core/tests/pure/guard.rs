@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use roster_core::{
     api::Unmanaged,
     model::Scope,
-    plan::{Holding, Pause, Seen},
+    plan::{Existing, GuardState, Pause},
     resolve::MemberContent,
 };
 
@@ -57,7 +57,7 @@ fn none_of_them_is_removed_and_the_rest_is_applied() {
     suspend(&mut pass, 6, 7);
     pass.world.add(&membership("new", "roleRef: {name: editor}"));
     let plan = pass.run();
-    assert_eq!(table(&plan), ["Narrow spec put member m6@acme.example", "Grant spec put member new@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member m6@acme.example", "Grant spec put member new@acme.example"]);
     let guarded = plan.guarded.clone().unwrap();
     assert_eq!(guarded.members.len(), 6);
     assert_eq!(
@@ -136,7 +136,7 @@ fn who_is_left_without_access_counts_and_stays_in_the_number_there_are() {
     }
     let plan = pass.run();
     assert!(plan.removes(), "to be left without access is to be removed");
-    assert_eq!(table(&plan)[0], "Narrow spec put member m0@acme.example counted");
+    assert_eq!(table(&plan)[0], "Revoke spec put member m0@acme.example counted");
     // They are still there: one more is 6 of 20, not of 25. A pass over that one alone sees so, too.
     strip(&mut pass, 5);
     let plan = pass.run_within(Scope::Members([email("m5@acme.example")].into()));
@@ -239,7 +239,7 @@ fn a_catalog_in_which_nobodys_access_exists_any_more_waits_as_a_whole() {
     let plan = pass.run();
     let guarded = plan.guarded.clone().unwrap();
     assert_eq!(guarded.members.len(), 9, "the one deleted, too");
-    assert_eq!(table(&plan), ["Narrow spec put member m1@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member m1@acme.example"]);
     assert_eq!(pass.access("m0@acme.example"), "docs: View");
     assert_eq!(pass.access("m1@acme.example"), "nothing ended: Suspended");
     assert_eq!(pass.access("ed@acme.example"), "docs: Edit, billing: Allowed");
@@ -325,7 +325,7 @@ fn a_correction_of_drift_is_no_removal_but_strangers_are_counted() {
     pass.policy.unmanaged = Unmanaged::Remove;
     for place in 0..8 {
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Seen { content: Some(content), mark: None, fingerprint: None };
+        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
         pass.memory.members.insert(email(&format!("x{place}@acme.example")), seen);
     }
     assert_eq!(pass.run().guarded.unwrap().members.len(), 8);
@@ -340,7 +340,7 @@ fn a_plan_without_its_removals_takes_nobodys_access() {
     let mut plan = pass.plan();
     assert!(plan.removes());
     plan.drop_removals();
-    assert_eq!(table(&plan), ["Narrow spec put member m6@acme.example"]);
+    assert_eq!(table(&plan), ["Revoke spec put member m6@acme.example"]);
 }
 
 // Found by a property: the owner who stays is kept as they are, and no change named them when a layout left nothing of it.
@@ -381,7 +381,7 @@ fn what_is_held_since_it_is_many_stays_held_and_the_last_holder_does_not() {
     delete(&mut pass, 0, 8);
     assert!(pass.run().guarded.unwrap().are_many);
     // Two of them are there again; the others are few by now, and what went before is long ago.
-    pass.policy.guard.holding = Holding::Yes;
+    pass.policy.guard.holding = GuardState::HoldsMany;
     for place in 0..5 {
         pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
     }

@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::{DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::{Email, Layout, Ranks, Scope},
-    plan::{Cause, Content, GUARD_WINDOW, Mark, ObjectKey, Pause, Plan, Seen},
+    plan::{Cause, Content, Existing, GUARD_WINDOW, Mark, ObjectKey, Pause, Plan},
     resolve::{Access, MemberContent},
     state::{CatalogFacts, StoreFacts},
 };
@@ -87,7 +87,7 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         Event::Stranger(place, ranks, marked) => {
             let mark = marked.then(|| Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() });
             let content = MemberContent { ranks: ranks.iter().copied().collect(), ..MemberContent::default() };
-            let seen = Seen { content: Some(content), mark, fingerprint: None };
+            let seen = Existing { content: Some(content), mark, fingerprint: None };
             pass.memory.members.insert(stranger(*place), seen);
         }
         Event::Partial(places) => return Scope::Members(places.iter().map(|place| address(*place)).collect()),
@@ -198,7 +198,7 @@ impl Watcher {
 /// word has ended has none.
 fn only_end(pass: &Pass) {
     let (before, mut after) = (pass.memory.clone(), pass.memory.clone());
-    let plan = pass.ends();
+    let plan = pass.revocations();
     assert!(!plan.removes() && plan.guarded.is_none(), "{:?}", plan.changes);
     after.apply(&plan, &pass.policy.mark, pass.policy.now);
     let resolved = pass.resolve();

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use roster_core::{
     api::{InvalidReason, PermissionCatalogSpec},
     model::Catalog,
-    resolve::{Access, Outlook},
+    resolve::{Access, AccountResolution},
 };
 
 use crate::support::{Pass, World, email, example, read};
@@ -219,7 +219,7 @@ fn the_objects_of_the_examples_are_valid_but_for_those_that_say_otherwise() {
         let named = |what: &str, name: &str| format!("{what} {name}");
         for key in world.accounts.keys() {
             let resolved = world.resolve(&key.to_string());
-            assert!(matches!(resolved.definitions.outlook, Outlook::Whole(_)), "{key}");
+            assert!(matches!(resolved.definitions.resolution, AccountResolution::Resolved(_)), "{key}");
             let mut findings = vec![("account".to_owned(), resolved.definitions.findings.clone())];
             findings.extend(resolved.definitions.roles.iter().map(|(n, r)| (named("role", n), r.findings.clone())));
             findings.extend(resolved.definitions.groups.iter().map(|(n, g)| (named("group", n), g.findings.clone())));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roster_core::{
     contract::StoreError,
     evaluate::{Context, evaluate, prepare},
-    plan::{Observed, Plan, Seen},
+    plan::{Existing, Observed, Plan},
     report::{AppliedPlan, PassReport, Report, render, report},
     resolve::{MemberContent, RoleContent},
     state::StatusDigest,
@@ -53,8 +53,8 @@ fn conditions(status: &Value) -> BTreeMap<String, String> {
 }
 
 /// What somebody else put there.
-fn foreign<C>(content: C) -> Seen<C> {
-    Seen { content: Some(content), mark: None, fingerprint: None }
+fn foreign<C>(content: C) -> Existing<C> {
+    Existing { content: Some(content), mark: None, fingerprint: None }
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn who_is_not_let_in_since_something_that_lowers_is_invalid_is_not_ready() {
         conditions(&render(report, &StatusDigest::default(), jiff::Timestamp::UNIX_EPOCH).unwrap().json)
     };
     let nowhere = said(&Observed::default());
-    assert!(nowhere["Ready"].starts_with("False NotLetIn not in the store"), "{nowhere:?}");
+    assert!(nowhere["Ready"].starts_with("False AccessWithheld not in the store"), "{nowhere:?}");
     assert!(nowhere["Valid"].starts_with("True") && nowhere["Advised"].starts_with("True"), "{nowhere:?}");
     // Who had access before keeps at most that.
     let mut before = Pass::synced("acme", &(PORTAL.to_owned() + &dana));

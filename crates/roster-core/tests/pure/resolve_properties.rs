@@ -70,7 +70,7 @@ fn is_no_more(after: &Access, before: Option<&Access>, gone: bool) -> bool {
     let stays_ended = |before: &Access| before.ended().is_none() || after.ended().is_some();
     match (after, before) {
         // These three leave at most what the store holds, which is what `before` made of it.
-        (Access::AtMost(_) | Access::Kept | Access::KeptWithin(_) | Access::Ended(_), before) => {
+        (Access::AtMost(_) | Access::Kept | Access::KeptWithin(_) | Access::Revoked(_), before) => {
             before.is_none_or(stays_ended)
         }
         (Access::Exactly(after), None) => after.ranks.is_none(),
@@ -514,7 +514,7 @@ fn is_open(access: &Access, now: Timestamp) -> bool {
         Access::Exactly(content) | Access::AtMost(content) => !content.ranks.is_none() && content.window.contains(now),
         Access::Kept => true,
         Access::KeptWithin(window) => window.contains(now),
-        Access::Ended(_) => false,
+        Access::Revoked(_) => false,
     }
 }
 
@@ -542,7 +542,7 @@ fn ending() -> impl Strategy<Value = Ending> {
     ])
 }
 
-/// Ends the access of one Membership's user, or of everybody; `by` is a time around `now`.
+/// AccountRevocations the access of one Membership's user, or of everybody; `by` is a time around `now`.
 fn end(world: &mut World, ending: Ending, place: usize, now: i64, by: i64) {
     let key = World::key("acme");
     let member = world.members.get_mut(&(key.clone(), format!("m{place}").into())).unwrap();

@@ -10,7 +10,7 @@ use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::SyncReason,
     model::{AccountKey, Name},
-    state::{CatalogFacts, LastRevision, PresentRevision, Rollout, Standing, Step, progress},
+    state::{CatalogFacts, LastRevision, PresentRevision, Rollout, RolloutState, Step, progress},
 };
 
 fn facts(generation: i64) -> Arc<CatalogFacts> {
@@ -93,7 +93,7 @@ fn a_record_that_is_ahead_of_the_catalog_counts() {
 
 #[test]
 fn one_then_twice_as_many_each_time() {
-    let mut accounts: Vec<_> = (0..12).map(|place| (key(place), Standing::Waits)).collect();
+    let mut accounts: Vec<_> = (0..12).map(|place| (key(place), RolloutState::Waits)).collect();
     let (mut up_to, mut sizes) = (None, Vec::new());
     loop {
         let now = progress(up_to.as_ref(), &accounts);
@@ -106,7 +106,7 @@ fn one_then_twice_as_many_each_time() {
                 accounts
                     .iter_mut()
                     .filter(|(key, _)| Some(key) <= up_to.as_ref())
-                    .for_each(|(_, said)| *said = Standing::Done);
+                    .for_each(|(_, said)| *said = RolloutState::Done);
             }
             Step::Finish => break,
             Step::Wait => panic!("{now:?}"),
@@ -118,9 +118,11 @@ fn one_then_twice_as_many_each_time() {
 
 #[test]
 fn it_stops_at_the_first_that_does_not_take_it() {
-    let guarded = Standing::Stopped(SyncReason::RemovalGuarded);
+    let guarded = RolloutState::Stopped(SyncReason::RemovalGuarded);
     let accounts: Vec<_> = (0..9)
-        .map(|place| (key(place), [Standing::Done, guarded, Standing::Stopped(SyncReason::StoreRejected)][place % 3]))
+        .map(|place| {
+            (key(place), [RolloutState::Done, guarded, RolloutState::Stopped(SyncReason::StoreRejected)][place % 3])
+        })
         .collect();
     let now = progress(Some(&key(6)), &accounts);
     assert_eq!((now.accounts, now.updated, now.next.clone()), (9, 7, Some(key(7))));
@@ -187,11 +189,11 @@ impl Model {
         rollout.instead(account).unwrap_or(&self.present.facts).generation
     }
 
-    fn standings(&self) -> Vec<(AccountKey, Standing)> {
+    fn standings(&self) -> Vec<(AccountKey, RolloutState)> {
         let standing = |said: &Said| match said {
-            said if said.generation != self.generation() => Standing::Waits,
-            said if said.held => Standing::Stopped(SyncReason::RemovalGuarded),
-            _ => Standing::Done,
+            said if said.generation != self.generation() => RolloutState::Waits,
+            said if said.held => RolloutState::Stopped(SyncReason::RemovalGuarded),
+            _ => RolloutState::Done,
         };
         self.accounts.iter().map(|(key, said)| (key.clone(), standing(said))).collect()
     }
@@ -261,9 +263,9 @@ proptest! {
             prop_assert!(after.is_sorted_by(|one, next| one >= next), "{after:?}");
             if matches!(event, Event::Look) && after != before {
                 // Whoever followed the present one before was done, and not more than as many and one came along.
-                let ahead = |(key, _): &&(AccountKey, Standing)| before[keys.iter().position(|it| it == key).unwrap()] == was.0;
+                let ahead = |(key, _): &&(AccountKey, RolloutState)| before[keys.iter().position(|it| it == key).unwrap()] == was.0;
                 let there = was.1.iter().filter(ahead).count();
-                prop_assert!(was.1.iter().filter(ahead).all(|(_, standing)| *standing == Standing::Done));
+                prop_assert!(was.1.iter().filter(ahead).all(|(_, standing)| *standing == RolloutState::Done));
                 let now = model.accounts.keys().filter(|key| model.followed(key) == was.0).count();
                 prop_assert!(now <= 2 * there + 1, "{there} then {now}");
             } else if !matches!(event, Event::Edit) {

@@ -31,7 +31,7 @@ use crate::support::{Memory, Pass, Resolved, World, email, files, read, reposito
 use jiff::SignedDuration;
 use roster_core::{
     model::{AccountKey, Findings, Name, RoleName},
-    plan::{Mark, Pause, Plan, Seen},
+    plan::{Existing, Mark, Pause, Plan},
     resolve::MemberContent,
 };
 use serde::Deserialize;
@@ -195,7 +195,7 @@ impl Story {
             let mark = by_hand.another_cluster.then(|| foreign.clone());
             let role = by_hand.role.as_deref().map(RoleName::predefined);
             let content = Some(MemberContent { role, ..MemberContent::default() });
-            let new = Seen { content, mark, fingerprint: None };
+            let new = Existing { content, mark, fingerprint: None };
             let seen = memory.members.entry(email(&address)).or_insert(new);
             seen.content.as_mut().unwrap().ranks = ranks;
         }

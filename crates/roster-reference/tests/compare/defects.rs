@@ -36,7 +36,7 @@ fn engines(world: &World, address: &str) -> String {
         Some(Access::Exactly(content)) => format!("exactly{}", levels(&content)),
         Some(Access::AtMost(content)) => format!("at most{}", levels(&content)),
         Some(Access::Kept | Access::KeptWithin(_)) => "kept".to_owned(),
-        Some(Access::Ended(end)) => format!("ended: {}", end.as_str()),
+        Some(Access::Revoked(end)) => format!("ended: {}", end.as_str()),
     }
 }
 

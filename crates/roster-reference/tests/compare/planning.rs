@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     model::{AccountKey, Email, Layout, RoleName, Scope},
-    plan::{Content, GuardPolicy, Hold, Holding, Mark, ObjectKey, Observed, Plan, Policy, Seen},
+    plan::{Content, Existing, GuardPolicy, GuardState, Hold, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{AccountContent, Desired, GroupContent, MemberContent, RoleContent},
     testing::plan,
 };
@@ -35,10 +35,10 @@ type Named = BTreeMap<String, String>;
 /// A store in its simplest form.
 #[derive(Clone, Default)]
 struct Memory {
-    account: Option<Seen<AccountContent>>,
-    roles: BTreeMap<RoleName, Seen<RoleContent>>,
-    groups: BTreeMap<roster_core::model::Name, Seen<GroupContent>>,
-    members: BTreeMap<Email, Seen<MemberContent>>,
+    account: Option<Existing<AccountContent>>,
+    roles: BTreeMap<RoleName, Existing<RoleContent>>,
+    groups: BTreeMap<roster_core::model::Name, Existing<GroupContent>>,
+    members: BTreeMap<Email, Existing<MemberContent>>,
 }
 
 impl Memory {
@@ -114,8 +114,8 @@ impl Memory {
     }
 }
 
-fn seen<C>(content: C, fingerprint: roster_core::plan::Fingerprint) -> Seen<C> {
-    Seen { content: Some(content), mark: Some(mark()), fingerprint: Some(fingerprint) }
+fn seen<C>(content: C, fingerprint: roster_core::plan::Fingerprint) -> Existing<C> {
+    Existing { content: Some(content), mark: Some(mark()), fingerprint: Some(fingerprint) }
 }
 
 fn mark() -> Mark {
@@ -138,7 +138,7 @@ fn policy(holds_windows: bool, now: Timestamp) -> Policy {
             minimum_count: u32::MAX,
             approved: Vec::new(),
             guarded_roles,
-            holding: Holding::No,
+            holding: GuardState::Passes,
         },
         holds_windows,
         now,
@@ -470,7 +470,7 @@ proptest! {
                 minimum_count,
                 approved: Vec::new(),
                 guarded_roles,
-                holding: Holding::No,
+                holding: GuardState::Passes,
             };
             plan(&engine.desired, &memory.observe(), &Policy { guard, ..policy(true, now) }).guarded
         };

@@ -15,7 +15,7 @@ use proptest::{
 };
 use roster_core::{
     model::RoleName,
-    resolve::{Access, End as EngineEnd, MemberContent, Outlook},
+    resolve::{Access, AccountResolution, MemberContent, RevocationReason},
 };
 use roster_reference::{AccountAnswer, End, Kind, MemberAnswer, ObjectId, Statement, World};
 
@@ -59,12 +59,12 @@ fn named(resolved: &Resolved, content: &MemberContent) -> BTreeMap<String, Strin
     named.map(|(section, level)| (section.to_owned(), level.to_owned())).collect()
 }
 
-fn end(end: EngineEnd) -> End {
+fn end(end: RevocationReason) -> End {
     match end {
-        EngineEnd::Blocked => End::Blocked,
-        EngineEnd::AccountSuspended => End::AccountSuspended,
-        EngineEnd::NotApproved => End::NotApproved,
-        EngineEnd::Suspended => End::Suspended,
+        RevocationReason::Blocked => End::Blocked,
+        RevocationReason::AccountSuspended => End::AccountSuspended,
+        RevocationReason::NotApproved => End::NotApproved,
+        RevocationReason::Suspended => End::Suspended,
     }
 }
 
@@ -92,9 +92,9 @@ impl Comparison<'_> {
 
     fn check(&self) -> Checked {
         let definitions = &self.engine.definitions;
-        prop_assert_eq!(matches!(definitions.outlook, Outlook::Whole(_)), self.model.resolves);
+        prop_assert_eq!(matches!(definitions.resolution, AccountResolution::Resolved(_)), self.model.resolves);
         prop_assert_eq!(definitions.ended.map(end), self.model.ended);
-        if let Outlook::Whole(whole) = &definitions.outlook {
+        if let AccountResolution::Resolved(whole) = &definitions.resolution {
             let owner = whole.owner.as_ref().map(|owner| owner.email.as_str().to_owned());
             prop_assert_eq!(owner, self.model.owner.clone());
             self.check_holders()?;
@@ -138,7 +138,7 @@ impl Comparison<'_> {
                     other => prop_assert!(false, "{}: {:?} is kept", address, other),
                 }
             }
-            Access::Ended(ended) => prop_assert_eq!(model.statement, Statement::Ended(end(*ended)), "{}", address),
+            Access::Revoked(ended) => prop_assert_eq!(model.statement, Statement::Ended(end(*ended)), "{}", address),
             Access::Exactly(content) | Access::AtMost(content) => {
                 prop_assert!(self.model.resolves);
                 window(content.window.starts_at, content.window.expires_at)?;

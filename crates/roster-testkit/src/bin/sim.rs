@@ -79,7 +79,7 @@ struct Sum {
     runs: AtomicU64,
     steps: AtomicU64,
     seconds: AtomicU64,
-    beside: AtomicU64,
+    parallel: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -118,10 +118,10 @@ fn seeds(options: &Options) -> ExitCode {
     #[allow(clippy::cast_precision_loss, reason = "shown to people")]
     let rate = steps as f64 / took / options.threads() as f64;
     println!(
-        "{runs} seeds from {}, {} failed; {steps} steps, {hours} simulated hours in {took:.1} s; {rate:.0} steps/s and core; {} passes beside another",
+        "{runs} seeds from {}, {} failed; {steps} steps, {hours} simulated hours in {took:.1} s; {rate:.0} steps/s and core; {} passes parallel another",
         options.from,
         load(&sum.failed),
-        load(&sum.beside)
+        load(&sum.parallel)
     );
     if load(&sum.failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -131,7 +131,7 @@ fn run(seed: u64, sum: &Sum) -> Option<String> {
     let outcome: Outcome = simulate(seed);
     sum.runs.fetch_add(1, Ordering::Relaxed);
     sum.steps.fetch_add(outcome.steps, Ordering::Relaxed);
-    sum.beside.fetch_add(outcome.beside, Ordering::Relaxed);
+    sum.parallel.fetch_add(outcome.parallel, Ordering::Relaxed);
     sum.seconds.fetch_add(outcome.time / SECOND, Ordering::Relaxed);
     if seed.is_multiple_of(100) {
         let (config, actions) = people::generate(seed, &Features::of(seed));

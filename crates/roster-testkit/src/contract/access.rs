@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use roster_core::{contract::Store, model::AccountKey, resolve::End};
+use roster_core::{contract::Store, model::AccountKey, resolve::RevocationReason};
 
 use super::{
     Backend,
@@ -33,7 +33,7 @@ pub async fn who_has_access_is_told(backend: &dyn Backend) {
 
     // Not found: revoked, without any level, expired. Found: not started yet.
     let ended = one.members.get_mut(&email(ann)).unwrap();
-    ended.ended = Some(End::Blocked);
+    ended.ended = Some(RevocationReason::Blocked);
     ended.ranks.clear();
     one.members.get_mut(&email(ben)).unwrap().window.expires_at = Some(NOW);
     one.converge(&*store).await;

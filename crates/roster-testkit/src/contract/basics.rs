@@ -8,7 +8,7 @@ use roster_core::{
     contract::{Batch, Store, StoreError, Totals},
     model::{Email, Layout, RoleName, Scope},
     plan::{Cause, Change, ObjectKey, Observed, Phase},
-    resolve::{End, Window},
+    resolve::{RevocationReason, Window},
 };
 
 pub async fn what_was_applied_is_observed(backend: &dyn Backend) {
@@ -84,7 +84,12 @@ pub async fn every_field_of_a_member_can_come_and_go(backend: &dyn Backend) {
         starts_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         expires_at: Some("9999-12-30T00:00:00Z".parse().unwrap()),
     };
-    let ends = [End::Blocked, End::AccountSuspended, End::NotApproved, End::Suspended];
+    let ends = [
+        RevocationReason::Blocked,
+        RevocationReason::AccountSuspended,
+        RevocationReason::NotApproved,
+        RevocationReason::Suspended,
+    ];
     let ended = ends.map(|end| roster_core::resolve::MemberContent { ended: Some(end), ..bare.clone() });
     for content in [bare.clone(), full, bare.clone()].into_iter().chain(ended) {
         world.members.insert(email("ann@shop.example"), content);
@@ -176,7 +181,7 @@ pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
         let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
         assert_eq!(seen, Observed { store: store.id().await.unwrap(), ..Observed::default() });
     }
-    let gone = Change::removal(member_key(&email("ann@shop.example")), Cause::Unwanted, Phase::Narrow);
+    let gone = Change::removal(member_key(&email("ann@shop.example")), Cause::Unwanted, Phase::Revoke);
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
     assert_eq!(store.totals().await.unwrap(), Totals::default());
 }

@@ -10,7 +10,7 @@ use roster_core::{
     contract::{Outcome, StoreError},
     model::{Email, Layout, RoleName, Scope},
     plan::{Content, ObjectKey, RecentRemoval},
-    resolve::{End, MemberContent},
+    resolve::{MemberContent, RevocationReason},
 };
 
 fn is_invalid(outcome: &Outcome) -> bool {
@@ -111,7 +111,7 @@ pub async fn people_of_one_account_do_not_disturb_each_other(backend: &dyn Backe
             world.members.insert(person.clone(), member(&[2, round % 2, 2]));
         }
         let suspended = world.members.get_mut(&people[0]).unwrap();
-        *suspended = MemberContent { ended: Some(End::Suspended), ..member(&[0, 0, 0]) };
+        *suspended = MemberContent { ended: Some(RevocationReason::Suspended), ..member(&[0, 0, 0]) };
         world.members.remove(&people[1]);
         let scopes = [members(&[&people[0]]), members(&[&people[1]]), Scope::Members(people[2..].into())];
         let plans = scopes.map(|scope| world.plan(&*store, scope));

@@ -9,7 +9,7 @@ use roster_core::{
     contract::{Outcome, StoreError},
     model::Scope,
     plan::{Cause, Change, ObjectKey, Phase},
-    resolve::{End, MemberContent},
+    resolve::{MemberContent, RevocationReason},
 };
 
 fn is_conflict(outcome: &Outcome) -> bool {
@@ -129,7 +129,7 @@ pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
     let stranger = email("stranger@shop.example");
     backend.insert_member(world.key(), &stranger).await;
     world.members.insert(stranger.clone(), member(&[0, 0, 0]));
-    let removal = Change::removal(member_key(&stranger), Cause::Unwanted, Phase::Narrow);
+    let removal = Change::removal(member_key(&stranger), Cause::Unwanted, Phase::Revoke);
     let outcomes = world.apply_changes(&*store, &world.account.layout, std::slice::from_ref(&removal)).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
     assert!(world.observe(&*store).await.members.contains_key(&stranger));
@@ -146,7 +146,7 @@ pub async fn a_grant_that_was_planned_before_a_revocation_does_not_come_after_it
     let before = world.clone();
     world.members.insert(ann.clone(), member(&[2, 1, 2]));
     let grant = world.plan(&*store, members(&[&ann])).await;
-    let ended = MemberContent { ended: Some(End::Suspended), ..member(&[0, 0, 0]) };
+    let ended = MemberContent { ended: Some(RevocationReason::Suspended), ..member(&[0, 0, 0]) };
     world.members.insert(ann.clone(), ended);
     let end = world.plan(&*store, members(&[&ann])).await;
     assert_eq!(world.apply(&*store, &end).await, [Ok(())]);

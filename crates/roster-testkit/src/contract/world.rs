@@ -10,10 +10,10 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     contract::{Batch, Claim, Epoch, Outcome, Slots, Store},
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
-    plan::{Change, GuardPolicy, Holding, Mark, ObjectKey, Observed, Plan, Policy},
+    plan::{Change, GuardPolicy, GuardState, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
-        Access, AccountContent, Desired, DesiredDefinitions, DesiredMember, Ends, GroupContent, MemberContent, Origin,
-        RoleContent,
+        Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,
+        MemberContent, Origin, RoleContent,
     },
 };
 
@@ -79,7 +79,7 @@ pub fn world(name: &str) -> World {
                 minimum_count: u32::MAX,
                 approved: Vec::new(),
                 guarded_roles: BTreeSet::new(),
-                holding: Holding::No,
+                holding: GuardState::Passes,
             },
             holds_windows: true,
             now: NOW,
@@ -145,7 +145,7 @@ impl World {
             })),
             members: members.collect(),
             scope,
-            ends: Ends::default(),
+            ends: AccountRevocations::default(),
         }
     }
 

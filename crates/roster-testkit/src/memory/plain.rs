@@ -27,7 +27,7 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 enum Task {
     /// Revokes what the change revokes, limited to levels that the layout before the batch knows.
-    Narrow(usize),
+    Revoke(usize),
     /// Makes the change.
     Make(usize),
 }
@@ -68,7 +68,7 @@ impl Work {
             open.iter().copied().filter(|index| flips && is_put(index) && at.is_some_and(|at| *index < at)).collect();
         let mut tasks = VecDeque::new();
         for index in &open {
-            tasks.push_back(if early.contains(index) { Task::Narrow(*index) } else { Task::Make(*index) });
+            tasks.push_back(if early.contains(index) { Task::Revoke(*index) } else { Task::Make(*index) });
             if at == Some(*index) {
                 tasks.extend(early.iter().map(|index| Task::Make(*index)));
             }
@@ -121,7 +121,7 @@ impl Work {
         }
     }
 
-    /// Ends the change in progress with an error.
+    /// AccountRevocations the change in progress with an error.
     fn fail(&mut self, batch: &OwnedBatch, outcomes: &mut [Outcome], error: StoreError) {
         self.writes.clear();
         let Some(index) = self.current.take() else { return };
@@ -142,7 +142,7 @@ impl Work {
             self.open.remove(&done);
         }
         let task = self.tasks.pop_front()?;
-        let (Task::Narrow(index) | Task::Make(index)) = task;
+        let (Task::Revoke(index) | Task::Make(index)) = task;
         self.current = Some(index);
         let change = batch.changes.get(index)?;
         let nothing = AccountRows::default();
@@ -153,7 +153,7 @@ impl Work {
                 let error = error.clone();
                 self.fail(batch, outcomes, error);
             }
-            (Task::Narrow(_), _) => self.writes = narrow(rows, batch, change).into_iter().collect(),
+            (Task::Revoke(_), _) => self.writes = narrow(rows, batch, change).into_iter().collect(),
             (Task::Make(_), _) if change.object == ObjectKey::Account && change.put.is_none() => match rows.left() {
                 Some(what) => {
                     let account = &batch.mark.account;

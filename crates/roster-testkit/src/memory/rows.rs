@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roster_core::{
     model::{Email, Layout, Name, Ranks, RoleName, Scope},
-    plan::{Change, Mark, ObjectKey, Observed, Seen},
+    plan::{Change, Existing, Mark, ObjectKey, Observed},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
@@ -34,10 +34,10 @@ impl MemberRow {
 /// Everything that a store holds of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AccountRows {
-    pub(super) account: Option<Seen<AccountContent>>,
-    pub(super) roles: BTreeMap<RoleName, Seen<DefinitionRow>>,
-    pub(super) groups: BTreeMap<Name, Seen<DefinitionRow>>,
-    pub(super) members: BTreeMap<Email, Seen<MemberRow>>,
+    pub(super) account: Option<Existing<AccountContent>>,
+    pub(super) roles: BTreeMap<RoleName, Existing<DefinitionRow>>,
+    pub(super) groups: BTreeMap<Name, Existing<DefinitionRow>>,
+    pub(super) members: BTreeMap<Email, Existing<MemberRow>>,
 }
 
 /// Objects of an account to read, in addition to the account itself.
@@ -163,18 +163,18 @@ impl AccountRows {
     }
 }
 
-fn with<R, C>(seen: &Seen<R>, content: impl FnOnce(&R) -> C) -> Seen<C> {
-    Seen { content: seen.content.as_ref().map(content), mark: seen.mark.clone(), fingerprint: seen.fingerprint }
+fn with<R, C>(seen: &Existing<R>, content: impl FnOnce(&R) -> C) -> Existing<C> {
+    Existing { content: seen.content.as_ref().map(content), mark: seen.mark.clone(), fingerprint: seen.fingerprint }
 }
 
-fn role(seen: &Seen<DefinitionRow>, layout: &Layout) -> Seen<RoleContent> {
+fn role(seen: &Existing<DefinitionRow>, layout: &Layout) -> Existing<RoleContent> {
     with(seen, |row| RoleContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
 }
 
-fn group(seen: &Seen<DefinitionRow>, layout: &Layout) -> Seen<GroupContent> {
+fn group(seen: &Existing<DefinitionRow>, layout: &Layout) -> Existing<GroupContent> {
     with(seen, |row| GroupContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
 }
 
-fn member(seen: &Seen<MemberRow>, layout: &Layout) -> Seen<MemberContent> {
+fn member(seen: &Existing<MemberRow>, layout: &Layout) -> Existing<MemberContent> {
     with(seen, |row| MemberContent { ranks: ranks_of(&row.levels, layout), ..row.content.clone() })
 }

@@ -3,7 +3,7 @@
 
 use roster_core::{
     model::{AccountKey, Email, Name},
-    plan::{ObjectKey, Seen},
+    plan::{Existing, ObjectKey},
     resolve::{AccountContent, MemberContent},
 };
 
@@ -33,7 +33,7 @@ impl MemoryStore {
     /// Puts a member with these levels and without a mark; replaces an existing one.
     pub fn tamper_member(&mut self, account: &AccountKey, email: &Email, levels: Levels) {
         let row = MemberRow::new(&MemberContent::default(), levels);
-        let seen = Seen { content: Some(row), mark: None, fingerprint: None };
+        let seen = Existing { content: Some(row), mark: None, fingerprint: None };
         self.accounts.entry(account.clone()).or_default().members.insert(email.clone(), seen);
     }
 
@@ -83,6 +83,6 @@ impl MemoryStore {
     }
 }
 
-fn forget<C>(seen: Option<&mut Seen<C>>) -> bool {
+fn forget<C>(seen: Option<&mut Existing<C>>) -> bool {
     seen.is_some_and(|seen| seen.content.take().is_some())
 }

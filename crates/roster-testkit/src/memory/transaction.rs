@@ -7,7 +7,7 @@ use roster_core::{
         slot,
     },
     model::Layout,
-    plan::{Change, Content, Fingerprint, Mark, ObjectKey, RecentRemoval, Seen},
+    plan::{Change, Content, Existing, Fingerprint, Mark, ObjectKey, RecentRemoval},
 };
 
 use super::{
@@ -149,6 +149,6 @@ fn make(rows: &mut AccountRows, change: &Change, mark: &Mark, layout: &Layout) {
     }
 }
 
-fn marked<C>(content: C, mark: &Mark, fingerprint: Fingerprint) -> Seen<C> {
-    Seen { content: Some(content), mark: Some(mark.clone()), fingerprint: Some(fingerprint) }
+fn marked<C>(content: C, mark: &Mark, fingerprint: Fingerprint) -> Existing<C> {
+    Existing { content: Some(content), mark: Some(mark.clone()), fingerprint: Some(fingerprint) }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use roster_core::{
     model::{Email, Name},
-    plan::{Fingerprint, Mark, ObjectKey, RecentRemoval, Seen},
+    plan::{Existing, Fingerprint, Mark, ObjectKey, RecentRemoval},
     resolve::{AccountContent, MemberContent},
 };
 
@@ -73,10 +73,10 @@ pub(super) fn perform(store: &mut MemoryStore, mark: &Mark, write: Write) {
         }
         Write::Describe(email, content, fingerprint) => {
             let row = MemberRow::new(&content, rows.held(&email));
-            rows.members.insert(email, Seen { content: Some(row), mark: Some(mark.clone()), fingerprint });
+            rows.members.insert(email, Existing { content: Some(row), mark: Some(mark.clone()), fingerprint });
         }
         Write::Define(object, row, fingerprint) => {
-            let seen = Seen { content: Some(row), mark: Some(mark.clone()), fingerprint: Some(fingerprint) };
+            let seen = Existing { content: Some(row), mark: Some(mark.clone()), fingerprint: Some(fingerprint) };
             match object {
                 ObjectKey::Role(name) => drop(rows.roles.insert(name, seen)),
                 ObjectKey::Group(name) => drop(rows.groups.insert(name, seen)),
@@ -89,7 +89,7 @@ pub(super) fn perform(store: &mut MemoryStore, mark: &Mark, write: Write) {
             }
         }
         Write::Account(content, fingerprint) => {
-            rows.account = Some(Seen { content: Some(*content), mark: Some(mark.clone()), fingerprint });
+            rows.account = Some(Existing { content: Some(*content), mark: Some(mark.clone()), fingerprint });
         }
         Write::Remove(object) => rows.remove(&object),
     }

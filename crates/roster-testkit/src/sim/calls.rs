@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use roster_core::{
     api::{APPROVE_STORE_ANNOTATION, STORE_ID_ANNOTATION},
-    control::{ApiFault, CatalogTending, Effect, Event, StatusWrite, Staying, StoreLook, leases::LeaseEvent},
+    control::{ApiFault, CatalogMaintenance, Effect, Event, FreshRead, StatusWrite, StoreRefresh, leases::LeaseEvent},
     model::{Email, KindName, Name},
     report::StoreFound,
     state::WatchEvent,
@@ -24,9 +24,9 @@ pub enum Call {
     /// Write of a status.
     Status(StatusWrite),
     /// Update of a catalog's finalizer and record.
-    Catalog(CatalogTending),
+    Catalog(CatalogMaintenance),
     /// Refresh of a store.
-    Store(StoreLook),
+    Store(StoreRefresh),
 }
 
 pub(super) fn lost() -> ApiFault {
@@ -52,8 +52,10 @@ impl Sim {
                 let draw = mix(&[5, key(&write.object.name), key(&write.object.namespace)]);
                 self.send(number, draw, Call::Status(*write));
             }
-            Effect::TendCatalog(tending) => self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending)),
-            Effect::LookAtStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
+            Effect::MaintainCatalog(tending) => {
+                self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending))
+            }
+            Effect::RefreshStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
             Effect::Relist => self.relist(number),
             Effect::Release(shard) => {
                 if let Some(held) = self.replicas[number].held.remove(&shard) {
@@ -151,7 +153,7 @@ impl Sim {
         Event::StatusWritten { object, result }
     }
 
-    fn tend_catalog(&mut self, number: usize, life: u64, tending: &CatalogTending) -> (Event, Option<Change>) {
+    fn tend_catalog(&mut self, number: usize, life: u64, tending: &CatalogMaintenance) -> (Event, Option<Change>) {
         let mut failure = None;
         if let Some((catalog, used)) = &tending.finalizer
             && catalog.meta.finalizer != *used
@@ -178,10 +180,10 @@ impl Sim {
                 Err(fault) => failure = Some(fault),
             }
         }
-        (Event::CatalogTended { id: tending.id, seen, fault: failure }, change)
+        (Event::CatalogMaintained { id: tending.id, seen, fault: failure }, change)
     }
 
-    fn look_at_store(&mut self, look: &StoreLook) -> Event {
+    fn look_at_store(&mut self, look: &StoreRefresh) -> Event {
         let used = !look.users.is_empty();
         let mut fault = None;
         if look.speaks
@@ -232,7 +234,7 @@ impl Sim {
                 ..StoreFound::default()
             })
         });
-        Event::StoreLooked { id: look.id, found, remembered: is_remembered, fault }
+        Event::StoreRefreshed { id: look.id, found, remembered: is_remembered, fault }
     }
 
     /// Sets a finalizer for a pass.
@@ -262,7 +264,7 @@ impl Sim {
         &mut self,
         account: &roster_core::model::AccountKey,
         uid: &str,
-    ) -> Result<Staying, ApiFault> {
+    ) -> Result<FreshRead, ApiFault> {
         match self.trouble() {
             Some(_) => Err(lost()),
             None => Ok(self.cluster.stays(account, uid)),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     clock::{MINUTE, SECOND, Time},
-    picture::{Picture, Vanished},
+    delivered_objects::{DeliveredObjects, Vanished},
     pulse::{Pending, Watched},
     replica::Running,
     story::Violation,
@@ -345,7 +345,7 @@ impl Checker {
     }
 
     /// Returns whether removals are approved. An approval counts once.
-    fn is_approved(&mut self, picture: &Picture, account: &AccountKey, now: Time) -> bool {
+    fn is_approved(&mut self, picture: &DeliveredObjects, account: &AccountKey, now: Time) -> bool {
         let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
         let Some(approval) = annotation else { return false };
         let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
@@ -412,14 +412,14 @@ fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option
 
 /// Returns whether the store of an account blocks a person.
 #[must_use]
-pub fn is_blocked(picture: &Picture, account: &AccountKey, email: &Email) -> bool {
+pub fn is_blocked(picture: &DeliveredObjects, account: &AccountKey, email: &Email) -> bool {
     let key = (account.namespace.to_string(), account.name.to_string());
     let store = picture.world.accounts.get(&key).and_then(|a| picture.world.stores.get(&a.spec.store_ref.name));
     let blocked = store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
     blocked.iter().any(|entry| roster_reference::canonical(&entry.email).as_deref() == Some(email.as_str()))
 }
 
-fn guard_of(picture: &Picture, account: &AccountKey) -> (u8, u32) {
+fn guard_of(picture: &DeliveredObjects, account: &AccountKey) -> (u8, u32) {
     let key = (account.namespace.to_string(), account.name.to_string());
     let Some(object) = picture.world.accounts.get(&key) else { return (100, u32::MAX) };
     let defaults = picture.world.stores.get(&object.spec.store_ref.name).map(|store| &store.spec.account_defaults);
@@ -444,7 +444,7 @@ pub fn allowed(member: &MemberAnswer, wall: Timestamp) -> Option<&BTreeMap<Strin
 
 /// Returns the levels of `after` that are above those of `before`.
 fn raised<'a>(
-    picture: &Picture,
+    picture: &DeliveredObjects,
     account: &AccountKey,
     before: Option<&Levels>,
     after: &'a Levels,
@@ -464,7 +464,7 @@ fn raised<'a>(
     after.iter().filter(is_raised).collect()
 }
 
-fn is_at_most(picture: &Picture, account: &AccountKey, section: &str, level: &str, most: &str) -> bool {
+fn is_at_most(picture: &DeliveredObjects, account: &AccountKey, section: &str, level: &str, most: &str) -> bool {
     level == most
         || matches!(
             (picture.rank(account, section, level), picture.rank(account, section, most)),

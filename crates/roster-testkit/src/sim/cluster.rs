@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as K8sTime};
 use roster_core::{
     api::{self, APPROVE_DEFINITION_ANNOTATION},
-    control::{ApiFault, RecordWrite, StatusWritten, Staying},
+    control::{ApiFault, FreshRead, RecordWrite, StatusWritten},
     model::{AccountKey, KindName, Name, ObjectRef},
-    state::{Meta, Object, Remade, StatusDigest},
+    state::{Meta, Object, RecreatedDefinitions, StatusDigest},
 };
 use serde_json::Value;
 
@@ -128,7 +128,8 @@ impl Cluster {
     pub fn say_all_are_there(&mut self) {
         let accounts: Vec<ObjectRef> =
             self.objects.keys().filter(|object| object.kind == KindName::Account).cloned().collect();
-        let said = Remade::KINDS.into_iter().filter_map(|kind| self.made(kind)).max().map(|at| at.to_string());
+        let said =
+            RecreatedDefinitions::KINDS.into_iter().filter_map(|kind| self.made(kind)).max().map(|at| at.to_string());
         for account in accounts {
             self.annotate(&account, APPROVE_DEFINITION_ANNOTATION, said.as_deref());
         }
@@ -403,7 +404,7 @@ impl Cluster {
     /// Returns whether the Account with this UID, its namespace and the CRDs exist and are not being deleted, like
     /// `src/cluster/fresh.rs`.
     #[must_use]
-    pub fn stays(&self, account: &AccountKey, uid: &str) -> Staying {
+    pub fn stays(&self, account: &AccountKey, uid: &str) -> FreshRead {
         let there = |kind, namespace: &Name, name: &Name| {
             let object = ObjectRef { kind, namespace: namespace.clone(), name: name.clone() };
             self.objects.get(&object)
@@ -419,9 +420,9 @@ impl Cluster {
         let remade = object.and_then(|object| {
             let annotations = object.metadata.annotations.as_ref();
             let said = annotations.and_then(|all| all.get(APPROVE_DEFINITION_ANNOTATION)).map(String::as_str);
-            Remade::find(|kind| self.made(kind), object.metadata.creation_timestamp.as_ref()?.0, said)
+            RecreatedDefinitions::find(|kind| self.made(kind), object.metadata.creation_timestamp.as_ref()?.0, said)
         });
-        Staying::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
+        FreshRead::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
     }
 
     /// Returns whether there is no IdentityStore with this name; `false` while the server denies that it knows the

@@ -113,7 +113,7 @@ impl Sim {
         self.mark(&[1, number as u64, kind as u64, events.len() as u64]);
         for event in events {
             self.tell_delivery(number, &event);
-            self.absorb(number, Event::Seen(event));
+            self.absorb(number, Event::Watched(event));
         }
     }
 

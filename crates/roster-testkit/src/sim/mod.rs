@@ -25,12 +25,12 @@ pub mod check;
 pub mod clock;
 pub mod cluster;
 mod deliver;
+pub mod delivered_objects;
 pub mod features;
 pub mod lease;
 pub mod objects;
 mod passes;
 pub mod people;
-pub mod picture;
 mod pulse;
 pub mod random;
 pub mod replica;
@@ -59,7 +59,7 @@ pub struct Outcome {
     /// Simulated time at the end.
     pub time: clock::Time,
     /// Number of passes that ran in parallel to another one over the same account.
-    pub beside: u64,
+    pub parallel: u64,
     /// Number of times that a member lost all access by a write of the controller.
     pub lost: u64,
     /// Number that two runs share if and only if they did the same.
@@ -82,7 +82,7 @@ pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
         violation,
         steps: sim.steps,
         time: sim.clock.time,
-        beside: sim.beside,
+        parallel: sim.parallel,
         lost: sim.checker.lost,
         trace: sim.trace(),
     }

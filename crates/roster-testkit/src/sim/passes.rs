@@ -17,7 +17,7 @@ impl Sim {
         self.story
             .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
         self.checker.began(&pass.key, time);
-        self.beside += u64::from(pass.beside.is_some());
+        self.parallel += u64::from(pass.parallel.is_some());
         self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
         let running = Running::new(pass, &self.replicas[number].view, time);
         self.replicas[number].passes.insert(id, running);
@@ -50,7 +50,7 @@ impl Sim {
         self.delay(mix(&[4, key]), slow / 2 + 200, most)
     }
 
-    /// Ends a pass.
+    /// AccountRevocations a pass.
     pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
         let Some(running) = self.replicas[number].passes.remove(&id) else { return };
         let time = self.clock.time;

@@ -41,7 +41,7 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
         tells: false,
         store_latency: if features.rushes { Random::of(seed, 8).between(4, 300) * MILLI } else { 4 * MILLI },
     };
-    let mut town = Town::new(seed, features, stores.keys().cloned().collect());
+    let mut town = Population::new(seed, features, stores.keys().cloned().collect());
     town.found();
     let count = random.between(20, 140);
     for number in 0..count {
@@ -69,7 +69,7 @@ fn stores(features: &Features) -> BTreeMap<Name, Kind> {
 }
 
 /// Possible objects, and the actions on them.
-struct Town<'a> {
+struct Population<'a> {
     seed: u64,
     features: &'a Features,
     stores: Vec<Name>,
@@ -90,7 +90,7 @@ pub fn person(number: u64) -> Email {
     Email::as_stored(&format!("p{number}@corp.example"))
 }
 
-impl<'a> Town<'a> {
+impl<'a> Population<'a> {
     fn new(seed: u64, features: &'a Features, stores: Vec<Name>) -> Self {
         let mut random = Random::of(seed, 2);
         let count = random.between(1, 5);

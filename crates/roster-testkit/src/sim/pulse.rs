@@ -13,8 +13,8 @@ use roster_reference::Statement;
 use super::{
     check::is_blocked,
     clock::{SECOND, Time},
+    delivered_objects::DeliveredObjects,
     objects::condition,
-    picture::Picture,
     run::Sim,
 };
 use crate::memory::Faults;
@@ -38,7 +38,7 @@ pub struct Pending {
 #[derive(Clone, Debug)]
 pub struct Watched {
     keeper: usize,
-    picture: Arc<Picture>,
+    picture: Arc<DeliveredObjects>,
     moved: i64,
     /// Next time at which a member's time window starts or ends.
     next: Option<Timestamp>,
@@ -47,7 +47,8 @@ pub struct Watched {
 impl Sim {
     /// Checks revocations.
     pub fn pulse(&mut self) {
-        let pictures: Vec<Arc<Picture>> = (0..self.replicas.len()).map(|number| self.delivered_to(number)).collect();
+        let pictures: Vec<Arc<DeliveredObjects>> =
+            (0..self.replicas.len()).map(|number| self.delivered_to(number)).collect();
         for (number, picture) in pictures.iter().enumerate() {
             for account in Self::accounts_of(picture) {
                 let store = store_of(picture, &account);
@@ -61,15 +62,15 @@ impl Sim {
 
     /// Returns the objects delivered to a replica. A replica that waits for its own lease has no watches and counts as
     /// having all objects.
-    fn delivered_to(&self, number: usize) -> Arc<Picture> {
+    fn delivered_to(&self, number: usize) -> Arc<DeliveredObjects> {
         let replica = &self.replicas[number];
         if replica.control.is_none() && replica.leases.is_some() {
-            return Arc::new(Picture::of(&self.cluster));
+            return Arc::new(DeliveredObjects::of(&self.cluster));
         }
         replica.view.picture.clone()
     }
 
-    fn look_at_account(&mut self, number: usize, picture: &Arc<Picture>, account: &AccountKey) {
+    fn look_at_account(&mut self, number: usize, picture: &Arc<DeliveredObjects>, account: &AccountKey) {
         let wall = self.clock.wall();
         let unchanged = self.checker.watched.get(account).is_some_and(|watched| {
             watched.keeper == number
@@ -114,7 +115,7 @@ impl Sim {
     }
 
     /// Counts the second that has passed for each waiting revocation.
-    fn count(&mut self, pictures: &[Arc<Picture>]) {
+    fn count(&mut self, pictures: &[Arc<DeliveredObjects>]) {
         let mut pending = std::mem::take(&mut self.checker.pending);
         pending.retain(|(account, email), waits| {
             let store = store_of(&pictures[waits.keeper], account);
@@ -163,14 +164,14 @@ impl Sim {
 
 /// Returns the store that an account names.
 #[must_use]
-pub fn store_of(picture: &Picture, account: &AccountKey) -> Option<Name> {
+pub fn store_of(picture: &DeliveredObjects, account: &AccountKey) -> Option<Name> {
     let key = (account.namespace.to_string(), account.name.to_string());
     picture.world.accounts.get(&key).map(|account| Name::new(&account.spec.store_ref.name))
 }
 
 /// Returns whether a mark in a store is that of the present Account.
 #[must_use]
-pub fn is_ours(picture: &Picture, account: &AccountKey, mark: Option<&Mark>) -> bool {
+pub fn is_ours(picture: &DeliveredObjects, account: &AccountKey, mark: Option<&Mark>) -> bool {
     let key = (account.namespace.to_string(), account.name.to_string());
     let uid = picture.world.accounts.get(&key).and_then(|account| account.metadata.uid.as_deref());
     mark.is_some_and(|mark| Some(mark.uid.as_str()) == uid)

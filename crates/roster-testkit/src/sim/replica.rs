@@ -15,7 +15,7 @@ use roster_core::{
 use super::{
     clock::Time,
     cluster::Stored,
-    picture::{Picture, Vanished, View},
+    delivered_objects::{DeliveredObjects, Vanished, View},
     sharing::Held,
     world::{Request, SimWorld},
 };
@@ -51,7 +51,7 @@ pub struct Running {
     /// Call that writes.
     pub apply: Option<Apply>,
     /// Objects that were delivered when it was planned.
-    pub delivered: Arc<Picture>,
+    pub delivered: Arc<DeliveredObjects>,
     /// Time when it was planned.
     pub began: Time,
     /// Objects in the account's namespace that had been deleted by then.
@@ -143,7 +143,7 @@ impl Replica {
         }
     }
 
-    /// Ends this life: loop, leases, passes and their knowledge are dropped. The next life is another process if this
+    /// AccountRevocations this life: loop, leases, passes and their knowledge are dropped. The next life is another process if this
     /// one `dies`.
     pub fn end(&mut self, starts_at: Time, dies: bool) {
         let lags = std::mem::take(&mut self.lags);

@@ -2,9 +2,9 @@
 
 use roster_core::{
     contract::StoreError,
-    control::{PassId, Staying},
+    control::{FreshRead, PassId},
     model::{KindName, Name, ObjectRef, Scope},
-    plan::Seen,
+    plan::Existing,
     resolve::MemberContent,
     state::{KnownStore, StoreAnswer},
 };
@@ -103,7 +103,7 @@ impl Sim {
             Request::Apply(..) => self.step_apply(number, id, request, &store_name, since),
             Request::Stays(account, uid) => {
                 let result = self.read_afresh(account, uid);
-                if matches!(result, Ok(Staying::All)) {
+                if matches!(result, Ok(FreshRead::All)) {
                     self.replicas[number].fresh.insert(account.clone(), time);
                 }
                 self.story.tell_account(time, account, || {
@@ -173,7 +173,8 @@ impl Sim {
             });
             let lost: Vec<_> = before.keys().filter(|email| !after.contains_key(*email)).cloned().collect();
             let rows = store.observe(&account, &Scope::Members(lost.into()), wall).unwrap_or_default().members;
-            let is_over = |seen: &Seen<MemberContent>| seen.content.as_ref().is_some_and(|c| c.window.is_over(wall));
+            let is_over =
+                |seen: &Existing<MemberContent>| seen.content.as_ref().is_some_and(|c| c.window.is_over(wall));
             let over = rows.into_iter().filter(|(_, seen)| is_over(seen)).map(|(email, _)| email).collect();
             let running = &self.replicas[number].passes[&id];
             let write = super::check::Write {

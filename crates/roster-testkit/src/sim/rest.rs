@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roster_core::{
     api::{DeletionPolicy, PAUSED_ANNOTATION, ParentRef},
     contract::AuditQuery,
-    control::{Control, Staying},
+    control::{Control, FreshRead},
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
 };
 use roster_reference::{AccountAnswer, Statement};
@@ -13,8 +13,8 @@ use roster_reference::{AccountAnswer, Statement};
 use super::{
     check::is_blocked,
     cluster::{Change, Definition},
+    delivered_objects::DeliveredObjects,
     objects::{Body, condition},
-    picture::Picture,
     pulse::{is_ours, store_of},
     run::{CLUSTER, Sim},
 };
@@ -23,7 +23,7 @@ use crate::memory::{Kind, Levels, MemoryStore};
 impl Sim {
     /// Checks everything that must hold at rest.
     pub fn rests(&mut self) {
-        let picture = Picture::of(&self.cluster);
+        let picture = DeliveredObjects::of(&self.cluster);
         let all_served = KindName::ALL.iter().all(|kind| self.cluster.definition(*kind) == Definition::Served);
         for account in Self::accounts_of(&picture) {
             let store = store_of(&picture, &account);
@@ -56,7 +56,7 @@ impl Sim {
 
     /// Returns whether a guard holds removals in any account.
     pub(super) fn guards(&self) -> bool {
-        let picture = Picture::of(&self.cluster);
+        let picture = DeliveredObjects::of(&self.cluster);
         Self::accounts_of(&picture).iter().any(|account| self.is_guarded(account))
     }
 
@@ -67,14 +67,14 @@ impl Sim {
         }
     }
 
-    fn account_rests(&mut self, picture: &Picture, account: &AccountKey) {
+    fn account_rests(&mut self, picture: &DeliveredObjects, account: &AccountKey) {
         let wall = self.clock.wall();
         let Some(answer) = picture.answer(account, wall) else { return };
         let uid = self.cluster.get(&account.object()).and_then(|stored| stored.metadata.uid.clone());
         if picture.deleting.contains(account) {
             return self.deletion_rests(picture, account);
         }
-        if self.cluster.stays(account, uid.as_deref().unwrap_or_default()) != Staying::All {
+        if self.cluster.stays(account, uid.as_deref().unwrap_or_default()) != FreshRead::All {
             return;
         }
         let name = store_of(picture, account).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Sim {
         }
     }
 
-    fn holds(&self, picture: &Picture, account: &AccountKey) -> Holds {
+    fn holds(&self, picture: &DeliveredObjects, account: &AccountKey) -> Holds {
         let store = store_of(picture, account).and_then(|store| picture.world.stores.get(store.as_str()).cloned());
         let annotation = picture.annotations.get(account).and_then(|all| all.get(PAUSED_ANNOTATION));
         Holds {
@@ -134,7 +134,7 @@ impl Sim {
     /// Returns a violation if a Membership is Ready although the store does not hold its levels.
     fn ready_but(
         &self,
-        picture: &Picture,
+        picture: &DeliveredObjects,
         account: &AccountKey,
         answer: &AccountAnswer,
         person: &str,
@@ -175,7 +175,7 @@ impl Sim {
         })
     }
 
-    fn statuses_rest(&mut self, picture: &Picture) {
+    fn statuses_rest(&mut self, picture: &DeliveredObjects) {
         let mut stale = None;
         for stored in self.cluster.all() {
             let account = match &stored.body {
@@ -200,7 +200,7 @@ impl Sim {
     }
 
     /// Checks that no account waits for its catalog because of another account.
-    fn rollouts_rest(&mut self, picture: &Picture) {
+    fn rollouts_rest(&mut self, picture: &DeliveredObjects) {
         let catalog = |account: &AccountKey| {
             let key = (account.namespace.to_string(), account.name.to_string());
             picture.world.accounts.get(&key).map(|account| account.spec.catalog_ref.name.clone())
@@ -225,7 +225,7 @@ impl Sim {
     }
 
     /// Checks that an Account that is being deleted waits only for managed accounts, or for approval.
-    fn deletion_rests(&mut self, picture: &Picture, account: &AccountKey) {
+    fn deletion_rests(&mut self, picture: &DeliveredObjects, account: &AccountKey) {
         let is_parent = |parent: &ParentRef, namespace: &str| {
             let of = parent.namespace.as_deref().unwrap_or(namespace);
             *parent.name == *account.name && *of == *account.namespace
@@ -240,7 +240,7 @@ impl Sim {
     }
 
     /// Checks that blocked people have no access in orphaned accounts either.
-    fn leftovers_rest(&mut self, picture: &Picture) {
+    fn leftovers_rest(&mut self, picture: &DeliveredObjects) {
         let wall = self.clock.wall();
         let accounts = self.cluster.all().filter(|stored| stored.object.kind == KindName::Account);
         let described: BTreeSet<ObjectRef> = accounts.map(|stored| stored.object.clone()).collect();
@@ -260,7 +260,7 @@ impl Sim {
         }
         if let Some((key, email)) = failed {
             let said = format!("{} is blocked, and has access in an account without an Account", email.as_str());
-            self.checker.fail("leftover", Some(&key), said);
+            self.checker.fail("orphaned_account", Some(&key), said);
         }
     }
 
@@ -358,7 +358,7 @@ fn is_same(has: &Levels, wanted: &BTreeMap<String, String>) -> bool {
 
 /// Returns the expected access if a person has other access and nothing explains it.
 fn judge(
-    picture: &Picture,
+    picture: &DeliveredObjects,
     account: &AccountKey,
     answer: &AccountAnswer,
     person: &str,

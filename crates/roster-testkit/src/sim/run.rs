@@ -16,7 +16,7 @@ use super::{
     check::Checker,
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
     cluster::{Change, Cluster},
-    picture::Picture,
+    delivered_objects::DeliveredObjects,
     random::mix,
     replica::Replica,
     sharing::LeaseReply,
@@ -107,7 +107,7 @@ pub struct Sim {
     /// Number of items processed.
     pub steps: u64,
     /// Number of passes that ran in parallel to another one over the same account.
-    pub beside: u64,
+    pub parallel: u64,
     actions: Vec<Action>,
     items: BTreeMap<(Time, u64), Item>,
     given: u64,
@@ -134,7 +134,7 @@ impl Sim {
             away_until: 0,
             unanswered_until: 0,
             steps: 0,
-            beside: 0,
+            parallel: 0,
             actions,
             items: BTreeMap::new(),
             given: 0,
@@ -334,7 +334,7 @@ impl Sim {
         self.wake(number, after);
     }
 
-    /// Wakes a loop after a time, unless it wakes earlier.
+    /// Deadlines a loop after a time, unless it wakes earlier.
     pub fn wake(&mut self, number: usize, after: Time) {
         let at = self.clock.time + after;
         let replica = &mut self.replicas[number];
@@ -401,7 +401,7 @@ impl Sim {
 
     /// Returns the accounts among delivered objects.
     #[must_use]
-    pub fn accounts_of(picture: &Picture) -> BTreeSet<AccountKey> {
+    pub fn accounts_of(picture: &DeliveredObjects) -> BTreeSet<AccountKey> {
         picture.world.accounts.keys().map(|(namespace, name)| AccountKey::new(namespace, name)).collect()
     }
 }

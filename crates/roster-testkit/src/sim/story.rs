@@ -114,15 +114,17 @@ pub fn describe(pass: &Pass) -> String {
                 Scope::Members(emails) => emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
             };
             let what = if work.is_change { "a pass" } else { "a check" };
-            let only = work.only_ends.as_ref().map_or("", |_| ", for ends only");
-            let beside = pass.beside.as_ref().map_or("", |_| ", beside another one");
-            format!("{what} over {scope} with epoch {}{only}{beside}", pass.permit.claim.epoch.0)
+            let only = work.revocations_only.as_ref().map_or("", |_| ", for ends only");
+            let parallel = pass.parallel.as_ref().map_or("", |_| ", parallel another one");
+            format!("{what} over {scope} with epoch {}{only}{parallel}", pass.permit.claim.epoch.0)
         }
         PassWork::Delete(work) => {
             format!("the deletion of the account; {} managed accounts", work.children.len())
         }
         PassWork::SetFinalizers(objects, _) => format!("to set {} finalizers", objects.len()),
-        PassWork::Leftover(people) => format!("to end the access of {} people whom no object names", people.len()),
+        PassWork::OrphanedAccount(people) => {
+            format!("to end the access of {} people whom no object names", people.len())
+        }
     }
 }
 
@@ -144,8 +146,8 @@ pub fn describe_end(end: &PassEnded) -> String {
         PassEnded::Deleted(Deleted::Retry { error, .. }) => format!("the deletion is tried again: {error}"),
         PassEnded::FinalizersSet(Ok(())) => "finalizers set".to_owned(),
         PassEnded::FinalizersSet(Err((fault, _))) => format!("finalizers not set: {fault}"),
-        PassEnded::LeftoverEnded(Ok(changed)) => format!("their access has ended, {changed}"),
-        PassEnded::LeftoverEnded(Err(error)) => format!("their access has not ended: {error}"),
+        PassEnded::OrphanedRevoked(Ok(changed)) => format!("their access has ended, {changed}"),
+        PassEnded::OrphanedRevoked(Err(error)) => format!("their access has not ended: {error}"),
         PassEnded::BrokeOff => "the pass broke off".to_owned(),
     }
 }

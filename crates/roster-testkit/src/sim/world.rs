@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Outcome, StoreError},
-    control::{ApiFault, Permit, Staying, World},
+    control::{ApiFault, FreshRead, Permit, World},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
 };
@@ -39,23 +39,23 @@ pub enum Answer {
     Claimed(Result<(), StoreError>),
     Observed(Box<Result<Observed, StoreError>>),
     Applied(Result<Vec<Outcome>, StoreError>),
-    Stays(Result<Staying, ApiFault>),
+    Stays(Result<FreshRead, ApiFault>),
     LacksStore(Result<bool, ApiFault>),
     FinalizerSet(Result<(), ApiFault>),
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct PendingRequests {
     request: Option<Request>,
     answer: Option<Answer>,
 }
 
 /// World of one pass.
 #[derive(Clone, Debug, Default)]
-pub struct SimWorld(Arc<Mutex<Desk>>);
+pub struct SimWorld(Arc<Mutex<PendingRequests>>);
 
 impl SimWorld {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn desk(&self) -> MutexGuard<'_, PendingRequests> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,7 +109,7 @@ impl World for SimWorld {
         SLICE
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<Staying, ApiFault> {
+    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
         match self.ask(Request::Stays(account.clone(), Name::new(uid))).await {
             Answer::Stays(result) => result,
             _ => mixed_up(),

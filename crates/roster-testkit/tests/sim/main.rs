@@ -8,13 +8,13 @@ use roster_testkit::sim::{Config, Features, people, play, random::mix, simulate}
 
 #[test]
 fn random_runs_keep_the_promises() {
-    let mut beside = 0;
+    let mut parallel = 0;
     for seed in 0..20 {
         let outcome = simulate(seed);
         assert!(outcome.violation.is_none(), "seed {seed}: {}", outcome.violation.unwrap());
-        beside += outcome.beside;
+        parallel += outcome.parallel;
     }
-    assert!(beside > 0, "people are revoked while passes over their accounts run");
+    assert!(parallel > 0, "people are revoked while passes over their accounts run");
 }
 
 #[test]

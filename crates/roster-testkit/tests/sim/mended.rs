@@ -107,11 +107,11 @@ fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     script.holds();
 }
 
-/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at beside it, and
+/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at parallel it, and
 /// it writes nothing of them afterwards.
 #[test]
 fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
-    let mut beside = 0;
+    let mut parallel = 0;
     for kind in Kind::ALL {
         for delay in (100..2_500).step_by(300) {
             let mut script = Script::new(kind);
@@ -124,10 +124,10 @@ fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
                 script.member(at, "a", number, suspended("a", number, "admin"));
             }
             script.holds();
-            beside += play(script.config.clone(), script.actions.clone()).beside;
+            parallel += play(script.config.clone(), script.actions.clone()).parallel;
         }
     }
-    assert!(beside > 20, "{beside} passes beside another");
+    assert!(parallel > 20, "{parallel} passes parallel another");
 }
 
 /// A member's start is put off while a pass over the whole account runs: that takes access away, and does not wait.

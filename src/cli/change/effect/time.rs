@@ -75,7 +75,7 @@ fn returned(before: Option<&MemberContent>, after: &MemberContent, now: Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::{End, Window};
+    use crate::resolve::{RevocationReason, Window};
 
     fn content(starts: Option<&str>, expires: Option<&str>) -> MemberContent {
         let time = |text: &str| format!("{text}T00:00:00Z").parse().unwrap();
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn access_that_comes_back_says_why_there_was_none() {
-        let suspended = MemberContent { ended: Some(End::Suspended), ..content(None, None) };
+        let suspended = MemberContent { ended: Some(RevocationReason::Suspended), ..content(None, None) };
         let year = content(None, Some("2026-12-31"));
         assert_eq!(said(&suspended, &content(None, None)), [(true, "suspended → access".to_owned())]);
         assert_eq!(said(&suspended, &year), [(true, "suspended → access until 2026-12-31".to_owned())]);

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub(super) use self::others::others;
 use self::{
-    others::Unsaid,
+    others::UnreportedObject,
     pair::{Pair, in_words, pairs},
 };
 use super::{
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     api::DeletionPolicy,
-    evaluate::{self, Deletion},
+    evaluate::{self, DeletionDecision},
     manifests::{LoadedObjects, Objects, Source},
     model::AccountKey,
     plan::{Mark, Observed, Plan},
@@ -40,7 +40,7 @@ pub struct Revisions {
     /// Limits that change.
     pub(super) limits: Vec<LimitChange>,
     /// All others, as long as nobody knows whether a change in an account says the same.
-    pub(super) unsaid: Vec<Unsaid>,
+    pub(super) unsaid: Vec<UnreportedObject>,
     /// Documents that are not read as objects and differ all the same.
     pub(super) unread: Vec<OtherChange>,
     /// Accounts that are paused in the later revision.
@@ -118,8 +118,8 @@ fn deletion_waits(from: &LoadedObjects, work: &Work, now: Timestamp) -> Option<S
     let (prepared, judged) = (from.prepare(key)?, from.judge(key, now)?);
     let context = from.context(key, now);
     match evaluate::judge_deletion(&prepared, &judged, &work.observed, &context, &BTreeSet::new()) {
-        Deletion::Held(guarded) => Some(guarded.why),
-        Deletion::Replaced | Deletion::Removes(_) => None,
+        DeletionDecision::Held(guarded) => Some(guarded.why),
+        DeletionDecision::Replaced | DeletionDecision::Removes(_) => None,
     }
 }
 
@@ -134,7 +134,7 @@ fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {
     })
 }
 
-/// Ends every pause, and returns the accounts that were paused.
+/// AccountRevocations every pause, and returns the accounts that were paused.
 fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
     let is_paused = |store: &str| objects.stores.get(store).is_some_and(|store| store.spec.paused);
     let paused = objects.accounts.iter().filter(|(_, entry)| {

@@ -9,7 +9,7 @@ use super::{Pair, in_words};
 use crate::{
     cli::change::{
         report::{AccountChanges, Action, FieldChange, OtherChange, Refused},
-        said::Said,
+        reported::ReportedChanges,
     },
     limits::Limits,
     manifests::{LoadedObjects, ObjectId, schema::Difference},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An object with what is not told of it yet.
-pub struct Unsaid {
+pub struct UnreportedObject {
     /// The object in both revisions.
     pub(in crate::cli::change) pair: Pair,
     /// The fields that differ.
@@ -25,12 +25,12 @@ pub struct Unsaid {
 }
 
 /// Leaves out what limits tell.
-pub(super) fn unsaid(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) -> Vec<Unsaid> {
+pub(super) fn unsaid(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) -> Vec<UnreportedObject> {
     let one = |pair: Pair| {
         let limits = compared.get(&pair.id);
         let mut fields = pair.differences();
         fields.retain(|field| limits.is_none_or(|limits| !limits.covers(&field.path)));
-        Unsaid { pair, fields }
+        UnreportedObject { pair, fields }
     };
     pairs.into_iter().map(one).collect()
 }
@@ -45,17 +45,17 @@ pub(in crate::cli::change) fn others(
     to: &LoadedObjects,
     accounts: &[AccountChanges],
     refused: &[Refused],
-    unsaid: Vec<Unsaid>,
+    unsaid: Vec<UnreportedObject>,
 ) -> Vec<OtherChange> {
-    let said = Said::new(to, accounts);
+    let said = ReportedChanges::new(to, accounts);
     unsaid.into_iter().filter_map(|one| other(to, &said, refused, one)).collect()
 }
 
 fn other(
     to: &LoadedObjects,
-    said: &Said<'_>,
+    said: &ReportedChanges<'_>,
     refused: &[Refused],
-    Unsaid { pair, mut fields }: Unsaid,
+    UnreportedObject { pair, mut fields }: UnreportedObject,
 ) -> Option<OtherChange> {
     let object = pair.id.to_string();
     let action = match (&pair.from, &pair.to) {

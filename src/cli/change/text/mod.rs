@@ -18,12 +18,12 @@ use crate::{
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
 const PARTS: usize = 5;
-/// Said of an account that goes and is left in the store.
+/// ReportedChanges of an account that goes and is left in the store.
 pub(super) const ORPHANED: &str = "leaves Roster's care: ";
-/// Said of an account that the later revision does not have, where the removal guard would hold its deletion.
+/// ReportedChanges of an account that the later revision does not have, where the removal guard would hold its deletion.
 pub(super) const DELETION_WAITS: &str =
     "a controller deletes the account only after an approval (roster.dev/approve-removal)";
-/// Said of an account that is paused in the later revision.
+/// ReportedChanges of an account that is paused in the later revision.
 pub(super) const PAUSED: &str = "paused: what takes access away is made, and everything else waits";
 /// Stands for a space at which no line ends.
 const TIED: &str = "\u{a0}";
@@ -193,7 +193,7 @@ impl Text {
 
     fn changes(&mut self, account: &AccountChanges) {
         let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
-        for phase in [Phase::Narrow, Phase::Define, Phase::Grant, Phase::Demolish] {
+        for phase in [Phase::Revoke, Phase::Define, Phase::Grant, Phase::Delete] {
             let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == phase).collect();
             if steps.is_empty() {
                 continue;
@@ -301,11 +301,11 @@ impl Text {
 /// The heading of a phase; `gains` where somebody in it gains something, too.
 const fn title_of(phase: Phase, gains: bool) -> &'static str {
     match phase {
-        Phase::Narrow if gains => "Loses and gains access (made first)",
-        Phase::Narrow => "Loses access (made first)",
+        Phase::Revoke if gains => "Loses and gains access (made first)",
+        Phase::Revoke => "Loses access (made first)",
         Phase::Define => "Account, roles and groups",
         Phase::Grant => "Gains access",
-        Phase::Demolish => "Used by nobody any more",
+        Phase::Delete => "Used by nobody any more",
     }
 }
 

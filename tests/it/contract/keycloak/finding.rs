@@ -89,7 +89,7 @@ async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_b
     let seen = store.observe(world.key(), &members(&many), NOW).await.unwrap();
     assert_eq!(seen.members.iter().collect::<Vec<_>>(), [(&ann, &whole.members[&ann])]);
     let member = world.members.get_mut(&ann).unwrap();
-    member.ended = Some(roster::resolve::End::Blocked);
+    member.ended = Some(roster::resolve::RevocationReason::Blocked);
     member.ranks.clear();
     world.converge_in(&store, scope).await;
     assert_eq!(backend.held(&user).await, Value::Null);
@@ -120,7 +120,7 @@ async fn a_block_that_does_not_find_its_person_is_not_done() {
         })
         .await;
     let member = world.members.get_mut(&ann).unwrap();
-    member.ended = Some(roster::resolve::End::Blocked);
+    member.ended = Some(roster::resolve::RevocationReason::Blocked);
     member.ranks.clear();
     let plan = world.plan(&store, members(&[&ann])).await;
     let outcomes = world.apply(&store, &plan).await;
@@ -170,7 +170,7 @@ async fn each_user_of_an_address_counts_for_who_has_access() {
     let second = backend.send(Method::POST, "/users", user("second")).await;
     backend.grant(&second, world.key(), "orders:View").await;
     let member = world.members.get_mut(&dana).unwrap();
-    member.ended = Some(roster::resolve::End::Blocked);
+    member.ended = Some(roster::resolve::RevocationReason::Blocked);
     member.ranks.clear();
     world.converge(&store).await;
     assert_eq!(backend.held(&first).await, Value::Null);

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use roster::{
     api::DriftPolicy,
-    resolve::{End, MemberContent, Window},
+    resolve::{MemberContent, RevocationReason, Window},
     store::Store as _,
 };
 
@@ -17,7 +17,7 @@ use crate::contract::world::{NOW, email, world};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
-    let blocked = |member: &mut MemberContent| member.ended = Some(End::Blocked);
+    let blocked = |member: &mut MemberContent| member.ended = Some(RevocationReason::Blocked);
     // Keycloak holds whole seconds.
     let over = NOW.round(jiff::Unit::Second).unwrap();
     let expired = move |member: &mut MemberContent| member.window.expires_at = Some(over);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use roster::resolve::{End, Window};
+use roster::resolve::{RevocationReason, Window};
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
@@ -28,7 +28,7 @@ async fn of(backend: &Postgres<'_>, email: &str) -> Vec<String> {
 async fn ended_members_have_no_access_and_are_there() {
     let backend = Postgres::fresh().await;
     let mut world = world("acme");
-    world.members.get_mut(&email("ann@shop.example")).unwrap().ended = Some(End::Suspended);
+    world.members.get_mut(&email("ann@shop.example")).unwrap().ended = Some(RevocationReason::Suspended);
     world.converge(&*backend.open().await).await;
     assert_eq!(of(&backend, "ann@shop.example").await, NONE);
 }

@@ -163,7 +163,7 @@ async fn damaged_sections_hold_back_no_revocation() {
         world.policy.paused = paused.then_some(Pause::Asked);
         let ann = world.members.get_mut(&email("ann@shop.example")).unwrap();
         ann.ranks.clear();
-        ann.ended = Some(roster::resolve::End::Suspended);
+        ann.ended = Some(roster::resolve::RevocationReason::Suspended);
         world.converge(&*store).await;
         let access = "SELECT coalesce(sum(rank), 0) FROM effective_permissions WHERE email = 'ann@shop.example'";
         let access: i64 = sqlx::query_scalar(access).fetch_one(&mut backend.connect().await).await.unwrap();

@@ -10,7 +10,7 @@ use crate::contract::{
 use jiff::Timestamp;
 use roster::{
     model::Scope,
-    resolve::{End, Window},
+    resolve::{RevocationReason, Window},
     store::Store,
 };
 
@@ -66,7 +66,7 @@ async fn ended_members_have_no_access_and_are_there() {
     let store = backend.open().await;
     let mut world = world("acme");
     // Even if their ranks were left.
-    world.members.get_mut(&email("ann@shop.example")).unwrap().ended = Some(End::Suspended);
+    world.members.get_mut(&email("ann@shop.example")).unwrap().ended = Some(RevocationReason::Suspended);
     world.converge(&*store).await;
     assert_eq!(of(&backend, "ann@shop.example").await, NONE);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Shards that one replica should take or release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moves {
+pub(super) struct ShardMoves {
     /// Free shards that the replica should take.
     pub take: Vec<u16>,
     /// Shards that the replica should release, since another one has too few.
@@ -13,7 +13,7 @@ pub(super) struct Moves {
 
 /// Returns the moves of `me`. `holders` has the holder of each shard, and `replicas` all running replicas. Each
 /// replica gets the same number of shards, or one more; a shard stays where it is unless another replica has too few.
-pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> Moves {
+pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<String>) -> ShardMoves {
     let mut counts: BTreeMap<&str, usize> = replicas.iter().map(|replica| (replica.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for holder in holders.iter().flatten() {
@@ -30,10 +30,10 @@ pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<St
 
     let surplus = mine.len().saturating_sub(most);
     if surplus > 0 {
-        return Moves { give: mine.into_iter().rev().take(surplus).collect(), take: Vec::new() };
+        return ShardMoves { give: mine.into_iter().rev().take(surplus).collect(), take: Vec::new() };
     }
     if mine.len() < least {
-        return Moves { take: free.into_iter().take(least - mine.len()).collect(), give: Vec::new() };
+        return ShardMoves { take: free.into_iter().take(least - mine.len()).collect(), give: Vec::new() };
     }
     // Replicas with too few shards get first the free ones, then what others have above the maximum, then one each
     // from those with one more than the minimum.
@@ -42,11 +42,11 @@ pub(super) fn moves(me: &str, holders: &[Option<String>], replicas: &BTreeSet<St
     if mine.len() > least {
         let before = counts.iter().take_while(|(who, _)| **who != me).filter(|(_, count)| **count == most).count();
         let give = mine.last().filter(|_| before < wanted).copied();
-        return Moves { give: give.into_iter().collect(), take: Vec::new() };
+        return ShardMoves { give: give.into_iter().collect(), take: Vec::new() };
     }
     // Take one more than the minimum if no replica lacks that shard.
     let spare = if mine.len() < most { free.len().saturating_sub(others_lack) } else { 0 };
-    Moves { take: free.into_iter().rev().take(spare.min(1)).collect(), give: Vec::new() }
+    ShardMoves { take: free.into_iter().rev().take(spare.min(1)).collect(), give: Vec::new() }
 }
 
 fn shards(holders: &[Option<String>], wanted: impl Fn(Option<&String>) -> bool) -> Vec<u16> {
@@ -131,8 +131,8 @@ mod tests {
     fn a_single_shard_stays_where_it_is() {
         let holders = [Some("b".to_owned())];
         let there = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
-        assert_eq!(moves("a", &holders, &there), Moves::default());
-        assert_eq!(moves("b", &holders, &there), Moves::default());
+        assert_eq!(moves("a", &holders, &there), ShardMoves::default());
+        assert_eq!(moves("b", &holders, &there), ShardMoves::default());
         assert_eq!(moves("a", &[None], &there).take, [0]);
     }
 }

@@ -30,7 +30,7 @@
 
 mod call;
 mod fair;
-mod holding;
+mod held_lease;
 mod name;
 mod observed;
 mod record;
@@ -44,7 +44,7 @@ pub use self::{
     name::{LeaseName, NAME},
     record::{epoch, holder},
 };
-use self::{holding::Holding, observed::ObservedLeases, round::Round};
+use self::{held_lease::HeldLease, observed::ObservedLeases, round::Round};
 use super::{Mono, Now};
 use crate::contract::Epoch;
 
@@ -94,14 +94,14 @@ enum TakesPart {
 /// State machine of one replica's Leases.
 pub struct ShardCoordinator {
     config: ShardConfig,
-    held: BTreeMap<u16, Holding>,
+    held: BTreeMap<u16, HeldLease>,
     observed: ObservedLeases,
     takes_part: TakesPart,
     /// Whether this replica can reconcile accounts.
     serves: bool,
     round: Option<Round>,
     next_round: Mono,
-    /// Time at which this replica last announced itself.
+    /// Time at which this replica last changed_in_store itself.
     present: Option<Mono>,
     /// Whether a round has succeeded.
     may: bool,
@@ -199,11 +199,11 @@ impl ShardCoordinator {
         self.holding(shard, epoch).is_some()
     }
 
-    fn holding(&self, shard: u16, epoch: Epoch) -> Option<&Holding> {
+    fn holding(&self, shard: u16, epoch: Epoch) -> Option<&HeldLease> {
         self.held.get(&shard).filter(|holding| holding.epoch == epoch)
     }
 
-    fn change(&mut self, shard: u16, epoch: Epoch, change: impl FnOnce(&mut Holding)) {
+    fn change(&mut self, shard: u16, epoch: Epoch, change: impl FnOnce(&mut HeldLease)) {
         if let Some(holding) = self.held.get_mut(&shard).filter(|holding| holding.epoch == epoch) {
             change(holding);
         }

@@ -10,7 +10,7 @@ use super::{
     ShardCoordinator, TakesPart,
     call::{CallId, LeaseAnswer, LeaseEffect, LeaseLog, LeaseRequest},
     fair,
-    holding::Holding,
+    held_lease::HeldLease,
     name::LeaseName,
     record,
     snapshot::LeaseSnapshot,
@@ -72,7 +72,7 @@ struct Taking {
 enum Next {
     /// Waits for the answer to a call, or for the release of a shard.
     Waits(Option<CallId>, Step),
-    Ends,
+    AccountRevocations,
 }
 
 impl ShardCoordinator {
@@ -183,8 +183,8 @@ impl ShardCoordinator {
                 self.round = Some(Round { ends, call, step });
                 return;
             }
-            Ok(Next::Ends) if self.takes_part == TakesPart::No => return,
-            Ok(Next::Ends) => {
+            Ok(Next::AccountRevocations) if self.takes_part == TakesPart::No => return,
+            Ok(Next::AccountRevocations) => {
                 (self.may, self.failures) = (true, 0);
                 self.tell(ShareEvent::Waiting);
             }
@@ -237,8 +237,8 @@ impl ShardCoordinator {
             }
             Step::Find(taking) => Ok(self.found(taking, found(result?), ends, now)),
             Step::Take(taking, clean) => {
-                let LeaseAnswer::Written(lease) = result? else { return Ok(Next::Ends) };
-                let holding = Holding::new(*lease, clean, taking.asked, now.mono, self.config.timing);
+                let LeaseAnswer::Written(lease) = result? else { return Ok(Next::AccountRevocations) };
+                let holding = HeldLease::new(*lease, clean, taking.asked, now.mono, self.config.timing);
                 self.log(LeaseLog::Took { lease: self.lease_name(taking.shard), epoch: holding.epoch });
                 self.held.insert(taking.shard, holding);
                 // Another replica may have taken a Lease of another number of shards in the meantime. Both list once
@@ -246,10 +246,10 @@ impl ShardCoordinator {
                 Ok(self.ask(LeaseRequest::List, Step::Check(taking), ends, now))
             }
             Step::Check(taking) => Ok(self.checked(taking, result, ends, now)),
-            Step::Undo(..) => Ok(Next::Ends),
+            Step::Undo(..) => Ok(Next::AccountRevocations),
             Step::Leave => {
                 self.stopped();
-                Ok(Next::Ends)
+                Ok(Next::AccountRevocations)
             }
         }
     }
@@ -285,11 +285,11 @@ impl ShardCoordinator {
             self.tell(ShareEvent::Told(snapshot.told));
         }
         if !self.serves {
-            return Next::Ends;
+            return Next::AccountRevocations;
         }
         if !snapshot.others.is_empty() {
             self.log(LeaseLog::WaitingForOthers(snapshot.others));
-            return Next::Ends;
+            return Next::AccountRevocations;
         }
         let mut take: VecDeque<u16> = moves.take.into();
         // Other replicas would wait until a dropped Lease expires. Shards that belong to them by fair shares are
@@ -299,7 +299,7 @@ impl ShardCoordinator {
     }
 
     fn take_next(&mut self, mut rest: VecDeque<u16>, after: Epoch, ends: Mono, now: Now) -> Next {
-        let Some(shard) = rest.pop_front() else { return Next::Ends };
+        let Some(shard) = rest.pop_front() else { return Next::AccountRevocations };
         let request = LeaseRequest::Get(self.lease_name(shard));
         self.ask(request, Step::Find(Taking { shard, asked: now.mono, rest, after }), ends, now)
     }

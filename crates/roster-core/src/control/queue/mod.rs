@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::work::{Admission, Ended, Kept, Lane, Pending, Trigger, WorkItem};
+pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WaitingForPass, WorkItem};
 use super::{Mono, Triggers};
 use crate::model::{AccountKey, Email, Name, Seed, SeededState};
 
@@ -33,7 +33,7 @@ type Turn = (Lane, bool, u64);
 
 /// State of an account's work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum QueueState {
     /// No work is pending, or the account is in a lane.
     #[default]
     Ready,
@@ -47,7 +47,7 @@ enum Place {
 
 #[derive(Default)]
 struct Work {
-    place: Place,
+    place: QueueState,
     /// Lane and arrival number with which it waits for room.
     turn: Option<(Lane, u64)>,
     pending: Option<Pending>,
@@ -56,7 +56,7 @@ struct Work {
     /// Work of the running pass.
     running: Option<Pending>,
     /// Work of the parallel pass.
-    beside: Option<Pending>,
+    parallel: Option<Pending>,
     failures: u32,
     /// Time of the retry: one for all failed work.
     retry: Option<Mono>,
@@ -75,7 +75,7 @@ pub(super) struct Queue {
     lanes: [VecDeque<AccountKey>; 3],
     /// Accounts that wait for room in their store, in the order in which they get it.
     full: BTreeMap<Name, BTreeMap<Turn, AccountKey>>,
-    turns: u64,
+    fair_queue: u64,
     later: BTreeMap<Mono, Vec<Due>>,
     jitter: SeededState,
 }
@@ -86,7 +86,7 @@ impl Queue {
             work: BTreeMap::new(),
             lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             full: BTreeMap::new(),
-            turns: 0,
+            fair_queue: 0,
             later: BTreeMap::new(),
             jitter: SeededState::new(seed),
         }
@@ -111,8 +111,8 @@ impl Queue {
             None => work.pending = Some(asked),
         }
         match &work.place {
-            Place::Running => {}
-            Place::Ready if stood.is_some_and(|stood| stood <= lane) => {}
+            QueueState::Running => {}
+            QueueState::Ready if stood.is_some_and(|stood| stood <= lane) => {}
             _ => self.line_up(key),
         }
     }
@@ -123,11 +123,11 @@ impl Queue {
         loop {
             let key = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
             // An account may be in several lanes, or still in one after it was taken from another.
-            let Some(work) = self.work.get_mut(&key).filter(|work| work.place == Place::Ready) else { continue };
+            let Some(work) = self.work.get_mut(&key).filter(|work| work.place == QueueState::Ready) else { continue };
             let Some(pending) = &work.pending else { continue };
             match admit(&key, pending) {
                 Admission::Start => {
-                    work.place = Place::Running;
+                    work.place = QueueState::Running;
                     work.turn = None;
                     let mut pending = work.pending.take().unwrap_or_default();
                     // A pass over the whole account covers the failed work, too.
@@ -140,14 +140,14 @@ impl Queue {
                 Admission::Full(store) => {
                     // An account that waited before keeps its position.
                     let turn = work.turn.filter(|(lane, _)| *lane == pending.lane).map(|(_, turn)| turn);
-                    let turn = turn.unwrap_or(self.turns + 1);
-                    self.turns = self.turns.max(turn);
+                    let turn = turn.unwrap_or(self.fair_queue + 1);
+                    self.fair_queue = self.fair_queue.max(turn);
                     work.turn = Some((pending.lane, turn));
                     let place = (pending.lane, pending.revoked.is_empty(), turn);
-                    work.place = Place::Full(store.clone(), place);
+                    work.place = QueueState::Full(store.clone(), place);
                     self.full.entry(store).or_default().insert(place, key);
                 }
-                Admission::NotYet => work.place = Place::NotYet,
+                Admission::NotYet => work.place = QueueState::NotYet,
                 // The replica that takes it over reconciles all of it.
                 Admission::Elsewhere => {
                     self.work.remove(&key);
@@ -169,7 +169,7 @@ impl Queue {
     }
 
     /// Sets how many more passes a store has room for: `room` for any work, `reserved` more for revocations only.
-    /// Moves as many waiting accounts back to the front of their lanes.
+    /// ShardMoves as many waiting accounts back to the front of their lanes.
     pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
         let waiting = self.full.get(store).into_iter().flatten();
         let may = |(place, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
@@ -183,9 +183,9 @@ impl Queue {
         }
     }
 
-    /// Moves the accounts that waited for more listed kinds back into their lanes.
+    /// ShardMoves the accounts that waited for more listed kinds back into their lanes.
     pub(super) fn more_known(&mut self) {
-        let waits = self.work.iter().filter(|(_, work)| work.place == Place::NotYet);
+        let waits = self.work.iter().filter(|(_, work)| work.place == QueueState::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.line_up(key);
@@ -201,7 +201,7 @@ impl Queue {
     /// Removes an account from the store's waiting list.
     fn leave_place(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
-        if let Place::Full(store, place) = std::mem::take(&mut work.place)
+        if let QueueState::Full(store, place) = std::mem::take(&mut work.place)
             && let Some(waiting) = self.full.get_mut(&store)
         {
             waiting.remove(&place);
@@ -232,8 +232,8 @@ impl Queue {
                 let rest = rest.of(None);
                 work.pending = Some(rest.followed_by(work.pending.take()));
                 // New work does not wait.
-                if ended == Ended::Waits && !arrived && work.beside.is_none() {
-                    work.place = Place::NotYet;
+                if ended == Ended::Waits && !arrived && work.parallel.is_none() {
+                    work.place = QueueState::NotYet;
                     return;
                 }
             }
@@ -270,22 +270,22 @@ impl Queue {
         }
     }
 
-    /// Moves the revocations of these people from the pending work into a parallel pass.
-    pub(super) fn begin_beside(&mut self, key: &AccountKey, people: &BTreeSet<Email>) -> Option<Pending> {
+    /// ShardMoves the revocations of these people from the pending work into a parallel pass.
+    pub(super) fn begin_parallel(&mut self, key: &AccountKey, people: &BTreeSet<Email>) -> Option<Pending> {
         let work = self.work.get_mut(key)?;
         let pending = work.pending.as_mut()?;
         let taken = pending.take_revoked(people);
         if pending.is_empty() {
             work.pending = None;
         }
-        work.beside = Some(taken.clone());
+        work.parallel = Some(taken.clone());
         Some(taken)
     }
 
     /// Records the end of a parallel pass. Work that it could not do makes the other pass stop early.
-    pub(super) fn finished_beside(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
+    pub(super) fn finished_parallel(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
-        let Some(ran) = work.beside.take() else { return };
+        let Some(ran) = work.parallel.take() else { return };
         match ended {
             Ended::Done => {}
             Ended::Partly | Ended::Waits | Ended::Interrupted => {
@@ -302,8 +302,8 @@ impl Queue {
     /// Queues the next pass over an account, if none runs.
     fn go_on(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
-        if work.running.is_none() && work.beside.is_none() {
-            work.place = Place::Ready;
+        if work.running.is_none() && work.parallel.is_none() {
+            work.place = QueueState::Ready;
             self.requeue(key, VecDeque::push_back);
         }
     }
@@ -350,24 +350,24 @@ impl Queue {
         work.retry = None;
         let Some(failed) = work.failed.take() else { return };
         work.pending = Some(failed.followed_by(work.pending.take()));
-        if work.place != Place::Running {
+        if work.place != QueueState::Running {
             self.line_up(key);
         }
     }
 
     /// Returns the revocations that wait for the account's running pass and have no parallel pass yet.
-    pub(super) fn kept_waiting(&self, key: &AccountKey) -> Option<Kept<'_>> {
+    pub(super) fn waits_for_pass(&self, key: &AccountKey) -> Option<WaitingForPass<'_>> {
         let work = self.work.get(key).filter(|work| work.running.is_some())?;
         let pending = work.pending.as_ref()?;
         if pending.presses {
-            return Some(Kept::Presses);
+            return Some(WaitingForPass::EndPassEarly);
         }
-        (work.beside.is_none() && !pending.revoked.is_empty()).then_some(Kept::Revoked(&pending.revoked))
+        (work.parallel.is_none() && !pending.revoked.is_empty()).then_some(WaitingForPass::Revoked(&pending.revoked))
     }
 
     /// Returns whether a pass over the account runs.
     pub(super) fn is_running(&self, key: &AccountKey) -> bool {
-        self.work.get(key).is_some_and(|work| work.place == Place::Running)
+        self.work.get(key).is_some_and(|work| work.place == QueueState::Running)
     }
 
     /// Returns whether work on the account is pending.
@@ -382,7 +382,7 @@ impl Queue {
 
     /// Drops an account that is gone, unless it runs or work is pending.
     pub(super) fn forget(&mut self, key: &AccountKey) {
-        if self.work.get(key).is_some_and(|work| work.place != Place::Running && work.pending.is_none()) {
+        if self.work.get(key).is_some_and(|work| work.place != QueueState::Running && work.pending.is_none()) {
             self.work.remove(key);
         }
     }
@@ -391,7 +391,7 @@ impl Queue {
     pub(super) fn depths(&self) -> (usize, usize) {
         let [revocations, changes, checks] = &self.lanes;
         let parked: usize = self.full.values().map(BTreeMap::len).sum();
-        let not_yet = self.work.values().filter(|work| work.place == Place::NotYet).count();
+        let not_yet = self.work.values().filter(|work| work.place == QueueState::NotYet).count();
         (revocations.len() + changes.len() + parked + not_yet, checks.len())
     }
 

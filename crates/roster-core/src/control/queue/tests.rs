@@ -27,7 +27,7 @@ fn revocation() -> Trigger<'static> {
     Trigger { lane: Lane::Revocations, ..Trigger::CHANGE }
 }
 
-/// Wakes the queue after the longest wait.
+/// Deadlines the queue after the longest wait.
 fn wake(queue: &mut Queue) {
     queue.wake(NOW + 2 * LONGEST_WAIT);
 }
@@ -247,13 +247,13 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).unwrap().whole);
     queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
-    assert!(queue.kept_waiting(&acme()).is_none(), "other changes wait for its end");
+    assert!(queue.waits_for_pass(&acme()).is_none(), "other changes wait for its end");
     queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
-    assert!(queue.kept_waiting(&acme()).is_some());
+    assert!(queue.waits_for_pass(&acme()).is_some());
     queue.finished(&acme(), Ended::Interrupted, NOW);
     let first = next(&mut queue).unwrap();
     assert!(!first.whole && first.members == [eve()].into(), "the revocation does not wait for the rest");
-    assert!(queue.kept_waiting(&acme()).is_none());
+    assert!(queue.waits_for_pass(&acme()).is_none());
     queue.finished(&acme(), Ended::Done, NOW);
     assert!(next(&mut queue).is_none());
     queue.wake(NOW + AFTER_INTERRUPTION);
@@ -265,7 +265,7 @@ fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
     assert!(!next(&mut queue).unwrap().whole);
     let fay = Email::parse("fay@acme.example").unwrap();
     queue.want(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
-    assert!(queue.kept_waiting(&acme()).is_some());
+    assert!(queue.waits_for_pass(&acme()).is_some());
     queue.finished(&acme(), Ended::Interrupted, NOW);
     assert_eq!(next(&mut queue).unwrap().members, [fay].into());
     queue.finished(&acme(), Ended::Done, NOW);
@@ -292,27 +292,27 @@ fn eve_is_revoked_meanwhile() -> Queue {
     assert!(next(&mut queue).unwrap().whole);
     queue.want(&acme(), WorkItem::Member(fay()), Trigger::CHANGE, NOW);
     queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
-    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
+    assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
     queue
 }
 
 #[test]
 fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_runs() {
     let mut queue = eve_is_revoked_meanwhile();
-    let beside = queue.begin_beside(&acme(), &everybody()).unwrap();
-    assert!(!beside.whole && beside.members == [eve()].into() && beside.lane == Lane::Revocations);
+    let parallel = queue.begin_parallel(&acme(), &everybody()).unwrap();
+    assert!(!parallel.whole && parallel.members == [eve()].into() && parallel.lane == Lane::Revocations);
     // One at a time.
     let gus = Email::parse("gus@acme.example").unwrap();
     queue.want(&acme(), WorkItem::Member(gus.clone()), revocation(), NOW);
-    assert_eq!(queue.kept_waiting(&acme()), None);
-    queue.finished_beside(&acme(), Ended::Done, NOW);
-    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[gus.clone()].into())));
+    assert_eq!(queue.waits_for_pass(&acme()), None);
+    queue.finished_parallel(&acme(), Ended::Done, NOW);
+    assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[gus.clone()].into())));
     assert!(next(&mut queue).is_none(), "the other one runs still");
-    assert_eq!(queue.begin_beside(&acme(), &everybody()).unwrap().members, [gus].into());
+    assert_eq!(queue.begin_parallel(&acme(), &everybody()).unwrap().members, [gus].into());
     // Nothing else begins before both have ended.
     queue.finished(&acme(), Ended::Done, NOW);
     assert!(next(&mut queue).is_none() && queue.is_running(&acme()));
-    queue.finished_beside(&acme(), Ended::Done, NOW);
+    queue.finished_parallel(&acme(), Ended::Done, NOW);
     let rest = next(&mut queue).unwrap();
     assert!(!rest.whole && rest.members == [fay()].into() && rest.lane == Lane::Changes);
     queue.finished(&acme(), Ended::Done, NOW);
@@ -323,40 +323,40 @@ fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_run
 fn what_could_not_be_done_beside_a_pass_makes_it_end_early() {
     for rest in [Ended::Interrupted, Ended::Partly, Ended::Waits] {
         let mut queue = eve_is_revoked_meanwhile();
-        queue.begin_beside(&acme(), &everybody()).unwrap();
-        queue.finished_beside(&acme(), rest.clone(), NOW);
-        assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses), "{rest:?}");
+        queue.begin_parallel(&acme(), &everybody()).unwrap();
+        queue.finished_parallel(&acme(), rest.clone(), NOW);
+        assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::EndPassEarly), "{rest:?}");
         queue.finished(&acme(), Ended::Interrupted, NOW);
         let first = next(&mut queue).unwrap();
         assert!(!first.whole && first.members == [eve(), fay()].into());
-        assert_eq!(queue.kept_waiting(&acme()), None);
+        assert_eq!(queue.waits_for_pass(&acme()), None);
     }
 }
 
 #[test]
 fn what_fails_beside_a_pass_is_done_again_after_a_while_and_beside_it() {
     let mut queue = eve_is_revoked_meanwhile();
-    queue.begin_beside(&acme(), &everybody()).unwrap();
-    queue.finished_beside(&acme(), Ended::FAILED, NOW);
-    assert_eq!(queue.kept_waiting(&acme()), None, "the pass that runs goes on");
+    queue.begin_parallel(&acme(), &everybody()).unwrap();
+    queue.finished_parallel(&acme(), Ended::FAILED, NOW);
+    assert_eq!(queue.waits_for_pass(&acme()), None, "the pass that runs goes on");
     wake(&mut queue);
-    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
+    assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
 }
 
 #[test]
 fn some_of_very_many_are_looked_at_beside_the_pass_at_a_time() {
     let mut queue = eve_is_revoked_meanwhile();
     queue.want(&acme(), WorkItem::Member(fay()), revocation(), NOW);
-    assert_eq!(queue.begin_beside(&acme(), &[fay()].into()).unwrap().members, [fay()].into());
-    queue.finished_beside(&acme(), Ended::Done, NOW);
-    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Revoked(&[eve()].into())));
+    assert_eq!(queue.begin_parallel(&acme(), &[fay()].into()).unwrap().members, [fay()].into());
+    queue.finished_parallel(&acme(), Ended::Done, NOW);
+    assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
 }
 
 #[test]
 fn who_takes_the_whole_accounts_access_away_does_not_go_beside() {
     let mut queue = eve_is_revoked_meanwhile();
     queue.want(&acme(), WorkItem::Account, revocation(), NOW);
-    assert_eq!(queue.kept_waiting(&acme()), Some(Kept::Presses));
+    assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::EndPassEarly));
 }
 
 #[test]

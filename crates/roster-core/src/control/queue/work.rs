@@ -166,9 +166,9 @@ impl Ended {
 
 /// Urgent work that waits for a running pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::control) enum Kept<'a> {
+pub(in crate::control) enum WaitingForPass<'a> {
     /// The running pass must stop early.
-    Presses,
+    EndPassEarly,
     /// Revocations of these people, which a parallel pass can make.
     Revoked(&'a BTreeSet<Email>),
 }

@@ -185,8 +185,8 @@ fn every_sentence_is_whole_and_of_bounded_length() {
         for kind in names.kinds() {
             let sentence = kind.to_string();
             assert!(!sentence.is_empty() && !sentence.ends_with(['.', ' ', ':']), "{sentence}");
-            for leftover in ["%", "{", "}", "  ", "()", "\n"] {
-                assert!(!sentence.contains(leftover), "{leftover:?} in {sentence}");
+            for orphaned_account in ["%", "{", "}", "  ", "()", "\n"] {
+                assert!(!sentence.contains(orphaned_account), "{orphaned_account:?} in {sentence}");
             }
             assert!(sentence.len() <= LONGEST, "{} bytes: {sentence}", sentence.len());
         }

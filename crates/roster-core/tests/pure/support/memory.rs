@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use roster_core::{
     model::{Email, Layout, Name, RoleName, Scope},
-    plan::{Content, Fingerprint, GUARD_WINDOW, Mark, ObjectKey, Observed, Phase, Plan, RecentRemoval, Seen},
+    plan::{Content, Existing, Fingerprint, GUARD_WINDOW, Mark, ObjectKey, Observed, Phase, Plan, RecentRemoval},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent, Window},
 };
 
@@ -13,10 +13,10 @@ use roster_core::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     pub id: Option<Name>,
-    pub account: Option<Seen<AccountContent>>,
-    pub roles: BTreeMap<RoleName, Seen<RoleContent>>,
-    pub groups: BTreeMap<Name, Seen<GroupContent>>,
-    pub members: BTreeMap<Email, Seen<MemberContent>>,
+    pub account: Option<Existing<AccountContent>>,
+    pub roles: BTreeMap<RoleName, Existing<RoleContent>>,
+    pub groups: BTreeMap<Name, Existing<GroupContent>>,
+    pub members: BTreeMap<Email, Existing<MemberContent>>,
     pub removals: Vec<RecentRemoval>,
     pub approvals: u64,
 }
@@ -53,7 +53,7 @@ impl Memory {
     pub fn apply(&mut self, plan: &Plan, mark: &Mark, now: Timestamp) {
         self.translate(plan);
         self.approvals += u64::from(plan.approved().next().is_some());
-        let mut phase = Phase::Narrow;
+        let mut phase = Phase::Revoke;
         for change in &plan.changes {
             assert!(change.phase >= phase, "out of order: {change:?}");
             phase = change.phase;
@@ -128,8 +128,8 @@ impl Memory {
 }
 
 #[allow(clippy::unnecessary_wraps)]
-fn seen<C: Clone>(content: &C, mark: &Mark, fingerprint: Fingerprint) -> Option<Seen<C>> {
-    Some(Seen { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(fingerprint) })
+fn seen<C: Clone>(content: &C, mark: &Mark, fingerprint: Fingerprint) -> Option<Existing<C>> {
+    Some(Existing { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(fingerprint) })
 }
 
 pub fn window(window: &Window) -> String {

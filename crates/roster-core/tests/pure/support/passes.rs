@@ -9,9 +9,9 @@ use super::{Memory, Resolved, World};
 use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
-    evaluate::{Context, ends, evaluate, judge, prepare},
+    evaluate::{Context, evaluate, judge, plan_revocations, prepare},
     model::{AccountKey, Scope},
-    plan::{GuardPolicy, Holding, Mark, Plan, Policy},
+    plan::{GuardPolicy, GuardState, Mark, Plan, Policy},
     state::SnapshotSource as _,
 };
 
@@ -34,7 +34,7 @@ pub fn policy(account: &str) -> Policy {
             minimum_count: 5,
             approved: Vec::new(),
             guarded_roles: BTreeSet::new(),
-            holding: Holding::No,
+            holding: GuardState::Passes,
         },
         holds_windows: true,
         now: Timestamp::UNIX_EPOCH,
@@ -99,12 +99,12 @@ impl Pass {
     }
 
     /// The plan of ends by somebody's word.
-    pub fn ends(&self) -> Plan {
+    pub fn revocations(&self) -> Plan {
         let (key, index) = (World::key(&self.account), self.world.index());
         let (snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &Scope::Account).unwrap());
         let context = Context::new(self.policy.mark.clone(), self.policy.now);
         let (prepared, observed) = (prepare(&snapshot), self.memory.observe(&Scope::Account, self.policy.now));
-        ends(&prepared, &judge(&prepared, &members, &context), &observed, &context)
+        plan_revocations(&prepared, &judge(&prepared, &members, &context), &observed, &context)
     }
 
     /// One pass over the whole account; planning again gives nothing.

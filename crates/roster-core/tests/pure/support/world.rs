@@ -289,7 +289,7 @@ impl Resolved {
             Access::AtMost(content) => format!("at most {}", self.named(content)),
             Access::Kept => "kept".to_owned(),
             Access::KeptWithin(window) => format!("kept within {}", super::memory::window(window)),
-            Access::Ended(end) => format!("ended: {}", end.as_str()),
+            Access::Revoked(end) => format!("ended: {}", end.as_str()),
         }
     }
 

@@ -7,14 +7,14 @@ use crate::model::KindName;
 
 /// Definitions that were recreated after an Account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remade {
+pub struct RecreatedDefinitions {
     /// Kinds of the definitions.
     pub kinds: [Option<KindName>; 3],
     /// Creation time of the latest of them.
     pub at: Timestamp,
 }
 
-impl Remade {
+impl RecreatedDefinitions {
     /// Kinds whose objects grant or restrict access, so that their loss would change it.
     pub const KINDS: [KindName; 3] = [KindName::Role, KindName::UserGroup, KindName::Membership];
 
@@ -41,9 +41,12 @@ mod tests {
             KindName::Membership => Some(at(30)),
             _ => None,
         };
-        let find = |account, said: Option<&str>| Remade::find(made, at(account), said);
+        let find = |account, said: Option<&str>| RecreatedDefinitions::find(made, at(account), said);
         let of = |role: bool| {
-            Some(Remade { kinds: [role.then_some(KindName::Role), None, Some(KindName::Membership)], at: at(30) })
+            Some(RecreatedDefinitions {
+                kinds: [role.then_some(KindName::Role), None, Some(KindName::Membership)],
+                at: at(30),
+            })
         };
         assert_eq!(find(30, None), None, "all of one installation");
         assert_eq!(find(29, None), of(false));
@@ -52,6 +55,6 @@ mod tests {
         for other in ["", "soon", "30", &at(20).to_string(), &at(31).to_string(), "2999-01-01T00:00:00Z"] {
             assert_eq!(find(10, Some(other)), of(true), "{other:?} names another time, or none");
         }
-        assert_eq!(Remade::find(|_| None, at(0), None), None);
+        assert_eq!(RecreatedDefinitions::find(|_| None, at(0), None), None);
     }
 }

@@ -10,9 +10,9 @@ use std::{
 
 use super::{
     Control, Effect, Handle, Now, Pass, PassEnded, PassWork, World,
-    looks::LOOK_DELAY,
     pass::Running,
     queue::{Trigger, WorkItem},
+    refreshes::REFRESH_DELAY,
 };
 use crate::{
     api::Adoption,
@@ -21,7 +21,7 @@ use crate::{
     model::{AccountKey, Email, KindName, Scope},
     plan::{GUARD_WINDOW, Mark},
     report::{self, StoreFound},
-    resolve::{End, Origin},
+    resolve::{Origin, RevocationReason},
     state::{Record, StoreFacts},
 };
 
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 
 /// State of orphaned accounts in one store.
 #[derive(Default)]
-pub(super) struct Leftovers {
+pub(super) struct OrphanedAccounts {
     /// Generation of the IdentityStore that the other fields belong to.
     generation: i64,
     /// Whether access was revoked in any.
@@ -46,11 +46,11 @@ impl Control {
         if self.stopping {
             return;
         }
-        let known = self.looks.leftovers.entry(store.name.clone()).or_default();
+        let known = self.refreshes.orphaned_accounts.entry(store.name.clone()).or_default();
         if known.generation != store.facts.generation {
-            *known = Leftovers { generation: store.facts.generation, ..Leftovers::default() };
+            *known = OrphanedAccounts { generation: store.facts.generation, ..OrphanedAccounts::default() };
         }
-        let known = self.looks.leftovers.get(&store.name);
+        let known = self.refreshes.orphaned_accounts.get(&store.name);
         let orphaned: BTreeSet<&AccountKey> = found.orphaned.iter().collect();
         let is_left = |key: &AccountKey| {
             let is_described = self.store_of(key).as_ref() == Some(&store.name);
@@ -67,7 +67,7 @@ impl Control {
         let ours = people.into_iter().filter_map(|(key, people)| Some((permit(key)?, key, people)));
         let ours: Vec<_> = ours.collect();
         if ours.len() > room || ours.iter().any(|(_, key, _)| runs.contains(*key)) {
-            self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
+            self.refresh(KindName::IdentityStore, store.name.clone(), REFRESH_DELAY, now.mono);
         }
         for (permit, key, people) in ours.into_iter().filter(|(_, key, _)| !runs.contains(*key)).take(room) {
             // An Account of this name may use another IdentityStore over the same database; then it is not orphaned.
@@ -75,9 +75,12 @@ impl Control {
             let uid = live.map(|account| account.meta.uid.clone()).unwrap_or_default();
             let (id, handle) = (self.pass_ids.give(), Handle::default());
             let revocation = |email: &Email| {
-                (email.clone(), Revocation { end: End::Blocked, origin: Origin::of_block(&store.facts, email) })
+                (
+                    email.clone(),
+                    Revocation { end: RevocationReason::Blocked, origin: Origin::of_block(&store.facts, email) },
+                )
             };
-            let work = PassWork::Leftover(people.iter().copied().map(revocation).collect());
+            let work = PassWork::OrphanedAccount(people.iter().copied().map(revocation).collect());
             let running = Running {
                 key: key.clone(),
                 uid: uid.clone(),
@@ -85,7 +88,7 @@ impl Control {
                 shard: permit.shard,
                 scope: Scope::Members(people.into_iter().cloned().collect()),
                 handle: handle.clone(),
-                is_beside: false,
+                is_parallel: false,
                 is_leftover: true,
                 deleting: None,
                 reconciles: false,
@@ -96,7 +99,7 @@ impl Control {
             self.passes.begin(id, running);
             let mark = Mark { cluster: self.setup.cluster.clone(), account: key.clone(), uid };
             let (key, store, store_facts) = (key.clone(), store.name.clone(), Some(store.facts.clone()));
-            let pass = Pass { id, key, store, store_facts, mark, permit, now: now.wall, handle, beside: None, work };
+            let pass = Pass { id, key, store, store_facts, mark, permit, now: now.wall, handle, parallel: None, work };
             self.outbox.push(Effect::Start(Box::new(pass)));
         }
     }
@@ -104,19 +107,19 @@ impl Control {
     /// Refreshes the store after a revocation in an orphaned account; immediately only the first time, to avoid a
     /// busy loop.
     pub(super) fn leftover_ended(&mut self, running: &Running, end: &PassEnded, now: Now) {
-        let known = self.looks.leftovers.entry(running.store.clone()).or_default();
+        let known = self.refreshes.orphaned_accounts.entry(running.store.clone()).or_default();
         let is_first = match end {
-            PassEnded::LeftoverEnded(Ok(false)) => {
+            PassEnded::OrphanedRevoked(Ok(false)) => {
                 if Some(known.generation) == running.store_generation {
                     known.without.insert(running.key.clone());
                 }
                 return;
             }
-            PassEnded::LeftoverEnded(Ok(true)) => !std::mem::replace(&mut known.has_ended, true),
+            PassEnded::OrphanedRevoked(Ok(true)) => !std::mem::replace(&mut known.has_ended, true),
             _ => false,
         };
-        let delay = if is_first { Duration::ZERO } else { LOOK_DELAY };
-        self.look(KindName::IdentityStore, running.store.clone(), delay, now.mono);
+        let delay = if is_first { Duration::ZERO } else { REFRESH_DELAY };
+        self.refresh(KindName::IdentityStore, running.store.clone(), delay, now.mono);
         if self.store_of(&running.key).is_some() {
             // An Account describes it again, and may declare other content.
             self.queue.want(&running.key, WorkItem::Account, Trigger::CHECK, now.mono);

@@ -12,7 +12,7 @@ use crate::{
         api_error::{fault, said},
         finalizer, fresh,
     },
-    control::StoreLook,
+    control::StoreRefresh,
     model::{Email, KindName},
     report::StoreFound,
     state::Record,
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 /// When it cannot be opened or read.
-pub async fn look(look: &StoreLook, handle: &StoreHandle) -> Result<StoreFound, StoreError> {
+pub async fn refresh_store(look: &StoreRefresh, handle: &StoreHandle) -> Result<StoreFound, StoreError> {
     let store = handle.get().await?;
     let id = handle.call("id", |store| async move { store.id().await }).await?;
     let totals = handle.call("totals", |store| async move { store.totals().await }).await?;

@@ -8,19 +8,19 @@ use crate::model::{AccountKey, Email, Scope};
 
 /// Future instants, as found by the last pass over each member.
 #[derive(Default)]
-pub(super) struct Wakes {
+pub(super) struct Deadlines {
     due: BTreeSet<(Timestamp, AccountKey, Email)>,
     of: BTreeMap<AccountKey, BTreeMap<Email, Vec<Timestamp>>>,
 }
 
-impl Wakes {
+impl Deadlines {
     /// Replaces the instants of all members within a scope of an account.
-    pub(super) fn replace(&mut self, key: &AccountKey, scope: &Scope, wakes: Vec<(Timestamp, Email)>) {
+    pub(super) fn replace(&mut self, key: &AccountKey, scope: &Scope, deadlines: Vec<(Timestamp, Email)>) {
         match scope {
             Scope::Account => self.forget(key),
             Scope::Members(people) => people.iter().for_each(|email| self.forget_one(key, email)),
         }
-        for (at, email) in wakes {
+        for (at, email) in deadlines {
             self.due.insert((at, key.clone(), email.clone()));
             self.of.entry(key.clone()).or_default().entry(email).or_default().push(at);
         }
@@ -89,17 +89,21 @@ mod tests {
     fn what_a_later_pass_found_replaces_what_an_earlier_one_did() {
         let (key, ann, bob) =
             (AccountKey::new("a", "b"), Email::as_stored("ann@x.example"), Email::as_stored("bob@x.example"));
-        let mut wakes = Wakes::default();
-        wakes.replace(&key, &Scope::Account, vec![(at(10), ann.clone()), (at(20), ann.clone()), (at(30), bob.clone())]);
+        let mut deadlines = Deadlines::default();
+        deadlines.replace(
+            &key,
+            &Scope::Account,
+            vec![(at(10), ann.clone()), (at(20), ann.clone()), (at(30), bob.clone())],
+        );
         for second in 40..1_000 {
-            wakes.replace(&key, &Scope::Members([ann.clone()].into()), vec![(at(second), ann.clone())]);
+            deadlines.replace(&key, &Scope::Members([ann.clone()].into()), vec![(at(second), ann.clone())]);
         }
-        assert_eq!(wakes.due.len(), 2);
-        assert_eq!(wakes.take(at(29)), None);
-        assert_eq!(wakes.take(at(30)), Some((key.clone(), bob)));
-        assert_eq!(wakes.next(), Some(at(999)));
-        wakes.retain(|_| false);
-        assert_eq!(wakes.next(), None);
-        assert!(wakes.of.is_empty());
+        assert_eq!(deadlines.due.len(), 2);
+        assert_eq!(deadlines.take(at(29)), None);
+        assert_eq!(deadlines.take(at(30)), Some((key.clone(), bob)));
+        assert_eq!(deadlines.next(), Some(at(999)));
+        deadlines.retain(|_| false);
+        assert_eq!(deadlines.next(), None);
+        assert!(deadlines.of.is_empty());
     }
 }

@@ -9,13 +9,13 @@ use crate::model::{AccountKey, KindName, ObjectRef, Seed, SeededState};
 type Share = (Option<AccountKey>, KindName);
 
 /// Queue in which each share takes its turn.
-pub(super) struct Turns {
+pub(super) struct FairQueue {
     waiting: HashMap<Share, VecDeque<ObjectRef>, SeededState>,
     /// Shares with waiting objects, once each; the first is next.
     order: VecDeque<Share>,
 }
 
-impl Turns {
+impl FairQueue {
     pub(super) fn new(seed: Seed) -> Self {
         Self { waiting: HashMap::with_hasher(SeededState::new(seed)), order: VecDeque::new() }
     }
@@ -67,34 +67,35 @@ mod tests {
     use super::*;
     use crate::model::Name;
 
-    fn add(turns: &mut Turns, account: &str, kind: KindName, name: &str) {
+    fn add(fair_queue: &mut FairQueue, account: &str, kind: KindName, name: &str) {
         let namespace = Name::new("portal");
         let account = AccountKey { namespace: namespace.clone(), name: account.into() };
-        turns.add(Some(account), ObjectRef { kind, namespace, name: name.into() });
+        fair_queue.add(Some(account), ObjectRef { kind, namespace, name: name.into() });
     }
 
     #[test]
     fn who_has_very_many_keeps_nobody_else_waiting() {
-        let mut turns = Turns::new(Seed::default());
+        let mut fair_queue = FairQueue::new(Seed::default());
         for number in 0..1_000 {
-            add(&mut turns, "large", KindName::Membership, &format!("m{number}"));
+            add(&mut fair_queue, "large", KindName::Membership, &format!("m{number}"));
         }
-        add(&mut turns, "large", KindName::Account, "large");
-        add(&mut turns, "small", KindName::Membership, "dana");
-        let first: Vec<String> = (0..4).filter_map(|_| turns.next()).map(|object| object.name.to_string()).collect();
+        add(&mut fair_queue, "large", KindName::Account, "large");
+        add(&mut fair_queue, "small", KindName::Membership, "dana");
+        let first: Vec<String> =
+            (0..4).filter_map(|_| fair_queue.next()).map(|object| object.name.to_string()).collect();
         assert_eq!(first, ["m0", "large", "dana", "m1"]);
-        assert_eq!(std::iter::from_fn(|| turns.next()).count(), 998);
-        assert!(turns.is_empty());
+        assert_eq!(std::iter::from_fn(|| fair_queue.next()).count(), 998);
+        assert!(fair_queue.is_empty());
     }
 
     #[test]
     fn what_comes_first_is_before_others_of_its_account_and_kind() {
-        let mut turns = Turns::new(Seed::default());
-        add(&mut turns, "large", KindName::Membership, "m0");
-        add(&mut turns, "small", KindName::Membership, "dana");
+        let mut fair_queue = FairQueue::new(Seed::default());
+        add(&mut fair_queue, "large", KindName::Membership, "m0");
+        add(&mut fair_queue, "small", KindName::Membership, "dana");
         let again = ObjectRef { kind: KindName::Membership, namespace: "portal".into(), name: "m1".into() };
-        turns.add_first(Some(AccountKey { namespace: "portal".into(), name: "large".into() }), again);
-        let all: Vec<String> = std::iter::from_fn(|| turns.next()).map(|object| object.name.to_string()).collect();
+        fair_queue.add_first(Some(AccountKey { namespace: "portal".into(), name: "large".into() }), again);
+        let all: Vec<String> = std::iter::from_fn(|| fair_queue.next()).map(|object| object.name.to_string()).collect();
         assert_eq!(all, ["m1", "dana", "m0"]);
     }
 }

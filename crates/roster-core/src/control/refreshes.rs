@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Access, ApiFault, CatalogTending, ChangedObject, Control, Effect, Mono, Now, PassId, StoreLook,
-    leftovers::Leftovers,
+    Access, ApiFault, CatalogMaintenance, ChangedObject, Control, Effect, Mono, Now, PassId, StoreRefresh,
+    orphaned_accounts::OrphanedAccounts,
     queue::{Lane, Trigger, WorkItem},
     statuses::StatusLane,
 };
@@ -22,24 +22,24 @@ use crate::{
 };
 
 /// Minimum interval between refreshes of a store's numbers while its accounts change.
-pub(super) const LOOK_DELAY: Duration = Duration::from_secs(5);
+pub(super) const REFRESH_DELAY: Duration = Duration::from_secs(5);
 
 /// Scheduled and running refreshes of cluster-scoped objects.
 #[derive(Default)]
-pub(super) struct Looks {
+pub(super) struct Refreshes {
     due: BTreeMap<ObjectRef, Mono>,
-    running: BTreeMap<ObjectRef, Look>,
+    running: BTreeMap<ObjectRef, Refresh>,
     /// `IdentityStores` whose backing store was replaced, and the accounts reconciled since.
     replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
     /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
     /// object.
     told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
     /// State of orphaned accounts, by the `IdentityStore` that blocks people in them.
-    pub(super) leftovers: BTreeMap<Name, Leftovers>,
+    pub(super) orphaned_accounts: BTreeMap<Name, OrphanedAccounts>,
 }
 
 /// Running refresh.
-struct Look {
+struct Refresh {
     id: PassId,
     /// State of the store at the start; absent for a catalog.
     store: Option<StoreKnown>,
@@ -52,13 +52,13 @@ struct StoreKnown {
     settled: bool,
 }
 
-impl Looks {
+impl Refreshes {
     pub(super) fn any_runs(&self) -> bool {
         !self.running.is_empty()
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = PassId> {
-        self.running.values().map(|look| look.id)
+        self.running.values().map(|refresh| refresh.id)
     }
 
     fn want(&mut self, object: ObjectRef, due: Mono) {
@@ -66,37 +66,37 @@ impl Looks {
         *known = (*known).min(due);
     }
 
-    fn end(&mut self, id: PassId) -> Option<(ObjectRef, Look)> {
-        let object = self.running.iter().find(|(_, look)| look.id == id).map(|(object, _)| object.clone())?;
-        let look = self.running.remove(&object)?;
-        Some((object, look))
+    fn end(&mut self, id: PassId) -> Option<(ObjectRef, Refresh)> {
+        let object = self.running.iter().find(|(_, refresh)| refresh.id == id).map(|(object, _)| object.clone())?;
+        let refresh = self.running.remove(&object)?;
+        Some((object, refresh))
     }
 }
 
 impl Control {
     /// Schedules the refresh of a catalog or a store.
-    pub(super) fn look(&mut self, kind: KindName, name: Name, delay: Duration, now: Mono) {
-        self.looks.want(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
+    pub(super) fn refresh(&mut self, kind: KindName, name: Name, delay: Duration, now: Mono) {
+        self.refreshes.want(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
     }
 
-    pub(super) fn look_at_stores(&mut self, now: Mono) {
+    pub(super) fn refresh_stores(&mut self, now: Mono) {
         let stores: Vec<Name> = self.index.stores.keys().cloned().collect();
         for name in stores {
-            self.look(KindName::IdentityStore, name, Duration::ZERO, now);
+            self.refresh(KindName::IdentityStore, name, Duration::ZERO, now);
         }
     }
 
     /// Returns the time of the next refresh that may start.
-    pub(super) fn next_look(&self) -> Option<Mono> {
-        self.startable_looks().map(|(_, due)| due).min().filter(|_| self.shards.count() > 0)
+    pub(super) fn next_refresh(&self) -> Option<Mono> {
+        self.startable_refreshes().map(|(_, due)| due).min().filter(|_| self.shards.count() > 0)
     }
 
     /// Returns the scheduled refreshes that may start.
-    fn startable_looks(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
+    fn startable_refreshes(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
         let complete = self.lists.are_complete();
         let (may_let_go, knows_needed) = (self.lists.know_accounts(), self.lists.know_needed());
         let deleting = |object| self.index.meta(object).is_some_and(|meta| meta.deleting);
-        let idle = self.looks.due.iter().filter(|(object, _)| !self.looks.running.contains_key(*object));
+        let idle = self.refreshes.due.iter().filter(|(object, _)| !self.refreshes.running.contains_key(*object));
         let may = idle.filter(move |(object, _)| {
             complete || (knows_needed && object.kind == KindName::IdentityStore) || (may_let_go && deleting(object))
         });
@@ -105,11 +105,11 @@ impl Control {
 
     /// Starts the refreshes that are due. A catalog or store that is being deleted needs only the accounts to be
     /// listed; the other kinds may be gone already.
-    pub(super) fn start_looks(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(super) fn start_refreshes(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.shards.leads() {
             // Another replica reports on catalogs and stores; but each replica finds the blocked people in its own
             // accounts.
-            let (index, Looks { due, running, replaced, .. }) = (&self.index, &mut self.looks);
+            let (index, Refreshes { due, running, replaced, .. }) = (&self.index, &mut self.refreshes);
             let blocks = |object: &ObjectRef| {
                 let store = index.stores.get(&object.name).filter(|_| object.kind == KindName::IdentityStore);
                 store.is_some_and(|store| !store.facts.blocked.is_empty() || replaced.contains_key(&object.name))
@@ -117,18 +117,18 @@ impl Control {
             due.retain(|object, _| running.contains_key(object) || blocks(object));
         }
         let complete = self.lists.are_complete();
-        let due = self.startable_looks().filter(|(_, due)| *due <= now.mono);
+        let due = self.startable_refreshes().filter(|(_, due)| *due <= now.mono);
         let due: Vec<ObjectRef> = due.map(|(object, _)| object.clone()).collect();
         for object in due {
-            self.looks.due.remove(&object);
+            self.refreshes.due.remove(&object);
             match object.kind {
-                KindName::PermissionCatalog => self.look_at_catalog(&object, complete, now, effects),
-                _ => self.look_at_store(&object, effects),
+                KindName::PermissionCatalog => self.start_catalog_refresh(&object, complete, now, effects),
+                _ => self.start_store_refresh(&object, effects),
             }
         }
     }
 
-    fn look_at_store(&mut self, object: &ObjectRef, effects: &mut Vec<Effect>) {
+    fn start_store_refresh(&mut self, object: &ObjectRef, effects: &mut Vec<Effect>) {
         let Some(record) = self.index.stores.get(&object.name).cloned() else { return };
         let accounts = self.index.accounts.iter().filter_map(|(key, entry)| Some((key, entry.object.as_ref()?)));
         let users = accounts
@@ -138,24 +138,24 @@ impl Control {
         let settled = self.is_settled(&record);
         let id = self.pass_ids.give();
         let known = StoreKnown { record: record.clone(), users: users.len(), settled };
-        self.looks.running.insert(object.clone(), Look { id, store: Some(known) });
+        self.refreshes.running.insert(object.clone(), Refresh { id, store: Some(known) });
         let cluster = self.setup.cluster.clone();
         let speaks = self.shards.leads();
-        effects.push(Effect::LookAtStore(Box::new(StoreLook { id, record, users, cluster, settled, speaks })));
+        effects.push(Effect::RefreshStore(Box::new(StoreRefresh { id, record, users, cluster, settled, speaks })));
     }
 
-    pub(super) fn tend_catalog(
+    pub(super) fn maintain_catalog(
         &mut self,
         object: &ObjectRef,
-        tending: impl FnOnce(PassId) -> CatalogTending,
+        tending: impl FnOnce(PassId) -> CatalogMaintenance,
         effects: &mut Vec<Effect>,
     ) {
         let id = self.pass_ids.give();
-        self.looks.running.insert(object.clone(), Look { id, store: None });
-        effects.push(Effect::TendCatalog(Box::new(tending(id))));
+        self.refreshes.running.insert(object.clone(), Refresh { id, store: None });
+        effects.push(Effect::MaintainCatalog(Box::new(tending(id))));
     }
 
-    pub(super) fn store_looked(
+    pub(super) fn store_refreshed(
         &mut self,
         id: PassId,
         found: &Result<StoreFound, StoreError>,
@@ -163,17 +163,17 @@ impl Control {
         fault: Option<&ApiFault>,
         now: Now,
     ) {
-        let Some((object, look)) = self.looks.end(id) else { return };
+        let Some((object, refresh)) = self.refreshes.end(id) else { return };
         self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
-        let Some(StoreKnown { record, users, settled }) = look.store else { return };
+        let Some(StoreKnown { record, users, settled }) = refresh.store else { return };
         if let Ok(found) = found {
             self.note_answer(&record, found, now);
-            self.end_blocked(&record, &found.blocked_with_access, now);
+            self.revoke_blocked(&record, &found.blocked_with_access, now);
             self.end_in_leftovers(&record, found, now);
         }
         if fault.is_some() || found.is_err() {
             // A replica that does not report on the store may still have to revoke access in it.
-            self.look(object.kind, object.name.clone(), LOOK_DELAY, now.mono);
+            self.refresh(object.kind, object.name.clone(), REFRESH_DELAY, now.mono);
         }
         if !self.shards.leads() {
             return;
@@ -184,24 +184,24 @@ impl Control {
         let report = report::store(&record, users, settled, found.as_ref());
         self.note_reached(&object.name, &report);
         if let Detail::Store { blocked_in_force, .. } = report.detail {
-            self.say_in_force(&object.name, blocked_in_force);
+            self.report_in_force(&object.name, blocked_in_force);
         }
-        self.say(object, report, StatusLane::Bulk, Duration::ZERO, now);
+        self.queue_status(object, report, StatusLane::Bulk, Duration::ZERO, now);
     }
 
     /// Records the id of the store that answered. Rechecks soon if it is a different store; reconciles all accounts
     /// when the known store is back.
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
-            self.looks.replaced.entry(store.name.clone()).or_default();
-            self.look(KindName::IdentityStore, store.name.clone(), LOOK_DELAY, now.mono);
-        } else if let Some(looked_at) = self.looks.replaced.remove(&store.name) {
+            self.refreshes.replaced.entry(store.name.clone()).or_default();
+            self.refresh(KindName::IdentityStore, store.name.clone(), REFRESH_DELAY, now.mono);
+        } else if let Some(looked_at) = self.refreshes.replaced.remove(&store.name) {
             // Access may have been revoked meanwhile in the store that is not used any more.
             let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
                 self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
             }
-            self.announced(&store.name, None, now);
+            self.changed_in_store(&store.name, None, now);
         }
     }
 
@@ -209,28 +209,28 @@ impl Control {
     fn tell_of_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
         let used = report::store_used(store, found).filter(|_| remembered);
         let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
-            if matches!(self.looks.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
-                self.looks.told.remove(&store.meta.uid);
+            if matches!(self.refreshes.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
+                self.refreshes.told.remove(&store.meta.uid);
                 self.outbox.push(Effect::Tell(report::store_is_back(store, found)));
             }
             return;
         };
         let told = (notice.reason, found.id.clone());
-        if self.looks.told.insert(store.meta.uid.clone(), told.clone()) != Some(told) {
+        if self.refreshes.told.insert(store.meta.uid.clone(), told.clone()) != Some(told) {
             self.outbox.push(Effect::Tell(notice));
         }
     }
 
     /// Records that a pass over an account found another store than the known one.
     pub(super) fn note_replaced(&mut self, store: &Name, account: &AccountKey, now: Now) {
-        if !self.looks.replaced.contains_key(store) {
-            self.look(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
+        if !self.refreshes.replaced.contains_key(store) {
+            self.refresh(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
         }
-        self.looks.replaced.entry(store.clone()).or_default().insert(account.clone());
+        self.refreshes.replaced.entry(store.clone()).or_default().insert(account.clone());
     }
 
     /// Queues the revocation of blocked people who still have access in a store, even without an object of theirs.
-    fn end_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
+    fn revoke_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
         let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
         for (key, email) in ours {
@@ -240,17 +240,17 @@ impl Control {
         }
     }
 
-    pub(super) fn catalog_tended(
+    pub(super) fn catalog_maintained(
         &mut self,
         id: PassId,
         seen: Option<Box<WatchEvent>>,
         fault: Option<&ApiFault>,
         now: Now,
     ) {
-        let Some((object, _)) = self.looks.end(id) else { return };
+        let Some((object, _)) = self.refreshes.end(id) else { return };
         self.refusals.note_fault(object.kind, Access::Other, fault, now.mono);
         if fault.is_some() {
-            self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+            self.refresh(object.kind, object.name, REFRESH_DELAY, now.mono);
         }
         if let Some(seen) = seen {
             // The watch delivers the object later.
@@ -258,8 +258,8 @@ impl Control {
         }
     }
 
-    pub(super) fn look_broke_off(&mut self, id: PassId, now: Now) {
-        let Some((object, _)) = self.looks.end(id) else { return };
-        self.look(object.kind, object.name, LOOK_DELAY, now.mono);
+    pub(super) fn refresh_failed(&mut self, id: PassId, now: Now) {
+        let Some((object, _)) = self.refreshes.end(id) else { return };
+        self.refresh(object.kind, object.name, REFRESH_DELAY, now.mono);
     }
 }

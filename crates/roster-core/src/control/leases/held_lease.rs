@@ -20,7 +20,7 @@ use crate::{
 
 /// State of a held shard.
 #[derive(Debug)]
-pub(super) struct Holding {
+pub(super) struct HeldLease {
     pub epoch: Epoch,
     /// The Lease as last written or found by this replica.
     lease: Lease,
@@ -70,7 +70,7 @@ enum RenewalStep {
     WritesAgain,
 }
 
-impl Holding {
+impl HeldLease {
     /// Creates the state of a shard that was just taken; `asked` is the time before the first request.
     pub(super) fn new(lease: Lease, clean: bool, asked: Mono, now: Mono, timing: LeaseTiming) -> Self {
         Self {

@@ -21,7 +21,7 @@ use super::{
 
 /// Objects that are known at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Picture {
+pub struct DeliveredObjects {
     /// Objects as the model reads them.
     pub world: World,
     /// Last revisions of catalogs, by catalog.
@@ -42,7 +42,7 @@ fn account_key(object: &ObjectRef) -> AccountKey {
     AccountKey { namespace: object.namespace.clone(), name: object.name.clone() }
 }
 
-impl Picture {
+impl DeliveredObjects {
     /// Returns everything that is in the cluster now.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
@@ -236,7 +236,7 @@ pub struct Vanished {
     /// Deleted object.
     pub object: ObjectRef,
     /// Objects before the deletion.
-    pub before: Arc<Picture>,
+    pub before: Arc<DeliveredObjects>,
     /// Whether another object has the same name now.
     pub replaced: bool,
 }
@@ -245,7 +245,7 @@ pub struct Vanished {
 #[derive(Debug, Default)]
 pub struct View {
     /// Objects that are known now.
-    pub picture: Arc<Picture>,
+    pub picture: Arc<DeliveredObjects>,
     /// Objects that were deleted.
     pub vanished: Vec<Vanished>,
     versions: BTreeMap<ObjectRef, (String, u64)>,
@@ -258,7 +258,7 @@ impl View {
         self.listing.insert(kind, BTreeSet::new());
     }
 
-    /// Ends a list of a kind: known objects that it did not contain are deleted.
+    /// AccountRevocations a list of a kind: known objects that it did not contain are deleted.
     pub fn end_list(&mut self, kind: KindName, at: u64) {
         let Some(named) = self.listing.remove(&kind) else { return };
         for object in self.picture.known(kind) {
@@ -281,7 +281,7 @@ impl View {
         let uid = stored.metadata.uid.clone().unwrap_or_default();
         let version = stored.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0);
         let known = self.versions.get(&stored.object).filter(|known| known.0 == uid).map(|known| known.1);
-        let same = |picture: &Picture| picture.knows(stored);
+        let same = |picture: &DeliveredObjects| picture.knows(stored);
         if listed.is_none() && known.is_some_and(|known| version < known) {
             return;
         }
@@ -305,7 +305,7 @@ impl View {
     }
 }
 
-impl Picture {
+impl DeliveredObjects {
     /// Returns whether exactly this version of an object is known, apart from its status.
     fn knows(&self, stored: &Stored) -> bool {
         let key = pair(&stored.object);

@@ -4,7 +4,7 @@
 use super::{
     AppliedPlan, Detail, PassEnd, PassReport, Report, Synced, Waits,
     bodies::{account_report, member_report},
-    notices::{self, Turns},
+    notices::{self, AccessEvents},
     outcome::Outcomes,
 };
 use crate::{
@@ -12,16 +12,16 @@ use crate::{
     evaluate::Judged,
     model::{KindName, Scope, agree},
     plan::ObjectKey,
-    state::{ObjectsInScope, Remade},
+    state::{ObjectsInScope, RecreatedDefinitions},
 };
 
 /// Reason why a pass makes only explicit revocations in an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnlyEnds {
+pub enum RevocationsOnly {
     /// The Account, its namespace or a definition is being deleted, so the remaining objects are incomplete.
     Terminating,
     /// A definition was recreated after the Account, so objects of its kind may be missing.
-    Remade(Remade),
+    RecreatedDefinitions(RecreatedDefinitions),
     /// The Account is being deleted and waits for the accounts that it manages.
     ManagedAccounts,
     /// The Account is being deleted, and the removal guard holds the deletion back.
@@ -38,16 +38,16 @@ pub enum OnlyEnds {
     Unprotected,
 }
 
-impl OnlyEnds {
+impl RevocationsOnly {
     /// Reason of `Ready=False` after a definition was recreated.
-    pub(crate) const REMADE: &'static str = "DefinitionRemade";
+    pub(crate) const REMADE: &'static str = "DefinitionRecreated";
 
     /// Returns the reason of `Ready=False`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Terminating => "Terminating",
-            Self::Remade(_) => Self::REMADE,
+            Self::RecreatedDefinitions(_) => Self::REMADE,
             Self::ManagedAccounts => "ManagedAccountsExist",
             Self::DeletionHeld => "RemovalGuarded",
             Self::Unknown(_) | Self::Listing(_) => "DefinitionsMissing",
@@ -63,7 +63,7 @@ impl OnlyEnds {
             Self::Terminating => "the Account, its namespace or a definition is being deleted: only suspensions, \
                  expiries and blocks are made, and the deletion policy decides about the rest"
                 .to_owned(),
-            Self::Remade(Remade { kinds, at }) => {
+            Self::RecreatedDefinitions(RecreatedDefinitions { kinds, at }) => {
                 let names: Vec<&str> = kinds.iter().flatten().filter_map(|kind| api::crd_name(kind.as_str())).collect();
                 format!(
                     "{} {} made anew after this Account, and the objects went with what was there before: only suspensions, \
@@ -101,7 +101,7 @@ impl OnlyEnds {
         Waits {
             reason: self.reason(),
             message: self.message(),
-            stalled: matches!(self, Self::Unreadable(_) | Self::Remade(_)),
+            stalled: matches!(self, Self::Unreadable(_) | Self::RecreatedDefinitions(_)),
         }
     }
 }
@@ -112,34 +112,35 @@ pub(super) fn report(
     pass: &ObjectsInScope,
     judged: &Judged,
     done: &AppliedPlan,
-    why: &OnlyEnds,
+    why: &RevocationsOnly,
     outcome: &mut PassReport,
 ) {
     let outcomes = Outcomes::new(pass, done);
     outcomes.count(outcome);
     if outcome.end == PassEnd::Done {
         outcome.end = match why {
-            OnlyEnds::Terminating => {
+            RevocationsOnly::Terminating => {
                 PassEnd::Retry { why: why.message(), revokes: false, members: None, by_store: false }
             }
             // A fix of the cause triggers a new pass, so no retry is needed.
-            OnlyEnds::ManagedAccounts | OnlyEnds::DeletionHeld | OnlyEnds::Unreadable(_) | OnlyEnds::Remade(_) => {
-                PassEnd::Done
-            }
-            OnlyEnds::Unknown(_) | OnlyEnds::Listing(_) | OnlyEnds::Unprotected => PassEnd::Waits,
+            RevocationsOnly::ManagedAccounts
+            | RevocationsOnly::DeletionHeld
+            | RevocationsOnly::Unreadable(_)
+            | RevocationsOnly::RecreatedDefinitions(_) => PassEnd::Done,
+            RevocationsOnly::Unknown(_) | RevocationsOnly::Listing(_) | RevocationsOnly::Unprotected => PassEnd::Waits,
         };
     }
     let definitions = &judged.definitions;
     // A list that ends soon is not worth an event or a status.
-    let is_brief = matches!(why, OnlyEnds::Listing(_));
+    let is_brief = matches!(why, RevocationsOnly::Listing(_));
     let whole = pass.scope == Scope::Account;
-    let mut turns = Turns::new();
+    let mut access_events = AccessEvents::new();
     for ((email, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         let object = ObjectKey::Member(email.clone());
         let has_changed = outcomes.made.contains_key(&object);
         for (record, view) in std::iter::zip(memberships, &member.views) {
             let report = if has_changed {
-                outcomes.member(record, view, member, &object, definitions, &mut turns)
+                outcomes.member(record, view, member, &object, definitions, &mut access_events)
             } else if is_brief || whole && !done.waiting.contains(email) {
                 continue;
             } else {
@@ -147,14 +148,14 @@ pub(super) fn report(
                 let content = outcomes.plan.kept.get(email).and_then(Option::as_ref);
                 let access = outcomes.access(record, view, &object, content);
                 if let Some((reason, note)) = access.turn(record.meta.status.access, content) {
-                    turns.push((object.clone(), reason, note));
+                    access_events.push((object.clone(), reason, note));
                 }
                 Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None, access) }
             };
             outcome.say(pass, KindName::Membership, record, report);
         }
     }
-    outcome.notices = notices::of(pass, &outcomes, &turns);
+    outcome.notices = notices::of(pass, &outcomes, &access_events);
     if whole && !is_brief {
         let report = account_report(&pass.account, definitions, pass, None);
         let mut report = Report { waits: Some(Box::new(why.waits())), synced: Synced::Silent, ..report };

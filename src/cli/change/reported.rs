@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Changes in accounts, to be looked up by what they are about.
-pub(super) struct Said<'a> {
+pub(super) struct ReportedChanges<'a> {
     to: &'a LoadedObjects,
     accounts: BTreeMap<&'a str, &'a AccountChanges>,
     steps: BTreeMap<(&'a str, &'static str, &'a str), &'a Step>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> ReportedChanges<'a> {
     pub(super) fn new(to: &'a LoadedObjects, accounts: &'a [AccountChanges]) -> Self {
         let by_name = accounts.iter().map(|account| (account.account.as_str(), account)).collect();
         let steps = accounts.iter().flat_map(|account| {
