@@ -1,17 +1,17 @@
-# What the story needs to know of each portal in examples/; sourced by demo.sh.
+# Names and objects that the demo uses for each portal in examples/; sourced by demo.sh.
 # shellcheck shell=bash disable=SC2034 # read by demo.sh
 
 portals=(secondary-users service-provider partner-accounts developer-platform field-operations)
 
 # describe_portal NAME sets: portal_about, namespace, further_namespaces, accounts (those that become ready), account
-# (the one looked at), victim and victim_object (whose rank is raised), leaver and leaver_object, invalid_object,
+# (the one that is shown), victim and victim_object (whose rank is raised), leaver and leaver_object, invalid_object,
 # invalid_yaml, next_portal.
 describe_portal() {
   namespace=$1
   further_namespaces=()
   case $1 in
     secondary-users)
-      portal_about="secondary-users: one primary user, and secondary users who are cut down one by one."
+      portal_about="secondary-users: one primary user, and secondary users whose access is restricted individually."
       accounts=(tidewater) account=tidewater
       victim_object=nadia leaver_object=sam domain=tidewater.example
       invalid_object=membership/otto
@@ -59,7 +59,7 @@ describe_portal() {
   done
 }
 
-# object KIND NAME: the head of an object in the account looked at, up to its spec.
+# object KIND NAME: the head of an object in the account that is shown, up to its spec.
 object() {
   cat <<YAML
 apiVersion: roster.dev/v1alpha1

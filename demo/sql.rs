@@ -1,5 +1,5 @@
-//! `sql FILE STATEMENT [--plain]`: asks the database of a store and prints a table, so that the demo needs no other
-//! program for it. `--plain` prints values only, separated by tabs.
+//! `sql FILE STATEMENT [--plain]`: queries the database of a store and prints a table, so that the demo needs no other
+//! program. `--plain` prints values only, separated by tabs.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn run(file: &str, statement: &str, plain: bool) -> anyhow::Result<String>
     Ok(table(&lines))
 }
 
-/// SQLite gives every value as text when it is asked to.
+/// Reads a value as text; SQLite converts every value.
 fn values(row: &SqliteRow) -> Vec<String> {
     let text = |at| row.try_get_unchecked::<Option<String>, _>(at).ok().flatten().unwrap_or_default();
     (0..row.len()).map(text).collect()

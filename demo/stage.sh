@@ -1,4 +1,4 @@
-# The machinery behind the story: building, the cluster, the controller, how things are shown; sourced by demo.sh.
+# Functions of the demo: building, the cluster, the controller, and how output is shown; sourced by demo.sh.
 # shellcheck shell=bash disable=SC2154 # what demo.sh sets
 
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
@@ -15,7 +15,7 @@ fail() {
   exit 1
 }
 
-# shown WORDS...: the command as one would type it.
+# shown WORDS...: the command as a person would type it.
 shown() {
   local text="" word simple='^[A-Za-z0-9_./:=@,+-]+$|^[|&]$'
   for word in "$@"; do
@@ -40,7 +40,7 @@ run() {
 
 # --- Building -----------------------------------------------------------------------------------------------------
 
-# The control plane is built beside Roster: each takes minutes the first time.
+# The control plane is built at the same time as Roster: each takes minutes the first time.
 build() {
   need_rust
   if [[ -z ${ROSTER_DEMO_KUBECONFIG:-} ]]; then
@@ -79,9 +79,9 @@ still_building() {
   done
 }
 
-# meanwhile FOLDER: what can be seen without a cluster, by the binary in FOLDER.
+# meanwhile FOLDER: prints what can be tried without a cluster, with the binary in FOLDER.
 meanwhile() {
-  say "Roster is built; the control plane still is being built. The main job needs none: in another terminal,"
+  say "Roster is built; the control plane is still being built. The main commands do not need it. In another terminal, run"
   cat <<TEXT
   export PATH=$1:\$PATH
   roster init access
@@ -136,7 +136,7 @@ start_controller() {
   kubectl wait --for=condition=Established --timeout=30s -f crds/ >/dev/null
   mkdir -p "$stage/stores"
   shown roster controller --sqlite-dir "$(short "$stage/stores")" "&"
-  # In a process group of its own (set -m): Ctrl-C ends the story, and the controller after what it has to clear away.
+  # In a process group of its own (set -m): Ctrl-C stops the demo, and the demo stops the controller after cleaning up.
   set -m
   roster controller --sqlite-dir "$stage/stores" --http 127.0.0.1:0 </dev/null 2>"$stage/controller.log" &
   controller=$!
@@ -161,7 +161,7 @@ stop_controller() {
   fi
 }
 
-# What is made in a cluster of somebody's is removed while the controller can still see to it.
+# Objects in a cluster of somebody else are removed while the controller still runs and can finish their deletion.
 clean_up() {
   local code=$?
   trap - EXIT
@@ -169,16 +169,16 @@ clean_up() {
   if [[ -n $builder ]]; then kill -- "-$builder" 2>/dev/null || true; fi
   if [[ -n $stage ]]; then
     if [[ $code != 0 && $code != 130 && $code != 143 && -s $stage/controller.log ]]; then
-      printf '\nThe last words of the controller:\n' >&2
+      printf '\nThe last lines of the controller log:\n' >&2
       tail -n 20 "$stage/controller.log" >&2
     fi
     if [[ -z ${ROSTER_DEMO_KUBECONFIG:-} ]]; then
       stop_controller
       "$controlplane" down --data "$stage/controlplane" --purge >/dev/null 2>&1 || true
     elif [[ -n $controller ]]; then
-      printf '\nRemoving what the demo made in the cluster\n'
+      printf '\nRemoving the objects that the demo created in the cluster\n'
       {
-        # The guard would hold the deletion of an account with many people; the store goes with the demo.
+        # The guard would hold the deletion of an account with many people; the demo removes the store anyway.
         kubectl patch --type=merge -p '{"spec":{"deletionPolicy":"Orphan"}}' -f "examples/$portal/account.yaml"
         kubectl delete --ignore-not-found --timeout=60s -f "examples/$portal/" -f examples/store.yaml
         stop_controller
@@ -209,7 +209,7 @@ apply() {
   kubectl apply -f - <<<"$1"
 }
 
-# refused YAML: as apply, but it must fail, and the answer is shown.
+# refused YAML: like apply, but it must fail, and the answer is shown.
 refused() {
   local answer
   shown kubectl apply -f -
@@ -218,7 +218,7 @@ refused() {
   printf '%s%s%s\n' "$red" "$answer" "$plain"
 }
 
-# wait_for_reason OBJECT CONDITION [REASON]: until the condition is there, with this reason if one is given.
+# wait_for_reason OBJECT CONDITION [REASON]: waits until the condition exists, with this reason if one is given.
 wait_for_reason() {
   wait_until "$1 says $2 ${3:-}" has_reason "$@"
 }
@@ -241,7 +241,7 @@ drift_policy() {
   run kubectl patch identitystore default --type merge -p "{\"spec\":{\"accountDefaults\":{\"drift\":{\"policy\":\"$1\"}}}}"
 }
 
-# wait_until WHAT COMMAND...: asks again until the command succeeds.
+# wait_until WHAT COMMAND...: repeats the command until it succeeds.
 wait_until() {
   local what=$1 deadline=$((SECONDS + 30))
   shift

@@ -1,4 +1,4 @@
-//! Putting very many objects into the cluster, and taking them out again.
+//! Puts very many objects into the cluster, and removes them. Used by the rows.
 
 use std::{
     fmt::Debug,
@@ -26,7 +26,7 @@ pub async fn found(client: &Client, namespace: &str, accounts: &[String]) -> Res
     found_in(client, namespace, accounts, &objects::store()).await
 }
 
-/// The same in another store.
+/// Like the function above, but in another store.
 pub async fn found_in(client: &Client, namespace: &str, accounts: &[String], store: &IdentityStore) -> Result<()> {
     let object = Namespace {
         metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },

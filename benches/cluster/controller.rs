@@ -1,4 +1,4 @@
-//! The release binary as a process of its own.
+//! Runs the release binary as a process of its own. Used by the rows.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ pub struct Controller {
     log: PathBuf,
 }
 
-/// What the kernel says of a process's memory, in bytes.
+/// Memory of a process, in bytes, as reported by the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Resident now.
@@ -37,7 +37,7 @@ pub struct Memory {
 impl Controller {
     /// Starts one whose stores are in `folder`.
     pub fn start(stage: &Stage, folder: &Path) -> Result<Self> {
-        // Somebody else could take the port meanwhile; then the controller ends, and says so.
+        // Another process could take the port meanwhile; then the controller stops with an error.
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = folder.join("controller.log");
         let child = Command::new(env!("CARGO_BIN_EXE_roster"))
@@ -70,15 +70,15 @@ impl Controller {
         Ok(self.metrics().await?.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum())
     }
 
-    /// Waits until nothing was done, and nothing waits to be done, for some seconds: longer than the delays by which the
-    /// controller sums up numbers and events.
+    /// Waits until nothing was done, and nothing waits to be done, for some seconds: longer than the delays by which
+    /// the controller sums up numbers and events.
     pub async fn quiet(&mut self) -> Result<()> {
         const CALM: Duration = Duration::from_secs(7);
         const PATIENCE: Duration = Duration::from_secs(600);
         let started = Instant::now();
         let (mut was, mut since) = (Vec::new(), Instant::now());
         while started.elapsed() < PATIENCE {
-            // Before it leads, and serves, there is nothing to be said.
+            // Before it leads and serves, there are no figures.
             let metrics = self.metrics().await.unwrap_or_default();
             let sum = |prefix: &str| -> f64 {
                 metrics.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum()
@@ -95,7 +95,7 @@ impl Controller {
         bail!("the controller does not come to rest; see {}", self.log.display())
     }
 
-    /// What it has in memory.
+    /// Returns the memory of the process.
     pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| -> Result<f64> {

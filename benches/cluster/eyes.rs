@@ -1,4 +1,4 @@
-//! A watch on all Memberships, as anybody may have one: tells when each became ready.
+//! Watches all Memberships, as any user may, and records when each became ready. Used by the rows.
 
 use std::{
     collections::HashMap,
@@ -52,7 +52,7 @@ struct Ready {
 struct View {
     is_listed: bool,
     ready: HashMap<String, Ready>,
-    /// Changes seen, of whatever kind.
+    /// Number of changes of any kind that were seen.
     events: u64,
 }
 
@@ -114,7 +114,7 @@ async fn look(client: Client, view: watch::Sender<View>) {
                 view.events += 1;
                 let name = object.metadata.name.clone().unwrap_or_default();
                 match ready(&object) {
-                    // It stays as old as it is: a later change of something else does not make it ready anew.
+                    // Its time stays the same: a later change of something else does not make it ready again.
                     Some(generation) if view.ready.get(&name).is_some_and(|ready| ready.generation == generation) => {}
                     Some(generation) => {
                         view.ready.insert(name, Ready { generation, at: Instant::now() });

@@ -1,4 +1,5 @@
-//! The floor: the same status bytes as bare server-side-apply patches, to objects that exist, with nothing around them.
+//! Measures the floor: the same status bytes as bare server-side-apply patches to existing objects, and nothing else.
+//! Used by the rows as the base of their ratios.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub struct BarePatch {
 }
 
 impl BarePatch {
-    /// What the controller wrote to `object`, with other times, so that it has to be written again.
+    /// Patch that the controller wrote to `object`, with other times, so that it has to be written again.
     pub fn of(object: &DynamicObject, kind: &str, plural: &str) -> Self {
         let mut status = object.data["status"].clone();
         for condition in status["conditions"].as_array_mut().into_iter().flatten() {
@@ -73,7 +74,7 @@ pub async fn membership(client: &Client, namespace: &str, name: &str) -> Result<
     Ok(api.get(name).await?)
 }
 
-/// How many patches at once are fastest here, tried on a few objects each.
+/// Finds the number of parallel patches that is fastest here, tried on a few objects each.
 pub async fn best_concurrency(client: &Client, namespace: &str) -> Result<usize> {
     let all = memberships(client, namespace).await?;
     let mut best = (Duration::MAX, CANDIDATES[0]);

@@ -1,4 +1,4 @@
-//! The portal that is measured: 16 sections, roles, groups, and very many people.
+//! Builds the objects of the measured portal: 16 sections, roles, groups, and very many people. Used by the rows.
 
 use kube::Resource;
 use roster::api::{

@@ -1,4 +1,4 @@
-//! The table, and the same as JSON. docs/benchmarks.md describes the fields.
+//! Prints the results as a table and as JSON. docs/benchmarks.md describes the fields. Called by `main`.
 
 use std::{collections::BTreeMap, fs, path::Path, thread::available_parallelism};
 
@@ -13,7 +13,7 @@ use crate::{
 /// Version of the JSON's shape.
 const SCHEMA: u32 = 1;
 
-/// What a figure has to be.
+/// Target of a figure.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
@@ -28,17 +28,17 @@ pub enum Target {
 pub struct Row {
     /// Short name that stays.
     pub id: &'static str,
-    /// What is measured, in words.
+    /// Name of the figure, in words.
     pub figure: String,
-    /// What it has to be.
+    /// Target value.
     pub target: Target,
-    /// What it is.
+    /// Measured value.
     pub measured: f64,
     /// Of both.
     pub unit: &'static str,
     /// Whether the target is met.
     pub met: bool,
-    /// What it was worked out from; the unit is part of each name.
+    /// Values from which the figure was computed; the unit is part of each name.
     pub raw: BTreeMap<&'static str, Vec<f64>>,
 }
 
@@ -51,7 +51,7 @@ impl Row {
         Self { id, figure: figure.into(), target, measured, unit, met, raw: BTreeMap::new() }
     }
 
-    /// The same with what it was worked out from.
+    /// Like the method above, but with the values from which the figure was computed.
     pub fn with(mut self, name: &'static str, values: impl Into<Vec<f64>>) -> Self {
         self.raw.insert(name, values.into());
         self
@@ -69,7 +69,7 @@ pub struct Report {
     rows: Vec<Row>,
 }
 
-/// What it was measured on.
+/// Machine and versions of the measurement.
 #[derive(Debug, Serialize)]
 struct Machine {
     cores: usize,

@@ -1,4 +1,4 @@
-//! How much is measured.
+//! Numbers of objects that are measured, for each size. Used by the rows.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub enum SizeName {
     Full,
 }
 
-/// How many of each.
+/// Number of objects of each sort.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Size {
     /// Memberships that converge at once, in [`Self::accounts`].
@@ -25,7 +25,7 @@ pub struct Size {
     pub large: u32,
     /// Memberships of the account it is compared with.
     pub little: u32,
-    /// Those of the large account that hold the role that changes.
+    /// Members of the large account who hold the role that changes.
     pub holders: u32,
     /// Rounds of converging.
     pub rounds: u32,

@@ -1,4 +1,5 @@
-//! What everything is measured on: a control plane of one's own, with our kinds and a user for controller and bench.
+//! Sets up the environment of a measurement: a control plane of its own, with Roster's kinds and a user for controller
+//! and bench. Used by `main`.
 
 use std::{fs, path::PathBuf};
 
@@ -36,7 +37,7 @@ pub const TWIN: (&str, &str) = ("Twin", "twins");
 
 /// The stage. It is purged when it is dropped.
 pub struct Stage {
-    /// As [`USER`].
+    /// Client that acts as [`USER`].
     pub client: Client,
     /// The user's kubeconfig.
     pub kubeconfig: PathBuf,

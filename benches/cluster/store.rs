@@ -1,4 +1,4 @@
-//! Looking into the store's file, as a portal would.
+//! Reads the store's file, as a portal would. Used by the rows.
 
 use std::{
     path::Path,
@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 /// Pause between two looks: small against a round trip, and leaves the cores to those that are measured.
 const PAUSE: Duration = Duration::from_micros(300);
 
-/// What tells whether anybody wrote to the store.
+/// State of a store that shows whether anybody wrote to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
     version: i64,
@@ -21,7 +21,7 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// How many writes lie between, as far as can be told: records of the audit, or at least one.
+    /// Number of writes between two states: records of the audit, or at least one.
     pub fn since(self, earlier: Self) -> i64 {
         (self.audited - earlier.audited).max(i64::from(self.version != earlier.version))
     }
@@ -58,14 +58,15 @@ impl StoreReader {
         self.until(SQL, account, email, role).await
     }
 
-    /// Looks until the member has no access by somebody's word; gives the reader back and the instant.
+    /// Waits until the member's access is explicitly revoked; returns the reader and the instant.
     pub async fn until_ended(self, account: String, email: String) -> Result<(Self, Instant)> {
         const SQL: &str = "SELECT iif(ended IS NULL, 'held', 'ended') FROM members \
                            JOIN account_ids ON id = account_id WHERE key = ?1 AND email = ?2";
         self.until(SQL, account, email, "ended").await
     }
 
-    /// Looks until a query about a member says this. In a thread of its own, so that nothing else of the bench delays it.
+    /// Looks until a query about a member says this. In a thread of its own, so that nothing else of the bench delays
+    /// it.
     async fn until(
         mut self,
         sql: &'static str,

@@ -1,4 +1,4 @@
-//! Medians, and times as numbers.
+//! Computes medians, and converts times to numbers. Used by the rows and the report.
 
 use std::time::Duration;
 

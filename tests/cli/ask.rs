@@ -1,4 +1,4 @@
-//! can-i, who-can, explain, matrix
+//! Tests `can-i`, `who-can`, `explain` and `matrix` on files.
 
 mod portals;
 
@@ -19,7 +19,7 @@ fn club(arguments: &str) -> Roster {
 
 const CLUB: &str = include_str!("ask/club.yaml");
 
-/// What several commands said, each under what was asked.
+/// Prints the output of several commands, each under its command line.
 fn each(run: fn(&str) -> Roster, questions: &[&str]) -> String {
     questions.iter().map(|question| format!("$ roster {question}\n{}\n", run(question).said())).collect()
 }
@@ -168,7 +168,7 @@ fn a_person_is_found_in_whichever_account() {
     ));
 }
 
-/// Whoever is two letters away is somebody else.
+/// An address that differs in two letters is not suggested.
 #[test]
 fn no_other_person_is_suggested() {
     let said = ask("can-i Edit settings --as dora@acme.example --account developer-platform/acme").said();

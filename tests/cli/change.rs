@@ -1,4 +1,4 @@
-//! plan, apply, import, drift
+//! Tests `plan`, `apply`, `import` and `drift` on files.
 
 mod apply;
 mod dangers;

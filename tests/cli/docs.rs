@@ -1,5 +1,6 @@
-//! README and tutorials: every command in them that needs no server is run, in order, and prints what they say.
-//! `ROSTER_UPDATE=1` writes what was printed into them instead. Those that need one: `tests/it/contract/*/docs.rs`.
+//! Tests README and tutorials: every command in them that needs no server is run, in order, and prints what the
+//! document shows. `ROSTER_UPDATE=1` writes the output into them instead. `tests/it/contract/*/docs.rs` runs those that
+//! need a server.
 
 use crate::retell::{Setting, assert_retold};
 

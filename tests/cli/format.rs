@@ -1,4 +1,4 @@
-//! Formats of output, and how they fit a terminal.
+//! Tests formats of output, and how they fit a terminal.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What holds for every command.
+//! Tests rules that hold for every command.
 
 use std::fs;
 

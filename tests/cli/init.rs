@@ -1,4 +1,4 @@
-//! `roster init`: a portal that is valid, that every command works on, and that nobody's file is lost for.
+//! Tests `roster init`: it writes a valid portal that every command accepts, and overwrites no file.
 
 use std::{fs, path::Path};
 

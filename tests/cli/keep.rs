@@ -1,5 +1,5 @@
-//! A store that holds what files say: the same reading, resolving, planning and writing as `roster apply`, at a time of the
-//! test's choice.
+//! Fills a store from files: reads, resolves, plans and writes as `roster apply` does, at a time that the test chooses.
+//! Used by `docs` and `look`.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! review, audit, block
+//! Tests `review`, `audit` and `block` on stores.
 
 use std::{fs, path::PathBuf};
 
@@ -39,12 +39,12 @@ impl Kept {
         self.folder.path().join("roster.db")
     }
 
-    /// What a command in this folder says.
+    /// Returns the output of a command in this folder.
     fn said(&self, arguments: &str) -> String {
         on_the_day(arguments).within(self.folder.path()).said()
     }
 
-    /// What the view says of somebody: sections with access.
+    /// Returns the number of sections to which a person has access, by the view.
     async fn access(&self, email: &str) -> i64 {
         keep::count(&self.file(), "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0", email)
             .await
@@ -167,7 +167,7 @@ async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     assert_snapshot!(took(kept.said("block ADA@acme.example --reason again --store roster.db")));
     assert_snapshot!(kept.said("audit query roster.db --who ada@acme.example --limit 1"));
     assert!(kept.said("audit verify roster.db").starts_with("exit code 0"));
-    // Somebody whom nobody declared, too.
+    // Also a person whom no object declares.
     keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'mallory@evil.example', '222')")
         .await;
     assert!(kept.said("block mallory@evil.example --reason x --store roster.db").starts_with("exit code 0"));
@@ -202,7 +202,7 @@ async fn a_block_says_whom_it_does_not_know_and_finds_other_letters() {
     assert_eq!(kept.access("Mallory@Evil.example").await, 0);
 }
 
-/// Whoever takes all records away, and the head with them, leaves the accounts behind.
+/// Removing all records, and the head with them, leaves the accounts behind.
 #[tokio::test]
 async fn an_audit_that_was_emptied_is_not_whole() {
     let kept = Kept::new().await;
@@ -231,7 +231,7 @@ async fn a_review_is_one_page_that_needs_nothing_else() {
     }
 }
 
-/// Who is in a store that `roster apply` has written to is cut off, too.
+/// A person in a store that `roster apply` has written is blocked, too.
 #[tokio::test]
 async fn a_block_holds_in_a_store_that_was_applied_to() {
     let kept = Kept::new().await;
@@ -252,7 +252,7 @@ async fn a_block_holds_in_a_store_that_was_applied_to() {
     assert!(said.starts_with("exit code 2") && said.contains("is an empty file, and no store"), "{said}");
 }
 
-/// What a review says of the account as JSON.
+/// Returns the review of the account as JSON.
 fn reviewed(kept: &Kept, files: &str) -> serde_json::Value {
     let data = on_the_day(&format!("review -f {files} --store roster.db -o json")).within(kept.folder.path());
     let data: serde_json::Value = serde_json::from_slice(&data.output().stdout).unwrap();

@@ -1,5 +1,5 @@
-//! The command line on files: every output as a person sees it, against a golden one. What it does with a cluster is in
-//! `tests/it/cli/`.
+//! Tests the command line on files: every output as a person sees it, against a golden one. `tests/it/cli/` tests it on
+//! a cluster.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The field reference: what `make generate` writes, and examples that are valid together.
+//! Tests the field reference: it is as `make generate` writes it, and its examples are valid together.
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ fn the_pages_are_as_generated() {
     assert!(printed.contains("# Field reference\n") && printed.contains("\n# Invitation\n"), "{printed}");
 }
 
-/// Nobody learns from an example that is refused.
+/// Every example is accepted.
 #[test]
 fn the_examples_are_valid_together() {
     let folder = tempfile::tempdir().unwrap();

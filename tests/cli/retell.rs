@@ -1,4 +1,5 @@
-//! Documents with commands: each is run, and what it prints stands in the document.
+//! Runs the commands of a document, and compares what they print with the document. Used by the tests of README,
+//! tutorials and store documents.
 
 use std::{
     fmt::Write as _,
@@ -8,17 +9,17 @@ use std::{
 };
 
 const OPENING: &str = "```console\n";
-/// What the block after this mark holds is a file beside the commands.
+/// Mark before a block that is a file beside the commands.
 const FILE: &str = "<!-- file: ";
 const BETWEEN: char = '\u{1e}';
 
-/// Where commands are run.
+/// Environment in which the commands are run.
 pub struct Setting<'a> {
     pub folder: &'a Path,
     /// A folder of programs besides those of the machine.
     pub programs: Option<&'a Path>,
     pub environment: Vec<(&'a str, String)>,
-    /// What the document calls something, and what it is here.
+    /// Names in the document, and the real values here.
     pub names: Vec<(&'a str, String)>,
     /// Blocks with one of these are left as they are.
     pub without: &'a [&'a str],
@@ -33,7 +34,7 @@ impl Setting<'_> {
         self.names.iter().fold(text.to_owned(), |text, (name, real)| text.replace(real, name))
     }
 
-    /// What each command prints. They share one shell: what one sets, another has.
+    /// Returns the output of each command. They share one shell, so variables of one command exist in the next.
     fn run(&self, commands: &[String]) -> Vec<String> {
         let mut script = "exec 2>&1 </dev/null\n".to_owned();
         for command in commands {
@@ -83,7 +84,7 @@ pub fn retold(document: &str, setting: &Setting<'_>) -> String {
     told
 }
 
-/// Commands of a block, without what they print. A line that ends with `\` goes on in the next.
+/// Returns the commands of a block, without their output. A line that ends with `\` continues in the next one.
 fn commands(block: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = block.lines();

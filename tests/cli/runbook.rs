@@ -1,11 +1,11 @@
-//! Runbook and operations documents: an entry for every reason, event and alert there is and none for one there is not,
-//! links that lead somewhere, and commands that the command line knows.
+//! Tests runbook and operations documents: they have an entry for every reason, event and alert and no other entry,
+//! links to existing headings, and commands that the command line knows.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use crate::support::repository;
 
-/// Reasons that are no variants, each with the source that writes it.
+/// Reasons that are not variants of an enum, each with the source that writes it.
 const SAID: [(&str, &str); 10] = [
     ("ManagedAccountsExist", "crates/roster-core/src/control/finish.rs"),
     ("AccessWithheld", "crates/roster-core/src/report/outcome.rs"),
@@ -33,7 +33,7 @@ fn variants(path: &str, name: &str) -> BTreeSet<String> {
     found
 }
 
-/// The names of alerts in whatever chart there is.
+/// Collects the names of alerts in all charts.
 fn alerts(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -60,7 +60,7 @@ fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
     let mut wanted = variants("crates/roster-core/src/api/conditions.rs", "InvalidReason");
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "SyncReason"));
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "RolloutReason"));
-    // One that holds a reason of the above is told by that reason's name.
+    // A notice that holds one of the reasons above is published under that reason's name.
     let notices = variants("crates/roster-core/src/report/notice.rs", "NoticeReason");
     wanted.extend(notices.into_iter().filter(|name| !name.contains('(')));
     for (name, source) in SAID {
@@ -105,7 +105,7 @@ fn links_lead_somewhere() {
     }
 }
 
-/// What a heading is linked by.
+/// Returns the anchor of a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));

@@ -1,4 +1,4 @@
-//! Running the binary, and what it printed.
+//! Runs the binary and captures its output. Used by all tests of this folder.
 
 use std::{
     fmt::Write as _,
@@ -48,7 +48,7 @@ impl Roster {
         self
     }
 
-    /// What it reads from standard input.
+    /// Sets the standard input.
     pub fn stdin(mut self, text: &str) -> Self {
         self.stdin = Some(text.to_owned());
         self

@@ -1,4 +1,4 @@
-//! `roster validate`: each kind of bad input, and the examples, which are good.
+//! Tests `roster validate`: each kind of bad input, and the examples, which are valid.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ fn what_the_engine_would_say_is_said() {
     insta::assert_snapshot!(said("base.yaml engine"));
 }
 
-/// What is no address is told once, in the words of the engine; what may have lost its end is advised on.
+/// An invalid address is reported once, in the words of the engine. An address that may have lost its end has advice.
 #[test]
 fn an_address_is_told_once() {
     let folder = tempfile::tempdir().unwrap();

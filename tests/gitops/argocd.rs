@@ -1,4 +1,4 @@
-//! The same portal under Argo CD: its settings, Lua and engine, on what the API server really has.
+//! Tests the same portal under Argo CD: its settings, Lua and engine, on objects of the API server.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -18,7 +18,8 @@ struct Argo<'a> {
 }
 
 impl<'a> Argo<'a> {
-    /// What of Argo CD the shipped files change and use: its ConfigMap, as documented, and its definitions.
+    /// Installs the parts of Argo CD that the shipped files change and use: its ConfigMap, as documented, and its
+    /// definitions.
     async fn prepare(plane: &'a ControlPlane) -> Self {
         let labels = "labels: {app.kubernetes.io/part-of: argocd}";
         let own = format!(
@@ -56,7 +57,7 @@ impl<'a> Argo<'a> {
         command
     }
 
-    /// How it judges objects: `Healthy`, or `Degraded reason: message`.
+    /// Returns the health of objects: `Healthy`, or `Degraded reason: message`.
     fn health(&self, objects: &[Value]) -> Vec<String> {
         let answer = said(&mut self.command(&["health"], objects));
         let judged: Vec<Value> = answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -69,7 +70,7 @@ impl<'a> Argo<'a> {
         serde_json::from_str(&self.plane.kubectl_ok(&[&["get", "-o", "json"][..], args].concat(), None).await).unwrap()
     }
 
-    /// How it judges an object of the cluster.
+    /// Returns the health of an object of the cluster.
     async fn health_of(&self, args: &[&str]) -> String {
         self.health(&[self.object(args).await]).remove(0)
     }
@@ -80,7 +81,7 @@ impl<'a> Argo<'a> {
     }
 }
 
-/// What Argo CD renders of a repository: kustomize, as it is in kubectl.
+/// Renders a repository as Argo CD does: with kustomize, as it is in kubectl.
 async fn rendered(plane: &ControlPlane, folder: &std::path::Path) -> Vec<Value> {
     parse_yaml(&plane.kubectl_ok(&["kustomize", folder.to_str().unwrap()], None).await)
 }
@@ -89,7 +90,7 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
 }
 
-// Argo CD's programs block their thread, and clients must go on.
+// Argo CD's programs block their thread, and clients must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn argo_cd_waits_for_nothing_but_namespaces_and_judges_all_seven_kinds() {
     let plane = ControlPlane::own("argocd").await;
@@ -101,7 +102,8 @@ async fn argo_cd_waits_for_nothing_but_namespaces_and_judges_all_seven_kinds() {
     let objects = rendered(&plane, &folder.join("access")).await;
     assert_eq!(objects.len(), 1 + 1 + 1 + 1 + 1 + 2 + 9);
 
-    // Before anybody has looked: all is there, since nothing waits for what depends on more than git, and nothing is well.
+    // Before anybody has looked: all is there, since nothing waits for what depends on more than git, and nothing is
+    // well.
     let not_yet = "Progressing Roster has not looked at this generation yet";
     assert_eq!(argo.health(&[of_kind(&objects, "PermissionCatalog").clone()]), [not_yet]);
     assert_synced(&argo.sync(&objects).await, &objects);
@@ -255,7 +257,7 @@ fn is_ready(object: &Value) -> bool {
     conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }
 
-/// Whether it is an Invitation of which all is well but that nothing sends it.
+/// Returns whether the object is an Invitation whose only fault is that nothing sends it.
 fn is_not_delivered(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array();
     conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["reason"] == "NotDelivered"))

@@ -1,4 +1,4 @@
-//! Flux: its controllers as processes, and what they say.
+//! Runs Flux's controllers as processes, and reads their conditions. Used by `story`.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{ControlPlane, PATIENCE, eventually_or};
 use crate::tools::{bound, built};
 
-/// Where Flux and its objects are.
+/// Namespace of Flux and its objects.
 pub const NAMESPACE: &str = "flux-system";
 
 /// Source-controller and kustomize-controller, on a control plane.

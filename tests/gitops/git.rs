@@ -1,4 +1,4 @@
-//! A git repository, served over HTTP by git itself.
+//! A git repository, served over HTTP by git itself. Used by `story`.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use crate::support::tools::said;
 pub struct Repository {
     /// The work tree.
     pub folder: PathBuf,
-    /// Where it is cloned from.
+    /// Address from which the repository is cloned.
     pub url: String,
 }
 

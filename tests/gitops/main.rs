@@ -1,5 +1,5 @@
-//! Roster under GitOps: what `examples/gitops` ships, run by Flux's own controllers and by Argo CD's own engine on a real
-//! control plane, with a real git repository behind it.
+//! Tests Roster under GitOps: Flux's own controllers and Argo CD's own engine run what `examples/gitops` ships, on a
+//! real control plane, with a real git repository.
 //!
 //! `ROSTER_GITOPS` may name the folder of their programs, otherwise `tests/gitops/build.sh` builds them; `ROSTER_HELM` as
 //! for the charts.

@@ -1,4 +1,4 @@
-//! A portal under Flux, from its first commit to its last.
+//! Tests a portal under Flux, from its first commit to its last.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ async fn install(plane: &ControlPlane) {
     crate::support::account::log_in(plane).await;
 }
 
-/// What the store must show, by the table of an example.
+/// Waits until the store shows the rows of an example's table.
 async fn wait_table(file: &std::path::Path, portal: &str) {
     let table = text(&format!("examples/{portal}/expected.csv"));
     let people: BTreeSet<(&str, &str)> =
@@ -57,7 +57,7 @@ async fn wait_level(file: &std::path::Path, email: &str, section: &str, level: O
     .await;
 }
 
-// helm and git block their thread, and the git server must go on.
+// helm and git block their thread, and the git server must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_under_flux_from_its_first_commit_to_its_last() {
     let plane = ControlPlane::own("flux").await;
@@ -77,7 +77,8 @@ async fn a_portal_under_flux_from_its_first_commit_to_its_last() {
         revision
     };
 
-    // Nobody has looked at the objects yet: a catalog that is applied is enough to go on, and what is applied is not ready.
+    // Nobody has looked at the objects yet: a catalog that is applied is enough to go on, and what is applied is not
+    // ready.
     flux.ready("access-platform", &first).await;
     flux.checking("access-accounts", &first).await;
     flux.checking("access-people", &first).await;
@@ -110,7 +111,7 @@ async fn a_portal_under_flux_from_its_first_commit_to_its_last() {
     flux.failed("access-people", &bad, "forbidden").await;
     flux.ready("access-people", &follow(repository.revert()).await).await;
 
-    // A fault is said at once, and where it is.
+    // A fault is reported at once, on the object that has it.
     repository.edit("people/roles.yaml", "{payments: Allowed,", "{no-such-section: Allowed, payments: Allowed,");
     let bad = repository.commit("A section that is not there");
     let started = Instant::now();
@@ -212,7 +213,7 @@ async fn drifts(plane: &ControlPlane, flux: &Flux<'_>, file: &std::path::Path) {
     patch(&store("--field-manager=incident"), r#"{"spec":{"blocked":null}}"#).await;
     wait_level(file, nadia, "payments", Some("Allowed")).await;
 
-    // The store: put right by Roster, and to Flux nothing has happened.
+    // Roster corrects the store, and nothing changes for Flux.
     let all = ["platform", "stores", "accounts", "people"].map(|name| format!("kustomization/access-{name}"));
     for name in &all {
         flux.reconcile(name).await;

@@ -1,4 +1,4 @@
-//! The programs, and what the documents say to do.
+//! Finds the programs, and runs the commands of docs/operations/gitops.md. Used by the other modules.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,7 +51,7 @@ pub async fn roster_objects(plane: &ControlPlane, namespace: &str) -> Vec<Value>
     all.into_iter().filter(|object| namespace.is_empty() || object["metadata"]["namespace"] == namespace).collect()
 }
 
-/// What tells one writing of an object from the next, by kind and name.
+/// Returns the versions of objects by kind and name, which change with each write.
 pub fn versions(objects: &[Value]) -> Vec<(String, String)> {
     let of = |object: &Value| {
         let name = format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! What can be said of the charts without a cluster.
+//! Tests the charts without a cluster: rendering, values, alerts.
 
 use std::fs;
 
@@ -166,13 +166,13 @@ fn kube_score_finds_nothing_that_is_not_meant_so() {
     }
 }
 
-/// What stands in a Chart.yaml.
+/// Content of a Chart.yaml.
 fn metadata(chart: &str) -> Value {
     let text = fs::read_to_string(repository(chart).join("Chart.yaml")).unwrap();
     parse_yaml(&text).remove(0)
 }
 
-/// What a registry shows of a chart.
+/// Data of a chart that a registry shows.
 #[test]
 fn the_charts_say_whose_they_are_and_what_is_in_them() {
     for folder in [CHART, ACCESS] {

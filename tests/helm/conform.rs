@@ -1,5 +1,6 @@
-//! What the charts render, as kubeconform sees it. The schemas that it would fetch are somebody else's and of other versions;
-//! these are made of what the API server itself publishes, the Prometheus operator's definitions and ours included.
+//! Tests what the charts render with kubeconform. The schemas are made from what the API server itself publishes,
+//! including the Prometheus operator's definitions and Roster's, because those that kubeconform would fetch are of
+//! other versions.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +18,7 @@ async fn install_operator(plane: &ControlPlane) {
     plane.definitions_established().await;
 }
 
-/// What the API server publishes, once it knows all kinds.
+/// Schemas that the API server publishes when it knows all kinds.
 async fn published(plane: &ControlPlane, kinds: &[&str]) -> Value {
     let mut published = Value::Null;
     eventually_or(PATIENCE, format!("the API server to publish {kinds:?}"), async || {
@@ -38,7 +39,7 @@ fn described(published: &Value) -> impl Iterator<Item = (&String, &Value)> {
     })
 }
 
-/// What the published schemas leave to the server's own types, said in JSON Schema: a field that is not known is none, a
+/// Adds to the published schemas what the server's own types check, as JSON Schema: an unknown field is an error, a
 /// port may be a name, and a quantity a number.
 fn strict(schema: &mut Value) {
     if let Value::Object(object) = schema {
@@ -108,7 +109,7 @@ async fn what_is_rendered_conforms_to_the_schemas_of_the_api_server_and_it_takes
         assert_eq!(taken.lines().count(), documents, "{taken}");
         assert_eq!(taken.contains("pod/roster-test "), rendered != &access, "{taken}");
     }
-    // It would have said so: a type, a field that nobody knows, a kind of ours.
+    // It reports a wrong type, an unknown field, and a wrong object of Roster's kinds.
     for (rendered, good, wrong, says) in [
         (&everything, "replicas: 3", "replicas: three", "/spec/replicas"),
         (&everything, "terminationGracePeriodSeconds:", "terminationGraceSeconds:", "terminationGraceSeconds"),

@@ -1,5 +1,5 @@
-//! `helm test`. Nothing runs pods here, so what its Pod says is run beside the cluster, and its end is written where a
-//! kubelet would write it.
+//! Tests `helm test`. No pods run here, so the command of the test's Pod is run beside the cluster, and its end is
+//! written as a kubelet would write it.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -21,7 +21,7 @@ async fn run(release: &Release, pod: &Value) -> Output {
     Command::new(env!("CARGO_BIN_EXE_roster")).args(args).env("KUBECONFIG", file).output().unwrap()
 }
 
-/// `helm test`: what helm says, and what the program said in its Pod.
+/// Runs `helm test`, and returns the output of helm and of the program in its Pod.
 async fn helm_test(release: &Release) -> (Output, Output) {
     let named = ["get", "pod", "-n", SYSTEM, "roster-test", "--ignore-not-found", "-o", "jsonpath={.metadata.uid}"];
     let last = release.kubectl(&named).await;

@@ -1,5 +1,5 @@
-//! The charts, installed by helm on a real control plane, with the controller outside of it, as the chart's account: there
-//! are no nodes.
+//! Tests the charts, installed by helm on a real control plane. There are no nodes, so the controller runs outside the
+//! cluster, with the chart's account.
 //!
 //! `ROSTER_HELM` may name the folder of helm and what charts are checked with, otherwise `tests/helm/build.sh` builds them.
 

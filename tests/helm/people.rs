@@ -1,4 +1,4 @@
-//! What the chart's roles give to people, as the API server says when it is asked.
+//! Tests which rights the chart's roles give to people, by asking the API server.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::support::{PATIENCE, SYSTEM, eventually_or};
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 const ADMINISTER: &[&str] = &["administer"];
-/// What a namespace's admins decide about.
+/// Kinds that a namespace's admins may change.
 const OF_TENANTS: &[&str] = &["accessroles", "usergroups", "memberships", "invitations"];
 const OF_NAMESPACES: &[&str] = &["accounts", "accessroles", "usergroups", "memberships", "invitations"];
 const ALL: &[&str] =
@@ -55,7 +55,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: roster-s
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: platform}]
 ";
 
-/// Who, where, and what they may there of our kinds: that, and nothing else.
+/// User, namespace, and the expected rights for Roster's kinds: exactly these, and no others.
 type Row = (&'static str, &'static str, Vec<(&'static [&'static str], &'static [&'static str])>);
 
 fn table() -> Vec<Row> {
@@ -73,7 +73,7 @@ fn table() -> Vec<Row> {
     ]
 }
 
-/// Single questions, as somebody asks them; the last is the answer. Everywhere where no namespace is said.
+/// Single questions of a user; the last part is the answer. Without a namespace they are about all namespaces.
 const QUESTIONS: &[(&str, &str, &str, &str, bool)] = &[
     ("vera", "list", "memberships.roster.dev", "acme", true),
     ("vera", "create", "memberships.roster.dev", "acme", false),
@@ -113,8 +113,8 @@ async fn may_do(release: &Release, who: &str, verb: &str, resource: &str, place:
     }
 }
 
-/// All that somebody may of our kinds, as `kubectl auth can-i --list` prints it: resource, two columns that are of no use
-/// here, and verbs in brackets.
+/// All that somebody may of our kinds, as `kubectl auth can-i --list` prints it: resource, two columns that are of no
+/// use here, and verbs in brackets.
 async fn may(release: &Release, who: &str, place: &str) -> BTreeSet<String> {
     let list = can_i(release, who, &["--list", "-n", place]).await;
     assert!(list.contains("selfsubjectreviews"), "nothing is listed of {who}: {list}");
@@ -174,7 +174,8 @@ rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [create]}]
     .await;
     assert!(!may_do(&release, "pia", "create", "configmaps", "").await);
 
-    // Without aggregation the cluster's roles forget our kinds; who was bound to the chart's own roles may what they say.
+    // Without aggregation the cluster's roles forget our kinds; who was bound to the chart's own roles may what they
+    // say.
     said(&mut release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--set", "rbac.aggregate=false"]));
     for (who, place) in [("vera", "acme"), ("edna", "acme"), ("adam", "acme"), ("paul", "globex")] {
         eventually_or(PATIENCE, format!("{who} to have lost what was aggregated"), async || {

@@ -1,4 +1,4 @@
-//! A line to the API server that writes down what each request needs.
+//! A proxy to the API server that records which right each request needs. Used by `release` and `story`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use tokio::net::TcpListener;
 
 use crate::rights::Needed;
 
-/// What was asked for.
+/// Record of the requests: the rights that they needed, and those that were refused.
 #[derive(Default)]
 pub struct Asked {
     pub needed: BTreeSet<Needed>,
     pub refused: BTreeSet<String>,
 }
 
-/// Requests that come here go on to the API server as somebody else.
+/// Forwards requests to the API server as another user.
 pub struct Proxy {
     pub kubeconfig: PathBuf,
     asked: Arc<Mutex<Asked>>,
 }
 
 impl Proxy {
-    /// As whom this kubeconfig is of; its own is written to `folder`.
+    /// Starts the proxy with the user of this kubeconfig. The kubeconfig of the proxy is written to `folder`.
     pub async fn start(kubeconfig: &str, folder: &Path) -> Self {
         let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -47,13 +47,14 @@ impl Proxy {
         Self { kubeconfig, asked }
     }
 
-    /// What was needed so far in one namespace, and what elsewhere: in others, or cluster-wide.
+    /// Returns the rights that were needed so far: in one namespace, and elsewhere (in other namespaces, or
+    /// cluster-wide).
     pub fn needed(&self, namespace: &str) -> (BTreeSet<Needed>, BTreeSet<Needed>) {
         let all = self.asked.lock().unwrap().needed.clone();
         all.into_iter().partition(|needed| needed.namespace.as_deref() == Some(namespace))
     }
 
-    /// What was refused so far.
+    /// Returns the requests that were refused so far.
     pub fn refused(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap().refused.clone()
     }

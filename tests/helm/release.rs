@@ -1,4 +1,5 @@
-//! The chart `roster` on a control plane of its own, and the controller beside it as its pod would run it.
+//! Installs the chart `roster` on a control plane of its own, and runs the controller beside it as its pod would. Used
+//! by the other modules.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,8 +45,8 @@ impl Release {
     }
 
     /// The IdentityStore is made when its definition has just been, and an API server that is slow may not know it by
-    /// then. By `--wait` helm waits for the pod, which is ready when the definitions are served; that it is so is written
-    /// here, as nothing runs pods.
+    /// then. By `--wait` helm waits for the pod, which is ready when the definitions are served; that it is so is
+    /// written here, as nothing runs pods.
     async fn install_and_wait(&self, mut helm: Command) {
         let helm = helm.args(["--wait", "--timeout", "80s"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let helm = helm.stdin(Stdio::null()).spawn().unwrap();
@@ -86,7 +87,7 @@ impl Release {
         serde_json::from_str(&self.kubectl(&[args, &["-o", "json"]].concat()).await).unwrap()
     }
 
-    /// What the pods of a workload are told, and the account that they run as.
+    /// Returns arguments and environment of the pods of a workload, and their account.
     pub async fn pod(&self, workload: &str) -> Pod {
         let spec = self.json(&["get", "-n", SYSTEM, workload]).await["spec"]["template"]["spec"].take();
         let args: Vec<String> = serde_json::from_value(spec["containers"][0]["args"].clone()).unwrap();
@@ -116,7 +117,7 @@ impl Release {
     }
 }
 
-/// How a pod is run.
+/// Arguments and environment of a pod.
 pub struct Pod {
     /// Besides what it must have of its own.
     pub args: Vec<String>,

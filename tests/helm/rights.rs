@@ -1,11 +1,12 @@
-//! What requests need, and what roles give, as RBAC knows it.
+//! Compares the rights that requests need with those that roles give, by the rules of RBAC. Used by `proxy`, `shards`
+//! and `story`.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
 
-/// What a request needs.
+/// Right that a request needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needed {
     /// Absent where it is cluster-wide: also of a namespaced kind, in all namespaces at once.
@@ -54,7 +55,7 @@ impl fmt::Display for Needed {
     }
 }
 
-/// What one rule of a role gives.
+/// Rights that one rule of a role gives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Given {
     resource: String,
@@ -100,12 +101,12 @@ pub fn given(rules: &Value) -> BTreeSet<Given> {
     all
 }
 
-/// What a role gives that nothing of this needs.
+/// Returns the rights of a role that none of these requests needs.
 pub fn unused(given: &BTreeSet<Given>, needed: &BTreeSet<Needed>) -> Vec<Given> {
     given.iter().filter(|given| !needed.iter().any(|needed| given.covers(needed))).cloned().collect()
 }
 
-/// What of this a role does not give.
+/// Returns the needed rights that a role does not give.
 pub fn missing(given: &BTreeSet<Given>, needed: &BTreeSet<Needed>) -> Vec<String> {
     let misses = |needed: &&Needed| !given.iter().any(|given| given.covers(needed));
     needed.iter().filter(misses).map(ToString::to_string).collect()

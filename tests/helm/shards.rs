@@ -1,4 +1,4 @@
-//! Several replicas that are all active.
+//! Tests several replicas that are all active.
 
 use crate::charts::CHART;
 use crate::release::Release;

@@ -1,4 +1,4 @@
-//! One installation from its first day to its last.
+//! Tests one installation from its first day to its last.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ async fn has_exactly_the_rights_it_needs(release: &Release, proxy: &Proxy) {
     assert!(proxy.refused().is_empty(), "{:?}", proxy.refused());
 }
 
-// helm blocks its thread, and the proxy must go on.
+// helm blocks its thread, and the proxy must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_it_needs() {
     let release = Release::install("helm", CHART, &STORE).await;
@@ -64,7 +64,7 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     said(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--force-conflicts"]).args(STORE));
     ready(&mut roster, "200 OK").await;
 
-    // Its last day: nobody loses access, and it goes on where it was when it comes back.
+    // Its last day: nobody loses access, and after a new installation it continues where it was.
     assert_eq!(roster.stop().await.code(), Some(0));
     let before = access(&release.file()).await;
     assert!(before.contains("acme/acme eve@acme.example orders=Edit (2)"), "{before:#?}");

@@ -1,14 +1,14 @@
-//! From one release to the next, and back again.
+//! Tests the upgrade from one release to the next, and the rollback.
 
 use crate::charts::{ACCESS, CHART};
 use crate::release::{FORMER, Release, STORE, access};
 use crate::support::tools::{complaint, said, tool};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, ready, view};
 
-/// What the controller of this release says of definitions that are the former one's.
+/// Message of this release's controller about definitions of the former release.
 const OUTDATED: &str = "is of an earlier release (0.1.0; this is 0.2.0)";
 
-// helm blocks its thread, and the proxy must go on.
+// helm blocks its thread, and the proxy must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     let release = Release::install("helm-upgrades", FORMER, &STORE).await;
@@ -17,8 +17,8 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     let mut roster = release.controller(&former, &proxy);
     ready(&mut roster, OUTDATED).await;
 
-    // An upgrade brings what the definitions lack, and nobody need start the pod again for that. Those that are started
-    // then are told what this release has to tell.
+    // An upgrade adds what the definitions lack, and the pod need not be started again for that. Pods that start
+    // afterwards get the arguments of this release.
     let upgrade = || said(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM]).args(STORE));
     upgrade();
     ready(&mut roster, "200 OK").await;
@@ -34,7 +34,8 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     let before = access(&release.file()).await;
     assert!(before.iter().any(|line| line.starts_with("acme/acme dana@acme.example orders=Edit ")), "{before:#?}");
 
-    // A rollback takes no definition away, but brings the former ones back: it says so, and nothing is written.
+    // A rollback removes no definition, but restores the former ones: the controller reports it, and nothing is
+    // written.
     said(&mut release.helm(&["rollback", "roster", "1", "-n", SYSTEM]));
     ready(&mut roster, OUTDATED).await;
     release.kubectl(&["get", "crd", "invitations.roster.dev"]).await;
@@ -46,7 +47,7 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     // Under the former release's roles it was refused what that one did not need.
     proxy.forgive();
 
-    // Somebody new, for whom helm waits: by then all others have been looked at again, too.
+    // Helm waits for a new member; by then all others have been reconciled again, too.
     let hal = ["--set", "accounts.acme.members.hal@acme\\.example.role=viewer"];
     said(release.helm(&["upgrade", "acme", ACCESS]).args(values).args(hal));
     assert_eq!(view(&release.file(), "acme/acme", "hal@acme.example").await["orders"], "View");

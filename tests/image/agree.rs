@@ -1,4 +1,4 @@
-//! Containerfile, chart and release say the same as the image.
+//! Tests that Containerfile, chart and release agree with the image.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ fn containerfile() -> Value {
     serde_json::from_str(&said(judging("containerfile").arg("Containerfile"))).unwrap()
 }
 
-/// What an instruction of a stage says.
+/// Returns the arguments of an instruction of a stage.
 fn instructions<'a>(stage: &'a Value, name: &str) -> Vec<&'a Value> {
     let all = stage["Commands"].as_array().unwrap().iter();
     all.filter(|one| one["Name"] == name).map(|one| &one["What"]).collect()

@@ -1,4 +1,4 @@
-//! What was built, and the programs that look into it.
+//! Finds the built files, and the programs that inspect them. Used by the other modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub fn judging_materials(file: &Path) -> Command {
     command
 }
 
-/// What OCI calls this machine's architecture.
+/// OCI's name of this machine's architecture.
 pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 pub struct Image {

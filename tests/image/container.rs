@@ -1,4 +1,4 @@
-//! A container of the image, run by runc as a kubelet would have it run for a pod.
+//! A container of the image, run by runc as a kubelet would run it for a pod. Used by `run`.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -10,12 +10,12 @@ use tempfile::TempDir;
 
 use crate::built::{IMAGE, json};
 
-/// What a pod says of its container, and what is mounted.
+/// Spec of the container in a pod, and its mounts.
 pub struct Pod {
-    /// As in a pod's spec.
+    /// Fields as in a pod's spec.
     spec: Value,
     environment: Vec<String>,
-    /// Where in the container, and what of this machine; writable or not.
+    /// Mounts: path in the container, path on this machine, and whether it is writable.
     mounts: Vec<(String, PathBuf, bool)>,
 }
 
@@ -72,7 +72,7 @@ impl Pod {
 
     /// The image's files, and how they are to be run: what the image says, and on top of it what the pod says.
     fn bundle(&self) -> TempDir {
-        // Whoever runs it must be able to reach it.
+        // The user that runs the container must be able to reach the folder.
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
         fs::create_dir_all(&parent).unwrap();
         let bundle = tempfile::Builder::new().prefix("roster-image-").tempdir_in(parent).unwrap();
@@ -135,12 +135,12 @@ impl Container {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, if the container has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// As a kubelet ends it.
+    /// Stops the container as a kubelet does.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.child.wait().unwrap()
@@ -150,7 +150,7 @@ impl Container {
         let _ = runc(&self.bundle).args(["kill", &id(&self.bundle), signal]).output();
     }
 
-    /// What the first process of the container is, as the machine sees it: a line of `/proc/PID/status`.
+    /// Returns a line of `/proc/PID/status` for the first process of the container, as the machine sees it.
     pub fn status(&self, name: &str) -> String {
         let state = runc(&self.bundle).args(["state", &id(&self.bundle)]).output().unwrap();
         let state: Value = serde_json::from_slice(&state.stdout).unwrap();

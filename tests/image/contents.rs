@@ -1,4 +1,4 @@
-//! What is in the image, and what it says of itself.
+//! Tests the contents of the image, and its labels and annotations.
 
 use std::collections::BTreeSet;
 use std::fs;

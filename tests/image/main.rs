@@ -1,5 +1,5 @@
-//! The image that `make image` builds: what is in it, what it says of itself, and that it runs. It is run by an OCI
-//! runtime, without a container engine, as root.
+//! Tests the image that `make image` builds: its contents, its metadata, and that it runs. An OCI runtime runs it as
+//! root, without a container engine.
 //!
 //! `ROSTER_IMAGE` may name the folder that it was built to, otherwise `scripts/image.sh` builds it.
 

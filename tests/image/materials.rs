@@ -1,4 +1,4 @@
-//! The bill of materials: what is in the binary, all of it, and nothing else.
+//! Tests the bill of materials: it lists everything in the binary, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a release pushes, pushed to a real registry on this machine.
+//! Tests a release: what it pushes, pushed to a real registry on this machine.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! The image, run: as the chart has it run, against a real control plane, and by hand.
+//! Tests the running image: as the chart runs it, against a real control plane, and by hand.
 
 use std::fs;
 use std::net::TcpListener;
@@ -155,7 +155,7 @@ async fn the_controller_keeps_the_embedded_store_as_the_charts_pod() {
     let seen = view(&volume.join("roster.db"), "secondary-users/tidewater", "nadia@tidewater.example").await;
     assert_eq!((seen["payments"].as_str(), seen["api-keys"].as_str()), ("Allowed", "Denied"));
 
-    // Stopped, it gives its lease back: the next one leads at once, and goes on with what is there.
+    // Stopped, it gives its lease back: the next one leads at once, and continues with the existing store.
     assert_eq!(container.stop().code(), Some(0), "{}", container.log());
     let mut next = pod.start(&folder.path().join("next"));
     ready(&mut next, port).await;
@@ -173,7 +173,7 @@ async fn the_controller_needs_no_writable_folder_for_stores_elsewhere() {
     assert_eq!(container.stop().code(), Some(0), "{}", container.log());
 }
 
-/// Whoever is given the archive by hand.
+/// Tests the archive as loaded by hand.
 #[test]
 fn it_is_run_by_the_user_that_it_names_itself() {
     let bundle = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Every reason of `Valid` and `Synced`, each on real objects, and what is promised of status itself (docs/concepts.md
-//! "Status").
+//! Tests every reason of `Valid` and `Synced`, each on real objects, and the promises about status itself
+//! (docs/concepts.md "Status").
 
 mod accounts;
 mod definitions;

@@ -1,4 +1,4 @@
-//! The harness itself: what other tests rely on.
+//! Tests the harness itself, on which the other tests rely.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who leads, shown with real Leases.
+//! Tests leader election with real Leases.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +63,7 @@ impl Setup {
     }
 }
 
-/// Whoever takes part.
+/// A replica that takes part.
 struct Candidate {
     client: Client,
     config: ShardConfig,

@@ -1,4 +1,4 @@
-//! What Roster promises, shown from outside on a real control plane.
+//! Tests Roster's promises from outside, on a real control plane.
 //!
 //! `ROSTER_CONTROLPLANE` may name the control plane's binary, otherwise `tests/controlplane/build.sh` builds it.
 //! `ROSTER_TEST_DATA` may name the data folder of a control plane that somebody else stops; see [`support`].

@@ -1,4 +1,4 @@
-//! Traces of passes, sent to a real OTLP/HTTP receiver in this process.
+//! Tests traces of passes, sent to a real OTLP/HTTP receiver in this process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,13 @@ use tokio::net::TcpListener;
 use crate::lifecycle::Site;
 use crate::support::{ControlPlane, Controller};
 
-/// Nothing is sent before the end, unless the buffer is full.
+/// Delay that is longer than the test: nothing is sent before the end, unless the buffer is full.
 const AT_THE_END: &str = "3600000";
 
 /// In nanoseconds.
 const SLACK: u64 = 50_000_000;
 
-/// What was received.
+/// Received data.
 #[derive(Clone, Default)]
 struct Received(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
 

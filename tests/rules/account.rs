@@ -1,4 +1,4 @@
-//! Rules of Account.
+//! Tests the rules of Account.
 
 use super::table::{Accepted, Refused, Table};
 
@@ -47,7 +47,7 @@ async fn what_an_account_overrides_has_the_bounds_of_the_store() {
         .on_create(&[
             ("spec: {drift: {policy: Correct, unmanaged: Remove, checkEvery: 1m}, enforcement: Enforce}", Accepted),
             ("spec: {enforcement: Disabled, deletionPolicy: Orphan}", Accepted),
-            // kubectl reads an unquoted Off as false: the word is no value of ours.
+            // kubectl reads an unquoted Off as false, so this word is not one of the values.
             ("spec: {enforcement: 'Off'}", Refused("Unsupported value: \"Off\"")),
             ("spec: {drift: {checkEvery: 9s}}", Refused("must be between 10s and 24h")),
             ("spec: {drift: {checkEvery: 24h1s}}", Refused("must be between 10s and 24h")),

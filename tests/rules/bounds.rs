@@ -1,5 +1,5 @@
-//! Objects at their bounds: accepted when they are created and when they are changed, so that no rule costs more
-//! than the server's budget; one step further is refused.
+//! Tests objects at their bounds: they are accepted when they are created and when they are changed, so no rule costs
+//! more than the server's budget. One step further is refused.
 //!
 //! An object with every list full of the longest names would be larger than etcd takes (1.5 MiB); each part is at its
 //! bound here with names that leave room for the rest.
@@ -73,7 +73,8 @@ async fn sections_with_16_prerequisites_and_advisories() {
     bounds.refused("PermissionCatalog", "higher", spec, "levels: Too many: 17: must have at most 16 items").await;
 }
 
-/// What rules cost goes by the number of items: all 256 × 16 × 16 of them, with short names so that it fits into etcd.
+/// The cost of rules depends on the number of items: all 256 × 16 × 16 of them, with short names so that they fit into
+/// etcd.
 #[tokio::test]
 async fn every_section_with_all_prerequisites() {
     let levels = names(16, 4);

@@ -1,4 +1,4 @@
-//! Rules of PermissionCatalog.
+//! Tests the rules of PermissionCatalog.
 
 use super::table::{Accepted, Refused, Table};
 

@@ -1,4 +1,4 @@
-//! Rules of UserGroup.
+//! Tests the rules of UserGroup.
 
 use super::table::{Accepted, Refused, Table};
 

@@ -1,4 +1,4 @@
-//! Rules of Invitation.
+//! Tests the rules of Invitation.
 
 use super::table::{Accepted, Refused, Table};
 

@@ -1,4 +1,4 @@
-//! Every rule of the schemas, accepted and refused by the real API server (docs/api-versioning.md).
+//! Tests every rule of the schemas, accepted and refused by the real API server (docs/api-versioning.md).
 //!
 //! A table starts from a valid object and changes it by a merge patch: on creation, or on an object that is there.
 //! No controller runs meanwhile: these tests write statuses of their own.

@@ -1,4 +1,4 @@
-//! Rules of Membership, and the shapes it shares: addresses, times, restrictions, references.
+//! Tests the rules of Membership, and of types that it shares: addresses, times, restrictions, references.
 
 use super::table::{Accepted, Refused, Table};
 

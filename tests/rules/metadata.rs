@@ -1,4 +1,4 @@
-//! Names and labels, and what a value is taken for: rules of the server itself, which no schema of ours writes down.
+//! Tests names, labels, and how values are read: rules of the server itself, which no schema of Roster contains.
 
 use super::table::{Accepted, Refused, Table};
 

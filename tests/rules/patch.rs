@@ -1,14 +1,14 @@
-//! Changes to a valid object, and what is expected of them.
+//! Changes to a valid object, and their expected results. Used by the tables.
 
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// What is expected of a change.
+/// Expected result of a change.
 #[derive(Clone, Copy, Debug)]
 pub enum Expected {
-    /// It is accepted.
+    /// The change is accepted.
     Accepted,
-    /// It is refused, and the message contains this.
+    /// The change is refused, and the message contains this text.
     Refused(&'static str),
 }
 

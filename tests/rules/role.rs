@@ -1,4 +1,4 @@
-//! Rules of Role.
+//! Tests the rules of Role.
 
 use super::table::{Accepted, Refused, Table};
 

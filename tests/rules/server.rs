@@ -1,4 +1,4 @@
-//! What the definitions promise besides rules: defaults, columns, category, selectable fields, strictness.
+//! Tests other promises of the definitions: defaults, columns, category, selectable fields, strictness.
 
 use std::fmt::Write as _;
 
@@ -241,7 +241,7 @@ fn names(count: usize, length: usize) -> Vec<String> {
     (0..count).map(|i| name(i, length)).collect()
 }
 
-/// What the controller may write, up to [`roster::api::limits`].
+/// Largest values that the controller may write, up to [`roster::api::limits`].
 #[tokio::test]
 async fn status_takes_all_the_controller_may_write() {
     let bounds = Bounds::new().await;

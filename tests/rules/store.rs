@@ -1,4 +1,4 @@
-//! Rules of IdentityStore.
+//! Tests the rules of IdentityStore.
 
 use super::table::{Accepted, Refused, Table};
 

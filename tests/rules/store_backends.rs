@@ -1,4 +1,4 @@
-//! Rules of the IdentityStore's backends that need secrets.
+//! Tests the rules of the IdentityStore's backends that need secrets.
 
 use super::table::{Accepted, Refused, Table};
 

@@ -1,4 +1,4 @@
-//! Tables of changes to a valid object, and what the API server says to each.
+//! Tables of changes to a valid object, and the API server's answer to each. Used by the other modules.
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -104,7 +104,7 @@ fn has_parts(message: &str, parts: &str) -> bool {
     rest.is_some()
 }
 
-/// Where objects of the tests go.
+/// Namespace for the objects of the tests.
 pub struct Bounds {
     client: Client,
     /// Their namespace.

@@ -1,4 +1,4 @@
-//! One membership changes: how soon the store holds it, and the status says so.
+//! Measures one changed membership: the time until the store holds it, and until the status says so.
 
 use std::{
     path::Path,
@@ -31,7 +31,7 @@ use crate::{
 /// Between two changes, so that each finds everything at rest.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// How long one change took, from when it was sent.
+/// Time that one change took, from when it was sent.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     /// Until the API server had taken it.

@@ -1,4 +1,4 @@
-//! Many memberships at once: with the controller started after they exist, and while they are being created.
+//! Measures many memberships at once: with the controller started after they exist, and while they are being created.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::{
 /// Longest time anything may take.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// What one round measures, in seconds.
+/// Results of one round, in seconds.
 struct Round {
     created: f64,
     converged: f64,

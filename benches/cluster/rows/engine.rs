@@ -1,4 +1,4 @@
-//! The engine alone: effective permissions, as a pass works them out, on one core.
+//! Measures the engine alone: effective permissions, computed as in a pass, on one core.
 
 use std::{
     hint::black_box,

@@ -1,4 +1,5 @@
-//! Manifests in files: what `roster validate` and `roster plan` take, against a bare parse of the same files.
+//! Measures manifests in files: the time of `roster validate` and `roster plan`, against a bare parse of the same
+//! files.
 
 use kube::ResourceExt as _;
 use std::{

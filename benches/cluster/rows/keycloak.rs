@@ -1,5 +1,5 @@
-//! Very many groups and users in a Keycloak, from nothing until all are Ready; what that takes in requests; and how soon
-//! what somebody else changes there is put right.
+//! Measures very many groups and users in a Keycloak, from nothing until all are Ready: time, requests, and the time
+//! until a change by others is corrected.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! One large account beside a little one: what it takes in memory, a restart, and single changes.
+//! Measures one large account next to a small one: memory, a restart, and single changes.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What is measured, row by row.
+//! Rows of the table: each module measures one topic. Called by `main`.
 
 pub mod changes;
 pub mod converge;

@@ -1,4 +1,5 @@
-//! Many new memberships in a PostgreSQL store, against the same rows by one bare COPY and the floor of status patches.
+//! Measures many new memberships in a PostgreSQL store, against the same rows by one bare COPY and the floor of status
+//! patches.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A restart and a check, with nothing to do: nothing may be written, neither to the API server nor to the store.
+//! Measures a restart and a check without changes: nothing may be written, neither to the API server nor to the store.
 
 use std::{collections::BTreeMap, path::Path};
 

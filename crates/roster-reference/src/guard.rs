@@ -43,8 +43,8 @@ impl GuardQuestion {
 
 /// Returns whether the removal guard holds the counted losses.
 ///
-/// It fires in two cases. First, the losses of ten minutes reach `minimumCount` and exceed `maximumPercent` of the
-/// members at the beginning of the ten minutes. Second, a loss removes the last member who holds a role in effect.
+/// The guard fires in two cases. First, the losses of ten minutes reach `minimumCount` and exceed `maximumPercent` of
+/// the members at the beginning of the ten minutes. Second, a loss removes the last member who holds a role in effect.
 #[must_use]
 pub fn guard_fires(question: &GuardQuestion) -> bool {
     let lost = question.lost();

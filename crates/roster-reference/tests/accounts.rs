@@ -1,4 +1,5 @@
-//! Rules of docs/concepts.md about whole accounts: what resolves, what ends everybody's access, catalogs.
+//! Tests rules of docs/concepts.md about whole accounts: which accounts resolve, what revokes everybody's access,
+//! catalogs.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The removal guard and the last holder of a role, as docs/concepts.md has them.
+//! Tests the removal guard and the last holder of a role, by the rules of docs/concepts.md.
 
 #![allow(
     clippy::unwrap_used,

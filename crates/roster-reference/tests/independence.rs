@@ -1,4 +1,4 @@
-//! The model shares nothing with the engine but the types of the API.
+//! Tests that the model shares nothing with the engine except the types of the API.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Rules of docs/concepts.md about single members: the five steps, addresses, duplicates, invitations.
+//! Tests rules of docs/concepts.md about single members: the five steps, addresses, duplicates, invitations.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The five portals of `examples/`: every cell of their `expected.csv`, and which of their objects are valid.
+//! Tests the five portals of `examples/`: every cell of their `expected.csv`, and which of their objects are valid.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Rules of docs/concepts.md about predefined roles, overrides, custom roles and groups.
+//! Tests rules of docs/concepts.md about predefined roles, overrides, custom roles and groups.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The tables of the five portals, cell by cell: a person is given each role in turn.
+//! Tests the tables of the five portals, cell by cell: a person is given each role in turn.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The store in memory: the contract, in both kinds, and its own promises.
+//! Runs the contract suite against both kinds of the store in memory, and tests its own promises.
 
 #![allow(
     clippy::unwrap_used,

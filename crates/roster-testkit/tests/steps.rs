@@ -1,4 +1,4 @@
-//! The store in memory, step by step: what a crash leaves, what faults do, and what is in force.
+//! Tests the store in memory step by step: what a crash leaves, what faults do, and which access is in force.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ const ANN: &str = "ann@shop.example";
 const BEN: &str = "ben@shop.example";
 const CARL: &str = "carl@shop.example";
 const DORA: &str = "dora@shop.example";
-/// A member whom nobody declared.
+/// A member whom no object declares.
 const STRANGER: &str = "stranger@shop.example";
 
 fn plan(world: &World, store: &MemoryStore) -> Plan {
@@ -74,7 +74,8 @@ fn levels(pairs: &[(&str, &str)]) -> Levels {
     pairs.iter().map(|(section, level)| (Name::new(section), Name::new(level))).collect()
 }
 
-/// Somebody gains and loses at once, somebody loses everything, somebody comes; a role and a group change.
+/// Returns a world in which one member gains and loses, one loses everything, and one is added; a role and a group
+/// change.
 fn other_people(world: &World) -> World {
     let mut after = world.clone();
     after.members.insert(email(ANN), member(&[1, 1, 2]));
@@ -115,7 +116,7 @@ fn index(layout: &Layout, levels: &Levels, section: &Name) -> Option<usize> {
     ladder.levels.iter().position(|level| Some(level) == levels.get(section))
 }
 
-/// Nothing is above what was there before, or above what shall be there.
+/// Checks that nobody has more than was there before or than should be there.
 fn assert_no_wider(held: &Levels, before: (&Layout, &Levels), after: (&Layout, &Levels), what: &str) {
     for section in held.keys() {
         let within = |(layout, limit): (&Layout, &Levels)| {
@@ -263,7 +264,7 @@ fn a_store_that_is_down_or_locked_fails_as_a_whole() {
             assert_eq!(store.all_access(NOW), before);
             turn(&mut store, false, &world);
         }
-        // The lock of one tenant is no other's.
+        // The lock of one tenant does not affect another tenant.
         converge(&roster_testkit::contract::world::world("zeta"), &mut store);
         store.faults.locked_accounts.clear();
         assert!(finish(apply, &mut store).0.iter().all(Result::is_ok));

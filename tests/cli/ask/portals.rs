@@ -1,5 +1,5 @@
-//! The matrix of each portal is the one of its README in `examples/`, read as people read it: `✓` is the highest level,
-//! `–` the first one, `n/a` is not applicable.
+//! Tests that the matrix of each portal is equal to the table of its README in `examples/`, which is repeated here: `✓` is
+//! the highest level, `–` the first one, and `n/a` is not applicable.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ fn expected(table: &str, ladders: &BTreeMap<String, Vec<String>>) -> Cells {
     all
 }
 
-/// The same, of what is printed as CSV.
+/// Compares the matrix printed as CSV.
 fn printed(csv: &str) -> Cells {
     let mut lines = csv.lines().map(|line| line.split(',').map(ToOwned::to_owned).collect::<Vec<_>>());
     let heads = lines.next().unwrap();

@@ -1,3 +1,5 @@
+//! Tests `roster apply`: what it writes, asks and refuses.
+
 use insta::assert_snapshot;
 
 use super::desk::Desk;

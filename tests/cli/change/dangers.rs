@@ -1,4 +1,4 @@
-//! What two revisions must not hide: limits, time, and accounts that leave Roster's care.
+//! Tests what a plan between two revisions must not hide: limits, times, and accounts that Roster no longer manages.
 
 use insta::assert_snapshot;
 
@@ -66,7 +66,7 @@ fn limits_that_are_tightened_as_json() {
     assert_eq!(plan["otherChanges"], serde_json::json!([]));
 }
 
-/// What an account writes down and inherits anyway is no change, nor is a default.
+/// Writing out a value that an account inherits anyway is not a change, nor is writing out a default.
 #[test]
 fn what_is_written_out_and_holds_anyway_is_no_change() {
     let desk = revisions(
@@ -133,7 +133,7 @@ fn an_account_that_leaves_rosters_care_takes_nobodys_access() {
     assert_snapshot!(desk.said("plan --from one --to two -o markdown"));
 }
 
-/// Somebody who ends a pause does not see again what waits for it.
+/// The person who ends a pause does not see again what waits for it.
 #[test]
 fn what_waits_for_the_end_of_a_pause_is_told_at_once() {
     let desk = revisions(
@@ -236,12 +236,13 @@ fn object(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-/// What stands outside of every fold of a comment.
+/// Returns the text of a comment outside all folds.
 fn open(said: &str) -> String {
     said.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect()
 }
 
-/// Two revisions with sixty accounts more, whose plan has a feature more in the later one, and a loosened removal guard.
+/// Two revisions with sixty accounts more, whose plan has a feature more in the later one, and a loosened removal
+/// guard.
 fn crowd(feature: impl Fn(usize) -> String) -> Desk {
     let desk = revisions(&[STORE], &[("maximumPercent: 10", "maximumPercent: 25")]);
     let accounts = |plan: &dyn Fn(usize) -> String| -> String {
@@ -329,7 +330,7 @@ const UNREAD: [(&str, &str); 3] = [
     ("prod/patch.yaml", "- {op: replace, path: /spec/suspended, value: true}\n"),
 ];
 
-/// The controller, and whoever applies, act on these.
+/// The controller and `kubectl apply` act on these.
 #[test]
 fn what_is_not_read_and_differs_is_a_change() {
     let desk = revisions(&[], &[]);

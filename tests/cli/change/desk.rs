@@ -1,4 +1,4 @@
-//! Where a test works: a folder of its own, in which the store is made.
+//! A folder of its own for each test, in which its store is created. Used by the tests of this folder.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl Desk {
         }
     }
 
-    /// Runs `roster`; BEFORE, AFTER and EXAMPLES stand for folders of the repository.
+    /// Runs `roster`; BEFORE, AFTER and EXAMPLES are replaced by folders of the repository.
     pub fn run(&self, arguments: &str) -> Roster {
         let path = |name: &str| repository(name).display().to_string();
         let arguments = arguments

@@ -1,3 +1,5 @@
+//! Tests `roster drift`: differences between a store and what was applied to it.
+
 use insta::assert_snapshot;
 
 use super::desk::Desk;

@@ -1,5 +1,5 @@
-//! Two revisions that differ in anything that means something are never told to be the same: every field of every kind is
-//! changed once. A field of a definition that has no example here fails.
+//! Tests that two revisions never count as the same if anything with a meaning differs: every field of every kind is
+//! changed once. A field of a definition without an example here fails.
 
 use std::{collections::BTreeSet, fs, thread};
 
@@ -172,7 +172,7 @@ fn two_revisions_that_differ_in_any_field_are_never_the_same() {
     assert!(wrong.is_empty(), "told not at all, or twice:\n{}", wrong.join("\n"));
 }
 
-/// Examples that are told not at all, or twice.
+/// Examples that are not reported, or reported twice.
 fn wrongly_told(objects: &[Value], examples: &[(&str, &str, &str, Value)]) -> Vec<String> {
     let desk = Desk::new();
     fs::write(desk.path("one.json"), list(objects)).unwrap();
@@ -193,7 +193,7 @@ fn wrongly_told(objects: &[Value], examples: &[(&str, &str, &str, Value)]) -> Ve
     wrong
 }
 
-/// Object and field of all that is told besides the changes in accounts.
+/// Returns object and field of everything that is reported besides the changes in accounts.
 fn told(plan: &Value) -> Vec<String> {
     let list = |name: &str| plan[name].as_array().cloned().unwrap_or_default();
     let others = list("otherChanges").into_iter().flat_map(|one| {

@@ -1,4 +1,4 @@
-//! Questions with a store at hand: what it gives, and what the objects say where that differs.
+//! Tests questions with a store: what it grants, and what the objects declare if that differs.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use super::desk::Desk;
 
-/// Somebody has changed a row, and added two people.
+/// Changes a row, and adds two people.
 fn drifted() -> Desk {
     let desk = Desk::applied();
     desk.tamper(
@@ -95,8 +95,8 @@ fn the_store_alone_says_where_somebody_has_access() {
     assert_eq!(data["inStoreOnly"][0]["account"], "shop/acme");
 }
 
-/// An account that the files do not have, in a namespace in which they have another one, stands in every answer about people;
-/// what is in other namespaces of the store is nobody's business here.
+/// An account that the files do not have, in a namespace in which they have another one, stands in every answer about
+/// people; what is in other namespaces of the store is nobody's business here.
 #[test]
 fn accounts_that_only_the_store_knows_stand_in_every_answer() {
     let desk = Desk::applied();
@@ -123,7 +123,7 @@ fn accounts_that_only_the_store_knows_stand_in_every_answer() {
     }
 }
 
-/// A block that was written into the store, and stands in no object.
+/// A block that was written into the store, and is in no object.
 #[test]
 fn a_block_that_only_the_store_has_is_told_everywhere() {
     let desk = Desk::applied();
@@ -156,7 +156,7 @@ fn a_block_that_only_the_store_has_is_told_everywhere() {
     let text = desk.said("review -f BEFORE --store shop.db --account shop/acme");
     assert!(text.contains("Blocked (in the store only)") && !text.contains("people suspended or blocked"), "{text}");
 
-    // Whom the objects block, too, stays blocked.
+    // A person whom the objects also block stays blocked.
     desk.revised("agreed", |text| {
         text.replace("{sqlite: {file: shop.db}}", "{sqlite: {file: shop.db}, blocked: [{email: dana@acme.example}]}")
     });

@@ -1,3 +1,5 @@
+//! Tests `roster import`: files that describe what a store holds.
+
 use insta::assert_snapshot;
 
 use super::desk::{Desk, PORTALS};
@@ -62,7 +64,7 @@ fn one_account_comes_with_its_parent() {
     assert!(desk.said("plan -f out --store roster.db --detailed-exitcode").starts_with("exit code 0"));
 }
 
-/// Nobody's effective access is other than it was, also where nothing says why it is so.
+/// Everybody's effective access stays the same, even if no role or group explains it.
 #[test]
 fn access_that_nothing_explains_stays_just_so() {
     let desk = Desk::applied();
@@ -92,7 +94,7 @@ fn refusals() {
     assert_eq!(desk.read("full/mine.txt"), "mine");
 }
 
-/// What somebody wrote into a store must not lead out of the folder.
+/// Names from a store must not lead out of the folder.
 #[test]
 fn names_that_are_none_are_left_out_and_told() {
     let desk = Desk::applied();

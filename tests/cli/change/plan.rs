@@ -1,3 +1,5 @@
+//! Tests `roster plan` against a store.
+
 use std::fmt::Write as _;
 
 use insta::assert_snapshot;

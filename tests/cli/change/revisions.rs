@@ -1,3 +1,5 @@
+//! Tests `roster plan` between two revisions of files.
+
 use insta::assert_snapshot;
 
 use super::desk::{Desk, PORTALS};
@@ -39,7 +41,7 @@ fn both_sides_are_needed_and_nothing_else() {
     }
 }
 
-/// The same engine on both ways: what a store would be told is what the revisions say.
+/// Both ways use the same engine: a plan against a store lists the same changes as a plan between revisions.
 #[test]
 fn a_store_and_the_revision_applied_to_it_are_told_the_same() {
     let desk = Desk::applied();
@@ -87,7 +89,7 @@ fn fields_that_must_not_change_and_an_owner_who_stays() {
     assert_snapshot!(desk.said("plan --from one --to two"));
 }
 
-/// Whoever prunes deletes a namespace that the files no longer have, with the accounts that they still have in it.
+/// With `--prune`, a namespace that the files no longer have is deleted, with the accounts that they still have in it.
 #[test]
 fn a_namespace_that_is_taken_out_goes_with_everything_in_it() {
     let desk = Desk::new();
@@ -103,7 +105,7 @@ fn a_namespace_that_is_taken_out_goes_with_everything_in_it() {
     assert_eq!(desk.run("plan --from from --to to -o name").output().stdout, b"Namespace shop\n");
 }
 
-/// Templates of a chart are no manifests yet: whoever plans with them is told that they were passed over.
+/// Templates of a chart are not manifests yet: a plan reports that they were skipped.
 #[test]
 fn templates_that_are_passed_over_are_told() {
     let desk = Desk::new();

@@ -1,6 +1,5 @@
-//! What `roster validate` says against what the real API server says: the tables of `tests/rules`, which are held
-//! against the server there, are held against the offline schema here, without a cluster. Each file is the same; only
-//! `table` differs.
+//! Tests the offline schema with the tables of `tests/rules`: there the real API server judges the same files, here
+//! `roster validate` does, without a cluster. Only `table` differs.
 
 #[path = "../../rules/account.rs"]
 mod account;

@@ -1,4 +1,4 @@
-//! The tables, judged without a server.
+//! Judges the tables without a server. Used by the files of `tests/rules`.
 
 use roster::manifests::schema;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl Bounds {
     }
 }
 
-/// Whether a word has quotes shows only in a file.
+/// Checks an object, except for words that need quotes, because quotes are visible only in a file.
 fn check(object: &Value) -> Vec<schema::Problem> {
     schema::check(object).into_iter().filter(|problem| !problem.if_plain).collect()
 }

@@ -1,4 +1,4 @@
-//! What commands find by themselves in a cluster, and what they say is missing in it.
+//! Tests how commands find a cluster, a namespace and a store by themselves, and what they report as missing.
 
 use std::time::Duration;
 

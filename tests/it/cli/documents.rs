@@ -1,5 +1,5 @@
-//! Every kubectl command of the runbook and the operations documents, on a real API server. What would change something
-//! is asked for as a dry run.
+//! Runs every kubectl command of the runbook and the operations documents, on a real API server. Commands that would
+//! change something are run as a dry run.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What only the store knows is no, unless the store is asked.
+//! Tests that questions which only the store can answer are answered no, unless the store is asked.
 
 use super::roster;
 use crate::support::{ControlPlane, Scene};
@@ -44,7 +44,7 @@ async fn what_only_the_store_knows_is_no_unless_it_is_asked() {
     let (said, code) = can("Edit", &store).await;
     assert_eq!((said.starts_with("no\ndana@acme.example has only View of orders, as "), code), (true, 1), "{said}");
 
-    // What somebody's word ends has ended all the same.
+    // Explicit revocations are applied nevertheless.
     scene.patch("Membership", "dana", serde_json::json!({"spec": {"suspended": true}})).await;
     scene.wait_view("dana@acme.example", "orders=None").await;
     let (said, code) = can("View", &store).await;

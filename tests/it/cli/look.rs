@@ -1,4 +1,4 @@
-//! status, block, unblock and review against the real controller.
+//! Tests `status`, `block`, `unblock` and `review` with the real controller.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, Scene, eventually_or, find};
 
-/// What `roster` said: exit code, standard output, standard error.
+/// Runs `roster`, and returns exit code, standard output and standard error.
 pub async fn roster(arguments: &[&str]) -> (i32, String, String) {
     roster_as(ControlPlane::shared().await.kubeconfig(), arguments).await
 }
@@ -215,7 +215,7 @@ async fn a_block_holds_for_members_and_owners_when_it_says_so() {
 #[tokio::test]
 async fn a_block_that_does_not_hold_is_not_claimed() {
     let scene = scene("cli-unheld").await;
-    // Whom another cluster let in: the controller leaves the row, whatever it is told.
+    // A member whom another cluster admitted: the controller leaves the row in any case.
     for sql in [
         "INSERT INTO owners (cluster, account, uid) VALUES ('elsewhere', '$it/acme', 'other')",
         "INSERT INTO marks (account_id, kind, name, owner_id, fingerprint) SELECT account_ids.id, 'member', \
@@ -264,12 +264,12 @@ async fn a_review_of_a_cluster_reads_its_store() {
     assert!(bob["since"].is_string(), "by the audit: {bob:#}");
     let strong: Vec<&str> =
         account["strongest"].as_array().unwrap().iter().filter_map(|one| one["email"].as_str()).collect();
-    // As the store gives it: also to whom nobody declared.
+    // As the store grants it, also to people whom no object declares.
     assert_eq!(strong, ["olga@acme.example", "ann@acme.example", "mallory@evil.example"]);
     let changes = account["changes"].as_array().unwrap();
     let last = changes.last().expect("changes");
     assert_eq!((&last["object"], &last["why"]), (&json!("bob@acme.example"), &json!("spec: Membership bob@2")));
-    // A store that is not where it is looked for is said.
+    // A store that is not at the expected place is reported.
     let (code, out, _) = roster(&["review", "-n", scene.name(), "--store", "/nonexistent/roster.db"]).await;
     assert!(code == 1 && out.contains("Stores not read"), "{out}");
     let ready = scene.get("Account", "acme").await;

@@ -1,4 +1,4 @@
-//! The command line on a live cluster.
+//! Tests the command line on a live cluster.
 
 mod alone;
 mod documents;
@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What a run of `roster` printed to standard output, and its exit code.
+/// Returns the standard output of a run of `roster`, and its exit code.
 pub async fn roster(kubeconfig: Option<&Path>, arguments: &str) -> (String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
     command.args(arguments.split_whitespace()).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! `roster plan`, `drift`, `import` and `apply` beside a controller that runs.
+//! Tests `roster plan`, `drift`, `import` and `apply` beside a running controller.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! Files and a cluster that holds the same objects give the same answers.
+//! Tests that files and a cluster with the same objects give the same answers.
 
 use std::fs;
 

@@ -1,11 +1,12 @@
-//! The tutorial from the first file to the cluster, as it stands: what needs no cluster is in `tests/cli/docs.rs`, too.
+//! Runs the tutorial from the first file to the cluster. `tests/cli/docs.rs` also runs the part without a cluster.
 
 use std::path::Path;
 
 use crate::contract::retell::{Setting, assert_retold};
 use crate::support::ControlPlane;
 
-/// It makes an IdentityStore `default` and a namespace `roster-system`, and so has a control plane of its own.
+/// The tutorial creates an IdentityStore `default` and a namespace `roster-system`, so it has a control plane of its
+/// own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_portal_reaches_a_cluster_as_the_tutorial_says() {
     let plane = ControlPlane::own("tutorial").await;

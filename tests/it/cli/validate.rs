@@ -1,4 +1,4 @@
-//! `roster validate` on a cluster says what it says on the same objects in files, without places.
+//! Tests that `roster validate` on a cluster reports the same as for the same objects in files, without places.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What is wrong with an Account or a PermissionCatalog: nobody gains anything, and nobody else is concerned.
+//! Tests faults of an Account or a PermissionCatalog: nobody gains anything, and no other account is affected.
 
 use futures::future::join_all;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is wrong with a Role or a UserGroup; whoever holds it keeps the part that is right.
+//! Tests faults of a Role or a UserGroup: its holders keep the valid part.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a Membership or an Invitation, and that the rest of the account goes on.
+//! Tests faults of a Membership or an Invitation, and that the rest of the account is still reconciled.
 
 use serde_json::json;
 

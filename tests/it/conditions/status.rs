@@ -1,4 +1,5 @@
-//! What is promised of status itself: written only on change, put right, and good for `kubectl`.
+//! Tests the promises about status itself: it is written only on change, corrected if others write it, and usable with
+//! `kubectl`.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Every reason of `Synced` that an embedded store can bring about; a store that cannot be used is in `bad_input/stores`.
+//! Tests every reason of `Synced` that an embedded store can cause. `lifecycle/stores` and
+//! `lifecycle/operator` test stores that cannot be used.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ spec: {{accountRef: {{name: acme}}, user: {{email: {name}@acme.example}}, roleRe
     )
 }
 
-/// Whether these kstatus conditions are there.
+/// Returns whether these kstatus conditions exist.
 fn kstatus(status: &Value) -> (bool, bool) {
     (find(status, "Reconciling").is_some(), find(status, "Stalled").is_some())
 }

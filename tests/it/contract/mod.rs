@@ -1,4 +1,4 @@
-//! The contract suite of `roster_testkit`, run against each backend on the real server, and tests of each backend's own.
+//! Runs the contract suite of `roster_testkit` against each backend on the real server, and the tests of each backend.
 
 #[cfg(feature = "keycloak")]
 pub mod keycloak;

@@ -1,4 +1,4 @@
-//! The portals of `examples/`: every store's view says of them what `expected.csv` says.
+//! Tests the portals of `examples/`: every store's view shows what `expected.csv` says.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! The command line on a store, there and back: what files say is planned, applied, and read back by `import`.
+//! Tests the command line on a store in both directions: files are planned and applied, and read back by `import`.
 
 use std::{
     collections::BTreeSet,

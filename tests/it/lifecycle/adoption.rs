@@ -1,4 +1,4 @@
-//! What is in the store already, and not ours.
+//! Tests entries that are in the store already and are not Roster's.
 
 use serde_json::json;
 
@@ -65,7 +65,7 @@ async fn an_account_made_again_takes_back_what_is_as_it_was() {
     site.wait("Membership", "dana", "Valid", "False AccountNotFound").await;
     assert_eq!(file.dump().await, before, "nothing at all may happen to what is orphaned");
 
-    // Somebody else looks after it meanwhile.
+    // Somebody else changes a row meanwhile.
     file.set_ranks(&site.key("acme"), "eve", "21").await;
     site.account("acme", "deletionPolicy: Orphan").await;
     site.ready("Membership", "dana").await;
@@ -76,7 +76,7 @@ async fn an_account_made_again_takes_back_what_is_as_it_was() {
     assert!(audit.iter().all(|change| change.cause == "adoption" && change.before == change.after), "{audit:#?}");
     orphans(json!([])).await;
 
-    // What was put right by hand is as it should be.
+    // Entries that were corrected by hand are as they should be.
     file.set_ranks(&site.key("acme"), "eve", "10").await;
     site.check("acme").await;
     site.ready("Membership", "eve").await;

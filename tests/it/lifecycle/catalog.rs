@@ -1,4 +1,4 @@
-//! A catalog's change ripples to all its accounts.
+//! Tests that a change of a catalog reaches all its accounts.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! What the audit says caused a change: the object that changed what the entry is made of, however many arrive together.
+//! Tests the causes in the audit: each record names the object whose change it is, even if many changes arrive
+//! together.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,7 @@ spec: {accountRef: {name: acme}, roleRefs: [{kind: Role, name: clerk}]}
     site
 }
 
-/// What the audit says since: object and origin.
+/// Returns the newer records of the audit: object and origin.
 async fn causes(site: &Site<'_>, length: i64) -> BTreeMap<String, String> {
     let audit = site.file().audit_since(length).await.into_iter();
     audit.map(|it| (format!("{} {}", it.kind, it.name.replace("@acme.example", "")), it.origin)).collect()
@@ -175,7 +176,7 @@ async fn each_kind_of_edit_is_all_that_the_audit_names() {
     let store = format!("IdentityStore {}@2: left", site.name());
     let length = whole(&site, length, &[("member by-catalog", &store)]).await;
 
-    // A Role that goes: the role, the group that has it, and whoever had either.
+    // A Role that is deleted: the role, the group that has it, and the members who had either.
     site.delete("UserGroup", "clerks").await;
     let group = "UserGroup clerks@1: deleted";
     let enough = async || (causes(&site, length).await.len() >= 2).then_some(());

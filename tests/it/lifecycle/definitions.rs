@@ -1,4 +1,5 @@
-//! The definitions of our kinds deleted, and with them every object there is: while the controller runs, and while not.
+//! Tests the deletion of Roster's definitions, and with them of all objects: while the controller runs, and while it
+//! does not.
 
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ async fn deleted_definitions_do_what_the_deletion_policy_says_and_all_is_well_wh
     assert_eq!(roster.ended(), None);
 }
 
-/// What was left as it was is ours again, and nothing else happened to it.
+/// Checks that entries that were left are Roster's again, and that nothing else happened to them.
 fn adopted(before: &Left, now: &Left) {
     assert_eq!(now.content, before.content);
     let since = &now.audit[before.audit.len()..];
@@ -124,8 +125,8 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
     plane.kubectl_ok(&["delete", "identitystore/second"], None).await;
 }
 
-/// As `kubectl replace --force` does it: the definition goes with all its objects, and is back at once. Nobody is removed
-/// before somebody says that the objects are all there again; a block is made all the same.
+/// Like `kubectl replace --force`: the definition is deleted with all its objects, and is back at once. Nobody is
+/// removed before an annotation confirms that all objects exist again; a block is made nevertheless.
 #[tokio::test]
 async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_all_is_there() {
     let plane = ControlPlane::own("remade").await;
@@ -143,7 +144,7 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     let since = site.left().await.audit[before.audit.len()..].to_vec();
     assert!(since.is_empty(), "{since:#?}");
 
-    // Back from Git, all is as it was. A block is made; who is taken out by hand waits for somebody's word.
+    // Back from Git, everything is as before. A block is made; a removal by hand waits for the annotation.
     site.apply_all().await;
     site.ready().await;
     let unguarded = "accountDefaults: {removalGuard: {maximumPercent: 100}}";
@@ -163,8 +164,8 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     site.wait("Account", "acme", "Ready", "True").await;
 }
 
-/// Somebody loosens a definition, and objects come that this release cannot read. They concern nobody else: who is
-/// suspended loses access, also in their account, and who is new gets it.
+/// A definition is loosened, and objects come that this release cannot read. They affect nobody else: a suspended
+/// member loses access, also in their account, and a new member gets it.
 #[tokio::test]
 async fn an_object_that_cannot_be_read_stops_nothing_else() {
     let plane = ControlPlane::own("unreadable").await;
@@ -202,7 +203,8 @@ async fn an_object_that_cannot_be_read_stops_nothing_else() {
     site.view("ann", VIEWER).await;
     assert!(site.file().member("acme", "gus").await.is_none());
 
-    // After a start nobody knows how they counted: nobody gains or loses anything by them, but for explicit ends.
+    // After a start their former version is unknown: nobody gains or loses anything by them, except by explicit
+    // revocations.
     assert_eq!(roster.stop().await.code(), Some(0));
     let mut roster = Controller::process(&plane, &folder).await;
     let said = site.wait("Account", "acme", "Ready", "False").await;

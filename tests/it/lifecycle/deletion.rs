@@ -1,4 +1,4 @@
-//! Deletion of an Account, and of the store and catalog it uses.
+//! Tests the deletion of an Account, and of the store and catalog that it uses.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn a_deleted_account_takes_everything_with_it_and_releases_store_and_catal
     site.members_ready(&["dana", "eve"]).await;
     let (it, file) = (site.name().to_owned(), site.file());
 
-    // In use, they stay; and what they mean goes on.
+    // While they are in use, they stay, and remain in effect.
     for kind in ["IdentityStore", "PermissionCatalog"] {
         site.delete(kind, &it).await;
         let message = site.wait(kind, &it, "Ready", "False InUse").await;
@@ -85,7 +85,7 @@ async fn an_account_whose_deletion_is_held_goes_by_orphan_and_comes_back() {
     site.patch("Account", "acme", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     site.gone("Account", "acme").await;
     assert_eq!(site.file().content().await, before);
-    // Applied again it takes up what it finds.
+    // Applied again, the Account takes over what it finds.
     site.account("acme", "").await;
     site.members_ready(&EIGHT).await;
     assert_eq!(site.file().content().await, before);

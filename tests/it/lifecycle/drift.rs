@@ -1,4 +1,4 @@
-//! Changes behind Roster's back: corrected or reported, as the policy says.
+//! Tests changes behind Roster's back: corrected or reported, as the policy says.
 
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn tampering_is_reported_and_left_until_it_is_undone() {
     assert_eq!(file.content().await, tampered);
     assert_eq!(file.audit_length().await, length);
 
-    // A change by spec is no drift: it is made, for who drifted and for who did not.
+    // A change of the spec is not drift: it is applied, to members with drift and to those without.
     site.member_of("acme", "finn", "roleRef: {name: admin}").await;
     site.view("finn", ADMIN).await;
     site.member("eve", "viewer").await;
@@ -124,7 +124,7 @@ async fn tampering_is_reported_and_left_until_it_is_undone() {
     site.view("eve", ADMIN).await;
     site.view("dana", ADMIN).await;
 
-    // The rest of it is undone by whoever did it.
+    // The person who made the rest of the change undoes it.
     file.set_ranks(&site.key("acme"), "dana", "10").await;
     file.tamper("UPDATE roles SET title = 'Night shift', ranks = '10' WHERE name LIKE '%night-shift'").await;
     file.tamper("UPDATE accounts SET display_name = 'Acme'").await;

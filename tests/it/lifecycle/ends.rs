@@ -1,4 +1,4 @@
-//! AccountRevocations of access, and their undoing: suspension, time, the store's list of the blocked.
+//! Tests revocations and their reversal: suspension, time, the store's list of blocked people.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

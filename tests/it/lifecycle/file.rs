@@ -1,4 +1,4 @@
-//! A store's file, looked into and tampered with through SQL.
+//! Reads and changes a store's file through SQL. Used by the tests of this folder.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqliteConn
 /// The file of a store.
 pub struct StoreFile(PathBuf);
 
-/// What the audit says of one change.
+/// One change in the audit.
 #[derive(Clone, Debug)]
 pub struct Audited {
     pub kind: String,
@@ -106,7 +106,7 @@ impl StoreFile {
         dump
     }
 
-    /// What the accounts' rows hold, whoever wrote them and whenever.
+    /// Returns the rows of the accounts, without who wrote them and when.
     pub async fn content(&self) -> Vec<Line> {
         let mut content = self.rows("SELECT * FROM effective_permissions ORDER BY 1, 2, 3").await;
         for sql in [

@@ -1,4 +1,5 @@
-//! Deleted while the controller is down, in any order: afterwards it does what `deletionPolicy` says, and nothing else.
+//! Tests objects that are deleted while the controller is down, in any order: afterwards it does what `deletionPolicy`
+//! says, and nothing else.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -22,12 +23,12 @@ pub struct StaffedSite<'p> {
     policy: &'static str,
 }
 
-/// What a store has in it.
+/// Content of a store.
 #[derive(Debug, PartialEq)]
 pub struct Left {
     /// Every row of every table.
     dump: Vec<Line>,
-    /// What the accounts hold.
+    /// Content of the accounts.
     pub content: Vec<Line>,
     /// Cause, kind and name of each change.
     pub audit: Vec<Line>,
@@ -88,7 +89,7 @@ spec: {accountRef: {name: other}, user: {email: zoe@acme.example}, roleRef: {nam
         }
     }
 
-    /// What its store has in it.
+    /// Returns the content of its store.
     pub async fn left(&self) -> Left {
         let file = self.file();
         let audit = file.audit_since(0).await.into_iter();
@@ -99,8 +100,8 @@ spec: {accountRef: {name: other}, user: {email: zoe@acme.example}, roleRef: {nam
         }
     }
 
-    /// The account is not there any more, and what is not of that account is as before; nobody was removed for any other
-    /// reason.
+    /// The account is not there any more, and what is not of that account is as before; nobody was removed for any
+    /// other reason.
     pub async fn only_the_account_is_removed(&self, before: &Left) {
         let now = self.left().await;
         let neighbour = format!("{}/other", self.elsewhere.name());
@@ -139,7 +140,7 @@ spec: {accountRef: {name: other}, user: {email: zoe@acme.example}, roleRef: {nam
     }
 }
 
-/// What somebody deletes, in this order.
+/// Objects that are deleted, in this order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Namespace,

@@ -1,4 +1,4 @@
-//! The removal guard: many removals at once wait for somebody's word.
+//! Tests the removal guard: many removals at once wait for approval.
 
 use serde_json::json;
 
@@ -69,7 +69,7 @@ async fn losses_of_many_wait_until_just_those_are_approved() {
     site.view("ann", NONE).await;
     site.view("bob", VIEWER).await;
 
-    // Ann's end is somebody's word, so it is another set, and the first hash is good for nothing.
+    // Ann is explicitly revoked, so the set of removals is different, and the first hash does not count.
     let second = hash(&site, &first).await;
     approve(&site, &first).await;
     site.check("acme").await;
@@ -141,7 +141,7 @@ spec:
     let message = site.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
     assert!(message.contains("last holder") && message.contains("admin"), "{message}");
     site.view("bob", "orders=Edit users=Denied").await;
-    // With another holder there is no need for a word.
+    // With another holder no approval is needed.
     site.member("dan", "admin").await;
     site.view("bob", "").await;
     site.ready("Account", "acme").await;
@@ -168,7 +168,7 @@ async fn what_somebody_ended_on_purpose_is_never_held_back() {
     }
     site.patch("Account", "acme", json!({"spec": {"suspended": false}})).await;
     site.view("dan", VIEWER).await;
-    // The guard is there all the same.
+    // The guard still applies.
     site.delete("Membership", "dan").await;
     hash(&site, "").await;
     site.view("dan", VIEWER).await;

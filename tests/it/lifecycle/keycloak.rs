@@ -1,5 +1,5 @@
-//! A Keycloak store under a controller: what others change is put right within seconds, time begins and ends by itself,
-//! and what is wrong is said where it is wrong.
+//! Tests a Keycloak store under a controller: changes by others are corrected within seconds, access begins and ends at
+//! its time, and faults are reported where they are.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     support::{PATIENCE, SYSTEM, eventually_or},
 };
 
-/// What tells a correction that was announced from one of the next check.
+/// Setting by which an announced correction differs from one by the next check: there is no next check.
 const NEVER: &str = "accountDefaults: {drift: {checkEvery: 24h}}";
 const ADMIN: &str = "orders:Edit users:Allowed";
 const VIEWER: &str = "orders:View";

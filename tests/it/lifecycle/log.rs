@@ -1,4 +1,4 @@
-//! What the log tells a security team: each change of somebody's access, drift, the guard, blocks, and stores.
+//! Tests the log for a security team: each change of a person's access, drift, the guard, blocks, and stores.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Very many members in one account, on a real API server.
+//! Tests very many members in one account, on a real API server.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{ListParams, PostParams};

@@ -1,5 +1,5 @@
-//! What happens to accounts over time: tampering, adoption, guard, pause, ends, outages, deletion, and whatever else a
-//! cluster goes through.
+//! Tests accounts over time: tampering, adoption, guard, pause, revocations, outages, deletion, and other events in a
+//! cluster.
 
 mod adoption;
 mod catalog;

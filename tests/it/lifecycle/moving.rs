@@ -1,4 +1,4 @@
-//! An account is moved to another store, step by step as docs/operations/moving.md has it.
+//! Tests moving an account to another store, step by step as in docs/operations/moving.md.
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ async fn an_account_moves_to_another_store_and_nobody_gains_or_loses_anything() 
     let refused = site.plane().kubectl(&args, None).await;
     assert!(String::from_utf8_lossy(&refused.stderr).contains("storeRef cannot be changed"), "{refused:?}");
 
-    // Leave what is there; let go; take up again elsewhere.
+    // Leave the content in the store, release the account, and take it over in the other store.
     site.patch("Account", "acme", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     site.ready("Account", "acme").await;
     site.delete("Account", "acme").await;

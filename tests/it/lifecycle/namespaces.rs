@@ -1,4 +1,4 @@
-//! A namespace that goes away with everything in it.
+//! Tests the deletion of a namespace with everything in it.
 
 use super::{
     NONE, Site, VIEWER,
@@ -59,7 +59,7 @@ async fn with_delete_everything_goes_and_only_with_the_account() {
         site.view(name, VIEWER).await;
     }
     assert_eq!(site.file().audit_length().await, length);
-    // Somebody's word counts all the same, and what is left to approve is another set then.
+    // Explicit revocations are applied nevertheless, and the set that is left to approve is then different.
     site.store("blocked: [{email: ann@acme.example}]").await;
     site.view("ann", NONE).await;
     approve(&site, &hash(&site, &first).await).await;
@@ -68,6 +68,6 @@ async fn with_delete_everything_goes_and_only_with_the_account() {
     assert_eq!(left, 0);
     let audit = site.file().audit_since(length + 1).await;
     assert_eq!(audit.len(), 10, "six members, three roles, the account: {audit:#?}");
-    // Whatever went first, nobody was removed because an object was missing.
+    // In any order of deletion, nobody was removed because an object was missing.
     assert!(audit.iter().all(|change| change.cause == "account-deleted"), "{audit:#?}");
 }

@@ -1,5 +1,5 @@
-//! What somebody who runs Roster sees of an installation that is not well: readiness that says why, and the metrics that the
-//! chart's alerts are made of.
+//! Tests what an operator sees of an unhealthy installation: readiness with its reason, and the metrics of the chart's
+//! alerts.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{ADMIN, Site};
 use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, SYSTEM, eventually_or};
 
-/// Waits until `/readyz` is 503 and says so.
+/// Waits until `/readyz` is 503 with this text.
 async fn unready(roster: &mut ControllerProcess, wanted: &str) {
     eventually_or(PATIENCE, format!("/readyz to be 503 and say {wanted}"), async || {
         let said = roster.get("/readyz").await;
@@ -170,8 +170,8 @@ async fn what_the_alerts_look_at_moves_when_it_should() {
     metric(&mut roster, "roster_guarded_accounts ", |guarded| guarded == 0.0).await;
     metric(&mut roster, pending, |age| age == 0.0).await;
 
-    // RosterRevocationPending, RosterPassesFailing, RosterStoreUnavailable: the age grows over all attempts, longer than the wait
-    // between any two of them.
+    // RosterRevocationPending, RosterPassesFailing, RosterStoreUnavailable: the age grows over all attempts, longer than the
+    // wait between any two of them.
     let mut lock = site.file().connect().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
     site.patch("Membership", "hal", json!({"spec": {"suspended": true}})).await;
@@ -227,8 +227,8 @@ async fn a_start_with_nothing_to_do_writes_nothing() {
     let audit = site.file().audit_length().await;
     let passes = "roster_passes_total{scope=\"account\",outcome=\"ok\"}";
     let mut wrote = Vec::new();
-    // Several times, since what is heard of first is another each time. Whoever was stopped first may have had numbers still
-    // to be said: what the second one says does not count.
+    // Several times, since what is heard of first is another each time. Whoever was stopped first may have had numbers
+    // still to be said: what the second one says does not count.
     for number in 0..5 {
         let before = versions(&plane).await;
         let mut roster = Controller::spawn(&plane, &folder, |_| {});

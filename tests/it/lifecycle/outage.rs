@@ -1,4 +1,5 @@
-//! An API server, or its etcd, that is away: portals go on reading, and all the rest waits and heals by itself.
+//! Tests an API server, or its etcd, that is unavailable: portals keep reading, and everything else waits and heals by
+//! itself.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

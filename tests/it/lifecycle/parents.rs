@@ -1,4 +1,4 @@
-//! Partner accounts and the accounts they manage, across namespaces.
+//! Tests partner accounts and the accounts that they manage, across namespaces.
 
 use serde_json::json;
 

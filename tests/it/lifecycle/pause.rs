@@ -1,4 +1,4 @@
-//! Pause: grants and definitions wait, a revocation does not.
+//! Tests pauses: grants and definitions wait, a revocation does not.
 
 use serde_json::json;
 
@@ -120,7 +120,7 @@ async fn a_paused_store_is_a_brake_for_all_its_accounts_and_for_none_of_another_
         site.view_of(account, "new", "").await;
         site.view_of(account, "dana", VIEWER).await;
     }
-    // Revocations do not, of whatever kind.
+    // Revocations of every kind do not wait.
     for account in accounts {
         site.patch("Membership", &object(account, "dana"), json!({"spec": {"suspended": true}})).await;
         site.delete("Membership", &object(account, "eve")).await;
@@ -133,7 +133,7 @@ async fn a_paused_store_is_a_brake_for_all_its_accounts_and_for_none_of_another_
         site.view_of(account, "gail", "orders=View users=Allowed").await;
         site.view_of(account, "finn", VIEWER).await;
     }
-    // The other store's account goes on, with the new catalog.
+    // The other store's account continues, with the new catalog.
     site.member_of("far", "new", "roleRef: {name: viewer}").await;
     site.ready("Membership", "far-new").await;
     let far = site.file().path().with_file_name(format!("{}-far.db", site.name()));

@@ -1,5 +1,4 @@
-//! The five portals of `examples/`, as their users meet them: applied in any order, and the store's view says what each
-//! one's table says.
+//! Tests the five portals of `examples/`: applied in any order, the store's view shows what their tables say.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! A PostgreSQL store under a controller: what others change is put right at once, secrets are exchanged while it runs,
-//! and a slow one delays nobody else.
+//! Tests a PostgreSQL store under a controller: changes by others are corrected at once, secrets change while it runs,
+//! and a slow store delays no other.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::{
     support::{PATIENCE, SYSTEM, eventually_or},
 };
 
-/// What tells a correction that was announced from one of the next check.
+/// Setting by which an announced correction differs from one by the next check: there is no next check.
 const NEVER: &str = "accountDefaults: {drift: {checkEvery: 24h}}";
 
 /// Puts the connection string into the Secret `$it`, for that store.

@@ -1,4 +1,4 @@
-//! Two replicas: one leads, and whoever led before writes nothing more.
+//! Tests two replicas: one leads, and a former leader writes nothing more.
 
 use std::time::{Duration, Instant};
 

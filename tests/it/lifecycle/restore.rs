@@ -1,5 +1,5 @@
-//! Restored from backups (docs/operations/backup-and-restore.md): a store to an earlier state, and a cluster without the
-//! status of anything.
+//! Tests restores from backups (docs/operations/backup-and-restore.md): a store to an earlier state, and a cluster
+//! without statuses.
 
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,7 @@ async fn a_store_restored_to_an_earlier_state_gives_nobody_back_what_they_lost()
     let roster = Controller::process(&plane, &folder).await;
     let site = Site::on(&plane, &folder, "restore").await;
     let file = site.file();
-    // Also where drift is only reported: what a restore brings back is no drift but a change to be made again.
+    // Also if drift is only reported: what a restore brings back is not drift, but a change that must be made again.
     site.store("accountDefaults: {drift: {policy: Report}}").await;
     site.account("acme", "").await;
     let all = ["dana", "eve", "finn", "gail", "hal", "ida", "jon", "kim"];
@@ -105,7 +105,7 @@ async fn removals_since_the_backup_that_are_many_wait_for_a_word() {
     file.verify().await;
 }
 
-/// What a backup of the objects has of them: nothing that a server gave.
+/// Returns the objects as in a backup: without anything that a server added.
 async fn exported(plane: &ControlPlane, namespace: &str) -> String {
     let mut list: Vec<Value> = Vec::new();
     for kinds in ["permissioncatalogs,identitystores", "accounts.roster.dev,accessroles,usergroups,memberships"] {
@@ -162,7 +162,7 @@ async fn a_cluster_restored_without_status_takes_its_store_back_as_it_is() {
     let fence = |dump: Vec<String>| dump.into_iter().filter(|line| !line.starts_with("fence")).collect::<Vec<_>>();
     assert_eq!(fence(file.dump().await), fence(dump));
 
-    // As the cluster that it stands for it takes back what is as it was.
+    // With the former cluster's id, it takes over what is as declared.
     let length = file.audit_length().await;
     let mut roster = Controller::spawn(&second, &folder, |command| {
         command.args(["--cluster-id", id.trim()]);
@@ -174,7 +174,7 @@ async fn a_cluster_restored_without_status_takes_its_store_back_as_it_is() {
     let audit = file.audit_since(length).await;
     assert!(audit.iter().all(|change| change.cause == "adoption" && change.before == change.after), "{audit:#?}");
     site.view("eve", NONE).await;
-    // And it keeps it: what is tampered with is put right.
+    // Roster also keeps it so: tampering is corrected.
     file.set_ranks(&site.key("acme"), "dana", "00").await;
     let note = format!("roster.dev/reconcile-at={}", jiff::Timestamp::now());
     second.kubectl_ok(&["annotate", "account.roster.dev", "acme", "-n", site.name(), &note], None).await;

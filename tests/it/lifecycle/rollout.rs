@@ -1,4 +1,5 @@
-//! A changed catalog goes from account to account, and stops at the first guard (docs/decisions/0020-fleet-brake.md).
+//! Tests rollouts: a changed catalog reaches one account after another, and stops at the first guard that fires
+//! (docs/decisions/0020-fleet-brake.md).
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;
@@ -20,7 +21,7 @@ const THREE: [&str; 3] = ["ann", "bob", "cid"];
 const GUARD: &str = "removalGuard: {maximumPercent: 25, minimumCount: 2}";
 const APPROVE: &str = "roster.dev/approve-removal";
 const ROLLOUT: &str = "roster.dev/rollout";
-/// What viewers have once orders are theirs to edit.
+/// Permissions of viewers when they may edit orders.
 const EDITOR: &str = "orders=Edit users=Denied";
 
 /// Accounts with a viewer each, once the catalog's present revision is noted.
@@ -55,7 +56,7 @@ async fn guarded(site: &Site<'_>) {
     noted(site).await;
 }
 
-/// What the catalog lets viewers do.
+/// Sets the permissions of viewers in the catalog.
 async fn viewers(site: &Site<'_>, permissions: serde_json::Value) {
     let roles = json!([
         {"name": "admin", "title": "Admin", "permissions": {"orders": "Edit", "users": "Allowed"}},
@@ -90,7 +91,7 @@ async fn noted(site: &Site<'_>) {
     site.ready("PermissionCatalog", site.name()).await;
 }
 
-/// Waits until the rollout stands still at an account, and gives the message.
+/// Waits until the rollout has stopped at an account, and returns the message.
 async fn stopped(site: &Site<'_>, account: &str) -> String {
     site.wait("Account", account, "Synced", "False RemovalGuarded").await;
     // As many as had their turn together may stop it.
@@ -113,7 +114,7 @@ async fn approve(site: &Site<'_>, account: &str) {
     site.annotate("Account", account, APPROVE, hash.split_whitespace().next()).await;
 }
 
-/// What the store says of the first member of an account now.
+/// Returns the present access of an account's first member in the store.
 async fn now(site: &Site<'_>, account: &str, name: &str) -> String {
     let seen = crate::support::view(site.file().path(), &site.key(account), &format!("{name}@acme.example")).await;
     seen.iter().map(|(section, level)| format!("{section}={level}")).collect::<Vec<_>>().join(" ")
@@ -168,7 +169,7 @@ async fn it_stops_at_the_first_guard_whatever_else_happens_and_goes_on_when_that
     assert_eq!(status["updatedAccounts"], json!(1), "{status:#}");
     assert!(!stop_event(&site).await.contains(&site.key("east")), "no tenant reads of another");
 
-    // The others keep what they had, and go on with it.
+    // The others keep what they had.
     site.member_of("north", "ann", "roleRef: {name: admin}").await;
     site.view_of("north", "ann", ADMIN).await;
     site.member_of("north", "ann", "roleRef: {name: viewer}").await;
@@ -192,7 +193,7 @@ async fn it_stops_at_the_first_guard_whatever_else_happens_and_goes_on_when_that
     stopped(&site, "east").await;
     assert_eq!(record(&site).await.unwrap().data.unwrap()["upTo"], site.key("east"));
 
-    // Somebody's word lets it go on, to the next guard.
+    // An approval lets it continue, to the next guard.
     approve(&site, "east").await;
     site.view_of("east", "bob", NONE).await;
     stopped(&site, "north").await;
@@ -216,7 +217,7 @@ async fn whole_passes(roster: &mut ControllerProcess, count: u32) {
     .await;
 }
 
-/// What is told of the stop. Of what has no namespace it is told in `default`.
+/// Returns the event about the stop. Events about objects without a namespace are in `default`.
 async fn stop_event(site: &Site<'_>) -> String {
     let events: Api<Event> = Api::namespaced(site.client.clone(), "default");
     eventually_or(PATIENCE, "the event RolloutStopped".to_owned(), async || {
@@ -263,7 +264,7 @@ async fn an_annotation_lets_it_reach_all_at_once() {
     viewers(&site, json!({})).await;
     stopped(&site, "east").await;
     site.annotate("PermissionCatalog", site.name(), ROLLOUT, Some("AllAtOnce")).await;
-    // Each account's own guard is there all the same.
+    // Each account's own guard still applies.
     for account in FOUR {
         site.wait("Account", account, "Synced", "False RemovalGuarded").await;
         assert_eq!(now(&site, account, "bob").await, VIEWER, "{account}");
@@ -329,7 +330,7 @@ async fn replicas_that_share_the_accounts_roll_it_out_together() {
         site.view_of(account, "ann", EDITOR).await;
     }
     noted(&site).await;
-    // Each by whoever has its shard, and in order all the same.
+    // Each account by the holder of its shard, and in order nevertheless.
     let mut changed = [first.metric(members).await - before[0], second.metric(members).await - before[1]];
     changed.sort_by(f64::total_cmp);
     let of_first = |account: &&&str| Slots::part_of(slot(&AccountKey::new(site.name(), account)), 2) == 0;
@@ -340,7 +341,7 @@ async fn replicas_that_share_the_accounts_roll_it_out_together() {
     let order = site.file().rows(&sql).await;
     assert_eq!((&order[0], order.len()), (&site.key("a01"), 12), "{order:?}");
 
-    // Whoever decides about the pace is killed: the other goes on.
+    // The replica that decides about the pace is killed: the other one continues.
     if first.metric("roster_objects{kind=\"PermissionCatalog\"").await > 0.0 {
         std::mem::swap(&mut first, &mut second);
     }

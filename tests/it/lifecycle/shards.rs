@@ -1,4 +1,4 @@
-//! Several replicas that are active together: each looks after its share of the accounts.
+//! Tests several active replicas: each writes its share of the accounts.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, api::ListParams};
@@ -55,7 +55,7 @@ async fn everywhere(site: &Site<'_>, role: &str) {
     }
 }
 
-/// Waits until the store has it, and everybody is told.
+/// Waits until the store has the change in every account, and every status is ready.
 async fn is_everywhere(site: &Site<'_>, wanted: &str) {
     for account in &accounts(site) {
         site.view_of(account, "m", wanted).await;
@@ -64,7 +64,7 @@ async fn is_everywhere(site: &Site<'_>, wanted: &str) {
     }
 }
 
-/// Waits until who is blocked is said to be cut off, as the store is now.
+/// Waits until the block is reported as in force for the present generation of the store.
 async fn in_force(site: &Site<'_>) {
     eventually_or(PATIENCE, "the block to be in force".to_owned(), async || {
         let store = site.get("IdentityStore", site.name()).await;
@@ -114,8 +114,8 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     })
     .await;
 
-    // Who is blocked is said to be cut off when all of them have gone over their accounts.
-    // One of those is in a single account, which one of them looks after.
+    // The block is reported as in force when all replicas have reconciled their accounts.
+    // One of these people is in a single account, which one of the replicas writes.
     let some = &accounts(&site)[0];
     site.member_of(some, "n", "roleRef: {name: viewer}").await;
     site.view_of(some, "n", VIEWER).await;
@@ -139,7 +139,8 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     hold(&mut [&mut first, &mut third], &[2, 2]).await;
     is_everywhere(&site, VIEWER).await;
 
-    // A rolling upgrade: a new one comes, an old one goes, and its accounts are not left waiting for its lease to expire.
+    // A rolling upgrade: a new one comes, an old one goes, and its accounts are not left waiting for its lease to
+    // expire.
     first.signal("TERM");
     first.logged("gave the lease back").await;
     assert_eq!(first.end().await.code(), Some(0));
@@ -148,7 +149,8 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     hold(&mut [&mut third], &[4]).await;
     site.file().verify().await;
 
-    // Another number of shards: it waits for the last one of the former, who misses nothing meanwhile, and then has everything.
+    // Another number of shards: it waits for the last one of the former, who misses nothing meanwhile, and then has
+    // everything.
     let mut other = replica(&plane, 8);
     other.logged("waiting for replicas of another number of shards").await;
     everywhere(&site, "viewer").await;
@@ -189,7 +191,7 @@ async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_mo
     everywhere(&site, "admin").await;
     hold(&mut [&mut second], &[2]).await;
     is_everywhere(&site, ADMIN).await;
-    // Who claims what may be written anew where the machine is slow, and leases are lost.
+    // Claims may be written again if the machine is slow and leases are lost.
     let content = async || {
         let mut dump = site.file().dump().await;
         dump.retain(|line| !line.starts_with("fence: "));

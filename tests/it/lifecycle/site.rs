@@ -1,4 +1,4 @@
-//! Where a test works: a namespace, a catalog and a store of its own, and the store's file to look into.
+//! A namespace, a catalog and a store for one test, and access to the store's file. Used by the tests of this folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,9 +27,9 @@ spec:
   - {name: viewer, title: Viewer, permissions: {orders: View}}
 ";
 
-/// What the catalog's roles mean in the view.
+/// Rows of the view for one role of the catalog.
 pub const ADMIN: &str = "orders=Edit users=Allowed";
-/// The same of the other one.
+/// Rows of the view for the other role.
 pub const VIEWER: &str = "orders=View users=Denied";
 /// No access.
 pub const NONE: &str = "orders=Hide users=Denied";
@@ -72,7 +72,7 @@ impl<'p> Site<'p> {
         site
     }
 
-    /// What `$it` stands for.
+    /// Returns the name for which `$it` stands.
     pub fn name(&self) -> &str {
         self.namespace.name()
     }
@@ -214,7 +214,7 @@ impl<'p> Site<'p> {
         self.get(kind, name).await.data["status"].clone()
     }
 
-    /// Waits for what the view says of a member of the account `acme`: `""` where there is no such member.
+    /// Waits until the view shows this for a member of the account `acme`; `""` means no such member.
     #[track_caller]
     pub fn view(&self, name: &str, wanted: &str) -> impl Future<Output = ()> + use<> {
         self.view_of("acme", name, wanted)

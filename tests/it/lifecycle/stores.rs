@@ -1,4 +1,4 @@
-//! Several stores: what is wrong with one is no other's trouble.
+//! Tests several stores: a fault of one does not affect the others.
 
 use std::{fs, time::Instant};
 
@@ -90,8 +90,8 @@ spec: {catalogRef: {name: $it}, storeRef: {name: $it-free}}
     site.plane().kubectl_ok(&["delete", "--wait=false", "identitystore", &format!("{}-free", site.name())], None).await;
 }
 
-/// In files the Account stands before its store as often as not. It must not wait for its next check, which is five minutes
-/// away.
+/// In files the Account stands before its store as often as not. It must not wait for its next check, which is five
+/// minutes away.
 #[tokio::test]
 async fn an_account_that_was_there_first_is_taken_up_with_its_store() {
     let site = Site::shared("stores-later").await;
@@ -177,7 +177,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     let second = replaced(&site, "answers, which is empty").await;
     assert_ne!(second, first);
     site.event("IdentityStore", site.name(), "StoreReplaced").await;
-    // Whoever comes now waits, too.
+    // A new member waits, too.
     site.member("gail", "viewer").await;
     site.wait("Membership", "gail", "Synced", "False StoreReplaced").await;
     assert_eq!(file.content().await, Vec::<super::file::Line>::new(), "nothing is granted");
@@ -191,14 +191,14 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     approve(&second).await;
     healed("a new file holds everything").await;
     assert_eq!(known(&site).await, second);
-    // The approval is used up; and an id that somebody takes away is written again, whatever answers.
+    // The approval is used up. An id that somebody removes is written again, whatever store responds.
     let annotations = site.get("IdentityStore", site.name()).await.metadata.annotations.unwrap_or_default();
     assert!(!annotations.contains_key("roster.dev/approve-store"), "{annotations:?}");
     site.annotate("IdentityStore", site.name(), "roster.dev/store-id", None).await;
     assert_eq!(known(&site).await, second);
 
-    // The first file comes back as it was some time ago, as from a backup of that time: whoever lost access since loses it
-    // in that one, too, and nobody gets any.
+    // The first file comes back as it was some time ago, as from a backup of that time: whoever lost access since loses
+    // it in that one, too, and nobody gets any.
     remove();
     site.patch("Membership", "eve", json!({"spec": {"suspended": true}})).await;
     fs::rename(&old, file.path()).unwrap();
@@ -230,8 +230,8 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     site.event_with("IdentityStore", site.name(), "StoreUsed", &back).await;
 }
 
-/// The store refuses one member again and again, so that it is tried more and more seldom. Another one of the account is
-/// suspended meanwhile, and does not wait for the next attempt.
+/// The store refuses one member again and again, so that it is tried more and more seldom. Another one of the account
+/// is suspended meanwhile, and does not wait for the next attempt.
 #[tokio::test]
 async fn who_is_refused_delays_nobody_else_of_the_account() {
     let plane = ControlPlane::own("stores-refused").await;

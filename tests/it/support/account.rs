@@ -1,4 +1,4 @@
-//! The controller's own account: with the rights that the chart gives it and no others, whatever a test is about.
+//! The controller's own account: every test runs with exactly the rights that the chart gives it.
 
 use std::fs;
 use std::path::PathBuf;

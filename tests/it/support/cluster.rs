@@ -1,4 +1,4 @@
-//! What tests put into the cluster: our kinds, and a namespace for each test.
+//! Installs Roster's kinds in the cluster, and creates a namespace for each test.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Starting, stopping and opening the control plane of `tests/controlplane`.
+//! Starts, stops and opens the control plane of `tests/controlplane`. Used by all tests on a cluster.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,12 +40,14 @@ pub struct ControlPlane {
     own: Option<SemaphorePermit<'static>>,
 }
 
-/// How many tests may have a control plane of their own at a time; each takes about 400 MB and much of a processor.
+/// Largest number of tests with a control plane of their own at the same time; each takes about 400 MB and much of a
+/// processor.
 static OWN: Semaphore = Semaphore::const_new(3);
 
 impl ControlPlane {
     /// The control plane all tests share: in `ROSTER_TEST_DATA`, where its owner stops it, otherwise in
-    /// `target/controlplane-test`, where it is left running for the next run. Whoever breaks things takes [`Self::own`].
+    /// `target/controlplane-test`, where it is left running for the next run. Whoever breaks things takes
+    /// [`Self::own`].
     pub async fn shared() -> &'static Self {
         // The failure is kept, too: one test waits for a control plane that does not come up, not all of them in turn.
         static SHARED: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();

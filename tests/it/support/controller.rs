@@ -1,4 +1,4 @@
-//! The controller in this process that tests share. For who stops and kills it, there is [`super::ControllerProcess`].
+//! The controller that tests share, in this process. Tests that stop or kill it use [`super::ControllerProcess`].
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What tests look at: an object's status, and what the portal reads from the store.
+//! Reads an object's status, and what the portal reads from the store. Used by the tests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::{PATIENCE, eventually_or};
 /// Levels by section.
 pub type View = BTreeMap<String, String>;
 
-/// What the view `effective_permissions` of a store says of one member; nothing where it has no such member.
+/// Returns the rows of the view `effective_permissions` for one member; empty if the store has no such member.
 ///
 /// # Panics
 /// When the store cannot be read; [`try_view`] gives the error.
@@ -25,7 +25,7 @@ pub async fn view(file: &Path, account: &str, email: &str) -> View {
     try_view(file, account, email).await.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// As [`view`].
+/// Like [`view`].
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -92,8 +92,8 @@ pub fn find(status: &Value, of: &str) -> Option<Condition> {
     Some(serde_json::from_value(found.clone()).expect("a condition"))
 }
 
-/// Waits until a condition is as wanted (`"True"`, `"False"`, `"False RoleNotFound"`, or `"absent"`: a status without it)
-/// in a status that speaks of the object as it is now, and gives that status.
+/// Waits until a condition is as wanted (`"True"`, `"False"`, `"False RoleNotFound"`, or `"absent"`: a status without
+/// it) in a status that speaks of the object as it is now, and gives that status.
 #[track_caller]
 pub fn wait_condition(
     client: &Client,
@@ -106,7 +106,7 @@ pub fn wait_condition(
     wait_condition_for(PATIENCE, client, kind, namespace, name, of, wanted)
 }
 
-/// As [`wait_condition`], with another deadline.
+/// Like [`wait_condition`], with another deadline.
 #[track_caller]
 pub fn wait_condition_for(
     deadline: Duration,

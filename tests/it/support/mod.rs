@@ -1,4 +1,4 @@
-//! A real control plane for tests, and the few helpers they all need.
+//! A real control plane for tests, and the few helpers that all of them need.
 //!
 //! ```ignore
 //! let plane = ControlPlane::shared().await;

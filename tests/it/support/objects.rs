@@ -1,4 +1,4 @@
-//! Objects written as YAML.
+//! Reads objects from YAML. Used by the tests.
 
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
@@ -16,10 +16,10 @@ pub async fn apply_yaml(client: &Client, namespace: &str, yaml: &str) -> Vec<Dyn
     try_apply_yaml(client, namespace, yaml).await.unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// As [`apply_yaml`], up to the first document that is refused.
+/// Like [`apply_yaml`], up to the first document that is refused.
 ///
 /// # Errors
-/// What the API server answered.
+/// Answer of the API server.
 pub async fn try_apply_yaml(client: &Client, namespace: &str, yaml: &str) -> Result<Vec<DynamicObject>, kube::Error> {
     let mut applied = Vec::new();
     for object in parse_yaml::<DynamicObject>(yaml) {

@@ -1,4 +1,4 @@
-//! The controller as the real binary, for who stops it, kills it, or takes away what it lives on.
+//! The controller as the real binary, for tests that stop it, kill it, or remove what it depends on.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -17,8 +17,9 @@ use super::controller::prepare;
 use super::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually, eventually_or};
 
 impl Controller {
-    /// The real binary on a control plane, with the files of its stores and its log in `directory`. What is there stays:
-    /// a second process goes on where the first one was. It need not lead yet; see [`ControllerProcess::leading`].
+    /// The real binary on a control plane, with the files of its stores and its log in `directory`. What is there
+    /// stays: a second process goes on where the first one was. It need not lead yet; see
+    /// [`ControllerProcess::leading`].
     pub async fn process(plane: &ControlPlane, directory: &Path) -> ControllerProcess {
         Self::prepare(plane).await;
         Self::spawn(plane, directory, |_| {})
@@ -29,7 +30,8 @@ impl Controller {
         prepare(plane).await;
     }
 
-    /// As [`Self::process`] on a control plane that is ready, or is to do without, and with more said of the process.
+    /// Like [`Self::process`], on a control plane that is ready or must not be waited for, with more settings of the
+    /// process.
     pub fn spawn(plane: &ControlPlane, directory: &Path, more: impl FnOnce(&mut Command)) -> ControllerProcess {
         fs::create_dir_all(directory).expect("a folder");
         let log = (1..).map(|number| directory.join(format!("controller-{number}.log")));
@@ -63,7 +65,7 @@ pub async fn forget_leader(plane: &ControlPlane) {
     leases.delete(NAME, &DeleteParams::default()).await.expect("the lease can be deleted");
 }
 
-/// Waits until `/readyz` says so.
+/// Waits until `/readyz` has this answer.
 pub async fn ready(roster: &mut ControllerProcess, wanted: &str) {
     eventually_or(PATIENCE, format!("/readyz to say {wanted}"), async || {
         let said = roster.get("/readyz").await;
@@ -84,17 +86,17 @@ impl ControllerProcess {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// How often it has logged a text.
+    /// Returns how often a text is in the log.
     pub fn times(&self, text: &str) -> usize {
         self.log().matches(text).count()
     }
@@ -124,14 +126,14 @@ impl ControllerProcess {
         .await
     }
 
-    /// Where it serves health and metrics.
+    /// Returns the address of health and metrics.
     pub async fn http(&mut self) -> String {
         let line = self.logged("serving /healthz").await;
         let event: serde_json::Value = serde_json::from_str(&line).expect("a JSON line");
         event["address"].as_str().expect("an address").to_owned()
     }
 
-    /// What it answers to a GET, head included.
+    /// Returns the answer to a GET, including the head.
     pub async fn get(&mut self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.http().await).await.expect("it listens");
         let request = format!("GET {path} HTTP/1.1\r\nHost: roster\r\nConnection: close\r\n\r\n");
@@ -165,8 +167,8 @@ impl ControllerProcess {
         eventually(Duration::from_secs(5), "roster is dead", async || self.ended()).await;
     }
 
-    /// SIGSTOP, and waits until none of its threads runs: they go on for a moment after the signal was sent, and may take
-    /// just what they were waiting for.
+    /// SIGSTOP, and waits until none of its threads runs: they go on for a moment after the signal was sent, and may
+    /// take just what they were waiting for.
     pub async fn freeze(&self) {
         self.signal("STOP");
         let threads = format!("/proc/{}/task", self.child.id());
@@ -204,5 +206,5 @@ impl Drop for ControllerProcess {
     }
 }
 
-/// What it logs when it begins to lead.
+/// Line that a controller logs when it begins to lead.
 pub const LEADING: &str = "\"message\":\"leading\"";

@@ -1,4 +1,4 @@
-//! One test's own namespace, catalog and store on the shared control plane, under the shared controller.
+//! A namespace, catalog and store of one test, on the shared control plane and under the shared controller.
 
 use std::panic::Location;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ const HEALS: [&str; 9] = [
 /// A test's own corner of the cluster. Namespace, the IdentityStore that is there from the start, and whatever the test
 /// calls `$it` share one name that was never used before.
 ///
-/// What the test applied without a namespace is deleted with the scene, unless the test failed.
+/// Objects that the test applied without a namespace are deleted with the scene, unless the test failed.
 pub struct Scene {
     /// The administrator.
     pub client: Client,
@@ -64,7 +64,7 @@ impl Scene {
         }
     }
 
-    /// What `$it` stands for.
+    /// Returns the name for which `$it` stands.
     pub fn name(&self) -> &str {
         self.namespace.name()
     }
@@ -105,7 +105,7 @@ impl Scene {
         api.delete(&self.text(name), &DeleteParams::default()).await.expect("it is there to be deleted");
     }
 
-    /// As [`Self::delete`], and waits until it is gone.
+    /// Like [`Self::delete`], but waits until the object is gone.
     pub async fn delete_and_wait(&self, kind: &str, name: &str) {
         self.delete(kind, name).await;
         let api = super::api(&self.client, kind, self.name());
@@ -184,7 +184,7 @@ impl Scene {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the statement").rows_affected()
     }
 
-    /// What its store says of a member of the account `acme` now.
+    /// Returns the present access of a member of the account `acme` in the store.
     pub async fn view(&self, email: &str) -> View {
         super::view(&self.file(), &self.account("acme"), email).await
     }

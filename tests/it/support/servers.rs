@@ -1,8 +1,8 @@
-//! What all servers of tests need: certificates, and an end of what earlier processes left.
+//! Tools that all servers of tests need: certificates, and cleaning up after earlier processes.
 
 use std::{fs, path::Path};
 
-/// Removes folders of processes that are no more: `<process>-<number>`.
+/// Removes folders of processes that no longer exist: `<process>-<number>`.
 pub fn forget_dead(parent: &Path) {
     for old in fs::read_dir(parent).unwrap().flatten() {
         let name = old.file_name().into_string().unwrap_or_default();

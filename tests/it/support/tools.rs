@@ -1,4 +1,4 @@
-//! helm and its friends. `ROSTER_HELM` may name their folder, otherwise `tests/helm/build.sh` builds them.
+//! Finds helm and related programs. `ROSTER_HELM` may name their folder, otherwise `tests/helm/build.sh` builds them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
-/// What a program printed.
+/// Returns the output of a program.
 ///
 /// # Panics
 /// When it fails.
@@ -46,7 +46,7 @@ pub fn said(command: &mut Command) -> String {
     text(&out.stdout)
 }
 
-/// What a program that fails says.
+/// Returns the error output of a program that fails.
 #[allow(dead_code, reason = "not every test of this file has something that fails")]
 pub fn complaint(out: &Output) -> String {
     assert!(!out.status.success(), "it should fail: {}", text(&out.stdout));

@@ -1,9 +1,9 @@
-//! Waiting for something to become so; nothing in these tests sleeps otherwise.
+//! Waits for a condition with a deadline. No test sleeps otherwise.
 
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// How long tests wait for what takes a second or two when the machine is free.
+/// Deadline of tests for something that takes a second or two when the machine is idle.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Asks again and again until there is an answer, and gives it back.
@@ -19,7 +19,7 @@ pub fn eventually<T>(
     eventually_or(deadline, what.to_owned(), async move || attempt().await.ok_or_else(String::new))
 }
 
-/// As [`eventually`], for attempts that say what there is instead; the last of it becomes part of the message.
+/// Like [`eventually`], for attempts that describe the present state; the last description becomes part of the message.
 #[track_caller]
 pub fn eventually_or<T>(
     deadline: Duration,

@@ -41,39 +41,39 @@ pub struct AccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
-    /// What can be granted here.
+    /// PermissionCatalog that defines what can be granted in this account.
     pub catalog_ref: NameRef,
-    /// Where it is kept; immutable.
+    /// IdentityStore that holds this account; immutable.
     #[serde(default = "default_store")]
     pub store_ref: NameRef,
-    /// May own managed accounts.
+    /// Whether this account may own managed accounts.
     #[serde(default)]
     pub partner: bool,
-    /// Which accounts may name this one as their parent.
+    /// Rules for accounts that name this one as their parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_accounts: Option<ManagedAccounts>,
-    /// Makes this a managed account; immutable.
+    /// Parent account, which makes this a managed account; immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_ref: Option<ParentRef>,
-    /// The owner: gets the catalog's owner role, needs no Membership.
+    /// The owner, who has the catalog's owner role and needs no Membership.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// What the customer has bought.
+    /// The plan that the customer has bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
     /// Takes all access away from every member while it is true.
     #[serde(default)]
     pub suspended: bool,
-    /// Stricter than the store's defaults only.
+    /// Settings that may only be stricter than the store's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<AccountDrift>,
-    /// Stricter than the store's defaults only.
+    /// Settings that may only be stricter than the store's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal_guard: Option<AccountRemovalGuard>,
-    /// Stricter than the store's defaults only.
+    /// Settings that may only be stricter than the store's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforcement: Option<Enforcement>,
-    /// What happens in the store when this object is deleted.
+    /// Effect in the store when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -82,22 +82,22 @@ fn default_store() -> NameRef {
     NameRef { name: "default".to_owned() }
 }
 
-/// Which accounts may name this one as their parent.
+/// Rules for accounts that name this one as their parent.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedAccounts {
-    /// Namespaces they may be in.
+    /// Namespaces in which managed accounts may be.
     #[serde(default)]
     pub allowed_namespaces: ManagedNamespaces,
-    /// Catalogs they may use; empty means this account's own.
+    /// Catalogs that managed accounts may use; empty means only this account's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::object_name_set")]
     pub catalogs: Vec<String>,
-    /// Whether each needs approval.
+    /// Whether each managed account needs approval.
     #[serde(default)]
     pub need_approval: bool,
-    /// Those approved.
+    /// Managed accounts that are approved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ENTRIES),
@@ -111,16 +111,16 @@ pub struct ManagedAccounts {
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = schema::selector_iff_asked())]
 pub struct ManagedNamespaces {
-    /// The same namespace, all, or those the selector picks.
+    /// The same namespace, all namespaces, or those that the selector matches.
     #[serde(default)]
     pub from: ManagedFrom,
-    /// Picks namespaces by label; with `from: Selector` only.
+    /// Selects namespaces by label; only with `from: Selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 }
 
-/// How the namespaces of managed accounts are picked.
+/// Selection of the namespaces of managed accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ManagedFrom {
     /// The parent's own namespace.
@@ -132,13 +132,13 @@ pub enum ManagedFrom {
     Selector,
 }
 
-/// An account, in whichever namespace.
+/// Reference to an account in any namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AccountRef {
-    /// Its namespace.
+    /// Namespace of the account.
     #[schemars(schema_with = "schema::label")]
     pub namespace: String,
-    /// Its name.
+    /// Name of the account.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
@@ -146,10 +146,10 @@ pub struct AccountRef {
 /// The parent account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ParentRef {
-    /// Its name.
+    /// Name of the account.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// Its namespace; absent means this one.
+    /// Namespace of the account; absent means the namespace of this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub namespace: Option<String>,
@@ -160,7 +160,7 @@ pub struct ParentRef {
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
-    /// Address; immutable, unless the catalog lets the platform change it.
+    /// E-mail address; immutable unless the catalog lets the platform change it.
     #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
@@ -169,7 +169,7 @@ pub struct Owner {
     pub display_name: Option<String>,
 }
 
-/// What the customer has bought.
+/// The plan that the customer has bought.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct Plan {
@@ -177,35 +177,35 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub name: Option<String>,
-    /// Its features.
+    /// Features of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub features: Vec<String>,
 }
 
-/// What this account does about differences; only stricter than its store.
+/// Handling of differences in this account; only stricter than its store.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountDrift {
-    /// Correct differences or only report them.
+    /// Whether to correct differences or only report them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<DriftPolicy>,
-    /// What to do about members nobody declared.
+    /// Handling of members that no object declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmanaged: Option<Unmanaged>,
-    /// How often the store is read again; 10s to 24h.
+    /// Interval between two full reads of the store; 10s to 24h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::check_every")]
     pub check_every: Option<String>,
 }
 
-/// When this account's removals are held back; only stricter than its store.
+/// Limits above which this account's removals are held back; only stricter than its store.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountRemovalGuard {
-    /// More than this part of the account's members, in percent …
+    /// Removals are held back if they are more than this part of the account's members, in percent …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: Option<u8>,
@@ -215,7 +215,7 @@ pub struct AccountRemovalGuard {
     pub minimum_count: Option<u32>,
 }
 
-/// What happens in the store when the Account is deleted.
+/// Effect in the store when the Account is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// Everything of the account is removed.
@@ -225,48 +225,48 @@ pub enum DeletionPolicy {
     Orphan,
 }
 
-/// What the controller says of an account.
+/// Status of an account, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// Members, the owner included.
+    /// Number of members, including the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
-    /// Role objects.
+    /// Number of Role objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub roles: Option<i64>,
-    /// User groups.
+    /// Number of user groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub groups: Option<i64>,
-    /// Invitations not yet answered.
+    /// Number of invitations that are not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub pending_invitations: Option<i64>,
-    /// Accounts that name this one as their parent and are admitted.
+    /// Number of accounts that name this one as their parent and are admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub managed_accounts: Option<i64>,
-    /// Generation of the catalog that its access follows.
+    /// Generation of the catalog that the account's access follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub catalog_generation: Option<i64>,
-    /// When the whole account was last compared with the store; written at most once an hour by a clean check.
+    /// Time of the last comparison of the whole account with the store; a clean check writes it at most once an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked_time: Option<Time>,
-    /// Removals that are held back until somebody approves them; absent where none are.
+    /// Removals that are held back until they are approved; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_removals: Option<HeldRemovals>,
-    /// Differences.
+    /// Differences between the store and what was applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
 }
@@ -278,7 +278,7 @@ pub struct HeldRemovals {
     /// Number of people who would lose all access.
     #[schemars(schema_with = "schema::total")]
     pub members: i64,
-    /// Value of the annotation `roster.dev/approve-removal` that lets just these pass.
+    /// Value of the annotation `roster.dev/approve-removal` that approves exactly these removals.
     #[schemars(length(max = MAX_LABEL))]
     pub hash: String,
 }

@@ -1,4 +1,5 @@
-//! What a PermissionCatalog is made of: sections with their ladders, restrictions, predefined roles.
+//! Parts of a PermissionCatalog: sections with their ladders, restrictions, predefined roles. Used by
+//! `permission_catalog`.
 
 use std::collections::BTreeMap;
 
@@ -47,47 +48,47 @@ pub struct Section {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::levels")]
     pub levels: Option<Vec<String>>,
-    /// What a user also needs, elsewhere, to hold a level here.
+    /// Levels in other sections that a user needs to hold a level in this section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_REQUIRES),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "section"])
     )]
     pub requires: Vec<Requirement>,
-    /// Advice for levels above a point.
+    /// Advice that is shown for levels above a given one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_REQUIRES), extend("x-kubernetes-list-type" = "atomic"))]
     pub advisories: Vec<Advisory>,
 }
 
-/// At or above `from`, the user also needs `level` in `section`.
+/// Rule that a user who is at or above `from` also needs `level` in `section`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct Requirement {
-    /// Level of this section from which on the rule holds; above the first.
+    /// Lowest level of this section for which the rule holds; above the first level.
     #[schemars(schema_with = "schema::level")]
     pub from: String,
     /// The other section.
     #[schemars(schema_with = "schema::label")]
     pub section: String,
-    /// Level needed there.
+    /// Level needed in the other section.
     #[schemars(schema_with = "schema::level")]
     pub level: String,
 }
 
-/// Advice shown where a role, group or member is above a level.
+/// Advice that is shown if a role, group or member is above a level.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct Advisory {
     /// Level above which the advice applies.
     #[schemars(schema_with = "schema::level")]
     pub above: String,
-    /// What to say.
+    /// Text of the advice.
     #[schemars(schema_with = "schema::text")]
     pub message: String,
 }
 
-/// What can be taken from one user.
+/// Restrictions that limit the access of one user.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
@@ -99,30 +100,30 @@ pub struct Restriction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
-    /// Highest level kept, by section.
+    /// Highest level that the user keeps, by section.
     #[schemars(schema_with = "schema::caps")]
     pub caps: BTreeMap<String, String>,
-    /// In force for everyone it is not lifted for.
+    /// Whether the restriction is in force for everybody for whom it is not lifted.
     #[serde(default)]
     pub applied_by_default: bool,
-    /// What lifting it means.
+    /// Rules for lifting the restriction for one user.
     #[serde(default)]
     pub lifting: Lifting,
 }
 
-/// What lifting a restriction means.
+/// Rules for lifting a restriction for one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lifting {
-    /// Whoever it is lifted for is equal to the owner.
+    /// Whether a user for whom the restriction is lifted is equal to the owner.
     #[serde(default)]
     pub grants_owner_access: bool,
-    /// Lifting counts only where it is also acknowledged.
+    /// Whether lifting counts only if it is also acknowledged.
     #[serde(default)]
     pub needs_confirmation: bool,
 }
 
-/// A role the catalog defines.
+/// A role that the catalog defines.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
@@ -139,11 +140,11 @@ pub struct PredefinedRole {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
-    /// Level by section; sections left out are at their first level.
+    /// Level by section; sections that are left out are at their first level.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::permissions")]
     pub permissions: Permissions,
-    /// Every section at its highest level; instead of `permissions`.
+    /// Gives the highest level in every section; used instead of `permissions`.
     #[serde(default)]
     pub all_permissions: bool,
     /// Sections that cannot be configured for this role.
@@ -153,14 +154,14 @@ pub struct PredefinedRole {
     /// Who may hold it.
     #[serde(default)]
     pub held_by: HeldBy,
-    /// Whether an account may change what it means there; never for the owner role.
+    /// Whether an account may override the role; never for the owner role.
     #[serde(default)]
     pub overridable: bool,
-    /// Types of account it is available in; empty means all.
+    /// Types of account in which the role is available; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub available_in: Vec<AccountType>,
-    /// Advice on its holders.
+    /// Advice on the number of holders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<RoleAdvice>,
 }
@@ -180,7 +181,7 @@ pub enum HeldBy {
 pub enum AccountType {
     /// Neither a partner nor managed.
     Standalone,
-    /// May own managed accounts.
+    /// Whether this account may own managed accounts.
     Partner,
     /// Owned by a partner account.
     Managed,
@@ -196,22 +197,22 @@ pub enum AccountType {
     "maximumHolders must not be below minimumHolders",
 ))]
 pub struct RoleAdvice {
-    /// Fewer holders than this are advised against; the last one is never removed unasked.
+    /// Smallest recommended number of holders; the last holder is never removed without approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]
     pub minimum_holders: Option<u32>,
-    /// More holders than this are advised against.
+    /// Largest recommended number of holders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]
     pub maximum_holders: Option<u32>,
-    /// What to say.
+    /// Text of the advice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text")]
     pub message: Option<String>,
 }
 
 impl RoleAdvice {
-    /// Returns whether the role must not lose its last holder unasked.
+    /// Returns whether the removal of the role's last holder needs approval.
     #[must_use]
     pub fn needs_holder(&self) -> bool {
         self.minimum_holders.is_some_and(|minimum| minimum > 0)

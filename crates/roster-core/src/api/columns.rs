@@ -1,4 +1,4 @@
-//! What `kubectl get` shows of each kind (docs/runbook.md): what one looks for, then whether it is so.
+//! Columns that `kubectl get` shows for each kind (docs/runbook.md): first the content, then the state. Used by `crds`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition;
 
@@ -8,20 +8,20 @@ type Column = (&'static str, &'static str, &'static str, &'static str);
 const ACCOUNT: Column = ("Account", "string", ".spec.accountRef.name", "The account.");
 const DRIFTED: &str = r#".status.conditions[?(@.type=="Drifted")].status"#;
 
-/// The columns all kinds end with.
+/// Last columns of all kinds.
 const COMMON: [Column; 3] = [
     ("Ready", "string", r#".status.conditions[?(@.type=="Ready")].status"#, "Valid, synced, no reported drift."),
     ("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready, or is not."),
     ("Age", "date", ".metadata.creationTimestamp", "Since when it exists."),
 ];
 
-/// The columns that only `-o wide` shows of all kinds: whether the status speaks of what the spec says today.
+/// Columns of all kinds that only `-o wide` shows. They tell whether the status is for the present spec.
 const WIDE: [Column; 2] = [
     ("Generation", "integer", ".metadata.generation", "How often the spec was changed, from 1."),
     ("Observed", "integer", ".status.observedGeneration", "The generation that the status speaks of."),
 ];
 
-/// The columns of a kind.
+/// Returns the columns of a kind.
 pub(super) fn of(kind: &str) -> Vec<CustomResourceColumnDefinition> {
     let own: &[Column] = match kind {
         "PermissionCatalog" => &[

@@ -1,4 +1,4 @@
-//! Shapes that several kinds share.
+//! Types that several kinds share: references to objects and roles, selections of namespaces, restrictions of a user.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema;
 
-/// Section name → level name.
+/// Level by section name.
 pub type Permissions = BTreeMap<String, String>;
 
 /// A reference to an object of the same namespace, or to a cluster-scoped one.
@@ -20,10 +20,10 @@ pub struct NameRef {
     pub name: String,
 }
 
-/// Which role is meant. A `PredefinedRole` never falls through to a `Role` of the same name, nor the other way round.
+/// Reference to a role. One of kind `PredefinedRole` never means a `Role` of the same name, and the other way round.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct RoleRef {
-    /// Where the role is defined: in the catalog, or as a Role object of this account.
+    /// Kind of the role: `PredefinedRole` of the catalog, or a `Role` object of this account.
     #[serde(default)]
     pub kind: RoleRefKind,
     /// Name of the role.
@@ -41,21 +41,21 @@ pub enum RoleRefKind {
     Role,
 }
 
-/// Which namespaces may use a cluster-scoped object.
+/// Namespaces that may use a cluster-scoped object.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = schema::selector_iff_asked())]
 pub struct AllowedNamespaces {
-    /// All namespaces, or those the selector picks.
+    /// All namespaces, or those that the selector matches.
     #[serde(default)]
     pub from: NamespacesFrom,
-    /// Picks namespaces by label; with `from: Selector` only.
+    /// Selects namespaces by label; only with `from: Selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 }
 
-/// How namespaces are picked.
+/// Selection of namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum NamespacesFrom {
     /// Every namespace.
@@ -74,11 +74,11 @@ pub enum NamespacesFrom {
     "apply and lift must not name the same restriction",
 ))]
 pub struct RestrictionChoice {
-    /// Restrictions in force for this user besides those applied by default.
+    /// Restrictions that apply to this user in addition to those applied by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub apply: Vec<String>,
-    /// Restrictions applied by default that this user is exempt from.
+    /// Restrictions applied by default from which this user is exempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub lift: Vec<String>,

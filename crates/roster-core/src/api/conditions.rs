@@ -1,4 +1,4 @@
-//! Condition types and reasons (docs/runbook.md); what they mean to a person is in `docs/`.
+//! Condition types and reasons; docs/runbook.md explains them to users. Written by `report`, read by the command line.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use super::schema;
 
 use super::limits::MAX_DRIFT_ENTRIES;
 
-/// Condition types, in the order they are written.
+/// Condition types, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ConditionType {
-    /// Valid, synced and no reported drift: the one to wait for.
+    /// Valid, synced and without reported drift. Users wait for this one.
     Ready,
     /// The spec resolves.
     Valid,
@@ -24,18 +24,18 @@ pub enum ConditionType {
     Drifted,
     /// Advice applies; never affects `Ready`.
     Advised,
-    /// Present only while True: waiting heals by itself (kstatus).
+    /// Present only while True: the object heals by itself (kstatus).
     Reconciling,
     /// Present only while True: somebody must act (kstatus).
     Stalled,
 }
 
 impl ConditionType {
-    /// All types, in the order they are written.
+    /// All types, in the order in which they are written.
     pub const ALL: [Self; 7] =
         [Self::Ready, Self::Valid, Self::Synced, Self::Drifted, Self::Advised, Self::Reconciling, Self::Stalled];
 
-    /// The name as it stands in status.
+    /// Returns the name as written in status.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,31 +49,31 @@ impl ConditionType {
         }
     }
 
-    /// The type of that name, if it is one of ours.
+    /// Returns the type with that name, if it is one of Roster's.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// Reasons of `Valid=False`, in the order in which the first that applies is shown (docs/runbook.md).
+/// Reasons of `Valid=False`, in order of precedence: the first that applies is shown (docs/runbook.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum InvalidReason {
-    /// `accountRef` leads nowhere (yet).
+    /// `accountRef` names an Account that does not exist (yet).
     AccountNotFound,
-    /// A role reference leads nowhere (yet).
+    /// A role reference names a role that does not exist (yet).
     RoleNotFound,
-    /// A group reference leads nowhere (yet).
+    /// A group reference names a UserGroup that does not exist (yet).
     GroupNotFound,
-    /// `catalogRef` leads nowhere (yet).
+    /// `catalogRef` names a catalog that does not exist (yet).
     CatalogNotFound,
-    /// `storeRef` leads nowhere (yet).
+    /// `storeRef` names a store that does not exist (yet).
     StoreNotFound,
     /// A restriction is not in the catalog (yet).
     RestrictionNotFound,
     /// The store or the catalog does not admit this namespace.
     NamespaceNotAllowed,
-    /// The parent is missing, no partner, itself managed, or does not admit this account.
+    /// The parent is missing, is not a partner, is managed itself, or does not admit this account.
     ParentNotAllowed,
     /// Waiting for approval in the parent account.
     ApprovalPending,
@@ -85,38 +85,38 @@ pub enum InvalidReason {
     UnknownLevel,
     /// A section that cannot be configured for this role.
     NotApplicable,
-    /// A role only the owner holds, or one not available in this type of account.
+    /// A role that only the owner may hold, or one that is not available in this type of account.
     RoleNotAvailable,
-    /// The catalog wants every member to have a role.
+    /// The catalog requires a role for every member.
     RoleRequired,
     /// The catalog forbids groups.
     GroupsForbidden,
     /// The catalog admits members by invitation only, or the invitation is gone.
     InvitationRequired,
-    /// A Role named like a predefined role, or a second override of one.
+    /// A Role with the name of a predefined role, or a second override of one.
     NameTaken,
     /// A Membership or Invitation for the owner's address.
     OwnerIsMember,
-    /// The Account names another owner, and the catalog does not let the owner change.
+    /// The Account names a different owner, and the catalog does not allow a change of the owner.
     OwnerImmutable,
-    /// The catalog has an owner role and the Account no owner.
+    /// The catalog has an owner role, but the Account has no owner.
     OwnerMissing,
     /// Two memberships of one user in one account.
     DuplicateMembership,
-    /// A lifted restriction needs to be acknowledged.
+    /// A restriction is lifted without the acknowledgement that it needs.
     ConfirmationMissing,
     /// The account's plan lacks a feature.
     PlanNotEligible,
-    /// The actor's authority does not hold.
+    /// The actor lacks the required authority.
     Unauthorized,
-    /// An address that no mail system could have; what the schema cannot see (docs/decisions).
+    /// An address that no mail system could have, which the schema cannot check (docs/decisions).
     AddressInvalid,
-    /// The object is of a form that this release cannot read.
+    /// The object has a form that this release cannot read.
     Unreadable,
 }
 
 impl InvalidReason {
-    /// Whether waiting heals it by itself (`Reconciling`) or somebody must act (`Stalled`).
+    /// Returns whether it heals by itself (`Reconciling`), or somebody must act (`Stalled`).
     #[must_use]
     pub const fn heals_by_waiting(self) -> bool {
         (self as u8) <= (Self::ApprovalPending as u8)
@@ -132,25 +132,25 @@ impl fmt::Display for InvalidReason {
 /// Reasons of `Synced`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SyncReason {
-    /// The store held it already, or holds it after an earlier pass.
+    /// The store held the content already, or has held it since an earlier pass.
     InSync,
     /// This pass changed the store.
     Applied,
     /// The store differs and the policy says to report.
     DriftReported,
-    /// The store cannot be reached; retried with backoff.
+    /// The store cannot be reached. Roster retries with backoff.
     StoreUnavailable,
     /// The store refused; the message says what and why.
     StoreRejected,
-    /// Something is there already that is not ours, and adoption does not allow taking it.
+    /// The store has an entry that is not Roster's, and `adoption` does not allow taking it over.
     NotOwned,
     /// The removal guard holds removals back.
     RemovalGuarded,
-    /// This backend cannot hold it.
+    /// This backend cannot hold the content.
     NotSupportedByStore,
     /// The store or the account is paused.
     Paused,
-    /// Another or an empty store answers where a known one was.
+    /// A different or an empty store responds in place of the known one.
     StoreReplaced,
     /// This release sends no invitations.
     NotDelivered,
@@ -164,17 +164,18 @@ impl fmt::Display for SyncReason {
     }
 }
 
-/// Reasons of `Ready=False` of a catalog whose change goes from account to account.
+/// Reasons of `Ready=False` of a catalog whose change is rolled out account by account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RolloutReason {
-    /// Some accounts follow the present generation, the others wait for their turn.
+    /// Some accounts follow the present generation. The others wait for their turn.
     RollingOut,
-    /// An account that follows it holds removals back, or its store refuses them; those that come after it wait.
+    /// An account that follows the change holds removals back, or its store refuses a change. The accounts after it
+    /// wait.
     RolloutStopped,
 }
 
 impl RolloutReason {
-    /// The name as it stands in status.
+    /// Returns the name as written in status.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -188,16 +189,16 @@ impl RolloutReason {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftStatus {
-    /// When the drift now reported was first seen.
+    /// Time at which the reported drift was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_at: Option<Time>,
-    /// When drift was last corrected.
+    /// Time at which drift was last corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_corrected_time: Option<Time>,
     /// Number of fields that differ, or differed at the last correction.
     #[schemars(schema_with = "schema::total")]
     pub count: i64,
-    /// The first of them.
+    /// The first fields that differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_DRIFT_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub entries: Vec<DriftEntry>,
@@ -206,19 +207,19 @@ pub struct DriftStatus {
 /// One field that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftEntry {
-    /// What differs: `member dana@acme.example`, `role night-shift`, …
+    /// Entry that differs: `member dana@acme.example`, `role night-shift`, …
     #[schemars(schema_with = "schema::message")]
     pub object: String,
-    /// Which field of it.
+    /// Field of the entry that differs.
     #[schemars(schema_with = "schema::message")]
     pub field: String,
-    /// What it should be.
+    /// Value that the field should have.
     #[schemars(schema_with = "schema::message")]
     pub desired: String,
-    /// What it is.
+    /// Value that the field has.
     #[schemars(schema_with = "schema::message")]
     pub observed: String,
 }
 
-/// Conditions as they stand in status.
+/// Conditions as written in status.
 pub type Conditions = Vec<Condition>;

@@ -1,4 +1,5 @@
-//! What must hold for every definition: nothing unbounded, nothing undescribed, `crds/` as generated.
+//! Tests of every definition: everything has bounds and a description, and `crds/` is as generated. Run as part of
+//! `crds`.
 
 use std::path::Path;
 
@@ -73,7 +74,8 @@ fn every_rule_has_a_message() {
     assert!(mute.is_empty(), "rules without message: {mute:#?}");
 }
 
-/// kubectl reads YAML 1.1, where these are booleans unless quoted; nobody quotes the value of an enum.
+/// kubectl reads YAML 1.1, in which these words are booleans unless they are quoted, and users do not quote enum
+/// values.
 #[test]
 fn no_value_reads_as_a_boolean() {
     let booleans = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
@@ -167,7 +169,7 @@ fn one_text_holds_all_definitions() {
     assert_eq!(read, crds());
 }
 
-/// Flux with `force` deletes an object and makes it anew where an answer has that word.
+/// Flux with `force` deletes and re-creates an object if an answer has that word.
 #[test]
 fn no_rule_says_immutable() {
     each_schema(|path, schema| {

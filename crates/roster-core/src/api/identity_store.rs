@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::limits::MAX_ENTRIES;
 use super::{AllowedNamespaces, Conditions, schema};
 
-/// The backends: exactly one is set, and neither which one nor where it is ever changes. A new backend joins here,
-/// and with a rule of its own on what of it is immutable.
+/// Fields of the backends. Exactly one is set, and neither the backend nor its location ever changes. A new backend is
+/// added here, with a rule of its own about its immutable parts.
 const BACKENDS: &[&str] = &["sqlite", "postgres", "keycloak"];
 
-/// Annotation on a Secret: the one `IdentityStore` that may read it, so that naming a Secret can never borrow another's.
+/// Annotation on a Secret: the only `IdentityStore` that may read it. It prevents that an IdentityStore uses the Secret
+/// of another one by naming it.
 pub const STORE_ANNOTATION: &str = "roster.dev/store";
 
 /// One backing store, who may use it, and defaults that accounts can only tighten.
@@ -46,13 +47,13 @@ pub struct IdentityStoreSpec {
     /// Namespaces whose accounts may use this store.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
-    /// What to do with an unmarked object that is already there.
+    /// Handling of an entry that is in the store already, without a mark.
     #[serde(default)]
     pub adoption: Adoption,
-    /// Holds back grants and definitions, never a revocation.
+    /// Holds back grants, definitions and corrections, never a revocation.
     #[serde(default)]
     pub paused: bool,
-    /// Emergency: these people have no access anywhere in this store, at once.
+    /// People who have no access in any account of this store, with immediate effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ENTRIES),
@@ -65,7 +66,7 @@ pub struct IdentityStoreSpec {
 }
 
 impl IdentityStoreSpec {
-    /// Whether a store of this kind evaluates start and expiry by itself, also while Roster is down.
+    /// Returns whether a store of this kind evaluates start and expiry by itself, also while Roster is down.
     #[must_use]
     pub const fn holds_windows(&self) -> bool {
         self.keycloak.is_none()
@@ -76,30 +77,30 @@ impl IdentityStoreSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct SqliteBackend {
-    /// A plain file name below the controller's `--sqlite-dir`.
+    /// Plain file name in the controller's `--sqlite-dir`.
     #[schemars(schema_with = "schema::file_name")]
     pub file: String,
 }
 
-/// A PostgreSQL database. Where it is stands in the Secret, so that it can be moved and its password exchanged; the
-/// schema in it never changes.
+/// A PostgreSQL database. The Secret has its location, so that it can be moved and its password can change; the schema
+/// in it never changes.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct PostgresBackend {
     /// The connection string: `postgres://user:password@host:port/database?sslmode=verify-full`.
     pub connection_secret_ref: SecretKeyRef,
-    /// The schema that holds the tables, made if it is not there.
+    /// Schema that holds the tables; it is created if it does not exist.
     #[serde(default = "postgres_schema")]
     #[schemars(schema_with = "schema::postgres_schema")]
     pub schema: String,
-    /// Authorities, as PEM, that may have signed the server's certificate, besides those that the system trusts; with them
-    /// the server is always verified.
+    /// Certificates of authorities, as PEM, that the server's certificate may be signed by, in addition to those that
+    /// the system trusts; if set, the server is always verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
 }
 
-/// The schema of a PostgreSQL store by default.
+/// Returns the default schema of a PostgreSQL store.
 #[must_use]
 pub fn postgres_schema() -> String {
     "roster".to_owned()
@@ -110,53 +111,54 @@ pub fn postgres_schema() -> String {
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct KeycloakBackend {
-    /// Where Keycloak is: https, or http on this machine only; without what a browser would see behind it.
+    /// Base URL of Keycloak: https, or http on this machine only; without the path of a page, such as `/admin`.
     #[schemars(schema_with = "schema::https_url")]
     pub url: String,
     /// The realm; never `master`.
     #[schemars(schema_with = "schema::keycloak_realm")]
     pub realm: String,
-    /// The client by which Roster logs in, by its service account.
+    /// Client whose service account Roster uses to log in.
     #[schemars(schema_with = "schema::external_id")]
     pub client_id: String,
-    /// That client's secret.
+    /// Secret of that client.
     pub client_secret_ref: SecretKeyRef,
-    /// Certificates, as PEM, of which one must have signed the server's, instead of those that the system trusts.
+    /// Certificates of authorities, as PEM, one of which must have signed the server's certificate, instead of those
+    /// that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
-    /// Clients of portals, by client id: each may ask for tokens with an account's scope.
+    /// Client ids of portals; each of these clients may request tokens with an account's scope.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::portal_clients")]
     pub portal_clients: Vec<String>,
-    /// What the client ids, organizations and groups of accounts begin with, so that stores of several clusters can share a
+    /// Prefix of the client ids, organizations and groups of accounts, so that stores of several clusters can share a
     /// realm. Without it an account's client is called `namespace/name`.
     #[serde(default)]
     #[schemars(schema_with = "schema::client_id_prefix")]
     pub client_id_prefix: String,
 }
 
-/// A value in a Secret of the controller's namespace. The Secret must carry the annotation `roster.dev/store` with the
-/// name of this store.
+/// Reference to a value in a Secret of the controller's namespace. The Secret must have the annotation
+/// `roster.dev/store` with the name of this store.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct SecretKeyRef {
     /// Name of the Secret.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// Key of the value in it.
+    /// Key of the value in the Secret.
     #[schemars(schema_with = "schema::secret_key")]
     pub key: String,
 }
 
-/// What to do with an unmarked object that is already in the store.
+/// Handling of an entry that is in the store already, without a mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Adoption {
-    /// Take it if it is just as it should be.
+    /// Take the entry over if it is exactly as declared.
     #[default]
     IfIdentical,
-    /// Leave it alone and say so.
+    /// Do not change the entry, and report it.
     Never,
-    /// Take it and make it as it should be.
+    /// Take the entry over and change it to what is declared.
     Always,
 }
 
@@ -164,10 +166,10 @@ pub enum Adoption {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 pub struct BlockedUser {
-    /// Address.
+    /// E-mail address.
     #[schemars(schema_with = "schema::email")]
     pub email: String,
-    /// Why, for the audit.
+    /// Reason, recorded in the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text")]
     pub reason: Option<String>,
@@ -177,10 +179,10 @@ pub struct BlockedUser {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountDefaults {
-    /// What to do about differences.
+    /// Handling of differences between the store and the objects.
     #[serde(default)]
     pub drift: DriftDefaults,
-    /// When removals are held back.
+    /// Limits above which removals are held back.
     #[serde(default)]
     pub removal_guard: RemovalGuardDefaults,
     /// Whether changes need a person's authority; nothing enforces this yet.
@@ -188,17 +190,17 @@ pub struct AccountDefaults {
     pub enforcement: Enforcement,
 }
 
-/// What to do about differences, by default.
+/// Handling of differences between the store and the objects, by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftDefaults {
-    /// Correct differences or only report them.
+    /// Whether to correct differences or only report them.
     #[serde(default)]
     pub policy: DriftPolicy,
-    /// What to do about members nobody declared.
+    /// Handling of members that no object declares.
     #[serde(default)]
     pub unmanaged: Unmanaged,
-    /// How often the store is read again; 10s to 24h.
+    /// Interval between two full reads of the store; 10s to 24h.
     #[serde(default = "check_every")]
     #[schemars(schema_with = "schema::check_every")]
     pub check_every: String,
@@ -214,33 +216,33 @@ fn check_every() -> String {
     "5m".to_owned()
 }
 
-/// Correct differences or only report them.
+/// Whether to correct differences or only report them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DriftPolicy {
-    /// Make the store as it should be.
+    /// Change the store back to what is declared.
     #[default]
     Correct,
-    /// Say what differs and leave it.
+    /// Report the difference and leave it.
     Report,
 }
 
-/// What to do about members nobody declared.
+/// Handling of members that no object declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Unmanaged {
-    /// Say that they are there.
+    /// Report them.
     #[default]
     Report,
     /// Remove them.
     Remove,
-    /// Say nothing.
+    /// Do not report them.
     Ignore,
 }
 
-/// When removals are held back, by default.
+/// Limits above which removals are held back, by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovalGuardDefaults {
-    /// More than this part of the account's members, in percent …
+    /// Removals are held back if they are more than this part of the account's members, in percent …
     #[serde(default = "maximum_percent")]
     #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: u8,
@@ -264,27 +266,28 @@ const fn minimum_count() -> u32 {
     5
 }
 
-/// Says of a field that it has no effect so far, wherever people read of it.
+/// Note on a field that has no effect so far, used wherever users read about the field.
 pub const NOT_ENFORCED: &str = "nothing enforces this yet";
 
 /// Whether changes need a person's authority; nothing enforces this yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Enforcement {
-    /// No. Not `Off` on the wire: YAML 1.1, so kubectl, reads an unquoted `Off` as a boolean.
+    /// No authority is checked. The word is not `Off`, because YAML 1.1, and so kubectl, reads an unquoted `Off` as a
+    /// boolean.
     #[default]
     #[serde(rename = "Disabled")]
     Off,
-    /// Say where it is missing.
+    /// Report where authority is missing.
     Warn,
-    /// Refuse.
+    /// Refuse changes without authority.
     Enforce,
 }
 
-/// What the controller says of a store.
+/// Status of a store, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityStoreStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
@@ -296,33 +299,33 @@ pub struct IdentityStoreStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_name")]
     pub store_id: Option<String>,
-    /// Accounts kept in it.
+    /// Number of accounts in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
-    /// Members kept in it, over all accounts.
+    /// Number of members in all accounts of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
-    /// Accounts in the store that carry this cluster's mark and whose Account is gone.
+    /// Accounts in the store that have this cluster's mark and whose Account is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::orphaned_accounts")]
     pub orphaned_accounts: Vec<String>,
-    /// Generation for which `spec.blocked` is known to be in force: every account was gone over since, and the store, asked
-    /// afterwards, held no access for any of them. Absent while that is not so.
+    /// Generation for which `spec.blocked` is known to be in force: every account was reconciled since, and afterwards
+    /// the store held no access for any of these people. Absent while that is not so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub blocked_in_force: Option<i64>,
-    /// Where somebody who is blocked still has access: `namespace/name address`.
+    /// Accounts in which a blocked person still has access, as `namespace/name address`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::blocked_with_access")]
     pub blocked_with_access: Vec<String>,
-    /// What this backend can do.
+    /// Capabilities of this backend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::status_names")]
     pub capabilities: Vec<String>,
-    /// For how many seconds what was taken from somebody may still stand in tokens that are out; absent where portals ask
-    /// the store each time.
+    /// Number of seconds for which issued tokens may still contain revoked access; absent if portals ask the store each
+    /// time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub revocation_delay_seconds: Option<i64>,

@@ -1,8 +1,8 @@
-//! Fields that never change, for whoever compares two versions of an object without an API server. The rules in the
-//! definitions say the same to the server; a test compares both.
+//! Fields that never change, for comparing two versions of an object without an API server. The rules in the
+//! definitions express the same for the server, and a test compares both. Used by the command line.
 
-/// Returns the fields below `spec` that never change in objects of a kind, as dotted paths. Of the block of a backend they
-/// are those of its parts that do not.
+/// Returns the fields below `spec` that never change in objects of a kind, as dotted paths. For the block of a backend
+/// these are its immutable parts.
 #[must_use]
 pub fn immutable_fields(kind: &str) -> &'static [&'static str] {
     match kind {

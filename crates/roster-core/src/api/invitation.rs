@@ -32,7 +32,7 @@ use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
 pub struct InvitationSpec {
     /// The account; immutable.
     pub account_ref: NameRef,
-    /// Address; immutable.
+    /// E-mail address; immutable.
     #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
@@ -49,20 +49,20 @@ pub struct InvitationSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub group_refs: Vec<NameRef>,
-    /// Restrictions applied to and lifted for this user.
+    /// Restrictions that are applied to this user or lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<RestrictionChoice>,
-    /// How long the link works; at most 30 days. Absent: as the catalog says.
+    /// How long the link works; at most 30 days. Absent means as long as the catalog says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::expire_after")]
     pub expire_after: Option<String>,
-    /// A higher number than ever before sends again; earlier links stop working.
+    /// Counter for sending again; a higher number than ever before sends a new mail, and earlier links stop working.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub resend: i64,
 }
 
-/// Where an invitation stands.
+/// Phase of an invitation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum InvitationPhase {
     /// Not sent yet.
@@ -80,34 +80,34 @@ pub enum InvitationPhase {
     Undeliverable,
 }
 
-/// What the controller says of an invitation.
+/// Status of an invitation, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// Where it stands.
+    /// Phase of the invitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<InvitationPhase>,
-    /// How often it was sent.
+    /// Number of times that it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub sent_count: Option<i64>,
-    /// When it was last sent.
+    /// Time at which it was last sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent_time: Option<Time>,
-    /// When the link stops working.
+    /// Time at which the link stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
-    /// When it was accepted.
+    /// Time at which it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Time>,
-    /// The Membership it became.
+    /// The Membership that was created when it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub membership_ref: Option<NameRef>,
 }

@@ -1,6 +1,7 @@
-//! Bounds of the API that code needs, too: whoever writes status cuts what it writes down to these.
+//! Bounds of the API that code needs, too: code that writes a status shortens it to these bounds. Used by `schema` and
+//! `report`.
 
-/// Sections of a catalog, and so also entries of a map by section.
+/// Largest number of sections of a catalog, and so of entries of a map by section.
 pub const MAX_SECTIONS: usize = 256;
 /// Levels of a ladder; the least is 2.
 pub const MAX_LEVELS: usize = 16;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::limits::MAX_REFS;
 use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef, schema};
 
-/// One user's place in one account.
+/// The access of one user to one account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
@@ -60,7 +60,7 @@ pub struct MembershipSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub group_refs: Vec<NameRef>,
-    /// Restrictions applied to and lifted for this user.
+    /// Restrictions that are applied to this user or lifted for this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<RestrictionChoice>,
     /// Confirms the lifting of restrictions that need confirmation.
@@ -70,24 +70,25 @@ pub struct MembershipSpec {
     /// Takes all access away while it is true.
     #[serde(default)]
     pub suspended: bool,
-    /// No access before; before the year 9999.
+    /// Time before which there is no access; before the year 9999.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "starts_at")]
     pub starts_at: Option<Time>,
-    /// No access from then on; before the year 9999.
+    /// Time from which there is no access any more; before the year 9999.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "expires_at")]
     pub expires_at: Option<Time>,
-    /// Set by the controller: without that live, accepted Invitation this grants nothing; immutable.
+    /// Invitation of this membership, set by the controller; immutable. Without that accepted Invitation the membership
+    /// grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation_ref: Option<NameRef>,
 }
 
-/// A time that nobody can read never comes: the access waits. The rules above refuse such times; one that got past them must
-/// not keep the controller from reading everybody else's objects.
+/// Reads `startsAt`. An unreadable time counts as one that never comes, so the access does not begin. The rules above
+/// refuse such times; if one got past them, it must not prevent the controller from reading all other objects.
 fn starts_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     Ok(time(deserializer)?.map(|read| read.unwrap_or(Time(Timestamp::MAX))))
 }
 
-/// As [`starts_at`], but what nobody can read is over, unless it lies at the end of all time.
+/// Reads `expiresAt`. An unreadable time counts as past, unless it is in the year 9999, which counts as no expiry.
 fn expires_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let over = |text: String| Time(if text.starts_with("9999-") { Timestamp::MAX } else { Timestamp::MIN });
     Ok(time(deserializer)?.map(|read| read.unwrap_or_else(over)))
@@ -103,14 +104,14 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Result<Time
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Address; immutable. Compared in one canonical form: ASCII lower case, domain as A-label.
+    /// E-mail address; immutable. It is compared in a canonical form: ASCII lower case, domain as A-label.
     #[schemars(schema_with = "schema::email")]
     pub email: String,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub display_name: Option<String>,
-    /// The user's id in the store, where it has one.
+    /// The user's id in the store, if the store has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::external_id")]
     pub external_id: Option<String>,
@@ -121,24 +122,24 @@ pub struct User {
 pub enum MemberAccess {
     /// The permissions are in force.
     Active,
-    /// It begins at `spec.startsAt`.
+    /// The access begins at `spec.startsAt`.
     NotStarted,
     /// The membership or its account is suspended.
     Suspended,
     /// The IdentityStore blocks this address.
     Blocked,
-    /// It ended at `spec.expiresAt`.
+    /// The access ended at `spec.expiresAt`.
     Expired,
-    /// The managed account is not approved, or no longer.
+    /// The managed account is not approved, or not any more.
     Unapproved,
-    /// Nothing is granted, since the spec is invalid.
+    /// Nothing is granted, because the spec is invalid.
     Invalid,
-    /// It would end, and the removal guard holds that back: what the store had is in force.
+    /// The access should end, but the removal guard holds this back: the access in the store is still in force.
     Held,
 }
 
 impl MemberAccess {
-    /// The word that status and people see.
+    /// Returns the word that is shown in status.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -153,29 +154,29 @@ impl MemberAccess {
         }
     }
 
-    /// Whether the user may do something at present.
+    /// Returns whether the user may do something at present.
     #[must_use]
     pub const fn is_in_force(self) -> bool {
         matches!(self, Self::Active | Self::Held)
     }
 }
 
-/// What the controller says of a membership.
+/// Status of a membership, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MembershipStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// Sections above their first level; left out above 64 entries.
+    /// Effective permissions: sections above their first level; left out if there are more than 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::effective_permissions")]
     pub effective_permissions: Option<Permissions>,
-    /// SHA-256 over the effective permissions, where they are left out for their number.
+    /// SHA-256 of the effective permissions, if they are left out because of their number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_name")]
     pub effective_permissions_digest: Option<String>,
@@ -183,18 +184,18 @@ pub struct MembershipStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::status_names")]
     pub restrictions: Vec<String>,
-    /// Whether the user has access at present, and why not. Absent where nobody can tell: the store could not be read, holds
-    /// somebody else's user of this address, or did not take the last change.
+    /// Whether the user has access at present, and why not. Absent if that is not known: the store could not be read,
+    /// has a user with this address that is not Roster's, or did not accept the last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<MemberAccess>,
-    /// When the access ends by itself, or ended.
+    /// Time at which the access ends by itself, or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_until: Option<Time>,
-    /// The role in force, be it the catalog's default; a Role of the account as `custom:name`.
+    /// The role in force, which may be the catalog's default; a Role of the account is shown as `custom:name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_role")]
     pub role: Option<String>,
-    /// Differences.
+    /// Differences between the store and what was applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
 }

@@ -1,8 +1,8 @@
 //! The seven kinds of `roster.dev/v1alpha1`: types, CEL rules, printer columns; nothing else.
 //!
-//! Field names, reasons and annotations are a promise to users (docs/api-versioning.md). What one object can know by itself is
-//! refused by the API server through the rules written here; what takes a second object to know is the business of
-//! [`crate::resolve`].
+//! Field names, reasons and annotations are a promise to users (docs/api-versioning.md). The rules written here let the
+//! API server refuse mistakes that are visible in one object. [`crate::resolve`] finds mistakes that involve a second
+//! object.
 
 mod account;
 mod catalog_parts;
@@ -41,21 +41,22 @@ pub use user_group::*;
 pub const GROUP: &str = "roster.dev";
 /// Served and stored version of all kinds.
 pub const VERSION: &str = "v1alpha1";
-/// Field manager of every server-side apply and label value of what the controller makes.
+/// Field manager of every server-side apply, and label value of objects that the controller creates.
 pub const MANAGER: &str = "roster";
 /// Finalizer on Account, IdentityStore and PermissionCatalog (in use), and on nothing else.
 pub const FINALIZER: &str = "roster.dev/store";
 /// Annotation on an Account: `"true"` holds back grants, definitions and corrections, never a revocation.
 pub const PAUSED_ANNOTATION: &str = "roster.dev/paused";
-/// Annotation on an Account: the hash from the `RemovalGuarded` message lets exactly those removals pass.
+/// Annotation on an Account: the hash from the `RemovalGuarded` message approves exactly those removals.
 pub const APPROVE_REMOVAL_ANNOTATION: &str = "roster.dev/approve-removal";
-/// Annotation on a PermissionCatalog: `AllAtOnce` lets a change reach all accounts at once, instead of one after another.
+/// Annotation on a PermissionCatalog: `AllAtOnce` lets a change reach all accounts at once, instead of one after
+/// another.
 pub const ROLLOUT_ANNOTATION: &str = "roster.dev/rollout";
 /// Annotation on the record of a catalog's revision (a ConfigMap of the controller's): the catalog.
 pub const CATALOG_ANNOTATION: &str = "roster.dev/catalog";
 /// Annotation on an IdentityStore, written by the controller: id of the store that has been used so far.
 pub const STORE_ID_ANNOTATION: &str = "roster.dev/store-id";
-/// Annotation on an IdentityStore: the id from the `StoreReplaced` message lets the store that answers be used from now on.
+/// Annotation on an IdentityStore: the id from the `StoreReplaced` message approves the store that responds now.
 pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 
 /// Returns the command that approves the store with this id for an IdentityStore.
@@ -63,8 +64,8 @@ pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 pub fn approve_store_command(store: &str, id: &str) -> String {
     format!("kubectl annotate --overwrite identitystore {store} {APPROVE_STORE_ANNOTATION}={id}")
 }
-/// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was made anew, says that the
-/// objects of that kind are all there again.
+/// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was re-created, confirms
+/// that all objects of that kind exist again.
 pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";
-/// Annotation on an Account: any new value asks for a whole check now.
+/// Annotation on an Account: any new value requests a check of the whole account now.
 pub const RECONCILE_AT_ANNOTATION: &str = "roster.dev/reconcile-at";

@@ -1,7 +1,8 @@
-//! Patterns as rules: whoever breaks one reads what would be right, not a regular expression.
+//! Turns patterns into rules, so that a user who breaks one reads what would be right instead of a regular expression.
+//! Called by `crds`.
 //!
-//! The API server bounds what the rules of a definition may cost, by an estimate: lengths times the most items of each list
-//! around a field. Where a pattern would cost too much as a rule, it stays a pattern.
+//! The API server limits the cost of a definition's rules by an estimate: lengths times the largest number of items of
+//! each list around a field. A pattern that would cost too much as a rule stays a pattern.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
@@ -9,27 +10,27 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 use super::pattern_in_words;
 
-/// Most that one rule may be estimated to cost. The API server's own limit is 10,000,000.
+/// Largest estimated cost of one rule. The API server's own limit is 10,000,000.
 const MOST_OF_ONE: u64 = 5_000_000;
-/// Most that all of these rules of one definition may be estimated to cost. The limit for all rules is 100,000,000.
+/// Largest estimated cost of all these rules of one definition. The limit for all rules is 100,000,000.
 const MOST_OF_ALL: u64 = 40_000_000;
 
-/// What a rule begins and ends with that stands for a pattern.
+/// Beginning and end of a rule that replaces a pattern.
 const RULE: (&str, &str) = ("self.matches(r\"", "\")");
 
-/// Turns the patterns of a schema, and of everything in it, into rules that say what would be right.
+/// Turns the patterns of a schema, and of all schemas in it, into rules that say what would be right.
 pub(super) fn as_rules(schema: &mut JSONSchemaProps) {
     convert(schema, 1, &mut 0);
 }
 
-/// Returns the pattern that a value must match, whether the schema says it as a pattern or as a rule.
+/// Returns the pattern that a value must match, whether it is a pattern or a rule of the schema.
 #[must_use]
 pub fn pattern_of(schema: &JSONSchemaProps) -> Option<&str> {
     let mut rules = schema.x_kubernetes_validations.iter().flatten();
     schema.pattern.as_deref().or_else(|| rules.find_map(pattern_of_rule))
 }
 
-/// Returns the pattern for which a rule stands.
+/// Returns the pattern that a rule replaces.
 #[must_use]
 pub fn pattern_of_rule(rule: &ValidationRule) -> Option<&str> {
     rule.rule.strip_prefix(RULE.0)?.strip_suffix(RULE.1)
@@ -38,7 +39,7 @@ pub fn pattern_of_rule(rule: &ValidationRule) -> Option<&str> {
 fn convert(schema: &mut JSONSchemaProps, times: u64, spent: &mut u64) {
     if let Some(rule) = affordable(schema, times, spent) {
         schema.pattern = None;
-        // Before the others, which may take a value of the right form for granted.
+        // Before the other rules, which may assume that the value has the right form.
         schema.x_kubernetes_validations.get_or_insert_default().insert(0, rule);
     }
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
@@ -57,7 +58,7 @@ fn convert(schema: &mut JSONSchemaProps, times: u64, spent: &mut u64) {
     }
 }
 
-/// Returns the rule for the pattern of a schema, where there is one that can be said in words and paid for.
+/// Returns the rule for the pattern of a schema, if there are words for it and its cost is within the limits.
 fn affordable(schema: &JSONSchemaProps, times: u64, spent: &mut u64) -> Option<ValidationRule> {
     let pattern = schema.pattern.as_deref()?;
     let words = pattern_in_words(pattern)?;

@@ -32,7 +32,7 @@ pub struct PermissionCatalogSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub sections: Vec<Section>,
-    /// What can be taken from one user.
+    /// Restrictions that limit the access of one user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ROLES),
@@ -46,14 +46,14 @@ pub struct PermissionCatalogSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub roles: Vec<PredefinedRole>,
-    /// The role the account's owner holds; a portal may have no owner.
+    /// Role that the account's owner holds; absent if the portal has no owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub owner_role: Option<String>,
     /// Whether the owner's address may change.
     #[serde(default)]
     pub owner_change: OwnerChange,
-    /// The role of a Membership that names none.
+    /// Role of a Membership that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub default_role: Option<String>,
@@ -63,7 +63,8 @@ pub struct PermissionCatalogSpec {
     /// Rules for roles that accounts add.
     #[serde(default)]
     pub custom_roles: CustomRoleRules,
-    /// What an actor must hold; an action without a rule is for administrators only; nothing enforces this yet.
+    /// Permissions that an actor needs for each action; an action without a rule is for administrators only; nothing
+    /// enforces this yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ACTIONS),
@@ -94,7 +95,7 @@ pub struct MemberRules {
     /// Whether a member may be in groups.
     #[serde(default)]
     pub groups: MemberGroups,
-    /// Whether a member may be written down directly.
+    /// Whether a member may be declared by a Membership, without an invitation.
     #[serde(default)]
     pub direct: MemberDirect,
 }
@@ -119,7 +120,7 @@ pub enum MemberGroups {
     Forbidden,
 }
 
-/// Whether a member may be written down directly.
+/// Whether a member may be declared by a Membership, without an invitation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MemberDirect {
     /// As a Membership.
@@ -136,7 +137,7 @@ pub struct CustomRoleRules {
     /// Whether accounts may add roles.
     #[serde(default = "yes")]
     pub allowed: bool,
-    /// Sections that cannot be configured for them.
+    /// Sections that cannot be configured for these roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::section_set")]
     pub not_applicable: Vec<String>,
@@ -152,7 +153,7 @@ const fn yes() -> bool {
     true
 }
 
-/// What an actor must hold for an action: a level in a section, or one of some roles.
+/// Permission that an actor needs for an action: a level in a section, or one of several roles.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = schema::rule(
@@ -167,17 +168,17 @@ pub struct AdministrationRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub section: Option<String>,
-    /// The level needed there.
+    /// Level that is needed in the section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::level")]
     pub level: Option<String>,
-    /// Or: the roles whose holders may do it.
+    /// Roles whose holders may do the action, instead of a level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub roles: Vec<String>,
 }
 
-/// What an actor may be allowed to do.
+/// Action that an actor may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum AdministrationAction {
     /// Create memberships.
@@ -218,32 +219,32 @@ pub enum AdministrationAction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationRules {
-    /// Feature the account's plan must have.
+    /// Feature that the account's plan must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub requires_plan_feature: Option<String>,
-    /// How long a link works where the Invitation does not say; at most 30 days. Absent: 168h.
+    /// How long a link works if the Invitation does not say it; at most 30 days. Absent means 168h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::expire_after")]
     pub expire_after: Option<String>,
 }
 
-/// What the controller says of a catalog.
+/// Status of a catalog, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionCatalogStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// Accounts that use it.
+    /// Number of accounts that use the catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
-    /// Accounts that follow the present generation; the others follow the last one that reached everybody.
+    /// Number of accounts that follow the present generation; the others follow the last one that reached everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub updated_accounts: Option<i64>,

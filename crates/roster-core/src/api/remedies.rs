@@ -1,9 +1,9 @@
-//! What to do about a reason, in a line: what `roster status` says, and what the runbook says at more length.
+//! One-line remedies for each reason, shown by `roster status`. The runbook describes them in detail.
 
 use super::{InvalidReason, RolloutReason, SyncReason};
 
 impl InvalidReason {
-    /// All reasons, in the order in which the first that applies is shown.
+    /// All reasons, in order of precedence.
     pub const ALL: [Self; 27] = [
         Self::AccountNotFound,
         Self::RoleNotFound,
@@ -34,13 +34,13 @@ impl InvalidReason {
         Self::Unreadable,
     ];
 
-    /// The reason of that name.
+    /// Returns the reason with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.to_string() == name)
     }
 
-    /// What to do about it.
+    /// Returns the remedy.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -92,13 +92,13 @@ impl SyncReason {
         Self::NotEnforced,
     ];
 
-    /// The reason of that name.
+    /// Returns the reason with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.to_string() == name)
     }
 
-    /// What to do about it; nothing where all is well.
+    /// Returns the remedy; none if all is well.
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
@@ -125,13 +125,13 @@ impl RolloutReason {
     /// All reasons.
     pub const ALL: [Self; 2] = [Self::RollingOut, Self::RolloutStopped];
 
-    /// The reason of that name.
+    /// Returns the reason with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
-    /// What to do about it.
+    /// Returns the remedy.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::MAX_SECTIONS;
 use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
 
-/// A custom role, or what a predefined role means in this account.
+/// A custom role, or an override of a predefined role in this account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
@@ -42,11 +42,11 @@ pub struct RoleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::title")]
     pub title: Option<String>,
-    /// Start from this predefined role as it is in force in this account; immutable.
+    /// Predefined role on which this role is based, as it is in force in this account; immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub based_on: Option<String>,
-    /// Change what this predefined role means in this account; immutable. Deleting the override resets the role.
+    /// Predefined role that this object changes in this account; immutable. Deleting the override resets the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label")]
     pub overrides: Option<String>,
@@ -56,30 +56,30 @@ pub struct RoleSpec {
     pub permissions: Permissions,
 }
 
-/// What the controller says of a role.
+/// Status of a role, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// What the role grants: sections above their first level.
+    /// Permissions that the role grants: sections above their first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_permissions")]
     pub permissions: Option<Permissions>,
-    /// Where an override differs from the catalog's defaults.
+    /// Sections in which an override differs from the catalog's defaults.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_SECTIONS), extend("x-kubernetes-list-type" = "atomic"))]
     pub changes_from_default: Vec<ChangeFromDefault>,
-    /// Members that hold it.
+    /// Number of members who hold the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
-    /// Differences.
+    /// Differences between the store and what was applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
 }

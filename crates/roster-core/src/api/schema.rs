@@ -1,7 +1,8 @@
-//! Schemas written once and used by many fields (`schema_with`), and the CEL rules that come in families.
+//! Schemas that many fields share (`schema_with`), and families of similar CEL rules. Used by the types of the seven
+//! kinds.
 //!
-//! Every string, list and map of the API is bounded here or by an attribute on its field; the bounds are in
-//! [`super::limits`], the tests of this folder find a field without one.
+//! Every string, list and map of the API is bounded here or by an attribute on its field. The bounds are in
+//! [`super::limits`], and the tests of this folder find a field without one.
 
 use kube_core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -21,9 +22,9 @@ const EMAIL: &str = concat!(
     r"@[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?",
     r"(\.[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)*$",
 );
-/// Hours, minutes and seconds, in this order. The digits are bounded so that `duration()` cannot overflow.
+/// Hours, minutes and seconds, in this order. The number of digits is bounded so that `duration()` cannot overflow.
 const DURATION: &str = "^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$";
-/// Anything on one line: control characters would let a title rewrite a terminal.
+/// Any text on one line. Control characters are refused, because a title could change a terminal with them.
 const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
 /// A plain file name: no slash, no leading dot or dash.
 const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
@@ -35,7 +36,7 @@ const REALM: &str = "^[A-Za-z0-9][-._A-Za-z0-9]*$";
 const SCHEMA: &str = "^[a-z_][a-z0-9_]*$";
 const KEY: &str = "^[-._a-zA-Z0-9]+$";
 
-/// What a value must be that is to match one of the patterns above, for messages.
+/// Returns a description of the values that match one of the patterns above, for messages.
 #[must_use]
 pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
     Some(match pattern {
@@ -65,7 +66,7 @@ fn set(items: &Schema, max: usize) -> Schema {
     json_schema!({"type": "array", "items": items, "maxItems": max, "x-kubernetes-list-type": "set"})
 }
 
-/// A map whose keys are sections and whose values are levels. Keys have no schema of their own in a CRD: a rule bounds them.
+/// A map from sections to levels. Keys have no schema of their own in a CRD, so a rule bounds them.
 fn by_section(max: usize) -> Schema {
     json_schema!({
         "type": "object",
@@ -86,7 +87,7 @@ fn duration(least: &str, most: &str, message: &str) -> Schema {
         "maxLength": 20,
         "pattern": DURATION,
         "x-kubernetes-validations": [{
-            // What has no form of one is said by the pattern.
+            // The pattern reports values without the form of a duration.
             "rule": format!(
                 "!self.matches('{DURATION}') || duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
             ),
@@ -130,7 +131,7 @@ pub(super) fn title(_: &mut SchemaGenerator) -> Schema {
     string(TEXT, MAX_TITLE)
 }
 
-/// Advice, or a reason somebody gives, on one line.
+/// Advice, or a reason that a user gives, on one line.
 pub(super) fn text(_: &mut SchemaGenerator) -> Schema {
     string(TEXT, MAX_TEXT)
 }
@@ -145,7 +146,7 @@ pub(super) fn email(_: &mut SchemaGenerator) -> Schema {
     string(EMAIL, MAX_EMAIL)
 }
 
-/// A plain file name. Short of the 255 bytes a file system takes, so that `-journal` fits behind it.
+/// A plain file name. It is shorter than the 255 bytes that a file system accepts, so that `-journal` can be appended.
 pub(super) fn file_name(_: &mut SchemaGenerator) -> Schema {
     string(FILE, 200)
 }
@@ -155,7 +156,7 @@ pub(super) fn secret_key(_: &mut SchemaGenerator) -> Schema {
     string(KEY, MAX_NAME)
 }
 
-/// Name of a PostgreSQL schema that needs no quotes. Those of the system are refused.
+/// Name of a PostgreSQL schema that needs no quotes. Schemas of the system are refused.
 pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
     let mut schema = string(SCHEMA, 63);
     let rule = "!self.startsWith('pg_') && self != 'information_schema'";
@@ -166,7 +167,7 @@ pub(super) fn postgres_schema(_: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// Name of a Keycloak realm. Who administers the realm `master` administers all of them.
+/// Name of a Keycloak realm. `master` is refused, because its administrators administer all realms.
 pub(super) fn keycloak_realm(_: &mut SchemaGenerator) -> Schema {
     let mut schema = string(REALM, 255);
     let message = "the realm master must not be a store";
@@ -182,7 +183,7 @@ pub(super) fn portal_clients(generator: &mut SchemaGenerator) -> Schema {
     set(&external_id(generator), 16)
 }
 
-/// What client ids begin with; nothing by default.
+/// Prefix of client ids; empty by default.
 pub(super) fn client_id_prefix(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 64, "pattern": PREFIX})
 }
@@ -205,12 +206,12 @@ pub(super) fn https_url(_: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// How often something is checked: 10s to 24h.
+/// Interval between checks: 10s to 24h.
 pub(super) fn check_every(_: &mut SchemaGenerator) -> Schema {
     duration("10s", "24h", "must be between 10s and 24h")
 }
 
-/// How long an invitation works: 1s to 30 days.
+/// Lifetime of an invitation: 1s to 30 days.
 pub(super) fn expire_after(_: &mut SchemaGenerator) -> Schema {
     duration("1s", "720h", "must be between 1s and 720h (30 days)")
 }
@@ -257,7 +258,7 @@ pub(super) fn caps(_: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// Level by section in status: written as a whole, and not checked again.
+/// Level by section in status. It is written as a whole, and not checked again.
 fn status_permissions_up_to(max: usize) -> Schema {
     json_schema!({
         "type": "object",
@@ -277,17 +278,17 @@ pub(super) fn effective_permissions(_: &mut SchemaGenerator) -> Schema {
     status_permissions_up_to(MAX_EFFECTIVE_PERMISSIONS)
 }
 
-/// Anything the controller has to say.
+/// A message of the controller.
 pub(super) fn message(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": MAX_MESSAGE})
 }
 
-/// A name in status, where it must never be refused.
+/// A name in status, which must never be refused.
 pub(super) fn status_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": MAX_NAME})
 }
 
-/// Name of a role, with `custom:` before that of an account's own.
+/// Name of a role. The name of an account's own role has the prefix `custom:`.
 pub(super) fn status_role(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": "custom:".len() + MAX_NAME})
 }
@@ -303,7 +304,7 @@ pub(super) fn orphaned_accounts(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// `namespace/name address` of those who are blocked and still have access.
+/// `namespace/name address` of blocked people who still have access.
 pub(super) fn blocked_with_access(_: &mut SchemaGenerator) -> Schema {
     let item = json_schema!({"type": "string", "maxLength": MAX_LABEL + 1 + MAX_NAME + 1 + MAX_EMAIL});
     json_schema!({
@@ -324,7 +325,7 @@ pub(super) fn status_names(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// `metav1.Condition` with the bounds Kubernetes itself gives it, which `k8s-openapi` leaves out.
+/// `metav1.Condition` with the bounds of Kubernetes itself, which `k8s-openapi` leaves out.
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -356,7 +357,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A label selector with bounds, and with the rules the type itself has and only code would check.
+/// A label selector with bounds, and with rules of the type that otherwise only code would check.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -410,32 +411,32 @@ fn with_description(mut schema: Schema, description: &str) -> Schema {
     schema
 }
 
-/// A rule that points at a field of the object it is written on; `path` starts with a dot. Lines of the rule are joined.
+/// A rule that points at a field of its object; `path` starts with a dot. Lines of the rule are joined.
 pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
     let rule = rule.split_whitespace().collect::<Vec<_>>().join(" ");
     Rule::new(rule).message(message).field_path(path).reason(Reason::FieldValueInvalid)
 }
 
-/// A required field, or one with a default, never changes. For the spec level: there it is also checked where a
-/// block around the field is replaced.
+/// Rule that a required field, or one with a default, never changes. It belongs on the spec, where it is also checked
+/// if a block around the field is replaced.
 ///
-/// The message must not say "immutable", nor those below: Flux with `force` deletes an object and makes it anew where an
-/// answer has that word, and with a Membership or an Account goes people's access.
+/// This message, and those of the rules below, must not say "immutable": Flux with `force` deletes and re-creates an
+/// object if an answer has that word. Deleting a Membership or an Account would remove people's access.
 pub(super) fn immutable(field: &str) -> Rule {
     rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} cannot be changed"))
 }
 
-/// An optional field is never set, changed or removed later. Written on the level above, since a rule on the field
-/// itself is passed by by removing and adding it again.
+/// Rule that an optional field is never set, changed or removed later. It belongs on the level above, because a rule on
+/// the field itself is bypassed by removing the field and adding it again.
 pub(super) fn immutable_optional(field: &str) -> Rule {
     let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
-    // No field path: where the field was removed, it would name what is not there.
+    // Without a field path: if the field was removed, the path would name a missing field.
     Rule::new(format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})"))
         .message(format!("{field} cannot be changed").as_str())
         .reason(Reason::FieldValueInvalid)
 }
 
-/// An optional block is never set or removed later, and these parts of it never change.
+/// Rule that an optional block is never set or removed later, and that these parts of it never change.
 pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
     let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
     let same = parts.iter().map(|part| format!("{new}.{part} == {old}.{part}")).collect::<Vec<_>>().join(" && ");
@@ -444,7 +445,7 @@ pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
         .reason(Reason::FieldValueInvalid)
 }
 
-/// Exactly one of these optional fields is set.
+/// Rule that exactly one of these optional fields is set.
 pub(super) fn exactly_one(fields: &[&str]) -> Rule {
     let set: Vec<_> = fields.iter().map(|field| format!("has(self.{field})")).collect();
     Rule::new(format!("[{}].filter(x, x).size() == 1", set.join(", ")))
@@ -452,7 +453,7 @@ pub(super) fn exactly_one(fields: &[&str]) -> Rule {
         .reason(Reason::FieldValueInvalid)
 }
 
-/// A selector is given where it is asked for, and nowhere else.
+/// Rule that a selector is set if and only if `from` requires it.
 pub(super) fn selector_iff_asked() -> Rule {
     Rule::new("has(self.selector) == (self.from == 'Selector')")
         .message("selector must be set with from: Selector, and only then")

@@ -47,26 +47,26 @@ pub struct UserGroupSpec {
     pub role_refs: Vec<RoleRef>,
 }
 
-/// What the controller says of a group.
+/// Status of a group, as the controller last reported it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserGroupStatus {
-    /// Generation this status speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Conditions,
-    /// What the group grants, its roles included: sections above their first level.
+    /// Permissions that the group grants, including its roles: sections above their first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_permissions")]
     pub permissions: Option<Permissions>,
-    /// Members in it.
+    /// Number of members in the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub members: Option<i64>,
-    /// Differences.
+    /// Differences between the store and what was applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
 }

@@ -1,4 +1,4 @@
-//! What the status of a Membership says of its user's access, and what is told when that changes.
+//! Tests `status.access` of a Membership, and the events when it changes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,7 +20,7 @@ fn pass(pass: &Pass, observed: &Observed, outcome: &Result<(), StoreError>) -> P
     pass_after(pass, None, observed, outcome)
 }
 
-/// The same, where the status of every Membership said `was` before.
+/// Like the function above, but the status of every Membership said `was` before.
 fn pass_after(
     pass: &Pass,
     was: Option<MemberAccess>,

@@ -1,4 +1,5 @@
-//! What holds for an account as a whole: who admits it, its owner, and what stays where it does not resolve.
+//! Tests rules of a whole account: its store and catalog admit it, it has an owner, and it keeps its content while it
+//! does not resolve.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A catalog's own rules.
+//! Tests a catalog's own rules.
 
 use roster_core::{
     api::PermissionCatalogSpec,

@@ -1,4 +1,4 @@
-//! DeletionDecision of an account: the removal guard judges it as the removal of everybody at once.
+//! Tests the deletion of an account: the removal guard judges it as the removal of everybody at once.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,11 @@
-//! References to documents: what sources name is there, and nothing names the design that stood outside of the repository.
+//! Tests references to documents: each document and heading that a source names exists, and no source names the former
+//! design outside the repository.
 
 use std::{fs, path::Path};
 
 use crate::support::{read, repository};
 
-/// Folders without text of ours, and one whose text must not change: migrations are frozen.
+/// Folders without Roster's own text, and one whose text must not change: migrations are frozen.
 const SKIPPED: [&str; 4] = ["target", "node_modules", "bench-results", "migrations"];
 
 /// AccountRevocations of the names of sources, scripts and documents.
@@ -59,7 +60,7 @@ fn flowing(source: &str) -> String {
     text
 }
 
-/// Whether a path may have this character.
+/// Returns whether a path may have this character.
 fn is_of_path(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_')
 }
@@ -132,7 +133,7 @@ fn nothing_names_a_file_of_the_former_design() {
 
 #[test]
 fn references_are_read_across_lines_of_a_comment() {
-    // Put together here, so that these are no references themselves.
+    // Assembled at run time, so that these texts are not references themselves.
     let docs = "docs";
     let source =
         format!("//! As {docs}/one.md\n//! \"Two words\" says, and {docs}/two.md.\nread(\"{docs}/three.md\", \"x\")");

@@ -1,4 +1,4 @@
-//! Marks, drift, adoption, pausing: what a pass does to what it finds in the store.
+//! Tests marks, drift, adoption and pauses: how a pass handles what it finds in the store.
 
 use crate::support::{PLAIN, Pass, World, email, membership, table};
 use jiff::SignedDuration;

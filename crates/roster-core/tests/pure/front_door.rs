@@ -1,4 +1,4 @@
-//! The front door where nobody's scenario goes: revoking without objects, and what a context adjusts.
+//! Tests entry points that no scenario uses: revoking without objects, and settings of the context.
 
 use crate::support::{PLAIN, Pass, World, crowd, email, mark, membership, table};
 use jiff::Timestamp;
@@ -94,7 +94,7 @@ fn ends_are_made_and_nothing_else() {
         "who is not named stays, and nobody gains anything"
     );
     assert!(!plan.removes() && !plan.raises() && plan.guarded.is_none());
-    // The account is suspended: everybody's access ends, also theirs whom no object names.
+    // The account is suspended: everybody loses access, also people whom no object names.
     std::sync::Arc::make_mut(pass.world.accounts.get_mut(&account).unwrap()).spec.suspended = true;
     let plan = pass.revocations();
     assert_eq!(plan.changes.len(), 10, "{:?}", table(&plan));

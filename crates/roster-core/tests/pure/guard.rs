@@ -1,4 +1,4 @@
-//! The removal guard.
+//! Tests the removal guard.
 
 use crate::support::{PLAIN, Pass, crowd, email, membership, table};
 use jiff::SignedDuration;

@@ -1,5 +1,4 @@
-//! The index of objects: after any history, its questions about people and its counts say what looking at every object
-//! would say.
+//! Tests the index of objects: after any history, its answers and counts are equal to those of a scan of every object.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +24,9 @@ struct Put {
 #[derive(Clone, Debug)]
 enum Step {
     Put(Put),
-    /// A status of ours was written, and noted.
+    /// Roster wrote a status, and noted it.
     Written(KindName, u8, bool),
-    /// Somebody wrote a status, and the watch said so.
+    /// A status was written by others, and the watch reported it.
     Restated(KindName, u8, bool),
     Remove(KindName, u8),
     /// A list that names only what is put after it.
@@ -269,7 +268,7 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
     index.end_list(KindName::Membership);
     assert!(index.holding_back(&shop()).is_none());
-    // It is listed: whoever led before may have read it.
+    // It is listed: a former leader may have read it.
     index.begin_list(KindName::Membership);
     index.note_unreadable(unreadable("dana", "uid-1", 1, false));
     assert_eq!(index.note_unreadable(unreadable("eve", "uid-2", 2, false)), [Impact::Account(shop())]);
@@ -294,7 +293,8 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     assert!(index.holding_back(&shop()).is_none());
 }
 
-/// What belongs to no account is told as the generation that could be read, so that its status does not stand still.
+/// An object that belongs to no account is reported with the generation that could be read, so that its status stays up
+/// to date.
 #[test]
 fn an_account_that_cannot_be_read_any_more_is_told_as_it_was() {
     let metadata = |version: i64| ObjectMeta {

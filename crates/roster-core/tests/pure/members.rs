@@ -1,4 +1,4 @@
-//! What a Membership or an Invitation comes to, and everything that can be wrong with one.
+//! Tests how Memberships and Invitations resolve, and every fault that they can have.
 
 use roster_core::{api::InvalidReason, plan::Pause};
 

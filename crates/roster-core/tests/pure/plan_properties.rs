@@ -1,4 +1,4 @@
-//! Passes over a world in which anything happens: what must hold whatever does.
+//! Tests passes over a world in which anything may happen: properties that hold in every case.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -95,7 +95,7 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
     Scope::Account
 }
 
-/// What the content allows, in another layout.
+/// Translates the permissions of the content into another layout.
 fn held(content: &MemberContent, from: &Layout, to: &Layout) -> MemberContent {
     MemberContent { ranks: to.translate(&content.ranks, from).fitted(to.len()), ..content.clone() }
 }
@@ -119,7 +119,8 @@ fn is_open(content: &MemberContent, now: Timestamp) -> bool {
     content.ended.is_none() && !content.ranks.is_none() && !content.window.is_empty() && !content.window.is_over(now)
 }
 
-/// Who lost all access in a pass, not by anybody's explicit word, approval or correction of drift.
+/// Returns the people who lost all access in a pass, except by an explicit revocation, an approval or a correction of
+/// drift.
 fn lost(before: &Memory, after: &Memory, plan: &Plan, mark: &Mark, now: Timestamp) -> BTreeSet<Email> {
     let drifted = |email: &Email| {
         plan.changes
@@ -177,7 +178,7 @@ impl Watcher {
                 assert!(!gains(before, after, email), "{email} gains though paused or frozen");
             }
         }
-        // Whoever is blocked, or whose account is suspended, goes by somebody's word, also where no object names them.
+        // A blocked person, or one whose account is suspended, is explicitly revoked, even if no object names them.
         let mut lost = lost(before, after, plan, mark, now);
         lost.retain(|email| resolved.desired.ends.of(email).is_none());
         self.losses.retain(|(at, _)| now.duration_since(*at) < GUARD_WINDOW);
@@ -194,8 +195,8 @@ impl Watcher {
     }
 }
 
-/// What must hold of the ends alone, whatever happened: nobody gains anything or is removed, and whoever's access somebody's
-/// word has ended has none.
+/// Checks a pass that makes revocations only, in any state: nobody gains anything or is removed, and people with an
+/// explicit revocation have no access.
 fn only_end(pass: &Pass) {
     let (before, mut after) = (pass.memory.clone(), pass.memory.clone());
     let plan = pass.revocations();
@@ -224,7 +225,7 @@ fn run(pass: &mut Pass, watcher: &mut Watcher, event: &Event) -> Plan {
     plan
 }
 
-/// Nothing holds anything back any more: the store then holds what is desired.
+/// Removes everything that holds changes back, runs a pass, and checks that the store holds the desired content.
 fn settle(pass: &mut Pass) {
     pass.policy.paused = None;
     pass.policy.drift = DriftPolicy::Correct;
@@ -294,7 +295,7 @@ proptest! {
         pass.policy.drift = if policy { DriftPolicy::Correct } else { DriftPolicy::Report };
         pass.policy.unmanaged = Unmanaged::Remove;
         pass.run();
-        // Whoever keeps at most what is there has nothing else to be compared with.
+        // A member who keeps at most what is there has nothing else to be compared with.
         let open: BTreeSet<Email> = pass.resolve().desired.members.into_iter()
             .filter(|(_, member)| !matches!(member.access, Access::Exactly(_))).map(|(email, _)| email).collect();
         for event in &tampering {
@@ -307,7 +308,7 @@ proptest! {
             if policy || change.cause == Cause::Unmanaged || !settled {
                 continue;
             }
-            // Under Report only what somebody's word has ended is put back.
+            // Under Report only explicit revocations are restored.
             let ended = matches!(&change.put, Some((Content::Member(content), _))
                 if content.ended.is_some() || content.window.is_over(pass.policy.now));
             prop_assert!(ended, "{change:?}");

@@ -1,8 +1,8 @@
-//! The five portals of `examples/`, against the tables in their READMEs, which stand here once more.
+//! Tests the five portals of `examples/` against the tables in their READMEs, which are repeated here.
 //!
 //! Each portal has a file of its own under `portals/`; what they share is here: a person on probation, whose Membership
-//! is written for one question, and tables that are read as people read them. `✓` is the highest level of a section, `–`
-//! and `n/a` are no access; any other cell is the name of a level.
+//! is written for one question, and tables that are read as people read them. `✓` is the highest level of a section,
+//! `–` and `n/a` are no access; any other cell is the name of a level.
 
 mod developer_platform;
 mod field_operations;
@@ -38,12 +38,12 @@ impl Portal {
         Self { world: example(portal), account }
     }
 
-    /// The same with more objects, or others of the same names; they need to say their namespace.
+    /// Returns the portal with more objects, or with other objects of the same names. They must name their namespace.
     fn with(&self, yaml: &str) -> Self {
         Self { world: self.world.with(yaml), account: self.account }
     }
 
-    /// The same, looked at from another account.
+    /// Returns the portal as seen from another account.
     fn at(&self, account: &'static str) -> Self {
         Self { world: self.world.clone(), account }
     }
@@ -55,28 +55,28 @@ impl Portal {
         format!("---\nkind: {kind}\n{metadata}\nspec: {{accountRef: {{name: {account}}}, {rest}}}\n")
     }
 
-    /// The same with a Membership for `probe@probe.example`.
+    /// Returns the portal with a Membership for `probe@probe.example`.
     fn probing(&self, rest: &str) -> Self {
         self.with(&self.object("Membership", "probe", &format!("user: {{email: probe@probe.example}}, {rest}")))
     }
 
-    /// What somebody with such a Membership may do.
+    /// Returns the permissions of a person with such a Membership.
     fn probe(&self, rest: &str) -> Levels {
         self.probing(rest).levels("probe@probe.example")
     }
 
-    /// Whether a member keeps at most what the store holds.
+    /// Returns whether a member keeps at most what the store holds.
     fn is_held_at_most(&self, rest: &str) -> bool {
         let desired = self.probing(rest).world.resolve(self.account).desired;
         matches!(desired.members[&email("probe@probe.example")].access, Access::AtMost(_))
     }
 
-    /// What a role of that title gives.
+    /// Returns the permissions of the role with that title.
     fn holder(&self, title: &str) -> Levels {
         self.probe(&format!("roleRef: {{name: {}}}", self.role(title)))
     }
 
-    /// What a member may do, for all sections.
+    /// Returns the permissions of a member, for all sections.
     #[track_caller]
     fn levels(&self, address: &str) -> Levels {
         let resolved = self.world.resolve(self.account);
@@ -112,7 +112,7 @@ impl Portal {
         self.probing(rest).reason("membership probe")
     }
 
-    /// What one must hold for each action, as `Action: section at Level` or `Action: role, role`.
+    /// Returns what each action requires, as `Action: section at Level` or `Action: role, role`.
     fn administration(&self) -> Vec<String> {
         let rules = self.spec().administration.iter().map(|rule| match (&rule.section, &rule.level) {
             (Some(section), Some(level)) => format!("{:?}: {section} at {level}", rule.action),
@@ -143,7 +143,7 @@ impl Portal {
     }
 }
 
-/// What a cell of a table means on a section's ladder.
+/// Returns the level for a cell of a table on a section's ladder.
 fn level(catalog: &Catalog, section: &str, cell: &str) -> String {
     let ladder = &catalog.layout.ladders()[catalog.section(section).unwrap()].levels;
     let level = match cell {
@@ -180,7 +180,7 @@ impl Table {
     }
 }
 
-/// What a store shows of every account after a pass, as the view `effective_permissions` does.
+/// Returns the content that a store shows for every account after a pass, as the view `effective_permissions` does.
 fn shown(world: &World) -> Vec<String> {
     let mut rows = Vec::new();
     for key in world.accounts.keys() {

@@ -1,4 +1,4 @@
-//! The engine: properties against a reference that works on names and tries everything.
+//! Tests the engine: properties against a reference that works on names and tries every combination.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Another store answers than the one that was used so far: nothing is granted in it, and revocations are made.
+//! Tests a store that was replaced by a different one: nothing is granted in it, and revocations are made.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -115,7 +115,7 @@ fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
     assert!(!wakes(store("2", &known)), "the first use");
     assert!(!wakes(store("3", &[known[0], ("example.com/else", "x")])));
     assert!(wakes(store("4", &[known[0], (APPROVE_STORE_ANNOTATION, "two")])));
-    // For its finalizer passes wait, whatever comes with it.
+    // Passes wait for its finalizer, whatever else changes.
     let with_finalizer = |version: &str, annotations: &[(&str, &str)]| {
         let metadata = ObjectMeta { finalizers: Some(vec![FINALIZER.to_owned()]), ..metadata(version, annotations) };
         Object::store(&metadata, IdentityStoreSpec::default(), StatusDigest::default())

@@ -1,4 +1,4 @@
-//! Reports on passes: what the statuses of the objects in a pass come to.
+//! Tests reports on passes: the statuses of the objects in a pass.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ fn conditions(status: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What somebody else put there.
+/// Content that somebody else put into the store.
 fn foreign<C>(content: C) -> Existing<C> {
     Existing { content: Some(content), mark: None, fingerprint: None }
 }
@@ -128,7 +128,7 @@ fn a_failed_pass_over_one_member_keeps_the_number_of_managed_accounts() {
     let failed = reports(&pass, Some("dana@acme.example"), &Observed::default(), away);
     let was = StatusDigest { hash: 1, managed_accounts: 7, ..StatusDigest::default() };
     assert_eq!(account(&failed, &was)["managedAccounts"], 7);
-    // Of an Account that nobody has looked at, nothing is said.
+    // Without an earlier status the number of managed accounts is absent.
     assert_eq!(account(&failed, &StatusDigest::default()).get("managedAccounts"), None);
 }
 

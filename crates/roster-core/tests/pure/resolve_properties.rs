@@ -1,4 +1,4 @@
-//! The resolver over any world: nothing invalid widens access, and neither order, names nor scope change it.
+//! Tests the resolver on any world: an invalid object never widens access, and order, names and scope do not change it.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -26,7 +26,7 @@ use smallvec::SmallVec;
 const NOWHERE: &str = "nowhere";
 const OWNER: &str = "olga@acme.example";
 
-/// What an account comes to.
+/// Result of resolving an account.
 struct State {
     members: BTreeMap<Email, Access>,
     /// Absent where the account does not resolve as a whole.
@@ -64,8 +64,8 @@ fn grants_within(content: &MemberContent, limit: &MemberContent) -> bool {
         || (content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
-/// Whether nobody can hold more after a pass with `after` than after one with `before`. Where the role is `gone` by which
-/// somebody held at most something, the rest of what was granted counts just as it is.
+/// Returns whether nobody can hold more after a pass with `after` than after one with `before`. If the role is `gone`
+/// that limited a person's access, the rest of the granted levels counts unchanged.
 fn is_no_more(after: &Access, before: Option<&Access>, gone: bool) -> bool {
     let stays_ended = |before: &Access| before.ended().is_none() || after.ended().is_some();
     match (after, before) {
@@ -95,11 +95,11 @@ struct Damage {
     world: World,
 }
 
-/// What something invalid may do.
+/// Allowed effect of an invalid object.
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
     Nothing,
-    /// Nobody is to have more than the store holds, and everything else is as without.
+    /// Nobody may have more than the store holds, and everything else is as without the object.
     Hold,
     TakeAway,
 }
@@ -343,7 +343,7 @@ impl<'a> Damages<'a> {
             }
         }
 
-        // Another Membership that would grant whatever can be had.
+        // Another Membership that would grant everything.
         let restrictions: Box<[Name]> =
             spec.restrictions.iter().map(|restriction| (&restriction.name).into()).collect();
         let another = |name: &str, email| MemberFacts {
@@ -391,7 +391,7 @@ impl Damage {
     }
 }
 
-/// The same with other names: `names` has one for each of the account's own.
+/// Renames the account's own objects: `names` has a new name for each.
 fn renamed(world: &World, names: &BTreeMap<Name, Name>) -> World {
     let name = |old: &str| names.get(old).cloned().unwrap_or_else(|| old.into());
     let reference = |reference: &RoleRef| match reference.kind {
@@ -480,12 +480,12 @@ fn in_order(world: &World, order: &[usize]) -> BTreeMap<Email, Access> {
     judged.desired.members.into_iter().map(|(email, member)| (email, member.access)).collect()
 }
 
-/// Whether nobody has less in `after`, and nobody is there no more.
+/// Returns whether nobody has less in `after`, and nobody is missing there.
 fn nobody_has_less(before: &State, after: &State) -> bool {
     before.members.len() == after.members.len()
         && before.members.iter().zip(&after.members).all(|((one, before), (other, after))| {
             let ((was, _), (now, _)) = (content(before), content(after));
-            // What comes by a role with an invalid override keeps a member at what they hold, and what mends it does not.
+            // A role with an invalid override keeps a member at what they hold; a fixed override does not.
             one == other && (was.window, was.ended) == (now.window, now.ended) && was.ranks.is_at_most(&now.ranks)
         })
 }
@@ -508,7 +508,7 @@ fn context() -> Context<'static> {
     Context::new(mark(&World::key("acme")), Timestamp::UNIX_EPOCH)
 }
 
-/// Whether the member can do anything at `now`, as far as this says.
+/// Returns whether the member may do anything at `now`, by this content.
 fn is_open(access: &Access, now: Timestamp) -> bool {
     match access {
         Access::Exactly(content) | Access::AtMost(content) => !content.ranks.is_none() && content.window.contains(now),
@@ -683,8 +683,8 @@ proptest! {
         for restriction in &world.catalogs["catalog"].spec.restrictions {
             let mut other = world.clone();
             for member in other.members.values_mut() {
-                // Who is equal to the owner by this very lifting would be no longer, and get what the own role says; the
-                // schema refuses to lift and apply one restriction.
+                // Who is equal to the owner by this very lifting would be no longer, and get what the own role says;
+                // the schema refuses to lift and apply one restriction.
                 let lifted = member.lift.iter().any(|name| *name == restriction.name);
                 if !lifted || !restriction.lifting.grants_owner_access {
                     member.apply = longer(&member.apply, &restriction.name);
@@ -770,7 +770,8 @@ proptest! {
             (world(), ending(), 0..MEMBERS, prop::bool::weighted(0.3), 0..4_000_000_i64, 0..1_000_i64)
     ) {
         end(&mut world, ending, place, now, by);
-        // An account that does not resolve keeps what is there, also where an invitation is gone; every other end holds.
+        // An account that does not resolve keeps what is there, also where an invitation is gone; every other end
+        // holds.
         if frozen && ending != Ending::InvitationGone {
             world.catalogs.clear();
         }

@@ -1,4 +1,4 @@
-//! What roles and groups mean in an account: custom roles, overrides, and everything that can be wrong with them.
+//! Tests roles and groups of an account: custom roles, overrides, and every fault that they can have.
 
 use roster_core::api::InvalidReason;
 
@@ -16,7 +16,7 @@ fn portal(objects: &[String]) -> World {
     World::of(&format!("{PORTAL}{}", objects.concat()))
 }
 
-/// What a role or group grants.
+/// Returns the permissions that a role or group grants.
 fn grants(world: &World, object: &str) -> String {
     let resolved = world.resolve("acme");
     let (kind, name) = object.split_once(' ').unwrap();

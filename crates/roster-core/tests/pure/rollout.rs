@@ -1,4 +1,4 @@
-//! How a changed catalog goes from account to account: which revision an account follows, and who is next.
+//! Tests catalog rollouts: which revision an account follows, and which account is next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -128,7 +128,7 @@ fn it_stops_at_the_first_that_does_not_take_it() {
     assert_eq!((now.accounts, now.updated, now.next.clone()), (9, 7, Some(key(7))));
     assert_eq!(now.stopped.clone(), Some((key(1), SyncReason::RemovalGuarded)));
     assert_eq!((now.step.clone(), now.stops), (Step::Wait, 4));
-    // Whoever reads the catalog need not read other tenants' accounts.
+    // Readers of the catalog may not be allowed to read other tenants' accounts.
     let said = roster_core::report::rollout_message(2, &now);
     assert!(
         said.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. ")
@@ -139,14 +139,14 @@ fn it_stops_at_the_first_that_does_not_take_it() {
     assert_eq!((now.stopped, now.step), (None, Step::Admit(key(2))));
 }
 
-/// What happens to a rollout.
+/// Events of a rollout.
 #[derive(Clone, Debug)]
 enum Event {
     /// The catalog is changed again.
     Edit,
     /// The coordinator looks, and writes what is to be written.
     Look,
-    /// An account's pass ends and says so.
+    /// An account's pass ends and reports it.
     Pass(usize),
     /// An account begins or ceases to hold removals back.
     Hold(usize, bool),
@@ -166,7 +166,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Catalog, record and accounts, as a controller that starts afresh would find them at any time.
+/// Catalog, record and accounts, as a controller that starts would find them at any time.
 struct Model {
     present: PresentRevision,
     last: Option<LastRevision>,
@@ -272,7 +272,7 @@ proptest! {
                 prop_assert_eq!(after, before, "only a look admits anybody");
             }
         }
-        // Whatever has happened: with nothing held back, it comes to its end.
+        // After any history the rollout completes when nothing is held back.
         model.accounts.values_mut().for_each(|said| said.held = false);
         for _ in 0..8 {
             (0..PLACES).for_each(|place| model.happens(&Event::Pass(place)));

@@ -1,4 +1,5 @@
-//! The rooms of the core and of `src/`: who may know whom, and which crates the core may use (docs/architecture.md "Rooms").
+//! Tests the rooms (modules) of the core and of `src/`: which room may use which, and which crates the core may use
+//! (docs/architecture.md "Rooms").
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -39,7 +40,8 @@ struct Source {
     code: String,
 }
 
-/// The sources of a room in a folder. Test modules live in files of their own, named `*_tests.rs`, or at the end of a file.
+/// The sources of a room in a folder. Test modules live in files of their own, named `*_tests.rs`, or at the end of a
+/// file.
 fn sources(folder: &str, room: &str) -> Vec<Source> {
     let mut found = Vec::new();
     gather(&repository(folder).join(room), &mut found);
@@ -104,7 +106,7 @@ fn code_of(text: &str) -> String {
     out
 }
 
-/// Whether the code names this path, as a whole word at its beginning and at its end.
+/// Returns whether the code names this path, with a word boundary on both sides.
 fn names(code: &str, path: &str) -> bool {
     code.split_whitespace().any(|word| {
         word.match_indices(path).any(|(at, _)| {
@@ -116,7 +118,7 @@ fn names(code: &str, path: &str) -> bool {
     })
 }
 
-/// What the rooms of a folder name and may not.
+/// Returns the rooms that a folder uses but may not use.
 fn trespasses(folder: &str, rooms: &[(&str, &[&str])]) -> Vec<String> {
     let mut found = Vec::new();
     for (room, allowed) in rooms {

@@ -1,5 +1,5 @@
-//! Golden scenarios: YAML in, plan and status out. Each file of `tests/scenarios/` tells a story in steps; what each step
-//! comes to stands beside it in a `.snap`, to be read like a story, too.
+//! Runs golden scenarios: YAML in, plan and status out. Each file of `tests/scenarios/` has steps, and a `.snap` file
+//! next to it has the expected result of each step, in readable form.
 //!
 //! A step begins at a line `# step: what happens`. Its documents are objects as people write them, there from then on,
 //! and three kinds that only stories have:
@@ -20,7 +20,8 @@
 //!
 //! After each step every account has one pass. How it is kept is what its IdentityStore says.
 //!
-//! To accept what a change does to the stories: `INSTA_UPDATE=always cargo test -p roster-core --test pure scenarios`, then read the diff.
+//! To accept what a change does to the stories: `INSTA_UPDATE=always cargo test -p roster-core --test pure scenarios`,
+//! then read the diff.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -80,13 +81,13 @@ fn compare(name: &str) {
     });
 }
 
-/// What `Gone` says.
+/// Content of `Gone`.
 #[derive(Deserialize)]
 struct Gone {
     objects: Vec<String>,
 }
 
-/// What `ByHand` says.
+/// Content of `ByHand`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ByHand {
@@ -102,7 +103,7 @@ fn acme() -> String {
     "acme".to_owned()
 }
 
-/// What `Meanwhile` says.
+/// Content of `Meanwhile`.
 #[derive(Deserialize)]
 struct Meanwhile {
     #[serde(default)]
@@ -117,7 +118,7 @@ struct Story {
     world: World,
     stores: BTreeMap<AccountKey, Memory>,
     minutes: i64,
-    /// What the guard wants approved.
+    /// Removals that the guard holds for approval.
     pending: BTreeMap<AccountKey, String>,
     approved: BTreeMap<AccountKey, String>,
     text: String,
@@ -244,7 +245,7 @@ impl Story {
         rows.iter().for_each(|(name, text)| self.line(&format!("{name}: {text}")));
     }
 
-    /// What status says of each object: who is valid in one line, the others each with reason, message and advice.
+    /// Prints the statuses: all valid objects in one line, and each other object with reason, message and advice.
     fn status(&mut self, key: &AccountKey, resolved: &Resolved) {
         let definitions = &resolved.definitions;
         let mut findings: Vec<(String, Findings)> = vec![("account".to_owned(), definitions.findings.clone())];
@@ -298,9 +299,9 @@ fn every_scenario_is_told_and_every_snapshot_has_one() {
     }
 }
 
-/// Reasons that no resolving finds: the index knows of objects without an account (`tests/it/conditions/`), a plan who stays owner,
-/// and of those that cannot be read (`tests/it/lifecycle/definitions.rs`), and authority is the webhook's, which is still
-/// to come.
+/// Reasons that no resolving finds: the index knows of objects without an account (`tests/it/conditions/`), a plan who
+/// stays owner, and of those that cannot be read (`tests/it/lifecycle/definitions.rs`), and authority is the webhook's,
+/// which is still to come.
 const ELSEWHERE: [&str; 4] = ["AccountNotFound", "OwnerImmutable", "Unauthorized", "Unreadable"];
 
 #[test]

@@ -1,4 +1,5 @@
-//! Shared strategies: small catalogs that keep their own rules, worlds of objects on them, and what can happen to them.
+//! Strategies that several tests share: small catalogs that keep their own rules, worlds of objects on them, and
+//! changes of these objects.
 
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ fn permissions(sections: &[Section]) -> impl Strategy<Value = Permissions> + use
     cells.prop_map(|cells| cells.into_iter().flatten().collect())
 }
 
-/// `requires` towards sections before; whatever order the sections then come in.
+/// `requires` only names earlier sections; the sections are shuffled afterwards.
 fn with_rules(sections: Vec<Section>) -> BoxedStrategy<Vec<Section>> {
     let count = sections.len();
     let rule = (0..count, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
@@ -205,7 +206,7 @@ fn role_ref() -> BoxedStrategy<RoleRef> {
     .boxed()
 }
 
-/// Cells by the names that sections have in any of these catalogs; some are not in the one at hand.
+/// Cells by the names that sections have in any of these catalogs; some are not in the present catalog.
 fn cells() -> impl Strategy<Value = Permissions> {
     let levels = prop::sample::select(vec!["None", "View", "Edit", "Create", "Delete"]);
     prop::collection::btree_map(one_of("s", 3), levels.prop_map(ToOwned::to_owned), 0..4)
@@ -308,7 +309,7 @@ pub fn world() -> BoxedStrategy<World> {
         .boxed()
 }
 
-/// What can happen between two passes.
+/// Events between two passes.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// These Memberships vanish.
@@ -325,21 +326,21 @@ pub enum Event {
     Suspend(bool),
     /// These members are blocked, and nobody else.
     Block(Vec<usize>),
-    /// Somebody else is to be the owner, or nobody.
+    /// The account names another owner, or none.
     Owner(Option<usize>),
     /// The store is paused, or no longer.
     Pause(bool),
     /// Drift is corrected or reported.
     Drift(DriftPolicy),
-    /// What becomes of strangers.
+    /// Setting for unmanaged members.
     Unmanaged(Unmanaged),
     /// Time passes, in seconds.
     Later(i64),
-    /// Somebody approves what the guard holds back.
+    /// Held removals are approved.
     Approve,
-    /// Somebody changes a row of the store; where it says that access has ended, that may stay.
+    /// A row of the store is changed by others. If it says that access has ended, that may stay.
     Tamper(usize, Vec<u8>, bool),
-    /// Somebody adds a row to the store, with another cluster's mark or none.
+    /// A row is added to the store by others, with another cluster's mark or none.
     Stranger(usize, Vec<u8>, bool),
     /// A pass over some members only.
     Partial(Vec<usize>),

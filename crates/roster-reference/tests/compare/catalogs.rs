@@ -1,4 +1,4 @@
-//! Random catalogs, most of which keep their own rules.
+//! Generates random catalogs, most of which keep their own rules. Used by `worlds`.
 
 use proptest::{collection::vec, prelude::*};
 use roster_core::{
@@ -30,7 +30,7 @@ fn section(dice: &mut Dice, place: usize) -> Section {
     Section { name: format!("s{place}"), levels, ..Section::default() }
 }
 
-/// A prerequisite from one section to another; mostly towards the sections before it, so that there is no circle.
+/// A prerequisite from one section to another; mostly to sections before it, so that there is no cycle.
 fn requirement(dice: &mut Dice, sections: &[Section]) -> Option<(usize, Requirement)> {
     let at = dice.below(sections.len());
     let to = if dice.percent(8) { dice.below(sections.len()) } else { dice.below(at) };
@@ -90,7 +90,7 @@ fn restriction(dice: &mut Dice, place: usize, sections: &[Section], owner: bool)
     }
 }
 
-/// A catalog that keeps its own rules, but for circles of prerequisites, which are rare.
+/// A catalog that keeps its own rules, except for cycles of prerequisites, which are rare.
 pub fn catalog(dice: &mut Dice) -> PermissionCatalogSpec {
     let count = 1 + dice.below(4);
     let mut shape = dice.split(60);

@@ -1,5 +1,5 @@
-//! Where the engine does not do what the model does: each test has the engine's answer of today and the model's, which
-//! is right. A mended defect makes its test fail; the random comparison then loses its exception, too.
+//! Records known differences between engine and model: each test has the engine's answer of today and the model's,
+//! which is right. If a defect is fixed, its test fails, and the random comparison loses its exception.
 
 use roster_core::{model::Email, plan::Observed, resolve::Access};
 use roster_reference::{End, Kind, Statement, World};
@@ -87,7 +87,7 @@ fn an_override_of_a_role_that_is_no_longer_overridable_does_not_raise() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Mended (k), by way of groups and custom roles: each member whom the override concerns.
+// Fixed (k), through groups and custom roles: each member whom the override concerns.
 #[test]
 fn an_invalid_override_concerns_who_holds_the_role_by_a_group_or_a_custom_role() {
     let definitions = [
@@ -143,7 +143,7 @@ fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() 
     assert_eq!(statement(&deleted, olga), Statement::Kept);
 }
 
-// Mended (v): docs/runbook.md "NameTaken" is said of a Role named like a predefined role.
+// Fixed (v): docs/runbook.md "NameTaken" is said of a Role named like a predefined role.
 #[test]
 fn an_override_named_like_a_predefined_role_is_taken() {
     let reader = object("Role", "reader", "overrides: reader, permissions: {users: Hide}");

@@ -1,4 +1,5 @@
-//! Decisions read from random bytes: a zero is always the simplest choice, so that a failing case shrinks to a simple one.
+//! Reads decisions from random bytes. A zero is always the simplest choice, so that a failing case shrinks to a simple
+//! one. Used by `catalogs` and `worlds`.
 
 /// Bytes from which decisions are read.
 #[derive(Clone, Debug)]

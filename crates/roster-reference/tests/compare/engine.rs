@@ -1,4 +1,5 @@
-//! The engine's answer about a world of the model: through the front door, out of the index of a cluster.
+//! Asks the engine about a world of the model: through its entry points, from the index of a cluster. Used by the
+//! comparisons.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

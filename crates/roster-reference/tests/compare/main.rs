@@ -1,4 +1,4 @@
-//! The engine against the model: random worlds, the plan of a store, and the known defects of the engine by name.
+//! Compares the engine with the model: random worlds, the plan of a store, and the known defects of the engine by name.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Random histories: once a plan is carried out, the store holds what the model says, whatever it held before; and the
-//! removal guard fires when the model says so.
+//! Compares random histories: after a plan is applied, the store holds what the model says, whatever it held before;
+//! and the removal guard fires when the model says so.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -97,7 +97,7 @@ impl Memory {
         }
     }
 
-    /// Somebody changes the levels of some members behind our back.
+    /// Changes the levels of some members behind Roster's back.
     fn tamper(&mut self, mask: u8) {
         let layout = self.layout();
         let some = self.members.values_mut().enumerate().filter(|(place, _)| mask >> (place % 8) & 1 == 1);
@@ -214,7 +214,7 @@ impl Step<'_> {
             _ => false,
         };
         if is_reported && !stays_ended {
-            // Drift is not corrected, but for who has no access by somebody's word.
+            // Drift is corrected only for members with an explicit revocation.
             prop_assert_eq!(held, row, "{}: drift is reported only", address);
             return Ok(());
         }
@@ -443,7 +443,7 @@ proptest! {
             Statement::Ended(end) if end.is_explicit() => Some(address.clone()),
             _ => None,
         }));
-        // Somebody's word, also of who is no member any more.
+        // Explicit revocations, also of people who are not members any more.
         explicit.extend(after.blocked.iter().cloned());
         if after.ended.is_some() {
             explicit.extend(memory.members.keys().map(|email| email.as_str().to_owned()));
@@ -456,7 +456,7 @@ proptest! {
             members: memory.members.len(),
             recent: 0,
             holders_before: before.holders.iter().filter(|(role, _)| guarded_now.contains(*role)).map(|(r, h)| (r.clone(), h.clone())).collect(),
-            // Whom the store does not get, since something that lowers is invalid, holds nothing.
+            // A member who is not added, because an object that lowers access is invalid, holds nothing.
             holders_after: after.holders.iter().map(|(role, holders)| {
                 let there = holders.iter().filter(|holder| carried_out.held(holder).is_some());
                 (role.clone(), there.cloned().collect())
@@ -484,7 +484,8 @@ proptest! {
         let roles: BTreeSet<RoleName> = guarded_now.iter().map(|role| RoleName::predefined(role)).collect();
         let fired = guarded(roles.clone()).is_some();
         prop_assert!(fired || !guard_fires(&question), "{:#?}", question);
-        // Difference 4: a store does not show that there were two Memberships, so a duplicate counts as a holder before.
+        // Difference 4: a store does not show that there were two Memberships, so a duplicate counts as a holder
+        // before.
         let not_in_effect = |address: &String| {
             let role = memory.held(address).and_then(|held| held.role.as_ref()).filter(|role| roles.contains(role));
             role.is_some_and(|role| !before.holders.get(role.name.as_str()).is_some_and(|holders| holders.contains(address)))

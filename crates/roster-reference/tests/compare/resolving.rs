@@ -1,4 +1,4 @@
-//! Random worlds: levels, kinds of statements, windows, holders and reasons are the same for engine and model.
+//! Compares random worlds: levels, kinds of statements, windows, holders and reasons are the same for engine and model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn end(end: RevocationReason) -> End {
     }
 }
 
-/// Whether the engine sees this end by itself; the others follow from the window, or from what is granted.
+/// Returns whether the engine sees this end by itself; the others follow from the window, or from what is granted.
 fn is_engines(end: End) -> bool {
     matches!(end, End::Blocked | End::AccountSuspended | End::NotApproved | End::Suspended)
 }
@@ -174,7 +174,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Those who hold a guarded role, counted by the members that the engine wants.
+    /// Returns the holders of a guarded role, counted by the members that the engine wants.
     fn check_holders(&self) -> Checked {
         let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for role in self.engine.definitions.guarded_roles() {

@@ -1,4 +1,5 @@
-//! Random worlds: an account `acme/portal`, its parent, and everything that decides about them.
+//! Generates random worlds: an account `acme/portal`, its parent, and everything that decides about them. Used by the
+//! comparisons.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Worlds written as YAML, and the files of the repository.
+//! Reads worlds from YAML, and files of the repository. Used by all tests of this crate.
 #![allow(dead_code, reason = "each test crate uses a part")]
 
 pub mod base;

@@ -153,7 +153,7 @@ pub async fn a_grant_that_was_planned_before_a_revocation_does_not_come_after_it
     let outcomes = world.apply(&*store, &grant).await;
     assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
     world.assert_held(&world.observe(&*store).await);
-    // In the other order the revocation succeeds. Repeating it is no conflict.
+    // In the other order the revocation succeeds. Repeating it is not a conflict.
     before.converge(&*store).await;
     let outcomes = world.apply(&*store, &end).await;
     assert_eq!(outcomes, [Ok(())]);

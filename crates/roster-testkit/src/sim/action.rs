@@ -50,7 +50,7 @@ pub enum Act {
     Store(Name, StoreFault, bool),
     /// An empty store replaces a store.
     Replace(Name),
-    /// The former store is back, whatever was done in the other one.
+    /// The former store is back, regardless of changes in the other one.
     Restore(Name),
     /// A user approves the store that responds.
     ApproveStore(Name),

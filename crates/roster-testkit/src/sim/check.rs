@@ -78,7 +78,7 @@ pub struct Checker {
     /// Approvals that were used, with the time of their first use.
     approvals: BTreeMap<(AccountKey, String), Time>,
     pub(super) tampered: BTreeSet<(AccountKey, Email)>,
-    /// Those of `tampered` whom the controller has not written since.
+    /// Members of `tampered` whom the controller has not written since.
     pub(super) meddled: BTreeSet<(AccountKey, Email)>,
     pub(super) faults: BTreeMap<Name, Time>,
     pub(super) pending: BTreeMap<(AccountKey, Email), Pending>,

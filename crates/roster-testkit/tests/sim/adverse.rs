@@ -1,4 +1,4 @@
-//! Scripts of an attack on the promises: each broke one before its defect was mended.
+//! Scripts of attacks on the promises: each broke a promise before the defect was fixed.
 
 use roster_core::{
     contract::StoreError,
@@ -107,7 +107,7 @@ fn whom_owner_names_in_a_catalog_that_has_none_is_removed_while_the_catalog_is_m
     assert!(told.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{told}");
 }
 
-/// Somebody whose access hangs on a group.
+/// A member whose access comes from a group only.
 fn in_group(number: usize, name: &str) -> Value {
     json!({
         "accountRef": { "name": "a" },
@@ -351,7 +351,7 @@ fn an_invalid_object_is_told_of_once_for_each_generation() {
     let wrong =
         |title: &str| json!({ "accountRef": { "name": "a" }, "title": title, "permissions": { "user": "Edit" } });
     script.apply(10 * SECOND, KindName::Role, "clerk", wrong("Clerk"));
-    // The account is looked at again, and by a process that begins anew.
+    // The account is reconciled again, by a process that has just started.
     script.member(20 * SECOND, "a", 0, member("a", 0, "admin"));
     script.act(30 * SECOND, Act::Crash(0, 5 * SECOND));
     script.member(60 * SECOND, "a", 1, member("a", 1, "admin"));

@@ -1,4 +1,4 @@
-//! The simulator on a fixed set of seeds, and known defects of the loop.
+//! Runs the simulator on a fixed set of seeds, and on scripts of former defects of the loop.
 
 mod adverse;
 mod mended;

@@ -1,5 +1,5 @@
-//! Defects of the loop that were mended, by letter ("Three promises kept"): each script broke a promise before, and is given
-//! what it needs for that. The random runs of `make sim` meet them, too.
+//! Scripts of fixed defects of the loop, by letter ("Three promises kept"): each broke a promise before, and has what
+//! it needs for that. The random runs of `make sim` also reach them.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ use crate::script::{Script, account, catalog, email, key, lowering, member, refe
 
 const BUSY: u64 = 30 * SECOND;
 
-/// Mended defect (b). The guard holds five people of eight, whose Memberships a prune deleted. The account is suspended: the
-/// five keep their access.
+/// Mended defect (b). The guard holds five people of eight, whose Memberships a prune deleted. The account is
+/// suspended: the five keep their access.
 #[test]
 fn the_guard_holds_those_whose_account_is_suspended() {
     let mut script = Script::new(Kind::Transactional);
@@ -37,8 +37,8 @@ fn the_guard_holds_those_whose_account_is_suspended() {
     script.holds();
 }
 
-/// Mended defect (c). A partner's deletion waits for the account that it manages. A member of the partner is suspended: the
-/// account gets no pass, and the member keeps access.
+/// Mended defect (c). A partner's deletion waits for the account that it manages. A member of the partner is suspended:
+/// the account gets no pass, and the member keeps access.
 #[test]
 fn a_partner_whose_deletion_waits_gets_no_pass() {
     let mut script = Script::new(Kind::Transactional);
@@ -55,8 +55,8 @@ fn a_partner_whose_deletion_waits_gets_no_pass() {
     script.holds();
 }
 
-/// Mended defect (d). A namespace is being deleted, and the account in it is suspended: the pass over the whole account finds
-/// that not everything stays, and drops the suspension, too.
+/// Mended defect (d). A namespace is being deleted, and the account in it is suspended: the pass over the whole account
+/// finds that not everything stays, and drops the suspension, too.
 #[test]
 fn an_explicit_end_is_dropped_while_the_namespace_is_being_deleted() {
     let mut script = Script::new(Kind::Transactional);
@@ -80,8 +80,8 @@ fn a_missing_definition_of_roles_stops_revocations() {
     }
 }
 
-/// Mended defect (f). A store has room for one pass. A pass over a large account takes long; a member of another account is
-/// suspended, and waits behind it.
+/// Mended defect (f). A store has room for one pass. A pass over a large account takes long; a member of another
+/// account is suspended, and waits behind it.
 #[test]
 fn a_revocation_waits_behind_a_pass_of_another_account() {
     let mut script = Script::new(Kind::Plain);
@@ -107,8 +107,8 @@ fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     script.holds();
 }
 
-/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at parallel it, and
-/// it writes nothing of them afterwards.
+/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at parallel
+/// it, and it writes nothing of them afterwards.
 #[test]
 fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
     let mut parallel = 0;
@@ -144,8 +144,8 @@ fn a_start_that_is_put_off_does_not_wait_behind_a_whole_pass() {
     script.holds();
 }
 
-/// Mended defect (g). The store refuses one member again and again, so that the account is held back for longer and longer.
-/// Another member is suspended, and waits.
+/// Mended defect (g). The store refuses one member again and again, so that the account is held back for longer and
+/// longer. Another member is suspended, and waits.
 #[test]
 fn a_refused_member_holds_back_the_revocation_of_another() {
     let mut script = Script::new(Kind::Transactional);
@@ -158,8 +158,8 @@ fn a_refused_member_holds_back_the_revocation_of_another() {
     script.holds();
 }
 
-/// Mended defect (h). The guard holds people whose Memberships are gone. One of them is blocked in the store: the index knows
-/// no such address, and nobody looks.
+/// Mended defect (h). The guard holds people whose Memberships are gone. One of them is blocked in the store: the index
+/// knows no such address, and nobody looks.
 #[test]
 fn a_block_does_not_find_somebody_without_a_membership() {
     let mut script = Script::new(Kind::Transactional);
@@ -169,8 +169,8 @@ fn a_block_does_not_find_somebody_without_a_membership() {
     script.holds();
 }
 
-/// An Account goes, and leaves everybody their access. One of its people is blocked in the store: they lose it there, too,
-/// whether the block comes before or after.
+/// An Account goes, and leaves everybody their access. One of its people is blocked in the store: they lose it there,
+/// too, whether the block comes before or after.
 #[test]
 fn a_block_reaches_accounts_that_no_account_describes_any_more() {
     for kind in Kind::ALL {
@@ -214,8 +214,9 @@ fn access_rises_when_the_lower_of_two_memberships_goes_with_its_namespace() {
     script.holds();
 }
 
-/// The definition of a kind is deleted and made anew within seconds, as `kubectl replace --force` does. Nobody rises whom an
-/// override lowered, and nobody of a small account is removed, before somebody has said that all objects are there again.
+/// The definition of a kind is deleted and re-created within seconds, as `kubectl replace --force` does. Nobody rises
+/// whom an override lowered, and nobody of a small account is removed, before somebody has said that all objects are
+/// there again.
 #[test]
 fn a_definition_that_is_made_anew_raises_and_removes_nobody() {
     for kind in [KindName::Role, KindName::Membership] {
@@ -239,8 +240,8 @@ fn a_definition_that_is_made_anew_raises_and_removes_nobody() {
     }
 }
 
-/// A Role is deleted, and made anew under its name for another account, between two lists: nobody saw it go. Nobody rises whom
-/// it lowered before a fresh read.
+/// A Role is deleted, and re-created under its name for another account, between two lists: nobody saw it go. Nobody
+/// rises whom it lowered before a fresh read.
 #[test]
 fn access_does_not_rise_unseen_when_another_role_stands_under_the_name_of_one() {
     let mut script = Script::new(Kind::Transactional);
@@ -255,8 +256,8 @@ fn access_does_not_rise_unseen_when_another_role_stands_under_the_name_of_one() 
     script.holds();
 }
 
-/// A replica gives the shard of a realm back while a pass runs, and the kind `IdentityStore` answers 404: of which shard the pass is, it
-/// is asked by the right that it has, not by what is known now.
+/// A replica gives the shard of a realm back while a pass runs, and the kind `IdentityStore` answers 404: of which
+/// shard the pass is, it is asked by the right that it has, not by what is known now.
 #[test]
 fn a_shard_is_not_given_back_while_a_pass_writes_by_its_right() {
     for tenths in (0..60).step_by(15) {
@@ -274,8 +275,8 @@ fn a_shard_is_not_given_back_while_a_pass_writes_by_its_right() {
     }
 }
 
-/// Mended (j). The store admits namespaces that are not of the bronze tier. A new one is, but is heard of late: until then it
-/// is not admitted.
+/// Mended (j). The store admits namespaces that are not of the bronze tier. A new one is, but is heard of late: until
+/// then it is not admitted.
 #[test]
 fn a_namespace_that_was_not_seen_is_not_admitted() {
     let mut script = Script::new(Kind::Transactional);
@@ -303,8 +304,8 @@ fn an_override_that_becomes_invalid_does_not_raise() {
     script.holds();
 }
 
-/// Mended defect (l). The kind IdentityStore answers 404 for a moment, while an Account is being deleted whose store is to be
-/// emptied: its finalizer goes, and everything stays in the store.
+/// Mended defect (l). The kind IdentityStore answers 404 for a moment, while an Account is being deleted whose store is
+/// to be emptied: its finalizer goes, and everything stays in the store.
 #[test]
 fn an_account_goes_without_its_store_being_touched() {
     let mut script = Script::new(Kind::Transactional);
@@ -315,8 +316,8 @@ fn an_account_goes_without_its_store_being_touched() {
     script.holds();
 }
 
-/// Mended (m). Of two administrators one is suspended. The other one's Membership is deleted: the guard does not count the
-/// suspended one as a holder, and holds the last one in effect.
+/// Mended (m). Of two administrators one is suspended. The other one's Membership is deleted: the guard does not count
+/// the suspended one as a holder, and holds the last one in effect.
 #[test]
 fn the_last_holder_in_effect_stays_though_a_suspended_one_has_the_role() {
     let mut script = Script::new(Kind::Transactional);
@@ -367,8 +368,8 @@ fn an_account_is_not_ready_while_its_owner_is_not_ours() {
     script.holds();
 }
 
-/// Mended (u). An account's catalog reference leads nowhere, and `owner` names a member. That member is suspended, and loses
-/// access.
+/// Mended (u). An account's catalog reference leads nowhere, and `owner` names a member. That member is suspended, and
+/// loses access.
 #[test]
 fn a_suspended_member_whom_owner_names_loses_access_while_the_account_does_not_resolve() {
     let mut script = Script::new(Kind::Transactional);
@@ -381,9 +382,9 @@ fn a_suspended_member_whom_owner_names_loses_access_while_the_account_does_not_r
     script.holds();
 }
 
-/// Mended defect (y). The API server cannot be reached for longer than a lease lasts, so that the only replica lets go of its
-/// own. A member is suspended once the server is back, and the Lease names this very process: it waits until that expires
-/// all the same, up to 15 s.
+/// Mended defect (y). The API server cannot be reached for longer than a lease lasts, so that the only replica lets go
+/// of its own. A member is suspended once the server is back, and the Lease names this very process: it waits until
+/// that expires all the same, up to 15 s.
 #[test]
 fn a_replica_takes_its_own_lease_back_at_once() {
     let mut script = Script::new(Kind::Transactional);
@@ -393,8 +394,8 @@ fn a_replica_takes_its_own_lease_back_at_once() {
     script.holds();
 }
 
-/// An API server that is away for a shorter time costs no lease. A replica that stands still for long is replaced, and finds
-/// out when it goes on.
+/// An API server that is away for a shorter time costs no lease. A replica that stands still for long is replaced, and
+/// finds out when it goes on.
 #[test]
 fn a_lease_outlives_short_trouble_and_moves_after_long_one() {
     let mut script = Script::new(Kind::Transactional);
@@ -415,8 +416,8 @@ fn a_lease_outlives_short_trouble_and_moves_after_long_one() {
     script.holds();
 }
 
-/// A replica takes over the shards of another, and a kind that revocations do not need is listed late: it makes them without,
-/// and does not look at its accounts again and again meanwhile.
+/// A replica takes over the shards of another, and a kind that revocations do not need is listed late: it makes them
+/// without, and does not look at its accounts again and again meanwhile.
 #[test]
 fn a_shard_that_is_taken_does_not_wait_for_a_kind_that_is_listed_late() {
     for late in [KindName::Role, KindName::Namespace, KindName::CatalogRecord] {
@@ -434,7 +435,7 @@ fn a_shard_that_is_taken_does_not_wait_for_a_kind_that_is_listed_late() {
     }
 }
 
-/// Seeds that found defects by themselves before those were mended.
+/// Seeds that found defects by themselves before these were fixed.
 #[test]
 fn seeds_that_found_defects_keep_the_promises() {
     let found = [
@@ -458,7 +459,7 @@ fn seeds_that_found_defects_keep_the_promises() {
     }
 }
 
-/// The same, found by seeds that rush, too.
+/// Like the script above, found by hurried seeds, too.
 #[test]
 fn seeds_that_rush_keep_the_promises() {
     let found = [

@@ -1,4 +1,4 @@
-//! Scripts: a small world, and the few actions that a test is about.
+//! Builds scripts: a small world, and the few actions of a test. Used by the tests of this folder.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;

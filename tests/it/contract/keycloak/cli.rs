@@ -1,4 +1,4 @@
-//! The command line on a realm, with the client's secret from the environment.
+//! Tests the command line on a realm, with the client's secret from the environment.
 
 use super::Keycloak;
 use crate::contract::round::{roster, said, there_and_back};

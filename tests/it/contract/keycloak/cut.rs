@@ -1,5 +1,5 @@
-//! A connection that is cut after any request leaves nobody with more than they had or shall have, and a repeat ends in the
-//! state that is wanted.
+//! Tests that a connection that is cut after any request leaves nobody with more than they had or should have, and that
+//! a repetition reaches the desired state.
 
 use super::Keycloak;
 use crate::contract::{

@@ -1,4 +1,5 @@
-//! A level that goes, cut off after any request: whoever held it has the level that it became, once it is repeated.
+//! Tests a removed level whose change is cut off after any request: after a repetition, its former holders have the
+//! level that replaced it.
 
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use crate::contract::{
 
 const ANN: &str = "ann@shop.example";
 
-/// What is planned where Ann may have no more than the store holds: a restriction of hers is unknown, say.
+/// Returns a plan in which Ann may have no more than the store holds, for example because a restriction of hers is
+/// unknown.
 async fn planned(world: &World, store: &dyn Store) -> Plan {
     let mut desired = world.desired(Scope::Account);
     let ann = desired.members.get_mut(&email(ANN)).unwrap();

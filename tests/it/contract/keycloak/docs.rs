@@ -1,4 +1,4 @@
-//! What the documents say a realm is set up by, and what a portal does with its tokens: run as it stands.
+//! Runs the commands of the documents for setting up a realm, and those for a portal that uses its tokens.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 

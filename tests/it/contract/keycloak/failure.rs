@@ -1,4 +1,4 @@
-//! All classes of errors, provoked for real.
+//! Tests all classes of errors, provoked on a real server.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ async fn what_cannot_be_meant_is_invalid() {
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("organizations are off")), "{error}");
 }
 
-/// Nobody's access waits for a portal.
+/// A wrong setting of a portal's client delays nobody's access.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_that_is_not_as_it_should_be_is_told() {
     let backend = Keycloak::fresh().await;
@@ -81,7 +81,8 @@ async fn a_portal_that_is_not_as_it_should_be_is_told() {
     assert_eq!(world.plan(&store, Scope::Account).await.changes, []);
 }
 
-/// Something of somebody else's in the account's place: said once, and the same of all that would be in it.
+/// An entry of another owner with the account's name: reported once, and the same for everything that would be in the
+/// account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_is_taken_is_said_with_its_cause() {
     let backend = Keycloak::fresh().await;
@@ -115,7 +116,7 @@ async fn a_server_is_verified_or_not_spoken_to() {
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("caSecretRef")), "{error}");
 }
 
-/// The secret is exchanged while the store is open: it says so once its token is over, and opens with the new one.
+/// The secret changes while the store is open: the store fails when its token expires, and opens with the new secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exchanged_secret_is_noticed() {
     let backend = Keycloak::fresh().await;

@@ -1,4 +1,5 @@
-//! Whoever is observed is found when something is taken from them, whatever became of their attributes and addresses.
+//! Tests that an observed user is found again when something is revoked, even if their attributes or addresses have
+//! changed.
 
 use reqwest::Method;
 use roster::{
@@ -58,7 +59,7 @@ async fn whose_attribute_is_gone_and_whose_address_has_changed_is_found() {
     world.assert_held(&world.observe(&store).await);
 }
 
-/// Nothing on the user says any more who they are; the store remembers whom it let in.
+/// No attribute of the user says any more who they are, but the store remembers whom it admitted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_blocked() {
     let backend = Keycloak::fresh().await;
@@ -96,11 +97,11 @@ async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_b
     assert_eq!(store.with_access(asked, NOW).await.unwrap(), []);
     assert_eq!(backend.get("/users/count").await, count, "nobody was made in their place");
     world.assert_held(&world.observe(&store).await);
-    // Another process sees the same, by what was written anew.
+    // Another process sees the same, by the attributes that were written again.
     world.assert_held(&world.observe(&backend.store().await).await);
 }
 
-/// Somebody has made somebody else of them; who they were is not done with, and nobody is made in their place.
+/// The user was changed into somebody else. The former member is still handled, and no new user is created instead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_that_does_not_find_its_person_is_not_done() {
     let backend = Keycloak::fresh().await;
@@ -155,7 +156,7 @@ async fn who_shares_somebodys_address_is_told_apart_and_loses_what_is_taken() {
     assert_eq!(id(&backend.user(&ann).await), id(&real));
 }
 
-/// A block names an address: whoever has it, and whoever is pinned to it.
+/// A block names an address: it counts for users who have it, and for users who are pinned to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_user_of_an_address_counts_for_who_has_access() {
     let backend = Keycloak::fresh().await;
@@ -195,11 +196,11 @@ async fn a_removal_that_does_not_find_its_person_is_not_done() {
     world.converge(&store).await;
     assert_eq!(backend.held(&user).await, Value::Null);
     world.assert_held(&world.observe(&store).await);
-    // And what is done is done, however often it is said.
+    // Repeating the change has no further effect.
     assert_eq!(world.apply(&store, &plan).await, [Ok(())]);
 }
 
-/// A name that is no address.
+/// A name that is not an address.
 fn email_of(name: &str) -> roster::model::Email {
     roster::model::Email::as_stored(name)
 }

@@ -1,4 +1,4 @@
-//! A server before Keycloak that refuses some requests, or changes some answers.
+//! A server in front of Keycloak that refuses some requests, or changes some answers. Used by the tests of this folder.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,7 @@ use super::{Keycloak, server::browser};
 type Refuses = Box<dyn Fn(&Method, &str) -> bool + Send>;
 type Changes = Box<dyn Fn(&Method, &str, &mut Value) + Send>;
 
-/// Passes everything on to a port of this machine, but for what it was told.
+/// Forwards everything to a port of this machine, except what it must refuse or change.
 pub struct Front {
     port: u16,
     state: Arc<Rules>,

@@ -1,4 +1,4 @@
-//! Whose address it is: who may be attached to a user that was there, and what becomes of users.
+//! Tests which existing users may become members, and what happens to users when members are removed.
 
 use super::{Keycloak, id};
 use crate::contract::{
@@ -36,7 +36,7 @@ fn with(world: &World, who: &Email) -> World {
     world
 }
 
-/// Tries to make one more member; what is said about that one. The others are made.
+/// Tries to create one more member, and returns the error about that one. The others are created.
 async fn refused(backend: &Keycloak<'_>, who: &Email) -> String {
     let store = backend.open().await;
     let world = with(&world("acme"), who);
@@ -98,7 +98,7 @@ async fn a_verified_user_is_pinned_and_left_as_they_are() {
     let mut two = with(&world("zeta"), &dana);
     two.converge(&*store).await;
     two.assert_held(&two.observe(&*store).await);
-    // Whoever has that address now is somebody else.
+    // The user who has that address now is a different person.
     two.members.insert(email("elsewhere@shop.example"), member(&[1, 0, 0]));
     let plan = two.plan(&*store, Scope::Account).await;
     let outcomes = two.apply(&*store, &plan).await;
@@ -138,7 +138,7 @@ async fn who_was_made_by_roster_goes_with_the_last_account() {
     assert_eq!(backend.user(&ann).await, Value::Null);
 }
 
-/// Somebody has made an administrator of whom Roster once made.
+/// A user whom Roster once created has become an administrator.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_become_an_administrator_ceases_to_be_a_member_and_stays() {
     let backend = Keycloak::fresh().await;

@@ -1,4 +1,4 @@
-//! In force is what the roles say, whatever Roster once noted of an end or a time.
+//! Tests that the roles in the realm decide about access, whatever Roster once recorded of a suspension or a time.
 
 use reqwest::Method;
 use roster::{
@@ -41,7 +41,7 @@ async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
         let seen = seen.members[&ann].content.as_ref().unwrap();
         assert_eq!((seen.ranks.as_slice(), seen.ended), ([2, 0, 0].as_slice(), None), "{number}");
         assert_eq!(seen.window, Window::default(), "{number}: nobody sees to it");
-        // Their end was somebody's word: it is made also where drift is only reported.
+        // Their access was explicitly revoked: this is applied even if drift is only reported.
         world.policy.drift = DriftPolicy::Report;
         world.converge(&store).await;
         world.assert_held(&world.observe(&store).await);
@@ -49,7 +49,7 @@ async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
     }
 }
 
-/// However many people are asked for, each of them counts by whatever way a role reaches them.
+/// Everybody who is asked for counts, in whatever way a role reaches them and however many people are asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_reached_by_a_role_has_access_whoever_is_asked_for_besides() {
     for way in [None, Some(Way::Group), Some(Way::Composite), Some(Way::DefaultRole), Some(Way::OtherClient)] {
@@ -80,7 +80,7 @@ async fn who_is_reached_by_a_role_has_access_whoever_is_asked_for_besides() {
     }
 }
 
-/// Nobody's pass goes over an account that nothing names any more; its client is there, and its roles reach tokens.
+/// No pass reconciles an account that no object names any more, but its client exists, and its roles reach tokens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_counts_without_its_organization() {
     let backend = Keycloak::fresh().await;
@@ -116,7 +116,8 @@ async fn a_role_of_somebody_elses_client_is_no_access() {
     assert_eq!(store.with_access(&[who], NOW).await.unwrap(), []);
 }
 
-/// Whom an account of Roster's has pinned is that person in every other, whatever their address in the realm has become.
+/// A user whom one account has pinned is the same person in every other account, whatever their address in the realm is
+/// now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_pinned_to_an_address_counts_for_it_in_every_account() {
     let backend = Keycloak::fresh().await;

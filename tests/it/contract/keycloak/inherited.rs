@@ -1,4 +1,5 @@
-//! Grants are unions in Keycloak: what reaches a member by other ways than Roster's is drift, and is cut off.
+//! Tests roles that reach a member in other ways than Roster's. Keycloak adds all grants together, so these are drift,
+//! and are removed.
 
 use reqwest::Method;
 use roster::plan::{Cause, ObjectKey};

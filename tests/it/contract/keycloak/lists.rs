@@ -1,4 +1,4 @@
-//! Lists are read to their end.
+//! Tests that lists are read to their end.
 
 use roster::model::Email;
 use serde_json::{Value, json};

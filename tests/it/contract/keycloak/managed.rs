@@ -1,5 +1,5 @@
-//! Users whom an identity provider keeps in an organization: Keycloak deletes them when they are taken out of it, or when
-//! it goes. Roster takes what is Roster's, and leaves them.
+//! Tests users whom an identity provider keeps in an organization. Keycloak deletes them when they are removed from it,
+//! or when it is removed. Roster removes its own data, and leaves these users.
 
 use roster::{evaluate, model::Scope, store::Store as _};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn a_managed_member_is_never_deleted_by_taking_their_access() {
     let dana = email(DANA);
     let user = backend.log_in_by_provider(&backend.organization(world.key()).await, DANA).await;
     assert_eq!(backend.membership(&world, &user).await, "MANAGED");
-    // Whom nobody declared is no member, and nobody's drift.
+    // A user whom no object declares is not a member, and not drift.
     let plan = world.converge(&store).await;
     assert!(plan.changes.is_empty() && plan.drift.is_empty(), "{plan:?}");
     for made_by_roster in [false, true] {

@@ -1,4 +1,4 @@
-//! Keycloak: the contract, and what only a server can show.
+//! Runs the contract suite against Keycloak, and tests what only a real server can show.
 
 mod cli;
 mod cut;
@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use self::server::Server;
 use super::Backend;
 
-/// What the service account needs, and to hear of changes at once.
+/// Roles that the service account needs, including the one for announcements.
 pub const ROLES: [&str; 4] = ["manage-clients", "manage-realm", "manage-users", "view-events"];
 
 /// A store in a realm of its own.

@@ -1,4 +1,4 @@
-//! Several Rosters in one realm: each has a prefix of its own, or none.
+//! Tests several Rosters in one realm: each has a prefix of its own, or none.
 
 use roster::{
     model::{AccountKey, Scope},

@@ -1,4 +1,5 @@
-//! An identity provider of an organization: another realm of the same server, by which somebody logs in through a browser.
+//! An identity provider of an organization: another realm of the same server, by which a person logs in through a
+//! browser. Used by the tests of managed users.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use super::{Keycloak, id, server::browser};
 
-/// Where a browser is sent in the end; nobody is asked there.
+/// Address to which a browser is finally sent; no server responds there.
 const END: &str = "http://127.0.0.1:9/";
 
 impl Keycloak<'_> {
@@ -52,7 +53,7 @@ impl Keycloak<'_> {
     }
 }
 
-/// What of a browser it takes to log in.
+/// The parts of a browser that a login needs.
 struct Browser {
     client: Client,
     /// Cookies by path and name.

@@ -1,4 +1,5 @@
-//! Access is taken before anything that may fail, and whoever loses it is logged out, however often it takes.
+//! Tests that access is revoked before anything that may fail, and that people who lose access are logged out, even if
+//! it takes several attempts.
 
 use reqwest::{Method, StatusCode};
 use roster::{
@@ -82,7 +83,7 @@ async fn who_was_made_by_roster_goes_also_where_a_role_cannot_be_taken() {
 async fn who_was_not_logged_out_at_once_is_logged_out_by_the_repeat() {
     let backend = Keycloak::fresh().await;
     let (front, store) = Front::store(&backend).await;
-    // One whom Roster made, and one who stays when they are no member any more.
+    // One user whom Roster created, and one who stays when they are not a member any more.
     let (ann, dana) = (email("ann@shop.example"), email("dana@shop.example"));
     let user = json!({"username": "dana", "email": dana.as_str(), "emailVerified": true, "enabled": true});
     backend.send(Method::POST, "/users", user).await;
@@ -133,7 +134,7 @@ async fn who_was_logged_out_is_not_logged_out_by_each_repeat() {
     }
 }
 
-/// What of a change succeeds takes effect, also where the rest of it fails.
+/// The part of a change that succeeds takes effect, even if the rest fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_keeps_a_role_by_another_clients_is_logged_out_of_what_was_theirs() {
     let backend = Keycloak::fresh().await;
@@ -154,7 +155,7 @@ async fn who_keeps_a_role_by_another_clients_is_logged_out_of_what_was_theirs() 
     backend.refresh(&token).await.unwrap_err();
 }
 
-/// Whoever is no member of Roster's holds a level that goes, or has one by a group or a realm role.
+/// A user who is not a member of Roster's holds a level that is removed, or has one through a group or a realm role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_loses_by_a_change_of_the_account_is_logged_out() {
     let backend = Keycloak::fresh().await;

@@ -1,4 +1,4 @@
-//! What says who a user is carries our seal, or is not taken for more than it shows.
+//! Tests seals: an entry that says who a user is needs Roster's seal, or counts only for what it proves.
 
 use reqwest::Method;
 use roster::{
@@ -144,7 +144,7 @@ async fn there_is_one_key_however_many_begin() {
     let mut world = world("acme");
     world.converge(&*stores[0]).await;
     for (number, store) in stores.iter().enumerate() {
-        // Whom nobody has verified gains only under a seal that is believed.
+        // A user without a verified address gains only with a valid seal.
         world.members.insert(email(ANN), member(&[u8::from(number % 2 == 0), 1, 3]));
         world.converge(&**store).await;
         world.assert_held(&world.observe(&**store).await);

@@ -1,4 +1,5 @@
-//! A real Keycloak of this process's own, with an empty database in memory, by http and https; gone with the process.
+//! A real Keycloak for this process, with an empty database in memory, by http and https. It stops with the process.
+//! Used by the tests of this folder.
 //!
 //! `ROSTER_KEYCLOAK` may name the folder it is in; otherwise `tests/keycloak/build.sh` fetches it, once.
 
@@ -124,7 +125,7 @@ impl Server {
         }
     }
 
-    /// Where it is.
+    /// Returns the address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)
     }
@@ -134,7 +135,7 @@ impl Server {
         &self.home
     }
 
-    /// Where it is, encrypted.
+    /// Returns the encrypted address.
     pub fn https_url(&self) -> String {
         format!("https://127.0.0.1:{}", self.https)
     }

@@ -1,4 +1,4 @@
-//! What a portal sees: tokens of the realm, and nothing but what the engine says.
+//! Tests what a portal sees: tokens of the realm contain exactly what the engine says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl Keycloak<'_> {
     }
 }
 
-/// What an access token says of roles, by client.
+/// Returns the roles in an access token, by client.
 pub fn roles(token: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let token = token["access_token"].as_str().unwrap();
     let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
@@ -105,7 +105,7 @@ async fn a_token_shows_only_the_accounts_it_was_asked_for() {
     assert_eq!(clients("shop/acme shop/zeta").await, ["shop/acme", "shop/zeta"]);
 }
 
-/// Nobody logs in by an account's own client, whatever they know of it.
+/// Nobody can log in with an account's own client, even with all its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_accounts_client_has_all_flows_off() {
     let backend = Keycloak::fresh().await;

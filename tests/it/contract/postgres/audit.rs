@@ -1,4 +1,4 @@
-//! The audit only grows, for the owner of the tables, too; and who drops the triggers is found out.
+//! Tests that the audit only grows, also for the owner of the tables, and that dropping the triggers is detected.
 
 use roster::store::{AuditFault, postgres::verify_audit};
 
@@ -92,7 +92,7 @@ async fn tampering_shows() {
     }
 }
 
-/// Without its head the chain cannot go on, and with it no change can.
+/// Without its head the chain cannot continue, so no change can be made.
 #[tokio::test]
 async fn nothing_changes_unrecorded() {
     let backend = Postgres::fresh().await;

@@ -1,4 +1,4 @@
-//! The command line on a PostgreSQL store, with the password from where PostgreSQL's own programs have it.
+//! Tests the command line on a PostgreSQL store, with the password from the places that PostgreSQL's own programs use.
 
 use std::process::Output;
 

@@ -1,4 +1,5 @@
-//! A connection that is cut after any message leaves whole passes only, and a repeat ends in the same state.
+//! Tests that a connection that is cut after any message leaves whole passes only, and that a repetition reaches the
+//! same state.
 
 use super::{Postgres, SecretsOf, proxy::Proxy};
 use crate::contract::{

@@ -1,4 +1,4 @@
-//! What the tutorial says a portal does with the tables: run as it stands.
+//! Runs the tutorial for a portal that reads the tables.
 
 use super::server::Server;
 use crate::contract::retell::{Setting, assert_retold};

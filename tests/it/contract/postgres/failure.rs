@@ -1,4 +1,4 @@
-//! All classes of errors, provoked for real.
+//! Tests all classes of errors, provoked on a real server.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -100,7 +100,7 @@ async fn who_looks_refuses_what_is_of_another_make() {
         let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
         assert!(matches!(&error, StoreError::Invalid(said) if said.contains(words)), "{error}");
     }
-    // A schema of somebody else's is none of ours, and stays as it is.
+    // A schema of another owner is not Roster's, and stays as it is.
     let backend = Postgres::fresh().await;
     let theirs = format!("CREATE SCHEMA {0}; CREATE TABLE {0}.theirs (n int)", backend.schema);
     backend.run(&theirs).await.unwrap();
@@ -109,7 +109,7 @@ async fn who_looks_refuses_what_is_of_another_make() {
     assert_eq!(backend.number(&tables).await, 1);
 }
 
-/// Somebody's own constraint refuses one member: the others are applied.
+/// A constraint of another owner refuses one member; the others are applied.
 #[tokio::test]
 async fn a_constraint_refuses_one_object_only() {
     let backend = Postgres::fresh().await;

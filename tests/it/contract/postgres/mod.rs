@@ -1,4 +1,4 @@
-//! PostgreSQL: the contract, and what only a server can show.
+//! Runs the contract suite against PostgreSQL, and tests what only a real server can show.
 
 mod audit;
 mod cli;

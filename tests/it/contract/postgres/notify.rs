@@ -1,4 +1,4 @@
-//! Changes by others are announced, and Roster's own are not.
+//! Tests that changes by others are announced, and Roster's own are not.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A network between Roster and PostgreSQL that is slow, or breaks at a chosen moment.
+//! A network between Roster and PostgreSQL that is slow, or breaks at a chosen moment. Used by tests of
+//! PostgreSQL and Keycloak.
 
 use std::{
     sync::{
@@ -24,7 +25,7 @@ pub struct Proxy {
 }
 
 struct State {
-    /// How long each answer takes, in milliseconds.
+    /// Delay of each answer, in milliseconds.
     delay: AtomicU64,
     /// Messages of clients that still pass; then all connections are cut, and no new one is made.
     left: AtomicU64,

@@ -1,4 +1,4 @@
-//! Least privilege, as `docs/stores/postgresql.md` says it: its SQL is what runs here.
+//! Tests least privilege with the SQL of `docs/stores/postgresql.md`.
 
 use super::{Postgres, SecretsOf, server::Server};
 use crate::contract::{

@@ -1,4 +1,5 @@
-//! A real PostgreSQL server of this process's own: made anew by `initdb`, with TLS, and gone with the process.
+//! A real PostgreSQL server for this process, created by `initdb`, with TLS. It stops with the process. Used by the
+//! tests of this folder.
 //!
 //! `ROSTER_POSTGRES_BIN` may name the folder of its programs; otherwise the newest below /usr/lib/postgresql, or PATH.
 
@@ -176,7 +177,7 @@ impl Server {
         self.url_at(role, self.port)
     }
 
-    /// The same by another port.
+    /// Returns the address with another port.
     pub fn url_at(&self, role: &str, port: u16) -> String {
         format!("postgres://{role}:pw@127.0.0.1:{port}/postgres?sslmode=disable")
     }
@@ -189,7 +190,7 @@ impl Drop for Server {
     }
 }
 
-/// Whom PostgreSQL runs as, where we are root: it refuses to.
+/// Returns the user under which PostgreSQL runs if the test runs as root, which PostgreSQL refuses.
 fn unprivileged() -> Option<(u32, u32)> {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return None;

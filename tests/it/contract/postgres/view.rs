@@ -1,4 +1,4 @@
-//! What portals read, and that it is the same as SQLite's.
+//! Tests what portals read, and that it is the same as in SQLite.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn what_cannot_be_understood_grants_nothing_and_is_corrected() {
     }
 }
 
-/// Whatever somebody writes, Roster sees it and makes it right.
+/// Roster notices and corrects everything that somebody writes.
 #[tokio::test]
 async fn everything_else_is_seen_and_corrected() {
     let backend = Postgres::fresh().await;
@@ -144,7 +144,7 @@ async fn reading_a_part_is_not_reading_all() {
     }
 }
 
-/// What one member costs does not depend on how many there are, also once PostgreSQL has seen a statement often enough to
+/// The cost of one member does not depend on their number, even after PostgreSQL has seen a statement often enough to
 /// keep one plan for it.
 #[tokio::test]
 async fn one_member_is_found_by_an_index() {

@@ -1,4 +1,4 @@
-//! The audit: what it tells, that it only grows, and that tampering shows.
+//! Tests the audit: its content, that it only grows, and that tampering is detected.
 
 use super::Sqlite;
 use crate::contract::{
@@ -254,7 +254,7 @@ async fn tampering_shows() {
     }
 }
 
-/// A part of the chain that was computed anew does not fit what follows.
+/// A part of the chain that was computed again does not fit the records after it.
 #[tokio::test]
 async fn records_of_another_chain_show() {
     let (backend, other) = (Sqlite::fresh(), Sqlite::fresh());

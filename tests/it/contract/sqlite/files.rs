@@ -1,4 +1,4 @@
-//! The file: whose it is, whether it can be used, and what is said when not.
+//! Tests the file: to whom it belongs, whether it can be used, and the errors otherwise.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -167,7 +167,7 @@ async fn a_file_that_is_gone_or_replaced_is_not_written_to() {
     assert!(!backend.file().exists());
     fs::copy(other.file(), backend.file()).unwrap();
     asserts_unusable("the file was replaced").await;
-    // Opened anew it is another, empty store, and is filled again.
+    // Opened again it is a different, empty store, and is filled again.
     let store = backend.open().await;
     world.assert_nothing(&*store).await;
     world.converge(&*store).await;
@@ -219,7 +219,7 @@ async fn what_others_rules_refuse_stands_alone() {
     assert!(roster::store::sqlite::verify_audit(&backend.file()).await.unwrap().is_whole());
 }
 
-/// As when the disk is full, SQLite ends the transaction by itself.
+/// SQLite ends the transaction by itself, as when the disk is full.
 #[tokio::test]
 async fn a_transaction_that_sqlite_ends_leaves_a_working_store() {
     let backend = Sqlite::fresh();

@@ -1,4 +1,4 @@
-//! SIGKILL at any moment loses nothing that was acknowledged, and leaves nothing half done.
+//! Tests that SIGKILL at any moment loses nothing that was acknowledged, and leaves nothing half done.
 
 use std::{
     io::{BufRead, BufReader, Write},

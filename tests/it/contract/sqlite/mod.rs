@@ -1,4 +1,4 @@
-//! SQLite: the contract, and what only a file can show.
+//! Runs the contract suite against SQLite, and tests what only a file can show.
 
 mod audit;
 mod files;

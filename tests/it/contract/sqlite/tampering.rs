@@ -1,4 +1,4 @@
-//! Whatever somebody writes into the file, Roster sees it, does not stumble, and makes it right.
+//! Tests that Roster notices and corrects whatever somebody writes into the file.
 
 use super::Sqlite;
 use crate::contract::{
@@ -63,7 +63,7 @@ async fn a_members_row_is_seen_and_corrected() {
     assert!(verify_audit(&backend.file()).await.unwrap().is_whole());
 }
 
-/// What the tables do not take is refused there.
+/// The tables refuse values that they cannot hold.
 #[tokio::test]
 async fn columns_keep_their_types() {
     let backend = Sqlite::fresh();
@@ -132,7 +132,7 @@ async fn everything_else_is_seen_and_corrected() {
     assert!(verify_audit(&backend.file()).await.unwrap().is_whole());
 }
 
-/// Sections that somebody changed and that are put right were never what ranks meant.
+/// Ranks never refer to sections that somebody changed and Roster corrected.
 #[tokio::test]
 async fn repairing_sections_takes_nothing_from_anybody() {
     let backend = Sqlite::fresh();

@@ -1,4 +1,4 @@
-//! What portals read: `effective_permissions` (docs/concepts.md "What a portal reads").
+//! Tests what portals read: `effective_permissions` (docs/concepts.md "What a portal reads").
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn rows(backend: &Sqlite, which: &str) -> Vec<Row> {
     sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut backend.connect().await).await.unwrap()
 }
 
-/// What the view says of one person, as `section level rank`.
+/// Returns the rows of the view for one person, as `section level rank`.
 async fn of(backend: &Sqlite, email: &str) -> Vec<String> {
     let rows = rows(backend, &format!("WHERE email = '{email}' ORDER BY account, section")).await;
     rows.into_iter().map(|(_, _, section, level, rank)| format!("{section} {level} {rank}")).collect()

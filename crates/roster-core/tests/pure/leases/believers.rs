@@ -1,4 +1,5 @@
-//! Never two believers: random worlds with lost calls and answers, delays, freezes, deaths and clocks that are wrong.
+//! Tests that two replicas never believe in one Lease: random worlds with lost calls and answers, delays, freezes,
+//! deaths and wrong clocks.
 
 use roster_core::control::leases::LeaseEvent;
 

@@ -1,4 +1,4 @@
-//! Keeping what was taken: renewals, and when belief ends.
+//! Tests how a replica keeps a Lease: renewals, and the end of its belief.
 
 use jiff::ToSpan as _;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -63,7 +63,7 @@ fn a_lease_that_is_deleted_under_its_holder_is_lost() {
     world.leases.remove("roster");
     world.run(3 * SECOND);
     assert_eq!(world.replicas[0].lost, [(0, "somebody took or deleted it")]);
-    // Whoever saw a holder waits until that one has noticed, however late that is.
+    // A replica that saw a holder waits until the holder has noticed, even if that is late.
     assert!(world.believers(0).is_empty());
     world.absorb(0, LeaseEvent::Abandon);
     world.run(8 * SECOND);
@@ -145,7 +145,7 @@ fn a_process_takes_its_own_lease_back_at_once() {
         world.replicas[0].is_cut_off = true;
         world.run(13 * SECOND);
         assert_eq!(world.replicas[0].lost.len(), 1);
-        // The controller begins anew.
+        // The controller starts again.
         world.restart(0, identity, 1);
         world.run(3 * SECOND);
         assert_eq!(world.believers(0), Vec::<usize>::new(), "{identity}");
@@ -157,8 +157,8 @@ fn a_process_takes_its_own_lease_back_at_once() {
     }
 }
 
-/// Another replica has begun meanwhile, and saw the Leases change later: what is its by fair shares is taken back as well, or
-/// it would wait until they expire.
+/// Another replica has begun meanwhile, and saw the Leases change later: what is its by fair shares is taken back as
+/// well, or it would wait until they expire.
 #[test]
 fn a_process_takes_back_all_that_was_its_own_and_shares_it_out_then() {
     let mut world = World::new();

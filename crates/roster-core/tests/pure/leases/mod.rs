@@ -1,4 +1,4 @@
-//! The lease machine: several replicas, a store of Leases that change by compare-and-set, and time as a value.
+//! Tests the lease machine: several replicas, a store of Leases that change by compare-and-set, and time as a value.
 
 mod believers;
 mod keeping;

@@ -1,4 +1,4 @@
-//! Several shards: who should hold what, and replicas of another number of shards.
+//! Tests several shards: fair shares, and replicas with a different number of shards.
 
 use roster_core::control::ShareEvent;
 use roster_core::control::leases::{LeaseEvent, LeaseLog};

@@ -1,4 +1,4 @@
-//! Taking: what is free, what is clean, and what is said when nothing can be taken.
+//! Tests how a replica takes Leases: free ones, clean ones, and its report when it can take none.
 
 use std::collections::BTreeMap;
 

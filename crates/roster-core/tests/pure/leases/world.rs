@@ -1,4 +1,4 @@
-//! Machines, the Leases that they share, and the calls between them.
+//! Machines, the Leases that they share, and the calls between them. Used by the tests of this folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Random {
 pub struct Replica {
     pub machine: ShardCoordinator,
     pub identity: String,
-    /// Shards that it was told are its own, with their epochs.
+    /// Shards that were announced to it as its own, with their epochs.
     pub held: BTreeMap<u16, Epoch>,
     /// Shards that it was asked to give back.
     pub asked_back: BTreeSet<u16>,
@@ -49,7 +49,7 @@ pub struct Replica {
     pub stopped: bool,
     /// Seconds by which its wall clock is wrong.
     pub skew: i64,
-    /// Until when nothing of it goes on.
+    /// RevocationReason of the time in which the process is frozen.
     pub frozen_until: Time,
     /// Its calls are lost on their way.
     pub is_cut_off: bool,
@@ -224,7 +224,7 @@ impl World {
                 let (shard, epoch) = (*shard, *epoch);
                 let others = self.believers(shard);
                 self.replicas[index].held.insert(shard, epoch);
-                // A process that stood still meanwhile is told of a shard in which it believes no more.
+                // A process that was frozen meanwhile gets a shard in which it does not believe any more.
                 if self.believes(index, shard) {
                     assert!(others.is_empty(), "{others:?} at {} ms, shard {shard}", self.time);
                     let before = self.epochs.insert(shard, epoch);
@@ -326,7 +326,7 @@ impl World {
         Ok(())
     }
 
-    /// Whoever takes a Lease takes it after everybody's belief has ended.
+    /// Checks that a replica takes a Lease only after the belief of all others has ended.
     fn nobody_else_believes(&self, name: &str, identity: &str, lease: &Lease) {
         let Some(roster_core::control::leases::LeaseName::Shard { shard, .. }) =
             roster_core::control::leases::LeaseName::parse(name)

@@ -19,7 +19,7 @@ const MATRIX: &str = "
 
 const OWNER: &str = "dana@acme.example";
 
-/// Where people come in by invitation only.
+/// Account in which members are admitted by invitation only.
 fn portal() -> Portal {
     Portal::of("developer-platform", "developer-platform/acme")
 }

@@ -35,7 +35,7 @@ fn matrix() -> Table {
     table
 }
 
-/// The same with one cell of a column set: by an override, or in a custom role.
+/// Sets one cell of a column, by an override or in a custom role.
 fn set(portal: &Portal, column: &str, permissions: &str) -> Portal {
     let kind = if column == CUSTOM { String::new() } else { format!("overrides: {},", portal.role(column)) };
     portal.with(&portal.object("Role", "cells", &format!("{kind} permissions: {{{permissions}}}")))

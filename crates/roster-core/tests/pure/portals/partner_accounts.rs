@@ -1,4 +1,4 @@
-//! `partner-accounts`: a partner with managed accounts under it.
+//! `partner-accounts`: a partner with managed accounts.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ const MATRIX: &str = "
 | own-details            | ✓             | ✓               | ✓                 | ✓       | ✓                 | ✓         |
 ";
 
-/// Where a role can be held; Company Admin is two roles, one for each type of account that has one.
+/// Types of account in which a role can be held. Company Admin is two roles, one for each type that has one.
 const AVAILABLE: &str = "
 | role                  | Partner | Managed | Standalone |
 |-----------------------|---------|---------|------------|

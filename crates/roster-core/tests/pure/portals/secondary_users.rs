@@ -1,4 +1,4 @@
-//! `secondary-users`: one primary user, the others cut down one by one.
+//! `secondary-users`: one primary user; the access of the others is restricted individually.
 
 use roster_core::api::InvalidReason;
 

@@ -1,4 +1,4 @@
-//! `service-provider`: rights come from groups, and prerequisites hold for the user, over all groups.
+//! `service-provider`: rights come from groups, and prerequisites are checked for the user, across all groups.
 
 use super::{Levels, Portal, Table};
 use crate::support::advice;
@@ -66,7 +66,7 @@ fn portal() -> Portal {
     Portal::of("service-provider", "service-provider/northline")
 }
 
-/// What somebody in these groups may do; a group is `section: level, …`.
+/// Returns the permissions of a person in these groups; a group is `section: level, …`.
 fn in_groups(portal: &Portal, groups: &[String]) -> Levels {
     let mut portal = portal.at(portal.account);
     let mut names = Vec::new();
@@ -78,7 +78,7 @@ fn in_groups(portal: &Portal, groups: &[String]) -> Levels {
     portal.probe(&format!("groupRefs: [{}]", names.join(", ")))
 }
 
-/// Everything at its highest level, but for one section.
+/// Every section at its highest level, except one.
 fn all_but(portal: &Portal, section: &str) -> String {
     let catalog = portal.catalog();
     let ladders = catalog.layout.ladders().iter().filter(|ladder| ladder.section != section);

@@ -1,4 +1,4 @@
-//! A small portal that has one of everything.
+//! A small portal that has one of everything. Used by the tests.
 
 /// Catalog `portal`, account `acme` with owner `olga@acme.example`.
 pub const PORTAL: &str = "
@@ -30,7 +30,7 @@ metadata: {name: acme, generation: 3}
 spec: {catalogRef: {name: portal}, owner: {email: olga@acme.example, displayName: Olga}}
 ";
 
-/// The same without restrictions, and with a ladder for each of two sections.
+/// Returns the portal without restrictions, and with a ladder for each of two sections.
 pub const PLAIN: &str = "
 kind: PermissionCatalog
 metadata: {name: plain}

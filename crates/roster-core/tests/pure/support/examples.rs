@@ -1,4 +1,4 @@
-//! The example portals of `examples/`, read as the API types.
+//! Reads the portals of `examples/` as API types. Used by the tests.
 
 use std::{fs, path::PathBuf};
 
@@ -66,7 +66,8 @@ fn again<T: Serialize + DeserializeOwned>(value: &Value) -> Value {
     serde_yaml_ng::to_value(object).unwrap()
 }
 
-/// What `written` says and `known` does not. Left out is what is the default, so only where it is there it must be equal.
+/// Adds to `lost` the values of `written` that `known` lacks. `known` leaves out defaults, so a value must be equal
+/// only if it has one.
 fn compare(path: &str, written: &Value, known: &Value, lost: &mut Vec<String>) {
     match (written, known) {
         (Value::Mapping(written), Value::Mapping(known)) => {

@@ -1,4 +1,4 @@
-//! A store in memory: what a backend promises, in its simplest form.
+//! A store in memory that keeps the promises of a backend in the simplest way. Used by the tests.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use roster_core::{
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent, Window},
 };
 
-/// What a store holds of one account.
+/// Content of a store for one account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     pub id: Option<Name>,
@@ -88,9 +88,9 @@ impl Memory {
         }
     }
 
-    /// Where the account gets another layout, every row is brought to it first, also those that the plan does not name.
-    /// Not where the account's own fingerprint says that it only comes back to what was applied: then somebody else
-    /// changed it, and the rows are still in the layout that was applied.
+    /// If the account gets another layout, every row is translated to it first, also rows that the plan does not name.
+    /// Rows are not translated if the account's own fingerprint shows that the applied layout only comes back: then
+    /// somebody else changed the account, and the rows are still in the applied layout.
     fn translate(&mut self, plan: &Plan) {
         let account = plan.changes.iter().find(|change| change.object == ObjectKey::Account);
         let Some((_, fingerprint)) = account.and_then(|change| change.put.as_ref()) else { return };
@@ -113,14 +113,14 @@ impl Memory {
         }
     }
 
-    /// What a member holds, as the store shows it.
+    /// Returns the content of a member, as the store shows it.
     pub fn access(&self, address: &str) -> String {
         let seen = self.members.get(&Email::as_stored(address));
         let content = seen.and_then(|seen| seen.content.as_ref());
         content.map_or_else(|| "nobody".to_owned(), |content| describe(content, &self.layout()))
     }
 
-    /// Somebody changes a member in the store, behind our back.
+    /// Changes a member in the store, behind Roster's back.
     pub fn tamper(&mut self, address: &str, change: impl FnOnce(&mut MemberContent)) {
         let seen = self.members.get_mut(&Email::as_stored(address)).unwrap();
         change(seen.content.as_mut().unwrap());

@@ -1,4 +1,4 @@
-//! What the tests share: a world of objects read from YAML, a store in memory, passes over both.
+//! Tools that the tests share: a world of objects read from YAML, a store in memory, and passes over both.
 
 mod base;
 mod examples;

@@ -1,4 +1,4 @@
-//! Passes: resolve, observe, plan, apply.
+//! Runs passes: resolve, observe, plan, apply. Used by the tests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +57,7 @@ impl Pass {
         Self { account: account.to_owned(), world, memory: Memory::default(), policy }
     }
 
-    /// The same once the store holds what is desired.
+    /// Creates the pass with a store that holds the desired content already.
     #[track_caller]
     pub fn synced(account: &str, yaml: &str) -> Self {
         let mut pass = Self::new(account, World::of(yaml));
@@ -98,7 +98,7 @@ impl Pass {
         made
     }
 
-    /// The plan of ends by somebody's word.
+    /// Returns the plan of explicit revocations only.
     pub fn revocations(&self) -> Plan {
         let (key, index) = (World::key(&self.account), self.world.index());
         let (snapshot, members) = (index.snapshot(&key).unwrap(), index.members(&key, &Scope::Account).unwrap());
@@ -128,7 +128,7 @@ impl Pass {
     }
 }
 
-/// What each change of a plan does, a line each: `Narrow spec member dana@acme.example` …
+/// Describes each change of a plan in one line: `Narrow spec member dana@acme.example` …
 pub fn table(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &plan.changes {

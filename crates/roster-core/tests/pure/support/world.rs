@@ -1,4 +1,4 @@
-//! Objects as they stand in a cluster, and what resolving makes of them.
+//! Objects as in a cluster, and their resolution. Used by the tests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,7 +29,7 @@ pub struct World {
     pub invitations: BTreeMap<(AccountKey, Name), InvitationFacts>,
 }
 
-/// What resolving one account comes to.
+/// Result of resolving one account.
 pub struct Resolved {
     pub definitions: Arc<Definitions>,
     pub desired: Desired,
@@ -57,7 +57,7 @@ impl World {
         world
     }
 
-    /// The same with more objects, or others of the same names.
+    /// Returns the world with more objects, or with other objects of the same names.
     pub fn with(&self, yaml: &str) -> Self {
         let mut world = self.clone();
         world.add(yaml);
@@ -279,7 +279,7 @@ fn invitation(name: Name, generation: i64, spec: api::InvitationSpec, accepted: 
 }
 
 impl Resolved {
-    /// What one member is granted: sections above the first level as `section: level`, in the catalog's order.
+    /// Returns what one member is granted: sections above the first level as `section: level`, in the catalog's order.
     #[track_caller]
     pub fn access(&self, address: &str) -> String {
         use roster_core::resolve::Access;
