@@ -105,7 +105,7 @@ impl Controller {
         Ok(Memory { resident: field("VmRSS")?, peak: field("VmHWM")? })
     }
 
-    /// AccountRevocations it, as a pod is ended.
+    /// Ends it, as a pod is ended.
     pub async fn stop(mut self) -> Result<()> {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
         ensure!(sent.success(), "the controller cannot be signalled");

@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::{
-    ask::{Held, Lookup, Question, Subject, nobody, nobody_anywhere, not_asked, reach, reach_all, subjects, why_not},
+    ask::{
+        Held, Lookup, Question, Subject, nobody, nobody_anywhere, not_asked, note_out_of_sync, reach, reach_all,
+        subjects, why_not,
+    },
     input::Input,
     output::{complain, print, wrap},
     target::OrphanedAccount,
@@ -75,6 +78,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
             (false, nobody(&loaded, &subject, &email).await + "\n")
         } else {
             let answer = answer(&subject, &email, &question, now);
+            if !args.quiet {
+                note_out_of_sync(&loaded, &[&subject], Some(&email)).await;
+            }
             let why = if answer.why.is_empty() { String::new() } else { answer.why + "\n" };
             (answer.allowed, why)
         }
@@ -154,6 +160,9 @@ async fn anywhere(
     }
     if let Some(note) = not_asked(&subjects).filter(|_| !args.quiet) {
         complain(note);
+    }
+    if !args.quiet {
+        note_out_of_sync(loaded, &subjects.iter().collect::<Vec<_>>(), Some(email)).await;
     }
     if answers.is_empty() {
         return Ok((false, nobody_anywhere(loaded, &subjects, email).await + "\n"));

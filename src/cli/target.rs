@@ -144,7 +144,7 @@ impl Target {
     ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(Place, String)>)> {
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for place in self.places(loaded)? {
-            match self.leftovers_in(loaded, &place, scope, now).await {
+            match self.orphaned_in(loaded, &place, scope, now).await {
                 Ok(some) => found.extend(some),
                 Err(error) if self.store.is_some() => return Err(error),
                 Err(error) => unread.push((place, format!("{error:#}"))),
@@ -153,7 +153,7 @@ impl Target {
         Ok((found, unread))
     }
 
-    async fn leftovers_in(
+    async fn orphaned_in(
         &self,
         loaded: &LoadedObjects,
         place: &Place,

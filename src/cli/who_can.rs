@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::{
     ask::{Held, Lookup, Question, STORED, Subject, reach, through, time_note, why_not, withheld},
     input::Input,
-    output::{BOLD, DIM, Format, Table, WARN, counted, formats, paint, print, print_data, print_names, tame, wrap},
+    output::{
+        BOLD, DIM, Format, Table, WARN, complain, counted, formats, paint, print, print_data, print_names, tame, wrap,
+    },
     people::Person,
     target::OrphanedAccount,
 };
@@ -133,11 +135,15 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
     let mut found = WhoCan { api_version, kind, section, level, users, withheld, not_given, unknown };
     let mut refused = None;
     let mut asked = false;
+    let mut unasked = Vec::new();
     for key in keys {
         let subject = Subject::new(loaded, key, &args.lookup, now).await?;
         match subject.question(&args.level, &args.section) {
             Ok(question) => {
                 asked = true;
+                if subject.stored.is_none() {
+                    unasked.push(subject.key.clone());
+                }
                 for person in &subject.people {
                     add(&subject, person, &question, now, &mut found);
                 }
@@ -150,6 +156,9 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
             }
             Err(error) => refused = refused.or(Some(error)),
         }
+    }
+    if let Some(note) = loaded.out_of_sync(&unasked, None).await {
+        complain(note);
     }
     let orphaned_accounts =
         if one.is_none() { args.lookup.orphaned_accounts(loaded, &Scope::Account, now).await? } else { Vec::new() };

@@ -77,7 +77,7 @@ impl Traces {
             }
             PassWork::SetFinalizers(..) => (Span::none(), "account"),
             PassWork::OrphanedAccount(_) => {
-                let span = tracing::info_span!(parent: None, "orphaned_account", pass = %pass.id, account = %pass.key);
+                let span = tracing::info_span!(parent: None, "orphaned-account", pass = %pass.id, account = %pass.key);
                 note(&span, "store", pass.store.as_ref());
                 (span, "members")
             }

@@ -62,19 +62,25 @@ pub(super) fn sort(value: &Value) -> Sort {
         let message = format!("{version:?} is not known; this release of roster knows {right}");
         return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
-    // Other groups have kinds with our names, but no other group has a name similar to ours.
-    if version.is_empty() && KINDS.get(kind).is_some() {
-        return Sort::Mistaken(
-            field("apiVersion"),
-            DiagnosticReason::UnknownVersion,
-            format!("is required; did you mean {right:?}?"),
-        );
-    }
-    if version.contains('/') && closest(group, [api::GROUP]).is_some() {
-        let message = format!("{version:?} is nobody's; did you mean {right:?}?");
+    // Other groups have kinds with our names, but the core group, which alone has no name, has none of them; and no other
+    // group has a name similar to ours.
+    if !version.contains('/') && KINDS.get(kind).is_some() {
+        let message = match version {
+            "" => format!("is required; did you mean {right:?}?"),
+            version => format!("{version:?} has no kind {kind:?}; did you mean {right:?}?"),
+        };
         return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
-    Sort::Other(if kind.is_empty() { "a document without kind".to_owned() } else { kind.to_owned() })
+    if version.contains('/') && closest(group, [api::GROUP]).is_some() {
+        let message = format!("{version:?} is not known; did you mean {right:?}?");
+        return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
+    }
+    Sort::Other(match kind {
+        "" => "a document without kind".to_owned(),
+        // Whoever meant one of ours sees why it is not.
+        kind if KINDS.get(kind).is_some() => format!("{kind} of {version}"),
+        kind => kind.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -92,13 +98,15 @@ mod tests {
         assert_eq!(of("roster.dev/v1alpha1", "Membership"), Sort::Ours);
         assert_eq!(of("v1", "Namespace"), Sort::Ours);
         assert_eq!(of("apps/v1", "Deployment"), Sort::Other("Deployment".to_owned()));
-        assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role".to_owned()));
+        assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role of rbac.authorization.k8s.io/v1".to_owned()));
         assert_eq!(sort(&json!({"kind": "List", "apiVersion": "v1", "items": []})), Sort::List);
         assert_eq!(sort(&json!({"kind": "ConfigMap", "apiVersion": "v1", "items": []})), Sort::List);
         for (version, kind, reason) in [
             ("roster.dev/v1beta1", "Membership", DiagnosticReason::UnknownVersion),
             ("rooster.dev/v1alpha1", "Membership", DiagnosticReason::UnknownVersion),
             ("", "Membership", DiagnosticReason::UnknownVersion),
+            ("v1", "Membership", DiagnosticReason::UnknownVersion),
+            ("v1alpha1", "Role", DiagnosticReason::UnknownVersion),
             ("roster.dev/v1alpha1", "Memberships", DiagnosticReason::UnknownKind),
             ("roster.dev/v1alpha1", "", DiagnosticReason::UnknownKind),
         ] {

@@ -3,7 +3,10 @@
 use kube::{Api, Client, ResourceExt as _};
 
 use super::{list, list_all};
-use crate::api::{Account, IdentityStore};
+use crate::{
+    api::{Account, IdentityStore},
+    report::undeclared_member,
+};
 
 /// Accounts named in one sentence.
 const NAMED: usize = 3;
@@ -17,6 +20,8 @@ pub struct LeftInStores {
     leaving: Vec<String>,
     /// Accounts of the store whose Account is gone.
     orphaned: Vec<String>,
+    /// Members whom no object declares: the account, and the address.
+    undeclared: Vec<(String, String)>,
 }
 
 impl LeftInStores {
@@ -28,6 +33,9 @@ impl LeftInStores {
         let mut left = Self::default();
         for account in accounts {
             let name = format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
+            let drift = account.status.iter().filter_map(|status| status.drift.as_ref());
+            let undeclared = drift.flat_map(|drift| &drift.entries).filter_map(undeclared_member);
+            left.undeclared.extend(undeclared.map(|email| (name.clone(), email.to_owned())));
             if account.status.as_ref().is_some_and(|status| status.held_removals.is_some()) {
                 left.held.push(name);
             } else if account.metadata.deletion_timestamp.is_some() {
@@ -55,6 +63,7 @@ impl LeftInStores {
     /// The same of one account only, `namespace/name`.
     #[must_use]
     pub fn only(mut self, account: &str) -> Self {
+        self.undeclared.retain(|(name, _)| name == account);
         for names in [&mut self.held, &mut self.leaving, &mut self.orphaned] {
             names.retain(|name| name == account);
         }
@@ -67,7 +76,14 @@ impl LeftInStores {
         self.orphaned.iter().any(|name| name == account)
     }
 
-    /// Says what somebody may be whom no object names, a phrase for each possibility.
+    /// Returns the accounts whose status says that the store has this member, whom no object declares.
+    #[must_use]
+    pub fn undeclared_in(&self, who: &str) -> Vec<&str> {
+        let accounts = self.undeclared.iter().filter(|(_, email)| email == who);
+        accounts.map(|(account, _)| account.as_str()).collect()
+    }
+
+    /// Returns what a person may be whom no object names, a phrase for each possibility.
     #[must_use]
     pub fn phrases(&self) -> Vec<String> {
         let some = |names: &[String]| names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
@@ -87,6 +103,14 @@ impl LeftInStores {
     /// Says that the store may still give `who` access; nothing where nothing hints at it.
     #[must_use]
     pub fn warning(&self, who: &str) -> Option<String> {
+        let known = self.undeclared_in(who);
+        if !known.is_empty() {
+            return Some(format!(
+                "; but the store of {} has {who} as a member whom nobody declared: ask it with --store or --sqlite-dir what \
+                 that gives",
+                known.join(", ")
+            ));
+        }
         let phrases = self.phrases();
         (!phrases.is_empty()).then(|| {
             format!(

@@ -9,6 +9,7 @@ mod files;
 mod kinds;
 mod left;
 mod objects;
+mod out_of_sync;
 mod parse;
 pub mod path;
 pub mod position;
@@ -29,11 +30,12 @@ pub use self::{
     files::read as read_files,
     left::LeftInStores,
     objects::{AccountObjects, Addresses, Objects, of_invited},
+    out_of_sync::OutOfSync,
     unread::{UnreadId, UnreadKind},
 };
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},
-    model::{AccountKey, Name, Scope, counted, suggest::closest},
+    model::{AccountKey, Email, Name, Scope, counted, suggest::closest},
     plan::{Mark, Observed},
     state::SnapshotSource as _,
 };
@@ -188,6 +190,14 @@ impl LoadedObjects {
         let Source::Cluster(cluster) = &self.source else { return None };
         Some(LeftInStores::of_cluster(&cluster.client, cluster.namespace.as_deref()).await)
     }
+
+    /// Returns a note that the stores of these accounts may give something else than the objects say, as the statuses
+    /// of a cluster tell; about one person, or about accounts as a whole. `None` for files.
+    pub async fn out_of_sync(&self, accounts: &[AccountKey], who: Option<&Email>) -> Option<String> {
+        let Source::Cluster(cluster) = &self.source else { return None };
+        let found = OutOfSync::of_cluster(&cluster.client, cluster.namespace.as_deref(), who.is_some()).await;
+        found.note(&accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), who)
+    }
 }
 
 /// Accounts that one message names.
@@ -204,6 +214,12 @@ fn no_account(text: &str, known: &[String], is_orphaned: bool) -> anyhow::Error 
     }
     if known.iter().any(|one| one == text) {
         return anyhow::anyhow!("account {text:?} is in the cluster, and not in the namespace that was asked about");
+    }
+    let elsewhere = known.iter().filter(|one| one.split_once('/').is_some_and(|(_, name)| name == text));
+    let elsewhere: Vec<&str> = elsewhere.map(String::as_str).take(NAMED).collect();
+    if !elsewhere.is_empty() {
+        let found = elsewhere.join(", ");
+        return anyhow::anyhow!("account {text:?} is in another namespace: name it as namespace/name: {found}");
     }
     let names = || known.iter().map(String::as_str).chain(known.iter().filter_map(|one| Some(one.split_once('/')?.1)));
     let near = closest(text, names()).map_or_else(|| ";".to_owned(), |near| format!("; did you mean {near:?}?"));
@@ -228,6 +244,9 @@ mod tests {
              vet-south/clinic"
         );
         assert_eq!(no_account("x", &[], false).to_string(), "there is no account \"x\"; there are: none");
+        let elsewhere = "account \"clinic\" is in another namespace: name it as namespace/name: vet-north/clinic, \
+                         vet-south/clinic";
+        assert_eq!(no_account("clinic", &known, false).to_string(), elsewhere);
         assert!(no_account("vet-west/gone", &known, true).to_string().contains("the store still holds it"));
     }
 }

@@ -192,7 +192,7 @@ async fn a_block_says_whom_it_does_not_know_and_finds_other_letters() {
     assert!(mistyped.replace("\n ", "").contains("Is dora@acme.example meant?"), "{mistyped}");
     assert!(kept.access("dora@acme.example").await > 0, "only told");
     let unknown = block("zoe@else.example");
-    assert!(unknown.contains("Nobody is known as zoe@else.example") && !unknown.contains("meant?"), "{unknown}");
+    assert!(unknown.contains("No object names zoe@else.example") && !unknown.contains("meant?"), "{unknown}");
 
     keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'Mallory@Evil.example', '222')")
         .await;

@@ -19,7 +19,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{AccountSpec, Adoption, IdentityStoreSpec, PredefinedRole, RoleAdvice},
+    api::{AccountSpec, Adoption, IdentityStoreSpec, PermissionCatalogSpec, PredefinedRole, RoleAdvice},
     model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
     plan::{self, GuardState, Guarded, Mark, Observed, Pause, Plan, Policy, UndeclaredMembers},
     resolve::{
@@ -336,13 +336,42 @@ pub fn judge_deletion(
     }
     let mut policy = prepared.policy(observed, context);
     // The roles also count in an account that does not resolve.
-    let roles = prepared.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
-    let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
-    policy.guard.guarded_roles.extend(roles.filter(needs_holder).map(|role| RoleName::predefined(&role.name)));
-    match plan::guarded_deletion(&judged.desired.ends, observed, &policy, decided) {
+    policy.guard.guarded_roles.extend(prepared.catalog.iter().flat_map(|catalog| roles_with_holders(&catalog.spec)));
+    decide_deletion(&judged.desired.ends, observed, &policy, decided)
+}
+
+/// Judges the removal of an account that the store holds and no object describes: like [`judge_deletion`], with the
+/// removal guard of its IdentityStore and the roles of its catalog, if these are known.
+#[must_use]
+pub fn judge_removal(
+    observed: &Observed,
+    store: Option<&IdentityStoreSpec>,
+    catalog: Option<&PermissionCatalogSpec>,
+    context: &Context<'_>,
+) -> DeletionDecision {
+    let (defaults, account) = (IdentityStoreSpec::default(), AccountSpec::default());
+    let (store, annotations) = (store.unwrap_or(&defaults), AccountAnnotations::default());
+    let roles = catalog.into_iter().flat_map(roles_with_holders).collect();
+    let policy = Policy::new(context.mark.clone(), store, &account, &annotations, roles, context.now);
+    decide_deletion(&AccountRevocations::default(), observed, &context.policy(policy), &BTreeSet::new())
+}
+
+fn decide_deletion(
+    ends: &AccountRevocations,
+    observed: &Observed,
+    policy: &Policy,
+    decided: &BTreeSet<Email>,
+) -> DeletionDecision {
+    match plan::guarded_deletion(ends, observed, policy, decided) {
         Ok(plan) => DeletionDecision::Removes(plan),
         Err(guarded) => DeletionDecision::Held(guarded),
     }
+}
+
+/// Returns the predefined roles that must not lose their last holder without an approval.
+fn roles_with_holders(catalog: &PermissionCatalogSpec) -> impl Iterator<Item = RoleName> {
+    let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
+    catalog.roles.iter().filter(needs_holder).map(|role| RoleName::predefined(&role.name))
 }
 
 /// Advises on Memberships whose window has ended, or soon will.

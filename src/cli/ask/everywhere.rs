@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Lookup, Subject, invitation};
 use crate::{
-    cli::input::Input,
+    cli::{input::Input, output::complain},
     manifests::LoadedObjects,
     model::{Email, suggest::closest_address},
 };
@@ -49,6 +49,19 @@ pub fn not_asked(subjects: &[Subject<'_>]) -> Option<String> {
              sections: name it with --store or --sqlite-dir"
         )
     })
+}
+
+/// Prints a note to standard error if the statuses of a cluster say that the stores of these accounts may give something
+/// else than the objects: about one person, or about everybody. Prints nothing where the stores were asked.
+pub async fn note_out_of_sync(loaded: &LoadedObjects, subjects: &[&Subject<'_>], who: Option<&Email>) {
+    let unasked = subjects.iter().filter(|subject| subject.stored.is_none());
+    let is_concerned = |subject: &&&Subject<'_>| who.is_none_or(|who| subject.person(who).is_some());
+    let accounts: Vec<_> = unasked.filter(is_concerned).map(|subject| subject.key.clone()).collect();
+    if !accounts.is_empty()
+        && let Some(note) = loaded.out_of_sync(&accounts, who).await
+    {
+        complain(note);
+    }
 }
 
 /// Why an address is nobody's in any of these accounts. Nobody else is suggested where the store may still know the address.

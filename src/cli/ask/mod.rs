@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::why::invitation;
 pub use self::{
     elsewhere::StoredAccess,
-    everywhere::{nobody_anywhere, not_asked, reach_all, subjects},
+    everywhere::{nobody_anywhere, not_asked, note_out_of_sync, reach_all, subjects},
     question::{Question, section_of},
     stored::Stored,
     why::{Held, STORED, day, explanations, facts, nobody, through, time_note, why_not, withheld},

@@ -1,7 +1,7 @@
 //! On a cluster: `IdentityStore.spec.blocked`, and the controller's word that it is in force (docs/decisions/0017).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     time::{Duration, Instant},
 };
@@ -44,11 +44,17 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     };
     anyhow::ensure!(!names.is_empty(), "there is no IdentityStore in the cluster");
     // First everywhere, then wait: no store is to let somebody in while another is waited for.
-    let mut written = Vec::new();
-    for name in names {
-        let (generation, news) = write(&stores, &name, who, reason, started + place.timeout).await?;
-        written.push((name, generation, news));
-    }
+    let write_all = async {
+        let mut written = Vec::new();
+        for name in names {
+            let (generation, news) = write(&stores, &name, who, reason, started + place.timeout).await?;
+            written.push((name, generation, news));
+        }
+        anyhow::Ok(written)
+    };
+    // What the stores have of this person is known before the block takes it away; the block does not wait for it.
+    let (written, undeclared) = tokio::join!(write_all, undeclared_in(client, who));
+    let written = written?;
     let mut code = crate::cli::OK;
     // Without these nothing comes of waiting, as long as it may be.
     let missing = missing_kinds(client).await;
@@ -56,7 +62,8 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     for (name, generation, news) in written {
         let outcome = wait(&stores, &name, generation, deadline).await?;
         let took = started.elapsed();
-        let (text, fine) = told(client, &name, who, reason.is_some(), news, &outcome, took).await;
+        let news = News { is_new: news, undeclared: undeclared.get(&name).map(Vec::as_slice).unwrap_or_default() };
+        let (text, fine) = told(client, &name, who, reason.is_some(), &news, &outcome, took).await;
         print(&(text + "\n"))?;
         if !fine && !missing.is_empty() {
             print(&without_kinds(&missing))?;
@@ -151,17 +158,36 @@ async fn wait(stores: &Api<IdentityStore>, name: &str, generation: i64, deadline
     }
 }
 
+/// What is known of a block besides its outcome.
+struct News<'a> {
+    /// Whether the list has changed.
+    is_new: bool,
+    /// Accounts whose store had the person as a member whom no object declared.
+    undeclared: &'a [String],
+}
+
+/// Returns the accounts whose status says that the store has this person as a member whom no object declares, by store.
+async fn undeclared_in(client: &Client, who: &Email) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for account in list_all::<Account>(Api::all(client.clone())).await.unwrap_or_default() {
+        let left = LeftInStores::new(std::iter::once(&account), std::iter::empty());
+        let accounts = left.undeclared_in(who.as_str()).into_iter().map(ToOwned::to_owned);
+        found.entry(account.spec.store_ref.name.clone()).or_default().extend(accounts);
+    }
+    found
+}
+
 async fn told(
     client: &Client,
     name: &str,
     who: &Email,
     blocks: bool,
-    news: bool,
+    news: &News<'_>,
     outcome: &Outcome,
     took: Duration,
 ) -> (String, bool) {
     let took = format!("{:.1} s", took.as_secs_f64());
-    let before = match (news, blocks) {
+    let before = match (news.is_new, blocks) {
         (true, _) => "",
         (false, true) => " (was blocked already)",
         (false, false) => " (was not blocked before)",
@@ -169,7 +195,8 @@ async fn told(
     match outcome {
         Outcome::Holds => {
             let says = if blocks { "has no access" } else { "is not blocked" };
-            let place = named(client, name, who).await.map(|named| place(&named, who, blocks)).unwrap_or_default();
+            let place = named(client, name, who).await.map(|named| place(&named, who, blocks, news.undeclared));
+            let place = place.unwrap_or_default();
             (format!("{} {says} in store {name}: {took}{before}{place}", paint(GOOD, who)), true)
         }
         Outcome::Waits { seen, with_access, why } => {
@@ -195,8 +222,14 @@ async fn told(
 }
 
 /// Tells where somebody is named, and what comes of it.
-fn place(named: &Named, who: &Email, blocks: bool) -> String {
+fn place(named: &Named, who: &Email, blocks: bool, undeclared: &[String]) -> String {
     match (named.accounts, blocks) {
+        (0, true) if !undeclared.is_empty() => {
+            let accounts = undeclared.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let more = undeclared.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("; the store had this address in {accounts}{more}, where no object declares it")
+        }
         (0, true) if named.elsewhere.is_empty() => {
             format!("; no object names this address\n{}", unknown(who, named.near.as_deref()).trim_end())
         }

@@ -21,7 +21,7 @@ use crate::{
     store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
 };
 
-/// AccountRevocations every access of `who` in the store.
+/// Ends every access of `who` in the store.
 pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
     // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
@@ -132,7 +132,7 @@ async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Sea
     Ok(known)
 }
 
-/// AccountRevocations the access of these people; returns what the store refused.
+/// Ends the access of these people; returns what the store refused.
 async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &str, now: Timestamp) -> Vec<String> {
     let mut refused = Vec::new();
     for (account, email) in who {
@@ -143,7 +143,7 @@ async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &s
     refused
 }
 
-/// AccountRevocations the access of one person in one account.
+/// Ends the access of one person in one account.
 async fn end(
     store: &Arc<dyn Store>,
     account: &AccountKey,

@@ -86,10 +86,11 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
     cluster::change(&client, place, who, None).await
 }
 
-/// What to say of an address that is nobody's: it may be mistyped, and then somebody else still has access.
+/// Returns a warning about an address that no object names: it may be mistyped, and then somebody else still has access.
 fn unknown(who: &Email, near: Option<&str>) -> String {
     let near = meant(near);
-    wrap(&paint(WARN, "! "), 2, &format!("Nobody is known as {who}: look whether the address is right.{near}"))
+    let text = format!("No object names {who}. Check that the address is right.{near}");
+    wrap(&paint(WARN, "! "), 2, &text)
 }
 
 /// Asks whether another address is meant, in a sentence behind others.

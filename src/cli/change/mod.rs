@@ -140,7 +140,7 @@ pub async fn gather(
         }
         for (place, store) in &stores.0 {
             let Some(store) = store else { continue };
-            look_for_others(loaded, &mut changes, place, store, choices, now).await?;
+            look_for_others(loaded, target, &mut changes, place, store, choices, now).await?;
         }
     }
     for store in stores.0.values().flatten() {
@@ -213,6 +213,7 @@ fn leaving(
 /// Accounts of a store that are not in the files.
 async fn look_for_others(
     loaded: &LoadedObjects,
+    target: &Target,
     changes: &mut Changes,
     place: &Place,
     store: &Arc<dyn Store>,
@@ -231,7 +232,12 @@ async fn look_for_others(
         }
         if choices.prune {
             let observed = target::observe(Some(store), &key, now).await?;
-            let plan = evaluate::delete(&observed, &mark);
+            let context = Context { approved: choices.approved, ..Context::new(mark.clone(), now) };
+            let plan = match judge_removal(loaded, target, &observed, place, &context) {
+                DeletionDecision::Removes(plan) => plan,
+                DeletionDecision::Held(guarded) => Plan::holding(guarded),
+                DeletionDecision::Replaced => Plan::default(),
+            };
             let place = Some(place.clone());
             let work = Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned: false };
             changes.works.push(work);
@@ -240,6 +246,26 @@ async fn look_for_others(
         }
     }
     Ok(())
+}
+
+/// Judges the removal of an account that is in a store and in no file, by what the files say of its store and its catalog.
+fn judge_removal(
+    loaded: &LoadedObjects,
+    target: &Target,
+    observed: &Observed,
+    place: &Place,
+    context: &Context<'_>,
+) -> DeletionDecision {
+    let is_there = |(name, store): &(&Name, &Arc<StoreFacts>)| {
+        // With `--store`, everything is in that one.
+        let of = Place::of(name, &store.spec, &target.sqlite_dir);
+        target.store.is_some() || of.is_ok_and(|of| of == *place)
+    };
+    let store = loaded.objects.stores.iter().find(is_there).map(|(_, store)| store);
+    let account = observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+    let catalog = account.and_then(|account| loaded.objects.catalogs.get(&account.catalog));
+    let catalog = catalog.map(|catalog| &catalog.facts.spec);
+    evaluate::judge_removal(observed, store.map(|store| &store.spec), catalog, context)
 }
 
 /// Where it is clear what store is meant, files need not have an `IdentityStore`.

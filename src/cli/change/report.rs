@@ -35,6 +35,9 @@ pub struct Report {
     pub accounts: Vec<AccountChanges>,
     /// Accounts that were applied from files before, are not in these files, and stay as they are.
     pub left_in_store: Vec<LeftInStore>,
+    /// Stores that are not there yet: their accounts are compared with an empty one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_stores: Vec<String>,
     /// Stores that a cluster's controller keeps: files are compared with them, and never applied.
     pub kept_by_cluster: Vec<String>,
     /// Changes between two revisions of files that an API server refuses.

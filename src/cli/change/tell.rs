@@ -62,12 +62,14 @@ impl Report {
             kind: "Plan",
             compares,
             changes: in_store || !refused.is_empty() || !limits.is_empty() || !other_changes.is_empty(),
-            waits: accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != Hold::DriftReported),
+            waits: summary.guarded > 0
+                || accounts.iter().flat_map(|account| &account.holds).any(|held| held.hold != Hold::DriftReported),
             summary,
             accounts,
             left_in_store: left
                 .map(|(key, place)| LeftInStore { account: key.to_string(), store: place.to_string() })
                 .collect(),
+            new_stores: changes.missing.iter().map(ToString::to_string).collect(),
             kept_by_cluster: changes.clusters.iter().map(ToString::to_string).collect(),
             refused,
             limits,
@@ -91,11 +93,14 @@ impl Summary {
 }
 
 impl Report {
-    /// Whether something is not done that somebody has to see to; a pause is somebody's wish.
+    /// Returns whether something is not done that somebody must see to: removals are held back, entries are not ours,
+    /// or an account does not resolve. A pause is intended.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         let mut holds = self.accounts.iter().flat_map(|account| &account.holds);
-        self.summary.guarded > 0 || holds.any(|held| matches!(held.hold, Hold::Guarded | Hold::NotOwned))
+        self.summary.guarded > 0
+            || self.accounts.iter().any(|account| account.unresolved.is_some())
+            || holds.any(|held| matches!(held.hold, Hold::Guarded | Hold::NotOwned))
     }
 }
 

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 
 use self::{overview::PersonAccess, report::report};
 use super::{
-    ask::{Lookup, StoredAccess, Subject, nobody, nobody_anywhere, not_asked, reach, reach_all, section_of, subjects},
+    ask::{
+        Lookup, StoredAccess, Subject, nobody, nobody_anywhere, not_asked, note_out_of_sync, reach, reach_all,
+        section_of, subjects,
+    },
     input::Input,
     output::{Format, complain, formats, print, print_data, print_names},
 };
@@ -75,6 +78,7 @@ async fn in_account(args: Args, account: &str, email: &Email, now: Timestamp) ->
         print(&(nobody(&loaded, &subject, email).await + "\n"))?;
         return Ok(super::NO);
     };
+    note_out_of_sync(&loaded, &[&subject], Some(email)).await;
     match args.output {
         Format::Json | Format::Yaml => print_data(args.output, &report)?,
         Format::Name => print_names([report.account.as_str()])?,
@@ -118,6 +122,7 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
     if let Some(note) = not_asked(&subjects).filter(|_| args.section.is_some()) {
         complain(note);
     }
+    note_out_of_sync(&loaded, &subjects.iter().collect::<Vec<_>>(), Some(email)).await;
     match (args.output, person.accounts.as_slice()) {
         (Format::Json | Format::Yaml, _) => print_data(args.output, &person)?,
         (Format::Name, _) => print_names(person.names())?,

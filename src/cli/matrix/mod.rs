@@ -8,7 +8,7 @@ mod text;
 use clap::ValueEnum;
 
 use super::{
-    ask::{Lookup, Subject, reach},
+    ask::{Lookup, Subject, note_out_of_sync, reach},
     input::Input,
     output::{Format, formats, print, print_data},
 };
@@ -71,6 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {
             let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
+            note_out_of_sync(&loaded, &[&subject], None).await;
             build::of_account(&subject, args.rows, now)?
         }
         (None, name) => of_catalog(&loaded, name.as_deref().unwrap_or_default(), args.rows)?,

@@ -183,13 +183,17 @@ pub fn tame(text: &str) -> String {
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
+    let mut before = ' ';
     for letter in text.chars() {
         match letter {
+            // Nobody is notified by a name that somebody wrote into an object. An address is no such name.
+            '@' if !before.is_alphanumeric() => out.push_str("@\u{2060}"),
             '|' | '\\' | '`' | '*' | '[' | ']' => out.extend(['\\', letter]),
             '<' => out.push_str("&lt;"),
             '\n' | '\r' => out.push(' '),
             _ => out.push(letter),
         }
+        before = letter;
     }
     out
 }

@@ -195,7 +195,7 @@ impl<'a> Walker<'a, '_> {
         }
         if node.is_time && !is_time(text) {
             let quoted = shown(&Value::String(text.to_owned()));
-            self.say(DiagnosticReason::Schema, format!("{quoted} is no time; write it as 2026-12-31T00:00:00Z"));
+            self.say(DiagnosticReason::Schema, format!("{quoted} is not a time; {}", right_time(text)));
         }
         if is_boolean_to_kubectl(text) {
             let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
@@ -299,3 +299,14 @@ fn shown(value: &Value) -> String {
     }
     text.chars().take(QUOTED).chain("…".chars()).collect()
 }
+/// Returns how a text that was meant as a time is written, if that can be guessed: a date, or a time without its zone.
+fn right_time(text: &str) -> String {
+    let whole = |time: String| is_time(&time).then_some(time);
+    let meant = whole(format!("{text}T00:00:00Z")).or_else(|| whole(format!("{text}Z")));
+    let meant = meant.or_else(|| whole(format!("{}Z", text.replacen(' ', "T", 1))));
+    meant.map_or_else(
+        || "times look like 2026-12-31T00:00:00Z".to_owned(),
+        |meant| format!("in UTC that is {meant}"),
+    )
+}
+

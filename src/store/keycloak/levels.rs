@@ -60,7 +60,7 @@ impl Work<'_> {
         self.realm.wire.create("making a client role", post).await.map(drop)
     }
 
-    /// ShardMoves all holders of an obsolete client role to its successor, several users at a time. A finished user no
+    /// Moves all holders of an obsolete client role to its successor, several users at a time. A finished user no
     /// longer holds the role, so a repeat continues where this attempt stopped.
     async fn translate_holders(
         &self,

@@ -67,10 +67,10 @@ impl ControlPlane {
     pub async fn own(name: &str) -> Self {
         let permit = OWN.acquire().await.expect("never closed");
         let data = target(&format!("controlplane-own-{name}"));
-        let orphaned_account = data.clone();
+        let leftover = data.clone();
         blocking(move || {
-            if orphaned_account.exists() {
-                run(Command::new(binary()?).arg("down").arg("--data").arg(&orphaned_account).arg("--purge"))?;
+            if leftover.exists() {
+                run(Command::new(binary()?).arg("down").arg("--data").arg(&leftover).arg("--purge"))?;
             }
             Ok(())
         })

@@ -63,8 +63,8 @@ pub struct PermissionCatalogSpec {
     /// Rules for roles that accounts add.
     #[serde(default)]
     pub custom_roles: CustomRoleRules,
-    /// Permissions that an actor needs for each action; an action without a rule is for administrators only; nothing
-    /// enforces this yet.
+    /// Permissions that an actor needs for each action. An action without a rule is for administrators only;
+    /// nothing enforces this yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ACTIONS),

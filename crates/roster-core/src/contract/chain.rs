@@ -79,7 +79,7 @@ impl AuditLink {
     }
 }
 
-/// RevocationReason of a chain up to a link, as needed to append or check the next one.
+/// End of a chain up to a link, as needed to append or check the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditChain {
     /// Number of the last link; 0 before the first.

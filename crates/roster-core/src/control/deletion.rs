@@ -1,4 +1,4 @@
-//! DeletionDecision of an Account by its `deletionPolicy`, unless the removal guard holds it. `reconcile` calls it for passes
+//! Deletion of an Account by its `deletionPolicy`, unless the removal guard holds it. `reconcile` calls it for passes
 //! that delete.
 
 use std::collections::BTreeSet;
@@ -68,7 +68,7 @@ enum RemovalResult {
     Replaced,
 }
 
-/// RemovalResult that failed, wholly or partly.
+/// Removal that failed, wholly or partly.
 struct Failed {
     error: StoreError,
     /// People whose removal is decided.

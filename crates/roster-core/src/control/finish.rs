@@ -1,4 +1,4 @@
-//! AccountRevocations of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
+//! Ends of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
 //! calls it.
 
 use std::{sync::Arc, time::Duration};

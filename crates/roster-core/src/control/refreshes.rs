@@ -193,8 +193,13 @@ impl Control {
     /// when the known store is back.
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
-            self.refreshes.replaced.entry(store.name.clone()).or_default();
             self.refresh(KindName::IdentityStore, store.name.clone(), REFRESH_DELAY, now.mono);
+            let is_new = !self.refreshes.replaced.contains_key(&store.name);
+            self.refreshes.replaced.entry(store.name.clone()).or_default();
+            if is_new {
+                // No account may go on saying that the store holds it.
+                self.changed_in_store(&store.name, None, now);
+            }
         } else if let Some(looked_at) = self.refreshes.replaced.remove(&store.name) {
             // Access may have been revoked meanwhile in the store that is not used any more.
             let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();

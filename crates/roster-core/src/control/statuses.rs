@@ -290,7 +290,7 @@ impl Statuses {
         }
     }
 
-    /// AccountRevocations a write. If it succeeded, returns the digest of the new status, and the notice to publish.
+    /// Ends a write. If it succeeded, returns the digest of the new status, and the notice to publish.
     pub(super) fn landed(
         &mut self,
         object: &ObjectRef,

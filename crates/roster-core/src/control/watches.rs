@@ -43,7 +43,7 @@ pub(super) enum Listed {
     All,
     /// Only explicit revocations: a kind is missing that they do not need.
     RevocationsOnly,
-    /// No changes: an object that is not listed yet would refresh deleted.
+    /// No changes: an object that is not listed yet would look deleted.
     Nothing,
 }
 
@@ -69,7 +69,7 @@ impl Lists {
         is_new
     }
 
-    /// Returns whether every kind is listed completely; otherwise an object that is not listed yet would refresh
+    /// Returns whether every kind is listed completely; otherwise an object that is not listed yet would look
     /// deleted.
     pub(super) fn are_complete(&self) -> bool {
         self.states.values().all(|state| *state == ListState::Listed)
@@ -97,7 +97,7 @@ impl Lists {
         self.needed.filter(|_| !self.has_waited && !self.are_complete()).map(|since| since + self.patience)
     }
 
-    /// AccountRevocations the wait for the other kinds if it is due; returns whether it ended now.
+    /// Ends the wait for the other kinds if it is due; returns whether it ended now.
     pub(super) fn stop_waiting(&mut self, now: Mono) -> bool {
         let is_due = self.next_due().is_some_and(|due| due <= now);
         self.has_waited |= is_due;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{
-        AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec,
+        AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec, PredefinedRole,
         ROLLOUT_ANNOTATION, Restriction, Section,
     },
     resolve::duration,
@@ -27,6 +27,9 @@ pub struct CatalogRevision<'a> {
     pub spec: &'a PermissionCatalogSpec,
     /// Whether a change reaches all accounts at once, without a rollout.
     pub all_at_once: bool,
+    /// Whether a known account uses the catalog. If none does, nobody can tell who gains and loses by a role that grants
+    /// something else, and the roles themselves are compared.
+    pub is_used: bool,
 }
 
 /// Compares the limits that a catalog sets. The effects of sections, roles and caps on single people are not part of
@@ -40,6 +43,7 @@ pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits 
     };
     let field = format!("metadata.annotations[{ROLLOUT_ANNOTATION}]");
     limits.either(&field, (from.all_at_once, to.all_at_once), |all| *all, rollout);
+    let is_used = to.is_used;
     let (from, to) = (from.spec, to.spec);
     let uses = Meaning {
         looser: "accounts of more namespaces may use the catalog",
@@ -50,6 +54,9 @@ pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits 
     sections(&mut limits, from, to, &levels);
     restrictions(&mut limits, from, to, &levels);
     roles::compare(&mut limits, from, to);
+    if !is_used {
+        grants(&mut limits, from, to, &levels);
+    }
     administration(&mut limits, from, to, &levels);
     members(&mut limits, from, to);
     invitations(&mut limits, from, to);
@@ -134,6 +141,24 @@ fn requirements(limits: &mut Limits, section: &str, (before, after): (&Section, 
         let field = format!("{section}.requires[{from}/{needed}]");
         let reversed = |(place, level)| (std::cmp::Reverse(place), level);
         limits.ordered(&field, reversed(one), reversed(other), meaning);
+    }
+}
+
+/// Compares what each predefined role grants. Skips roles that only one revision has.
+fn grants(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec, levels: &Ladders) {
+    let meaning = Meaning { looser: "the role grants more", stricter: "the role grants less" };
+    for before in &from.roles {
+        let Some(after) = to.roles.iter().find(|role| role.name == before.name) else { continue };
+        for section in &to.sections {
+            let granted = |role: &PredefinedRole| {
+                let level = role.permissions.get(&section.name);
+                let highest = || levels.get(&section.name).and_then(|levels| levels.last());
+                let level = level.or_else(|| highest().filter(|_| role.all_permissions));
+                level.map_or((None, ABSENT.to_owned()), |level| rank(levels, &section.name, level))
+            };
+            let field = format!("spec.roles[{}].permissions.{}", before.name, section.name);
+            limits.ordered(&field, granted(before), granted(after), meaning);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ fn catalog(from: &Value, to: &Value) -> Limits {
         read(&spec)
     };
     let (from, to) = (whole(from), whole(to));
-    let revision = |spec| CatalogRevision { spec, all_at_once: false };
+    let revision = |spec| CatalogRevision { spec, all_at_once: false, is_used: false };
     of_catalog(revision(&from), revision(&to))
 }
 

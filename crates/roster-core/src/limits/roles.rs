@@ -37,6 +37,11 @@ fn role(limits: &mut Limits, field: &str, before: &PredefinedRole, after: &Prede
     let holds = Meaning { looser: "members may hold it", stricter: "only the owner may hold it" };
     let held = (before.held_by, after.held_by);
     limits.either(&format!("{field}.heldBy"), held, |held| *held == HeldBy::Members, holds);
+    let all = Meaning {
+        looser: "the role grants every section, also those that are added later",
+        stricter: "the role grants only the sections that it lists",
+    };
+    limits.either(&format!("{field}.allPermissions"), (before.all_permissions, after.all_permissions), |all| *all, all);
     let overrides = Meaning {
         looser: "accounts may change what the role means in them",
         stricter: "accounts may not change what the role means in them",

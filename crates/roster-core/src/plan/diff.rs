@@ -87,6 +87,12 @@ impl Hold {
 }
 
 impl Plan {
+    /// Returns a plan that changes nothing, because the removal guard holds all of it back.
+    #[must_use]
+    pub fn holding(guarded: Guarded) -> Self {
+        Self { guarded: Some(guarded), ..Self::default() }
+    }
+
     /// Returns whether the plan removes an object, or leaves a member without access other than by explicit revocation.
     /// If so, the caller must first re-read the Account, its namespace and the definitions from the API server.
     #[must_use]

@@ -24,6 +24,9 @@ const LONGEST: usize = 512;
 /// Maximum number of names of a list in an entry; the others are counted.
 const NAMED: usize = 5;
 
+/// Maximum number of sections in a summary of a member's content.
+const SUMMARIZED: usize = 8;
+
 /// Word for an absent value in an entry.
 pub(crate) const ABSENT: &str = "(absent)";
 
@@ -219,6 +222,22 @@ impl Differs for GroupContent {
         let mut fields = Differences::default();
         fields.field("title", &self.title, &observed.title).ranks(&self.ranks, &observed.ranks, layout);
         fields.0
+    }
+}
+
+impl MemberContent {
+    /// Returns what a member has, for people: role, revocation and levels, and `no permission` if that is nothing.
+    pub(super) fn summary(&self, layout: &Layout) -> String {
+        let mut parts: Vec<String> = self.role.iter().map(|role| format!("role {role}")).collect();
+        parts.extend(self.ended.map(|ended| ended.in_words().to_owned()));
+        let levels: Vec<String> =
+            layout.named(&self.ranks).map(|(section, level)| format!("{section}={level}")).collect();
+        let more = levels.len().saturating_sub(SUMMARIZED);
+        parts.extend(levels.into_iter().take(SUMMARIZED));
+        if more > 0 {
+            parts.push(format!("and {} more", counted(more, "section")));
+        }
+        if parts.is_empty() { "no permission".to_owned() } else { parts.join(", ") }
     }
 }
 

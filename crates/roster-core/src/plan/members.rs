@@ -347,18 +347,18 @@ impl Planner<'_> {
             Ownership::Ours => Cause::Unwanted,
             // A block names the person: it applies also to undeclared members, under any policy.
             Ownership::Unmarked if is_blocked && self.policy.is_declared => {
-                self.report_unmanaged(email, true);
+                self.report_unmanaged(email, seen, true);
                 Cause::Unmanaged
             }
             Ownership::Unmarked if self.desired.scope != Scope::Account || !self.whole => return,
             Ownership::Unmarked => match self.policy.unmanaged {
                 Unmanaged::Ignore => return,
                 Unmanaged::Report => {
-                    self.report_unmanaged(email, false);
+                    self.report_unmanaged(email, seen, false);
                     return;
                 }
                 Unmanaged::Remove => {
-                    self.report_unmanaged(email, true);
+                    self.report_unmanaged(email, seen, true);
                     Cause::Unmanaged
                 }
             },
@@ -384,12 +384,13 @@ impl Planner<'_> {
         account.is_some_and(|account| account.owner.as_ref() == Some(email))
     }
 
-    fn report_unmanaged(&mut self, email: &Email, corrected: bool) {
+    fn report_unmanaged(&mut self, email: &Email, seen: &Existing<MemberContent>, corrected: bool) {
         let object = ObjectKey::Member(email.clone());
         if !corrected {
             self.plan.holds.insert(object.clone(), Hold::DriftReported);
         }
-        let entries = vec![drift::entry(&object, "object", drift::ABSENT, "a member nobody declared")];
+        let observed = seen.content.as_ref().map_or_else(String::new, |content| content.summary(self.layout()));
+        let entries = vec![drift::entry(&object, "object", drift::ABSENT, &observed)];
         self.plan.drift.push(Drift { object, entries, corrected });
     }
 }

@@ -24,7 +24,10 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
     // Somebody else wrote these values, so they may contain any characters.
     let quoted = |noun: &str| has(who, noun, observed.as_ref().map(quote), desired.as_ref().map(quote));
     match entry.field.as_str() {
-        "object" if is_unmanaged(entry) => format!("{who} is a member whom nobody declared"),
+        "object" if is_unmanaged(entry) => {
+            let has = observed.map_or_else(String::new, |has| format!(" ({has})"));
+            format!("{who} is a member whom nobody declared{has}")
+        }
         "object" => format!("{who} is missing in the store"),
         "displayName" => quoted("display name"),
         "externalId" => quoted("external ID"),
@@ -76,6 +79,12 @@ pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
         ));
     }
     said.join("; ")
+}
+
+/// Returns the address of the undeclared member that an entry is about; `None` if it is about something else.
+#[must_use]
+pub fn undeclared_member(entry: &DriftEntry) -> Option<&str> {
+    entry.object.strip_prefix("member ").filter(|_| is_unmanaged(entry))
 }
 
 /// Returns whether an entry is about an undeclared member. For these `drift.unmanaged` decides, not `drift.policy`.
@@ -146,7 +155,14 @@ mod tests {
                 "Edit",
                 "dana@acme.example has the level Edit in section docs, not View",
             ),
-            (dana, "object", ABSENT, "a member nobody declared", "dana@acme.example is a member whom nobody declared"),
+            (dana, "object", ABSENT, "", "dana@acme.example is a member whom nobody declared"),
+            (
+                dana,
+                "object",
+                ABSENT,
+                "role admin, docs=Edit",
+                "dana@acme.example is a member whom nobody declared (role admin, docs=Edit)",
+            ),
             (dana, "object", "present", ABSENT, "dana@acme.example is missing in the store"),
             (
                 dana,
@@ -183,7 +199,7 @@ mod tests {
     #[test]
     fn the_advice_names_the_field_that_helps() {
         let field = || entry("role night", "title", "Night", "Day");
-        let stranger = || entry("member eve@x.example", "object", ABSENT, "a member nobody declared");
+        let stranger = || entry("member eve@x.example", "object", ABSENT, "no permission");
         let policy = "in the store, and drift.policy is Report; set drift.policy: Correct to have that undone";
         let of = |entries: &[DriftEntry]| drift_advice(entries);
         assert_eq!(of(&[field()]), format!("1 field differs {policy}"));

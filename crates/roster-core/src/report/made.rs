@@ -52,9 +52,12 @@ pub(crate) fn access_changes<'a>(
                 (action, content(after, &plan.layout))
             }
             (Some((Content::Member(after), _)), Some(before)) => {
+                let has_access =
+                    |content: &MemberContent| content.is_in_force(batch.now) && !content.ranks.is_none();
                 let action = match (before.ended, after.ended) {
                     (None, Some(_)) => "ended",
                     (Some(_), None) => "restored",
+                    _ if has_access(before) && !has_access(after) => "ended",
                     _ => match plan.direction(after, before, observed) {
                         (true, false) => "raised",
                         (false, true) => "lowered",

@@ -19,7 +19,7 @@ mod store;
 
 pub use bodies::{account_detail, orphan, readvise, recount, unreadable};
 pub use catalog::{catalog, rollout_message};
-pub use drift::drift_sentence;
+pub use drift::{drift_sentence, undeclared_member};
 pub use made::AccessChange;
 pub(crate) use made::access_changes;
 pub use notice::{Notice, NoticeReason};

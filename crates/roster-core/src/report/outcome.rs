@@ -1,4 +1,4 @@
-//! AccessEvents the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
+//! Turns the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
 //! end of each pass.
 
 use std::{

@@ -95,9 +95,12 @@ impl Definitions {
         let mut advice: Findings = self.findings.advice().cloned().collect();
         advice.extend(self.holder_advice(&all_holders));
         if let Some(store) = &self.store {
-            let mut looser = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
-            settings::advise_on_settings(&store.spec, &facts.spec, &mut looser);
-            advice.extend(looser.finish());
+            let mut of_store = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
+            settings::advise_on_settings(&store.spec, &facts.spec, &mut of_store);
+            if self.owner.as_ref().is_some_and(|owner| store.blocked.contains_key(owner)) {
+                of_store.add("spec.owner.email", FindingKind::OwnerBlocked(store.name.clone()));
+            }
+            advice.extend(of_store.finish());
         }
         advice
     }

@@ -32,7 +32,7 @@ pub struct ResolvedMember {
     /// Potential permissions, before suspension, blocks, time, approval and invitation. Of several Memberships, the
     /// lower level in each section. `None` if no Membership counts or the account does not resolve.
     pub potential: Option<Ranks>,
-    /// SingleMembership view for each Membership, in the order given.
+    /// One view for each Membership, in the order given.
     pub views: SmallVec<[MemberView; 1]>,
 }
 

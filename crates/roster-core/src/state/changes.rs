@@ -127,7 +127,7 @@ impl Index {
         self.listing.insert(kind, HashSet::with_hasher(self.hashing));
     }
 
-    /// AccountRevocations a list: removes the objects that it did not name, and returns what that affects.
+    /// Ends a list: removes the objects that it did not name, and returns what that affects.
     pub fn end_list(&mut self, kind: KindName) -> Vec<Impact> {
         let Some(named) = self.listing.remove(&kind) else { return Vec::new() };
         let cluster_scoped =

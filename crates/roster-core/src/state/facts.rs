@@ -111,7 +111,7 @@ pub struct MemberFacts {
     pub suspended: bool,
     /// Start of access; absent for no limit.
     pub starts_at: Option<Timestamp>,
-    /// RevocationReason of access, exclusive; absent for no limit.
+    /// End of access, exclusive; absent for no limit.
     pub expires_at: Option<Timestamp>,
     /// Invitation that it came from.
     pub invitation: Option<Name>,

@@ -36,7 +36,7 @@ pub struct StatusDigest {
     pub held: Option<Held>,
     /// Access in the status of a Membership.
     pub access: Option<MemberAccess>,
-    /// RevocationReason of access in the status of a Membership.
+    /// End of access in the status of a Membership.
     pub access_until: Option<Seconds>,
 }
 

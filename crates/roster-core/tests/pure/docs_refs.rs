@@ -8,7 +8,7 @@ use crate::support::{read, repository};
 /// Folders without Roster's own text, and one whose text must not change: migrations are frozen.
 const SKIPPED: [&str; 4] = ["target", "node_modules", "bench-results", "migrations"];
 
-/// AccountRevocations of the names of sources, scripts and documents.
+/// Ends of the names of sources, scripts and documents.
 const ENDS: [&str; 7] = [".rs", ".md", ".sh", ".yaml", ".toml", "Makefile", "Containerfile"];
 
 /// The folder of the former design.

@@ -118,7 +118,7 @@ fn seeds(options: &Options) -> ExitCode {
     #[allow(clippy::cast_precision_loss, reason = "shown to people")]
     let rate = steps as f64 / took / options.threads() as f64;
     println!(
-        "{runs} seeds from {}, {} failed; {steps} steps, {hours} simulated hours in {took:.1} s; {rate:.0} steps/s and core; {} passes parallel another",
+        "{runs} seeds from {}, {} failed; {steps} steps, {hours} simulated hours in {took:.1} s; {rate:.0} steps/s and core; {} passes in parallel with another",
         options.from,
         load(&sum.failed),
         load(&sum.parallel)

@@ -121,7 +121,7 @@ impl Work {
         }
     }
 
-    /// AccountRevocations the change in progress with an error.
+    /// Ends the change in progress with an error.
     fn fail(&mut self, batch: &OwnedBatch, outcomes: &mut [Outcome], error: StoreError) {
         self.writes.clear();
         let Some(index) = self.current.take() else { return };

@@ -258,7 +258,7 @@ impl View {
         self.listing.insert(kind, BTreeSet::new());
     }
 
-    /// AccountRevocations a list of a kind: known objects that it did not contain are deleted.
+    /// Ends a list of a kind: known objects that it did not contain are deleted.
     pub fn end_list(&mut self, kind: KindName, at: u64) {
         let Some(named) = self.listing.remove(&kind) else { return };
         for object in self.picture.known(kind) {

@@ -50,7 +50,7 @@ impl Sim {
         self.delay(mix(&[4, key]), slow / 2 + 200, most)
     }
 
-    /// AccountRevocations a pass.
+    /// Ends a pass.
     pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
         let Some(running) = self.replicas[number].passes.remove(&id) else { return };
         let time = self.clock.time;

@@ -143,7 +143,7 @@ impl Replica {
         }
     }
 
-    /// AccountRevocations this life: loop, leases, passes and their knowledge are dropped. The next life is another process if this
+    /// Ends this life: loop, leases, passes and their knowledge are dropped. The next life is another process if this
     /// one `dies`.
     pub fn end(&mut self, starts_at: Time, dies: bool) {
         let lags = std::mem::take(&mut self.lags);

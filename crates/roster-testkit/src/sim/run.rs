@@ -334,7 +334,7 @@ impl Sim {
         self.wake(number, after);
     }
 
-    /// Deadlines a loop after a time, unless it wakes earlier.
+    /// Wakes a loop after a time, unless it wakes earlier.
     pub fn wake(&mut self, number: usize, after: Time) {
         let at = self.clock.time + after;
         let replica = &mut self.replicas[number];

@@ -45,7 +45,7 @@ pub struct Held {
 pub type LeaseReply = Result<LeaseAnswer, ApiFault>;
 
 impl Sim {
-    /// Deadlines up a replica's lease coordinator, and creates it at the start of a life.
+    /// Wakes up a replica's lease coordinator, and creates it at the start of a life.
     pub fn wake_leases(&mut self, number: usize, life: u64) {
         let shards = self.config.shards;
         let replica = &mut self.replicas[number];
@@ -193,7 +193,7 @@ impl Sim {
         }
     }
 
-    /// AccountRevocations a replica's life. It starts again later, as another process if it `dies`. Single writes of calls in
+    /// Ends a replica's life. It starts again later, as another process if it `dies`. Single writes of calls in
     /// progress are not undone.
     pub fn end(&mut self, number: usize, after: Time, dies: bool) {
         let starts_at = self.clock.time + after;

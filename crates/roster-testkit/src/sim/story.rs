@@ -115,7 +115,7 @@ pub fn describe(pass: &Pass) -> String {
             };
             let what = if work.is_change { "a pass" } else { "a check" };
             let only = work.revocations_only.as_ref().map_or("", |_| ", for ends only");
-            let parallel = pass.parallel.as_ref().map_or("", |_| ", parallel another one");
+            let parallel = pass.parallel.as_ref().map_or("", |_| ", in parallel with another one");
             format!("{what} over {scope} with epoch {}{only}{parallel}", pass.permit.claim.epoch.0)
         }
         PassWork::Delete(work) => {

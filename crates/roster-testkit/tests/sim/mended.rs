@@ -107,7 +107,7 @@ fn a_revocation_waits_behind_a_whole_pass_of_its_own_account() {
     script.holds();
 }
 
-/// Members are suspended one after the other, whatever a pass over the whole account is at: each is looked at parallel
+/// Members are suspended one after the other, whatever a pass over the whole account is at: each is reconciled in parallel with
 /// it, and it writes nothing of them afterwards.
 #[test]
 fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
@@ -127,7 +127,7 @@ fn who_is_revoked_meanwhile_is_looked_at_beside_the_pass_and_stays_revoked() {
             parallel += play(script.config.clone(), script.actions.clone()).parallel;
         }
     }
-    assert!(parallel > 20, "{parallel} passes parallel another");
+    assert!(parallel > 20, "{parallel} passes in parallel with another");
 }
 
 /// A member's start is put off while a pass over the whole account runs: that takes access away, and does not wait.

@@ -13,7 +13,7 @@ use crate::{
         AccountRevision, CatalogRevision, Limit, Limits, RestrictionsRevision, StoreRevision, of_account, of_catalog,
         of_store, of_user,
     },
-    manifests::{ObjectId, Objects},
+    manifests::{AccountObjects, ObjectId, Objects},
     model::{AccountKey, KindName, Name},
     state::{AccountAnnotations, KnownStore},
 };
@@ -38,8 +38,13 @@ pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<Limit
     for (name, after) in &to.catalogs {
         let before = from.catalogs.get(name);
         let spec = before.map_or(&any_catalog, |catalog| &catalog.facts.spec);
-        let one = CatalogRevision { spec, all_at_once: before.is_some_and(|catalog| catalog.all_at_once) };
-        let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once };
+        let uses = |entry: &AccountObjects| {
+            entry.account.as_ref().is_some_and(|account| account.spec.catalog_ref.name == **name)
+        };
+        let is_used = to.accounts.values().any(uses);
+        let all_at_once = before.is_some_and(|catalog| catalog.all_at_once);
+        let one = CatalogRevision { spec, all_at_once, is_used };
+        let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once, is_used };
         let limits = if_new(before.is_none(), of_catalog(one, other));
         compared.insert(cluster_scoped(KindName::PermissionCatalog, name), limits);
     }

@@ -134,7 +134,7 @@ fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {
     })
 }
 
-/// AccountRevocations every pause, and returns the accounts that were paused.
+/// Ends every pause, and returns the accounts that were paused.
 fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
     let is_paused = |store: &str| objects.stores.get(store).is_some_and(|store| store.spec.paused);
     let paused = objects.accounts.iter().filter(|(_, entry)| {

@@ -18,12 +18,12 @@ use crate::{
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
 const PARTS: usize = 5;
-/// ReportedChanges of an account that goes and is left in the store.
+/// Text on an account that goes and is left in the store.
 pub(super) const ORPHANED: &str = "leaves Roster's care: ";
-/// ReportedChanges of an account that the later revision does not have, where the removal guard would hold its deletion.
+/// Text on an account that the later revision does not have, where the removal guard would hold its deletion.
 pub(super) const DELETION_WAITS: &str =
     "a controller deletes the account only after an approval (roster.dev/approve-removal)";
-/// ReportedChanges of an account that is paused in the later revision.
+/// Text on an account that is paused in the later revision.
 pub(super) const PAUSED: &str = "paused: what takes access away is made, and everything else waits";
 /// Stands for a space at which no line ends.
 const TIED: &str = "\u{a0}";
@@ -52,6 +52,9 @@ impl Report {
                 &format!("{store} is kept by a cluster's controller: this is what it would do with these objects."),
             );
         }
+        for store in &self.new_stores {
+            text.remark(WARN, &format!("{store} is not there yet: everything counts as new."));
+        }
         text.left(self);
         text.out.push_str(&self.last_line());
         text.out
@@ -78,15 +81,23 @@ impl Report {
             }
             let [add, change, remove] = [add, change, remove].map(thousands);
             let more = self.summary.between_revisions();
-            format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}{more}.")
+            if self.summary.accounts == 0 {
+                format!("There is no account in these files, so nobody can say who gains and who loses{more}.")
+            } else {
+                format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}{more}.")
+            }
         } else {
             let same = match self.compares {
                 Compares::Store => "the store holds what is wanted",
                 Compares::Revisions => "both revisions mean the same",
             };
-            let reported = self.accounts.iter().any(|account| !account.holds.is_empty());
+            let waits = |account: &AccountChanges| !account.holds.is_empty() || account.guarded.is_some();
+            let reported = self.accounts.iter().any(waits);
+            let unresolved = self.accounts.iter().any(|account| account.unresolved.is_some());
             if self.summary.accounts == 0 && matches!(self.compares, Compares::Store) {
                 format!("Nothing was compared: {}.", super::NO_ACCOUNT)
+            } else if unresolved && !reported {
+                format!("No changes in {accounts}.")
             } else if reported {
                 format!("Nothing can be changed now in {accounts}: what is listed waits or stays as it is.")
             } else {
@@ -95,6 +106,15 @@ impl Report {
         };
         if adopt > 0 {
             let _ = write!(line, " {} there just so, taken over as it is.", counted(adopt, "object"));
+        }
+        let unresolved = self.accounts.iter().filter(|account| account.unresolved.is_some()).count();
+        if unresolved > 0 {
+            let what = format!(
+                "{} {} not resolve: only revocations are made there.",
+                counted(unresolved, "account"),
+                crate::model::agree(&unresolved, "does", "do")
+            );
+            let _ = write!(line, " {}", paint(WARN, what));
         }
         if guarded > 0 {
             let _ = write!(line, " {}", paint(WARN, format!("{} held back.", counted(guarded, "removal"))));
@@ -119,6 +139,7 @@ impl AccountChanges {
         !self.changes.iter().all(|step| step.action == Action::Adopt)
             || !self.people.is_empty()
             || self.orphaned.is_some()
+            || self.guarded.is_some()
             || !self.holds.is_empty()
             || !self.drift.is_empty()
             || !self.invalid.is_empty()

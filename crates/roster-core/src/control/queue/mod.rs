@@ -169,7 +169,7 @@ impl Queue {
     }
 
     /// Sets how many more passes a store has room for: `room` for any work, `reserved` more for revocations only.
-    /// ShardMoves as many waiting accounts back to the front of their lanes.
+    /// Moves as many waiting accounts back to the front of their lanes.
     pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
         let waiting = self.full.get(store).into_iter().flatten();
         let may = |(place, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
@@ -183,7 +183,7 @@ impl Queue {
         }
     }
 
-    /// ShardMoves the accounts that waited for more listed kinds back into their lanes.
+    /// Moves the accounts that waited for more listed kinds back into their lanes.
     pub(super) fn more_known(&mut self) {
         let waits = self.work.iter().filter(|(_, work)| work.place == QueueState::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
@@ -270,7 +270,7 @@ impl Queue {
         }
     }
 
-    /// ShardMoves the revocations of these people from the pending work into a parallel pass.
+    /// Moves the revocations of these people from the pending work into a parallel pass.
     pub(super) fn begin_parallel(&mut self, key: &AccountKey, people: &BTreeSet<Email>) -> Option<Pending> {
         let work = self.work.get_mut(key)?;
         let pending = work.pending.as_mut()?;

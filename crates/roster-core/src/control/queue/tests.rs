@@ -27,7 +27,7 @@ fn revocation() -> Trigger<'static> {
     Trigger { lane: Lane::Revocations, ..Trigger::CHANGE }
 }
 
-/// Deadlines the queue after the longest wait.
+/// Wakes the queue after the longest wait.
 fn wake(queue: &mut Queue) {
     queue.wake(NOW + 2 * LONGEST_WAIT);
 }

@@ -178,16 +178,21 @@ impl fmt::Display for FindingKind {
                 write!(f, "lifting {lifted} makes the user equal to the owner, so these have no effect: {applied}")
             }
             Self::HeldAtMost(by) => {
-                let (kind, name) = match by {
-                    Grantor::Owner(name) | Grantor::PredefinedRole(name) => ("predefined role", name),
-                    Grantor::Role(name) => ("Role", name),
-                    Grantor::Group(name) => ("UserGroup", name),
-                };
-                write!(
-                    f,
-                    "a Role that changes {kind} {} is invalid; until it is corrected, access is at most what the store holds",
-                    Quoted(name)
-                )
+                match by {
+                    Grantor::Owner(name) | Grantor::PredefinedRole(name) => {
+                        write!(f, "a Role that overrides predefined role {} is invalid", Quoted(name))?;
+                    }
+                    Grantor::Role(name) => {
+                        write!(f, "Role {}, or an override of the role that it is based on, is invalid", Quoted(name))?;
+                    }
+                    Grantor::Group(name) => {
+                        write!(f, "a role of UserGroup {}, or an override of it, is invalid", Quoted(name))?;
+                    }
+                }
+                f.write_str("; until it is corrected, access is at most what the store holds")
+            }
+            Self::OwnerBlocked(store) => {
+                write!(f, "the owner is blocked by IdentityStore {} and has no access", Quoted(store))
             }
             Self::AddressInvalid(error) => write!(f, "{error}"),
             Self::AddressLocal(email) => {

@@ -108,6 +108,7 @@ impl Names {
             Kind::ConfirmationMissing(label()),
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
             Kind::HeldAtMost(Grantor::Group(object())),
+            Kind::OwnerBlocked(object()),
             Kind::AddressInvalid(Box::new(domain)),
             Kind::AddressLocal(email()),
             Kind::Unreadable("invalid type".into()),
@@ -185,8 +186,8 @@ fn every_sentence_is_whole_and_of_bounded_length() {
         for kind in names.kinds() {
             let sentence = kind.to_string();
             assert!(!sentence.is_empty() && !sentence.ends_with(['.', ' ', ':']), "{sentence}");
-            for orphaned_account in ["%", "{", "}", "  ", "()", "\n"] {
-                assert!(!sentence.contains(orphaned_account), "{orphaned_account:?} in {sentence}");
+            for leftover in ["%", "{", "}", "  ", "()", "\n"] {
+                assert!(!sentence.contains(leftover), "{leftover:?} in {sentence}");
             }
             assert!(sentence.len() <= LONGEST, "{} bytes: {sentence}", sentence.len());
         }

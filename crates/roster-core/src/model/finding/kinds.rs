@@ -197,6 +197,8 @@ pub enum FindingKind {
     /// Advice on a Membership: this role or group depends on a Role that would lower it and is invalid. Access stays at
     /// most what the store holds.
     HeldAtMost(Grantor),
+    /// Advice: the account's owner is blocked by the IdentityStore with this name.
+    OwnerBlocked(Name),
     /// Account, Membership, Invitation: a text that is not an address.
     AddressInvalid(Box<InvalidEmail>),
     /// Advice on an Account, Membership or Invitation: the domain is a single word, so that it may be incomplete.
@@ -282,6 +284,7 @@ impl FindingKind {
             | Self::Advisory { .. }
             | Self::RestrictionsWithoutEffect { .. }
             | Self::HeldAtMost(_)
+            | Self::OwnerBlocked(_)
             | Self::AddressLocal(_)
             | Self::ExpiresSoon(_)
             | Self::HasExpired(_)

@@ -60,6 +60,7 @@ impl FindingKind {
             | Self::GroupRefsForbidden
             | Self::RestrictionsWithoutEffect { .. }
             | Self::OwnerIsMember(_)
+            | Self::OwnerBlocked(_)
             | Self::OwnerIsInvited(_)
             | Self::DuplicateMembership(_)
             | Self::InvitationOnly

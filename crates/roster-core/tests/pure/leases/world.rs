@@ -49,7 +49,7 @@ pub struct Replica {
     pub stopped: bool,
     /// Seconds by which its wall clock is wrong.
     pub skew: i64,
-    /// RevocationReason of the time in which the process is frozen.
+    /// End of the time in which the process is frozen.
     pub frozen_until: Time,
     /// Its calls are lost on their way.
     pub is_cut_off: bool,
