@@ -16,9 +16,9 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<u8> {
+pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::command(), "roster", &mut script);
+    clap_complete::generate(args.shell, &mut command, "roster", &mut script);
     output::print(&String::from_utf8(script)?)?;
     Ok(OK)
 }

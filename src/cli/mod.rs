@@ -10,6 +10,7 @@ mod completions;
 mod controller;
 mod crds;
 mod drift;
+mod exit;
 mod explain;
 mod import;
 mod init;
@@ -36,19 +37,9 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use jiff::Timestamp;
 
-use crate::{
-    cluster::api_error::causes,
-    telemetry::{Traces, check_levels, init_logging},
-};
-
-/// A command did what it was asked to, and the answer is yes.
-const OK: u8 = 0;
-/// A command did what it was asked to, and the answer is no.
-const NO: u8 = 1;
-/// A command could not do what it was asked to; also clap's code for arguments it does not understand.
-const FAILED: u8 = 2;
+use self::exit::{FAILED, NO, OK, now, one_line};
+use crate::telemetry::{Traces, check_levels, init_logging};
 
 /// Access as code for Kubernetes: who may do what, written as objects, kept true in an identity store.
 #[derive(Debug, Parser)]
@@ -102,16 +93,6 @@ fn named(command: clap::Command) -> clap::Command {
     if plugin { command.bin_name("kubectl roster") } else { command }
 }
 
-/// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
-fn now() -> anyhow::Result<Timestamp> {
-    match std::env::var("ROSTER_NOW") {
-        Ok(text) => {
-            text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-12-31T00:00:00Z"))
-        }
-        Err(_) => Ok(Timestamp::now()),
-    }
-}
-
 /// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -145,8 +126,8 @@ fn start(cli: Cli) -> anyhow::Result<u8> {
     done
 }
 
-async fn run(command: Command) -> anyhow::Result<u8> {
-    match command {
+async fn run(asked: Command) -> anyhow::Result<u8> {
+    match asked {
         Command::Init(args) => init::run(&args),
         Command::Validate(args) => validate::run(args).await,
         Command::Plan(args) => plan::run(args).await,
@@ -165,30 +146,9 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Crds(args) => crds::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, command()),
+        Command::Man(args) => man::run(&args, command()),
         Command::Version(args) => version::run(&args),
-    }
-}
-
-fn one_line(error: &anyhow::Error) -> String {
-    causes(error.chain().map(in_words))
-}
-
-/// One cause; of an API server's answer what it says, without the dump of the whole answer.
-fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
-    let status = match cause.downcast_ref::<kube::Error>() {
-        Some(kube::Error::Api(status)) => Some(status.as_ref()),
-        _ => cause.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref).or_else(|| cause.downcast_ref()),
-    };
-    match status {
-        // Of a path that the server does not know at all, it says no more than this.
-        Some(status) if status.code == 404 && status.message.contains("page not found") => {
-            "the cluster does not know this kind; the definitions come with `roster crds | kubectl apply --server-side -f -`"
-                .to_owned()
-        }
-        Some(status) if !status.message.is_empty() => status.message.clone(),
-        _ => cause.to_string(),
     }
 }
 
@@ -199,28 +159,5 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn of_an_answer_only_what_it_says() {
-        let said = |code, message: &str| {
-            let status = kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
-            let error = anyhow::Error::from(kube::Error::Api(Box::new(status))).context("cannot list accounts");
-            one_line(&error)
-        };
-        assert_eq!(said(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
-        let unknown = said(404, "404 page not found");
-        assert!(unknown.starts_with("cannot list accounts: the cluster does not know this kind"), "{unknown}");
-    }
-
-    #[test]
-    fn a_cause_is_said_once() {
-        let error = anyhow::anyhow!("no such file").context("cannot read x: no such file");
-        assert_eq!(one_line(&error), "cannot read x: no such file");
-        let status = kube::core::Status::failure("no, never", "Forbidden");
-        let error = Err::<(), _>(kube::Error::Api(Box::new(status))).context("cannot list accounts").unwrap_err();
-        assert_eq!(one_line(&error), "cannot list accounts: no, never");
-        let error = Err::<(), _>(anyhow::anyhow!("no such file")).context("cannot read x").unwrap_err();
-        assert_eq!(one_line(&error), "cannot read x: no such file");
     }
 }

@@ -11,6 +11,7 @@
 //! [`shell`] feeds events to the loop and carries out its effects. Start reading at [`crate::control`], which makes all
 //! decisions.
 
+mod error;
 mod log;
 mod refresh;
 mod shell;
@@ -31,6 +32,7 @@ use kube::{Api, Client};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use self::error::Error;
 use crate::{
     cluster::{
         AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events,
@@ -65,17 +67,6 @@ pub struct Config {
     pub shards: u16,
     /// Whether addresses of people are written to the log; Memberships are named in any case.
     pub log_addresses: bool,
-}
-
-/// Cause for the end of a term.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The lease is lost. Another replica may lead now, so nothing more is written.
-    #[error("the leader lease is lost; another replica may lead by now")]
-    LeaseLost,
-    /// All watches have ended.
-    #[error("all watches have ended")]
-    WatchesEnded,
 }
 
 /// Keeps the stores in the desired state whenever this process leads, until `stop`. After losing the lease, the process

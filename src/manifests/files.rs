@@ -16,6 +16,7 @@ use super::{
     Diagnostic, DiagnosticReason, Document, Files, LoadedObjects, ObjectId, Objects, Severity, Source, decode,
     document::{SourceSpan, place_in},
     kinds::{Sort, sort},
+    loaded::TEMPLATES_ARE_READ,
     parse::{self, Chunk},
     path::{DocumentPath, Step},
     position::{Marked, Part, Position},
@@ -27,9 +28,6 @@ use crate::{
     model::Name,
     state::{Object, SnapshotSource as _, StoreFacts},
 };
-
-/// Part of messages about Helm templates: how they can be read.
-pub(super) const TEMPLATES_ARE_READ: &str = "`helm template … | roster … -f -` reads";
 
 /// File with its text.
 struct SourceFile {

@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(of("roster.dev/v1alpha1", "Membership"), Sort::Ours);
         assert_eq!(of("v1", "Namespace"), Sort::Ours);
         assert_eq!(of("apps/v1", "Deployment"), Sort::Other("Deployment".to_owned()));
-        assert_eq!(of("rbac.authorization.k8s.io/v1", "Role"), Sort::Other("Role of rbac.authorization.k8s.io/v1".to_owned()));
+        assert_eq!(
+            of("rbac.authorization.k8s.io/v1", "Role"),
+            Sort::Other("Role of rbac.authorization.k8s.io/v1".to_owned())
+        );
         assert_eq!(sort(&json!({"kind": "List", "apiVersion": "v1", "items": []})), Sort::List);
         assert_eq!(sort(&json!({"kind": "ConfigMap", "apiVersion": "v1", "items": []})), Sort::List);
         for (version, kind, reason) in [

@@ -5,6 +5,7 @@
 mod given;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
+mod open;
 mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Lookup, Subject, invitation};
+use super::{Lookup, Subject, why::invitation};
 use crate::{
     cli::{input::Input, output::complain},
     manifests::LoadedObjects,

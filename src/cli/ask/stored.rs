@@ -1,40 +1,30 @@
 //! What the store of an account gives, where one is at hand, beside what the objects say.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::Subject;
 use crate::{
-    cli::{
-        people::{Known, Person},
-        target::Planned,
-    },
+    cli::target::Planned,
     model::{Email, Layout, Ranks},
     plan::{Cause, Content, Hold, ObjectKey, Observed, Plan},
     resolve::{MemberContent, RevocationReason},
     store::Place,
 };
 
-/// Sections that one sentence names.
-const NAMED: usize = 4;
-
 /// What a store holds of an account.
 pub struct Stored {
     /// The store.
     pub place: String,
-    /// Everybody in it; their ranks are of the layout of the [`Subject`].
+    /// Everybody in it; their ranks are of the layout of the [`Subject`](super::Subject).
     members: BTreeMap<Email, MemberContent>,
     /// Why it holds somebody otherwise than the objects say.
-    reasons: BTreeMap<Email, Reason>,
+    pub(super) reasons: BTreeMap<Email, Reason>,
 }
 
 /// Why a store holds somebody otherwise than the objects say.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reason {
+pub(super) enum Reason {
     /// For this reason.
     Since(&'static str),
     /// By somebody's word, which stands in the store only.
@@ -103,64 +93,5 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
     reasons
 }
 
-const PENDING: Reason = Reason::Since("the objects are not applied yet");
-const GUARDED: Reason = Reason::Since("the removal guard holds the removal back");
-/// Of whom no object names, whatever else there is to say.
-const STRAY: Reason = Reason::Since("nobody declared it, and such members are left alone");
-
-impl Subject<'_> {
-    /// Where the store gives somebody something else than the objects say, in a sentence; of one section, or of all. Nothing
-    /// where no store is at hand, where both say the same, and where the objects say nothing.
-    #[must_use]
-    pub fn difference(&self, person: &Person, only: Option<usize>, now: Timestamp) -> Option<String> {
-        let stored = self.stored.as_ref()?;
-        let wanted = self.wanted_ranks(person, now)?;
-        let given = stored.ranks(&person.email, now, self.layout.len());
-        let at = |ranks: &Ranks, place: usize| ranks.as_slice().get(place).copied().unwrap_or(0);
-        let differs = |place: &usize| only.is_none_or(|one| one == *place) && at(&wanted, *place) != at(&given, *place);
-        let places: Vec<usize> = (0..self.layout.len()).filter(differs).collect();
-        if places.is_empty() {
-            return None;
-        }
-        let said = |ranks: &Ranks| self.levels(ranks, &places);
-        let known = stored.reasons.get(&person.email).copied();
-        let known = known.filter(|why| person.is_declared() || [GUARDED, PENDING].contains(why));
-        let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
-        let why = why.map(|why| why.to_string()).unwrap_or_default();
-        Some(format!("the objects say {}; {} gives {}{why}", said(&wanted), stored.place, said(&given)))
-    }
-
-    /// Whether what somebody has comes from the store, and not just from what the objects say.
-    #[must_use]
-    pub fn is_by_store(&self, person: &Person, now: Timestamp) -> bool {
-        let only_store = matches!(person.known, Known::AtMost | Known::OnlyStore);
-        self.stored.is_some() && (only_store || self.difference(person, None, now).is_some())
-    }
-
-    /// `orders=View, users=Allowed`, of these sections; nowhere any access is said in two words.
-    fn levels(&self, ranks: &Ranks, places: &[usize]) -> String {
-        let rank = |place: &usize| ranks.as_slice().get(*place).copied().unwrap_or(0);
-        if places.len() > 1 && places.iter().all(|place| rank(place) == 0) {
-            return "no access".to_owned();
-        }
-        let level = |place: &usize| {
-            let ladder = self.layout.ladders().get(*place)?;
-            Some(format!("{}={}", ladder.section, ladder.levels.get(usize::from(rank(place)))?))
-        };
-        let mut said: Vec<String> = places.iter().take(NAMED).filter_map(level).collect();
-        if places.len() > NAMED {
-            said.push(format!("and {} more", places.len() - NAMED));
-        }
-        said.join(", ")
-    }
-
-    /// Adds those whom only the store knows.
-    pub(super) fn add_strays(&mut self) {
-        let Some(stored) = &self.stored else { return };
-        let known: BTreeSet<&Email> = self.people.iter().map(|person| &person.email).collect();
-        let strays: Vec<Email> =
-            stored.members().map(|(email, _)| email).filter(|email| !known.contains(email)).cloned().collect();
-        self.people.extend(strays.into_iter().map(Person::stray));
-        self.people.sort_by(|one, other| one.email.cmp(&other.email));
-    }
-}
+pub(super) const PENDING: Reason = Reason::Since("the objects are not applied yet");
+pub(super) const GUARDED: Reason = Reason::Since("the removal guard holds the removal back");

@@ -2,25 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{Question, Subject};
+use super::{Held, Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
     manifests::LoadedObjects,
     model::suggest::closest_address,
-    model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Ranks, Step},
+    model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Step},
     resolve::{Holder, RevocationReason},
     state::MemberFacts,
 };
-
-/// What somebody may do now.
-pub enum Held {
-    /// This.
-    Exactly(Ranks),
-    /// No more than this; only the store knows.
-    AtMost(Ranks),
-    /// Only the store knows.
-    Unknown,
-}
 
 /// A time, or its day where it is the first instant of one.
 #[must_use]

@@ -37,7 +37,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let store = super::open(&Place::given(&args.store)?).await?;
+    let store = super::store::open(&Place::given(&args.store)?).await?;
     if let Some(to) = args.to.as_deref().filter(|to| is_part_of(to, &args.store)) {
         anyhow::bail!("--to {}: that is the store itself", to.display());
     }

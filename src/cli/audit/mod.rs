@@ -3,16 +3,11 @@
 pub mod changes;
 mod export;
 pub mod query;
+mod store;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod verify;
 
-use anyhow::Context as _;
-use std::sync::Arc;
-
 use clap::Subcommand;
-
-use super::target::absent;
-use crate::store::{NoSecrets, Place, Store};
 
 /// Look at the audit of a store
 ///
@@ -41,10 +36,4 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         #[cfg(any(feature = "sqlite", feature = "postgres"))]
         Command::Verify(args) => verify::run(args).await,
     }
-}
-
-/// The store that somebody named, which must be there.
-async fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    let store = place.open_if_there(&NoSecrets).await?;
-    store.with_context(|| absent(place))
 }

@@ -126,7 +126,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         ..AuditQuery::default()
     };
     let place = Place::given(&args.store)?;
-    let store = super::open(&place).await?;
+    let store = super::store::open(&place).await?;
     let mut records = store.audit(&query).await.with_context(|| format!("cannot read {place}"))?;
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let more = records.len() > most;

@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         exported(&mut BufReader::new(file), &args.file)?
     };
     if is_store && report.is_whole() && report.records == 0 {
-        let accounts = super::open(&place).await?.accounts().await?.len();
+        let accounts = super::store::open(&place).await?.accounts().await?.len();
         if accounts > 0 {
             print(&emptied(accounts))?;
             return Ok(super::super::NO);

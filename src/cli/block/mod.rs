@@ -2,14 +2,12 @@
 
 mod cluster;
 mod file;
+mod place;
+mod unknown;
 
-use std::{path::PathBuf, time::Duration};
-
-use super::{
-    output::{WARN, paint, wrap},
-    people::email,
-    period,
-};
+pub use self::place::Where;
+use self::unknown::{meant, unknown};
+use super::people::email;
 use crate::{manifests::connect, model::Email, store::Place};
 
 /// Cut one person off everywhere in a store, at once
@@ -37,34 +35,6 @@ pub struct Args {
     place: Where,
 }
 
-/// Where somebody is blocked
-#[derive(Clone, Debug, clap::Args)]
-pub struct Where {
-    /// The IdentityStore [default: `default`, or the only one there is]
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["all_stores", "store"])]
-    identity_store: Option<String>,
-
-    /// Every IdentityStore of the cluster
-    #[arg(long, conflicts_with = "store")]
-    all_stores: bool,
-
-    /// A database kept from files, instead of a cluster: an SQLite file, `postgres://…` or `keycloak+https://…`
-    #[arg(long, value_name = "FILE|URL", conflicts_with = "context")]
-    store: Option<PathBuf>,
-
-    /// How long to wait until it holds
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = timeout)]
-    timeout: Duration,
-
-    /// Context of the kubeconfig [default: the current one]
-    #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
-    context: Option<String>,
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    Duration::try_from(period::duration(text)?).map_err(|error| error.to_string())
-}
-
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     if let Some(file) = &args.place.store {
         return file::block(&Place::given(file)?, &args.who, &args.reason).await;
@@ -84,16 +54,4 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
     }
     let (client, _) = connect(place.context.as_deref()).await?;
     cluster::change(&client, place, who, None).await
-}
-
-/// Returns a warning about an address that no object names: it may be mistyped, and then somebody else still has access.
-fn unknown(who: &Email, near: Option<&str>) -> String {
-    let near = meant(near);
-    let text = format!("No object names {who}. Check that the address is right.{near}");
-    wrap(&paint(WARN, "! "), 2, &text)
-}
-
-/// Asks whether another address is meant, in a sentence behind others.
-fn meant(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to {near}."))
 }

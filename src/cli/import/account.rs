@@ -8,7 +8,7 @@ use super::{
     Manifests, Taken,
     catalog::{Catalogs, Found, permissions},
     member::{self, Names},
-    object,
+    metadata, object,
 };
 use crate::{
     api::RoleRefKind,
@@ -41,11 +41,6 @@ pub(super) fn add(
     };
     definitions(out, &folder, one, catalog);
     member::add(out, &folder, one, content, catalog, names, notes);
-}
-
-/// Name and namespace of an object of an account.
-pub(super) fn metadata(key: &AccountKey, name: &str) -> Value {
-    json!({"name": name, "namespace": key.namespace})
 }
 
 fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Option<String>) {

@@ -7,9 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Manifests, Taken,
-    account::metadata,
     catalog::{Found, permissions},
-    object,
+    metadata, object,
 };
 use crate::{
     api::RoleRefKind,

@@ -3,6 +3,7 @@
 mod account;
 mod catalog;
 mod member;
+mod taken;
 mod write;
 
 use std::{
@@ -16,7 +17,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use self::write::is_ambiguous;
-use self::{catalog::Catalogs, write::Manifests};
+use self::{
+    catalog::Catalogs,
+    taken::{Taken, is_name, metadata, object},
+    write::Manifests,
+};
 use super::{
     change::{self, Choices, Compares, Report, Revisions},
     input::Input,
@@ -24,10 +29,9 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    api::{GROUP, SecretKeyRef, VERSION},
+    api::SecretKeyRef,
     manifests::Source,
     model::{AccountKey, Email},
-    plan::Observed,
     resolve::RevocationReason,
     store::{NoSecrets, Place},
 };
@@ -67,17 +71,6 @@ pub struct Args {
 
 /// Objects that one note names.
 const NAMED: usize = 10;
-
-/// One account of the store.
-struct Taken {
-    key: AccountKey,
-    observed: Observed,
-}
-
-/// An object of ours.
-fn object(kind: &str, metadata: &Value, spec: &Value) -> Value {
-    json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec})
-}
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
@@ -158,15 +151,6 @@ async fn take(
     }
     taken.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(taken)
-}
-
-/// Whether an object can have this name; what somebody wrote into a store must not lead out of the folder either.
-fn is_name(text: &str) -> bool {
-    let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-' || letter == b'.';
-    let ends =
-        |letter: Option<&u8>| letter.is_some_and(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit());
-    let bytes = text.as_bytes();
-    bytes.len() <= 253 && bytes.iter().copied().all(inner) && ends(bytes.first()) && ends(bytes.last())
 }
 
 fn manifests(taken: &[Taken], place: &Place, notes: &mut Vec<String>) -> Manifests {

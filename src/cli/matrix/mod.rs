@@ -3,10 +3,10 @@
 mod build;
 mod grid;
 mod html;
+mod rows;
 mod text;
 
-use clap::ValueEnum;
-
+use self::rows::Rows;
 use super::{
     ask::{Lookup, Subject, note_out_of_sync, reach},
     input::Input,
@@ -47,18 +47,6 @@ pub struct Args {
 
     #[command(flatten)]
     input: Input,
-}
-
-/// What is drawn against the sections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Rows {
-    /// Roles: predefined ones that this type of account has, and the account's own
-    Roles,
-    /// Groups, their roles included
-    Groups,
-    /// People, and what they may do now
-    People,
 }
 
 const FORMATS: &[Format] = &[Format::Text, Format::Markdown, Format::Csv, Format::Html, Format::Json, Format::Yaml];

@@ -20,14 +20,12 @@ use crate::api::APPROVE_REMOVAL_ANNOTATION;
 pub use self::{
     format::{Format, formats},
     table::Table,
-    width::{prose_width, width},
+    width::{WIDTH, prose_width, width},
 };
 pub use crate::model::counted;
 
 /// Of everything printed as JSON; the shape of a kind changes only with it.
 pub const API_VERSION: &str = "cli.roster.dev/v1";
-/// Columns that everything fits where no terminal says how wide it is, and that sentences fit in any case.
-pub const WIDTH: u16 = 100;
 /// What is gained, or well.
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// What is lost, or broken.

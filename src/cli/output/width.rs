@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::WIDTH;
-
+/// Columns that everything fits where no terminal says how wide it is, and that sentences fit in any case.
+pub const WIDTH: u16 = 100;
 /// Columns of the narrowest terminal that is reckoned with.
 const LEAST: u16 = 20;
 

@@ -5,15 +5,19 @@ mod changes;
 mod held;
 mod html;
 mod report;
+mod setting;
 mod show;
 mod stored;
 mod strength;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use self::report::{API_KIND, Review, Since, Unread};
+use self::{
+    report::{API_KIND, Review, Since, Unread},
+    setting::Setting,
+};
 use super::{
     ask::reach_namespace,
     input::Input,
@@ -69,16 +73,6 @@ pub struct Args {
 }
 
 const FORMATS: &[Format] = &[Format::Text, Format::Markdown, Format::Csv, Format::Html, Format::Json, Format::Yaml];
-
-/// What all accounts are reviewed with.
-struct Setting<'a> {
-    loaded: &'a LoadedObjects,
-    earlier: Option<&'a LoadedObjects>,
-    target: &'a Target,
-    since: Option<Timestamp>,
-    within: SignedDuration,
-    now: Timestamp,
-}
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;

@@ -62,7 +62,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let (client, _) = connect(args.context.as_deref()).await?;
     if let Some(every) = args.watch {
-        return watch::watch(&client, &args, every).await;
+        let look = |now| gather::status(&client, args.namespace.as_deref(), args.store_namespace.as_deref(), now);
+        return watch::watch(every, look, |status, now| show_status(&args, status, now)).await;
     }
     let status = gather::status(&client, args.namespace.as_deref(), args.store_namespace.as_deref(), now).await?;
     show_status(&args, &status, now)?;

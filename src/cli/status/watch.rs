@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
 
-use super::{Args, gather, show_status};
+use super::gather::Status;
 use crate::cli::output::{clear, complain, print};
 
-/// Shows how the cluster is every so often; it does not end by itself. A question that fails is told, and asked again.
-pub(super) async fn watch(client: &Client, args: &Args, every: Duration) -> anyhow::Result<u8> {
+/// Looks how the cluster is and shows it, every so often; it does not end by itself. A look that fails is told, and tried
+/// again.
+pub(super) async fn watch<F>(
+    every: Duration,
+    look: impl Fn(Timestamp) -> F,
+    show: impl Fn(&Status, Timestamp) -> anyhow::Result<()>,
+) -> anyhow::Result<u8>
+where
+    F: Future<Output = anyhow::Result<Status>>,
+{
     loop {
         let now = Timestamp::now();
-        let found = gather::status(client, args.namespace.as_deref(), args.store_namespace.as_deref(), now).await;
+        let found = look(now).await;
         clear()?;
         match found {
             Ok(status) => {
-                show_status(args, &status, now)?;
+                show(&status, now)?;
                 print("\n")?;
             }
             Err(error) => complain(format!("error: {}", crate::cli::one_line(&error))),

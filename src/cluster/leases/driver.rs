@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, Leadership, Until, calls};
+use super::{
+    calls,
+    leadership::{Command, Event, Leadership, Until},
+};
 use crate::{
     control::{
         Mono, Now, ShareEvent,
@@ -25,17 +28,6 @@ use crate::{
     },
     store::Epoch,
 };
-
-/// Command to the task. The task ends when no sender is left.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Event for the coordinator.
-    Event(LeaseEvent),
-    /// Take no more shards, and confirm.
-    Stop(oneshot::Sender<()>),
-    /// Give a shard back, and confirm when that has ended.
-    Release(u16, Epoch, oneshot::Sender<()>),
-}
 
 /// State of a held shard that is shared with its holder.
 struct Published {

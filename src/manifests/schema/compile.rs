@@ -12,7 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use regex::Regex;
 use serde_json::Value;
 
-use super::cel::Rule;
+use super::rule::Rule;
 use crate::api::{pattern_of, pattern_of_rule};
 
 /// All kinds, with other names that users may write.

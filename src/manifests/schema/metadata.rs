@@ -5,9 +5,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{DiagnosticReason, Problem};
-use crate::manifests::path::DocumentPath;
-use crate::model::suggest::suggestion;
+use super::Problem;
+use crate::{
+    manifests::{DiagnosticReason, path::DocumentPath},
+    model::suggest::suggestion,
+};
 
 /// Fields of `metav1.ObjectMeta`.
 const FIELDS: [&str; 15] = [

@@ -7,14 +7,17 @@ use serde_json::Value;
 use std::sync::LazyLock;
 
 use super::{
-    DiagnosticReason, Problem,
+    Problem,
     cel::whole,
     compile::{Kind, List, Node, Type},
 };
-use crate::model::suggest::{meant, suggestion};
 use crate::{
     api,
-    manifests::path::{DocumentPath, Step},
+    manifests::{
+        DiagnosticReason,
+        path::{DocumentPath, Step},
+    },
+    model::suggest::{meant, suggestion},
 };
 
 /// Form of a date-time, without leap seconds. chrono finds the values that have this form and are still not valid, as
@@ -304,9 +307,5 @@ fn right_time(text: &str) -> String {
     let whole = |time: String| is_time(&time).then_some(time);
     let meant = whole(format!("{text}T00:00:00Z")).or_else(|| whole(format!("{text}Z")));
     let meant = meant.or_else(|| whole(format!("{}Z", text.replacen(' ', "T", 1))));
-    meant.map_or_else(
-        || "times look like 2026-12-31T00:00:00Z".to_owned(),
-        |meant| format!("in UTC that is {meant}"),
-    )
+    meant.map_or_else(|| "times look like 2026-12-31T00:00:00Z".to_owned(), |meant| format!("in UTC that is {meant}"))
 }
-

@@ -10,11 +10,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::{MappingsRepresentation, RoleRepresentation, UserRepresentation};
 
 use super::{
-    look::Wanted,
     names::{KIND, NOTES},
     person::Person,
-    realm::Realm,
-    users::Users,
+    realm::{Realm, Users},
+    wanted::Wanted,
     wire::CONCURRENCY,
 };
 use crate::{
@@ -164,9 +163,7 @@ impl Realm {
 
     /// Reads the roles that a role contains.
     async fn contained(&self, role: String) -> Result<(String, Vec<Role>), StoreError> {
-        let (admin, realm) = (&self.wire.admin, self.wire.realm.as_str());
-        let read = || admin.realm_roles_by_id_with_role_id_composites_get(realm, &role, None, None, None);
-        let parts = self.wire.find("reading what a role contains", read).await?.unwrap_or_default();
+        let parts = self.parts_of(&role).await?;
         Ok((role, parts.into_iter().filter_map(role_of).collect()))
     }
 }

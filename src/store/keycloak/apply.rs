@@ -10,10 +10,11 @@ use futures::{StreamExt, stream, stream::FuturesUnordered};
 use keycloak::types::{GroupRepresentation, RoleRepresentation};
 
 use super::{
-    look::{Look, Wanted},
+    look::Look,
     names::{APPROVALS, DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
     note::{Defined, Stamp},
     realm::{Realm, made_id},
+    wanted::Wanted,
     wire::CONCURRENCY,
 };
 use crate::{

@@ -11,12 +11,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keycloak::types::UserRepresentation;
 
 use super::{
-    look::Wanted,
     names::{ACCOUNTS, Definition},
     note::{Definitions, Entry, Stamp},
     person::Person,
-    realm::Realm,
-    users::{Users, by_id},
+    realm::{Realm, Users, by_id},
+    wanted::Wanted,
     wire::CONCURRENCY,
 };
 use crate::{
@@ -62,7 +61,8 @@ impl Realm {
         };
         let people = self.recalled(within, people).await;
         let found = arranged(people, named);
-        self.known.note_all(within.client_id, within.stamp, &found.people, named.is_none()).await;
+        let went = found.people.iter().map(|(name, person)| (name.clone(), person.went(within.stamp)));
+        self.known.note_all(within.client_id, went.collect(), named.is_none()).await;
         Ok(found)
     }
 

@@ -10,21 +10,6 @@ use super::{realm::Realm, wire::CONCURRENCY};
 use crate::store::StoreError;
 
 impl Realm {
-    /// Returns the groups that have a client role.
-    pub(super) async fn groups_with(&self, client: &str, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
-        let page = |first, max| {
-            self.wire.lists.realm_clients_with_client_uuid_roles_with_role_name_groups_get(
-                self.name(),
-                client,
-                role,
-                Some(true),
-                Some(first),
-                Some(max),
-            )
-        };
-        self.wire.pages_if_there("listing groups with a client role", page).await
-    }
-
     /// Returns the members of a group and of all groups below it, who inherit its roles.
     pub(super) async fn members_below(&self, group: String) -> Result<Vec<UserRepresentation>, StoreError> {
         let (mut waiting, mut users) = (vec![group], Vec::new());
@@ -38,8 +23,8 @@ impl Realm {
 
     /// Returns each realm role that contains roles of a client (the default role among them), with each contained role.
     pub(super) async fn handed_on(&self, client: &str) -> Result<Vec<(String, RoleRepresentation)>, StoreError> {
-        let (admin, realm) = (&self.wire.admin, self.name());
-        let page = |first, max| self.wire.lists.realm_roles_get(realm, Some(false), Some(first), Some(max), None);
+        let (admin, lists, realm) = (&self.wire.admin, self.lists(), self.name());
+        let page = |first, max| lists.roles_get().brief_representation(false).first(first).max(max).into_future();
         let roles = self.wire.pages("listing realm roles", page).await?;
         let mut found = Vec::new();
         for parent in roles.into_iter().filter(|role| role.composite == Some(true)).filter_map(|role| role.name) {
@@ -91,15 +76,19 @@ impl Realm {
     }
 
     async fn with_realm_role(&self, role: &str) -> Result<Vec<UserRepresentation>, StoreError> {
+        let lists = self.lists();
         let page = |first, max| {
-            self.wire.lists.realm_roles_with_role_name_users_get(self.name(), role, Some(true), Some(first), Some(max))
+            let users = lists.roles_with_role_name_users_get(role);
+            users.brief_representation(true).first(first).max(max).into_future()
         };
         self.wire.users_if_there("listing users with a realm role", page).await
     }
 
     async fn groups_with_realm_role(&self, role: &str) -> Result<Vec<GroupRepresentation>, StoreError> {
+        let lists = self.lists();
         let page = |first, max| {
-            self.wire.lists.realm_roles_with_role_name_groups_get(self.name(), role, Some(true), Some(first), Some(max))
+            let groups = lists.roles_with_role_name_groups_get(role);
+            groups.brief_representation(true).first(first).max(max).into_future()
         };
         self.wire.pages_if_there("listing groups with a realm role", page).await
     }

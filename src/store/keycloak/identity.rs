@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 
 use keycloak::types::UserRepresentation;
-use sha2::{Digest, Sha256};
 
 use super::{
     apply::Work,
@@ -16,10 +15,10 @@ use super::{
     note::Entry,
     person::Person,
     realm::made_id,
-    users::spellings,
+    spelling::{spellings, username},
 };
 use crate::{
-    contract::{Outcome, StoreError, hex},
+    contract::{Outcome, StoreError},
     model::Email,
     resolve::MemberContent,
 };
@@ -155,21 +154,6 @@ impl Work<'_> {
     }
 }
 
-/// Returns whether an address in somebody else's spelling equals `address`.
-pub(super) fn is_called(own: Option<&str>, address: &str) -> bool {
-    own.and_then(|own| Email::parse(own).ok()).is_some_and(|own| own.as_str() == address)
-}
-
-/// Returns the login name of a new user: the address, or a digest of it if it has characters that realms do not accept
-/// in user names.
-pub(super) fn username(email: &Email) -> String {
-    let fine = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
-    if email.as_str().chars().all(fine) {
-        return email.to_string();
-    }
-    format!("user-{}", hex(&Sha256::digest(email.as_str())[..16]))
-}
-
 /// Splits a display name into first and last name, and omits parts that realms do not accept. The user can correct
 /// them; the entry keeps the declared name.
 fn names_of(display: &str) -> (Option<String>, Option<String>) {
@@ -183,8 +167,7 @@ fn names_of(display: &str) -> (Option<String>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{names_of, username};
-    use crate::model::Email;
+    use super::names_of;
 
     #[test]
     fn a_name_has_parts() {
@@ -196,13 +179,5 @@ mod tests {
         assert_eq!(of(" Mary Ann Li "), ("Mary Ann".into(), "Li".into()));
         assert_eq!(of("  "), (String::new(), String::new()));
         assert_eq!(of("Robert '); DROP <TABLE>"), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn every_address_has_a_username() {
-        let of = |text| username(&Email::as_stored(text));
-        assert_eq!(of("ann+x@shop.example"), "ann+x@shop.example");
-        let odd = of("o'hara/x@shop.example");
-        assert!(odd.starts_with("user-") && odd.len() == 37 && odd != of("o'hara/y@shop.example"), "{odd}");
     }
 }

@@ -1,11 +1,10 @@
 //! Remembers users as they were last found, while the store is open. Used by the other modules of this store:
 //! attributes and addresses can change at any time, and the id still identifies the user.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio::sync::Mutex;
 
-use super::{note::Stamp, person::Person};
 use crate::{model::Email, plan::Fingerprint};
 
 /// Memory of users.
@@ -81,22 +80,11 @@ impl Known {
     }
 
     /// Records the users who were found. With `everybody`, replaces all earlier entries of the account.
-    pub(super) async fn note_all(
-        &self,
-        client_id: &str,
-        stamp: &Stamp,
-        people: &BTreeMap<Email, Person>,
-        everybody: bool,
-    ) {
-        let went = |person: &Person| Went {
-            id: person.id().to_owned(),
-            ours: person.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)),
-        };
-        let found = people.iter().map(|(name, person)| (name.clone(), went(person)));
+    pub(super) async fn note_all(&self, client_id: &str, found: HashMap<Email, Went>, everybody: bool) {
         let mut known = self.names.lock().await;
         if everybody {
-            known.insert(client_id.to_owned(), found.collect());
-        } else if !people.is_empty() {
+            known.insert(client_id.to_owned(), found);
+        } else if !found.is_empty() {
             known.entry(client_id.to_owned()).or_default().extend(found);
         }
     }

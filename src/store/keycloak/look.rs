@@ -10,10 +10,11 @@ use super::{
     names::{self, APPROVALS, DEFINITIONS, Definition, NAME, NOTE, PERMISSIONS, REMOVALS, TITLE},
     note::{Definitions, Note, Parts, Removals, Stamp, read},
     realm::Realm,
+    wanted::Wanted,
 };
 use crate::{
-    model::{AccountKey, Email, Layout, Name, Scope},
-    plan::{Existing, Mark, ObjectKey, Observed},
+    model::{AccountKey, Layout, Name},
+    plan::{Existing, Mark, Observed},
     resolve::{AccountContent, GroupContent, RoleContent},
     store::StoreError,
 };
@@ -27,59 +28,6 @@ pub(super) struct Wrong {
     pub(super) foreign_scope: bool,
     /// Client roles of the account that realm roles contain.
     pub(super) handed_on: Vec<RoleRepresentation>,
-}
-
-/// Extent of a read, apart from the account itself.
-#[derive(Clone, Debug)]
-pub(super) enum Wanted {
-    /// Everything of the account, and everybody who has access, direct or inherited.
-    Whole,
-    /// Only these members.
-    Members(BTreeSet<Email>),
-    /// Objects named by a batch: these members, all roles and groups, and the parts of the account.
-    Batch {
-        members: BTreeSet<Email>,
-        /// Whether the batch names the account itself.
-        account: bool,
-    },
-}
-
-impl Wanted {
-    pub(super) fn scope(scope: &Scope) -> Self {
-        match scope {
-            Scope::Account => Self::Whole,
-            Scope::Members(emails) => Self::Members(emails.iter().cloned().collect()),
-        }
-    }
-
-    pub(super) fn batch<'a>(objects: impl Iterator<Item = &'a ObjectKey>) -> Self {
-        let (mut members, mut others, mut account) = (BTreeSet::new(), false, false);
-        for object in objects {
-            match object {
-                ObjectKey::Member(email) => drop(members.insert(email.clone())),
-                ObjectKey::Account => account = true,
-                ObjectKey::Role(_) | ObjectKey::Group(_) => others = true,
-            }
-        }
-        if others || account { Self::Batch { members, account } } else { Self::Members(members) }
-    }
-
-    /// Returns whether all parts of the account itself are read.
-    const fn account(&self) -> bool {
-        matches!(self, Self::Whole | Self::Batch { account: true, .. })
-    }
-
-    const fn definitions(&self) -> bool {
-        matches!(self, Self::Whole | Self::Batch { .. })
-    }
-
-    /// Returns the members that are read; `None` if all of them are.
-    pub(super) const fn members(&self) -> Option<&BTreeSet<Email>> {
-        match self {
-            Self::Whole => None,
-            Self::Members(members) | Self::Batch { members, .. } => Some(members),
-        }
-    }
 }
 
 /// Result of a read.
@@ -198,6 +146,32 @@ impl Realm {
         Ok(look)
     }
 
+    /// Returns the groups of an account's roles and groups.
+    async fn definitions(&self, parts: &Parts) -> Result<BTreeMap<Definition, GroupRepresentation>, StoreError> {
+        if parts.group.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let children = self.children(&parts.group, false).await?;
+        Ok(children.into_iter().filter_map(|group| Some((definition_named(&group)?, group))).collect())
+    }
+
+    /// Clears the ids of parts that do not exist any more.
+    async fn existing(&self, parts: &mut Parts) -> Result<(), StoreError> {
+        let (organization, scope, group) = futures::try_join!(
+            self.is_organization(&parts.organization),
+            self.is_scope(&parts.scope),
+            self.is_group(&parts.group)
+        )?;
+        for (is_there, id) in
+            [(organization, &mut parts.organization), (scope, &mut parts.scope), (group, &mut parts.group)]
+        {
+            if !is_there {
+                id.clear();
+            }
+        }
+        Ok(())
+    }
+
     async fn see_people(
         &self,
         look: &mut Look,
@@ -308,7 +282,7 @@ fn definition_of(attributes: &HashMap<String, Vec<String>>, layout: &Layout) -> 
 }
 
 /// Returns the role or group that a realm group stands for.
-pub(super) fn definition_named(group: &GroupRepresentation) -> Option<Definition> {
+fn definition_named(group: &GroupRepresentation) -> Option<Definition> {
     let exact = group.attributes.as_ref().and_then(|attributes| attributes.get(NAME)).and_then(|names| names.first());
     Definition::parse(exact.or(group.name.as_ref())?)
 }

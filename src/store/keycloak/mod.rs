@@ -13,6 +13,7 @@ mod apply;
 mod find;
 mod handed_on;
 mod identity;
+mod keeper;
 mod known;
 mod levels;
 mod look;
@@ -23,7 +24,9 @@ mod people;
 mod person;
 mod realm;
 mod seal;
-mod users;
+mod sealed;
+mod spelling;
+mod wanted;
 mod watch;
 mod wire;
 
@@ -33,12 +36,8 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 
-use self::{
-    look::{Wanted, mark_of},
-    realm::Realm,
-    wire::CONCURRENCY,
-};
-use super::{Batch, Capabilities, Claim, KeycloakPlace, Outcome, Secrets, Store, StoreError, Totals};
+use self::{look::mark_of, realm::Realm, wanted::Wanted, wire::CONCURRENCY};
+use super::{Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals};
 use crate::{
     model::{AccountKey, Email, FieldPath, FindingKind, Name, Scope},
     plan::{Mark, Observed},
@@ -60,27 +59,6 @@ struct Facts {
     events: bool,
     /// Lifetime of access tokens.
     token_lifetime: Duration,
-}
-
-impl KeycloakStore {
-    /// Opens the store, reads its secrets, and declares Roster's attributes in the realm's user profile.
-    ///
-    /// # Errors
-    /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or
-    /// what the service account would have to do, `Invalid` when the location is not valid, there is no such realm, or
-    /// it has no organizations. Each message contains the attempted action and the address.
-    pub async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
-        open::open(place, secrets).await
-    }
-
-    /// Opens the store read-only: nothing is declared, and applying is refused. Returns `None` if Roster never used the
-    /// realm.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
-        open::open_to_read(place, secrets).await
-    }
 }
 
 #[async_trait]

@@ -1,5 +1,5 @@
 //! Opens the store: connects securely, logs in, and checks that Roster can work in the realm. Called by
-//! `KeycloakStore::open` and `open_to_read`.
+//! `store::open`.
 
 use std::{
     collections::HashMap,
@@ -20,11 +20,10 @@ use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use super::{
-    Facts, KeycloakStore,
+    Facts, KeycloakStore, keeper,
     known::Known,
     names::{ENTRIES, Prefix, USER_ATTRIBUTES},
     realm::Realm,
-    seal,
     wire::{self, LISTING, TIMEOUT, Tokens, Wire},
 };
 use crate::{
@@ -42,22 +41,40 @@ const NEEDED: [&str; 3] = ["manage-clients", "manage-realm", "manage-users"];
 /// Role of `realm-management` for reading admin events, by which changes of others are seen at once.
 const EVENTS: &str = "view-events";
 
-pub(super) async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
+impl KeycloakStore {
+    /// Opens the store, reads its secrets, and declares Roster's attributes in the realm's user profile.
+    ///
+    /// # Errors
+    /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or
+    /// what the service account would have to do, `Invalid` when the location is not valid, there is no such realm, or
+    /// it has no organizations. Each message contains the attempted action and the address.
+    pub async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+        open(place, secrets).await
+    }
+
+    /// Opens the store read-only: nothing is declared, and applying is refused. Returns `None` if Roster never used the
+    /// realm.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+        open_to_read(place, secrets).await
+    }
+}
+
+async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
     let (mut realm, facts, advice) = connect(place, secrets).await?;
     if let Some(profile) = undeclared(&realm).await? {
         let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
         realm.wire.call("declaring Roster's attributes in the realm's user profile", put).await?;
     }
     if realm.seal.is_none() {
-        realm.seal = Some(seal::make(&realm).await?);
+        realm.seal = Some(keeper::make(&realm).await?);
     }
     Ok(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: false })
 }
 
-pub(super) async fn open_to_read(
-    place: &KeycloakPlace,
-    secrets: &dyn Secrets,
-) -> Result<Option<KeycloakStore>, StoreError> {
+async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<KeycloakStore>, StoreError> {
     let (realm, facts, advice) = connect(place, secrets).await?;
     if undeclared(&realm).await?.is_some() {
         return Ok(None);
@@ -91,7 +108,7 @@ async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm,
         seal: None,
         known: Known::default(),
     };
-    realm.seal = seal::kept(&realm).await?;
+    realm.seal = keeper::kept(&realm).await?;
     realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {
         Some(id) => id,
         None => return Err(StoreError::Invalid(format!("{}: it has no client realm-management", realm.wire.said))),

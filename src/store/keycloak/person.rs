@@ -10,10 +10,11 @@ use std::collections::{BTreeSet, HashSet};
 use keycloak::types::{MembershipType, RoleRepresentation, UserRepresentation};
 
 use super::{
-    identity::username,
+    known::Went,
     names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES},
-    note::{Definitions, Entry},
+    note::{Definitions, Entry, Stamp},
     realm::Realm,
+    spelling::username,
 };
 use crate::{
     model::{AccountKey, Email, Layout, Name},
@@ -58,6 +59,11 @@ impl Realm {
 impl Person {
     pub(super) fn id(&self) -> &str {
         self.user.id.as_deref().unwrap_or_default()
+    }
+
+    /// Returns what is remembered of the person in an account with this mark.
+    pub(super) fn went(&self, stamp: &Stamp) -> Went {
+        Went { id: self.id().to_owned(), ours: self.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)) }
     }
 
     /// Returns the user's login name.

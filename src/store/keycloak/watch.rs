@@ -78,28 +78,9 @@ struct Watching {
 
 /// Reads one page of all events, newest first, beginning with number `first`.
 async fn events(realm: &Realm, first: i32) -> Result<Vec<AdminEventRepresentation>, StoreError> {
-    let (lists, name) = (&realm.wire.lists, realm.wire.realm.as_str());
-    let newest = Some("desc".to_owned());
-    realm
-        .wire
-        .call("reading admin events", || {
-            lists.realm_admin_events_get(
-                name,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                newest.clone(),
-                Some(first),
-                Some(AT_ONCE),
-                None,
-                None,
-                None,
-            )
-        })
-        .await
+    let lists = realm.lists();
+    let newest = || lists.admin_events_get().direction("desc".to_owned()).first(first).max(AT_ONCE).into_future();
+    realm.wire.call("reading admin events", newest).await
 }
 
 /// Reads all events that may be new; `None` if they are more than [`PAGES`] pages.

@@ -4,6 +4,7 @@
 //! A store is one schema of a database. All writers of Roster wait for each other, since the audit is one chain;
 //! portals and other readers never wait. Changes by others are announced.
 
+mod audit;
 mod error;
 mod open;
 mod session;
@@ -16,10 +17,11 @@ use futures::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use sqlx::{Executor, PgPool, postgres::PgListener};
 
+pub use audit::verify_audit;
+
 use self::{error::classify, session::PostgresSession};
 use super::{
-    AuditQuery, AuditRecord, AuditReport, Batch, Capabilities, Claim, Outcome, PostgresPlace, Secrets, Store,
-    StoreError, Totals,
+    AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals,
     sql::{self, Failed},
 };
 use crate::{
@@ -49,25 +51,6 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the store and reads its secrets. Creates the schema, or brings it up to date, if the database role may.
-    ///
-    /// # Errors
-    /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role lacks
-    /// rights, `Invalid` when the connection string is not valid, there is no such database, or a newer Roster has
-    /// written it. Each message contains the attempted action and the server; none contains the connection string.
-    pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
-        open::open(place, secrets).await
-    }
-
-    /// Opens the store read-only: nothing is created or brought up to date, and applying is refused; a standby is
-    /// enough. Returns `None` if there is no store: no schema, or an empty one.
-    ///
-    /// # Errors
-    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
-    pub async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
-        open::open_to_read(place, secrets).await
-    }
-
     /// Closes all connections after their work has ended.
     pub async fn close(&self) {
         self.listener.close().await;
@@ -97,17 +80,9 @@ async fn is_alive(listener: &mut PgListener) -> Option<()> {
     matches!(asked.await, Ok(Ok(_))).then_some(())
 }
 
-/// Checks the audit of a store, from its first record to its last. Can run while the controller writes.
-///
-/// # Errors
-/// When it cannot be read. Faults of the audit itself are in the report.
-pub async fn verify_audit(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
-    let (mut connection, said) = open::once(place, secrets).await?;
-    let report = async {
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        sql::verify(&mut PostgresSession(&mut connection)).await
-    };
-    report.await.map_err(|error| classify(&format!("{said}: checking the audit"), &error))
+/// Begins a read-only transaction on a pooled connection, with one consistent snapshot.
+async fn reading(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
 #[async_trait]
@@ -138,7 +113,7 @@ impl Store for PostgresStore {
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
         let observed = async {
-            let mut transaction = open::reading(&self.pool).await?;
+            let mut transaction = reading(&self.pool).await?;
             let observed = sql::observe(&mut PostgresSession(&mut transaction), account, scope, since).await?;
             transaction.rollback().await?;
             Ok(observed)

@@ -1,11 +1,11 @@
 //! Opens the store: checks the connection string, connects securely, and brings the schema up to date. Called by
-//! `PostgresStore::open` and `open_to_read`, and by `verify_audit`.
+//! `store::open`, and by `audit`.
 
 use std::{net::IpAddr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, PgPool,
+    AssertSqlSafe, ConnectOptions, Connection as _, PgConnection,
     migrate::{Migrate, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
@@ -25,7 +25,28 @@ const OLDEST: i32 = 15;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
-pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
+impl PostgresStore {
+    /// Opens the store and reads its secrets. Creates the schema, or brings it up to date, if the database role may.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role lacks
+    /// rights, `Invalid` when the connection string is not valid, there is no such database, or a newer Roster has
+    /// written it. Each message contains the attempted action and the server; none contains the connection string.
+    pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+        open(place, secrets).await
+    }
+
+    /// Opens the store read-only: nothing is created or brought up to date, and applying is refused; a standby is
+    /// enough. Returns `None` if there is no store: no schema, or an empty one.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
+    pub async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+        open_to_read(place, secrets).await
+    }
+}
+
+async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     // Not from the pool: it would retry, and report only a timeout.
@@ -37,10 +58,7 @@ pub(super) async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result
 }
 
 /// Opens without writing anything. Returns `None` if there is no store.
-pub(super) async fn open_to_read(
-    place: &PostgresPlace,
-    secrets: &dyn Secrets,
-) -> Result<Option<PostgresStore>, StoreError> {
+async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<PostgresStore>, StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     let options = options.options([("default_transaction_read_only", "on")]);
@@ -268,11 +286,6 @@ async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Res
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(&error),
         error => StoreError::Invalid(format!("{said}: {error}")),
     })
-}
-
-/// Begins a read-only transaction on a pooled connection, with one consistent snapshot.
-pub(super) async fn reading(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
-    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{
     PgConnection, Postgres, Row,
@@ -12,23 +11,32 @@ use sqlx::{
 
 use super::{
     error::{classify, is_refused},
-    statements as sql,
+    statements::DIALECT,
 };
-use crate::{
-    model::Email,
-    store::{
-        AuditQuery, StoreError,
-        sql::{Cells, Read, Session, Table, Take, Write},
-    },
+use crate::store::{
+    StoreError,
+    sql::{Cells, Dialect, Parameter, Session, Statement, Take},
 };
 
 /// Connection inside a transaction.
 pub(super) struct PostgresSession<'a>(pub(super) &'a mut PgConnection);
 
-type Statement<'q> = Query<'q, Postgres, PgArguments>;
+type Bound<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Binds the parameters. Lists are arrays, and rows an array for each column.
+fn bound(statement: Statement<'_>) -> Bound<'_> {
+    statement.parameters.into_iter().fold(sqlx::query(statement.sql), |query, parameter| match parameter {
+        Parameter::Integer(value) => query.bind(value),
+        Parameter::Text(value) => query.bind(value),
+        Parameter::Bytes(value) => query.bind(value),
+        Parameter::Integers(values) => query.bind(values),
+        Parameter::Texts(values) => query.bind(values),
+        Parameter::Rows(rows, columns) => bind_columns(query, rows, columns),
+    })
+}
 
 /// Binds rows by column. Rows are JSON arrays of columns, or single values if there is one column.
-fn bind_columns<'q>(mut query: Statement<'q>, rows: &[Value], columns: usize) -> Statement<'q> {
+fn bind_columns<'q>(mut query: Bound<'q>, rows: &[Value], columns: usize) -> Bound<'q> {
     for column in 0..columns {
         let cells = rows.iter().map(|row| match row {
             Value::Array(cells) => cells.get(column).and_then(text),
@@ -49,160 +57,28 @@ fn text(value: &Value) -> Option<String> {
 
 #[async_trait]
 impl Session for PostgresSession<'_> {
-    async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error> {
-        let mut rows = statement(&read).fetch(&mut *self.0);
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+
+    async fn rows(&mut self, query: Statement<'_>, take: Take<'_>) -> Result<(), sqlx::Error> {
+        let mut rows = bound(query).fetch(&mut *self.0);
         while let Some(row) = rows.try_next().await? {
             take(&row)?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, write: Write<'_>) -> Result<Option<i64>, sqlx::Error> {
-        match write {
-            Write::NewAccount(key) => return self.number(sqlx::query(sql::NEW_ACCOUNT).bind(key)).await,
-            Write::NewOwner(mark) => {
-                let query = sqlx::query(sql::NEW_OWNER).bind(mark.cluster.as_str());
-                return self.number(query.bind(mark.account.to_string()).bind(mark.uid.as_str())).await;
-            }
-            Write::Layout(layout) => {
-                let sections = i64::try_from(layout.len()).unwrap_or(i64::MAX);
-                let query = sqlx::query(sql::PUT_LAYOUT).bind(layout.digest().as_slice()).bind(sections);
-                return self.number(query).await;
-            }
-            Write::Fence(cluster, claim) => {
-                for sql in sql::PUT_FENCE {
-                    let query = sqlx::query(sql).bind(cluster).bind(i64::from(claim.slots.first));
-                    self.run(query.bind(i64::from(claim.slots.last)).bind(claim.epoch.0)).await?;
-                }
-            }
-            Write::Savepoint => self.run(sqlx::query("SAVEPOINT piece")).await?,
-            Write::Undo => self.run(sqlx::query("ROLLBACK TO SAVEPOINT piece")).await?,
-            Write::Release => self.run(sqlx::query("RELEASE SAVEPOINT piece")).await?,
-            Write::Put(table, account, rows) => self.rows(put(table), account, rows).await?,
-            Write::Remove(table, account, names) => self.rows((remove(table), 1), account, names).await?,
-            Write::Translate(table, account, rows) => self.rows((translate(table), 2), account, rows).await?,
-            Write::Unmark(account, rows) => self.rows((sql::UNMARK, 2), account, rows).await?,
-            Write::Mark { account, owner, rows } => {
-                let query = sqlx::query(sql::MARK).bind(account).bind(owner);
-                self.run(bind_columns(query, rows, 3)).await?;
-            }
-            Write::Account { id, content, layout } => {
-                let query = sqlx::query(sql::PUT_ACCOUNT).bind(id).bind(content.display_name.as_str());
-                let query = query.bind(content.catalog.as_str()).bind(layout);
-                let query = query.bind(content.owner.as_ref().map(Email::as_str));
-                self.run(query.bind(content.parent.as_ref().map(ToString::to_string))).await?;
-            }
-            Write::Ladders(id, layout) => {
-                let ladders = serde_json::json!(layout.ladders()).to_string();
-                for sql in sql::REMOVE_LADDERS {
-                    self.run(sqlx::query(sql).bind(id)).await?;
-                }
-                for sql in sql::PUT_LADDERS {
-                    self.run(sqlx::query(sql).bind(id).bind(&ladders)).await?;
-                }
-            }
-            Write::UnusedLayouts => self.run(sqlx::query(sql::REMOVE_UNUSED_LAYOUTS)).await?,
-            Write::RemoveAccount(id) => {
-                for sql in sql::REMOVE_ACCOUNT {
-                    self.run(sqlx::query(sql).bind(id)).await?;
-                }
-            }
-            Write::UseUpApproval(id) => self.run(sqlx::query(sql::USE_UP_APPROVAL).bind(id)).await?,
-            Write::Audit(rows) => self.run(bind_columns(sqlx::query(sql::APPEND), rows, 13)).await?,
-        }
-        Ok(None)
+    async fn run(&mut self, statement: Statement<'_>) -> Result<(), sqlx::Error> {
+        bound(statement).execute(&mut *self.0).await.map(|_| ())
+    }
+
+    async fn number(&mut self, statement: Statement<'_>) -> Result<Option<i64>, sqlx::Error> {
+        bound(statement).fetch_optional(&mut *self.0).await?.map(|row| row.try_get(0)).transpose()
     }
 
     fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError> {
         is_refused(error).then(|| classify(said, error))
-    }
-}
-
-impl PostgresSession<'_> {
-    async fn run(&mut self, query: Statement<'_>) -> Result<(), sqlx::Error> {
-        query.execute(&mut *self.0).await.map(|_| ())
-    }
-
-    async fn number(&mut self, query: Statement<'_>) -> Result<Option<i64>, sqlx::Error> {
-        query.fetch_optional(&mut *self.0).await?.map(|row| row.try_get(0)).transpose()
-    }
-
-    async fn rows(
-        &mut self,
-        (sql, columns): (&'static str, usize),
-        account: i64,
-        rows: &[Value],
-    ) -> Result<(), sqlx::Error> {
-        self.run(bind_columns(sqlx::query(sql).bind(account), rows, columns)).await
-    }
-}
-
-fn statement<'q>(read: &Read<'q>) -> Statement<'q> {
-    match *read {
-        Read::Fence(cluster, at) => sqlx::query(sql::FENCE).bind(cluster).bind(i64::from(at)),
-        Read::Accounts => sqlx::query(sql::ACCOUNTS),
-        Read::Keys => sqlx::query(sql::KEYS),
-        Read::WithAccess(who, now) => sqlx::query(sql::WITH_ACCESS).bind(who).bind(now),
-        Read::Totals => sqlx::query(sql::TOTALS),
-        Read::StoreId => sqlx::query(sql::STORE_ID),
-        Read::Account(key) => sqlx::query(sql::ACCOUNT).bind(key),
-        Read::Whole(table, account) => sqlx::query(select(table).0).bind(account),
-        Read::Named(table, account, names) => sqlx::query(select(table).1).bind(account).bind(names),
-        Read::Removals(account, since) => sqlx::query(sql::REMOVALS).bind(account).bind(since),
-        Read::Owners(ids) => sqlx::query(sql::OWNERS).bind(ids),
-        Read::Owner(mark) => {
-            let query = sqlx::query(sql::OWNER).bind(mark.cluster.as_str());
-            query.bind(mark.account.to_string()).bind(mark.uid.as_str())
-        }
-        Read::Layout(digest) => sqlx::query(sql::LAYOUT).bind(digest.as_slice()),
-        Read::Left(account) => sqlx::query(sql::LEFT).bind(account),
-        Read::AuditHead => sqlx::query(sql::AUDIT_HEAD),
-        Read::Asked(query) => asked(query),
-        Read::Audit => sqlx::query(sql::AUDIT),
-    }
-}
-
-fn asked(query: &AuditQuery) -> Statement<'_> {
-    sqlx::query(sql::ASKED[usize::from(query.newest)])
-        .bind(query.after)
-        .bind(query.account.as_ref().map(ToString::to_string))
-        .bind(query.who.as_ref().map(ToString::to_string))
-        .bind(query.kind.as_deref())
-        .bind(query.cause.as_deref())
-        .bind(query.since.map(Timestamp::as_microsecond))
-        .bind(query.until.map(Timestamp::as_microsecond))
-        .bind(i64::from(query.limit))
-}
-
-const fn select(table: Table) -> sql::Statements {
-    match table {
-        Table::Roles => sql::ROLES,
-        Table::Groups => sql::GROUPS,
-        Table::Members => sql::MEMBERS,
-    }
-}
-
-const fn put(table: Table) -> (&'static str, usize) {
-    match table {
-        Table::Roles => (sql::PUT_ROLES, 3),
-        Table::Groups => (sql::PUT_GROUPS, 3),
-        Table::Members => (sql::PUT_MEMBERS, 9),
-    }
-}
-
-const fn remove(table: Table) -> &'static str {
-    match table {
-        Table::Roles => sql::REMOVE_ROLES,
-        Table::Groups => sql::REMOVE_GROUPS,
-        Table::Members => sql::REMOVE_MEMBERS,
-    }
-}
-
-const fn translate(table: Table) -> &'static str {
-    match table {
-        Table::Roles => sql::TRANSLATE_ROLES,
-        Table::Groups => sql::TRANSLATE_GROUPS,
-        Table::Members => sql::TRANSLATE_MEMBERS,
     }
 }
 

@@ -1,10 +1,14 @@
-//! Interface of an SQL store to the shared code: a few statements, which each store writes in its own SQL. Implemented
-//! by the sessions of SQLite and PostgreSQL; called by `read`, `write` and `audit`.
+//! Interface of an SQL store to the shared code: what is read and written. Implemented by the sessions of SQLite and
+//! PostgreSQL, which run the statements of `run`; called by `read`, `write` and `audit`.
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::{AuditQuery, Claim, Slot, StoreError};
+use super::{
+    super::{AuditQuery, Claim, Slot, StoreError},
+    statement::Statement,
+    statements::Dialect,
+};
 use crate::{model::Layout, plan::Mark, resolve::AccountContent};
 
 /// Cells of a row, by column. Reading must not fail on values that others wrote.
@@ -28,6 +32,16 @@ pub(in crate::store) enum Table {
     Roles,
     Groups,
     Members,
+}
+
+impl Table {
+    /// Returns the number of columns of a row that is put.
+    pub(super) const fn columns(self) -> usize {
+        match self {
+            Self::Roles | Self::Groups => 3,
+            Self::Members => 9,
+        }
+    }
 }
 
 /// Reads. Each variant lists the columns of its rows after the colon.
@@ -118,13 +132,35 @@ pub(in crate::store) enum Write<'a> {
 /// Connection to an SQL store inside a transaction.
 #[async_trait]
 pub(in crate::store) trait Session: Send {
-    /// Reads rows and passes each to `take` as it arrives, so that an account's rows and the objects built from them
-    /// are never in memory together.
-    async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error>;
+    /// Returns the statements that SQL stores do not share.
+    fn dialect(&self) -> &'static Dialect;
 
-    /// Writes. Returns the number if the variant returns one.
-    async fn write(&mut self, write: Write<'_>) -> Result<Option<i64>, sqlx::Error>;
+    /// Runs a query and passes each row to `take` as it arrives, so that an account's rows and the objects built from
+    /// them are never in memory together.
+    async fn rows(&mut self, query: Statement<'_>, take: Take<'_>) -> Result<(), sqlx::Error>;
+
+    /// Runs a statement that returns nothing.
+    async fn run(&mut self, statement: Statement<'_>) -> Result<(), sqlx::Error>;
+
+    /// Runs a statement that returns a number.
+    async fn number(&mut self, statement: Statement<'_>) -> Result<Option<i64>, sqlx::Error>;
 
     /// Returns the refusal if `error` says that the written data was refused, rather than the act of writing.
     fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError>;
+
+    /// Reads rows.
+    async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error> {
+        self.rows(read.statement(self.dialect()), take).await
+    }
+
+    /// Writes. Returns the number if the variant returns one.
+    async fn write(&mut self, write: Write<'_>) -> Result<Option<i64>, sqlx::Error> {
+        if let Some(statement) = write.numbered() {
+            return self.number(statement).await;
+        }
+        for statement in write.statements(self.dialect()) {
+            self.run(statement).await?;
+        }
+        Ok(None)
+    }
 }

@@ -6,13 +6,12 @@
 
 mod audit;
 mod error;
+mod file_id;
 mod open;
 #[cfg(test)]
 mod query_plans;
 mod session;
 mod statements;
-
-use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,7 +19,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 pub use audit::verify_audit;
 
-use self::{open::FileId, session::SqliteSession};
+use self::{file_id::FileId, session::SqliteSession};
 use super::{
     AuditQuery, AuditRecord, Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals,
     sql::{self, Failed},
@@ -43,26 +42,6 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `file`. Creates the file (readable by its owner only) if it does not exist, and brings its
-    /// schema up to date.
-    ///
-    /// # Errors
-    /// `Unavailable` when it cannot be reached or is damaged, `Denied` when permissions forbid it or the file belongs
-    /// to another application, `Invalid` when a newer Roster has written it. Each message contains the attempted action
-    /// and the file.
-    pub async fn open(file: &Path) -> Result<Self, StoreError> {
-        open::open(file).await
-    }
-
-    /// Opens the store in `file` read-only: nothing is created, claimed or migrated, and applying is refused. Returns
-    /// `None` if there is no store: no file, an empty one, or one to which nothing was written yet.
-    ///
-    /// # Errors
-    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
-    pub async fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
-        open::open_to_read(file).await
-    }
-
     /// Closes all connections after their work has ended.
     pub async fn close(&self) {
         self.readers.close().await;

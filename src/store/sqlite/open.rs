@@ -1,9 +1,8 @@
-//! Opens the file: checks that it is ours and still the same, and brings its schema up to date. Called by `SqliteStore`
-//! and `audit`.
+//! Opens the file: checks that it is ours, and brings its schema up to date. Called by `store::open`, and by `audit`.
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, error::classify};
+use super::{SqliteStore, error::classify, file_id::FileId};
 use crate::store::StoreError;
 
 /// Application id of Roster's databases: "Rost".
@@ -28,38 +27,29 @@ const BUSY: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// Identity of the file that was opened.
-#[derive(Debug)]
-pub(super) struct FileId {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> io::Result<Self> {
-        let found = fs::metadata(path)?;
-        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+impl SqliteStore {
+    /// Opens the store in `file`. Creates the file (readable by its owner only) if it does not exist, and brings its
+    /// schema up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be reached or is damaged, `Denied` when permissions forbid it or the file belongs
+    /// to another application, `Invalid` when a newer Roster has written it. Each message contains the attempted action
+    /// and the file.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        open(file).await
     }
 
-    /// Checks that the path still names the open file: SQLite would continue to write into a deleted one. Takes about a
-    /// microsecond, so it may block.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        let gone = |why: String| Err(StoreError::Unavailable(format!("{}: {why}", self.path.display())));
-        match Self::of(&self.path) {
-            Ok(found) if (found.device, found.inode) == (self.device, self.inode) => Ok(()),
-            Ok(_) => gone("the file was replaced; it must be opened anew".to_owned()),
-            Err(error) => gone(format!("the file is gone; it must be opened anew: {error}")),
-        }
-    }
-
-    /// Converts `error`, which occurred while `doing` something with the file.
-    pub(super) fn failed(&self, doing: &str, error: &sqlx::Error) -> StoreError {
-        classify(&format!("{}: {doing}", self.path.display()), error)
+    /// Opens the store in `file` read-only: nothing is created, claimed or migrated, and applying is refused. Returns
+    /// `None` if there is no store: no file, an empty one, or one to which nothing was written yet.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
+    pub async fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
+        open_to_read(file).await
     }
 }
 
-pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     make(path)?;
     let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{}: {doing}", path.display()), error);
     let file = FileId::of(path).map_err(|error| refused_by_system(path, &error))?;
@@ -85,7 +75,7 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
 }
 
 /// Opens without writing anything. Returns `None` if there is no store.
-pub(super) async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
+async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
     let said = |error: &io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
             StoreError::Denied(format!("{}: opening: no permission to read it: {error}", path.display()))

@@ -56,7 +56,9 @@ impl InvalidReason {
             Self::CatalogInvalid => "mend the catalog; its own message lists every fault with its field",
             Self::UnknownSection => "correct the section's name; the catalog lists them",
             Self::UnknownLevel => "correct the level; the message lists those there are",
-            Self::NotApplicable => "take out what cannot be configured for this role; a Role that overrides a role which is not overridable must be deleted",
+            Self::NotApplicable => {
+                "take out what cannot be configured for this role; a Role that overrides a role which is not overridable must be deleted"
+            }
             Self::RoleNotAvailable => "choose a role that members of this type of account can hold",
             Self::RoleRequired => "give the member a role in spec.roleRef",
             Self::GroupsForbidden => "take spec.groupRefs away, or change members.groups of the catalog",

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     api::{
-        AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec, PredefinedRole,
-        ROLLOUT_ANNOTATION, Restriction, Section,
+        AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec,
+        PredefinedRole, ROLLOUT_ANNOTATION, Restriction, Section,
     },
     resolve::duration,
 };

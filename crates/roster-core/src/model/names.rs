@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt};
 use compact_str::CompactString;
 use serde::Serialize;
 
-use super::{KindName, ObjectRef, finding::Quoted};
+use super::finding::Quoted;
 
 /// Name of an object, section, role or restriction; short names are stored inline.
 pub type Name = CompactString;
@@ -146,12 +146,6 @@ impl AccountKey {
     pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
         (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then(|| Self::new(namespace, name))
-    }
-
-    /// Returns the reference to the Account object.
-    #[must_use]
-    pub fn object(&self) -> ObjectRef {
-        ObjectRef { kind: KindName::Account, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 

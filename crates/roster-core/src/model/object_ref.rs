@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Name;
+use super::{AccountKey, Name};
 
 /// Kinds of objects that decide about access: the seven kinds, namespaces (admitted by their labels), and the internal
 /// record of a catalog's last revision.
@@ -76,5 +76,13 @@ pub struct ObjectRef {
 impl fmt::Debug for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}
+
+impl AccountKey {
+    /// Returns the reference to the Account object.
+    #[must_use]
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef { kind: KindName::Account, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }

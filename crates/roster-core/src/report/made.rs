@@ -52,8 +52,7 @@ pub(crate) fn access_changes<'a>(
                 (action, content(after, &plan.layout))
             }
             (Some((Content::Member(after), _)), Some(before)) => {
-                let has_access =
-                    |content: &MemberContent| content.is_in_force(batch.now) && !content.ranks.is_none();
+                let has_access = |content: &MemberContent| content.is_in_force(batch.now) && !content.ranks.is_none();
                 let action = match (before.ended, after.ended) {
                     (None, Some(_)) => "ended",
                     (Some(_), None) => "restored",

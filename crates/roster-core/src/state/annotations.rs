@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Annotations;
 use crate::{
     api::{
         APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION,
@@ -10,6 +9,9 @@ use crate::{
     },
     model::KindName,
 };
+
+/// Roster's annotations, by key.
+pub type Annotations = BTreeMap<String, String>;
 
 /// Returns the annotations that have a meaning on an object of this kind. A value of more than 63 bytes, which none
 /// of them needs, counts as absent: all records are in memory, and there may be very many objects.

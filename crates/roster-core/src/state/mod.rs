@@ -25,14 +25,14 @@ mod status_digest;
 mod tally;
 mod unreadable;
 
-pub use annotations::{AccountAnnotations, annotations_of};
+pub use annotations::{AccountAnnotations, Annotations, annotations_of};
 pub use catalog_record::CatalogRecord;
 pub use event::WatchEvent;
 pub use facts::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts};
 pub use in_scope::{Counts, Memberships, ObjectsInScope};
 pub use index::{AccountEntry, Impact, Index};
 pub use known_store::{KnownStore, StoreAnswer};
-pub use record::{Annotations, Meta, NamespaceRecord, Object, Record, namespace_labels};
+pub use record::{Meta, NamespaceRecord, Object, Record, namespace_labels};
 pub use recreated::RecreatedDefinitions;
 pub use revisions::Revisions;
 pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, RolloutState, Step, progress};

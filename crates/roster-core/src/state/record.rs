@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
-    AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts, RoleFacts,
-    StatusDigest, StoreFacts, annotations_of,
+    AccountFacts, Annotations, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels, MemberFacts,
+    RoleFacts, StatusDigest, StoreFacts, annotations_of,
 };
 use crate::{
     api,
@@ -17,9 +17,6 @@ use crate::{
 
 /// Label with its own name on every namespace.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
-/// Roster's annotations, by key.
-pub type Annotations = BTreeMap<String, String>;
 
 /// Metadata and status, limited to the fields that Roster uses.
 #[derive(Clone, Debug, Default)]

@@ -16,11 +16,13 @@
 mod access;
 mod accounts;
 mod catalogs;
+mod cycles;
 mod deletion;
 mod docs_refs;
 mod drift;
 mod front_door;
 mod guard;
+mod imports;
 mod index;
 mod leases;
 mod members;

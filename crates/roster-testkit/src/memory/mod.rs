@@ -7,6 +7,7 @@
 //! engine. [`SharedStore`] opens handles that implement the trait `Store`.
 
 mod apply;
+mod batch;
 mod faults;
 mod in_force;
 mod levels;
@@ -18,7 +19,8 @@ mod tamper;
 mod transaction;
 mod write;
 
-pub use apply::{Apply, OwnedBatch, Progress};
+pub use apply::{Apply, Progress};
+pub use batch::OwnedBatch;
 pub use faults::Faults;
 pub use levels::Levels;
 pub use shared::{MemoryHandle, SharedStore};

@@ -1,0 +1,64 @@
+//! Says in which levels the store of an account differs from the objects. Called by the commands that show both.
+
+use jiff::Timestamp;
+
+use super::{
+    Subject,
+    stored::{GUARDED, PENDING, Reason},
+};
+use crate::{
+    cli::people::{Known, Person},
+    model::Ranks,
+};
+
+/// Sections that one sentence names.
+const NAMED: usize = 4;
+/// Of whom no object names, whatever else there is to say.
+const STRAY: Reason = Reason::Since("nobody declared it, and such members are left alone");
+
+impl Subject<'_> {
+    /// Where the store gives somebody something else than the objects say, in a sentence; of one section, or of all. Nothing
+    /// where no store is at hand, where both say the same, and where the objects say nothing.
+    #[must_use]
+    pub fn difference(&self, person: &Person, only: Option<usize>, now: Timestamp) -> Option<String> {
+        let stored = self.stored.as_ref()?;
+        let wanted = self.wanted_ranks(person, now)?;
+        let given = stored.ranks(&person.email, now, self.layout.len());
+        let at = |ranks: &Ranks, place: usize| ranks.as_slice().get(place).copied().unwrap_or(0);
+        let differs = |place: &usize| only.is_none_or(|one| one == *place) && at(&wanted, *place) != at(&given, *place);
+        let places: Vec<usize> = (0..self.layout.len()).filter(differs).collect();
+        if places.is_empty() {
+            return None;
+        }
+        let said = |ranks: &Ranks| self.levels(ranks, &places);
+        let known = stored.reasons.get(&person.email).copied();
+        let known = known.filter(|why| person.is_declared() || [GUARDED, PENDING].contains(why));
+        let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
+        let why = why.map(|why| why.to_string()).unwrap_or_default();
+        Some(format!("the objects say {}; {} gives {}{why}", said(&wanted), stored.place, said(&given)))
+    }
+
+    /// Whether what somebody has comes from the store, and not just from what the objects say.
+    #[must_use]
+    pub fn is_by_store(&self, person: &Person, now: Timestamp) -> bool {
+        let only_store = matches!(person.known, Known::AtMost | Known::OnlyStore);
+        self.stored.is_some() && (only_store || self.difference(person, None, now).is_some())
+    }
+
+    /// `orders=View, users=Allowed`, of these sections; nowhere any access is said in two words.
+    fn levels(&self, ranks: &Ranks, places: &[usize]) -> String {
+        let rank = |place: &usize| ranks.as_slice().get(*place).copied().unwrap_or(0);
+        if places.len() > 1 && places.iter().all(|place| rank(place) == 0) {
+            return "no access".to_owned();
+        }
+        let level = |place: &usize| {
+            let ladder = self.layout.ladders().get(*place)?;
+            Some(format!("{}={}", ladder.section, ladder.levels.get(usize::from(rank(place)))?))
+        };
+        let mut said: Vec<String> = places.iter().take(NAMED).filter_map(level).collect();
+        if places.len() > NAMED {
+            said.push(format!("and {} more", places.len() - NAMED));
+        }
+        said.join(", ")
+    }
+}

@@ -1,0 +1,18 @@
+//! Messages about an address that is nobody's. Written by `cluster` and `file`.
+
+use crate::{
+    cli::output::{WARN, paint, wrap},
+    model::Email,
+};
+
+/// What to say of an address that is nobody's: it may be mistyped, and then somebody else still has access.
+pub(super) fn unknown(who: &Email, near: Option<&str>) -> String {
+    let near = meant(near);
+    let text = format!("No object names {who}. Check that the address is right.{near}");
+    wrap(&paint(WARN, "! "), 2, &text)
+}
+
+/// Asks whether another address is meant, in a sentence behind others.
+pub(super) fn meant(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to {near}."))
+}

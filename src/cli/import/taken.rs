@@ -1,0 +1,34 @@
+//! Accounts taken out of a store, and the form of the objects written for them. Used by the files of `roster import`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{GROUP, VERSION},
+    model::AccountKey,
+    plan::Observed,
+};
+
+/// One account of the store.
+pub(super) struct Taken {
+    pub(super) key: AccountKey,
+    pub(super) observed: Observed,
+}
+
+/// An object of ours.
+pub(super) fn object(kind: &str, metadata: &Value, spec: &Value) -> Value {
+    json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+/// Name and namespace of an object of an account.
+pub(super) fn metadata(key: &AccountKey, name: &str) -> Value {
+    json!({"name": name, "namespace": key.namespace})
+}
+
+/// Whether an object can have this name; what somebody wrote into a store must not lead out of the folder either.
+pub(super) fn is_name(text: &str) -> bool {
+    let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-' || letter == b'.';
+    let ends =
+        |letter: Option<&u8>| letter.is_some_and(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit());
+    let bytes = text.as_bytes();
+    bytes.len() <= 253 && bytes.iter().copied().all(inner) && ends(bytes.first()) && ends(bytes.last())
+}
