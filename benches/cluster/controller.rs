@@ -16,7 +16,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::stage::Stage;
+use crate::environment::Environment;
 
 /// A running controller; killed when it is dropped.
 pub struct Controller {
@@ -36,14 +36,14 @@ pub struct Memory {
 
 impl Controller {
     /// Starts one whose stores are in `folder`.
-    pub fn start(stage: &Stage, folder: &Path) -> Result<Self> {
+    pub fn start(environment: &Environment, folder: &Path) -> Result<Self> {
         // Another process could take the port meanwhile; then the controller stops with an error.
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = folder.join("controller.log");
         let child = Command::new(env!("CARGO_BIN_EXE_roster"))
             .args(["controller", "--http", &http.to_string(), "--sqlite-dir"])
             .arg(folder)
-            .env("KUBECONFIG", &stage.kubeconfig)
+            .env("KUBECONFIG", &environment.kubeconfig)
             .env("RUST_LOG", std::env::var("ROSTER_BENCH_LOG").unwrap_or_else(|_| "info".to_owned()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -17,26 +17,26 @@ mod postgres;
 #[allow(dead_code, reason = "the tests need more of it")]
 mod keycloak;
 
+mod baseline;
 mod cluster;
 mod controller;
-mod eyes;
-mod floor;
+mod environment;
 mod objects;
 mod report;
 mod rows;
 mod size;
-mod stage;
 mod store;
 mod summary;
+mod watcher;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
 
+use environment::Environment;
 use report::Report;
 use size::{Size, SizeName};
-use stage::Stage;
 
 /// That of the binary, so that both sides of a ratio have the same.
 #[global_allocator]
@@ -108,18 +108,18 @@ async fn measure(args: &Args) -> Result<Report> {
         report.extend(rows::files::measure(&size)?);
     }
     if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Keycloak) || wants(Part::Large) {
-        let stage = Stage::set().await?;
+        let environment = Environment::set().await?;
         if wants(Part::Converge) {
-            report.extend(rows::converge::measure(&stage, &size).await?);
+            report.extend(rows::converge::measure(&environment, &size).await?);
         }
         if wants(Part::Postgres) {
-            report.extend(rows::postgres::measure(&stage, &size).await?);
+            report.extend(rows::postgres::measure(&environment, &size).await?);
         }
         if wants(Part::Keycloak) {
-            report.extend(rows::keycloak::measure(&stage, &size).await?);
+            report.extend(rows::keycloak::measure(&environment, &size).await?);
         }
         if wants(Part::Large) {
-            report.extend(rows::large::measure(&stage, &size).await?);
+            report.extend(rows::large::measure(&environment, &size).await?);
         }
     }
     report.finish(&args.json)?;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     manifests::LoadedObjects,
-    store::{Batch, Claim, Epoch, Place, Store},
+    store::{Batch, Claim, Epoch, Store, StoreLocation},
 };
 
 /// Make the identity store hold what files say, without a cluster
@@ -168,7 +168,7 @@ async fn apply(
 ) -> anyhow::Result<(usize, Vec<Failed>)> {
     let claim = Claim::whole(Epoch(now.as_microsecond()));
     let works: Vec<&Work> = changes.works.iter().filter(|work| !work.plan.changes.is_empty()).collect();
-    let mut stores: BTreeMap<Place, Arc<dyn Store>> = BTreeMap::new();
+    let mut stores: BTreeMap<StoreLocation, Arc<dyn Store>> = BTreeMap::new();
     let (mut applied, mut failed) = (0, Vec::new());
     for (number, work) in works.iter().enumerate() {
         let Some(place) = &work.place else { continue };
@@ -199,7 +199,7 @@ async fn apply(
 }
 
 /// Opens a store to write; the folder that stores are kept in by default is made.
-async fn open(loaded: &LoadedObjects, target: &Target, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+async fn open(loaded: &LoadedObjects, target: &Target, place: &StoreLocation) -> anyhow::Result<Arc<dyn Store>> {
     if target.store.is_none() && place.file().is_some() && !loaded.accounts.is_empty() {
         let folder = &target.sqlite_dir;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;

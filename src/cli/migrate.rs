@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::store::{NoSecrets, Place};
+use crate::store::{NoSecrets, StoreLocation};
 
 /// Bring the schema of a store up to date, and make it if it is not there
 ///
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let place = Place::given(&args.store)?;
+    let place = StoreLocation::from_argument(&args.store)?;
     place.open(&NoSecrets).await?;
     println!("{place}: up to date");
     Ok(super::OK)

@@ -13,7 +13,7 @@ use crate::{
     plan::{GUARD_WINDOW, Mark, Observed, Plan},
     resolve::MemberContent,
     state::SnapshotSource as _,
-    store::{NoSecrets, Place, Secrets, Store},
+    store::{NoSecrets, Secrets, Store, StoreLocation},
 };
 
 /// Which store
@@ -38,7 +38,7 @@ pub struct Target {
 
 /// Says that no store is at `place`: nothing is there, or an empty file.
 #[must_use]
-pub fn absent(place: &Place) -> String {
+pub fn absent(place: &StoreLocation) -> String {
     match place.file() {
         Some(file) if file.is_dir() => format!("{place} is a folder, and no store"),
         Some(file) if file.exists() => format!("{place} is an empty file, and no store"),
@@ -51,7 +51,7 @@ pub struct OrphanedAccount {
     /// The account.
     pub key: AccountKey,
     /// The store.
-    pub place: Place,
+    pub place: StoreLocation,
     /// What the store holds of it.
     pub observed: Observed,
 }
@@ -86,7 +86,7 @@ pub struct Planned {
     /// The account.
     pub key: AccountKey,
     /// Its store.
-    pub place: Place,
+    pub place: StoreLocation,
     /// Our mark.
     pub mark: Mark,
     /// What is wanted.
@@ -102,9 +102,9 @@ impl Target {
     ///
     /// # Errors
     /// When its `IdentityStore` is missing or names none.
-    pub fn place(&self, loaded: &LoadedObjects, account: &AccountKey) -> anyhow::Result<Place> {
+    pub fn place(&self, loaded: &LoadedObjects, account: &AccountKey) -> anyhow::Result<StoreLocation> {
         if let Some(file) = &self.store {
-            return Ok(Place::given(file)?);
+            return Ok(StoreLocation::from_argument(file)?);
         }
         let facts = loaded.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
@@ -113,7 +113,7 @@ impl Target {
         let store = store.with_context(|| {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
         })?;
-        Ok(Place::of(name, &store.spec, &self.sqlite_dir)?)
+        Ok(StoreLocation::of(name, &store.spec, &self.sqlite_dir)?)
     }
 
     /// Every store at hand, each once: the one that was named, or else those of the `IdentityStore`s, of files those that an
@@ -121,14 +121,14 @@ impl Target {
     ///
     /// # Errors
     /// When the one that was named is none.
-    fn places(&self, loaded: &LoadedObjects) -> anyhow::Result<BTreeSet<Place>> {
+    fn places(&self, loaded: &LoadedObjects) -> anyhow::Result<BTreeSet<StoreLocation>> {
         if let Some(file) = &self.store {
-            return Ok([Place::given(file)?].into());
+            return Ok([StoreLocation::from_argument(file)?].into());
         }
         let used = matches!(loaded.source, Source::Files(_)).then(|| loaded.objects.stores_named());
         let is_used = |name: &Name| used.as_ref().is_none_or(|used| used.contains(name));
         let named = loaded.objects.stores.iter().filter(|(name, store)| store.generation > 0 && is_used(name));
-        Ok(named.filter_map(|(name, store)| Place::of(name, &store.spec, &self.sqlite_dir).ok()).collect())
+        Ok(named.filter_map(|(name, store)| StoreLocation::of(name, &store.spec, &self.sqlite_dir).ok()).collect())
     }
 
     /// Looks into every store at hand for accounts that no object describes, in the namespaces that are asked about. A store
@@ -141,7 +141,7 @@ impl Target {
         loaded: &LoadedObjects,
         scope: &Scope,
         now: Timestamp,
-    ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(Place, String)>)> {
+    ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(StoreLocation, String)>)> {
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for place in self.places(loaded)? {
             match self.orphaned_in(loaded, &place, scope, now).await {
@@ -156,7 +156,7 @@ impl Target {
     async fn orphaned_in(
         &self,
         loaded: &LoadedObjects,
-        place: &Place,
+        place: &StoreLocation,
         scope: &Scope,
         now: Timestamp,
     ) -> anyhow::Result<Vec<OrphanedAccount>> {
@@ -179,7 +179,7 @@ impl Target {
     ///
     /// # Errors
     /// When it cannot be opened, or its secrets cannot be read.
-    pub async fn open(&self, loaded: &LoadedObjects, place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+    pub async fn open(&self, loaded: &LoadedObjects, place: &StoreLocation) -> anyhow::Result<Arc<dyn Store>> {
         Ok(place.open(&*self.secrets(loaded)).await?)
     }
 
@@ -187,7 +187,11 @@ impl Target {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_if_there(&self, loaded: &LoadedObjects, place: &Place) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    pub async fn open_if_there(
+        &self,
+        loaded: &LoadedObjects,
+        place: &StoreLocation,
+    ) -> anyhow::Result<Option<Arc<dyn Store>>> {
         Ok(place.open_if_there(&*self.secrets(loaded)).await?)
     }
 
@@ -207,7 +211,7 @@ impl Target {
 pub async fn plan(
     loaded: &LoadedObjects,
     key: &AccountKey,
-    place: &Place,
+    place: &StoreLocation,
     store: Option<&Arc<dyn Store>>,
     now: Timestamp,
 ) -> anyhow::Result<Option<Planned>> {
@@ -230,7 +234,7 @@ pub async fn observe(store: Option<&Arc<dyn Store>>, key: &AccountKey, now: Time
 pub fn plan_as(
     loaded: &LoadedObjects,
     key: &AccountKey,
-    place: &Place,
+    place: &StoreLocation,
     observed: Observed,
     context: &Context<'_>,
 ) -> Option<Planned> {

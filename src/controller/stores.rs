@@ -21,7 +21,7 @@ use crate::{
     api::IdentityStoreSpec,
     control::Permit,
     model::{AccountKey, Name},
-    store::{Batch, Claim, Outcome, Place, Secrets, Store, StoreError},
+    store::{Batch, Claim, Outcome, Secrets, Store, StoreError, StoreLocation},
     telemetry::Metrics,
 };
 
@@ -50,12 +50,12 @@ pub struct Stores {
     secrets: Arc<dyn Secrets>,
     metrics: Metrics,
     announced: mpsc::UnboundedSender<Announced>,
-    open: HashMap<Place, Arc<Slot>>,
+    open: HashMap<StoreLocation, Arc<Slot>>,
 }
 
 /// State of one location.
 struct Slot {
-    place: Place,
+    place: StoreLocation,
     store: Mutex<Option<Open>>,
     /// Claims that the store has received.
     claimed: Mutex<BTreeSet<Claim>>,
@@ -108,7 +108,7 @@ impl Stores {
 
     /// Returns the store of an IdentityStore.
     pub fn handle(&mut self, name: &Name, spec: &IdentityStoreSpec) -> StoreHandle {
-        let slot = Place::of(name, spec, &self.directory).map(|place| {
+        let slot = StoreLocation::of(name, spec, &self.directory).map(|place| {
             let slot = self.open.entry(place.clone());
             slot.or_insert_with(|| Arc::new(Slot { place, store: Mutex::new(None), claimed: Mutex::default() })).clone()
         });

@@ -2,11 +2,11 @@
 //! command line. The trait and its contract are [`crate::contract`], re-exported here; one suite runs against every
 //! backend: `tests/it/contract`.
 
-mod given;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
+mod location;
+mod location_argument;
 mod open;
-mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod secrets;
@@ -15,10 +15,10 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use given::NoPlace;
-pub use place::{Connection, KeycloakPlace, Place, PostgresPlace};
+pub use location::{Connection, KeycloakLocation, PostgresLocation, StoreLocation};
+pub use location_argument::ParseStoreUrlError;
 pub use roster_core::contract::{
     AuditCheck, AuditFault, AuditQuery, AuditRecord, AuditReport, Batch, Capabilities, Claim, Epoch, Outcome, Slot,
     Slots, Store, StoreError, Totals, slot, slot_of,
 };
-pub use secrets::{Given, NoSecrets, SecretRef, Secrets};
+pub use secrets::{NoSecrets, RedactedSecret, SecretRef, Secrets};

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Place, Secrets, Store, StoreError};
+use super::{Secrets, Store, StoreError, StoreLocation};
 
-impl Place {
+impl StoreLocation {
     /// Opens the store and reads its secrets. Creates an embedded store that does not exist.
     ///
     /// # Errors

@@ -61,9 +61,9 @@ impl Secrets for NoSecrets {
 
 /// Secret from the command line; `Debug` does not show it.
 #[derive(Clone)]
-pub struct Given(SecretString);
+pub struct RedactedSecret(SecretString);
 
-impl Given {
+impl RedactedSecret {
     /// Wraps a secret.
     #[must_use]
     pub fn new(text: &str) -> Self {
@@ -77,33 +77,33 @@ impl Given {
     }
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for RedactedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Given(..)")
+        f.write_str("RedactedSecret(..)")
     }
 }
 
-impl PartialEq for Given {
+impl PartialEq for RedactedSecret {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Given {}
+impl Eq for RedactedSecret {}
 
-impl PartialOrd for Given {
+impl PartialOrd for RedactedSecret {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Given {
+impl Ord for RedactedSecret {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.expose_secret().cmp(other.0.expose_secret())
     }
 }
 
-impl hash::Hash for Given {
+impl hash::Hash for RedactedSecret {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
         self.0.expose_secret().hash(state);
     }

@@ -2,7 +2,7 @@
 //! document shows. `ROSTER_UPDATE=1` writes the output into them instead. `tests/it/contract/*/docs.rs` runs those that
 //! need a server.
 
-use crate::retell::{Setting, assert_retold};
+use crate::doc_commands::{Setting, assert_commands_print_what_is_written};
 
 /// Blocks with these are shown by `make demo`, on a real cluster.
 const NEEDS_A_CLUSTER: [&str; 4] = ["kubectl", "sql>", "Valid=", "The Membership"];
@@ -22,7 +22,7 @@ fn the_documents_print_what_they_say() {
             names: vec![],
             without: &NEEDS_A_CLUSTER,
         };
-        assert_retold(name, &setting);
+        assert_commands_print_what_is_written(name, &setting);
     }
 }
 
@@ -38,11 +38,11 @@ async fn a_first_portal_is_as_the_tutorial_says_and_its_query_answers() {
         names: vec![],
         without: &NEEDS_A_CONTROLLER,
     };
-    assert_retold(name, &setting);
+    assert_commands_print_what_is_written(name, &setting);
     let document = std::fs::read_to_string(crate::support::repository(name)).unwrap();
     let (_, query) = document.split_once("```sql\n").expect("a query");
     let (query, _) = query.split_once("```").unwrap();
-    let rows = crate::keep::rows(&folder.path().join("try.db"), query).await;
+    let rows = crate::seed_store::rows(&folder.path().join("try.db"), query).await;
     assert_eq!(rows, ["invoices Pay", "orders View"]);
 }
 

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use crate::{
-    keep,
+    seed_store,
     support::{Roster, repository, roster},
 };
 
@@ -29,7 +29,7 @@ impl Kept {
         let kept = Self { folder: tempfile::tempdir().unwrap() };
         for (revision, at) in [("before", "2026-11-23T07:00:00Z"), ("after", "2026-11-23T08:00:00Z")] {
             let from = repository(&format!("tests/cli/look/{revision}.yaml"));
-            keep::apply(&kept.file(), &from, at.parse().unwrap()).await;
+            seed_store::apply(&kept.file(), &from, at.parse().unwrap()).await;
             fs::copy(from, kept.folder.path().join(format!("{revision}.yaml"))).unwrap();
         }
         kept
@@ -46,8 +46,12 @@ impl Kept {
 
     /// Returns the number of sections to which a person has access, by the view.
     async fn access(&self, email: &str) -> i64 {
-        keep::count(&self.file(), "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0", email)
-            .await
+        seed_store::count(
+            &self.file(),
+            "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0",
+            email,
+        )
+        .await
     }
 }
 
@@ -102,7 +106,7 @@ async fn an_exported_audit_can_be_checked_elsewhere() {
 #[tokio::test]
 async fn a_review_tells_everything_a_reviewer_asks() {
     let kept = Kept::new().await;
-    keep::run(
+    seed_store::run(
         &kept.file(),
         "INSERT INTO members (account_id, email, ranks, role) VALUES (1, 'mallory@evil.example', '222', 'admin');
          UPDATE members SET ranks = '220' WHERE email = 'cid@acme.example';",
@@ -168,14 +172,17 @@ async fn a_person_is_cut_off_in_a_store_kept_from_files() {
     assert_snapshot!(kept.said("audit query roster.db --who ada@acme.example --limit 1"));
     assert!(kept.said("audit verify roster.db").starts_with("exit code 0"));
     // Also a person whom no object declares.
-    keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'mallory@evil.example', '222')")
-        .await;
+    seed_store::run(
+        &kept.file(),
+        "INSERT INTO members (account_id, email, ranks) VALUES (1, 'mallory@evil.example', '222')",
+    )
+    .await;
     assert!(kept.said("block mallory@evil.example --reason x --store roster.db").starts_with("exit code 0"));
     assert_eq!(kept.access("mallory@evil.example").await, 0);
     assert_snapshot!(kept.said("unblock ada@acme.example --store roster.db"));
     assert_snapshot!(kept.said("block nobody --reason x --store roster.db"));
     assert_snapshot!(kept.said("block ada@acme.example --reason x --store nowhere.db"));
-    keep::run(&kept.file(), "UPDATE owners SET cluster = 'prod'").await;
+    seed_store::run(&kept.file(), "UPDATE owners SET cluster = 'prod'").await;
     assert_snapshot!(kept.said("block dora@acme.example --reason x --store roster.db"));
     assert!(kept.access("dora@acme.example").await > 0, "what a cluster keeps is not written");
 }
@@ -194,8 +201,11 @@ async fn a_block_says_whom_it_does_not_know_and_finds_other_letters() {
     let unknown = block("zoe@else.example");
     assert!(unknown.contains("No object names zoe@else.example") && !unknown.contains("meant?"), "{unknown}");
 
-    keep::run(&kept.file(), "INSERT INTO members (account_id, email, ranks) VALUES (1, 'Mallory@Evil.example', '222')")
-        .await;
+    seed_store::run(
+        &kept.file(),
+        "INSERT INTO members (account_id, email, ranks) VALUES (1, 'Mallory@Evil.example', '222')",
+    )
+    .await;
     assert!(kept.access("Mallory@Evil.example").await > 0);
     let said = block("mallory@evil.example");
     assert!(said.starts_with("exit code 0") && said.contains("the store had it as Mallory@Evil.example"), "{said}");
@@ -207,7 +217,7 @@ async fn a_block_says_whom_it_does_not_know_and_finds_other_letters() {
 async fn an_audit_that_was_emptied_is_not_whole() {
     let kept = Kept::new().await;
     assert!(kept.said("audit verify roster.db").starts_with("exit code 0"));
-    keep::run(
+    seed_store::run(
         &kept.file(),
         "DROP TRIGGER audit_keeps_deleted; DROP TRIGGER audit_head_updated; DELETE FROM audit;
          UPDATE audit_head SET seq = 0, hash = zeroblob(32);",
@@ -245,7 +255,7 @@ async fn a_block_holds_in_a_store_that_was_applied_to() {
         assert!(!kept.folder.path().join(format!("{store}-wal")).exists(), "closed");
         let file = kept.folder.path().join(store);
         let query = "SELECT count(*) FROM effective_permissions WHERE email = ?1 AND rank > 0";
-        assert_eq!(keep::count(&file, query, "ada@acme.example").await, 0);
+        assert_eq!(seed_store::count(&file, query, "ada@acme.example").await, 0);
     }
     std::fs::write(kept.folder.path().join("empty.db"), "").unwrap();
     let said = kept.said("block ada@acme.example --reason stolen --store empty.db");
@@ -290,7 +300,7 @@ async fn a_review_tells_what_the_store_gives_where_an_account_is_paused() {
 #[tokio::test]
 async fn a_review_counts_nobody_in_a_store_that_does_not_have_the_account() {
     let kept = Kept::new().await;
-    keep::run(&kept.file(), "DELETE FROM members; DELETE FROM marks WHERE kind = 'member';").await;
+    seed_store::run(&kept.file(), "DELETE FROM members; DELETE FROM marks WHERE kind = 'member';").await;
     let review = reviewed(&kept, "after.yaml");
     let counts = &review["counts"];
     assert_eq!((counts["people"].as_u64(), counts["withAccess"].as_u64()), (Some(0), Some(0)), "{review:#}");
@@ -301,7 +311,7 @@ async fn a_review_counts_nobody_in_a_store_that_does_not_have_the_account() {
 #[tokio::test]
 async fn a_review_names_whose_removal_is_held_and_who_is_undeclared() {
     let kept = Kept::new().await;
-    keep::run(
+    seed_store::run(
         &kept.file(),
         "INSERT INTO members (account_id, email, ranks, role) VALUES (1, 'mallory@evil.example', '222', 'admin')",
     )

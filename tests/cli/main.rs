@@ -11,18 +11,18 @@
 
 mod ask;
 mod change;
+mod doc_commands;
 mod docs;
 mod format;
 mod general;
 #[cfg(feature = "sqlite")]
 mod init;
 #[cfg(feature = "sqlite")]
-mod keep;
-#[cfg(feature = "sqlite")]
 mod look;
 mod offline;
 mod reference;
-mod retell;
 mod runbook;
+#[cfg(feature = "sqlite")]
+mod seed_store;
 mod support;
 mod validate;

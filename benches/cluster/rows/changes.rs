@@ -16,16 +16,16 @@ use serde_json::json;
 
 use super::large::{LARGE, LITTLE, NAMESPACE};
 use crate::{
+    baseline::{self, BarePatch},
     controller::Controller,
-    eyes::Eyes,
-    floor::{self, BarePatch},
+    environment::{Environment, TWIN},
     objects::{self, ROLES},
     report::{Row, Target},
     say,
     size::Size,
-    stage::{Stage, TWIN},
     store::StoreReader,
     summary::{median, milliseconds, percentile},
+    watcher::MembershipWatcher,
 };
 
 /// Between two changes, so that each finds everything at rest.
@@ -45,7 +45,7 @@ struct Change {
 /// Makes changes, and sees what comes of them.
 struct Changer<'a> {
     memberships: Api<Membership>,
-    eyes: &'a Eyes,
+    watcher: &'a MembershipWatcher,
     store: Option<StoreReader>,
 }
 
@@ -62,7 +62,7 @@ impl Changer<'_> {
         let changed = self.memberships.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         let taken = sent.elapsed();
         let generation = changed.metadata.generation.context("a generation")?;
-        let said = self.eyes.ready(&name, generation).await? - sent;
+        let said = self.watcher.ready(&name, generation).await? - sent;
         let (reader, stored) = stored.await??;
         self.store = Some(reader);
         Ok(Change { taken, stored: stored - sent, said })
@@ -84,15 +84,15 @@ impl Changer<'_> {
 
 /// The rows; ends the controller.
 pub async fn measure(
-    stage: &Stage,
+    environment: &Environment,
     size: &Size,
     folder: &Path,
-    eyes: &Eyes,
+    watcher: &MembershipWatcher,
     mut controller: Controller,
 ) -> Result<Vec<Row>> {
-    let client = &stage.client;
+    let client = &environment.client;
     let memberships = Api::namespaced(client.clone(), NAMESPACE);
-    let mut changer = Changer { memberships, eyes, store: Some(StoreReader::open(folder).await?) };
+    let mut changer = Changer { memberships, watcher, store: Some(StoreReader::open(folder).await?) };
     let mut twin = Twin::create(client).await?;
     say(&format!("{} changes in each account", size.changes));
     let (mut large, mut little, mut bare) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,26 +161,26 @@ fn idle_rows(size: &Size, large: &[Change], little: &[Change], bare: &[Duration]
 async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle: &[Change]) -> Result<Vec<Row>> {
     say(&format!("changes while {} statuses are being written", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
-    let before = changer.eyes.events();
+    let before = changer.watcher.events();
     let changed = Instant::now();
     let role = objects::shift(NAMESPACE, LARGE, "Manage");
     let name = role.metadata.name.clone().unwrap_or_default();
     roles.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"spec": role.spec}))).await?;
-    changer.eyes.seen(before + 20).await?;
+    changer.watcher.seen(before + 20).await?;
     let began = changed.elapsed();
     let mut busy = Vec::new();
     // Nearly all: the last of them may be over while a change is under way.
     let end = before + u64::from(size.holders) * 9 / 10;
     for turn in 0..size.changes {
         let number = size.large - 21 - turn;
-        if changer.eyes.events() > end {
+        if changer.watcher.events() > end {
             break;
         }
         busy.push(changer.change(LARGE, number, number as usize + 1).await?);
     }
-    let written = changer.eyes.events() - before;
+    let written = changer.watcher.events() - before;
     anyhow::ensure!(busy.len() >= 3, "the statuses were written before anything could be changed");
-    changer.eyes.seen(before + u64::from(size.holders)).await?;
+    changer.watcher.seen(before + u64::from(size.holders)).await?;
     let took = changed.elapsed();
     let count = f64::from(u32::try_from(busy.len())?);
     let figure = |what: &str| format!("one change → {what} while {} statuses are written ÷ idle", size.holders);
@@ -250,7 +250,7 @@ impl Twin {
         let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &resource);
         // The status of a real one, which the controller has written.
-        let mut model = floor::membership(client, NAMESPACE, &objects::name(LARGE, 0)).await?;
+        let mut model = baseline::membership(client, NAMESPACE, &objects::name(LARGE, 0)).await?;
         let mut twin = DynamicObject::new("twin", &resource);
         twin.data = json!({"spec": model.data["spec"]});
         let created = api.create(&PostParams::default(), &twin).await?;

@@ -8,13 +8,13 @@ use roster::api::Membership;
 use crate::{
     cluster,
     controller::Controller,
-    eyes::Eyes,
-    floor, objects,
+    environment::Environment,
+    baseline, objects,
     report::{Row, Target},
     say,
     size::Size,
-    stage::Stage,
     summary::median,
+    watcher::MembershipWatcher,
 };
 
 /// Longest time anything may take.
@@ -30,11 +30,11 @@ struct Round {
     patches: f64,
 }
 
-pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
     let mut rounds = Vec::new();
     let mut at_once = None;
     for number in 1..=size.rounds {
-        rounds.push(round(stage, size, number, &mut at_once).await?);
+        rounds.push(round(environment, size, number, &mut at_once).await?);
     }
     let every = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
     let after = every(|round| round.converged / round.floor);
@@ -56,37 +56,42 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     Ok(vec![converge, creating])
 }
 
-async fn round(stage: &Stage, size: &Size, number: u32, at_once: &mut Option<(usize, f64)>) -> Result<Round> {
-    let client = &stage.client;
+async fn round(
+    environment: &Environment,
+    size: &Size,
+    number: u32,
+    at_once: &mut Option<(usize, f64)>,
+) -> Result<Round> {
+    let client = &environment.client;
     let names = |prefix: &str| (0..size.accounts).map(|place| format!("{prefix}{place}")).collect::<Vec<_>>();
     say(&format!("round {number}: creating {} memberships", size.memberships));
     cluster::found(client, "after", &names("after")).await?;
     let created = cluster::fill(client, "after", members("after", &names("after"), size)).await?;
-    let eyes = Eyes::open(client).await?;
-    let folder = stage.folder("after").await?;
+    let watcher = MembershipWatcher::open(client).await?;
+    let folder = environment.folder("after").await?;
     say(&format!("round {number}: converging"));
     let started = Instant::now();
-    let mut controller = Controller::start(stage, &folder)?;
-    let converged = eyes.all_ready(size.memberships, PATIENCE).await? - started;
+    let mut controller = Controller::start(environment, &folder)?;
+    let converged = watcher.all_ready(size.memberships, PATIENCE).await? - started;
     let patches = controller.sum("roster_api_writes_total{what=\"status\"").await? / f64::from(size.memberships);
     controller.quiet().await?;
     controller.stop().await?;
     if at_once.is_none() {
-        let best = floor::best_concurrency(client, "after").await?;
+        let best = baseline::best_concurrency(client, "after").await?;
         *at_once = Some((best, f64::from(u32::try_from(best)?)));
     }
     say(&format!("round {number}: floor"));
-    let floor = floor::floor(client, "after", at_once.map_or(24, |(best, _)| best)).await?;
+    let baseline = baseline::baseline(client, "after", at_once.map_or(24, |(best, _)| best)).await?;
     cluster::clear(client, "after").await?;
 
     cluster::found(client, "during", &names("during")).await?;
-    let folder = stage.folder("during").await?;
-    let mut controller = Controller::start(stage, &folder)?;
+    let folder = environment.folder("during").await?;
+    let mut controller = Controller::start(environment, &folder)?;
     controller.quiet().await?;
     say(&format!("round {number}: creating {} memberships under the controller", size.memberships));
     let started = Instant::now();
     let filled = cluster::fill(client, "during", members("during", &names("during"), size));
-    let (filled, ready) = tokio::join!(filled, eyes.all_ready(size.memberships, PATIENCE));
+    let (filled, ready) = tokio::join!(filled, watcher.all_ready(size.memberships, PATIENCE));
     filled?;
     let created_and_converged = ready? - started;
     controller.quiet().await?;
@@ -95,7 +100,7 @@ async fn round(stage: &Stage, size: &Size, number: u32, at_once: &mut Option<(us
     Ok(Round {
         created: created.as_secs_f64(),
         converged: converged.as_secs_f64(),
-        floor: floor.as_secs_f64(),
+        floor: baseline.as_secs_f64(),
         created_and_converged: created_and_converged.as_secs_f64(),
         patches,
     })

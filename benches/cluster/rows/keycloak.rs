@@ -25,13 +25,13 @@ use tokio::{
 use crate::{
     cluster,
     controller::Controller,
-    eyes::Eyes,
+    environment::Environment,
     keycloak::Server,
     objects,
     report::{Row, Target},
     say,
     size::Size,
-    stage::Stage,
+    watcher::MembershipWatcher,
 };
 
 /// Longest time anything may take.
@@ -39,12 +39,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Name of namespace, account, store, Secret and realm.
 const NAME: &str = "keycloak";
 
-pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
     say("starting Keycloak");
     let server = Server::start().await;
     server.realm(NAME, &["manage-clients", "manage-realm", "manage-users", "view-events"]).await;
     let (counter, port) = Counter::before(server.port()).await?;
-    let client = &stage.client;
+    let client = &environment.client;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "annotations": {"roster.dev/store": NAME}},
         "stringData": {"secret": "hush"},
@@ -57,12 +57,12 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     cluster::found_in(client, NAME, &[NAME.to_owned()], &store).await?;
     cluster::create(client, NAME, (0..count).map(|number| objects::group(NAME, NAME, number)).collect()).await?;
     cluster::fill(client, NAME, (0..count).map(|number| objects::member_in(NAME, NAME, number)).collect()).await?;
-    let eyes = Eyes::open(client).await?;
-    let folder = stage.folder(NAME).await?;
+    let watcher = MembershipWatcher::open(client).await?;
+    let folder = environment.folder(NAME).await?;
     say("converging");
     let started = Instant::now();
-    let mut controller = Controller::start(stage, &folder)?;
-    let took = (eyes.all_ready(count, PATIENCE).await? - started).as_secs_f64();
+    let mut controller = Controller::start(environment, &folder)?;
+    let took = (watcher.all_ready(count, PATIENCE).await? - started).as_secs_f64();
     let memory = controller.memory()?;
     let requests = counter.requests() as f64;
     controller.quiet().await?;

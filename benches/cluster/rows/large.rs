@@ -9,12 +9,12 @@ use super::{changes, quiet};
 use crate::{
     cluster,
     controller::Controller,
-    eyes::Eyes,
+    environment::Environment,
     objects,
     report::{Row, Target},
     say,
     size::Size,
-    stage::Stage,
+    watcher::MembershipWatcher,
 };
 
 pub const NAMESPACE: &str = "large";
@@ -23,12 +23,12 @@ pub const LITTLE: &str = "little";
 
 const KIB: f64 = 1_024.0;
 
-pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
-    let client = &stage.client;
+pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
+    let client = &environment.client;
     cluster::found(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
     say("an idle controller");
-    let folder = stage.folder("large-idle").await?;
-    let mut controller = Controller::start(stage, &folder)?;
+    let folder = environment.folder("large-idle").await?;
+    let mut controller = Controller::start(environment, &folder)?;
     controller.quiet().await?;
     let idle = controller.memory()?;
     controller.stop().await?;
@@ -39,21 +39,21 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let little = (0..size.little).map(|number| objects::member(NAMESPACE, LITTLE, number, 0));
     let members: Vec<Membership> = large.chain(little).collect();
     let created = cluster::fill(client, NAMESPACE, members).await?;
-    let eyes = Eyes::open(client).await?;
+    let watcher = MembershipWatcher::open(client).await?;
 
     say(&format!("converging {count} memberships"));
-    let folder = stage.folder("large").await?;
+    let folder = environment.folder("large").await?;
     let started = Instant::now();
-    let mut controller = Controller::start(stage, &folder)?;
-    let converged = eyes.all_ready(count, Duration::from_secs(1_800)).await? - started;
+    let mut controller = Controller::start(environment, &folder)?;
+    let converged = watcher.all_ready(count, Duration::from_secs(1_800)).await? - started;
     controller.quiet().await?;
     let full = controller.memory()?;
     controller.stop().await?;
 
     say("a restart, and a check");
-    let (quiet, controller) = quiet::measure(stage, size, &folder).await?;
+    let (quiet, controller) = quiet::measure(environment, size, &folder).await?;
     let restarted = controller.memory()?;
-    let changes = changes::measure(stage, size, &folder, &eyes, controller).await?;
+    let changes = changes::measure(environment, size, &folder, &watcher, controller).await?;
 
     let each = |bytes: f64, less: f64| (bytes - less) / f64::from(count) / KIB;
     let baseline = "memory_idle_kib";

@@ -15,14 +15,14 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::{
     cluster,
     controller::Controller,
-    eyes::Eyes,
-    floor, objects,
+    environment::Environment,
+    baseline, objects,
     postgres::Server,
     report::{Row, Target},
     say,
     size::Size,
-    stage::Stage,
     summary::median,
+    watcher::MembershipWatcher,
 };
 
 /// Longest time anything may take.
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Name of namespace, store and Secret.
 const NAME: &str = "postgres";
 
-pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
+pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
     say("starting PostgreSQL");
     let server = Server::start().await;
     server.run("CREATE ROLE bench LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE postgres TO bench").await?;
@@ -38,11 +38,11 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "annotations": {"roster.dev/store": NAME}},
         "stringData": {"uri": server.url("bench")},
     });
-    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), "roster-system");
+    let secrets: Api<Secret> = Api::namespaced(environment.client.clone(), "roster-system");
     secrets.patch(NAME, &PatchParams::apply("bench").force(), &Patch::Apply(&secret)).await?;
     let mut rounds = Vec::new();
     for number in 1..=size.rounds {
-        rounds.push(round(stage, size, number, &server).await?);
+        rounds.push(round(environment, size, number, &server).await?);
     }
     let every = |value: fn(&(f64, f64, f64)) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
     let ratios = every(|(converged, copy, floor)| converged / (copy + floor));
@@ -56,8 +56,8 @@ pub async fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
 }
 
 /// Seconds until all are Ready, of the COPY, and of the floor.
-async fn round(stage: &Stage, size: &Size, number: u32, server: &Server) -> Result<(f64, f64, f64)> {
-    let client = &stage.client;
+async fn round(environment: &Environment, size: &Size, number: u32, server: &Server) -> Result<(f64, f64, f64)> {
+    let client = &environment.client;
     say(&format!("round {number}: creating {} memberships for PostgreSQL", size.memberships));
     server.run("DROP SCHEMA IF EXISTS bench CASCADE").await?;
     let accounts: Vec<String> = (0..size.accounts).map(|place| format!("{NAME}{place}")).collect();
@@ -66,19 +66,19 @@ async fn round(stage: &Stage, size: &Size, number: u32, server: &Server) -> Resu
     let members =
         (0..share).flat_map(|n| accounts.iter().map(move |account| objects::member(NAME, account, n, share / 4)));
     cluster::fill(client, NAME, members.collect()).await?;
-    let eyes = Eyes::open(client).await?;
-    let folder = stage.folder(NAME).await?;
+    let watcher = MembershipWatcher::open(client).await?;
+    let folder = environment.folder(NAME).await?;
     say(&format!("round {number}: converging"));
     let started = Instant::now();
-    let mut controller = Controller::start(stage, &folder)?;
-    let converged = eyes.all_ready(size.memberships, PATIENCE).await? - started;
+    let mut controller = Controller::start(environment, &folder)?;
+    let converged = watcher.all_ready(size.memberships, PATIENCE).await? - started;
     controller.quiet().await?;
     controller.stop().await?;
     let copy = copy(&mut server.admin_connection().await).await?;
     say(&format!("round {number}: floor"));
-    let floor = floor::floor(client, NAME, floor::best_concurrency(client, NAME).await?).await?;
+    let baseline = baseline::baseline(client, NAME, baseline::best_concurrency(client, NAME).await?).await?;
     cluster::clear(client, NAME).await?;
-    Ok((converged.as_secs_f64(), copy.as_secs_f64(), floor.as_secs_f64()))
+    Ok((converged.as_secs_f64(), copy.as_secs_f64(), baseline.as_secs_f64()))
 }
 
 /// The rows of all members, by one COPY into a table like theirs, committed.

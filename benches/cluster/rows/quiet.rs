@@ -15,9 +15,9 @@ use serde_json::json;
 use super::large::NAMESPACE;
 use crate::{
     controller::Controller,
+    environment::Environment,
     report::{Row, Target},
     size::Size,
-    stage::Stage,
     store::StoreReader,
 };
 
@@ -25,12 +25,12 @@ use crate::{
 type Versions = BTreeMap<(String, String, String), String>;
 
 /// The rows, and the controller that was started.
-pub async fn measure(stage: &Stage, size: &Size, folder: &Path) -> Result<(Vec<Row>, Controller)> {
-    let client = &stage.client;
+pub async fn measure(environment: &Environment, size: &Size, folder: &Path) -> Result<(Vec<Row>, Controller)> {
+    let client = &environment.client;
     let mut store = StoreReader::open(folder).await?;
     let (before, wrote_before) = (versions(client).await?, store.writes().await?);
 
-    let mut controller = Controller::start(stage, folder)?;
+    let mut controller = Controller::start(environment, folder)?;
     controller.quiet().await?;
     let (restarted, wrote_restarted) = (versions(client).await?, store.writes().await?);
 

@@ -12,7 +12,7 @@ use crate::{
     catalog::keeps_its_rules,
     claim::{Claim, Judged},
     levels::{Levels, lower, named, nothing, reduced},
-    place::{Place, expires_at, names, starts_at},
+    membership_state::{MembershipState, expires_at, names, starts_at},
     reason,
     roles::{Definitions, Reasons},
     scope::Scope,
@@ -74,8 +74,8 @@ impl<'a> Scope<'a> {
     }
 
     /// Returns the account's Memberships by canonical address, without those whose address is not valid.
-    fn places(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<Place<'a>>> {
-        let mut places: BTreeMap<String, Vec<Place<'a>>> = BTreeMap::new();
+    fn places(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<MembershipState<'a>>> {
+        let mut places: BTreeMap<String, Vec<MembershipState<'a>>> = BTreeMap::new();
         for (name, membership) in in_namespace(&self.world.memberships, self.namespace) {
             if membership.spec.account_ref.name != self.name {
                 continue;
@@ -107,10 +107,11 @@ impl<'a> Scope<'a> {
     }
 
     /// Answers for an account that does not resolve: nobody gains access, and only revocations remove it.
-    fn kept(&self, places: &BTreeMap<String, Vec<Place>>, answer: &mut AccountAnswer) {
+    fn kept(&self, places: &BTreeMap<String, Vec<MembershipState>>, answer: &mut AccountAnswer) {
         let owner = self.owner();
         let none = Vec::new();
-        let mut people: BTreeMap<&str, &Vec<Place>> = places.iter().map(|(a, places)| (a.as_str(), places)).collect();
+        let mut people: BTreeMap<&str, &Vec<MembershipState>> =
+            places.iter().map(|(a, places)| (a.as_str(), places)).collect();
         if let Some(owner) = &owner {
             // With a catalog the owner's Memberships are invalid and revoke nothing. Without one, the person may be a
             // normal member.
@@ -160,7 +161,7 @@ impl<'a> Scope<'a> {
     fn resolved(
         &self,
         catalog: &'a PermissionCatalogSpec,
-        places: &BTreeMap<String, Vec<Place>>,
+        places: &BTreeMap<String, Vec<MembershipState>>,
         answer: &mut AccountAnswer,
     ) {
         let definitions = self.definitions(catalog);
@@ -193,7 +194,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn judge(definitions: &Definitions, place: &Place) -> Judged {
+    fn judge(definitions: &Definitions, place: &MembershipState) -> Judged {
         let mut judged = Claim::of_membership(place.spec, place.invitation).judge(definitions);
         let by_invitation_only = definitions.catalog.members.direct == MemberDirect::ByInvitationOnly;
         if by_invitation_only && place.spec.invitation_ref.is_none() {
@@ -211,7 +212,13 @@ impl<'a> Scope<'a> {
 
     /// Returns the answer about a member with one or more Memberships; of several, the lower level of each section
     /// counts.
-    fn member(&self, definitions: &Definitions, address: &str, places: &[Place], judged: &[Judged]) -> MemberAnswer {
+    fn member(
+        &self,
+        definitions: &Definitions,
+        address: &str,
+        places: &[MembershipState],
+        judged: &[Judged],
+    ) -> MemberAnswer {
         let catalog = definitions.catalog;
         let lowest = |levels: fn(&Judged) -> &Levels| {
             let all = judged.iter().map(|judged| levels(judged).clone());
@@ -227,7 +234,7 @@ impl<'a> Scope<'a> {
     fn in_force(
         &self,
         address: &str,
-        places: &[Place],
+        places: &[MembershipState],
         granted: NamedLevels,
         potential: NamedLevels,
         at_most_held: bool,
@@ -280,7 +287,7 @@ impl<'a> Scope<'a> {
 fn note_holder(
     definitions: &Definitions,
     address: &str,
-    places: &[Place],
+    places: &[MembershipState],
     judged: &[Judged],
     member: &MemberAnswer,
     answer: &mut AccountAnswer,

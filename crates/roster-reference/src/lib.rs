@@ -32,7 +32,7 @@ mod catalog;
 mod claim;
 mod guard;
 mod levels;
-mod place;
+mod membership_state;
 pub mod reason;
 mod roles;
 mod scope;

@@ -9,7 +9,7 @@ use crate::{
     model::{Email, Layout, Ranks},
     plan::{Cause, Content, Hold, ObjectKey, Observed, Plan},
     resolve::{MemberContent, RevocationReason},
-    store::Place,
+    store::StoreLocation,
 };
 
 /// What a store holds of an account.
@@ -42,7 +42,7 @@ impl fmt::Display for Reason {
 
 impl Stored {
     /// Takes what was observed, and what would be done about it.
-    pub(super) fn new(place: &Place, planned: &Planned, layout: &Layout) -> Self {
+    pub(super) fn new(place: &StoreLocation, planned: &Planned, layout: &Layout) -> Self {
         let observed = &planned.observed;
         let held = observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)));
         let members = held.map(|(email, content)| {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::super::output::{Format, Table, complain, counted, formats};
-use crate::store::{AuditQuery, AuditRecord, Place};
+use crate::store::{AuditQuery, AuditRecord, StoreLocation};
 
 /// Records that are in memory at a time.
 const PAGE: u32 = 5_000;
@@ -37,7 +37,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let store = super::store::open(&Place::given(&args.store)?).await?;
+    let store = super::store::open(&StoreLocation::from_argument(&args.store)?).await?;
     if let Some(to) = args.to.as_deref().filter(|to| is_part_of(to, &args.store)) {
         anyhow::bail!("--to {}: that is the store itself", to.display());
     }

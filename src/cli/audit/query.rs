@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Email},
-    store::{AuditQuery, AuditRecord, Place},
+    store::{AuditQuery, AuditRecord, StoreLocation},
 };
 
 /// Show who gained or lost what, when, and by whose word
@@ -125,7 +125,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         newest: true,
         ..AuditQuery::default()
     };
-    let place = Place::given(&args.store)?;
+    let place = StoreLocation::from_argument(&args.store)?;
     let store = super::store::open(&place).await?;
     let mut records = store.audit(&query).await.with_context(|| format!("cannot read {place}"))?;
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::{
     cli::target::absent,
-    store::{NoSecrets, Place, Store},
+    store::{NoSecrets, Store, StoreLocation},
 };
 
 /// The store that somebody named, which must be there.
-pub(super) async fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+pub(super) async fn open(place: &StoreLocation) -> anyhow::Result<Arc<dyn Store>> {
     let store = place.open_if_there(&NoSecrets).await?;
     store.with_context(|| absent(place))
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::super::output::{counted, print};
-use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, Place};
+use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, StoreLocation};
 
 /// Check that no record of an audit was changed, dropped or moved
 ///
@@ -39,7 +39,7 @@ fn head(text: &str) -> Result<String, String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let place = Place::given(&args.file)?;
+    let place = StoreLocation::from_argument(&args.file)?;
     let is_store = place.file().is_none() || is_database(&args.file)?;
     let report = if is_store {
         place.verify_audit(&NoSecrets).await?

@@ -18,11 +18,11 @@ use crate::{
     model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark},
     resolve::{Origin, RevocationReason},
-    store::{Batch, Claim, Epoch, NoSecrets, Place, Store, StoreError},
+    store::{Batch, Claim, Epoch, NoSecrets, Store, StoreError, StoreLocation},
 };
 
 /// Ends every access of `who` in the store.
-pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::Result<u8> {
+pub(super) async fn block(place: &StoreLocation, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
     // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
     let there = place.open_if_there(&NoSecrets).await?;
@@ -36,7 +36,7 @@ pub(super) async fn block(place: &Place, who: &Email, reason: &str) -> anyhow::R
 
 async fn block_in(
     store: &Arc<dyn Store>,
-    place: &Place,
+    place: &StoreLocation,
     who: &Email,
     reason: &str,
     started: Instant,

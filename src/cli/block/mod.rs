@@ -8,7 +8,7 @@ mod unknown;
 pub use self::place::Where;
 use self::unknown::{meant, unknown};
 use super::people::email;
-use crate::{manifests::connect, model::Email, store::Place};
+use crate::{manifests::connect, model::Email, store::StoreLocation};
 
 /// Cut one person off everywhere in a store, at once
 ///
@@ -37,7 +37,7 @@ pub struct Args {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     if let Some(file) = &args.place.store {
-        return file::block(&Place::given(file)?, &args.who, &args.reason).await;
+        return file::block(&StoreLocation::from_argument(file)?, &args.who, &args.reason).await;
     }
     let (client, _) = connect(args.place.context.as_deref()).await?;
     cluster::change(&client, &args.place, &args.who, Some(&args.reason)).await
@@ -49,7 +49,7 @@ pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
         anyhow::bail!(
             "{}: a store kept from files holds what they say: take {who} out of IdentityStore.spec.blocked there, and \
              `roster apply` gives back what the other objects say",
-            Place::given(file)?
+            StoreLocation::from_argument(file)?
         );
     }
     let (client, _) = connect(place.context.as_deref()).await?;

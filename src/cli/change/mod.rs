@@ -5,9 +5,9 @@ mod alike;
 mod effect;
 mod markdown;
 mod report;
+mod report_builder;
 mod reported;
 mod revisions;
-mod tell;
 mod text;
 
 use std::{
@@ -31,7 +31,7 @@ use crate::{
     plan::{Mark, Observed, Plan},
     resolve,
     state::{SnapshotSource as _, StoreFacts},
-    store::{Place, Store},
+    store::{Store, StoreLocation},
 };
 
 /// Why there is nothing to compare: a namespace, or a folder, without an Account.
@@ -42,7 +42,7 @@ pub struct Work {
     /// The account.
     pub key: AccountKey,
     /// Its store; absent where two revisions of files are compared.
-    pub place: Option<Place>,
+    pub place: Option<StoreLocation>,
     /// Whose what is written will be.
     pub mark: Mark,
     /// Why nobody knows what was there: an earlier revision in which the account does not resolve.
@@ -63,11 +63,11 @@ pub struct Changes {
     /// By account.
     pub works: Vec<Work>,
     /// Applied from files before, and not in these files: accounts that stay as they are, with their stores.
-    pub left: Vec<(AccountKey, Place)>,
+    pub left: Vec<(AccountKey, StoreLocation)>,
     /// Stores of these accounts that are not there.
-    pub missing: BTreeSet<Place>,
+    pub missing: BTreeSet<StoreLocation>,
     /// Stores that a cluster's controller keeps although files are looked at.
-    pub clusters: BTreeSet<Place>,
+    pub clusters: BTreeSet<StoreLocation>,
 }
 
 /// What else decides.
@@ -83,14 +83,14 @@ pub struct Choices<'a> {
 
 /// The stores that accounts are in, opened to look.
 #[derive(Default)]
-struct Stores(BTreeMap<Place, Option<Arc<dyn Store>>>);
+struct Stores(BTreeMap<StoreLocation, Option<Arc<dyn Store>>>);
 
 impl Stores {
     async fn get(
         &mut self,
         target: &Target,
         loaded: &LoadedObjects,
-        place: &Place,
+        place: &StoreLocation,
     ) -> anyhow::Result<Option<Arc<dyn Store>>> {
         if let Some(store) = self.0.get(place) {
             return Ok(store.clone());
@@ -117,7 +117,7 @@ pub async fn gather(
     if let (true, Some(file)) = (is_files, &target.store) {
         for name in loaded.objects.stores_named() {
             if !loaded.objects.stores.contains_key(&name) {
-                assume_store(&mut loaded.objects, name, &Place::given(file)?);
+                assume_store(&mut loaded.objects, name, &StoreLocation::from_argument(file)?);
             }
         }
     }
@@ -136,7 +136,7 @@ pub async fn gather(
     }
     if is_files {
         if let Some(file) = &target.store {
-            stores.get(target, loaded, &Place::given(file)?).await?;
+            stores.get(target, loaded, &StoreLocation::from_argument(file)?).await?;
         }
         for (place, store) in &stores.0 {
             let Some(store) = store else { continue };
@@ -152,7 +152,7 @@ pub async fn gather(
 fn work(
     loaded: &LoadedObjects,
     key: &AccountKey,
-    place: &Place,
+    place: &StoreLocation,
     observed: Observed,
     choices: Choices<'_>,
     now: Timestamp,
@@ -175,7 +175,7 @@ fn work(
 fn leaving(
     loaded: &LoadedObjects,
     key: &AccountKey,
-    place: &Place,
+    place: &StoreLocation,
     observed: Observed,
     context: &Context<'_>,
 ) -> Option<Work> {
@@ -215,7 +215,7 @@ async fn look_for_others(
     loaded: &LoadedObjects,
     target: &Target,
     changes: &mut Changes,
-    place: &Place,
+    place: &StoreLocation,
     store: &Arc<dyn Store>,
     choices: Choices<'_>,
     now: Timestamp,
@@ -253,12 +253,12 @@ fn judge_removal(
     loaded: &LoadedObjects,
     target: &Target,
     observed: &Observed,
-    place: &Place,
+    place: &StoreLocation,
     context: &Context<'_>,
 ) -> DeletionDecision {
     let is_there = |(name, store): &(&Name, &Arc<StoreFacts>)| {
         // With `--store`, everything is in that one.
-        let of = Place::of(name, &store.spec, &target.sqlite_dir);
+        let of = StoreLocation::of(name, &store.spec, &target.sqlite_dir);
         target.store.is_some() || of.is_ok_and(|of| of == *place)
     };
     let store = loaded.objects.stores.iter().find(is_there).map(|(_, store)| store);
@@ -269,6 +269,6 @@ fn judge_removal(
 }
 
 /// Where it is clear what store is meant, files need not have an `IdentityStore`.
-fn assume_store(objects: &mut Objects, name: Name, place: &Place) {
+fn assume_store(objects: &mut Objects, name: Name, place: &StoreLocation) {
     objects.stores.insert(name.clone(), Arc::new(StoreFacts::new(name, 1, place.spec())));
 }

@@ -33,7 +33,7 @@ use crate::{
     manifests::Source,
     model::{AccountKey, Email},
     resolve::RevocationReason,
-    store::{NoSecrets, Place},
+    store::{NoSecrets, StoreLocation},
 };
 
 /// Write what an identity store holds as manifests that change nothing when they are planned against it
@@ -75,7 +75,7 @@ const NAMED: usize = 10;
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     check_folder(&args.output, args.force)?;
-    let place = Place::given(&args.store)?;
+    let place = StoreLocation::from_argument(&args.store)?;
     let mut notes = Vec::new();
     let taken = take(&place, args.account.as_deref(), now, &mut notes).await?;
     let manifests = manifests(&taken, &place, &mut notes);
@@ -112,7 +112,7 @@ fn check_folder(folder: &Path, force: bool) -> anyhow::Result<()> {
 
 /// What the store holds of the accounts asked for.
 async fn take(
-    place: &Place,
+    place: &StoreLocation,
     asked: Option<&str>,
     now: Timestamp,
     notes: &mut Vec<String>,
@@ -153,7 +153,7 @@ async fn take(
     Ok(taken)
 }
 
-fn manifests(taken: &[Taken], place: &Place, notes: &mut Vec<String>) -> Manifests {
+fn manifests(taken: &[Taken], place: &StoreLocation, notes: &mut Vec<String>) -> Manifests {
     let mut out = Manifests::default();
     out.add("store.yaml", None, store_of(taken, place));
     let mut catalogs = Catalogs::of(taken, notes);
@@ -166,7 +166,7 @@ fn manifests(taken: &[Taken], place: &Place, notes: &mut Vec<String>) -> Manifes
 }
 
 /// The store itself, and whom it blocks.
-fn store_of(taken: &[Taken], place: &Place) -> Value {
+fn store_of(taken: &[Taken], place: &StoreLocation) -> Value {
     let members = taken.iter().flat_map(|one| &one.observed.members);
     let blocked =
         members.filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended == Some(RevocationReason::Blocked)));

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     manifests::{LoadedObjects, Source},
     model::{AccountKey, Scope},
-    store::Place,
+    store::StoreLocation,
 };
 
 /// Report what a periodic access review asks for
@@ -110,9 +110,10 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let found = args.target.orphaned_accounts(&loaded, &Scope::Account, now).await;
         let (found, unread) = found.unwrap_or_default();
         accounts.extend(found.iter().map(|one| stored::orphaned_account(one, now)));
-        let used: BTreeSet<Place> = keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
+        let used: BTreeSet<StoreLocation> =
+            keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
         let unused = unread.into_iter().filter(|(place, _)| !used.contains(place));
-        let account = |place: Place| format!("accounts that only {place} knows");
+        let account = |place: StoreLocation| format!("accounts that only {place} knows");
         unlooked.extend(unused.map(|(place, message)| Unread { account: account(place), message }));
     }
     let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).chain(unlooked).collect();

@@ -20,12 +20,12 @@ use crate::{
     model::{AccountKey, Email},
     plan::{Cause, Existing, Mark, ObjectKey, Observed},
     resolve::{AccountResolution, MemberContent, RevocationReason},
-    store::{AuditRecord, Place, Store},
+    store::{AuditRecord, Store, StoreLocation},
 };
 
 /// Stores that are open, or why they could not be opened.
 #[derive(Default)]
-pub struct Stores(BTreeMap<Place, Result<Arc<dyn Store>, Unread>>);
+pub struct Stores(BTreeMap<StoreLocation, Result<Arc<dyn Store>, Unread>>);
 
 /// Why a store was not read.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Unread {
 }
 
 impl Stores {
-    async fn get(&mut self, setting: &Setting<'_>, place: &Place) -> Result<Arc<dyn Store>, Unread> {
+    async fn get(&mut self, setting: &Setting<'_>, place: &StoreLocation) -> Result<Arc<dyn Store>, Unread> {
         if let Some(known) = self.0.get(place) {
             return known.clone();
         }

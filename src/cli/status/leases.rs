@@ -27,7 +27,7 @@ pub struct Controller {
     /// Over how many shards the accounts are shared out.
     pub shards: u16,
     /// Who holds each of them, in order.
-    pub held: Vec<Held>,
+    pub held: Vec<ShardHolder>,
     /// Shards that nobody holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u16>,
@@ -57,7 +57,7 @@ pub enum LeaseState {
 /// Who holds a shard.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Held {
+pub struct ShardHolder {
     /// Which, from 0.
     pub shard: u16,
     /// The replica.
@@ -113,11 +113,11 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
         LeaseName::Shard { shard, of } => Some((of, held(lease, shard, now)?)),
         LeaseName::Replica { .. } => None,
     });
-    let mut all: Vec<(u16, Held)> = shards.collect();
+    let mut all: Vec<(u16, ShardHolder)> = shards.collect();
     // Of two numbers, as in a rolling upgrade from one to another, it is the one that is held.
     all.sort_by_key(|(of, held)| (held.expired, *of, held.shard));
     let number = all.first().map_or(1, |(of, _)| *of);
-    let held: Vec<Held> = all.into_iter().filter(|(of, _)| *of == number).map(|(_, held)| held).collect();
+    let held: Vec<ShardHolder> = all.into_iter().filter(|(of, _)| *of == number).map(|(_, held)| held).collect();
     let fresh: BTreeSet<u16> = held.iter().filter(|held| !held.expired).map(|held| held.shard).collect();
     let missing: Vec<u16> = (0..number).filter(|shard| !fresh.contains(shard)).collect();
     let state = match (held.is_empty(), fresh.is_empty(), missing.is_empty()) {
@@ -129,13 +129,13 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
     Controller { state, namespace: namespace.to_owned(), shards: number, held, missing, message: None, asked: false }
 }
 
-fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<Held> {
+fn held(lease: &Lease, shard: u16, now: Timestamp) -> Option<ShardHolder> {
     let holder = leases::holder(lease)?.to_owned();
     let spec = lease.spec.as_ref()?;
     let (since, renewed) = (spec.acquire_time.as_ref().map(|time| time.0), spec.renew_time.as_ref().map(|time| time.0));
     let lasts = i64::from(spec.lease_duration_seconds.unwrap_or(15));
     let expired = renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() > lasts + CLOCKS);
-    Some(Held { shard, holder, since, renewed, expired })
+    Some(ShardHolder { shard, holder, since, renewed, expired })
 }
 
 #[cfg(test)]

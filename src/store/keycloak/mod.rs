@@ -1,5 +1,5 @@
 //! Keycloak 26 as a store (docs/architecture.md "The store contract"; docs/stores/keycloak.md; docs/decisions/0019).
-//! Opened by `store::Place`; used by the controller and the command line through the trait `Store`.
+//! Opened by `store::StoreLocation`; used by the controller and the command line through the trait `Store`.
 //!
 //! An account is an organization and a client. Members' permissions are that client's roles, assigned directly, so that
 //! a token requested with the account's scope contains exactly the engine's result in

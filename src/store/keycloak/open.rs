@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     model::{FieldPath, FindingKind},
-    store::{KeycloakPlace, Secrets, StoreError},
+    store::{KeycloakLocation, Secrets, StoreError},
 };
 
 /// Advice on the `IdentityStore`, by field.
@@ -48,7 +48,7 @@ impl KeycloakStore {
     /// `Unavailable` when Keycloak cannot be reached or verified, `Denied` when it refuses the client, its secret, or
     /// what the service account would have to do, `Invalid` when the location is not valid, there is no such realm, or
     /// it has no organizations. Each message contains the attempted action and the address.
-    pub async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+    pub async fn open(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<Self, StoreError> {
         open(place, secrets).await
     }
 
@@ -57,12 +57,12 @@ impl KeycloakStore {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+    pub async fn open_to_read(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
         open_to_read(place, secrets).await
     }
 }
 
-async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
+async fn open(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<KeycloakStore, StoreError> {
     let (mut realm, facts, advice) = connect(place, secrets).await?;
     if let Some(profile) = undeclared(&realm).await? {
         let put = || realm.wire.admin.realm_users_profile_put(&realm.wire.realm, profile.clone());
@@ -74,7 +74,7 @@ async fn open(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<KeycloakSt
     Ok(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: false })
 }
 
-async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Option<KeycloakStore>, StoreError> {
+async fn open_to_read(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<Option<KeycloakStore>, StoreError> {
     let (realm, facts, advice) = connect(place, secrets).await?;
     if undeclared(&realm).await?.is_some() {
         return Ok(None);
@@ -82,7 +82,7 @@ async fn open_to_read(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<Op
     Ok(Some(KeycloakStore { realm: Arc::new(realm), facts, advice, read_only: true }))
 }
 
-async fn connect(place: &KeycloakPlace, secrets: &dyn Secrets) -> Result<(Realm, Facts, Advice), StoreError> {
+async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Realm, Facts, Advice), StoreError> {
     let said = place.said();
     let url = valid_url(&place.url)?;
     if place.realm == "master" {
@@ -164,7 +164,7 @@ fn valid_url(text: &str) -> Result<Url, StoreError> {
 
 /// Builds two HTTP clients: one for all requests, and one with a longer timeout for lists.
 async fn clients(
-    place: &KeycloakPlace,
+    place: &KeycloakLocation,
     url: &Url,
     secrets: &dyn Secrets,
     said: &str,
@@ -242,7 +242,7 @@ fn is_link_local(ip: IpAddr) -> bool {
 ///
 /// # Errors
 /// `Invalid` if the realm does not exist, `Denied` if a needed role is missing, or the error of the login.
-async fn log_in(wire: &Wire, place: &KeycloakPlace) -> Result<Vec<String>, StoreError> {
+async fn log_in(wire: &Wire, place: &KeycloakLocation) -> Result<Vec<String>, StoreError> {
     let token = match wire.attempt(|| wire.tokens().get(wire.url())).await {
         Ok(token) => token,
         Err(error) if wire::status(&error) == Some(404) => {

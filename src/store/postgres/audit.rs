@@ -3,13 +3,13 @@
 use sqlx::Executor;
 
 use super::{error::classify, open::once, session::PostgresSession};
-use crate::store::{AuditReport, PostgresPlace, Secrets, StoreError, sql};
+use crate::store::{AuditReport, PostgresLocation, Secrets, StoreError, sql};
 
 /// Checks the audit of a store, from its first record to its last. Can run while the controller writes.
 ///
 /// # Errors
 /// When it cannot be read. Faults of the audit itself are in the report.
-pub async fn verify_audit(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
+pub async fn verify_audit(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
     let (mut connection, said) = once(place, secrets).await?;
     let report = async {
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

@@ -1,5 +1,5 @@
 //! PostgreSQL as a store (docs/architecture.md "The store contract"; docs/stores/postgresql.md). Opened by
-//! `store::Place`; used by the controller and the command line through the trait `Store`.
+//! `store::StoreLocation`; used by the controller and the command line through the trait `Store`.
 //!
 //! A store is one schema of a database. All writers of Roster wait for each other, since the audit is one chain;
 //! portals and other readers never wait. Changes by others are announced.

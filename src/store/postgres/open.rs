@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 use super::{PostgresStore, error::classify};
-use crate::store::{Connection, PostgresPlace, Secrets, StoreError};
+use crate::store::{Connection, PostgresLocation, Secrets, StoreError};
 
 /// Largest number of connections of one store, apart from the listening one.
 const CONNECTIONS: u32 = 8;
@@ -32,7 +32,7 @@ impl PostgresStore {
     /// `Unavailable` when the server cannot be reached or verified, `Denied` when it refuses the role or the role lacks
     /// rights, `Invalid` when the connection string is not valid, there is no such database, or a newer Roster has
     /// written it. Each message contains the attempted action and the server; none contains the connection string.
-    pub async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Self, StoreError> {
+    pub async fn open(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<Self, StoreError> {
         open(place, secrets).await
     }
 
@@ -41,12 +41,12 @@ impl PostgresStore {
     ///
     /// # Errors
     /// As [`Self::open`], and `Invalid` if the schema is older than the one this release reads.
-    pub async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
+    pub async fn open_to_read(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<Option<Self>, StoreError> {
         open_to_read(place, secrets).await
     }
 }
 
-async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
+async fn open(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     // Not from the pool: it would retry, and report only a timeout.
@@ -58,7 +58,7 @@ async fn open(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<PostgresSt
 }
 
 /// Opens without writing anything. Returns `None` if there is no store.
-async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Option<PostgresStore>, StoreError> {
+async fn open_to_read(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<Option<PostgresStore>, StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     let options = options.options([("default_transaction_read_only", "on")]);
@@ -80,7 +80,7 @@ async fn open_to_read(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<Op
     Ok(Some(store(options, place, said, true)))
 }
 
-fn store(options: PgConnectOptions, place: &PostgresPlace, said: String, read_only: bool) -> PostgresStore {
+fn store(options: PgConnectOptions, place: &PostgresLocation, said: String, read_only: bool) -> PostgresStore {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.idle_timeout(Duration::from_mins(5)).max_lifetime(Duration::from_mins(30));
     let listener = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).max_lifetime(None);
@@ -107,7 +107,10 @@ fn valid_schema(schema: &str) -> Result<(), StoreError> {
 }
 
 /// Opens a single connection. Returns it with the store's name for errors.
-pub(super) async fn once(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnection, String), StoreError> {
+pub(super) async fn once(
+    place: &PostgresLocation,
+    secrets: &dyn Secrets,
+) -> Result<(PgConnection, String), StoreError> {
     valid_schema(&place.schema)?;
     let (options, said) = options(place, secrets).await?;
     Ok((connect(&options, &said).await?, said))
@@ -121,10 +124,10 @@ async fn connect(options: &PgConnectOptions, said: &str) -> Result<PgConnection,
 }
 
 /// Returns the connection options, and the store's name for errors.
-async fn options(place: &PostgresPlace, secrets: &dyn Secrets) -> Result<(PgConnectOptions, String), StoreError> {
+async fn options(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<(PgConnectOptions, String), StoreError> {
     let (text, from) = match &place.connection {
         Connection::Secret(secret) => (secrets.read(secret).await?, secret.to_string()),
-        Connection::Given(given) => (given.secret().clone(), "the connection string".to_owned()),
+        Connection::Inline(given) => (given.secret().clone(), "the connection string".to_owned()),
     };
     let mut options = parse(&text, &from)?;
     let explicit = options.get_ssl_mode();
@@ -179,7 +182,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Brings the schema up to date, and checks that the database role can do its work.
-async fn prepare(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
+async fn prepare(connection: &mut PgConnection, place: &PostgresLocation, said: &str) -> Result<(), StoreError> {
     is_supported(connection, said)?;
     match schema(connection, said).await? {
         Schema::Current => {}
@@ -200,7 +203,7 @@ fn is_supported(connection: &PgConnection, said: &str) -> Result<(), StoreError>
 }
 
 /// Checks that the database role sees all accounts. A role that sees only some would take the others for deleted.
-async fn sees_all(connection: &mut PgConnection, place: &PostgresPlace, said: &str) -> Result<(), StoreError> {
+async fn sees_all(connection: &mut PgConnection, place: &PostgresLocation, said: &str) -> Result<(), StoreError> {
     let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
     let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
         .fetch_one(&mut *connection)

@@ -1,4 +1,4 @@
-//! Checks the audit in the file. Called by `store::Place` for `roster audit verify`.
+//! Checks the audit in the file. Called by `store::StoreLocation` for `roster audit verify`.
 
 use std::{path::Path, time::Duration};
 

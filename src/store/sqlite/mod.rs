@@ -1,4 +1,4 @@
-//! SQLite, the embedded store (docs/architecture.md "The store contract"). Opened by `store::Place`; used by the
+//! SQLite, the embedded store (docs/architecture.md "The store contract"). Opened by `store::StoreLocation`; used by the
 //! controller and the command line through the trait `Store`.
 //!
 //! A store is one file in write-ahead mode: portals read it while the controller writes. A process that can write the

@@ -118,3 +118,39 @@ fn stores_that_cannot_be_used_are_told() {
     assert_eq!(std::fs::read(desk.path("theirs.db")).unwrap(), theirs);
     assert!(!desk.path("out").exists());
 }
+
+#[test]
+fn a_pruned_account_with_many_members_waits_for_an_approval() {
+    let desk = Desk::new();
+    let account = |name: &str| {
+        let mut text = format!(
+            "---\napiVersion: roster.dev/v1alpha1\nkind: Account\nmetadata: {{name: {name}, namespace: {name}}}\nspec: \
+             {{catalogRef: {{name: library}}}}\n"
+        );
+        for number in 0..6 {
+            text += &format!(
+                "---\napiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: m{number}, namespace: {name}}}\n\
+                 spec: {{accountRef: {{name: {name}}}, user: {{email: m{number}@{name}.example}}, roleRef: {{name: reader}}}}\n"
+            );
+        }
+        text
+    };
+    let catalog = "apiVersion: roster.dev/v1alpha1\nkind: PermissionCatalog\nmetadata: {name: library}\nspec: {sections: \
+                   [{name: books}], roles: [{name: reader, permissions: {books: Allowed}}]}\n";
+    for (file, text) in
+        [("library.yaml", catalog), ("north.yaml", &account("north")), ("south.yaml", &account("south"))]
+    {
+        std::fs::write(desk.path(file), text).unwrap();
+    }
+    let all = "apply -f library.yaml -f north.yaml -f south.yaml --store library.db --yes";
+    assert!(desk.said(all).contains("Applied 16 changes."), "{}", desk.said(all));
+    let pruned = "apply -f library.yaml -f north.yaml --store library.db --yes --prune";
+    let said = desk.said(pruned);
+    assert_snapshot!(said);
+    let (_, hash) = said.split_once("--approve ").unwrap_or_else(|| panic!("{said}"));
+    let hash = hash.split_whitespace().next().unwrap();
+    let removed = desk.said(&format!("{pruned} --approve {hash}"));
+    assert!(removed.starts_with("exit code 0") && removed.contains("6 people lose"), "{removed}");
+    // Without its catalog the account does not resolve: nobody may take that for success.
+    assert_snapshot!(desk.said("apply -f north.yaml --store library.db --yes"));
+}

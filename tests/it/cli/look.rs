@@ -160,6 +160,10 @@ async fn guarded_removals_come_with_what_lets_them_pass() {
     }
     scene.delete("Role", "staff").await;
     scene.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
+    // The objects say that they are gone; whoever asks the objects alone is told that the store may say otherwise.
+    let (_, _, err) = roster(&["who-can", "Edit", "orders", "-n", scene.name()]).await;
+    let note = format!("the store may give something else: Account {} is RemovalGuarded", scene.account("acme"));
+    assert!(err.contains(&note), "{err}");
     let (code, out, _) = roster(&["status", "-n", scene.name()]).await;
     assert_eq!(code, 1, "{out}");
     let command = format!("kubectl annotate -n {} acct acme --overwrite roster.dev/approve-removal=", scene.name());

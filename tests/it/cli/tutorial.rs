@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::contract::retell::{Setting, assert_retold};
+use crate::contract::doc_commands::{Setting, assert_commands_print_what_is_written};
 use crate::support::ControlPlane;
 
 /// The tutorial creates an IdentityStore `default` and a namespace `roster-system`, so it has a control plane of its
@@ -24,5 +24,5 @@ async fn a_first_portal_reaches_a_cluster_as_the_tutorial_says() {
         names: vec![("roster controller", "roster controller --http 127.0.0.1:0".to_owned())],
         without: &[],
     };
-    tokio::task::block_in_place(|| assert_retold("docs/tutorials/first-portal.md", &setting));
+    tokio::task::block_in_place(|| assert_commands_print_what_is_written("docs/tutorials/first-portal.md", &setting));
 }

@@ -140,7 +140,7 @@ async fn of_two_overrides_the_lower_level_counts_until_one_goes() {
         member("mia", "roleRef: {name: manager}"),
     ];
     scene.apply(&both.concat()).await;
-    let says: &[&str] = &["spec.overrides", "another Role overrides \"manager\" too; the lower levels count"];
+    let says: &[&str] = &["spec.overrides", "another Role overrides \"manager\", too; the lower levels count"];
     all_invalid(&scene, &[("Role", "less-orders", "NameTaken", says), ("Role", "no-reports", "NameTaken", says)]).await;
     scene.wait_view("mia@acme.example", "orders=View payments=Denied reports=None").await;
     scene.ready("Membership", "mia").await;

@@ -228,7 +228,7 @@ async fn the_catalogs_rules_for_members_are_kept() {
     ];
     scene.apply(&members.concat()).await;
     let cases: [Case<'_>; 8] = [
-        ("Membership", "bare", "RoleRequired", &["spec.roleRef", "wants every member to have a role"]),
+        ("Membership", "bare", "RoleRequired", &["spec.roleRef", "requires every member to have a role"]),
         ("Membership", "grouped", "GroupsForbidden", &["spec.groupRefs", "give the user a role instead"]),
         ("Membership", "own", "RoleNotAvailable", &["spec.roleRef", "Role \"own\" is invalid (RoleNotAvailable)"]),
         ("Membership", "direct", "InvitationRequired", &["by invitation only; create an Invitation instead"]),

@@ -175,12 +175,12 @@ fn look<C>(seen: Option<&Existing<C>>) -> (bool, Option<&Mark>) {
 }
 
 /// Existing object that may be overwritten.
-struct Held<'a, C> {
+struct Overwritable<'a, C> {
     seen: Option<&'a Existing<C>>,
     ours: bool,
 }
 
-impl<C: PartialEq> Held<'_, C> {
+impl<C: PartialEq> Overwritable<'_, C> {
     /// Returns whether the object matches, and whether another pass has written it since the change was planned.
     fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
         let there = self.seen.and_then(|seen| seen.fingerprint);
@@ -199,7 +199,7 @@ fn may_put<'a, C>(
     batch: &Batch<'_>,
     change: &Change,
     seen: Option<&'a Existing<C>>,
-) -> Result<Held<'a, C>, StoreError> {
+) -> Result<Overwritable<'a, C>, StoreError> {
     let mark = seen.and_then(|seen| seen.mark.as_ref());
     let ours = mark == Some(batch.mark);
     match mark {
@@ -210,7 +210,7 @@ fn may_put<'a, C>(
         }
         _ => {}
     }
-    Ok(Held { seen, ours })
+    Ok(Overwritable { seen, ours })
 }
 
 fn foreign_account(batch: &Batch<'_>, there: &Observed) -> Result<(), StoreError> {

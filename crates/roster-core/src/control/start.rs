@@ -6,7 +6,7 @@ use super::{
     Control, Delete, DeletionState, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Ended, Lane, Pending, WaitingForPass},
-    share::Relist,
+    shard_changes::Relist,
     statuses::StatusLane,
     watches::Listed,
 };

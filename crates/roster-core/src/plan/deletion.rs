@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::{
     Cause, Change, Guarded, Mark, ObjectKey, Observed, Phase, Plan, Policy,
     guard::{self, GuardDecision},
-    judge::{Ownership, ownership},
     members::loses_access,
+    ownership::{Ownership, ownership},
 };
 use crate::{model::Email, resolve::AccountRevocations};
 

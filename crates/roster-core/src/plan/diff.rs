@@ -8,8 +8,8 @@ use super::{
     drift::{self, Differs},
     fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
-    judge::{DiffOutcome, NotOwned, Ownership, Wanted, judge, ownership},
     members,
+    ownership::{DiffOutcome, NotOwned, Ownership, Wanted, judge, ownership},
     revocations::{UndeclaredMembers, plan_revocations},
     waiting,
 };

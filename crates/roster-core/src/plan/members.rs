@@ -10,7 +10,7 @@ use super::{
     diff::Planner,
     drift,
     fingerprint::Fingerprinted,
-    judge::{DiffOutcome, NotOwned, Ownership, ownership},
+    ownership::{DiffOutcome, NotOwned, Ownership, ownership},
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},

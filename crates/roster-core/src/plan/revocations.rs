@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Observed, Plan, Policy,
     diff::{Waiting, attempt},
-    judge::{Ownership, ownership},
+    ownership::{Ownership, ownership},
 };
 use crate::{
     model::Email,

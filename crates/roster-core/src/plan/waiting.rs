@@ -11,7 +11,7 @@ use super::{
     Hold, ObjectKey, Observed, Plan, Policy,
     diff::{Outcome, Waiting, attempt},
     fingerprint::Fingerprinted,
-    judge::{Ownership, ownership},
+    ownership::{Ownership, ownership},
 };
 use crate::{
     model::{Email, Layout},

@@ -1,5 +1,5 @@
 //! Determines a member's current access, its word in the status, and the event when it changes. Called by
-//! `report::outcome` and `report::ends`.
+//! `report::outcome` and `report::outcome_revocations`.
 
 use jiff::Timestamp;
 

@@ -1,13 +1,14 @@
-//! Builds the parts of a status that do not depend on a pass's outcome. Called by `report::outcome` and `report::ends`,
+//! Builds the parts of a status that do not depend on a pass's outcome. Called by `report::outcome` and the reports of other passes,
 //! and by the controller for counts, orphans and unreadable objects.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AccessReport, Detail, Report};
+use super::{AccessReport, Detail, PassReport, Report};
 use crate::{
-    model::{AccountKey, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
+    api::{MemberAccess, SyncReason},
+    model::{AccountKey, FindingKind, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
     resolve::{Definitions, MemberView},
     state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds, Unreadable},
 };
@@ -131,5 +132,24 @@ pub fn recount(reference: &ObjectRef, detail: &mut Detail, definitions: &Definit
         }
         Detail::Group { members, .. } => set(members, counts.group_refs.get(&reference.name).copied().unwrap_or(0)),
         _ => false,
+    }
+}
+
+/// Reports Memberships whose address cannot be read.
+pub(super) fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
+    for record in &pass.unaddressed {
+        let access = AccessReport { access: Some(MemberAccess::Invalid), ..AccessReport::default() };
+        let report = member_report(record, &definitions.unaddressed(&record.facts), None, access);
+        outcome.say(pass, KindName::Membership, record, report);
+    }
+}
+
+/// Reports Invitations: their faults, and that nobody is invited.
+pub(super) fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
+    for record in &pass.invitations {
+        let findings = definitions.invitation(&record.facts, &pass.memberships(&record.facts));
+        let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
+        let report = report.unsynced(SyncReason::NotDelivered, FindingKind::InvitationWithoutEffect.to_string());
+        outcome.say(pass, KindName::Invitation, record, report);
     }
 }

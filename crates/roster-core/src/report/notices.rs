@@ -1,4 +1,4 @@
-//! Builds the events of a pass. Called by `report::outcome` and `report::ends`. Events are on the object concerned, so
+//! Builds the events of a pass. Called by `report::outcome` and `report::outcome_revocations`. Events are on the object concerned, so
 //! that `kubectl describe` of a Membership shows that person's history; above a maximum, the rest is summed up in one
 //! event on the Account.
 
@@ -6,7 +6,8 @@ use super::{
     Notice, NoticeReason as Reason,
     bodies::role_key,
     drift::sentences,
-    outcome::{Outcomes, words},
+    messages::words,
+    outcome::{AccessEvents, Outcomes},
 };
 use crate::{
     contract::StoreError,
@@ -19,9 +20,6 @@ use crate::{
 const ONE_BY_ONE: usize = 20;
 /// Maximum number of drift entries in one event.
 const SHOWN: usize = 5;
-
-/// Members whose access began or ended, with the reason and the text of the event.
-pub(super) type AccessEvents = Vec<(ObjectKey, Reason, String)>;
 
 /// Returns the events of a pass.
 pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, access_events: &AccessEvents) -> Vec<Notice> {

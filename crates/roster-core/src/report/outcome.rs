@@ -1,141 +1,34 @@
-//! Turns the outcome of a pass into reports for status and notices for events. Called by `control::reconcile` at the
-//! end of each pass.
+//! Indexes the outcomes of a pass by object, and reports on each object. Called by `report::pass`, and by the reports of
+//! passes that made only revocations.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    AccessReport, Detail, DriftReport, Notice, Report, RevocationsOnly, Synced, Waits,
+    AccessReport, AppliedPlan, DriftReport, NoticeReason, PassEnd, PassReport, Report, Synced, Waits,
     access::Circumstances,
-    bodies::{account_report, group_report, member_report, role_key, role_report},
+    bodies::{
+        account_report, group_report, member_report, report_invitations, report_unaddressed, role_key, role_report,
+    },
     drift::{drift_advice, sentences},
-    notices::{self, AccessEvents},
-    render, revocations_only,
+    messages::{SHOWN, failure, guard, held, listed},
 };
 use crate::{
-    api::{
-        APPROVE_REMOVAL_ANNOTATION, DriftEntry, HeldRemovals, MemberAccess, PAUSED_ANNOTATION, SyncReason,
-        limits::MAX_TEXT,
-    },
+    api::{DriftEntry, MemberAccess, PAUSED_ANNOTATION, SyncReason},
     contract::{Outcome, StoreError},
     evaluate::Judged,
-    model::{Email, FindingKind, KindName, Name, ObjectRef, Scope, agree, counted},
-    plan::{Cause, Change, Guarded, Hold, NotOwned, ObjectKey, Phase, Plan},
-    resolve::{Access, AccountResolution, Definitions, MemberContent, MemberView, Origin, ResolvedMember},
-    state::{MemberFacts, Meta, ObjectsInScope, Record, Seconds},
+    model::{Email, FindingKind, KindName, Name, Scope, counted},
+    plan::{Change, Hold, NotOwned, ObjectKey, Phase, Plan},
+    resolve::{Access, AccountResolution, Definitions, MemberContent, MemberView, ResolvedMember},
+    state::{MemberFacts, ObjectsInScope, Record, Seconds},
 };
 
-/// Maximum number of objects named in one message.
-const SHOWN: usize = 5;
-
-/// Plan, and the result of applying it to the store.
-#[derive(Default)]
-pub struct AppliedPlan {
-    /// Changes that were planned, with drift and held objects.
-    pub plan: Plan,
-    /// Outcome of each change, in the order of the plan; empty if there was no change.
-    pub outcomes: Vec<Outcome>,
-    /// Reason why only explicit revocations were made; `None` if the whole plan was.
-    pub revocations_only: Option<RevocationsOnly>,
-    /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
-    pub confirmed: bool,
-    /// Whether the rest is left to another pass; the plan then has only the applied changes.
-    pub interrupted: bool,
-    /// Members whose changes wait, if only explicit revocations were made.
-    pub waiting: BTreeSet<Email>,
-}
-
-/// Outcome of a pass over one account, for the controller.
-pub struct PassReport {
-    /// Definitions of the account, which the next pass reuses.
-    pub definitions: Arc<Definitions>,
-    /// Reports on objects whose status differs from the report.
-    pub reports: Vec<(ObjectRef, Report)>,
-    /// Reports on the Account, its roles and groups, even if their status is up to date; their counts are updated
-    /// later.
-    pub shown: Vec<(ObjectRef, Report)>,
-    /// Events to publish.
-    pub notices: Vec<Notice>,
-    /// Result of the pass as a whole.
-    pub end: PassEnd,
-    /// Number of changes made, by kind of object and cause.
-    pub changes: BTreeMap<(&'static str, Cause), u64>,
-    /// Number of differences found, and of those that were corrected.
-    pub drift: (u64, u64),
-    /// Instants at which a member's time begins or ends, with the member's address.
-    pub deadlines: Vec<(Timestamp, Email)>,
-    /// Whether a fresh read found that the Account, its namespace and the definitions are not being deleted.
-    pub confirmed: bool,
-    /// Whether only explicit revocations were made.
-    pub revocations_only: bool,
-    /// Whether they were the only ones because a definition was recreated.
-    pub remade: bool,
-    /// Removals that the guard holds back, within the scope of the pass.
-    pub guarded: Option<Guarded>,
-    /// Whether removals are held because there are too many, and so stay held until they are approved; `None` if that
-    /// is unknown because the guard did not judge the whole account.
-    pub holds: Option<bool>,
-    /// Origins of members' changes that were not made, by address: held back, or refused by the store. `None` if not
-    /// everything was planned.
-    pub withheld: Option<BTreeMap<Email, Origin>>,
-    /// Whether the store that answered is not the one used so far.
-    pub replaced: bool,
-}
-
-/// Result of a pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PassEnd {
-    /// All possible changes are made.
-    Done,
-    /// A change failed and may succeed later.
-    Retry {
-        /// Cause of the failure, as a sentence without a full stop.
-        why: String,
-        /// Whether a failed change may have been one that takes access away.
-        revokes: bool,
-        /// Members whose changes failed; `None` if the failure is not about single members.
-        members: Option<BTreeSet<Email>>,
-        /// Whether the store as a whole failed, not single changes of the account.
-        by_store: bool,
-    },
-    /// The account must be planned again as a whole.
-    NeedsAccount,
-    /// The rest waits until more is known of the cluster.
-    Waits,
-    /// The pass stopped early for a revocation, or made only changes that are allowed in parallel with another pass.
-    /// The rest is planned again afterwards.
-    Interrupted,
-}
-
-impl PassEnd {
-    /// Clears `by_store` if the failure had another cause than the store.
-    pub(crate) const fn not_by_store(&mut self, is_other: bool) {
-        if let Self::Retry { by_store, .. } = self {
-            *by_store = *by_store && !is_other;
-        }
-    }
-}
-
-impl PassReport {
-    /// Queues a report unless the object's status is already equal to it. The check is here, in the pass, to keep the
-    /// queue of statuses short.
-    pub(super) fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
-        let reference = record.reference(kind);
-        let says_so = !pass.stale_statuses.contains(&reference)
-            && render(&report, &record.meta.status, pass.now)
-                .is_ok_and(|rendered| rendered.digest.hash == record.meta.status.hash);
-        if matches!(kind, KindName::Account | KindName::Role | KindName::UserGroup) {
-            self.shown.push((reference.clone(), report.clone()));
-        }
-        if !says_so {
-            self.reports.push((reference, report));
-        }
-    }
-}
+/// Members whose access began or ended, with the reason and the text of the event.
+pub(super) type AccessEvents = Vec<(ObjectKey, NoticeReason, String)>;
 
 /// Outcomes of a pass, indexed by object.
 pub(super) struct Outcomes<'a> {
@@ -146,71 +39,6 @@ pub(super) struct Outcomes<'a> {
     /// Name of the store, if it is paused.
     paused_store: Option<Name>,
     now: Timestamp,
-}
-
-/// Returns the reports and notices of a pass. `result` is the outcome in the store: `Ok(None)` if the account has no
-/// store, `Err` if the store failed as a whole.
-#[must_use]
-pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<AppliedPlan>, StoreError>) -> PassReport {
-    let mut outcome = PassReport {
-        definitions: judged.definitions.clone(),
-        reports: Vec::new(),
-        shown: Vec::new(),
-        notices: Vec::new(),
-        end: PassEnd::Done,
-        changes: BTreeMap::new(),
-        drift: (0, 0),
-        deadlines: judged.deadlines.clone(),
-        confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
-        revocations_only: matches!(result, Ok(Some(AppliedPlan { revocations_only: Some(_), .. }))),
-        remade: matches!(
-            result,
-            Ok(Some(AppliedPlan { revocations_only: Some(RevocationsOnly::RecreatedDefinitions(_)), .. }))
-        ),
-        guarded: None,
-        holds: None,
-        withheld: None,
-        replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),
-    };
-    if let Ok(Some(done)) = result {
-        outcome.guarded.clone_from(&done.plan.guarded);
-        let are_many = done.plan.guarded.as_ref().is_some_and(|guarded| guarded.are_many);
-        let is_judged = pass.scope == Scope::Account && done.revocations_only.is_none();
-        outcome.holds = (are_many || is_judged && !done.interrupted && !done.plan.needs_account).then_some(are_many);
-    }
-    match result {
-        Ok(Some(done)) => {
-            if done.plan.needs_account {
-                outcome.end = PassEnd::NeedsAccount;
-                return outcome;
-            }
-            if done.interrupted {
-                // The pass that continues writes the statuses; the events of the changes already made are published
-                // now.
-                let outcomes = Outcomes::new(pass, done);
-                outcomes.count(&mut outcome);
-                outcome.notices = notices::of(pass, &outcomes, &AccessEvents::new());
-                match &mut outcome.end {
-                    // Retries everything after a delay: a failure must not be forgotten because a revocation
-                    // interrupted the pass.
-                    PassEnd::Retry { members, .. } => *members = None,
-                    end => *end = PassEnd::Interrupted,
-                }
-                return outcome;
-            }
-            match &done.revocations_only {
-                Some(why) => revocations_only::report(pass, judged, done, why, &mut outcome),
-                None => Outcomes::new(pass, done).report(pass, judged, &mut outcome),
-            }
-        }
-        Ok(None) => report_without_store(pass, judged, &mut outcome),
-        Err(error) => {
-            let by_store = error.is_of_store();
-            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None, by_store };
-            report_failure(pass, judged, error, &mut outcome);
-        }
-    }
-    outcome
 }
 
 impl<'a> Outcomes<'a> {
@@ -234,7 +62,8 @@ impl<'a> Outcomes<'a> {
         }
     }
 
-    fn report(&self, pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
+    /// Reports on all objects in the scope. Returns the events about access that began or ended.
+    pub(super) fn report(&self, pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) -> AccessEvents {
         self.count(outcome);
         let definitions = &judged.definitions;
         let mut access_events = AccessEvents::new();
@@ -266,7 +95,7 @@ impl<'a> Outcomes<'a> {
             let report = self.account(pass, judged);
             outcome.say(pass, KindName::Account, &pass.account, report);
         }
-        outcome.notices = notices::of(pass, self, &access_events);
+        access_events
     }
 
     pub(super) fn count(&self, outcome: &mut PassReport) {
@@ -541,171 +370,4 @@ fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>>
 fn not_enforced(report: &Report) -> Option<String> {
     let advice = report.findings.as_ref()?.advice().map(|finding| &finding.kind);
     advice.filter(|kind| matches!(kind, FindingKind::EnforcementWithoutEffect(_))).map(ToString::to_string).next()
-}
-
-/// Returns the message on removals that the guard holds back, and how to approve them.
-#[must_use]
-pub fn held(guarded: &Guarded) -> String {
-    format!(
-        "{} {} held back ({}): {}. {}",
-        counted(guarded.members.len(), "removal"),
-        agree(&guarded.members.len(), "is", "are"),
-        listed(&guarded.members),
-        guarded.why,
-        how_to_approve(guarded),
-    )
-}
-
-/// Returns the message on the deletion of an Account that the guard holds back, and how to approve it.
-#[must_use]
-pub fn held_deletion(guarded: &Guarded) -> String {
-    format!(
-        "the deletion of this Account is held back: {} {} would lose their access ({}); {}. {}; to let the \
-         Account go and leave everybody their access, set spec.deletionPolicy to Orphan",
-        guarded.members.len(),
-        agree(&guarded.members.len(), "person", "people"),
-        listed(&guarded.members),
-        guarded.why,
-        how_to_approve(guarded),
-    )
-}
-
-fn how_to_approve(guarded: &Guarded) -> String {
-    let other = guarded.other_approval.as_ref().map_or_else(String::new, |hash| {
-        format!("; {hash}, which is approved, stands for other removals, or was used up")
-    });
-    format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account{other}", guarded.hash)
-}
-
-/// Adds removals that the guard holds back to the report on an Account.
-#[must_use]
-pub fn guard(report: Report, guarded: &Guarded, message: String) -> Report {
-    let mut report = report.unsynced(SyncReason::RemovalGuarded, message);
-    if let Detail::Account { held_removals, .. } = &mut report.detail {
-        let members = i64::try_from(guarded.members.len()).unwrap_or(i64::MAX);
-        *held_removals = Some(HeldRemovals { members, hash: guarded.hash.clone() });
-    }
-    report
-}
-
-/// Returns the first [`SHOWN`] items, and the number of the others.
-fn listed<T: std::fmt::Display>(all: &[T]) -> String {
-    let shown = all.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// Returns the reason and message of `Synced=False` for an error of the store.
-#[must_use]
-pub fn failure(error: &StoreError) -> (SyncReason, String) {
-    let reason = match error {
-        StoreError::Unavailable(_) | StoreError::Conflict(_) => SyncReason::StoreUnavailable,
-        StoreError::Denied(_) | StoreError::Invalid(_) => SyncReason::StoreRejected,
-        StoreError::Unsupported(_) => SyncReason::NotSupportedByStore,
-    };
-    (reason, words(error))
-}
-
-/// Returns a store's error message, cut to [`MAX_TEXT`] characters.
-pub(super) fn words(error: &StoreError) -> String {
-    let mut words = error.to_string();
-    if let Some((end, _)) = words.char_indices().nth(MAX_TEXT) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
-}
-
-fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
-    for record in &pass.unaddressed {
-        let access = AccessReport { access: Some(MemberAccess::Invalid), ..AccessReport::default() };
-        let report = member_report(record, &definitions.unaddressed(&record.facts), None, access);
-        outcome.say(pass, KindName::Membership, record, report);
-    }
-}
-
-fn report_invitations(pass: &ObjectsInScope, definitions: &Definitions, outcome: &mut PassReport) {
-    for record in &pass.invitations {
-        let findings = definitions.invitation(&record.facts, &pass.memberships(&record.facts));
-        let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
-        let report = report.unsynced(SyncReason::NotDelivered, FindingKind::InvitationWithoutEffect.to_string());
-        outcome.say(pass, KindName::Invitation, record, report);
-    }
-}
-
-/// Reports for an account without a store: only findings, since no change can be made.
-fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outcome: &mut PassReport) {
-    let definitions = &judged.definitions;
-    for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
-        for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.say(pass, KindName::Membership, record, member_report(record, view, None, AccessReport::default()));
-        }
-    }
-    report_unaddressed(pass, definitions, outcome);
-    report_invitations(pass, definitions, outcome);
-    for record in &pass.roles {
-        outcome.say(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
-    }
-    for record in &pass.groups {
-        outcome.say(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
-    }
-    let report = account_report(&pass.account, definitions, pass, None);
-    outcome.say(pass, KindName::Account, &pass.account, report);
-}
-
-/// Reports a failed store on the Account, and on objects only if a change of theirs waits (docs/runbook.md).
-fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &StoreError, outcome: &mut PassReport) {
-    let definitions = &judged.definitions;
-    let (reason, message) = failure(error);
-    let waits = |meta: &Meta| meta.generation != meta.status.observed_generation;
-    for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
-        for (record, view) in std::iter::zip(memberships, &member.views) {
-            if waits(&record.meta) {
-                // The member keeps their access: an unavailable store revokes nothing.
-                let access = AccessReport::as_before(&record.meta.status);
-                let report = member_report(record, view, None, access).unsynced(reason, &message);
-                outcome.say(pass, KindName::Membership, record, report);
-            }
-        }
-    }
-    report_invitations(pass, definitions, outcome);
-    for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
-        let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(pass, KindName::Role, record, report);
-    }
-    for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
-        let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(pass, KindName::UserGroup, record, report);
-    }
-    let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
-    outcome.say(pass, KindName::Account, &pass.account, report);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guarded(count: usize) -> Guarded {
-        let members = (0..count).map(|number| Email::as_stored(&format!("m{number}@x.example"))).collect();
-        Guarded { members, hash: "c0ffee".to_owned(), why: "too many".to_owned(), are_many: true, other_approval: None }
-    }
-
-    #[test]
-    fn what_is_held_back_names_five_and_counts_the_others() {
-        let approve =
-            "too many. If this is wanted, set the annotation roster.dev/approve-removal=c0ffee on the Account";
-        assert_eq!(held(&guarded(1)), format!("1 removal is held back (m0@x.example): {approve}"));
-        let other = Guarded { other_approval: Some("beef".to_owned()), ..guarded(1) };
-        let said = "; beef, which is approved, stands for other removals, or was used up";
-        assert_eq!(held(&other), format!("1 removal is held back (m0@x.example): {approve}{said}"));
-        let two = format!("2 removals are held back (m0@x.example, m1@x.example): {approve}");
-        assert_eq!(held(&guarded(2)), two);
-        assert!(held(&guarded(5)).contains("m3@x.example, m4@x.example): "), "{}", held(&guarded(5)));
-        assert!(held(&guarded(8)).contains("m4@x.example and 3 more): "), "{}", held(&guarded(8)));
-        let one = held_deletion(&guarded(1));
-        assert!(one.contains(": 1 person would lose their access (m0@x.example); "), "{one}");
-        assert!(held_deletion(&guarded(2)).contains(": 2 people would lose their access ("));
-    }
 }

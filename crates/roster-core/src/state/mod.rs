@@ -7,6 +7,7 @@
 
 mod annotations;
 mod catalog_record;
+mod catalog_rollout;
 mod changes;
 mod event;
 mod facts;
@@ -18,7 +19,6 @@ mod objects;
 mod record;
 mod recreated;
 mod revisions;
-mod rollout;
 mod snapshot;
 mod source;
 mod status_digest;
@@ -27,6 +27,7 @@ mod unreadable;
 
 pub use annotations::{AccountAnnotations, Annotations, annotations_of};
 pub use catalog_record::CatalogRecord;
+pub use catalog_rollout::{LastRevision, PresentRevision, Progress, Rollout, RolloutState, Step, progress};
 pub use event::WatchEvent;
 pub use facts::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts};
 pub use in_scope::{Counts, Memberships, ObjectsInScope};
@@ -35,7 +36,6 @@ pub use known_store::{KnownStore, StoreAnswer};
 pub use record::{Meta, NamespaceRecord, Object, Record, namespace_labels};
 pub use recreated::RecreatedDefinitions;
 pub use revisions::Revisions;
-pub use rollout::{LastRevision, PresentRevision, Progress, Rollout, RolloutState, Step, progress};
 pub use snapshot::{Labels, Members, RoleRefs, Snapshot, SnapshotSource};
 pub use status_digest::{Digestible, Held, Seconds, Since, StatusDigest, digest};
 pub use tally::Tally;

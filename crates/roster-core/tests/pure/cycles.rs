@@ -16,32 +16,30 @@ const CRATES: [(&str, &[(&str, &str)]); 4] = [
 
 /// Imports that close a cycle, each by the module that imports and the one that defines. Without them there is none. The
 /// lists only get shorter: an import that closes no cycle any more must be taken out.
-const CORE: [(&str, &str); 27] = [
+const CORE: [(&str, &str); 25] = [
     ("control", "control::blocks"),
-    ("control", "control::looks"),
-    ("control", "control::share"),
+    ("control", "control::refreshes"),
+    ("control", "control::shard_changes"),
     ("control", "control::warnings"),
     ("control::causes", "control::pass"),
     ("control::deletion", "control::reconcile"),
-    ("control::event", "control::rollouts"),
+    ("control::event", "control::rollout_pace"),
     ("control::event", "control::statuses"),
-    ("control::leases", "control::leases::holding"),
+    ("control::leases", "control::leases::held_lease"),
     ("control::leases", "control::leases::round"),
-    ("control::orphaned_accounts", "control::looks"),
+    ("control::orphaned_accounts", "control::refreshes"),
     ("model::finding::findings", "model::finding::builder"),
     ("model::finding::kinds", "model::finding::findings"),
     ("plan::drift", "plan::diff"),
     ("plan::drift", "plan::members"),
-    ("plan::ends", "plan::diff"),
+    ("plan::revocations", "plan::diff"),
     ("plan::guard", "plan::diff"),
     ("plan::members", "plan::diff"),
     ("plan::policy", "plan::diff"),
     ("plan::waiting", "plan::diff"),
-    ("report::ends", "report::outcome"),
-    ("report::notices", "report::outcome"),
     ("resolve::member", "resolve::definitions"),
     ("resolve::role", "resolve::definitions"),
-    ("state::catalog_record", "state::rollout"),
+    ("state::catalog_record", "state::catalog_rollout"),
     ("state::index", "state::tally"),
     ("state::index", "state::unreadable"),
 ];
@@ -52,8 +50,8 @@ const TESTKIT: [(&str, &str); 6] = [
     ("sim::check", "sim::pulse"),
     ("sim::people", "sim::specs"),
     ("sim::people", "sim::trouble"),
-    ("sim::replica", "sim::sharing"),
-    ("sim::run", "sim::sharing"),
+    ("sim::replica", "sim::lease_driver"),
+    ("sim::run", "sim::lease_driver"),
 ];
 
 /// Modules that each module imports from.

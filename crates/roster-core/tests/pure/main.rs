@@ -33,7 +33,7 @@ mod replaced;
 mod reports;
 mod resolve_properties;
 mod roles;
-mod rollout;
+mod rollout_pace;
 mod rooms;
 mod scenarios;
 mod strategies;

@@ -16,7 +16,7 @@ use super::{
     clock::Time,
     cluster::Stored,
     delivered_objects::{DeliveredObjects, Vanished, View},
-    sharing::Held,
+    lease_driver::Held,
     world::{Request, SimWorld},
 };
 use crate::memory::Apply;

@@ -17,9 +17,9 @@ use super::{
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
     cluster::{Change, Cluster},
     delivered_objects::DeliveredObjects,
+    lease_driver::LeaseReply,
     random::mix,
     replica::Replica,
-    sharing::LeaseReply,
     story::{Story, Violation},
 };
 use crate::memory::{Kind, MemoryStore};

@@ -29,7 +29,7 @@ use crate::{
     manifests::{LoadedObjects, Objects, Source},
     model::AccountKey,
     plan::{Mark, Observed, Plan},
-    store::Place,
+    store::StoreLocation,
 };
 
 /// Differences of two revisions besides those that a store would be told.
@@ -98,7 +98,7 @@ fn work(
     if to.objects.accounts.get(&key).is_none_or(|entry| entry.account.is_none()) {
         return Some(removed(&from.objects, key, mark, unknown, observed));
     }
-    let nowhere = Place::Sqlite(PathBuf::new());
+    let nowhere = StoreLocation::Sqlite(PathBuf::new());
     let work = super::work(to, &key, &nowhere, observed, choices, now)?;
     Some(Work { place: None, unknown, ..work })
 }
@@ -157,7 +157,7 @@ fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
 fn assume_stores(from: &mut Objects, to: &mut Objects) {
     for name in from.stores_named().into_iter().chain(to.stores_named()) {
         if !from.stores.contains_key(&name) && !to.stores.contains_key(&name) {
-            let place = Place::Sqlite(PathBuf::from("roster.db"));
+            let place = StoreLocation::Sqlite(PathBuf::from("roster.db"));
             assume_store(from, name.clone(), &place);
             assume_store(to, name, &place);
         }

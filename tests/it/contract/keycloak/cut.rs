@@ -9,7 +9,7 @@ use crate::contract::{
 };
 use roster::{
     model::{RoleName, Scope},
-    store::{KeycloakPlace, NoSecrets, StoreError, keycloak::KeycloakStore},
+    store::{KeycloakLocation, NoSecrets, StoreError, keycloak::KeycloakStore},
 };
 
 /// The account as it is, and as it shall be: somebody goes, somebody comes, two lose something and one gains, a role goes,
@@ -37,7 +37,7 @@ async fn a_connection_cut_after_any_request_is_made_good_by_a_repeat() {
     let backend = Keycloak::fresh().await;
     let direct = backend.open().await;
     let proxy = Proxy::to(backend.server.port()).await;
-    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
     let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let (from, to) = states();
     let mut requests = 0;
@@ -83,7 +83,7 @@ async fn a_level_that_is_raised_is_never_missing_in_between() {
     let backend = Keycloak::fresh().await;
     let direct = backend.open().await;
     let proxy = Proxy::to(backend.server.port()).await;
-    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
     let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let ann = email("ann@shop.example");
     let (mut from, to) = (world("acme"), world("acme"));

@@ -8,7 +8,7 @@ use roster::{
     model::{Layout, Scope},
     plan::Plan,
     resolve::Access,
-    store::{KeycloakPlace, NoSecrets, Store, keycloak::KeycloakStore},
+    store::{KeycloakLocation, NoSecrets, Store, keycloak::KeycloakStore},
 };
 use roster_core::testing::plan;
 use serde_json::json;
@@ -38,7 +38,7 @@ async fn a_level_that_goes_becomes_the_one_below_it_wherever_the_change_is_cut_o
     let backend = Keycloak::fresh().await;
     let direct = backend.open().await;
     let proxy = Proxy::to(backend.server.port()).await;
-    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
     let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let stranger = email("stranger@shop.example");
     let user = json!({"username": "stranger", "email": stranger.as_str(), "enabled": true});

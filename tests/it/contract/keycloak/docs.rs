@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use super::server::Server;
-use crate::contract::retell::{Setting, assert_retold};
+use crate::contract::doc_commands::{Setting, assert_commands_print_what_is_written};
 
 /// The commands of a step in `docs/stores/keycloak.md`.
 fn documented(step: &str) -> &'static str {
@@ -41,5 +41,5 @@ async fn a_portal_can_trust_what_the_tutorial_says() {
         ],
         without: &[],
     };
-    assert_retold("docs/tutorials/keycloak.md", &setting);
+    assert_commands_print_what_is_written("docs/tutorials/keycloak.md", &setting);
 }

@@ -13,22 +13,23 @@ use crate::{
 use reqwest::Method;
 use roster::{
     model::Scope,
-    store::{Connection, Given, KeycloakPlace, NoSecrets, Store as _, StoreError, keycloak::KeycloakStore},
+    store::{Connection, KeycloakLocation, NoSecrets, RedactedSecret, Store as _, StoreError, keycloak::KeycloakStore},
 };
 use serde_json::json;
 
-async fn refusal(place: &KeycloakPlace) -> StoreError {
+async fn refusal(place: &KeycloakLocation) -> StoreError {
     KeycloakStore::open(place, &NoSecrets).await.map(drop).unwrap_err()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_let_in_is_denied() {
     let backend = Keycloak::fresh().await;
-    let wrong = KeycloakPlace { client_secret: Connection::Given(Given::new("wrong-one")), ..backend.place() };
+    let wrong =
+        KeycloakLocation { client_secret: Connection::Inline(RedactedSecret::new("wrong-one")), ..backend.place() };
     let error = refusal(&wrong).await;
     assert!(matches!(&error, StoreError::Denied(said) if said.contains("logging in as client roster")), "{error}");
     assert!(!error.to_string().contains("wrong-one"), "{error}");
-    let nobody = KeycloakPlace { client_id: "nobody".to_owned(), ..backend.place() };
+    let nobody = KeycloakLocation { client_id: "nobody".to_owned(), ..backend.place() };
     assert!(matches!(refusal(&nobody).await, StoreError::Denied(_)));
     // Each of the roles is needed, and none besides.
     for missing in &ROLES[..3] {
@@ -44,10 +45,10 @@ async fn what_cannot_be_meant_is_invalid() {
     let backend = Keycloak::fresh().await;
     let place = backend.place();
     for (place, why) in [
-        (KeycloakPlace { realm: "nothing".to_owned(), ..place.clone() }, "there is no realm \"nothing\""),
-        (KeycloakPlace { realm: "master".to_owned(), ..place.clone() }, "the realm master"),
-        (KeycloakPlace { url: "http://keycloak.example".to_owned(), ..place.clone() }, "must begin with https://"),
-        (KeycloakPlace { url: "https://169.254.169.254".to_owned(), ..place.clone() }, "link-local"),
+        (KeycloakLocation { realm: "nothing".to_owned(), ..place.clone() }, "there is no realm \"nothing\""),
+        (KeycloakLocation { realm: "master".to_owned(), ..place.clone() }, "the realm master"),
+        (KeycloakLocation { url: "http://keycloak.example".to_owned(), ..place.clone() }, "must begin with https://"),
+        (KeycloakLocation { url: "https://169.254.169.254".to_owned(), ..place.clone() }, "link-local"),
     ] {
         let error = refusal(&place).await;
         assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{why}: {error}");
@@ -63,7 +64,7 @@ async fn a_portal_that_is_not_as_it_should_be_is_told() {
     let backend = Keycloak::fresh().await;
     backend.send(Method::POST, "/clients", json!({"clientId": "open", "fullScopeAllowed": true})).await;
     let portals = ["portal", "shop", "open"].map(str::to_owned).to_vec();
-    let store = KeycloakStore::open(&KeycloakPlace { portals, ..backend.place() }, &NoSecrets).await.unwrap();
+    let store = KeycloakStore::open(&KeycloakLocation { portals, ..backend.place() }, &NoSecrets).await.unwrap();
     let advice: Vec<String> = store.advice().iter().map(|(_, kind)| kind.to_string()).collect();
     assert!(advice.len() == 2 && advice[0].contains("there is no client \"shop\""), "{advice:?}");
     assert!(advice[1].contains("client \"open\"") && advice[1].contains("full scope"), "{advice:?}");
@@ -100,7 +101,7 @@ async fn a_place_that_is_taken_is_said_with_its_cause() {
 async fn a_server_is_verified_or_not_spoken_to() {
     let backend = Keycloak::fresh().await;
     let server = backend.server;
-    let place = |ca| KeycloakPlace { url: server.https_url(), ca, ..backend.place() };
+    let place = |ca| KeycloakLocation { url: server.https_url(), ca, ..backend.place() };
     let secrets = SecretsOf::default();
     secrets.set("right", &server.ca);
     secrets.set("other", &Authority::new().pem);
@@ -123,7 +124,7 @@ async fn an_exchanged_secret_is_noticed() {
     backend.send(Method::PUT, "", json!({"accessTokenLifespan": 2})).await;
     let secrets = SecretsOf::default();
     secrets.set("client", "hush");
-    let place = KeycloakPlace { client_secret: Connection::Secret(secret("client")), ..backend.place() };
+    let place = KeycloakLocation { client_secret: Connection::Secret(secret("client")), ..backend.place() };
     let store = KeycloakStore::open(&place, &secrets).await.unwrap();
     let client = super::id(&backend.get("/clients?clientId=roster").await[0]);
     backend.send(Method::PUT, &format!("/clients/{client}"), json!({"clientId": "roster", "secret": "another"})).await;
@@ -144,7 +145,7 @@ async fn an_exchanged_secret_is_noticed() {
 async fn a_server_that_is_away_is_unavailable_and_comes_back() {
     let backend = Keycloak::fresh().await;
     let proxy = Proxy::to(backend.server.port()).await;
-    let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
+    let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
     let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let mut world = world("acme");
     world.converge(&store).await;

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use reqwest::Client;
-use roster::store::{KeycloakPlace, NoSecrets, keycloak::KeycloakStore};
+use roster::store::{KeycloakLocation, NoSecrets, keycloak::KeycloakStore};
 use serde_json::Value;
 
 use super::{Keycloak, server::browser};
@@ -38,7 +38,7 @@ impl Front {
     /// A store behind a front of its own.
     pub async fn store(backend: &Keycloak<'_>) -> (Self, KeycloakStore) {
         let front = Self::to(backend.server.port()).await;
-        let place = KeycloakPlace { url: format!("http://127.0.0.1:{}", front.port), ..backend.place() };
+        let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", front.port), ..backend.place() };
         let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
         (front, store)
     }

@@ -27,7 +27,7 @@ use reqwest::Method;
 use roster::{
     model::{AccountKey, Email},
     plan::ObjectKey,
-    store::{AuditReport, Connection, Given, KeycloakPlace, NoSecrets, Store, keycloak::KeycloakStore},
+    store::{AuditReport, Connection, KeycloakLocation, NoSecrets, RedactedSecret, Store, keycloak::KeycloakStore},
 };
 use serde_json::{Value, json};
 
@@ -57,12 +57,12 @@ impl<'s> Keycloak<'s> {
         Self { server, realm }
     }
 
-    pub fn place(&self) -> KeycloakPlace {
-        KeycloakPlace {
+    pub fn place(&self) -> KeycloakLocation {
+        KeycloakLocation {
             url: self.server.url(),
             realm: self.realm.clone(),
             client_id: "roster".to_owned(),
-            client_secret: Connection::Given(Given::new("hush")),
+            client_secret: Connection::Inline(RedactedSecret::new("hush")),
             ca: None,
             portals: vec!["portal".to_owned()],
             prefix: String::new(),

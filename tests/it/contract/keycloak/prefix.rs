@@ -2,7 +2,7 @@
 
 use roster::{
     model::{AccountKey, Scope},
-    store::{KeycloakPlace, NoSecrets, Store as _, keycloak::KeycloakStore},
+    store::{KeycloakLocation, NoSecrets, Store as _, keycloak::KeycloakStore},
 };
 
 use super::{Keycloak, id};
@@ -17,7 +17,7 @@ fn called(namespace: &str, name: &str) -> World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_without_a_prefix_has_nothing_of_one_with_a_prefix() {
     let backend = Keycloak::fresh().await;
-    let place = KeycloakPlace { prefix: "prod.".to_owned(), ..backend.place() };
+    let place = KeycloakLocation { prefix: "prod.".to_owned(), ..backend.place() };
     let prefixed = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let plain = backend.store().await;
     let (theirs, ours) = (called("shop", "acme"), called("prod", "shop.acme"));

@@ -1,7 +1,7 @@
 //! Runs the tutorial for a portal that reads the tables.
 
 use super::server::Server;
-use crate::contract::retell::{Setting, assert_retold};
+use crate::contract::doc_commands::{Setting, assert_commands_print_what_is_written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_can_read_what_the_tutorial_says() {
@@ -15,5 +15,5 @@ async fn a_portal_can_read_what_the_tutorial_says() {
         names: vec![("db.example", format!("127.0.0.1:{}", server.port()))],
         without: &[],
     };
-    assert_retold("docs/tutorials/postgresql.md", &setting);
+    assert_commands_print_what_is_written("docs/tutorials/postgresql.md", &setting);
 }

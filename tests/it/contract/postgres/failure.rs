@@ -13,11 +13,11 @@ use crate::{
 use roster::{
     model::Scope,
     plan::Observed,
-    store::{Connection, PostgresPlace, Store, StoreError, Totals, postgres::PostgresStore},
+    store::{Connection, PostgresLocation, Store, StoreError, Totals, postgres::PostgresStore},
 };
 use sqlx::Connection as _;
 
-async fn open(place: &PostgresPlace) -> Result<PostgresStore, StoreError> {
+async fn open(place: &PostgresLocation) -> Result<PostgresStore, StoreError> {
     PostgresStore::open(place, &SecretsOf::default()).await
 }
 
@@ -48,7 +48,7 @@ async fn what_cannot_be_meant_is_invalid() {
         assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{url}: {error}");
         assert!(!error.to_string().contains("hush"), "{error}");
     }
-    let place = PostgresPlace { schema: "a; DROP TABLE x".into(), ..backend.place() };
+    let place = PostgresLocation { schema: "a; DROP TABLE x".into(), ..backend.place() };
     let error = open(&place).await.unwrap_err();
     assert!(matches!(&error, StoreError::Invalid(said) if said.contains("no name of a schema")), "{error}");
 }
@@ -181,7 +181,7 @@ async fn a_password_that_was_exchanged_is_denied_until_the_secret_is_read_afresh
     let backend = Postgres::fresh().await;
     let secrets = SecretsOf::default();
     secrets.set("db", &backend.server.url(&backend.owner));
-    let place = PostgresPlace { connection: Connection::Secret(secret("db")), ..backend.place() };
+    let place = PostgresLocation { connection: Connection::Secret(secret("db")), ..backend.place() };
     let store = PostgresStore::open(&place, &secrets).await.unwrap();
     world("acme").converge(&store).await;
     // Those that are open stay; a new connection needs the new one.
@@ -213,7 +213,7 @@ async fn tls_is_verified() {
     secrets.set("db", &url);
     secrets.set("ca", &backend.server.ca);
     let place =
-        PostgresPlace { connection: Connection::Secret(secret("db")), ca: Some(secret("ca")), ..backend.place() };
+        PostgresLocation { connection: Connection::Secret(secret("db")), ca: Some(secret("ca")), ..backend.place() };
     let store = PostgresStore::open(&place, &secrets).await.unwrap();
     world("acme").converge(&store).await;
     let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
@@ -254,7 +254,7 @@ async fn a_server_may_insist_on_tls() {
     let secrets = SecretsOf::default();
     secrets.set("ca", &server.ca);
     let url = server.url("tls_only").replace("?sslmode=disable", "");
-    let place = PostgresPlace { ca: Some(secret("ca")), ..backend.place_of(&url) };
+    let place = PostgresLocation { ca: Some(secret("ca")), ..backend.place_of(&url) };
     assert_eq!(PostgresStore::open(&place, &secrets).await.unwrap().totals().await.unwrap(), Totals::default());
 }
 

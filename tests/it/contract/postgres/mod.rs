@@ -24,7 +24,7 @@ use roster::{
     model::{AccountKey, Email},
     plan::ObjectKey,
     store::{
-        AuditReport, Connection as Place, Given, PostgresPlace, SecretRef, Secrets, Store, StoreError,
+        AuditReport, Connection, PostgresLocation, RedactedSecret, SecretRef, Secrets, Store, StoreError,
         postgres::{PostgresStore, verify_audit},
     },
 };
@@ -62,15 +62,19 @@ impl<'s> Postgres<'s> {
     }
 
     /// The store, as `role` by `port`.
-    pub fn place_at(&self, role: &str, port: u16) -> PostgresPlace {
+    pub fn place_at(&self, role: &str, port: u16) -> PostgresLocation {
         self.place_of(&self.server.url_at(role, port))
     }
 
-    pub fn place_of(&self, url: &str) -> PostgresPlace {
-        PostgresPlace { connection: Place::Given(Given::new(url)), schema: self.schema.clone(), ca: None }
+    pub fn place_of(&self, url: &str) -> PostgresLocation {
+        PostgresLocation {
+            connection: Connection::Inline(RedactedSecret::new(url)),
+            schema: self.schema.clone(),
+            ca: None,
+        }
     }
 
-    pub fn place(&self) -> PostgresPlace {
+    pub fn place(&self) -> PostgresLocation {
         self.place_at(&self.owner, self.server.port())
     }
 

@@ -264,7 +264,7 @@ async fn a_missing_privilege_is_denied_and_heals() {
     let error = PostgresStore::open(&place, &SecretsOf::default()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Denied(why) if why.contains("visible_to")), "{error}");
     // And without tables, a role that may not make any.
-    let other = roster::store::PostgresPlace { schema: "doc_denied_other".into(), ..place };
+    let other = roster::store::PostgresLocation { schema: "doc_denied_other".into(), ..place };
     let error = PostgresStore::open(&other, &SecretsOf::default()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Denied(why) if why.contains("roster migrate")), "{error}");
     let _ = (TERM, ranks(&[]), documented.backend.open().await.totals().await.unwrap());

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     AccountState, Control, Effect, Mono, Now, ShareEvent,
+    held_shards::HANDOVER,
     queue::{Trigger, WorkItem},
-    shards::HANDOVER,
     watches::{ListState, Lists},
 };
 use crate::{

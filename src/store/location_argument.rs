@@ -5,7 +5,7 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Connection, Given, KeycloakPlace, Place, PostgresPlace};
+use super::{Connection, KeycloakLocation, PostgresLocation, RedactedSecret, StoreLocation};
 use crate::api::postgres_schema;
 
 /// Environment variable with the client secret for `keycloak+https://…`. A command line cannot hold it, since every
@@ -15,48 +15,50 @@ pub const KEYCLOAK_SECRET: &str = "ROSTER_KEYCLOAK_CLIENT_SECRET";
 /// Error for an argument that names no store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--store: {0}")]
-pub struct NoPlace(String);
+pub struct ParseStoreUrlError(String);
 
-impl Place {
+impl StoreLocation {
     /// Parses a command-line argument: `postgres://…` (with `#schema` unless the schema is the default one),
     /// `keycloak+https://client@host/realms/realm`, or the path of an SQLite file.
     ///
     /// # Errors
     /// When the text begins like a Keycloak URL and is not a valid one, when its scheme is unknown, or when the secret
     /// is not in [`KEYCLOAK_SECRET`].
-    pub fn given(text: &Path) -> Result<Self, NoPlace> {
-        given(text, |name| std::env::var(name).ok())
+    pub fn from_argument(text: &Path) -> Result<Self, ParseStoreUrlError> {
+        parse(text, |name| std::env::var(name).ok())
     }
 }
 
-fn given(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Place, NoPlace> {
-    let Some(url) = text.to_str() else { return Ok(Place::Sqlite(text.to_owned())) };
+fn parse(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocation, ParseStoreUrlError> {
+    let Some(url) = text.to_str() else { return Ok(StoreLocation::Sqlite(text.to_owned())) };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Place::Postgres(postgres(url)));
+        return Ok(StoreLocation::Postgres(postgres(url)));
     }
     match url.strip_prefix("keycloak+") {
-        Some(url) if url.contains("://") => keycloak(url, variable).map(Place::Keycloak).map_err(NoPlace),
+        Some(url) if url.contains("://") => {
+            keycloak(url, variable).map(StoreLocation::Keycloak).map_err(ParseStoreUrlError)
+        }
         // Nobody wants an SQLite file with such a name: treat it as a mistyped URL.
         _ if url.contains("://") => {
             let scheme = url.split("://").next().unwrap_or_default();
-            Err(NoPlace(format!(
+            Err(ParseStoreUrlError(format!(
                 "{scheme}:// is no store; there are postgres://…, keycloak+https://…, and files by their path"
             )))
         }
-        _ => Ok(Place::Sqlite(text.to_owned())),
+        _ => Ok(StoreLocation::Sqlite(text.to_owned())),
     }
 }
 
-fn postgres(url: &str) -> PostgresPlace {
+fn postgres(url: &str) -> PostgresLocation {
     let (url, schema) = match url.split_once('#') {
         Some((url, schema)) => (url, schema.to_owned()),
         None => (url, postgres_schema()),
     };
-    PostgresPlace { connection: Connection::Given(Given::new(url)), schema, ca: None }
+    PostgresLocation { connection: Connection::Inline(RedactedSecret::new(url)), schema, ca: None }
 }
 
 /// Parses `https://client@host/realms/realm?portalClients=portal,desk&clientIdPrefix=prod.`
-fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<KeycloakPlace, String> {
+fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<KeycloakLocation, String> {
     const FORM: &str = "it is keycloak+https://CLIENT@HOST/realms/REALM";
     let mut url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
     // Errors never repeat the URL: it may hold a password.
@@ -87,11 +89,11 @@ fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Key
     url.set_query(None);
     url.set_fragment(None);
     url.set_username("").map_err(|()| format!("no host; {FORM}"))?;
-    Ok(KeycloakPlace {
+    Ok(KeycloakLocation {
         url: url.as_str().trim_end_matches('/').to_owned(),
         realm,
         client_id,
-        client_secret: Connection::Given(Given::new(&secret)),
+        client_secret: Connection::Inline(RedactedSecret::new(&secret)),
         ca: None,
         portals,
         prefix,
@@ -102,20 +104,20 @@ fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Key
 mod tests {
     use super::*;
 
-    fn given(text: &str) -> Result<Place, String> {
+    fn parse(text: &str) -> Result<StoreLocation, String> {
         let secret = |name: &str| (name == KEYCLOAK_SECRET).then(|| "hush".to_owned());
-        super::given(Path::new(text), secret).map_err(|error| error.to_string())
+        super::parse(Path::new(text), secret).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
         for file in ["a.db", "keycloak+a.db", "./postgres:/x"] {
-            assert_eq!(given(file), Ok(Place::Sqlite(file.into())));
+            assert_eq!(parse(file), Ok(StoreLocation::Sqlite(file.into())));
         }
-        assert_eq!(given("postgres://db/x#other").unwrap().to_string(), "PostgreSQL, schema other");
+        assert_eq!(parse("postgres://db/x#other").unwrap().to_string(), "PostgreSQL, schema other");
         for text in ["postgres://u:hush@db/x", "postgresql://db/x?password=hush"] {
-            let place = given(text).unwrap();
-            assert!(matches!(place, Place::Postgres(_)) && place.file().is_none());
+            let place = parse(text).unwrap();
+            assert!(matches!(place, StoreLocation::Postgres(_)) && place.file().is_none());
             let shown = format!("{place} {place:?}");
             assert!(!shown.contains("hush"), "{shown}");
             assert!(shown.starts_with("PostgreSQL, schema roster"), "{shown}");
@@ -125,11 +127,11 @@ mod tests {
     #[test]
     fn a_realm_of_a_keycloak_is_given_by_its_address() {
         let place = |url: &str, realm: &str, client: &str, portals: &[&str], prefix: &str| {
-            Ok(Place::Keycloak(KeycloakPlace {
+            Ok(StoreLocation::Keycloak(KeycloakLocation {
                 url: url.into(),
                 realm: realm.into(),
                 client_id: client.into(),
-                client_secret: Connection::Given(Given::new("hush")),
+                client_secret: Connection::Inline(RedactedSecret::new("hush")),
                 ca: None,
                 portals: portals.iter().map(|&one| one.into()).collect(),
                 prefix: prefix.into(),
@@ -146,7 +148,7 @@ mod tests {
                 place("http://127.0.0.1:8080", "shop", "roster", &["portal", "desk"], "prod."),
             ),
         ] {
-            assert_eq!(given(text), expected, "{text}");
+            assert_eq!(parse(text), expected, "{text}");
             let shown = format!("{0} {0:?}", expected.unwrap());
             assert!(!shown.contains("hush"), "{shown}");
         }
@@ -163,12 +165,12 @@ mod tests {
             ("keycloak+https://roster@id.example/realms/shop?portals=x", "there is no \"portals\""),
             ("keycloak+https://", "keycloak+https://CLIENT@HOST/realms/REALM"),
         ] {
-            let error = given(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(error.contains(why) && !error.contains("hush"), "{text}: {error}");
         }
         let text = Path::new("keycloak+https://roster@id.example/realms/shop");
         for unset in [None, Some(String::new())] {
-            let error = super::given(text, |_| unset.clone()).unwrap_err().to_string();
+            let error = super::parse(text, |_| unset.clone()).unwrap_err().to_string();
             assert!(error.contains("must be in ROSTER_KEYCLOAK_CLIENT_SECRET"), "{error}");
         }
     }

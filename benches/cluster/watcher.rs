@@ -57,12 +57,12 @@ struct View {
 }
 
 /// The watch; it ends when this is dropped.
-pub struct Eyes {
+pub struct MembershipWatcher {
     view: watch::Receiver<View>,
     _task: JoinSet<()>,
 }
 
-impl Eyes {
+impl MembershipWatcher {
     /// Looks on from now on; what is there already has been seen when this returns.
     pub async fn open(client: &Client) -> Result<Self> {
         let (sender, mut view) = watch::channel(View::default());

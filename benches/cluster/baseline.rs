@@ -91,7 +91,7 @@ pub async fn best_concurrency(client: &Client, namespace: &str) -> Result<usize>
 }
 
 /// Patches all memberships of a namespace; how long that took.
-pub async fn floor(client: &Client, namespace: &str, at_once: usize) -> Result<Duration> {
+pub async fn baseline(client: &Client, namespace: &str, at_once: usize) -> Result<Duration> {
     patch_all(client, &memberships(client, namespace).await?, at_once).await
 }
 

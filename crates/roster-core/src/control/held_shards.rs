@@ -17,7 +17,7 @@ pub(super) const HANDOVER: Duration = Duration::from_secs(10);
 
 /// State of a held shard.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct HeldShard {
     epoch: Epoch,
     clean: bool,
 }
@@ -25,7 +25,7 @@ struct Held {
 /// Shards of this replica, and what the others report.
 pub(super) struct Shards {
     of: u16,
-    held: BTreeMap<u16, Held>,
+    held: BTreeMap<u16, HeldShard>,
     /// Shards being released, and since when; no new work begins in them.
     leaving: BTreeMap<u16, Mono>,
     /// Shards taken after other shards were in use. No work begins in them before all kinds have been listed again,
@@ -60,7 +60,7 @@ impl Shards {
     pub(super) fn take(&mut self, shard: u16, epoch: Epoch, clean: bool, known: bool) {
         self.leaving.remove(&shard);
         self.revocations_only.remove(&shard);
-        self.held.insert(shard, Held { epoch, clean });
+        self.held.insert(shard, HeldShard { epoch, clean });
         if known {
             self.unlisted.insert(shard);
         }

@@ -35,8 +35,8 @@ metadata: {name: roster-system}
 /// A kind with the schema of Membership that no controller watches.
 pub const TWIN: (&str, &str) = ("Twin", "twins");
 
-/// The stage. It is purged when it is dropped.
-pub struct Stage {
+/// The environment. It is purged when it is dropped.
+pub struct Environment {
     /// Client that acts as [`USER`].
     pub client: Client,
     /// The user's kubeconfig.
@@ -45,7 +45,7 @@ pub struct Stage {
     _plane: ControlPlane,
 }
 
-impl Stage {
+impl Environment {
     pub async fn set() -> Result<Self> {
         say("starting a control plane");
         let plane = ControlPlane::own("bench").await;
@@ -83,7 +83,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Environment {
     fn drop(&mut self) {
         // The logs of a run that failed are still of use.
         if !std::thread::panicking() {

@@ -103,7 +103,7 @@ fn commands(block: &str) -> Vec<String> {
 }
 
 /// Fails where a document does not say what its commands print; with `ROSTER_UPDATE` it is made to.
-pub fn assert_retold(name: &str, setting: &Setting<'_>) {
+pub fn assert_commands_print_what_is_written(name: &str, setting: &Setting<'_>) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let document = fs::read_to_string(&path).unwrap();
     let told = retold(&document, setting);

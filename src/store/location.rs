@@ -5,21 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Given, SecretRef, Secrets, StoreError};
+use super::{RedactedSecret, SecretRef, Secrets, StoreError};
 use crate::api::{IdentityStoreSpec, KeycloakBackend, PostgresBackend, SecretKeyRef, SqliteBackend};
 
 /// Location of a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum StoreLocation {
     /// Path of an SQLite file.
     Sqlite(PathBuf),
     /// Schema of a PostgreSQL database.
-    Postgres(PostgresPlace),
+    Postgres(PostgresLocation),
     /// Realm of a Keycloak.
-    Keycloak(KeycloakPlace),
+    Keycloak(KeycloakLocation),
 }
 
-impl Place {
+impl StoreLocation {
     /// Returns the number of changes that the store makes in a fraction of a second: a database in one transaction,
     /// Keycloak with several requests for each change.
     #[must_use]
@@ -33,7 +33,7 @@ impl Place {
 
 /// Location of a PostgreSQL store: a schema of a database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PostgresPlace {
+pub struct PostgresLocation {
     /// Connection string.
     pub connection: Connection,
     /// Name of the schema.
@@ -48,12 +48,12 @@ pub enum Connection {
     /// Value in a Secret.
     Secret(SecretRef),
     /// Value from the command line or the environment of a command.
-    Given(Given),
+    Inline(RedactedSecret),
 }
 
 /// Location of a Keycloak store: a realm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeycloakPlace {
+pub struct KeycloakLocation {
     /// Base URL of Keycloak.
     pub url: String,
     /// Name of the realm.
@@ -70,7 +70,7 @@ pub struct KeycloakPlace {
     pub prefix: String,
 }
 
-impl Place {
+impl StoreLocation {
     /// Returns the location in an `IdentityStore` spec. Files of embedded stores are in `sqlite_dir`.
     ///
     /// # Errors
@@ -80,8 +80,8 @@ impl Place {
         match (&spec.sqlite, &spec.postgres, &spec.keycloak) {
             (None, None, None) => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
             (Some(sqlite), None, None) => Self::sqlite(sqlite, sqlite_dir),
-            (None, Some(postgres), None) => Ok(Self::Postgres(PostgresPlace::of(name, postgres))),
-            (None, None, Some(keycloak)) => Ok(Self::Keycloak(KeycloakPlace::of(name, keycloak))),
+            (None, Some(postgres), None) => Ok(Self::Postgres(PostgresLocation::of(name, postgres))),
+            (None, None, Some(keycloak)) => Ok(Self::Keycloak(KeycloakLocation::of(name, keycloak))),
             _ => Err(StoreError::Invalid(format!("IdentityStore {name:?} names more than one backend"))),
         }
     }
@@ -116,7 +116,7 @@ impl Place {
             Self::Postgres(place) => {
                 let connection_secret_ref = match &place.connection {
                     Connection::Secret(secret) => key(secret),
-                    Connection::Given(_) => SecretKeyRef { name: "roster-postgres".to_owned(), key: "uri".to_owned() },
+                    Connection::Inline(_) => SecretKeyRef { name: "roster-postgres".to_owned(), key: "uri".to_owned() },
                 };
                 let ca_secret_ref = place.ca.as_ref().map(key);
                 spec.postgres =
@@ -129,7 +129,7 @@ impl Place {
                     client_id: place.client_id.clone(),
                     client_secret_ref: match &place.client_secret {
                         Connection::Secret(secret) => key(secret),
-                        Connection::Given(_) => {
+                        Connection::Inline(_) => {
                             SecretKeyRef { name: "roster-keycloak".to_owned(), key: "client-secret".to_owned() }
                         }
                     },
@@ -143,7 +143,7 @@ impl Place {
     }
 }
 
-impl PostgresPlace {
+impl PostgresLocation {
     fn of(store: &str, spec: &PostgresBackend) -> Self {
         Self {
             connection: Connection::Secret(SecretRef::new(store, &spec.connection_secret_ref)),
@@ -161,7 +161,7 @@ impl Connection {
     pub async fn read(&self, secrets: &dyn Secrets) -> Result<secrecy::SecretString, StoreError> {
         match self {
             Self::Secret(secret) => secrets.read(secret).await,
-            Self::Given(given) => Ok(given.secret().clone()),
+            Self::Inline(given) => Ok(given.secret().clone()),
         }
     }
 }
@@ -176,7 +176,7 @@ impl SecretRef {
     }
 }
 
-impl KeycloakPlace {
+impl KeycloakLocation {
     /// Returns the name of the store in errors.
     #[must_use]
     pub fn said(&self) -> String {
@@ -196,14 +196,14 @@ impl KeycloakPlace {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
-            Self::Postgres(PostgresPlace { connection: Connection::Secret(secret), schema, .. }) => {
+            Self::Postgres(PostgresLocation { connection: Connection::Secret(secret), schema, .. }) => {
                 write!(f, "PostgreSQL ({secret}), schema {schema}")
             }
-            Self::Postgres(PostgresPlace { schema, .. }) => write!(f, "PostgreSQL, schema {schema}"),
+            Self::Postgres(PostgresLocation { schema, .. }) => write!(f, "PostgreSQL, schema {schema}"),
             Self::Keycloak(place) => f.write_str(&place.said()),
         }
     }
@@ -217,7 +217,7 @@ mod tests {
     fn exactly_one_backend_is_a_place() {
         let folder = Path::new("/stores");
         let sqlite = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "a.db".into() }), ..Default::default() };
-        assert_eq!(Place::of("main", &sqlite, folder).unwrap(), Place::Sqlite("/stores/a.db".into()));
+        assert_eq!(StoreLocation::of("main", &sqlite, folder).unwrap(), StoreLocation::Sqlite("/stores/a.db".into()));
         let both = IdentityStoreSpec { postgres: Some(PostgresBackend::default()), ..sqlite.clone() };
         let outside = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "../a".into() }), ..Default::default() };
         for (spec, why) in [
@@ -225,7 +225,7 @@ mod tests {
             (both, "more than one backend"),
             (outside, "no plain file name"),
         ] {
-            let refused = Place::of("main", &spec, folder).unwrap_err();
+            let refused = StoreLocation::of("main", &spec, folder).unwrap_err();
             assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{refused}");
         }
     }
@@ -241,7 +241,7 @@ mod tests {
             }),
             ..Default::default()
         };
-        let [a, b] = ["a", "b"].map(|store| Place::of(store, &spec, Path::new("/")).unwrap());
+        let [a, b] = ["a", "b"].map(|store| StoreLocation::of(store, &spec, Path::new("/")).unwrap());
         assert_ne!(a, b);
         assert_eq!(a.to_string(), "PostgreSQL (Secret pg, key uri), schema roster");
     }

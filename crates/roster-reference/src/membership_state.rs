@@ -8,7 +8,7 @@ use roster_core::api::{InvitationSpec, Membership, MembershipSpec};
 use crate::{End, address::canonical, scope::Scope};
 
 /// Membership in step 5.
-pub(crate) struct Place<'a> {
+pub(crate) struct MembershipState<'a> {
     pub(crate) name: &'a str,
     pub(crate) spec: &'a MembershipSpec,
     pub(crate) invitation: Option<&'a InvitationSpec>,
@@ -17,7 +17,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn place(&self, name: &'a str, membership: &'a Membership, address: &str) -> Place<'a> {
+    pub(crate) fn place(&self, name: &'a str, membership: &'a Membership, address: &str) -> MembershipState<'a> {
         let spec = &membership.spec;
         let invitation =
             spec.invitation_ref.as_ref().and_then(|reference| self.accepted_invitation(&reference.name, address));
@@ -32,7 +32,7 @@ impl<'a> Scope<'a> {
         } else {
             None
         };
-        Place { name, spec, invitation, being_deleted: membership.metadata.deletion_timestamp.is_some(), end }
+        MembershipState { name, spec, invitation, being_deleted: membership.metadata.deletion_timestamp.is_some(), end }
     }
 
     /// Returns the Invitation with this name if it is for this account and address, accepted, and not being deleted.
@@ -47,20 +47,20 @@ impl<'a> Scope<'a> {
 
     /// Returns the first reason why a person has no access now. Of several Memberships the lowest counts, so one
     /// without access is enough.
-    pub(crate) fn end_of(&self, address: &str, places: &[Place]) -> Option<End> {
+    pub(crate) fn end_of(&self, address: &str, places: &[MembershipState]) -> Option<End> {
         let blocked = self.is_blocked(address).then_some(End::Blocked);
         blocked.or(self.ended()).or(places.iter().filter_map(|place| place.end).min())
     }
 }
 
-pub(crate) fn starts_at(places: &[Place]) -> Option<Timestamp> {
+pub(crate) fn starts_at(places: &[MembershipState]) -> Option<Timestamp> {
     places.iter().filter_map(|place| place.spec.starts_at.as_ref()).map(|time| time.0).max()
 }
 
-pub(crate) fn expires_at(places: &[Place]) -> Option<Timestamp> {
+pub(crate) fn expires_at(places: &[MembershipState]) -> Option<Timestamp> {
     places.iter().filter_map(|place| place.spec.expires_at.as_ref()).map(|time| time.0).min()
 }
 
-pub(crate) fn names(places: &[Place]) -> BTreeSet<String> {
+pub(crate) fn names(places: &[MembershipState]) -> BTreeSet<String> {
     places.iter().map(|place| place.name.to_owned()).collect()
 }
